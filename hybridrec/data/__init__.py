@@ -1,0 +1,1 @@
+"""The data layer: vocabularies, datasets, queries, readers and splits."""

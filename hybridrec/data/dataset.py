@@ -1,0 +1,189 @@
+"""Everything a reader found, as arrays; a split cuts training parts out of it, components are fitted on them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.ragged import Ragged
+from hybridrec.data.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Named sparse features: `matrix` is csr float32 [things, len(names)]."""
+
+    names: tuple[str, ...]
+    matrix: Sparse
+
+    def rows(self, codes: Ints) -> Sparse:
+        """csr [len(codes), features]; a code of -1 gives an empty row."""
+        known = codes != PADDING
+        places = np.flatnonzero(known)
+        picker = csr_matrix(
+            (np.ones(len(places), np.float32), (places, codes[known])), shape=(len(codes), self.matrix.shape[0])
+        )
+        return (picker @ self.matrix).tocsr()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """U users, I items and T tags, and what is known about them.
+
+    interactions: Ragged, one row per user, in order of position or time
+    titles: a text per user (a playlist's title); "" where there is none
+    item_text: a readable text per item (a song's name, a film's title); "" where there is none
+    item_times: float64[I], when each item came out, seconds since 1970, NaN if unknown; or None
+    item_vectors: float32[I, D], dense content (audio, say), or None
+    declared_user_tags, declared_item_tags: csr [U, T], [I, T]: tags the source states of users and items
+    assignments: int32[M, 3], rows (user, item, tag): who gave which tag to which item
+
+    What components read are `user_tags` and `item_tags`: the declared ones plus the counts of the
+    assignments. A split removes the assignments of hidden pairs, so neither can carry them.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    tags: Vocabulary
+    interactions: Ragged
+    titles: tuple[str, ...]
+    item_text: tuple[str, ...]
+    declared_user_tags: Sparse
+    declared_item_tags: Sparse
+    assignments: Ints
+    item_times: Doubles | None = None
+    item_features: Features | None = None
+    item_vectors: Floats | None = None
+    user_features: Features | None = None
+
+    @property
+    def user_tags(self) -> Sparse:
+        """csr float32 [U, T]: declared tags plus how often the user assigned each."""
+        return self._with_counts(self.declared_user_tags, self.assignments[:, 0])
+
+    @property
+    def item_tags(self) -> Sparse:
+        """csr float32 [I, T]: declared tags plus how often each was assigned to the item."""
+        return self._with_counts(self.declared_item_tags, self.assignments[:, 1])
+
+    def _with_counts(self, declared: Sparse, rows: Ints) -> Sparse:
+        if not len(rows):
+            return declared
+        ones = np.ones(len(rows), np.float32)
+        counts = csr_matrix((ones, (rows, self.assignments[:, 2])), shape=declared.shape)
+        return (declared + counts).tocsr()
+
+    @property
+    def pairs(self) -> NDArray[np.int64]:
+        """int64, parallel to `interactions.ids`: one number for each (user, item) pair, to find pairs by."""
+        return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
+
+    def item_names(self) -> tuple[str, ...]:
+        """What a person reads: the item's text, or its id where there is none."""
+        return tuple(text or name for text, name in zip(self.item_text, self.items.ids, strict=True))
+
+    def hide(self, hidden: Bools) -> Dataset:
+        """Without the interactions at which `hidden` is true, and without the tag assignments of those pairs.
+
+        `hidden` is parallel to `interactions.ids`.
+        """
+        gone = self.pairs[hidden]
+        tagged = pair_keys(self.assignments[:, 0], self.assignments[:, 1], len(self.items))
+        return replace(
+            self,
+            interactions=self.interactions.where(~hidden),
+            assignments=self.assignments[~np.isin(tagged, gone)],
+        )
+
+    def hide_users(self, hidden: Bools) -> Dataset:
+        """Without anything about the users at which `hidden`, bool[U], is true; their codes stay."""
+        visible = self.interactions.rows
+        kept = csr_matrix((~hidden).astype(np.float32)[:, None])
+        return replace(
+            self,
+            interactions=self.interactions.where(~hidden[visible]),
+            titles=tuple("" if gone else title for gone, title in zip(hidden, self.titles, strict=True)),
+            declared_user_tags=self.declared_user_tags.multiply(kept).tocsr(),
+            assignments=self.assignments[~hidden[self.assignments[:, 0]]],
+            user_features=None
+            if self.user_features is None
+            else replace(self.user_features, matrix=self.user_features.matrix.multiply(kept).tocsr()),
+        )
+
+    def queries(self, users: Ints) -> QueryBatch:
+        """The given users as queries: each with its whole history, tags and title."""
+        return QueryBatch(
+            users=users.astype(np.int32),
+            history=self.interactions.take(users),
+            tags=self.user_tags[users],
+            text=tuple(self.titles[user] for user in users),
+            user_features=None if self.user_features is None else self.user_features.rows(users),
+        )
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the way back."""
+        return dict(_flatten(self, ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest over all arrays and ids: equal for equal data, whatever file it came from."""
+        return fingerprint_of(self.state())
+
+
+def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
+    """One int64 for each (user, item) pair."""
+    return users.astype(np.int64) * n_items + items
+
+
+def empty_csr(rows: int, columns: int) -> Sparse:
+    """csr float32 of this shape with nothing in it."""
+    return csr_matrix((rows, columns), dtype=np.float32)
+
+
+def fingerprint_of(arrays: dict[str, NDArray[Any]]) -> str:
+    """Hex digest of named arrays: names, types, shapes and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _flatten(value: object, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Named arrays of a (nested) dataclass; None gives nothing."""
+    if value is None:
+        return
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif isinstance(value, csr_matrix):
+        matrix = value.copy()
+        matrix.sort_indices()
+        for part in ("indptr", "indices", "data"):
+            yield f"{name}.{part}", getattr(matrix, part)
+        yield f"{name}.shape", np.array(matrix.shape, np.int64)
+    elif isinstance(value, Vocabulary):
+        yield from _texts(tuple(value.ids), name)
+    elif isinstance(value, tuple):
+        yield from _texts(value, name)
+    elif isinstance(value, int):
+        yield name, np.array(value, np.int64)
+    else:
+        for member in fields(value):  # type: ignore[arg-type]
+            inner = f"{name}.{member.name}" if name else member.name
+            yield from _flatten(getattr(value, member.name), inner)
+
+
+def _texts(texts: tuple[str, ...], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Strings as one array of UTF-8 bytes and the end of each."""
+    encoded = [text.encode() for text in texts]
+    yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
+    yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)

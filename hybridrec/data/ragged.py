@@ -1,0 +1,122 @@
+"""Rows of different lengths in flat arrays: histories, in order and with repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hybridrec.arrays import Bools, Doubles, Floats, Ints, Longs, Sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
+
+    `width` is the size of the vocabulary the ids come from (the columns of `matrix()`). `times` are
+    seconds since 1970 and `weights` are positive; both are parallel to `ids`, or None where the data
+    has none.
+    """
+
+    ids: Ints
+    offsets: Longs
+    width: int
+    times: Doubles | None = None
+    weights: Floats | None = None
+
+    @classmethod
+    def empty(cls, rows: int, width: int) -> Ragged:
+        """`rows` rows with nothing in them."""
+        return cls(np.empty(0, np.int32), np.zeros(rows + 1, np.int64), width)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sequence[int] | Ints], width: int) -> Ragged:
+        """Build from one sequence of ids a row (for tests and single queries, not for bulk data)."""
+        parts = [np.asarray(row, np.int32) for row in rows]
+        lengths = np.array([len(part) for part in parts], np.int64)
+        ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        return cls(ids.astype(np.int32), offsets_of(lengths), width)
+
+    @classmethod
+    def from_columns(
+        cls,
+        rows: Ints,
+        ids: Ints,
+        shape: tuple[int, int],
+        *,
+        times: Doubles | None = None,
+        weights: Floats | None = None,
+        positions: NDArray[np.generic] | None = None,
+    ) -> Ragged:
+        """Group parallel columns by row. Within a row the order is `positions`, else `times`, else as given.
+
+        `shape` is (number of rows, size of the vocabulary of `ids`).
+        """
+        order_by = positions if positions is not None else times
+        order = np.argsort(rows, kind="stable") if order_by is None else np.lexsort((order_by, rows))
+        lengths = np.bincount(rows, minlength=shape[0])
+        return cls(
+            ids=np.ascontiguousarray(ids[order], np.int32),
+            offsets=offsets_of(lengths),
+            width=shape[1],
+            times=None if times is None else np.ascontiguousarray(times[order], np.float64),
+            weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Longs:
+        """Ids in each row, int64[len(self)]."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> Ints:
+        """The row of each id, int32, parallel to `ids`."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
+
+    def matrix(self, *, binary: bool = False) -> Sparse:
+        """csr float32 [len(self), width]: weights summed over repeats, or 1 for every distinct id if `binary`."""
+        values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights
+        # Copies: sum_duplicates works in place, and the rows of a history stay in their own order.
+        result = csr_matrix((values.copy(), self.ids.copy(), self.offsets), shape=(len(self), self.width))
+        result.sum_duplicates()
+        if binary:
+            result.data[:] = 1.0
+        return result
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Ragged:
+        """The given rows, in the given order."""
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        lengths = self.lengths[rows]
+        offsets = offsets_of(lengths)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return self._pick(np.repeat(self.offsets[:-1][rows], lengths) + within, offsets)
+
+    def where(self, keep: Bools) -> Ragged:
+        """All rows, but only the ids at which `keep` (parallel to `ids`) is true."""
+        counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
+        return self._pick(np.flatnonzero(keep), counts[self.offsets])
+
+    def last(self, n: int) -> Ragged:
+        """All rows, but only the last `n` ids of each."""
+        return self.where(np.arange(len(self.ids)) >= np.repeat(self.offsets[1:] - n, self.lengths))
+
+    def _pick(self, positions: Longs, offsets: Longs) -> Ragged:
+        return replace(
+            self,
+            ids=self.ids[positions],
+            offsets=offsets,
+            times=None if self.times is None else self.times[positions],
+            weights=None if self.weights is None else self.weights[positions],
+        )
+
+
+def offsets_of(lengths: NDArray[np.integer]) -> Longs:
+    """Row boundaries for row lengths: int64[len + 1], starting at 0."""
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))

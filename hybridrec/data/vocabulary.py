@@ -1,0 +1,70 @@
+"""External ids and dense int32 codes: the only place where the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridrec.arrays import PADDING, Ints
+from hybridrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Vocabulary:
+    """The external ids of one kind (users, items or tags), numbered in the order of their UTF-8 bytes.
+
+    The order does not depend on the order of rows, so it cannot carry anything about hidden
+    interactions, and ties broken by code are broken alike on every machine. External ids are text;
+    a column of integers is read as its decimal text.
+    """
+
+    def __init__(self, ids: pl.Series | Iterable[str] = ()) -> None:
+        """Take the distinct ids of `ids`, which may repeat and come in any order; nulls are refused."""
+        import polars as pl
+
+        series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
+        if series.null_count():
+            raise DataError(f"{series.null_count()} ids are missing (null); every row needs one")
+        self._ids = series.cast(pl.String).unique().sort().rename("id")
+        self._codes = pl.Enum(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, external: object) -> bool:
+        return isinstance(external, str) and bool(self.encode([external])[0] != PADDING)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._ids.equals(other._ids)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} ids)"
+
+    @property
+    def ids(self) -> pl.Series:
+        """All external ids; the position is the code."""
+        return self._ids
+
+    def encode(self, external: pl.Series | Sequence[str]) -> Ints:
+        """Codes of external ids, int32, -1 where unknown. Shape as given."""
+        import polars as pl
+
+        series = external if isinstance(external, pl.Series) else pl.Series(list(external), dtype=pl.String)
+        if not len(self):
+            return np.full(len(series), PADDING, np.int32)
+        codes = series.cast(pl.String).cast(self._codes, strict=False).to_physical()
+        return codes.cast(pl.Int32).fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+
+    def decode(self, codes: Ints) -> pl.Series:
+        """External ids of codes, as a polars column; null where the code is -1."""
+        import polars as pl
+
+        flat = np.asarray(codes, np.int64).ravel()
+        wanted = pl.Series(flat).replace(PADDING, None)
+        return self._ids.gather(wanted)

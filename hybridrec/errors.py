@@ -1,0 +1,48 @@
+"""The errors a user can meet: each says what is wrong, where, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HybridrecError(Exception):
+    """Base of all errors that are answered with a message instead of a traceback."""
+
+
+class ConfigError(HybridrecError):
+    """The YAML (or a `--set`) asks for something that is not valid; nothing has been started."""
+
+
+class DataError(HybridrecError):
+    """The data cannot be read, or cannot serve what the config asks of it."""
+
+
+class PluginError(HybridrecError):
+    """A plugin could not be loaded, clashes with another, or broke its contract."""
+
+
+class StoreError(HybridrecError):
+    """A stored artifact is missing, damaged, or not of this version."""
+
+
+class MissingDependencyError(PluginError):
+    """A component needs a library that is not installed; the message names the extra that brings it."""
+
+
+class MemoryBudgetError(HybridrecError):
+    """A component would need more memory than the budget allows; the message gives the way out."""
+
+
+def did_you_mean(name: str, available: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the nearest valid one and all there are.
+
+    >>> did_you_mean("esae", ["als", "ease"])
+    "did you mean 'ease'? Available: als, ease"
+    """
+    names = sorted(available)
+    if not names:
+        return "none are available"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Available: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Metrics, statistics, comparison and the report."""

@@ -1,0 +1,1 @@
+"""One experiment, from YAML to report."""

@@ -1,0 +1,37 @@
+"""What every pluggable class has: a name, a version, and a documented configuration."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """Base of every configuration: unknown keys are refused, values do not change after loading.
+
+    Each field carries a description; reference pages and the JSON Schema are made from them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Plugin(ABC):
+    """Base of components, readers, splitters and metrics: what a plugin module may offer.
+
+    `name` is what the YAML says under `use`. Raise `version` whenever the same data and options would
+    give another result: stored fits of the older version are then not used any more.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    Config: ClassVar[type[Options]] = Options
+
+    config: Any
+
+    def __init__(self, config: Options | None = None) -> None:
+        """Take a validated `Config`, or its defaults."""
+        self.config = self.Config() if config is None else config
+        if not isinstance(self.config, self.Config):
+            raise TypeError(f"{type(self).__name__} takes {self.Config.__qualname__}, not {type(config).__qualname__}")

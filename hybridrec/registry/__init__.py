@@ -1,0 +1,1 @@
+"""Finding plugins and observing runs, with pluggy."""

@@ -1,0 +1,53 @@
+"""The hooks: how plugins offer classes and observe runs. A hook never carries a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from hybridrec.data.folds import Splitter
+    from hybridrec.data.readers import Reader
+    from hybridrec.evaluation.metrics import Metric
+    from hybridrec.stages.component import Component
+
+PROJECT = "hybridrec"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def hybridrec_components() -> Sequence[type[Component]]:  # type: ignore[empty-body]
+    """Component classes of any stage: generators, scorers, re-rankers."""
+
+
+@hookspec
+def hybridrec_readers() -> Sequence[type[Reader]]:  # type: ignore[empty-body]
+    """Reader classes: what `data.reader` may say."""
+
+
+@hookspec
+def hybridrec_splitters() -> Sequence[type[Splitter]]:  # type: ignore[empty-body]
+    """Splitter classes: what `split.use` may say."""
+
+
+@hookspec
+def hybridrec_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
+    """Metric classes: what `compare.metrics` may say before the `@`."""
+
+
+@hookspec
+def hybridrec_fitted(label: str, component: str, fold: str, seconds: float, cached: bool) -> None:
+    """A component of the fit plan is ready: fitted just now, or found in the store (`cached`)."""
+
+
+@hookspec
+def hybridrec_stage_done(stage: str, pipeline: str, fold: str, seconds: float, queries: int) -> None:
+    """A pipeline has finished a stage ("generate", "score", "rerank") for all queries of a fold."""
+
+
+@hookspec
+def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
+    """A run is complete; `report` is the content of its report.json, `folder` holds all its files."""

@@ -1,0 +1,179 @@
+"""The contracts of the three stages: generators propose, scorers score, re-rankers order."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.plugin import Plugin
+from hybridrec.stages import kernels
+from hybridrec.stages.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Exclude:
+    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query."""
+
+    rows: Sparse | None = None
+    ids: Bools | None = None
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
+        """For the given queries."""
+        return Exclude(None if self.rows is None else self.rows[rows], self.ids)
+
+    def mask(self, scores: Floats) -> None:
+        """Set the excluded entries of `scores`, float32 [Q, N], to -inf, in place."""
+        if self.rows is not None:
+            scores[kernels.csr_rows(self.rows), self.rows.indices] = -np.inf
+        if self.ids is not None:
+            scores[:, self.ids] = -np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Proposals for Q queries: ids int32 [Q, k], best first, -1 where there are fewer; scores float32 [Q, k].
+
+    A row without any id means "nothing to say". Scores at padding are NaN.
+    """
+
+    ids: Ints
+    scores: Floats
+
+    @classmethod
+    def empty(cls, queries: int, k: int) -> Candidates:
+        """Nothing to say about any of the queries."""
+        return cls(np.full((queries, k), PADDING, np.int32), np.full((queries, k), np.nan, np.float32))
+
+
+class Component(Plugin):
+    """Something that is fitted on a training part: a generator, a scorer, a re-ranker, or several of them.
+
+    `needs` lists the query fields of which at least one must be known for the component to have an
+    opinion; an empty set means that it serves every query. `targets` lists what it can recommend.
+    `folds_in` says that it serves users it has not seen in training from the history in the query.
+    All three may be set per instance where they depend on the configuration.
+    """
+
+    targets: tuple[Target, ...] = ("items",)
+    needs: frozenset[Field] = frozenset()
+    folds_in: bool = False
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Import names of optional libraries the component cannot work without (checked before any fit)."""
+
+    @abstractmethod
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Learn from a training part. All randomness comes from `rng`; returns self."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything learned, as named arrays: what `restore` needs on a fresh instance of the same config."""
+
+    @abstractmethod
+    def restore(self, state: State) -> Self:
+        """Become the component that gave `state`; scores are identical afterwards. Returns self."""
+
+    def memory(self, data: Dataset) -> int:
+        """Estimated peak bytes of fitting on `data`; `check` prints it, the memory budget is held against it."""
+        return 0
+
+
+class Generator(Component):
+    """Proposes candidates."""
+
+    @abstractmethod
+    def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
+        """The best k ids for each query after `exclude`, ties broken by the lower id."""
+
+
+class Scorer(Component):
+    """Scores given candidates; higher is better, the scale is its own, NaN means "no opinion"."""
+
+    @abstractmethod
+    def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+        """float32 [Q, K] for ids int32 [Q, K]; NaN at padding (-1) and where there is no opinion."""
+
+
+class Reranker(Component):
+    """Orders a pool: fuses its columns into `final`, or reorders an already fused one."""
+
+    learns: bool = False
+    """True if `learn` must be called before `rerank`, on out-of-sample scores."""
+
+    @abstractmethod
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """The same pool with `final` written; the first n by `final` will become the slate."""
+
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles) -> Self:
+        """Learn from scores of components that have not seen `truth`, csr [Q, N]; `weights` float64[Q].
+
+        Called once before `rerank` where `learns` is true; positives that are not in the pool count
+        as missed.
+        """
+        raise NotImplementedError(f"{self.name} learns nothing")
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Most re-rankers take nothing from the training part itself."""
+        return self
+
+    def state(self) -> State:
+        """Nothing by default."""
+        return {}
+
+    def restore(self, state: State) -> Self:
+        """Nothing by default."""
+        return self
+
+
+class DenseModel(Generator, Scorer):
+    """A generator and scorer for models that score the whole vocabulary at once.
+
+    A subclass gives `scores`; candidates and scores of pairs follow.
+    """
+
+    targets = TARGETS
+
+    @abstractmethod
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N], a new array (it will be written to); NaN rows for "no opinion"."""
+
+    def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
+        """Exact top k of `scores`."""
+        scores = self.scores(queries, target)
+        exclude.mask(scores)
+        return Candidates(*kernels.top_k(scores, k))
+
+    def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+        """Columns of `scores` at `ids`."""
+        return kernels.pick(self.scores(queries, target), ids)
+
+
+class VectorModel(Generator, Scorer):
+    """A generator and scorer for models whose score is an inner product of two vectors.
+
+    A subclass gives a vector per query and per id; `hybridrec similar` uses the latter too.
+    """
+
+    @abstractmethod
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, D]; NaN rows for "no opinion"."""
+
+    @abstractmethod
+    def vectors(self, target: Target) -> Floats:
+        """float32 [N, D], one row per id of the target. Biases go into a column of their own."""
+
+    def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
+        """Exact top k by inner product."""
+        scores = self.query_vectors(queries, target) @ self.vectors(target).T
+        exclude.mask(scores)
+        return Candidates(*kernels.top_k(scores, k))
+
+    def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+        """Inner products of each query with its own candidates."""
+        return kernels.gather_dot(self.query_vectors(queries, target), self.vectors(target), ids)
