@@ -57,15 +57,15 @@ class ALS(ColumnModel, VectorModel):
         # Columns nobody has get no vector: the model has no opinion on them.
         empty = np.bincount(matrix.indices, minlength=matrix.shape[1]) == 0
         factors = np.where(empty[:, None], np.float32(np.nan), model.item_factors)
-        return self.restore(dict(self.split(factors, data)))
+        return self.restore(self.split(factors, data))
 
     def state(self) -> State:
         """float32 [N, factors] per target; rows of NaN for what nobody has."""
-        return dict(self._vectors)
+        return self._vectors
 
     def restore(self, state: State) -> Self:
         """Take the vectors and prepare the fold-in."""
-        self._vectors = {target: np.asarray(state[target], np.float32) for target in self.targets}
+        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         stacked = np.concatenate(list(self._vectors.values()))
         self._learned = ~np.isnan(stacked[:, 0])
         self._columns = np.nan_to_num(stacked).astype(np.float64)
@@ -120,6 +120,6 @@ def _blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
         # Take half of what is left at most, so that short rows are not padded to the longest.
         bytes_each = 8 * factors * (2 * lengths[rows] + 2 * factors)
         fitting = np.searchsorted(bytes_each * np.arange(1, len(rows) + 1), _BLOCK_BYTES, side="right")
-        size = max(1, int(min(fitting, (len(rows) + 1) // 2)))
+        size = max(1, min(int(fitting), (len(rows) + 1) // 2))
         yield rows[:size], int(lengths[rows[size - 1]])
         rows = rows[size:]

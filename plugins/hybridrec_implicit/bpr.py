@@ -45,7 +45,7 @@ class BPR(ColumnModel, VectorModel):
             vectors = self._train(matrix, int(rng.integers(2**31)))
         # The negatives of the sampling are columns as well: those nobody has are pushed away, not learned.
         vectors[~learned] = np.nan
-        return self.restore(dict(self.split(vectors, data)))
+        return self.restore(self.split(vectors, data))
 
     def _train(self, matrix: Sparse, seed: int) -> Floats:
         """float32 [columns, factors + 1], the bias last."""
@@ -65,11 +65,11 @@ class BPR(ColumnModel, VectorModel):
 
     def state(self) -> State:
         """float32 [N, factors + 1] per target, the bias last; rows of NaN for what nobody has."""
-        return dict(self._vectors)
+        return self._vectors
 
     def restore(self, state: State) -> Self:
         """Take the vectors."""
-        self._vectors = {target: np.asarray(state[target], np.float32) for target in self.targets}
+        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         stacked = np.concatenate(list(self._vectors.values()))
         self._learned = ~np.isnan(stacked[:, 0])
         self._columns = np.nan_to_num(stacked)

@@ -19,6 +19,7 @@ from hybridrec import (
     Options,
     Ragged,
     Sparse,
+    State,
     Target,
 )
 
@@ -57,7 +58,7 @@ class ColumnModel(Component):
         blocks["tags"].data *= np.float32(self.config.tag_weight)
         return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
 
-    def split(self, columns: Floats, data: Dataset) -> dict[Target, Floats]:
+    def split(self, columns: Floats, data: Dataset) -> State:
         """One row per column, [columns, D], cut into the rows of each target."""
         widths = {"items": len(data.items), "tags": len(data.tags)}
         ends = np.cumsum([widths[target] for target in self.targets])

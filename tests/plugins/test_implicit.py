@@ -1,4 +1,4 @@
-"""ALS, BPR and item neighbours keep the contract, fold in as the library does, and stay silent where they know nothing."""
+"""ALS, BPR and item neighbours keep the contract, fold in any history, and stay silent where they know nothing."""
 
 from dataclasses import replace
 
