@@ -23,6 +23,8 @@ from hybridrec import (
     Target,
 )
 
+_INSTALL_HINT = "pip install 'hybridrec[implicit]'"
+
 
 class ColumnOptions(Options):
     """What becomes a column, and what stands in it."""
@@ -39,6 +41,7 @@ class ColumnModel(Component):
     """A model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
 
     requires = ("implicit",)
+    install_hint = _INSTALL_HINT
     folds_in = True
     config: ColumnOptions
 
@@ -78,8 +81,7 @@ def one_thread(component: str) -> Iterator[None]:
         import implicit  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"component '{component}' needs the library implicit, which cannot be imported ({error}); "
-            "pip install 'hybridrec[implicit]'"
+            f"component '{component}' needs the library implicit, which cannot be imported ({error}); {_INSTALL_HINT}"
         ) from error
     with threadpool_limits(limits=1, user_api="blas"):
         yield
