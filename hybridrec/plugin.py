@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+
+
+def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base, path.expanduser()).resolve()
+
+
+InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
+"""A path in a configuration: a relative one starts at the folder of the config file."""
 
 
 class Options(BaseModel):

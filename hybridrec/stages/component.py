@@ -66,6 +66,8 @@ class Component(Plugin):
     folds_in: bool = False
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
+    install_hint: ClassVar[str] = ""
+    """What to do when one of them is missing, for example "pip install 'hybridrec[implicit]'"."""
 
     @abstractmethod
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
