@@ -187,14 +187,14 @@ class _Checker:
         """`location` without the tags that pydantic adds for the members of unions."""
         here: Any = self.document.content
         for part in path:
-            here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None
+            here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None  # type: ignore[index]
         kept: list[str | int] = []
         for index, part in enumerate(location):
             known = isinstance(here, (dict, list)) and _has(here, part)
             if known or (index == len(location) - 1 and not _is_tag(part)):
                 kept.append(part)
             if known:
-                here = here[part]
+                here = here[part]  # type: ignore[index]
         return tuple(kept)
 
     def fail(self, path: KeyPath, message: str) -> ConfigError:

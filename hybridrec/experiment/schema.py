@@ -137,7 +137,7 @@ class ExperimentConfig(Options):
     """How the data is cut into training and test."""
     components: dict[str, Use] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
-    targets: dict[Target, Annotated[int, Field(ge=1)]] = Field(default_factory=lambda: {"items": 100}, min_length=1)
+    targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """What is recommended and how long the slates are."""
     pipelines: dict[str, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""

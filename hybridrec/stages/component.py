@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,10 @@ class Reranker(Component):
         as missed.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
+
+    def summary(self) -> dict[str, Any]:
+        """What was learned, as JSON for the report; nothing by default."""
+        return {}
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Most re-rankers take nothing from the training part itself."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, Sparse, Target
@@ -184,7 +185,7 @@ def cut(pool: Pool, n: int) -> Slate:
     return Slate(pool.target, ids, scores, rung, (NOBODY, BLEND))
 
 
-def _fill(slate: Slate, rows: Ints, more: Ints, label: str) -> Slate:
+def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
     """Append `more` to the given rows of a slate; rows that were empty get the rung `label`."""
     ids, scores, rung = slate.ids.copy(), slate.scores.copy(), slate.rung.copy()
     n = ids.shape[1]

@@ -1,0 +1,174 @@
+"""The fit plan: every distinct component once per training part, from the store where it is there already."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from hybridrec.arrays import State
+from hybridrec.data.dataset import Dataset
+from hybridrec.errors import MemoryBudgetError, StoreError
+from hybridrec.experiment.config import Spec
+from hybridrec.experiment.store import Store
+from hybridrec.stages.component import Component
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A training part: the data, its fingerprint, and where it stands in the run."""
+
+    fold: str
+    level: str
+    """"final" (what is evaluated) or "base" (what blends are learned on)."""
+    train: Dataset
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted component: how it came about."""
+
+    spec: Spec
+    part: Part
+    key: str
+    component: Component
+    seconds: float
+    cached: bool
+
+
+Progress = Callable[[Fitted], None]
+
+
+class Fitter:
+    """Fits components on training parts through a store, side by side on `workers` threads.
+
+    The libraries under the components release the interpreter lock while they train and are held to
+    one thread each, so the threads here are the only parallelism there is.
+    """
+
+    def __init__(self, store: Store, seed: int, workers: int, memory: int) -> None:
+        self.store = store
+        self.seed = seed
+        self.workers = workers
+        self.memory = memory
+
+    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Progress = lambda _: None) -> dict[tuple[str, str], Fitted]:
+        """Fit all jobs; the result is keyed by (label, key of the part's fingerprint).
+
+        Jobs that come to the same key are fitted once.
+        """
+        distinct = {(spec.label, part.fingerprint): (spec, part) for spec, part in jobs}
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = {name: pool.submit(self.fit_one, spec, part) for name, (spec, part) in distinct.items()}
+            results = {}
+            try:
+                for name, future in futures.items():
+                    results[name] = future.result()
+                    done(results[name])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return results
+
+    def fit_one(self, spec: Spec, part: Part) -> Fitted:
+        """Restore a component from the store, or fit and store it."""
+        key = fit_key(spec, part.fingerprint, self.seed)
+        started = time.perf_counter()
+        component = spec.create()
+        state = self.stored(key)
+        if state is not None:
+            try:
+                component.restore(state)
+            except Exception as error:
+                _note(error, spec, part, "restoring")
+                raise
+            return Fitted(spec, part, key, component, time.perf_counter() - started, cached=True)
+        self.within_budget(component, spec, part)
+        try:
+            component.fit(part.train, label_rng(self.seed, spec.label))
+            state = component.state()
+        except Exception as error:
+            _note(error, spec, part, "fitting")
+            raise
+        self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
+        return Fitted(spec, part, key, component, time.perf_counter() - started, cached=False)
+
+    def stored(self, key: str) -> State | None:
+        """The state under a key; a damaged artifact is dropped, so that it is made anew."""
+        try:
+            return self.store.get(key)
+        except StoreError:
+            self.store.drop(key)
+            return None
+
+    def within_budget(self, component: Component, spec: Spec, part: Part) -> None:
+        """Refuse a fit that would need more memory than allowed."""
+        need = component.memory(part.train)
+        if need > self.memory:
+            raise MemoryBudgetError(
+                f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
+                f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
+                f"or use a factor model such as als"
+            )
+
+
+def label_rng(seed: int, label: str) -> np.random.Generator:
+    """A generator that depends on the seed and the label alone, not on the order of the config."""
+    digest = hashlib.blake2b(label.encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
+
+
+def fit_key(spec: Spec, fingerprint: str, seed: int) -> str:
+    """Everything that decides what a fit gives, as one hex digest."""
+    what = {
+        "component": spec.cls.name,
+        "version": spec.cls.version,
+        "options": spec.options.model_dump(mode="json"),
+        "data": fingerprint,
+        "label": spec.label,
+        "seed": seed,
+        "threads": 1,
+        "source": source_hash(spec.cls),
+        "libraries": library_versions(spec.cls.requires),
+    }
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def source_hash(cls: type) -> str:
+    """Digest of the source files of the package (or module) a class comes from."""
+    module = inspect.getmodule(cls)
+    file = getattr(module, "__file__", None)
+    if module is None or file is None:
+        return "unknown"
+    is_package = "." in module.__name__ or Path(file).name == "__init__.py"
+    files = sorted(Path(file).parent.glob("*.py")) if is_package else [Path(file)]
+    digest = hashlib.blake2b(digest_size=16)
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
+    """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
+    owners = importlib.metadata.packages_distributions() if modules else {}
+    names = {"hybridrec", "numpy", "scipy"} | {name for module in modules for name in owners.get(module, [])}
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+def _note(error: Exception, spec: Spec, part: Part, doing: str) -> None:
+    cls = spec.cls
+    error.add_note(
+        f"while {doing} components.{spec.label} ({cls.name} {cls.version}) in fold {part.fold} ({part.level})"
+    )
