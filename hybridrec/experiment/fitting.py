@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridrec.arrays import State
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import MemoryBudgetError, StoreError
+from hybridrec.errors import MemoryBudgetError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
 from hybridrec.stages.component import Component
@@ -85,7 +84,7 @@ class Fitter:
         key = fit_key(spec, part.fingerprint, self.seed)
         started = time.perf_counter()
         component = spec.create()
-        state = self.stored(key)
+        state = self.store.find(key)
         if state is not None:
             try:
                 component.restore(state)
@@ -102,14 +101,6 @@ class Fitter:
             raise
         self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
         return Fitted(spec, part, key, component, time.perf_counter() - started, cached=False)
-
-    def stored(self, key: str) -> State | None:
-        """The state under a key; a damaged artifact is dropped, so that it is made anew."""
-        try:
-            return self.store.get(key)
-        except StoreError:
-            self.store.drop(key)
-            return None
 
     def within_budget(self, component: Component, spec: Spec, part: Part) -> None:
         """Refuse a fit that would need more memory than allowed."""

@@ -76,6 +76,14 @@ class Store:
         os.utime(path / MANIFEST)
         return state
 
+    def find(self, key: str) -> State | None:
+        """Like `get`, but a damaged artifact is dropped and counts as absent, so that it is made anew."""
+        try:
+            return self.get(key)
+        except StoreError:
+            self.drop(key)
+            return None
+
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
         """Store named arrays under a key; `about` is JSON for people who look into the store."""
         final = self._path(key)
