@@ -20,6 +20,13 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers import Reader as Reader
+from .data.sparse import pack_csr as pack_csr
+from .data.sparse import unpack_csr as unpack_csr
+from .data.text import bag_of_words as bag_of_words
+from .data.text import encode_words as encode_words
+from .data.text import pack_words as pack_words
+from .data.text import tokens as tokens
+from .data.text import unpack_words as unpack_words
 from .data.vocabulary import Vocabulary as Vocabulary
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
