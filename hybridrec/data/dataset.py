@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,28 @@ class Dataset:
         """Everything as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the way back."""
         return dict(_flatten(self, ""))
 
+    @classmethod
+    def restore(cls, state: Mapping[str, NDArray[Any]]) -> Dataset:
+        """The dataset whose `state()` this is."""
+        rows = {name: state.get(f"interactions.{name}") for name in ("times", "weights", "groups")}
+        return cls(
+            users=Vocabulary(_texts_of(state, "users")),
+            items=Vocabulary(_texts_of(state, "items")),
+            tags=Vocabulary(_texts_of(state, "tags")),
+            interactions=Ragged(
+                state["interactions.ids"], state["interactions.offsets"], int(state["interactions.width"]), **rows
+            ),
+            titles=_texts_of(state, "titles"),
+            item_text=_texts_of(state, "item_text"),
+            declared_user_tags=_csr_of(state, "declared_user_tags"),
+            declared_item_tags=_csr_of(state, "declared_item_tags"),
+            assignments=state["assignments"],
+            item_times=state.get("item_times"),
+            item_features=_features_of(state, "item_features"),
+            item_vectors=state.get("item_vectors"),
+            user_features=_features_of(state, "user_features"),
+        )
+
     @property
     def fingerprint(self) -> str:
         """Hex digest over all arrays and ids: equal for equal data, whatever file it came from."""
@@ -166,9 +189,11 @@ def _flatten(value: object, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
         yield name, value
     elif isinstance(value, csr_matrix):
         matrix = value.copy()
-        matrix.sort_indices()
-        for part in ("indptr", "indices", "data"):
-            yield f"{name}.{part}", getattr(matrix, part)
+        matrix.sum_duplicates()
+        # scipy picks the width of its indices by how the matrix was made; equal data gets equal arrays.
+        yield f"{name}.indptr", matrix.indptr.astype(np.int64)
+        yield f"{name}.indices", matrix.indices.astype(np.int32)
+        yield f"{name}.data", matrix.data
         yield f"{name}.shape", np.array(matrix.shape, np.int64)
     elif isinstance(value, Vocabulary):
         yield from _texts(tuple(value.ids), name)
@@ -187,3 +212,21 @@ def _texts(texts: tuple[str, ...], name: str) -> Iterator[tuple[str, NDArray[Any
     encoded = [text.encode() for text in texts]
     yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
     yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)
+
+
+def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
+    """What `_texts` has written."""
+    whole = state[f"{name}.bytes"].tobytes()
+    ends = state[f"{name}.ends"].tolist()
+    return tuple(whole[start:end].decode() for start, end in pairwise([0, *ends]))
+
+
+def _csr_of(state: Mapping[str, NDArray[Any]], name: str) -> Sparse:
+    parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
+    return csr_matrix(parts, shape=tuple(state[f"{name}.shape"]))
+
+
+def _features_of(state: Mapping[str, NDArray[Any]], name: str) -> Features | None:
+    if f"{name}.names.ends" not in state:
+        return None
+    return Features(_texts_of(state, f"{name}.names"), _csr_of(state, f"{name}.matrix"))
