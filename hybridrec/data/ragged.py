@@ -17,8 +17,8 @@ class Ragged:
     """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
 
     `width` is the size of the vocabulary the ids come from (the columns of `matrix()`). `times` are
-    seconds since 1970 and `weights` are positive; both are parallel to `ids`, or None where the data
-    has none.
+    seconds since 1970, `weights` are positive, and `groups` is any integer a splitter groups by (a
+    published fold number, say); all are parallel to `ids`, or None where the data has none.
     """
 
     ids: Ints
@@ -26,6 +26,7 @@ class Ragged:
     width: int
     times: Doubles | None = None
     weights: Floats | None = None
+    groups: Ints | None = None
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
@@ -49,6 +50,7 @@ class Ragged:
         *,
         times: Doubles | None = None,
         weights: Floats | None = None,
+        groups: Ints | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
         """Group parallel columns by row. Within a row the order is `positions`, else `times`, else as given.
@@ -64,6 +66,7 @@ class Ragged:
             width=shape[1],
             times=None if times is None else np.ascontiguousarray(times[order], np.float64),
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
+            groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
         )
 
     def __len__(self) -> int:
@@ -114,6 +117,7 @@ class Ragged:
             offsets=offsets,
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
+            groups=None if self.groups is None else self.groups[positions],
         )
 
 
