@@ -92,11 +92,12 @@ class Dataset:
         return tuple(text or name for text, name in zip(self.item_text, self.items.ids, strict=True))
 
     def hide(self, hidden: Bools) -> Dataset:
-        """Without the interactions at which `hidden` is true, and without the tag assignments of those pairs.
+        """Without the interactions at which `hidden` is true, and without the tag assignments of pairs that are gone.
 
-        `hidden` is parallel to `interactions.ids`.
+        `hidden` is parallel to `interactions.ids`. A pair of which a repeat stays keeps its assignments:
+        were they taken away, that would tell of the hidden repeat.
         """
-        gone = self.pairs[hidden]
+        gone = np.setdiff1d(self.pairs[hidden], self.pairs[~hidden])
         tagged = pair_keys(self.assignments[:, 0], self.assignments[:, 1], len(self.items))
         return replace(
             self,

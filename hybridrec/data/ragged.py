@@ -110,6 +110,16 @@ class Ragged:
         """All rows, but only the last `n` ids of each."""
         return self.where(np.arange(len(self.ids)) >= np.repeat(self.offsets[1:] - n, self.lengths))
 
+    def latest(self) -> Doubles | None:
+        """The latest time in each row, float64[len(self)], NaN where a row has none; None without `times`."""
+        if self.times is None:
+            return None
+        result = np.full(len(self), np.nan)
+        filled = self.lengths > 0
+        if filled.any():
+            result[filled] = np.fmax.reduceat(self.times, self.offsets[:-1][filled])
+        return result
+
     def _pick(self, positions: Longs, offsets: Longs) -> Ragged:
         return replace(
             self,
