@@ -37,8 +37,8 @@ from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
 from .evaluation.metrics import Judged as Judged
 from .evaluation.metrics import Metric as Metric
-from .plugin import InputPath as InputPath
 from .evaluation.metrics import SetMetric as SetMetric
+from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
 from .registry.hookspecs import hookimpl as hookimpl

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.data.fingerprint import fingerprint, flatten
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
@@ -132,7 +132,7 @@ class Dataset:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the way back."""
-        return dict(_flatten(self, ""))
+        return dict(flatten(self))
 
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> Dataset:
@@ -159,7 +159,7 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """Hex digest over all arrays and ids: equal for equal data, whatever file it came from."""
-        return fingerprint_of(self.state())
+        return fingerprint(self)
 
 
 def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
@@ -172,51 +172,8 @@ def empty_csr(rows: int, columns: int) -> Sparse:
     return csr_matrix((rows, columns), dtype=np.float32)
 
 
-def fingerprint_of(arrays: dict[str, NDArray[Any]]) -> str:
-    """Hex digest of named arrays: names, types, shapes and bytes."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()
-
-
-def _flatten(value: object, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Named arrays of a (nested) dataclass; None gives nothing."""
-    if value is None:
-        return
-    if isinstance(value, np.ndarray):
-        yield name, value
-    elif isinstance(value, csr_matrix):
-        matrix = value.copy()
-        matrix.sum_duplicates()
-        # scipy picks the width of its indices by how the matrix was made; equal data gets equal arrays.
-        yield f"{name}.indptr", matrix.indptr.astype(np.int64)
-        yield f"{name}.indices", matrix.indices.astype(np.int32)
-        yield f"{name}.data", matrix.data
-        yield f"{name}.shape", np.array(matrix.shape, np.int64)
-    elif isinstance(value, Vocabulary):
-        yield from _texts(tuple(value.ids), name)
-    elif isinstance(value, tuple):
-        yield from _texts(value, name)
-    elif isinstance(value, int):
-        yield name, np.array(value, np.int64)
-    else:
-        for member in fields(value):  # type: ignore[arg-type]
-            inner = f"{name}.{member.name}" if name else member.name
-            yield from _flatten(getattr(value, member.name), inner)
-
-
-def _texts(texts: tuple[str, ...], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Strings as one array of UTF-8 bytes and the end of each."""
-    encoded = [text.encode() for text in texts]
-    yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
-    yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)
-
-
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
-    """What `_texts` has written."""
+    """What `flatten` made of texts."""
     whole = state[f"{name}.bytes"].tobytes()
     ends = state[f"{name}.ends"].tolist()
     return tuple(whole[start:end].decode() for start, end in pairwise([0, *ends]))

@@ -55,5 +55,3 @@ def fingerprint(*values: object) -> str:
             digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
             digest.update(np.ascontiguousarray(array).data if array.size else b"")
     return digest.hexdigest()
-
-

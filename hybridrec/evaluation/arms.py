@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import Bools, Doubles, Ints, State
-from hybridrec.data.dataset import fingerprint_of
+from hybridrec.arrays import Bools, Doubles, Ints
+from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold
 
 ALL = "all"
@@ -34,24 +34,18 @@ class Sample:
     @classmethod
     def of(cls, fold: Fold) -> Sample:
         """The queries of one fold."""
-        queries = fold.queries
-        asked: State = {"known items": queries.history.ids, "known items end": queries.history.offsets}
-        asked |= {"known tags": queries.tags.indices, "known tags end": queries.tags.indptr}
-        for target, truth in fold.truth.items():
-            asked |= {target: truth.indices, f"{target} end": truth.indptr}
-        if fold.universe is not None:
-            asked["universe"] = fold.universe
-        return cls(fold.units, fold.weights, queries.segments(), fingerprint_of(asked))
+        truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
+        asked = fingerprint(fold.queries, tuple(truth), fold.universe)
+        return cls(fold.units, fold.weights, fold.queries.segments(), asked)
 
     @classmethod
     def join(cls, parts: Sequence[Sample]) -> Sample:
         """The queries of several folds, one fold after the other."""
-        digests = {str(place): np.frombuffer(part.digest.encode(), np.uint8) for place, part in enumerate(parts)}
         return cls(
             np.concatenate([part.units for part in parts]),
             np.concatenate([part.weights for part in parts]),
             np.concatenate([part.segments for part in parts]),
-            fingerprint_of(digests),
+            fingerprint(tuple(part.digest for part in parts)),
         )
 
     def __len__(self) -> int:

@@ -153,10 +153,13 @@ class DataReport(Section):
 
 
 class SecondsReport(Section):
-    """Wall time by stage, over all folds and pipelines."""
+    """Time by stage, over all folds and pipelines."""
 
+    read: float = 0.0
     fit: float = 0.0
+    """Fitting on all threads, and what the blends learned."""
     generate: float = 0.0
+    """This and the next two are summed over threads."""
     score: float = 0.0
     rerank: float = 0.0
     evaluate: float = 0.0

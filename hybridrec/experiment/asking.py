@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import numpy as np
 from hybridrec.arrays import Bools, Doubles, Sparse, State, Target
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.queries import QueryBatch
-from hybridrec.experiment.assembly import Assembled, digest
+from hybridrec.experiment.assembly import Arm, digest
 from hybridrec.experiment.store import Store
 from hybridrec.stages import kernels
 from hybridrec.stages.component import Exclude
@@ -30,17 +31,17 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds spent per stage, summed over threads."""
+    """Seconds spent per (stage, pipeline), summed over threads."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @contextmanager
-    def timing(self, stage: str) -> Iterator[None]:
+    def timing(self, stage: str, pipeline: str) -> Iterator[None]:
         """Count the time of the block."""
         started = time.perf_counter()
         yield
         # An update lost between threads costs the report microseconds; a lock would cost more.
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+        self.seconds[stage, pipeline] += time.perf_counter() - started  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +101,27 @@ class Asker:
     memory: int
     clock: Clock = field(default_factory=Clock)
 
-    def answers(self, arms: Sequence[Assembled], question: Question, advance: Advance) -> dict[str, Answers]:
+    def answers(self, arms: Sequence[Arm], question: Question, advance: Advance) -> dict[str, Answers]:
         """The answers of all arms; arms that ask a generator for the same share its candidates."""
         asked = fingerprint(question)
-        keys = {arm.plan.name: digest("answers", arm.pool_key, arm.order_key, asked) for arm in arms}
-        stored = {arm.plan.name: self.store.find(keys[arm.plan.name]) for arm in arms}
-        missing = [arm for arm in arms if stored[arm.plan.name] is None]
+        keys = {arm.name: digest("answers", arm.pool_key, arm.order_key, asked) for arm in arms}
+        stored = {arm.name: self.store.find(keys[arm.name]) for arm in arms}
+        missing = [arm for arm in arms if stored[arm.name] is None]
         results = {name: Answers.restore(question.target, state) for name, state in stored.items() if state is not None}
         advance(len(question) * len(results))
         if missing:
             blocks = self.each_block(question, lambda block: self._answer_block(missing, block, advance))
             for position, arm in enumerate(missing):
-                name = arm.plan.name
+                name = arm.name
                 results[name] = Answers.stack([block[position] for block in blocks])
                 self.store.put(keys[name], results[name].state(), {"answers of": name})
         return results
 
-    def pool_of(self, arm: Assembled, question: Question) -> Pool:
+    def pool_of(self, arm: Arm, question: Question) -> Pool:
         """One pool for all queries: what a re-ranker learns on."""
 
         def work(block: Question) -> Pool:
-            exclude = arm.pipeline.rules.exclude(block.queries, block.target, block.universe)
+            exclude = arm.rules.exclude(block.queries, block.target, block.universe)
             return self._pool(arm, block, exclude, {})
 
         return Pool.stack(self.each_block(question, work))
@@ -133,16 +134,16 @@ class Asker:
         with ThreadPoolExecutor(self.workers) as executor:
             return list(executor.map(lambda rows: work(question.part(rows)), slices))
 
-    def _answer_block(self, arms: Sequence[Assembled], block: Question, advance: Advance) -> list[Answers]:
+    def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
         memo: Memo = {}
         excludes: dict[str, Exclude] = {}
         answers = []
         for arm in arms:
             if arm.rules_key not in excludes:
-                excludes[arm.rules_key] = arm.pipeline.rules.exclude(block.queries, block.target, block.universe)
+                excludes[arm.rules_key] = arm.rules.exclude(block.queries, block.target, block.universe)
             exclude = excludes[arm.rules_key]
             pool = self._pool(arm, block, exclude, memo)
-            with self.clock.timing("rerank"):
+            with self.clock.timing("rerank", arm.name):
                 ranked = arm.pipeline.rank(block.queries, pool, block.n)
                 slate = arm.pipeline.complete(block.queries, ranked, block.n, exclude)
             wanted = np.diff(block.truth.indptr)
@@ -151,17 +152,20 @@ class Asker:
             advance(len(block))
         return answers
 
-    def _pool(self, arm: Assembled, block: Question, exclude: Exclude, memo: Memo) -> Pool:
+    def _pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
         """The pool of a block, from the store if one of the same generators and scorers is there."""
-        if len(arm.pipeline.sources) + len(arm.pipeline.scorers) == 1:
-            # The candidates of one generator are ranked as they are: their slate is stored, that is enough.
-            with self.clock.timing("generate and score"):
-                return arm.pipeline.pool(block.queries, block.target, exclude, memo)
+        if arm.plan.single:  # ranked as it is; its answers are stored, that is enough
+            return self._make_pool(arm, block, exclude, memo)
         key = digest("pool", arm.pool_key, block.target, fingerprint(block.queries, exclude))
         state = self.store.find(key)
         if state is not None:
             return Pool.restore(block.target, state)
-        with self.clock.timing("generate and score"):
-            pool = arm.pipeline.pool(block.queries, block.target, exclude, memo)
-        self.store.put(key, pool.state(), {"pool of": arm.plan.name})
+        pool = self._make_pool(arm, block, exclude, memo)
+        self.store.put(key, pool.state(), {"pool of": arm.name})
         return pool
+
+    def _make_pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
+        with self.clock.timing("generate", arm.name):
+            pool = arm.pipeline.generate(block.queries, block.target, exclude, memo)
+        with self.clock.timing("score", arm.name):
+            return arm.pipeline.score(block.queries, pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,25 +17,73 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold
 from hybridrec.errors import DataError
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
-from hybridrec.experiment.fitting import Fitted, Fitter, Part, library_versions, source_hash
+from hybridrec.experiment.fitting import Fitted, Part, library_versions, source_hash
 from hybridrec.experiment.schema import Lists
 from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    """A pipeline with the keys of all that decides what it gives.
+class Arm:
+    """A pipeline on one training part, with the keys of all that decides what it gives.
 
     rules_key stands for what may be recommended, pool_key for generators, scorers and rules, order_key
-    for the re-rankers and the fallback.
+    for the re-rankers and the fallback. The pipeline itself is put together when it is first needed:
+    where the store has all the answers, no component is read.
     """
 
-    plan: PipelinePlan
-    pipeline: Pipeline
-    rules_key: str
-    pool_key: str
-    order_key: str
+    def __init__(self, plan: PipelinePlan, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
+        use = plan.use
+        self.plan = plan
+        self.rules = rules
+        self.rerankers = rerankers
+        self._fitted = fitted
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values()))
+        self.pool_key = digest(
+            [[g.source, fitted[g.source].key, g.k, g.when] for g in use.generators],
+            [[label, fitted[label].key] for label in use.scorers],
+            self.rules_key,
+        )
+        self.order_key = digest(rerankers.keys, [fitted[label].key for label in use.fallback])
+
+    @property
+    def name(self) -> str:
+        """The name of the pipeline."""
+        return self.plan.name
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline, ready to be asked."""
+        with self._lock:
+            if self._pipeline is None:
+                self._pipeline = self._assemble()
+            return self._pipeline
+
+    def _assemble(self) -> Pipeline:
+        use, fitted = self.plan.use, self._fitted
+        return Pipeline(
+            name=self.plan.name,
+            sources=tuple(
+                Source(g.source, cast(Generator, fitted[g.source].component), g.k, tuple(g.when))
+                for g in use.generators
+            ),
+            scorers=tuple((label, cast(Scorer, fitted[label].component)) for label in use.scorers),
+            rerankers=self.rerankers.chains,
+            fallback=tuple((label, cast(Generator, fitted[label].component)) for label in use.fallback),
+            rules=self.rules,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rerankers:
+    """The re-rankers of a pipeline, ready for use, and the keys of their options and of what they learned."""
+
+    chains: dict[Target, tuple[Reranker, ...]]
+    keys: list[str]
+
+
+NO_RERANKERS = Rerankers({}, [])
 
 
 def parts_of(fold: Fold, inner: Fold | None) -> dict[str, Part]:
@@ -51,37 +100,6 @@ def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple
         plans = [plan for plan in experiment.pipelines.values() if level == "final" or plan.learns]
         for label in dict.fromkeys(label for plan in plans for label in plan.labels):
             yield experiment.components[label], part
-
-
-def assemble(plan: PipelinePlan, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> Assembled:
-    """Put a pipeline together from fitted components (by label) and ready re-rankers."""
-    use = plan.use
-    pipeline = Pipeline(
-        name=plan.name,
-        sources=tuple(
-            Source(g.source, cast(Generator, fitted[g.source].component), g.k, tuple(g.when)) for g in use.generators
-        ),
-        scorers=tuple((label, cast(Scorer, fitted[label].component)) for label in use.scorers),
-        rerankers=rerankers.chains,
-        fallback=tuple((label, cast(Generator, fitted[label].component)) for label in use.fallback),
-        rules=rules,
-    )
-    rules_key = digest(rules.seen, fingerprint(*rules.allowed.values()))
-    pool_key = digest(
-        [[g.source, fitted[g.source].key, g.k, g.when] for g in use.generators],
-        [[label, fitted[label].key] for label in use.scorers],
-        rules_key,
-    )
-    order_key = digest(rerankers.keys, [fitted[label].key for label in use.fallback])
-    return Assembled(plan, pipeline, rules_key, pool_key, order_key)
-
-
-@dataclass(frozen=True, slots=True)
-class Rerankers:
-    """The re-rankers of a pipeline, ready for use, and the keys of their options and of what they learned."""
-
-    chains: dict[Target, tuple[Reranker, ...]]
-    keys: list[str]
 
 
 def reranker_key(spec: Spec, *learned_from: str) -> str:
@@ -109,25 +127,14 @@ def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
         try:
             names += [line.strip() for line in lists.path.read_text(encoding="utf-8").splitlines() if line.strip()]
         except OSError as error:
-            raise DataError(f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})") from None
+            raise DataError(
+                f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
+            ) from None
     codes = data.items.encode(names)
     if (codes < 0).any():
         unknown = [name for name, code in zip(names, codes, strict=True) if code < 0]
         raise DataError(f"pipelines.{pipeline}.{key}: {len(unknown)} ids are not in the data, first '{unknown[0]}'")
     return codes
-
-
-def by_label(results: Mapping[tuple[str, str], Fitted], part: Part) -> dict[str, Fitted]:
-    """The fitted components of one training part."""
-    return {label: fitted for (label, fingerprint), fitted in results.items() if fingerprint == part.fingerprint}
-
-
-def fit_parts(
-    experiment: Experiment, fitter: Fitter, parts: Mapping[str, Part], done: Any
-) -> dict[str, dict[str, Fitted]]:
-    """Fit what the parts need: level -> label -> fitted component."""
-    results = fitter.fit(jobs_of(experiment, parts), done)
-    return {level: by_label(results, part) for level, part in parts.items()}
 
 
 def digest(*what: object) -> str:

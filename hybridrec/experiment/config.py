@@ -18,10 +18,10 @@ from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
 from hybridrec.data.readers import Reader
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
-from hybridrec.evaluation.metrics import Metric, parse_metric
-from hybridrec.experiment.documents import Document, KeyPath, dotted
+from hybridrec.evaluation.metrics import Measure, parse_metric
+from hybridrec.experiment.documents import Document, KeyPath
 from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Use
-from hybridrec.plugin import Options, Plugin
+from hybridrec.plugin import Options
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 
@@ -68,13 +68,16 @@ class PipelinePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricSpec:
-    """A metric at its cut-off on a target; `name` as the config writes it."""
+class Aim:
+    """What is measured: a measure on a target."""
 
-    name: str
     target: Target
-    metric: Metric
-    k: int
+    measure: Measure
+
+    @property
+    def key(self) -> str:
+        """The name in reports, as the config writes it."""
+        return self.measure.key(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Experiment:
     splitter: Splitter
     components: dict[str, Spec]
     pipelines: dict[str, PipelinePlan]
-    metrics: tuple[MetricSpec, ...]
+    aims: tuple[Aim, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -156,7 +159,7 @@ class _Checker:
             splitter=splitter,
             components=components,
             pipelines=plans,
-            metrics=tuple(self.metrics(config)),
+            aims=tuple(self.aims(config)),
             notes=tuple(self.notes),
         )
 
@@ -194,7 +197,7 @@ class _Checker:
             if known or (index == len(location) - 1 and not _is_tag(part)):
                 kept.append(part)
             if known:
-                here = here[part]  # type: ignore[index]
+                here = here[part]
         return tuple(kept)
 
     def fail(self, path: KeyPath, message: str) -> ConfigError:
@@ -328,7 +331,7 @@ class _Checker:
             )
             yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
-    def metrics(self, config: ExperimentConfig) -> Iterator[MetricSpec]:
+    def aims(self, config: ExperimentConfig) -> Iterator[Aim]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
         for index, name in enumerate(config.compare.metrics):
             path: KeyPath = ("compare", "metrics", index)
@@ -336,14 +339,14 @@ class _Checker:
             if target not in config.targets:
                 raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
             try:
-                metric, k = parse_metric(name.removeprefix("tags/"), self.registry.metrics())
+                measure = parse_metric(name.removeprefix("tags/"), self.registry.metrics())
             except ConfigError as error:
                 raise self.fail(path, str(error)) from None
-            if k > config.targets[target]:
+            if measure.k is not None and measure.k > config.targets[target]:
                 raise self.fail(
                     path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
                 )
-            yield MetricSpec(name, target, metric, k)
+            yield Aim(target, measure)
         control = config.compare.control
         if control is not None and control not in config.pipelines:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
@@ -383,11 +386,3 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for inner in typing.get_args(annotation) for model in _models(inner)]
-
-
-def options_of(cls: type[Plugin]) -> type[Options]:
-    """The options model of a plugin class."""
-    return cls.Config
-
-
-__all__ = ["Experiment", "MetricSpec", "PipelinePlan", "Spec", "check", "dotted", "load_experiment"]

@@ -6,9 +6,11 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
+import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,19 +35,31 @@ class Part:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted component: how it came about."""
+    """A component of the fit plan. It is read from the store only when somebody asks for it."""
 
-    spec: Spec
-    part: Part
-    key: str
-    component: Component
-    seconds: float
-    cached: bool
+    def __init__(self, spec: Spec, part: Part, key: str, *, make: Callable[[], Component], cached: bool) -> None:
+        self.spec = spec
+        self.part = part
+        self.key = key
+        self.cached = cached
+        """Whether it was in the store already."""
+        self.seconds = 0.0
+        """What fitting it took."""
+        self._make = make
+        self._component: Component | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def component(self) -> Component:
+        """The fitted instance."""
+        with self._lock:
+            if self._component is None:
+                self._component = self._make()
+            return self._component
 
 
-Progress = Callable[[Fitted], None]
+Done = Callable[[Fitted], None]
 
 
 class Fitter:
@@ -61,46 +75,52 @@ class Fitter:
         self.workers = workers
         self.memory = memory
 
-    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Progress = lambda _: None) -> dict[tuple[str, str], Fitted]:
-        """Fit all jobs; the result is keyed by (label, key of the part's fingerprint).
-
-        Jobs that come to the same key are fitted once.
-        """
-        distinct = {(spec.label, part.fingerprint): (spec, part) for spec, part in jobs}
+    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+        """All jobs done, in their order; jobs that come to the same key are fitted once."""
+        plan = list(jobs)
+        keys = [fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
+        fitted: dict[str, Fitted] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            futures = {name: pool.submit(self.fit_one, spec, part) for name, (spec, part) in distinct.items()}
-            results = {}
+            futures = [
+                pool.submit(self.fit_one, spec, part, key)
+                for key, (spec, part) in dict(zip(keys, plan, strict=True)).items()
+            ]
             try:
-                for name, future in futures.items():
-                    results[name] = future.result()
-                    done(results[name])
+                for future in as_completed(futures):
+                    result = future.result()
+                    fitted[result.key] = result
+                    done(result)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return results
+        return [fitted[key] for key in keys]
 
-    def fit_one(self, spec: Spec, part: Part) -> Fitted:
-        """Restore a component from the store, or fit and store it."""
-        key = fit_key(spec, part.fingerprint, self.seed)
-        started = time.perf_counter()
-        component = spec.create()
+    def fit_one(self, spec: Spec, part: Part, key: str) -> Fitted:
+        """Find a component in the store, or fit and store it."""
+        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key), cached=key in self.store)
+        if not result.cached:
+            started = time.perf_counter()
+            component = self._train(spec, part, key)
+            result = Fitted(spec, part, key, make=lambda: component, cached=False)
+            result.seconds = time.perf_counter() - started
+        return result
+
+    def _obtain(self, spec: Spec, part: Part, key: str) -> Component:
+        """From the store; made anew if it is damaged or was removed meanwhile."""
         state = self.store.find(key)
-        if state is not None:
-            try:
-                component.restore(state)
-            except Exception as error:
-                _note(error, spec, part, "restoring")
-                raise
-            return Fitted(spec, part, key, component, time.perf_counter() - started, cached=True)
+        if state is None:
+            return self._train(spec, part, key)
+        with _noting(spec, part, "restoring"):
+            return spec.create().restore(state)
+
+    def _train(self, spec: Spec, part: Part, key: str) -> Component:
+        component = spec.create()
         self.within_budget(component, spec, part)
-        try:
+        with _noting(spec, part, "fitting"):
             component.fit(part.train, label_rng(self.seed, spec.label))
             state = component.state()
-        except Exception as error:
-            _note(error, spec, part, "fitting")
-            raise
         self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
-        return Fitted(spec, part, key, component, time.perf_counter() - started, cached=False)
+        return component
 
     def within_budget(self, component: Component, spec: Spec, part: Part) -> None:
         """Refuse a fit that would need more memory than allowed."""
@@ -158,8 +178,13 @@ def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
-def _note(error: Exception, spec: Spec, part: Part, doing: str) -> None:
-    cls = spec.cls
-    error.add_note(
-        f"while {doing} components.{spec.label} ({cls.name} {cls.version}) in fold {part.fold} ({part.level})"
-    )
+@contextmanager
+def _noting(spec: Spec, part: Part, doing: str) -> Iterator[None]:
+    """Whatever a plugin raises tells what it was doing."""
+    try:
+        yield
+    except Exception as error:
+        cls = spec.cls
+        place = f"in fold {part.fold} ({part.level})"
+        error.add_note(f"while {doing} components.{spec.label} ({cls.name} {cls.version}) {place}")
+        raise

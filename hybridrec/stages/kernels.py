@@ -146,8 +146,8 @@ def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -
     """
     depth = min(k, scores.shape[1])
     if depth < scores.shape[1]:
-        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        best = np.take_along_axis(best, order(np.take_along_axis(scores, best, axis=1)), axis=1)
+        unordered = np.argpartition(-scores, depth - 1, axis=1)[:, :depth].astype(np.int32)
+        best = np.take_along_axis(unordered, order(np.take_along_axis(scores, unordered, axis=1)), axis=1)
     else:
         best = order(scores)
     discounts = 1 / np.log2(np.arange(2, k + 2))

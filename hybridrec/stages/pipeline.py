@@ -81,8 +81,8 @@ class Pipeline:
     fallback: tuple[tuple[str, Generator], ...]
     rules: Rules = field(default_factory=Rules)
 
-    def pool(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
-        """Generate, merge and score: the candidates of each query with one column per opinion."""
+    def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
+        """First stage: the candidates of all generators, merged; each column holds its generator's own scores."""
         memo = {} if memo is None else memo
         sources = [source for source in self.sources if target in source.generator.targets]
         lists: list[tuple[Ints, Floats]] = []
@@ -93,21 +93,28 @@ class Pipeline:
             lists.append((found.ids, found.scores))
         ids, bits, own = kernels.merge(lists)
         columns = {source.label: column for source, column in zip(sources, own, strict=True)}
+        return Pool(target, ids, tuple(columns), bits, columns)
+
+    def score(self, queries: QueryBatch, pool: Pool) -> Pool:
+        """Second stage: every scorer gives its opinion on every candidate."""
+        columns = dict(pool.columns)
         for label, scorer in self.scorers:
-            if target in scorer.targets:
-                columns[label] = self._scores(label, scorer, queries, ids, target)
-        return Pool(target, ids, tuple(source.label for source in sources), bits, columns)
+            if pool.target in scorer.targets:
+                with self._note("scorer", label, scorer):
+                    columns[label] = scorer.score(queries, pool.ids, pool.target)
+                    check_scores(columns[label], pool.ids)
+        return replace(pool, columns=columns)
 
     def slate(
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
     ) -> Slate:
         """All stages: the best n for each query, from generators to fallback."""
         exclude = self.rules.exclude(queries, target) if exclude is None else exclude
-        pool = self.pool(queries, target, exclude, memo)
+        pool = self.score(queries, self.generate(queries, target, exclude, memo))
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Run the chain of re-rankers; without any, the only column is the final score."""
+        """Third stage: the chain of re-rankers; without any, the only column is the final score."""
         chain = self.rerankers.get(pool.target, ())
         for reranker in chain:
             with self._note("re-ranker", reranker.name, reranker):
@@ -151,12 +158,6 @@ class Pipeline:
             found.ids[rows], found.scores[rows] = part.ids, part.scores
         memo[key] = found
         return found
-
-    def _scores(self, label: str, scorer: Scorer, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        with self._note("scorer", label, scorer):
-            scores = scorer.score(queries, ids, target)
-            check_scores(scores, ids)
-        return scores
 
     @contextmanager
     def _note(self, stage: str, label: str, component: Component) -> Iterator[None]:
