@@ -98,15 +98,15 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
     return result
 
 
-def interval(samples: Doubles, units: Longs, level: float = LEVEL) -> Doubles:
-    """float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
+def interval(samples: Doubles, units: Longs) -> Doubles:
+    """float64 [M, 2]: the middle 95 % of bootstrap samples [M, B], expanded for few units.
 
     Percentiles of a mean of n values are too narrow by sqrt((n - 1) / n) and by normal against t
     quantiles; the tail probability is set so that both are made good. NaN samples (resamples without
     any unit of a segment) are passed over; fewer than two units give NaN.
     """
     usable = np.maximum(units, 2)
-    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - level) / 2))
+    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - LEVEL) / 2))
     ranked = np.sort(samples, axis=1)
     last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
     position = np.stack([tails, 1 - tails], axis=1) * last[:, None]
@@ -117,15 +117,13 @@ def interval(samples: Doubles, units: Longs, level: float = LEVEL) -> Doubles:
     return np.where((units > 1)[:, None], bounds, np.nan)
 
 
-def mean_intervals(
-    totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
-) -> Doubles:
+def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
     """float64 [M, 2]: bootstrap interval of the mean of each column."""
     grouped = totals.grouped(rng)
     weights, column = _distinct(grouped.weights)
     drawn = resampled_sums(np.hstack([grouped.sums, weights]), rng, resamples)
     width = grouped.sums.shape[1]
-    return interval(ratio(drawn[:width], drawn[width:][column]), totals.units, level)
+    return interval(ratio(drawn[:width], drawn[width:][column]), totals.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +150,7 @@ class PairedResult:
         return {part.name: getattr(self, part.name)[column].tolist() for part in fields(self)}
 
 
-def paired(
-    differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES, level: float = LEVEL
-) -> PairedResult:
+def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
     """Interval and test of variant - control; `controls` holds the control alone, over the same queries.
 
     Interval and test draw from `rng` alone: the result does not depend on the number of threads.
@@ -170,9 +166,9 @@ def paired(
     per_unit = ratio(differences.sums, differences.weights)
     return PairedResult(
         delta=differences.means,
-        ci95=interval(ratio(gain, drawn_weights[weight]), units, level),
+        ci95=interval(ratio(gain, drawn_weights[weight]), units),
         relative=ratio(differences.sums.sum(axis=0), controls.sums.sum(axis=0)),
-        relative_ci95=interval(ratio(gain, drawn_bases[base]), units, level),
+        relative_ci95=interval(ratio(gain, drawn_bases[base]), units),
         p_value=randomization_test(gains, rng, resamples),
         units=units,
         wins=np.count_nonzero(per_unit > TIE, axis=0),

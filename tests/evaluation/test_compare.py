@@ -77,7 +77,10 @@ def test_only_queries_that_both_arms_define_are_paired():
     variant.values["ndcg@10"][:10] = np.nan
     control.values["ndcg@10"][20:30] = np.nan
     row = run([control, variant], [("c", "v")])[0]
+    both = ~np.isnan(control.values["ndcg@10"] + variant.values["ndcg@10"])
+    mean = np.average(control.values["ndcg@10"][both], weights=SAMPLE.weights[both])
     assert row.delta == pytest.approx(0.1)
+    assert row.relative == pytest.approx(0.1 / mean)
     assert row.units == UNITS - 10
 
 

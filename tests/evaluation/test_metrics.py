@@ -173,7 +173,7 @@ def test_coverage_counts_over_all_folds():
 def test_coverage_is_a_share_of_what_may_be_recommended():
     universe = np.zeros(10, bool)
     universe[:4] = True
-    assert Coverage().value([judged([[0, 1]], [[]], universe=universe)], 2) == 0.5
+    assert Coverage().value([judged([[0, 1, 9]], [[]], universe=universe)], 3) == 0.5
     assert Coverage().value([judged([[0, 1]], [[]], universe=universe), judged([[9, 1]], [[]])], 2) == 0.3
 
 
