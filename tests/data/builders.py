@@ -49,6 +49,9 @@ def random_rows(
     positions = np.concatenate([np.arange(length) for length in lengths])
     tagged = rng.random(len(ids)) < 0.5
     assignments = np.column_stack([rows[tagged], ids[tagged], rng.integers(0, tags, tagged.sum())])
+    # Some tags go to items the user has (mostly) no interaction with.
+    elsewhere = np.column_stack([rng.integers(0, size, users) for size in (users, items, tags)])
+    assignments = np.concatenate([assignments, elsewhere])
     return Rows(
         users=rows.astype(np.int32),
         items=ids.astype(np.int32),
