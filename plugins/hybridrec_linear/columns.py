@@ -36,7 +36,7 @@ class EaseOptions(Options):
     column_power: float = Field(0.25, ge=0, le=1)
     """Each column is divided by its count to this power, so that popular items dominate less; 0 is the paper's EASE."""
     weights: Weights = "binary"
-    """The value of an item in a history: 1, log(1 + weight) or its weight, the latter two over the mean of their row."""
+    """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
     fields: tuple[Literal["items", "tags", "title"], ...] = Field(("items",), min_length=1)
     """What the columns are: items, and beside them tags and title words. With tags it recommends tags, too."""
     tag_weight: float = Field(1.0, gt=0)
@@ -148,7 +148,7 @@ def _weighted(history: Ragged, weights: Weights) -> Sparse:
 
 def _tag_rows(item_tags: Sparse, options: EaseOptions, width: int) -> Sparse:
     """The items of each tag as further rows: csr [tags, width]."""
-    frequent = np.flatnonzero(item_tags.getnnz(axis=0) >= options.min_items) if options.item_tags else []
+    frequent = (item_tags.getnnz(axis=0) >= options.min_items) & (options.item_tags > 0)
     rows = item_tags[:, frequent].T.tocsr()
     values = np.log1p(rows.data) * np.float32(options.item_tags)
     return csr_matrix((values, rows.indices, rows.indptr), shape=(rows.shape[0], width))
