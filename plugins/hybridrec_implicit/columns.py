@@ -1,0 +1,85 @@
+"""The matrix all three models learn from: users as rows; items, and tags if wanted, side by side as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, hstack
+
+from hybridrec import (
+    TARGETS,
+    Component,
+    Dataset,
+    Floats,
+    MissingDependencyError,
+    Options,
+    Ragged,
+    Sparse,
+    State,
+    Target,
+)
+
+
+class ColumnOptions(Options):
+    """What becomes a column, and what stands in it."""
+
+    fields: tuple[Target, ...] = Field(("items", "tags"), min_length=1)
+    """`[items]`, or `[items, tags]`: both are learned together, so that tags find items and items find tags."""
+    weights: Literal["binary", "log", "raw"] = "binary"
+    """Value w of an interaction or tag: 1; log(1 + its weight); or its weight, summed over repeats."""
+    tag_weight: float = Field(1.0, gt=0)
+    """Factor on the values of tags."""
+
+
+class ColumnModel(Component):
+    """A model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
+
+    requires = ("implicit",)
+    folds_in = True
+    config: ColumnOptions
+
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self.needs = frozenset(self.config.fields)
+        self.targets = tuple(target for target in TARGETS if target in self.config.fields)
+
+    def matrix(self, history: Ragged, tags: Sparse) -> Sparse:
+        """csr float32 [rows, columns] of users or queries, from their items and tags."""
+        blocks = {"items": history.matrix(), "tags": tags.copy()}
+        for block in blocks.values():
+            if self.config.weights == "binary":
+                block.data[:] = 1
+            elif self.config.weights == "log":
+                block.data = np.log1p(block.data)
+        blocks["tags"].data *= np.float32(self.config.tag_weight)
+        return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
+
+    def split(self, columns: Floats, data: Dataset) -> State:
+        """One row per column, [columns, D], cut into the rows of each target."""
+        widths = {"items": len(data.items), "tags": len(data.tags)}
+        ends = np.cumsum([widths[target] for target in self.targets])
+        return dict(zip(self.targets, np.split(columns, ends[:-1]), strict=True))
+
+
+@contextmanager
+def one_thread(component: str) -> Iterator[None]:
+    """Check that implicit is there, and keep BLAS at one thread while it trains.
+
+    Several BLAS threads below implicit's own slow it down; one thread makes fits reproducible.
+    threadpoolctl limits only libraries that are loaded already, hence the import first.
+    """
+    from threadpoolctl import threadpool_limits
+
+    try:
+        import implicit  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"component '{component}' needs the library implicit, which cannot be imported ({error}); "
+            "pip install 'hybridrec[implicit]'"
+        ) from error
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,98 @@
+"""Item neighbours: a query's items, and tags if wanted, vote for what is most similar to them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+from hybridrec import Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
+from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+
+
+class ItemKNNOptions(ColumnOptions):
+    """Options of `item-knn`."""
+
+    similarity: Literal["cosine", "bm25", "tfidf"] = "bm25"
+    """How users count in the similarity of two columns: all alike; or less the more they have (BM25, TF-IDF)."""
+    neighbours: int = Field(200, gt=0)
+    """How many most similar columns each one votes for."""
+    k1: float = Field(1.2, ge=0)
+    """BM25 only: the higher, the more repeats count."""
+    b: float = Field(0.75, ge=0, le=1)
+    """BM25 only: how much columns with many users are held back."""
+
+
+class ItemKNN(ColumnModel, DenseModel):
+    """Item-based nearest neighbours; the score is the query's row times the similarity matrix.
+
+    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (2001). What no
+    neighbour of the query votes for gets no score.
+    """
+
+    name = "item-knn"
+    Config = ItemKNNOptions
+    config: ItemKNNOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Find the neighbours of every column."""
+        with one_thread(self.name):
+            similarity = self._similarity(self.matrix(data.interactions, data.user_tags))
+        widths = {"items": len(data.items), "tags": len(data.tags)}
+        self._bounds = np.cumsum([0, *(widths[target] for target in self.targets)])
+        self._votes = _without_self(similarity)
+        return self
+
+    def _similarity(self, matrix: Sparse) -> Sparse:
+        """csr [columns, columns]: the nearest neighbours of each column, itself among them."""
+        from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize, tfidf_weight
+
+        users = matrix.T
+        # A user who has half of all columns weighs nothing, which may leave a column with a norm of 0.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.config.similarity == "cosine":
+                weighted = normalize(users)
+            elif self.config.similarity == "tfidf":
+                weighted = normalize(tfidf_weight(users))
+            else:
+                weighted = bm25_weight(users, self.config.k1, self.config.b)
+        model = ItemItemRecommender(self.config.neighbours + 1, num_threads=1)
+        model.fit(weighted.T.tocsr(), show_progress=False)
+        return model.similarity
+
+    def state(self) -> State:
+        """The similarity matrix, and where each target's columns begin and end."""
+        votes = self._votes
+        return {"data": votes.data, "indices": votes.indices, "indptr": votes.indptr, "bounds": self._bounds}
+
+    def restore(self, state: State) -> Self:
+        """Take the similarity matrix."""
+        self._bounds = state["bounds"]
+        columns = int(self._bounds[-1])
+        self._votes = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(columns, columns))
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """The neighbours of all columns, and the training matrix in float64."""
+        columns = len(data.items) + len(data.tags)
+        return 40 * columns * self.config.neighbours + 24 * (len(data.interactions.ids) + data.user_tags.nnz)
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN where nothing in the query has it as a neighbour."""
+        place = self.targets.index(target)
+        voted = slice(self._bounds[place], self._bounds[place + 1])
+        scores = (self.matrix(queries.history, queries.tags) @ self._votes[:, voted]).toarray()
+        return np.where(scores > 0, scores, np.float32(np.nan))
+
+
+def _without_self(similarity: Sparse) -> Sparse:
+    """csr float32 with positive, finite similarities to other columns only."""
+    pairs = similarity.tocoo()
+    kept = (pairs.row != pairs.col) & np.isfinite(pairs.data) & (pairs.data > 0)
+    votes = csr_matrix(
+        (pairs.data[kept].astype(np.float32), (pairs.row[kept], pairs.col[kept])), shape=similarity.shape
+    )
+    votes.sort_indices()
+    return votes

@@ -1,0 +1,98 @@
+"""ALS, BPR and item neighbours keep the contract, fold in any history, and stay silent where they know nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from hybridrec import Exclude, Query, QueryBatch, Ragged
+from hybridrec.testing import ComponentContract, encode, toy_dataset
+from hybridrec_implicit.als import ALS, _blocks
+from hybridrec_implicit.bpr import BPR
+from hybridrec_implicit.knn import ItemKNN
+
+pytest.importorskip("implicit")
+
+
+class TestALS(ComponentContract):
+    component = ALS
+    configs = (
+        {"factors": 8, "regularization": 1},
+        {"factors": 8, "regularization": 1, "fields": ["items"], "weights": "log"},
+        {"factors": 8, "fields": ["tags"], "weights": "raw", "regularization": 1},
+    )
+    learns_the_checkerboard = ("items", "tags")
+
+
+class TestBPR(ComponentContract):
+    component = BPR
+    configs = ({"factors": 8}, {"factors": 8, "fields": ["items"]})
+    learns_the_checkerboard = ("items", "tags")
+
+
+class TestItemKNN(ComponentContract):
+    component = ItemKNN
+    configs = ({}, {"similarity": "cosine", "weights": "raw"}, {"similarity": "tfidf", "fields": ["items"]})
+    learns_the_checkerboard = ("items", "tags")
+
+
+def everybody(data):
+    return data.queries(np.arange(len(data.users), dtype=np.int32))
+
+
+def test_als_fold_in_agrees_with_implicit():
+    """The library's own recalculate_user, for histories of all lengths at once."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    data = toy_dataset()
+    als = ALS(ALS.Config(factors=6, weights="raw", alpha=3, regularization=0.5)).fit(data, np.random.default_rng(1))
+    queries = everybody(data)
+    theirs = AlternatingLeastSquares(factors=6, regularization=0.5, num_threads=1)
+    theirs.item_factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")]))
+    confidence = als.matrix(queries.history, queries.tags)
+    confidence.data = 1 + 3 * confidence.data
+    wanted = theirs.recalculate_user(np.arange(len(queries)), confidence)
+    given = als.query_vectors(queries, "items")
+    empty = np.diff(confidence.indptr) == 0
+    assert np.isnan(given[empty]).all()
+    np.testing.assert_allclose(given[~empty], wanted[~empty], atol=1e-3)
+
+
+def test_blocks_hold_every_row_once():
+    lengths = np.array([3, 0, 70, 1, 2, 2, 90_000, 0])
+    parts = list(_blocks(lengths, 64))
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows for rows, _ in parts])), [0, 2, 3, 4, 5, 6])
+    for rows, width in parts:
+        assert lengths[rows].max() == width
+
+
+@pytest.mark.parametrize("model", [ALS(), BPR(), ItemKNN()], ids=lambda model: model.name)
+def test_what_nobody_has_is_no_candidate_and_no_evidence(model):
+    """The last item of the toy data is in no history."""
+    data = toy_dataset()
+    model.fit(data, np.random.default_rng(0))
+    cold = len(data.items) - 1
+    everything = model.candidates(everybody(data), len(data.items), "items", Exclude())
+    assert not (everything.ids == cold).any()
+    only_cold = encode([Query(items=[data.items.ids[cold]])], data)
+    assert (model.candidates(only_cold, 5, "items", Exclude()).ids == -1).all()
+
+
+def test_item_knn_is_history_times_similarity():
+    """Cosine by hand on three users: a and b share two of them, c has one of its own beside b."""
+    toy = toy_dataset(users=3, items=3, tags=0)
+    data = replace(toy, interactions=Ragged.from_rows([[0, 1], [0, 1], [1, 2]], 3))
+    model = ItemKNN(ItemKNN.Config(similarity="cosine", fields=["items"])).fit(data, np.random.default_rng(0))
+    queries = QueryBatch(
+        np.array([-1], np.int32), Ragged.from_rows([[1]], 3), csr_matrix((1, 0), dtype=np.float32), ("",)
+    )
+    scores = model.score(queries, np.array([[0, 1, 2]], np.int32), "items")
+    np.testing.assert_allclose(scores, [[2 / np.sqrt(2 * 3), np.nan, 1 / np.sqrt(3)]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("component", [ALS, BPR, ItemKNN])
+def test_fields_decide_what_is_needed_and_recommended(component):
+    both, items = component(), component(component.Config(fields=("items",)))
+    assert (both.targets, both.needs) == (("items", "tags"), {"items", "tags"})
+    assert (items.targets, items.needs) == (("items",), {"items"})
