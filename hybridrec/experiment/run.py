@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
@@ -37,6 +37,12 @@ from hybridrec.experiment.preparing import Prepared, Preparer
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
+from hybridrec.stages.pool import Slate
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.vocabulary import Vocabulary
 
 Advance = Callable[[int], None]
 
@@ -66,7 +72,7 @@ class Measured:
     judged: dict[str, list[Judged]] = field(default_factory=dict)
     rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
     found: dict[Target, list[Doubles]] = field(default_factory=dict)
-    answers: list[tuple[str, Answers]] = field(default_factory=list)
+    answers: dict[Target, list[Answers]] = field(default_factory=dict)
     learned: dict[str, object] = field(default_factory=dict)
 
     def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
@@ -82,13 +88,17 @@ class Measured:
             else:
                 self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
         self.found.setdefault(target, []).append(answers.found)
-        self.answers.append((fold.name, answers))
+        self.answers.setdefault(target, []).append(answers)
 
     def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...]) -> MeasuredArm:
         """For the statistics."""
         whole = {aim.key: aim.measure.value(self.judged[aim.key]) for aim in aims if aim.key in self.judged}
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs))
+
+    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
+        """All slates of a target with external ids; `query` numbers the queries over all folds."""
+        return Slate.stack([answers.slate for answers in self.answers[target]]).to_frame(vocabulary)
 
 
 class Experimenter:
@@ -107,6 +117,7 @@ class Experimenter:
         self.measured = {name: Measured() for name in experiment.pipelines}
         self.fits: list[Fitted] = []
         self.samples: list[Sample] = []
+        self.arms: dict[str, MeasuredArm] = {}
         self.seconds: dict[str, float] = {}
         self.started = time.perf_counter()
 
@@ -164,8 +175,8 @@ class Experimenter:
         """Means, intervals, comparison, and all that is known about how they came about."""
         config = self.experiment.config
         sample = Sample.join(self.samples)
-        arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
-        pipelines = summarise(list(arms.values()), label_rng(config.seed, "intervals"), config.compare.resamples)
+        self.arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+        pipelines = summarise(list(self.arms.values()), label_rng(config.seed, "intervals"), config.compare.resamples)
         for name, pipeline in pipelines.items():
             measured = self.measured[name]
             pipeline.single = self.experiment.pipelines[name].single
@@ -185,7 +196,7 @@ class Experimenter:
                 interactions=len(data.interactions.ids),
             ),
             pipelines=pipelines,
-            comparison=self.comparison(arms),
+            comparison=self.comparison(),
             statistics=StatisticsReport(resamples=config.compare.resamples, margin=config.compare.margin),
             seconds=self.seconds_report(),
             environment=Environment.current(_PACKAGES),
@@ -193,7 +204,7 @@ class Experimenter:
             notes=list(self.experiment.notes),
         )
 
-    def comparison(self, arms: dict[str, MeasuredArm]) -> list[Comparison]:
+    def comparison(self) -> list[Comparison]:
         """Every pipeline against the control, and against every single component if there are such arms."""
         plans = self.experiment.pipelines
         config = self.experiment.config.compare
@@ -202,7 +213,7 @@ class Experimenter:
         pairs = [(config.control, name) for name in blends if config.control not in (None, name)]
         pairs += [(single, blend) for blend in blends for single in singles]
         return compare(
-            arms,
+            self.arms,
             [(str(control), variant) for control, variant in pairs],
             [aim.key for aim in self.experiment.aims],
             label_rng(self.experiment.config.seed, "comparison"),
