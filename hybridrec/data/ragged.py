@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,23 @@ class Ragged:
             times=None if times is None else np.ascontiguousarray(times[order], np.float64),
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
             groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
+        )
+
+    @classmethod
+    def stack(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The rows of several below one another; times, weights and groups stay where all parts have them."""
+
+        def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+            known = [column for column in columns if column is not None]
+            return np.concatenate(known) if len(known) == len(parts) else None
+
+        return cls(
+            ids=np.concatenate([part.ids for part in parts]),
+            offsets=offsets_of(np.concatenate([part.lengths for part in parts])),
+            width=parts[0].width,
+            times=joined([part.times for part in parts]),
+            weights=joined([part.weights for part in parts]),
+            groups=joined([part.groups for part in parts]),
         )
 
     def __len__(self) -> int:

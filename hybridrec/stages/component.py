@@ -120,6 +120,10 @@ class Reranker(Component):
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Label -> float32 [Q, K]: what each column adds to `final`; they sum to it. Empty if it is no sum."""
+        return {}
+
     def summary(self) -> dict[str, Any]:
         """What was learned, as JSON for the report; nothing by default."""
         return {}

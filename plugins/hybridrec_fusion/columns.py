@@ -22,6 +22,14 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     return {label: _filled(_scale(values, normaliser), missing) for label, values in pool.columns.items()}
 
 
+def total(pool: Pool, parts: dict[str, Floats]) -> Floats:
+    """Sum of the parts, float32 [Q, K]; 0 without any."""
+    final = np.zeros(pool.ids.shape, np.float32)
+    for part in parts.values():
+        final += part
+    return final
+
+
 def _scale(values: Floats, normaliser: Normaliser) -> Floats:
     if normaliser == "zscore":
         return kernels.zscore(values)

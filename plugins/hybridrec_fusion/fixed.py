@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Options, Pool, QueryBatch, Reranker, kernels
-from hybridrec_fusion.columns import Missing, Normaliser, normalised
+from hybridrec import Floats, Options, Pool, QueryBatch, Reranker, kernels
+from hybridrec_fusion.columns import Missing, Normaliser, normalised, total
 
 Weights = dict[str, float]
 
@@ -34,15 +34,18 @@ class Weighted(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Sum of weight times normalised column."""
-        columns = normalised(pool, self.config.normalise, self.config.missing)
-        final = np.zeros(pool.ids.shape, np.float32)
+        return pool.ranked(total(pool, self.contributions(queries, pool)))
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight times normalised column."""
         segments = queries.segments()
-        for label, values in columns.items():
+        parts = {}
+        for label, values in normalised(pool, self.config.normalise, self.config.missing).items():
             weight = np.full(len(queries), _weight(self.config.weights, label), np.float32)
             for segment, weights in self.config.segments.items():
                 weight[segments == segment] = _weight(weights, label)
-            final += weight[:, None] * values
-        return pool.ranked(final)
+            parts[label] = weight[:, None] * values
+        return parts
 
 
 class ReciprocalRankConfig(Options):
@@ -64,11 +67,15 @@ class ReciprocalRank(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Reciprocal rank fusion; no opinion adds nothing."""
-        final = np.zeros(pool.ids.shape, np.float32)
+        return pool.ranked(total(pool, self.contributions(queries, pool)))
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight / (offset + rank)."""
+        parts = {}
         for label, values in pool.columns.items():
             share = _weight(self.config.weights, label) / (self.config.offset + kernels.ranks(values))
-            final += np.nan_to_num(share, nan=0.0)
-        return pool.ranked(final)
+            parts[label] = np.nan_to_num(share, nan=0.0)
+        return parts
 
 
 def _weight(weights: Weights, label: str) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hybridrec import Bools, Doubles, Floats, Options, Pool, QueryBatch, Reranker, Sparse, State, kernels
-from hybridrec_fusion.columns import Missing, Normaliser, normalised
+from hybridrec_fusion.columns import Missing, Normaliser, normalised, total
 
 EVERYWHERE = "all"
 _STEPS = (1.0, 0.5, 0.25, 0.1, 0.05)
@@ -71,15 +71,17 @@ class Validated(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Weighted sum, with the weights of each query's segment."""
+        return pool.ranked(total(pool, self.contributions(queries, pool)))
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight times normalised column."""
         columns = normalised(pool, self.config.normalise, self.config.missing)
         segments = queries.segments()
         chosen = np.broadcast_to(self.weights[EVERYWHERE], (len(queries), len(self.labels))).copy()
         for segment, weights in self.weights.items():
             chosen[segments == segment] = weights
-        final = np.zeros(pool.ids.shape, np.float32)
-        for position, label in enumerate(self.labels):
-            final += chosen[:, position, None].astype(np.float32) * columns[label]
-        return pool.ranked(final)
+        shares = chosen.astype(np.float32).T[:, :, None]
+        return {label: share * columns[label] for label, share in zip(self.labels, shares, strict=True)}
 
     def state(self) -> State:
         """Labels, segments and the weights [segments, labels]."""
