@@ -1,0 +1,180 @@
+"""The columns of a file as ids, numbers, times and labels, each value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from hybridrec.arrays import Floats
+from hybridrec.data.files import Source, check_column, load
+from hybridrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TimeUnit: TypeAlias = Literal["s", "ms", "us"]
+
+PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6}
+
+FAR_FUTURE = 32503680000.0
+"""The year 3000 in seconds since 1970."""
+
+ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
+
+
+S = TypeVar("S", bound=Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[S]):
+    """A file whose columns are read when they are asked for; errors say where a value stands."""
+
+    source: S
+    frame: pl.LazyFrame
+
+    @classmethod
+    def of(cls, source: S) -> Table[S]:
+        """Open the file."""
+        return cls(source, load(source))
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it is; DataError if there is none of this name."""
+        import polars as pl
+
+        check_column(self.source.path, name, self.frame.collect_schema().names())
+        try:
+            return self.frame.select(name).collect().to_series()
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{self.source.path}: column {name!r} cannot be read ({error})") from None
+
+    def ids(self, column: str) -> pl.Series:
+        """Ids as text; a missing one is refused."""
+        import polars as pl
+
+        values = self.column(column)
+        self._refuse(values.is_null(), column, "not an id", "every row needs one")
+        return values.cast(pl.String)
+
+    def numbers(self, column: str) -> pl.Series:
+        """float64; what is missing, not a number, infinite or NaN is refused."""
+        import polars as pl
+
+        numbers = self.column(column).cast(pl.Float64, strict=False)
+        self._refuse(~numbers.is_finite().fill_null(False), column, "not a finite number")
+        return numbers
+
+    def weights(self, column: str) -> pl.Series:
+        """float32, not negative."""
+        import polars as pl
+
+        numbers = self.numbers(column)
+        self._refuse(numbers < 0, column, "negative", "a weight is positive, or 0 for no interaction")
+        return numbers.cast(pl.Float32)
+
+    def integers(self, column: str) -> pl.Series:
+        """int32."""
+        import polars as pl
+
+        numbers = self.numbers(column)
+        self._refuse((numbers != numbers.round()) | (numbers.abs() >= 2**31), column, "not an integer of 32 bits")
+        return numbers.cast(pl.Int32)
+
+    def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
+        """Seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
+
+        With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
+        """
+        values = self.column(column)
+        times = _seconds(values, unit, years)
+        missing = times.is_null() if required else times.is_null() & values.is_not_null()
+        self._refuse(missing, column, "not a time", f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)")
+        self._refuse(
+            times.abs() > FAR_FUTURE, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)"
+        )
+        return times
+
+    def texts(self, columns: Sequence[str]) -> pl.Series:
+        """The columns joined with " - "; what is missing is passed over."""
+        import polars as pl
+
+        parts = [self.column(name).cast(pl.String) for name in columns]
+        return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
+
+    def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
+        """The columns `owner` and `label`, one row for each value of each column.
+
+        A column is text, several values separated by `separator`, or a list. `columns` says the kind each
+        one's values are of: a label is "kind:value", or the value alone where the kind is "".
+        """
+        import polars as pl
+
+        parts = [
+            _exploded(self.ids(owner), self.column(name), separator).select(
+                "owner", label=pl.lit(f"{kind}:" if kind else "") + pl.col("value")
+            )
+            for name, kind in columns.items()
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
+
+    def vectors(self, column: str) -> Floats:
+        """float32 [rows, D] from a list column; all lists need the same length and finite numbers."""
+        import polars as pl
+
+        values = self.column(column)
+        if not isinstance(values.dtype, pl.List | pl.Array):
+            raise DataError(f"{self.source.path}: column {column!r} must hold lists of numbers, not {values.dtype}")
+        lists = values.cast(pl.List(pl.Float32))
+        lengths = lists.list.len().fill_null(0).to_numpy()
+        width = int(lengths.max(initial=1))
+        self._refuse(pl.Series(lengths != width), column, f"not a list of {width} numbers")
+        vectors = lists.explode().to_numpy().reshape(len(lists), width)
+        self._refuse(pl.Series(~np.isfinite(vectors).all(axis=1)), column, "not a list of finite numbers")
+        return vectors
+
+    def _refuse(self, bad: pl.Series, column: str, what: str, right: str = "") -> None:
+        """Raise DataError if any value is bad: how many, the first one's line, and what would be right."""
+        if not bad.any():
+            return
+        row = bad.arg_true()[0]
+        [value] = self.column(column).slice(row, 1).to_list()
+        shown = "missing" if value is None else f"{value!r}, {what}"
+        raise DataError(
+            f"{self.source.path}, {self.source.place(row)}: column {column!r} is {shown} "
+            f"({bad.sum()} of {len(bad)} rows are bad)" + (f"; {right}" if right else "")
+        )
+
+
+def _seconds(values: pl.Series, unit: TimeUnit, years: bool) -> pl.Series:
+    """Null where a value is no time."""
+    import polars as pl
+
+    if values.dtype.is_temporal():
+        return values.cast(pl.Datetime("us"), strict=False).dt.epoch("us").cast(pl.Float64) / 1e6
+    numbers = values.cast(pl.Float64, strict=False)
+    numbers = numbers.set(~numbers.is_finite(), None)
+    frame = pl.DataFrame({"text": values.cast(pl.String, strict=False), "number": numbers / PER_SECOND[unit]})
+    iso = pl.col("text").str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
+    dates = [
+        iso.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us").cast(pl.Float64) / 1e6
+        for form in ISO_FORMATS
+    ]
+    found = [pl.col("number"), *dates]
+    if years:
+        year = pl.col("text").str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
+        found.insert(0, pl.date(year, 1, 1).dt.epoch("s").cast(pl.Float64))
+    return frame.select(pl.coalesce(found)).to_series()
+
+
+def _exploded(owner: pl.Series, values: pl.Series, separator: str) -> pl.DataFrame:
+    """owner, value: one row for each entry of a list, or part of a text; blank ones are passed over."""
+    import polars as pl
+
+    if isinstance(values.dtype, pl.List):
+        lists = values.cast(pl.List(pl.String))
+    else:
+        lists = values.cast(pl.String).str.split(separator)
+    frame = pl.DataFrame({"owner": owner, "value": lists}).explode("value")
+    return frame.with_columns(pl.col("value").str.strip_chars()).filter(pl.col("value").fill_null("") != "")
