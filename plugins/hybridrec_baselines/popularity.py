@@ -54,10 +54,10 @@ class Popularity(DenseModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count; raises DataError where `half_life` is asked of interactions without times."""
         tags = data.user_tags.sign()
-        users = max(len(data.users), 1)
         self._tag_users = np.asarray(tags.sum(axis=0), np.float32).ravel()
         self._shares, self._by_tag = {}, {}
         for target, had in zip(TARGETS, (self._items(data.interactions), tags), strict=True):
+            users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
             self._shares[target] = np.asarray(had.sum(axis=0) / users, np.float32).ravel()
             if self.config.by == "tags":
                 self._by_tag[target] = (tags.T @ had).tocsr()
@@ -71,8 +71,8 @@ class Popularity(DenseModel):
         a = self.config.smoothing
         tags = queries.tags.sign()
         among = tags.multiply(1 / (self._tag_users + a)).tocsr()
-        prior = a * np.asarray(among.sum(axis=1))
-        mean = ((among @ self._by_tag[target]).toarray() + prior * overall) / np.maximum(tags.sum(axis=1), 1)
+        prior, count = a * np.asarray(among.sum(axis=1)), np.asarray(tags.sum(axis=1))
+        mean = ((among @ self._by_tag[target]).toarray() + prior * overall) / np.maximum(count, 1)
         return np.where(queries.knows("tags")[:, None], mean, overall).astype(np.float32)
 
     def state(self) -> State:

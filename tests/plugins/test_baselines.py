@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset, toy_queries
 from hybridrec_baselines.fixed import Newest, Random
@@ -31,6 +32,14 @@ class TestNewestContract(ComponentContract):
     component = Newest
 
 
+def test_what_the_package_offers():
+    assert [component.name for component in hybridrec_baselines.hybridrec_components()] == [
+        "popularity",
+        "newest",
+        "random",
+    ]
+
+
 def small(rows, times=None, weights=None):
     """Four users of three items with the given histories."""
     history = Ragged.from_rows(rows, 3)
@@ -49,17 +58,17 @@ def popularity(data, **options):
 
 
 def test_popularity_counts_each_user_once():
-    assert popularity(small([[0, 0, 1], [0], [0], []])).tolist() == [0.75, 0.25, 0]
+    assert popularity(small([[0, 0, 1], [0], [], []])).tolist() == [1, 0.5, 0]
 
 
 def test_popularity_of_weights_adds_them_up():
     data = small([[0, 0, 1], [0], [], []], weights=[1, 2, 8, 1])
-    assert popularity(data, count="weights").tolist() == [1, 2, 0]
+    assert popularity(data, count="weights").tolist() == [2, 4, 0]
 
 
 def test_popularity_halves_with_age_and_counts_the_latest_time_of_a_pair():
-    data = small([[0, 0], [1], [2], []], times=[0, 86_400 * 10, 0, np.nan])
-    assert popularity(data, half_life=10).tolist() == [0.25, 0.125, 0]
+    data = small([[0, 0], [1], [2], [1]], times=[0, 86_400 * 10, 0, np.nan, 86_400 * 10])
+    assert popularity(data, half_life=10).tolist() == [0.25, 0.375, 0]
 
 
 def test_half_life_without_times_is_refused():

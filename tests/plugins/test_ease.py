@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
+import hybridrec_linear
 from hybridrec import DataError, Ragged
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
@@ -31,6 +32,10 @@ class TestEaseOfTagsAndTitlesContract(ComponentContract):
     component = Ease
     configs = [{"fields": ["items", "tags"], "l2": 5}, {"fields": ["items", "tags", "title"], "tag_weight": 2}]
     learns_the_checkerboard = ("items", "tags", "title")
+
+
+def test_what_the_package_offers():
+    assert [component.name for component in hybridrec_linear.hybridrec_components()] == ["ease", "content"]
 
 
 def rows_of(n_rows, n_columns):

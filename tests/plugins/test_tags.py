@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
+import hybridrec_tags
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_tags.fallback import TagFallback, TagFallbackOptions
 
@@ -21,6 +22,10 @@ class TestTitlesContract(ComponentContract):
     learns_the_checkerboard = ("tags", "title")
 
 
+def test_what_the_package_offers():
+    assert [component.name for component in hybridrec_tags.hybridrec_components()] == ["tag-fallback"]
+
+
 def fitted(data, **options):
     return TagFallback(TagFallbackOptions(**options)).fit(data, np.random.default_rng(0))
 
@@ -30,10 +35,10 @@ def test_the_score_is_the_weighted_mean_of_smoothed_shares():
     queries = colour_queries(data, "tags")
     model = fitted(data, smoothing=2, item_tags=3, idf=1)
     tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
-    own, p = data.item_tags.sign().toarray(), had.mean(axis=0)
+    own, p = data.item_tags.sign().toarray(), had.sum(axis=0) / 59
     n = tags.sum(axis=0) + 3
     share = (tags.T @ had + 3 * own.T + 2 * p) / (n + 2)[:, None]
-    weights = queries.tags.toarray() * np.log1p(60 / n)
+    weights = queries.tags.toarray() * np.log1p(59 / n)
     wanted = weights @ share / weights.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.scores(queries, "items"), wanted, rtol=1e-5)
 
@@ -64,3 +69,8 @@ def test_an_unknown_tag_gives_no_opinion():
     silent = data.hide_users(np.ones(60, bool))
     model = fitted(silent, item_tags=0)
     assert np.isnan(model.scores(colour_queries(data, "tags"), "items")).all()
+
+
+def test_memory_is_bounded_by_pairs_and_by_vocabularies():
+    data = toy_dataset()
+    assert 0 < TagFallback().memory(data) <= 24 * 12 * (40 + 12 + 40)
