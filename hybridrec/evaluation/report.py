@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from hybridrec.arrays import Target
+from hybridrec.data.dataset import Dataset
 
 Verdict: TypeAlias = Literal["better", "worse", "equivalent within the margin", "undecided", "not tested"]
 
@@ -150,6 +151,17 @@ class DataReport(Section):
     items: int
     tags: int
     interactions: int
+
+    @classmethod
+    def of(cls, data: Dataset) -> DataReport:
+        """Counts and fingerprint of a dataset."""
+        return cls(
+            fingerprint=data.fingerprint,
+            users=len(data.users),
+            items=len(data.items),
+            tags=len(data.tags),
+            interactions=len(data.interactions.ids),
+        )
 
 
 class SecondsReport(Section):

@@ -15,6 +15,7 @@ import yaml
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import DataError
+from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.report import Report
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _write_files(
         "threads": work.fitter.workers,
         "environment": report.environment.model_dump(),
         "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits},
+        "sample": Sample.join(work.samples).digest,
         "serving": serving,
     }
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
@@ -30,6 +32,12 @@ class Prepared:
     learned: Learned
 
 
+def everything(data: Dataset) -> Fold:
+    """A fold that trains on the whole data and asks nothing."""
+    nobody = np.empty(0, np.int32)
+    return Fold("everything", data, data.queries(nobody), {}, nobody, nobody.astype(np.float64))
+
+
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """Prepares folds: thins the training part, fits, learns, assembles."""
@@ -40,7 +48,7 @@ class Preparer:
 
     def prepare(self, fold: Fold, done: Done = lambda _: None) -> Prepared:
         """Fit and learn all that the pipelines need on this fold."""
-        fold = replace(fold, train=self.thinned(fold.train))
+        fold = self.thinned(fold)
         inner = self.inner(fold)
         parts = parts_of(fold, inner)
         jobs = list(jobs_of(self.experiment, parts))
@@ -56,10 +64,12 @@ class Preparer:
                 learned[plan.name] = summary
         return Prepared(arms, fits, learned)
 
-    def thinned(self, train: Dataset) -> Dataset:
-        """The training part without rare users and items."""
+    def thinned(self, fold: Fold) -> Fold:
+        """The fold with a training part without rare users and items."""
         core = self.experiment.config.k_core
-        return train if core.users == core.items == 1 else k_core(train, users=core.users, items=core.items)
+        if core.users == core.items == 1:
+            return fold
+        return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
     def inner(self, fold: Fold) -> Fold | None:
         """The validation fold inside the training part, if a blend is learned on it."""

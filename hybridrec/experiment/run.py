@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from hybridrec.arrays import Doubles, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
+from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.compare import compare
@@ -33,7 +34,7 @@ from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
 from hybridrec.experiment.config import Aim, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
-from hybridrec.experiment.preparing import Prepared, Preparer
+from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
@@ -126,11 +127,24 @@ class Experimenter:
         with threadpool_limits(limits=1):
             with self.timing("read"):
                 data = self.experiment.reader.read()
-            for fold in self.experiment.splitter.split(data, label_rng(self.experiment.config.seed, "split")):
-                prepared = self.prepare(fold)
-                self.ask(fold, prepared)
+            for fold in self.folds(data):
+                self.ask(fold, self.prepare(fold))
             with self.timing("evaluate"):
                 return self.report(data), data
+
+    def folds(self, data: Dataset) -> Iterator[Fold]:
+        """The folds on which the experiment is evaluated; each asks something."""
+        for fold in self.experiment.splitter.split(data, label_rng(self.experiment.config.seed, "split")):
+            if not len(fold.queries):
+                raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
+            yield fold
+
+    def refit(self, data: Dataset) -> dict[str, str]:
+        """Train on everything, for serving; gives the store keys by label."""
+        with threadpool_limits(limits=1):
+            fits = self.prepare(everything(data)).fits
+        self.asker.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
+        return {fit.spec.label: fit.key for fit in fits if fit.part.level == "final"}
 
     def prepare(self, fold: Fold) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
@@ -188,13 +202,7 @@ class Experimenter:
         return Report(
             name=config.name,
             config_hash=self.experiment.hash,
-            data=DataReport(
-                fingerprint=data.fingerprint,
-                users=len(data.users),
-                items=len(data.items),
-                tags=len(data.tags),
-                interactions=len(data.interactions.ids),
-            ),
+            data=DataReport.of(data),
             pipelines=pipelines,
             comparison=self.comparison(),
             statistics=StatisticsReport(resamples=config.compare.resamples, margin=config.compare.margin),

@@ -11,22 +11,18 @@ from threadpoolctl import threadpool_limits
 
 from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.folds import Fold
 from hybridrec.data.queries import Query, QueryBatch, encode
 from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
 from hybridrec.experiment.asking import Asker
 from hybridrec.experiment.config import Experiment, load_experiment
 from hybridrec.experiment.explaining import Explanation, explain
-from hybridrec.experiment.fitting import Done, Fitter
+from hybridrec.experiment.fitting import Fitter
 from hybridrec.experiment.folder import CONFIG, Run
-from hybridrec.experiment.preparing import Prepared, Preparer
+from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.stages.pool import Slate
-
-EVERYTHING = "everything"
-"""The name of the fold that is trained on the whole data."""
 
 
 class Recommender:
@@ -87,19 +83,6 @@ class Recommender:
         if n is not None and n < 1:
             raise ConfigError(f"n is {n}; ask for at least one recommendation")
         return n or self.experiment.config.targets[self._target(target)]
-
-
-def everything(data: Dataset) -> Fold:
-    """A fold that trains on the whole data and asks nothing."""
-    none = np.empty(0, np.int32)
-    return Fold(EVERYTHING, data, data.queries(none), {}, none, none.astype(np.float64))
-
-
-def refit(preparer: Preparer, data: Dataset, store: Store, done: Done) -> Prepared:
-    """Train the pipelines on the whole data and keep the data beside them."""
-    prepared = preparer.prepare(everything(data), done)
-    store.put(data.fingerprint, data.state(), {"data": preparer.experiment.config.name})
-    return prepared
 
 
 def load(run: Run | Path | str, *, store: Store | None = None, registry: Registry | None = None) -> Recommender:
