@@ -77,13 +77,6 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
     )
 
 
-def seconds(dates: pl.Series) -> pl.Series:
-    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
-    import polars as pl
-
-    return dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
-
-
 def _vocabulary(columns: Iterable[tuple[pl.DataFrame | None, str]]) -> Vocabulary:
     import polars as pl
 

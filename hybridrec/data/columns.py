@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,6 +25,8 @@ FAR_FUTURE = 32503680000.0
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
 
 
+ROW = "row of the file"
+
 S = TypeVar("S", bound=Source)
 
 
@@ -34,6 +36,8 @@ class Table(Generic[S]):
 
     source: S
     frame: pl.LazyFrame
+    rows: pl.Series | None = None
+    """The row of the file that each row of `frame` comes from, where it is not the same."""
 
     @classmethod
     def of(cls, source: S) -> Table[S]:
@@ -50,11 +54,28 @@ class Table(Generic[S]):
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{self.source.path}: column {name!r} cannot be read ({error})") from None
 
+    def unrolled(self, column: str) -> Table[S]:
+        """One row for each entry of a list column, in its order; the same table if it holds no lists."""
+        import polars as pl
+
+        lists = self.column(column)
+        if not isinstance(lists.dtype, pl.List):
+            return self
+        frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column).collect()
+        return replace(self, frame=frame.drop(ROW).lazy(), rows=frame[ROW])
+
+    def values(self, name: str) -> pl.Series:
+        """A column with one value a row; lists and structures are refused."""
+        values = self.column(name)
+        if values.dtype.is_nested():
+            raise DataError(f"{self.source.path}: column {name!r} holds {values.dtype}; right is one value a row")
+        return values
+
     def ids(self, column: str) -> pl.Series:
         """Ids as text; a missing one is refused."""
         import polars as pl
 
-        values = self.column(column)
+        values = self.values(column)
         self._refuse(values.is_null(), column, "not an id", "every row needs one")
         return values.cast(pl.String)
 
@@ -62,7 +83,7 @@ class Table(Generic[S]):
         """float64; what is missing, not a number, infinite or NaN is refused."""
         import polars as pl
 
-        numbers = self.column(column).cast(pl.Float64, strict=False)
+        numbers = self.values(column).cast(pl.Float64, strict=False)
         self._refuse(~numbers.is_finite().fill_null(False), column, "not a finite number")
         return numbers
 
@@ -87,8 +108,8 @@ class Table(Generic[S]):
 
         With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
         """
-        values = self.column(column)
-        times = _seconds(values, unit, years)
+        values = self.values(column)
+        times = parse_times(values, unit, years=years)
         missing = times.is_null() if required else times.is_null() & values.is_not_null()
         self._refuse(missing, column, "not a time", f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)")
         self._refuse(
@@ -100,7 +121,7 @@ class Table(Generic[S]):
         """The columns joined with " - "; what is missing is passed over."""
         import polars as pl
 
-        parts = [self.column(name).cast(pl.String) for name in columns]
+        parts = [self.values(name).cast(pl.String) for name in columns]
         return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
 
     def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
@@ -141,18 +162,26 @@ class Table(Generic[S]):
         row = bad.arg_true()[0]
         [value] = self.column(column).slice(row, 1).to_list()
         shown = "missing" if value is None else f"{value!r}, {what}"
+        place = self.source.place(row if self.rows is None else self.rows[row])
         raise DataError(
-            f"{self.source.path}, {self.source.place(row)}: column {column!r} is {shown} "
+            f"{self.source.path}, {place}: column {column!r} is {shown} "
             f"({bad.sum()} of {len(bad)} rows are bad)" + (f"; {right}" if right else "")
         )
 
 
-def _seconds(values: pl.Series, unit: TimeUnit, years: bool) -> pl.Series:
-    """Null where a value is no time."""
+def seconds(dates: pl.Series) -> pl.Series:
+    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
+    import polars as pl
+
+    return dates.cast(pl.Datetime("us"), strict=False).dt.epoch("us").cast(pl.Float64) / 1e6
+
+
+def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
+    """Seconds since 1970, float64, null where a value is no time; see `Table.times`."""
     import polars as pl
 
     if values.dtype.is_temporal():
-        return values.cast(pl.Datetime("us"), strict=False).dt.epoch("us").cast(pl.Float64) / 1e6
+        return seconds(values)
     numbers = values.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
     frame = pl.DataFrame({"text": values.cast(pl.String, strict=False), "number": numbers / PER_SECOND[unit]})

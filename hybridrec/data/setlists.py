@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from hybridrec.data.assembly import Tables, assemble, seconds
+from hybridrec.data.assembly import Tables, assemble
+from hybridrec.data.columns import seconds
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.embedded import FOLDER
 from hybridrec.data.readers import Reader

@@ -29,7 +29,10 @@ class Interactions(Source):
     """Column of the user, playlist or session; any type, read as text."""
 
     item: str
-    """Column of the item; any type, read as text. Repeated pairs are kept as repeats."""
+    """Column of the item; any type, read as text. Repeated pairs are kept as repeats.
+
+    In a list column (Parquet, JSON Lines) each entry is an interaction: a row can be a whole playlist.
+    """
 
     time: str | None = None
     """Column of the time: a number, or an ISO 8601 date or datetime (without a zone: UTC)."""
@@ -207,6 +210,7 @@ def _interactions(file: Table[Interactions]) -> pl.DataFrame:
     import polars as pl
 
     options = file.source
+    file = file.unrolled(options.item)
     columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
     if options.time is not None:
         columns["time"] = file.times(options.time, options.time_unit)

@@ -144,6 +144,18 @@ def test_weights_and_groups(read):
     assert data.interactions.groups.tolist() == [7, 9]
 
 
+def test_a_row_can_be_a_whole_playlist(read):
+    content = '{"pid": 1, "songs": [30, 10, 30], "title": "mix"}\n{"pid": 2, "songs": []}\n{"pid": 3, "songs": [10]}\n'
+    data = read(
+        {"lists.jsonl": content},
+        interactions={"path": "lists.jsonl", "user": "pid", "item": "songs"},
+        users={"path": "lists.jsonl", "id": "pid", "title": "title"},
+    )
+    assert plays_of(data, "1") == ["30", "10", "30"]
+    assert plays_of(data, "2") == []
+    assert data.titles == ("mix", "", "")
+
+
 def test_weight_options_are_applied(read):
     data = read(
         {"plays.csv": "uid,song,n\n1,a,3\n1,b,1\n"},
@@ -333,6 +345,18 @@ def test_nan_weights_in_parquet(read):
     frame = pl.DataFrame({"uid": [1, 2], "song": [1, 2], "n": [1.0, float("nan")]})
     mapping = {**PLAYS, "path": "p.parquet", "weight": "n"}
     refused(read, {"p.parquet": frame}, "p.parquet, row 2", "not a finite number", interactions=mapping)
+
+
+def test_a_missing_id_inside_a_playlist(read):
+    content = '{"uid": 1, "song": ["a", "b"]}\n{"uid": 2, "song": ["c", null]}\n'
+    mapping = {**PLAYS, "path": "plays.jsonl"}
+    refused(read, {"plays.jsonl": content}, "plays.jsonl, line 2", "'song' is missing", interactions=mapping)
+
+
+def test_lists_where_one_value_belongs(read):
+    content = '{"uid": 1, "song": "a", "t": [1, 2]}\n'
+    mapping = {**PLAYS, "path": "plays.jsonl", "time": "t"}
+    refused(read, {"plays.jsonl": content}, "column 't' holds List", interactions=mapping)
 
 
 def test_no_weight_above_zero(read):
