@@ -97,13 +97,10 @@ class Dataset:
         `hidden` is parallel to `interactions.ids`. A pair of which a repeat stays keeps its assignments:
         were they taken away, that would tell of the hidden repeat.
         """
-        gone = np.setdiff1d(self.pairs[hidden], self.pairs[~hidden])
+        pairs = self.pairs
         tagged = pair_keys(self.assignments[:, 0], self.assignments[:, 1], len(self.items))
-        return replace(
-            self,
-            interactions=self.interactions.where(~hidden),
-            assignments=self.assignments[~np.isin(tagged, gone)],
-        )
+        gone = contains(pairs[hidden], tagged) & ~contains(pairs[~hidden], tagged)
+        return replace(self, interactions=self.interactions.where(~hidden), assignments=self.assignments[~gone])
 
     def hide_users(self, hidden: Bools) -> Dataset:
         """Without anything about the users at which `hidden`, bool[U], is true; their codes stay."""
@@ -165,6 +162,15 @@ class Dataset:
 def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
     """One int64 for each (user, item) pair."""
     return users.astype(np.int64) * n_items + items
+
+
+def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
+    """bool, parallel to `keys`: which of them are in `among`; many times faster than `np.isin` of numpy 2.4."""
+    if not len(among) or not len(keys):
+        return np.zeros(len(keys), bool)
+    ordered = np.sort(among)
+    places = np.searchsorted(ordered, keys)
+    return ordered[np.minimum(places, len(ordered) - 1)] == keys
 
 
 def empty_csr(rows: int, columns: int) -> Sparse:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Bools, Ints
+from hybridrec.arrays import Bools, Ints, Sparse
 from hybridrec.data.dataset import Dataset, pair_keys
 from hybridrec.data.folds import Fold
 
@@ -48,10 +49,8 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
         [held[u] and bool(shown_items[u]) and i not in shown_items[u] for u, i, _ in data.assignments], bool
     )
     free &= np.isin(pair_keys(*data.assignments.T[:2], len(data.items)), data.pairs[hidden])
-    visible_tags = [set(shown_tags[user]) for user in range(len(data.users))]
-    for (user, _, tag), loose in zip(data.assignments, free, strict=True):
-        if not loose:
-            visible_tags[user].add(tag)
+    for user, _, tag in data.assignments[~free]:
+        shown_tags[user].add(tag)
     mapping = _other_items(data, rows[hidden], items[hidden], rng)
     changed = _with_other_pairs(data, hidden, mapping, free, rng)
     assert data.user_features is not None
@@ -63,8 +62,8 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
             f"other {user}" if title and held[user] and user not in titles else title
             for user, title in enumerate(data.titles)
         ),
-        declared_user_tags=_other_tags(data, held, visible_tags, rng),
-        user_features=replace(data.user_features, matrix=type(data.user_features.matrix)(features)),
+        declared_user_tags=_other_tags(data, held, shown_tags, rng),
+        user_features=replace(data.user_features, matrix=csr_matrix(features)),
     )
 
 
@@ -103,9 +102,8 @@ def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, 
     ids, times, weights = history.ids.copy(), history.times.copy(), history.weights.copy()
     assignments = data.assignments.copy()
     users, items = assignments.T[:2]
-    moved = np.isin(pair_keys(users, items, len(data.items)), data.pairs[hidden]) & ~np.isin(
-        pair_keys(users, items, len(data.items)), data.pairs[~hidden]
-    )
+    keys = pair_keys(users, items, len(data.items))
+    moved = np.isin(keys, data.pairs[hidden]) & ~np.isin(keys, data.pairs[~hidden])
     assignments[moved, 1] = mapping[users[moved], items[moved]]
     assignments[tags, 2] = rng.integers(0, len(data.tags), tags.sum())
     ids[hidden] = mapping[history.rows[hidden], ids[hidden]]
@@ -118,7 +116,7 @@ def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, 
     )
 
 
-def _other_tags(data: Dataset, held: Bools, kept: list[set[int]], rng: np.random.Generator) -> object:
+def _other_tags(data: Dataset, held: Bools, kept: list[set[int]], rng: np.random.Generator) -> Sparse:
     """Declared tags with others in place of those not in `kept`; the order of a user's tags stays (their shape)."""
     tags = data.declared_user_tags.toarray()
     for user in np.flatnonzero(held):
@@ -130,4 +128,4 @@ def _other_tags(data: Dataset, held: Bools, kept: list[set[int]], rng: np.random
             if tag not in kept[user]:
                 tags[user, tag] = 0
                 tags[user, rng.integers(low + 1, high)] = 1
-    return type(data.declared_user_tags)(tags)
+    return csr_matrix(tags)

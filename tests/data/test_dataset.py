@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from hybridrec.data.assembly import Tables, assemble
-from hybridrec.data.dataset import Dataset
+from hybridrec.data.dataset import Dataset, contains
 
 
 def complete():
@@ -96,3 +96,22 @@ def test_assembled_fields_stand_at_their_codes():
     assert data.item_vectors[new].tolist() == [1, 1, 1]
     assert data.item_vectors[b].tolist() == [0, 0, 0]
     assert data.user_tags[data.users.encode(["me"])[0]].sum() == 4  # two declared, two assigned
+
+
+@pytest.mark.parametrize("among", [[], [5], [9, 2, 2, 7]])
+@pytest.mark.parametrize("keys", [[], [2, 5, 1, 9, 10, 5]])
+def test_contains_is_isin(among, keys):
+    among, keys = np.array(among, np.int64), np.array(keys, np.int64)
+    assert contains(among, keys).tolist() == np.isin(keys, among).tolist()
+
+
+def test_hiding_a_pair_hides_its_tags_and_a_staying_repeat_keeps_them():
+    data = complete()
+    pairs = data.pairs
+    me, guitar = data.users.encode(["me"])[0], data.items.encode(["🎸"])[0]
+    own = (data.interactions.rows == me) & (data.interactions.ids == guitar)
+    one = np.arange(len(pairs)) == np.flatnonzero(own)[0]
+    tags_of = lambda cut: ((cut.assignments[:, 0] == me) & (cut.assignments[:, 1] == guitar)).sum()
+    assert tags_of(data) > 0
+    assert tags_of(data.hide(one)) == tags_of(data)
+    assert tags_of(data.hide(own)) == 0

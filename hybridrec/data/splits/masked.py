@@ -24,8 +24,8 @@ PRESETS = {
     "melon-official": {"items+title": 0.30, "items+tags+title": 0.50, "tags+title": 0.15, "title": 0.05},
     "melon-observed": {"items": 0.42, "items+tags": 0.39, "tags+title": 0.11, "title": 0.08},
 }
-"""Mixes of the Melon Playlist Continuation challenge (Kakao Arena 2020): as announced, where every playlist
-has a title, and as counted in its published test file."""
+"""Mixes of the Melon Playlist Continuation challenge: as announced, where every playlist has a title, and as
+observed in its data."""
 
 
 class MaskedOptions(Options):
@@ -44,7 +44,7 @@ class MaskedOptions(Options):
     shows its visible share (a title is shown whole), a field that is not listed is hidden entirely.
     Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
     preset: Literal["melon-official", "melon-observed"] | None = None
-    """A named mix in place of `scenarios`: the Melon challenge's, as announced or as counted in its test file."""
+    """A named mix in place of `scenarios`: the Melon challenge's, as announced or as observed in its data."""
     cross: bool = False
     """Ask every held-out user under each scenario, weighted by the mix, instead of under one drawn at random:
     rare scenarios have as many queries as common ones, the unit of statistics stays the user."""

@@ -121,9 +121,11 @@ class PublishedFolds(Splitter):
                 "split folds: the interactions have no fold numbers; name their column in the key `group` of `data`, "
                 "or choose another split"
             )
-        keys = data.pairs
+        pairs = Pairs.distinct(data.interactions)
         for group in np.unique(groups[groups >= 0]):
-            fold = fold_of(f"fold-{group}", data, np.isin(keys, keys[groups == group]))
+            hidden = np.zeros(len(pairs), bool)
+            hidden[pairs.of[groups == group]] = True
+            fold = fold_of(f"fold-{group}", data, hidden[pairs.of])
             if fold is None:
                 raise DataError(
                     f"split folds: hiding the pairs with the number {group} leaves nothing to learn from; give them "
