@@ -18,8 +18,9 @@ def hybridrec_readers() -> Sequence[type[Reader]]:
     """The embedded sets and the user's own files."""
     from hybridrec.data.movietweetings import MovieTweetingsReader
     from hybridrec.data.setlists import SetlistsReader
+    from hybridrec.data.tables import TableReader
 
-    return [SetlistsReader, MovieTweetingsReader]
+    return [TableReader, SetlistsReader, MovieTweetingsReader]
 
 
 @hookimpl
