@@ -136,7 +136,8 @@ def _csr(frame: pl.DataFrame | None, rows: tuple[str, Vocabulary], columns: tupl
     places = (rows[1].encode(frame[rows[0]]), columns[1].encode(frame[columns[0]]))
     weights = frame["weight"].to_numpy() if "weight" in frame.columns else np.ones(len(frame))
     matrix = csr_matrix((weights.astype(np.float32), places), shape=shape)
-    matrix.sort_indices()
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
     return matrix
 
 

@@ -23,9 +23,10 @@ FAR_FUTURE = 32503680000.0
 """The year 3000 in seconds since 1970."""
 
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
-
+"""Of ISO 8601, what is seen in files; a blank may stand for the T, and Z for +00:00."""
 
 ROW = "row of the file"
+"""A column beside those of the file."""
 
 S = TypeVar("S", bound=Source)
 
@@ -52,7 +53,8 @@ class Table(Generic[S]):
         try:
             return self.frame.select(name).collect().to_series()
         except pl.exceptions.PolarsError as error:
-            raise DataError(f"{self.source.path}: column {name!r} cannot be read ({error})") from None
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.source.path}: column {name!r} cannot be read ({reason})") from None
 
     def unrolled(self, column: str) -> Table[S]:
         """One row for each entry of a list column, in its order; the same table if it holds no lists."""
@@ -76,8 +78,13 @@ class Table(Generic[S]):
         import polars as pl
 
         values = self.values(column)
-        self._refuse(values.is_null(), column, "not an id", "every row needs one")
-        return values.cast(pl.String)
+        if values.dtype.is_float():
+            # Integers with gaps become floats in many tools; an id is 7 again, not 7.0.
+            values = values.fill_nan(None)
+            values = values if (values != values.round()).any() else values.cast(pl.Int64, strict=False)
+        ids = values.cast(pl.String)
+        self._refuse((ids == "").fill_null(True), column, "not an id", "every row needs one")
+        return ids
 
     def numbers(self, column: str) -> pl.Series:
         """float64; what is missing, not a number, infinite or NaN is refused."""
@@ -132,13 +139,25 @@ class Table(Generic[S]):
         """
         import polars as pl
 
-        parts = [
-            _exploded(self.ids(owner), self.column(name), separator).select(
-                "owner", label=pl.lit(f"{kind}:" if kind else "") + pl.col("value")
-            )
-            for name, kind in columns.items()
-        ]
+        owners = self.ids(owner)
+        parts = []
+        for name, kind in columns.items():
+            values = self._several(name, separator)
+            exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
+            label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
+            parts.append(exploded.filter(pl.col("value").fill_null("") != "").select("owner", label=label))
         return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
+
+    def _several(self, column: str, separator: str) -> pl.Series:
+        """A list of texts in each row."""
+        import polars as pl
+
+        values = self.column(column)
+        if isinstance(values.dtype, pl.List | pl.Array):
+            lists = values.cast(pl.List(pl.String))
+        else:
+            lists = self.values(column).cast(pl.String).str.split(separator)
+        return lists.list.eval(pl.element().str.strip_chars())
 
     def vectors(self, column: str) -> Floats:
         """float32 [rows, D] from a list column; all lists need the same length and finite numbers."""
@@ -173,14 +192,14 @@ def seconds(dates: pl.Series) -> pl.Series:
     """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
     import polars as pl
 
-    return dates.cast(pl.Datetime("us"), strict=False).dt.epoch("us").cast(pl.Float64) / 1e6
+    return dates.dt.epoch("us").cast(pl.Float64) / 1e6
 
 
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
     """Seconds since 1970, float64, null where a value is no time; see `Table.times`."""
     import polars as pl
 
-    if values.dtype.is_temporal():
+    if isinstance(values.dtype, pl.Date | pl.Datetime):
         return seconds(values)
     numbers = values.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
@@ -195,15 +214,3 @@ def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False)
         year = pl.col("text").str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
         found.insert(0, pl.date(year, 1, 1).dt.epoch("s").cast(pl.Float64))
     return frame.select(pl.coalesce(found)).to_series()
-
-
-def _exploded(owner: pl.Series, values: pl.Series, separator: str) -> pl.DataFrame:
-    """owner, value: one row for each entry of a list, or part of a text; blank ones are passed over."""
-    import polars as pl
-
-    if isinstance(values.dtype, pl.List):
-        lists = values.cast(pl.List(pl.String))
-    else:
-        lists = values.cast(pl.String).str.split(separator)
-    frame = pl.DataFrame({"owner": owner, "value": lists}).explode("value")
-    return frame.with_columns(pl.col("value").str.strip_chars()).filter(pl.col("value").fill_null("") != "")

@@ -202,9 +202,9 @@ def _first_broken_line(file: File) -> str | None:
 
 
 def _broken_json(path: Path, text: str) -> str | None:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         try:
-            if not isinstance(json.loads(line or "{}"), dict):
+            if not isinstance(json.loads(line.strip() or "{}"), dict):
                 return f"{path}, line {number}: not a JSON object"
         except json.JSONDecodeError as error:
             return f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})"

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridrec.arrays import PADDING
 from hybridrec.data.columns import FAR_FUTURE, parse_times
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.files import FORMATS, Source, load
 from hybridrec.data.tables import TableOptions, TableReader
+from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -113,9 +115,9 @@ class _File:
         """Whether each row has several of them."""
         return role in self.roles and self.frame[self.roles[role]].dtype.is_nested()
 
-    def share(self, column: str, ids: pl.Series) -> float:
+    def share(self, column: str, ids: Vocabulary) -> float:
         """How much of a column are these ids."""
-        return float(np.mean(self.frame[column].cast(str).is_in(ids.implode()).fill_null(False).to_numpy()))
+        return float(np.mean(ids.encode(self.frame[column]) != PADDING))
 
 
 def profile(paths: Sequence[Path], folder: Path) -> Profile:
@@ -273,7 +275,8 @@ def _owner(file: _File, main: _File) -> tuple[str, str]:
     for owner in named or ["user", "item"]:
         key = file.roles.get("id", file.roles.get(owner))
         ids = main.frame[main.roles[owner]]
-        share = file.share(key, (ids.explode() if ids.dtype.is_nested() else ids).cast(str).unique()) if key else 0.0
+        ids = ids.explode() if ids.dtype.is_nested() else ids
+        share = file.share(key, Vocabulary(ids.drop_nulls())) if key else 0.0
         if key and share:
             ranked.append(((owner in roles_of([Path(file.name).stem]), share), owner, key))
     return max(ranked)[1:]

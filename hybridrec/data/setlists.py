@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -40,19 +40,7 @@ class SetlistsOptions(Options):
     min_items: int = Field(default=1, ge=0)
     """Shows with fewer distinct songs, after `drop`, are left out; 0 keeps the shows without any."""
 
-    tags: tuple[TagKind, ...] = (
-        "year",
-        "decade",
-        "month",
-        "weekday",
-        "season",
-        "tour",
-        "lineup",
-        "country",
-        "state",
-        "city",
-        "venue",
-    )
+    tags: tuple[TagKind, ...] = get_args(TagKind)
     """The kinds of tags each show gets, as "kind:value" ("year:1977", "tour:1977 spring")."""
 
 

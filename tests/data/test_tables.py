@@ -81,6 +81,13 @@ def test_ids_are_text_of_any_script(read):
     assert plays_of(data, "-1") == ["NA"]
 
 
+def test_integers_that_became_floats_are_integers_again(read):
+    frame = pl.DataFrame({"uid": [1.0, 2.0], "song": [0.5, 2.0]})
+    data = read({"p.parquet": frame}, interactions={**PLAYS, "path": "p.parquet"})
+    assert list(data.users.ids) == ["1", "2"]
+    assert list(data.items.ids) == ["0.5", "2.0"]
+
+
 def test_a_file_in_another_encoding(read):
     data = read({"plays.csv": "uid,song\n1,아리랑\n".encode("cp949")}, interactions={**PLAYS, "encoding": "cp949"})
     assert plays_of(data, "1") == ["아리랑"]
@@ -128,7 +135,8 @@ def test_times_are_seconds_since_1970(read, written, unit):
 
 def test_typed_times_of_parquet(read):
     times = pl.Series(["2024-01-01T00:00:00"]).str.to_datetime(time_unit="ns")
-    for column in (times, times.dt.date(), times.dt.replace_time_zone("UTC")):
+    zoned = times.dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Seoul")
+    for column in (times, times.dt.date(), zoned):
         frame = pl.DataFrame({"uid": [1], "song": [1], "t": column})
         data = read({"plays.parquet": frame}, interactions={**PLAYS, "path": "plays.parquet", "time": "t"})
         assert data.interactions.times == 1704067200
@@ -345,6 +353,17 @@ def test_nan_weights_in_parquet(read):
     frame = pl.DataFrame({"uid": [1, 2], "song": [1, 2], "n": [1.0, float("nan")]})
     mapping = {**PLAYS, "path": "p.parquet", "weight": "n"}
     refused(read, {"p.parquet": frame}, "p.parquet, row 2", "not a finite number", interactions=mapping)
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_missing_ids_in_typed_files(read, missing):
+    frame = pl.DataFrame({"uid": ["1", "2"], "song": ["a", missing]})
+    mapping = {**PLAYS, "path": "p.parquet"}
+    refused(
+        read, {"p.parquet": frame}, "p.parquet, row 2", "column 'song'", "every row needs one", interactions=mapping
+    )
+    floats = pl.DataFrame({"uid": [1.0, float("nan")], "song": ["a", "b"]})
+    refused(read, {"p.parquet": floats}, "p.parquet, row 2", "column 'uid'", interactions=mapping)
 
 
 def test_a_missing_id_inside_a_playlist(read):
