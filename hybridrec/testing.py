@@ -14,7 +14,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -336,7 +336,7 @@ def _identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _through_a_file(state: State) -> State:
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **state)
+    np.savez(file, **cast(dict[str, Any], state))
     file.seek(0)
     with np.load(file, allow_pickle=False) as loaded:
         return dict(loaded)

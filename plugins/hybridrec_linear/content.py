@@ -36,7 +36,7 @@ class ContentOptions(Options):
     vectors: float = Field(0.0, ge=0)
     """The share of `item_vectors` (audio, say); 0 leaves them out."""
     idf: float = Field(1.0, ge=0)
-    """How much more a rare feature, tag or word says than a common one: the power of log(1 + I / n); 0 weighs alike."""
+    """How much more a rare feature, tag or word says than a common one: the power of log(I / n); 0 weighs alike."""
     min_items: int = Field(2, ge=1)
     """Features, tags and words of fewer items are left out: they connect no two items."""
     query_tags: float = Field(0.0, ge=0)
@@ -111,9 +111,9 @@ class Content(DenseModel):
         return self
 
     def _idf(self, matrix: Sparse) -> Floats:
-        """The weight of each column of csr [I, D]; 0 where it has fewer than `min_items`."""
+        """The weight of each column of csr [I, D], n of whose I entries are set; 0 where n is below `min_items`."""
         count = matrix.getnnz(axis=0)
-        idf = np.log1p(matrix.shape[0] / np.maximum(count, 1)) ** self.config.idf
+        idf = np.log(max(matrix.shape[0], 1) / np.maximum(count, 1)) ** self.config.idf
         return np.where(count >= self.config.min_items, idf, 0).astype(np.float32)
 
 

@@ -85,6 +85,16 @@ def test_popularity_by_tags_prefers_what_users_of_the_tag_have():
     np.testing.assert_allclose(model.scores(queries, "items"), means, atol=1e-5)
 
 
+def test_popularity_by_tags_leans_on_the_overall_share():
+    data = toy_dataset()
+    overall = Popularity().fit(data, RNG).scores(toy_queries(data), "items")
+    model = Popularity(PopularityOptions(by="tags", smoothing=1e9)).fit(data, RNG)
+    tagged = model.scores(colour_queries(data, "tags"), "items")
+    np.testing.assert_allclose(tagged, overall[:2], rtol=1e-5)
+    untagged = model.scores(colour_queries(data, "title"), "items")
+    np.testing.assert_array_equal(untagged, overall[:2])
+
+
 def test_newest_comes_first_and_unknown_times_last():
     data = replace(toy_dataset(users=4, items=4, tags=2), item_times=np.array([5.0, np.nan, 9.0, 9.0]))
     found = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())

@@ -34,7 +34,7 @@ def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares
     queries = colour_queries(data, "items")
     features, tags = data.item_features.matrix.toarray(), np.log1p(data.item_tags.toarray())
     both = tags.any(axis=1)
-    f, t = (unit(x * np.log1p(40 / (x > 0).sum(axis=0))) for x in (features, np.where(tags.any(1)[:, None], tags, 1)))
+    f, t = (unit(x * np.log(40 / (x > 0).sum(axis=0))) for x in (features, np.where(tags.any(1)[:, None], tags, 1)))
     model = Content(ContentOptions(features=3, tags=1, text=0)).fit(data, RNG)
     profile_of_one = replace(queries, history=queries.history.last(1))
     item = profile_of_one.history.ids[0]

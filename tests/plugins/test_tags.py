@@ -53,6 +53,16 @@ def test_tags_follow_from_items_by_users_and_by_the_items_own_tags():
     assert np.isnan(fitted(data).scores(queries, "items")).all()
 
 
+def test_without_users_tags_follow_from_the_items_own_tags_alone():
+    data = toy_dataset().hide_users(np.ones(60, bool))
+    queries = colour_queries(toy_dataset(), "items")
+    own = (queries.history.matrix(binary=True) @ data.item_tags.sign()).toarray()
+    found = fitted(data, idf=0).scores(queries, "tags")
+    np.testing.assert_allclose(
+        found / found.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True), rtol=1e-5
+    )
+
+
 def test_a_cold_item_is_found_through_its_own_tag():
     data = toy_dataset()
     tag = data.item_tags[39].indices[0]
