@@ -187,6 +187,19 @@ def test_cold_items_leave_no_trace_but_their_content(data):
         assert not (inner.universe & fold.universe).any()
 
 
+def test_cold_items_are_chosen_whatever_their_popularity(data):
+    splitter = ColdItems(ColdItems.Config(min_history=1))
+    history = data.interactions
+    for cut in (lambda data: folds_of(splitter, data)[0], lambda data: splitter.inner(data, np.random.default_rng(0))):
+        fold = cut(data)
+        again = np.repeat(np.arange(len(history.ids)), np.where(fold.universe[history.ids], 50, 1))
+        popular = Ragged.from_columns(history.rows[again], history.ids[again], (30, 40), times=history.times[again])
+        plain = replace(history, weights=None, groups=None)
+        one, two = (cut(replace(data, interactions=interactions)) for interactions in (plain, popular))
+        assert one.universe.tolist() == two.universe.tolist() == fold.universe.tolist()
+        assert one.train.fingerprint == two.train.fingerprint
+
+
 def test_cold_items_among_all(data):
     splitter = ColdItems(ColdItems.Config(universe="all", min_history=2))
     (fold,) = folds_of(splitter, data)
