@@ -93,7 +93,7 @@ def test_rows_hold_what_readers_expect(report):
     wanted |= {"wins", "ties", "losses", "verdict"}
     for row in content["comparison"]:
         assert wanted <= set(row)
-    assert set(content["seconds"]) == {"fit", "generate", "score", "rerank", "evaluate", "total"}
+    assert set(content["seconds"]) == {"read", "fit", "generate", "score", "rerank", "evaluate", "total"}
     assert content["environment"]["packages"] == {"numpy": np.__version__}
 
 
