@@ -38,6 +38,10 @@ from .errors import StoreError as StoreError
 from .evaluation.metrics import Judged as Judged
 from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
+from .experiment.api import run as run
+from .experiment.folder import Run as Run
+from .experiment.serving import Recommender as Recommender
+from .experiment.serving import load as load
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
