@@ -188,12 +188,10 @@ def _flatten(value: object, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     if isinstance(value, np.ndarray):
         yield name, value
     elif isinstance(value, csr_matrix):
-        matrix = value.copy()
+        matrix = value.copy()  # which also makes the indices as narrow as they can be
         matrix.sum_duplicates()
-        # scipy picks the width of its indices by how the matrix was made; equal data gets equal arrays.
-        yield f"{name}.indptr", matrix.indptr.astype(np.int64)
-        yield f"{name}.indices", matrix.indices.astype(np.int32)
-        yield f"{name}.data", matrix.data
+        for part in ("indptr", "indices", "data"):
+            yield f"{name}.{part}", getattr(matrix, part)
         yield f"{name}.shape", np.array(matrix.shape, np.int64)
     elif isinstance(value, Vocabulary):
         yield from _texts(tuple(value.ids), name)
