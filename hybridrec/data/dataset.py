@@ -178,50 +178,6 @@ def empty_csr(rows: int, columns: int) -> Sparse:
     return csr_matrix((rows, columns), dtype=np.float32)
 
 
-<<<<<<< HEAD
-=======
-def fingerprint_of(arrays: dict[str, NDArray[Any]]) -> str:
-    """Hex digest of named arrays: names, types, shapes and bytes."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()
-
-
-def _flatten(value: object, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Named arrays of a (nested) dataclass; None gives nothing."""
-    if value is None:
-        return
-    if isinstance(value, np.ndarray):
-        yield name, value
-    elif isinstance(value, csr_matrix):
-        matrix = value.copy()  # which also makes the indices as narrow as they can be
-        matrix.sum_duplicates()
-        for part in ("indptr", "indices", "data"):
-            yield f"{name}.{part}", getattr(matrix, part)
-        yield f"{name}.shape", np.array(matrix.shape, np.int64)
-    elif isinstance(value, Vocabulary):
-        yield from _texts(tuple(value.ids), name)
-    elif isinstance(value, tuple):
-        yield from _texts(value, name)
-    elif isinstance(value, int):
-        yield name, np.array(value, np.int64)
-    else:
-        for member in fields(value):  # type: ignore[arg-type]
-            inner = f"{name}.{member.name}" if name else member.name
-            yield from _flatten(getattr(value, member.name), inner)
-
-
-def _texts(texts: tuple[str, ...], name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Strings as one array of UTF-8 bytes and the end of each."""
-    encoded = [text.encode() for text in texts]
-    yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
-    yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)
-
-
->>>>>>> data
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
     """What `flatten` made of texts."""
     whole = state[f"{name}.bytes"].tobytes()
