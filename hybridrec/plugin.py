@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+
+
+def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder, path.expanduser()).resolve()
+
+
+InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
+"""A path in a configuration: a relative one starts at `folder` of the validation context, the config file's."""
 
 
 class Options(BaseModel):

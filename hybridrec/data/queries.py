@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 from hybridrec.data.ragged import Ragged, offsets_of
@@ -69,6 +69,22 @@ class QueryBatch:
             user_features=None if self.user_features is None else self.user_features[index],
         )
 
+    @classmethod
+    def stack(cls, batches: Sequence[QueryBatch]) -> QueryBatch:
+        """The queries of several batches below one another; what only some of them carry is padded."""
+        times = [np.full(len(b), np.nan) if b.times is None else b.times for b in batches]
+        disliked = [b.disliked or Ragged.empty(len(b), b.history.width) for b in batches]
+        features = [b.user_features for b in batches if b.user_features is not None]
+        return cls(
+            users=np.concatenate([b.users for b in batches]),
+            history=Ragged.stack([b.history for b in batches]),
+            tags=vstack([b.tags for b in batches], format="csr"),
+            text=tuple(text for b in batches for text in b.text),
+            times=None if all(b.times is None for b in batches) else np.concatenate(times),
+            disliked=None if all(b.disliked is None for b in batches) else Ragged.stack(disliked),
+            user_features=vstack(features, format="csr") if features else None,
+        )
+
     def knows(self, what: Field) -> Bools:
         """bool[Q]: which queries carry this field."""
         if what == "user":
@@ -95,7 +111,8 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
     """Queries in external ids to a batch in the codes of `dataset`; ids it does not know are dropped."""
     items = [_Encoded.of(q, dataset) for q in queries]
     known_users = dataset.users.encode([q.user or "" for q in queries])
-    users = np.where([q.user is None for q in queries], PADDING, known_users).astype(np.int32)
+    nameless = np.array([q.user is None for q in queries], bool)
+    users = np.where(nameless, PADDING, known_users).astype(np.int32)
     times = np.array([np.nan if q.time is None else q.time for q in queries], np.float64)
     with_weights = any(q.item_weights is not None for q in queries)
     with_times = any(q.item_times is not None for q in queries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ class Ragged:
     """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
 
     `width` is the size of the vocabulary the ids come from (the columns of `matrix()`). `times` are
-    seconds since 1970 and `weights` are positive; both are parallel to `ids`, or None where the data
-    has none.
+    seconds since 1970, `weights` are positive, and `groups` is any integer a splitter groups by (a
+    published fold number, say); all are parallel to `ids`, or None where the data has none.
     """
 
     ids: Ints
@@ -26,6 +27,7 @@ class Ragged:
     width: int
     times: Doubles | None = None
     weights: Floats | None = None
+    groups: Ints | None = None
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
@@ -49,6 +51,7 @@ class Ragged:
         *,
         times: Doubles | None = None,
         weights: Floats | None = None,
+        groups: Ints | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
         """Group parallel columns by row. Within a row the order is `positions`, else `times`, else as given.
@@ -64,6 +67,24 @@ class Ragged:
             width=shape[1],
             times=None if times is None else np.ascontiguousarray(times[order], np.float64),
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
+            groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
+        )
+
+    @classmethod
+    def stack(cls, parts: Sequence[Ragged]) -> Ragged:
+        """The rows of several below one another; times, weights and groups stay where all parts have them."""
+
+        def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+            known = [column for column in columns if column is not None]
+            return np.concatenate(known) if len(known) == len(parts) else None
+
+        return cls(
+            ids=np.concatenate([part.ids for part in parts]),
+            offsets=offsets_of(np.concatenate([part.lengths for part in parts])),
+            width=parts[0].width,
+            times=joined([part.times for part in parts]),
+            weights=joined([part.weights for part in parts]),
+            groups=joined([part.groups for part in parts]),
         )
 
     def __len__(self) -> int:
@@ -107,6 +128,16 @@ class Ragged:
         """All rows, but only the last `n` ids of each."""
         return self.where(np.arange(len(self.ids)) >= np.repeat(self.offsets[1:] - n, self.lengths))
 
+    def latest(self) -> Doubles | None:
+        """The latest time in each row, float64[len(self)], NaN where a row has none; None without `times`."""
+        if self.times is None:
+            return None
+        result = np.full(len(self), np.nan)
+        filled = self.lengths > 0
+        if filled.any():
+            result[filled] = np.fmax.reduceat(self.times, self.offsets[:-1][filled])
+        return result
+
     def _pick(self, positions: Longs, offsets: Longs) -> Ragged:
         return replace(
             self,
@@ -114,6 +145,7 @@ class Ragged:
             offsets=offsets,
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
+            groups=None if self.groups is None else self.groups[positions],
         )
 
 

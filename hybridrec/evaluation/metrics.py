@@ -1,12 +1,17 @@
-"""Per-query metrics from arrays; each says which definition it follows."""
+"""What a metric is, and how `ndcg@20` becomes one; each metric says which definition it follows."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
-from hybridrec.arrays import Bools, Doubles, Ints, Sparse, Target
+import numpy as np
+
+from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
+from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.plugin import Plugin
 
 
@@ -18,6 +23,7 @@ class Judged:
     hits: bool [Q, n], which of them are relevant
     truth: csr [Q, N] of ones, the relevant ids
     train: the training part (popularity, content)
+    universe: bool [N], which ids may be recommended; None for all
     """
 
     target: Target
@@ -25,13 +31,85 @@ class Judged:
     hits: Bools
     truth: Sparse
     train: Dataset
+    universe: Bools | None = None
+
+    @property
+    def relevant(self) -> Longs:
+        """int64 [Q]: how many relevant ids each query has, found or not."""
+        return np.diff(self.truth.indptr).astype(np.int64)
 
 
 class Metric(Plugin):
     """A number per query: `values` at a cut-off; the report shows means over queries and their intervals."""
 
     higher_is_better: bool = True
+    cut_off: ClassVar[bool] = True
+    """Whether the metric is written with a cut-off (`ndcg@20`); if not, `k` is the width of the slates."""
 
     @abstractmethod
     def values(self, judged: Judged, k: int) -> Doubles:
         """float64 [Q] over the first k places; NaN where the metric is not defined for a query."""
+
+
+class SetMetric(Metric):
+    """A number of the whole run: a property of all slates together, without an interval or a test.
+
+    The engine calls `value` once for each arm, with the slates of all folds.
+    """
+
+    @abstractmethod
+    def value(self, folds: Sequence[Judged], k: int) -> float:
+        """One number over the first k places of all slates; the folds share one vocabulary."""
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]: every query carries the number of the set that it belongs to."""
+        return np.full(len(judged.ids), self.value([judged], k))
+
+
+class Measure(NamedTuple):
+    """A metric at a cut-off, None for a metric without one."""
+
+    metric: Metric
+    k: int | None
+
+    @property
+    def name(self) -> str:
+        """As in the YAML: `ndcg@20`."""
+        return self.metric.name if self.k is None else f"{self.metric.name}@{self.k}"
+
+    def key(self, target: Target) -> str:
+        """The name in reports: plain for items, `tags/ndcg@20` for tags."""
+        return self.name if target == "items" else f"{target}/{self.name}"
+
+    def values(self, judged: Judged) -> Doubles:
+        """float64 [Q], NaN where not defined."""
+        return self.metric.values(judged, self._depth(judged))
+
+    def value(self, folds: Sequence[Judged]) -> float:
+        """The number of a `SetMetric` over all folds; raises TypeError for a metric per query."""
+        if not isinstance(self.metric, SetMetric):
+            raise TypeError(f"{self.name} is a metric per query; use `values`")
+        return self.metric.value(folds, max((self._depth(fold) for fold in folds), default=0))
+
+    def _depth(self, judged: Judged) -> int:
+        return judged.ids.shape[1] if self.k is None else self.k
+
+
+def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> Measure:
+    """`ndcg@20` -> (Ndcg(), 20), `r-precision` -> (RPrecision(), None); `classes` by name.
+
+    Raises ConfigError for an unknown name and for a missing, needless or impossible cut-off.
+    """
+    name, at, depth = text.strip().partition("@")
+    if name not in classes:
+        raise ConfigError(f"unknown metric '{name}' in '{text}'; {did_you_mean(name, classes)}")
+    metric = classes[name]
+    if not metric.cut_off:
+        if at:
+            raise ConfigError(f"metric '{text}': {name} takes no cut-off; write '{name}'")
+        return Measure(metric(), None)
+    # isdecimal alone would let other scripts' digits pass, which int() reads but a person may not.
+    if not (depth.isascii() and depth.isdecimal() and int(depth) > 0):
+        wrong = f"'{depth}' is not a whole number of 1 or more" if at else "the cut-off is missing"
+        raise ConfigError(f"metric '{text}': {wrong}; write '{name}@10' to look at the first ten places")
+    return Measure(metric(), int(depth))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ class Component(Plugin):
     folds_in: bool = False
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
+    install_hint: ClassVar[str] = ""
+    """What to do when one of them is missing, for example "pip install 'hybridrec[implicit]'"."""
 
     @abstractmethod
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
@@ -117,6 +119,14 @@ class Reranker(Component):
         as missed.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Label -> float32 [Q, K]: what each column adds to `final`; they sum to it. Empty if it is no sum."""
+        return {}
+
+    def summary(self) -> dict[str, Any]:
+        """What was learned, as JSON for the report; nothing by default."""
+        return {}
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Most re-rankers take nothing from the training part itself."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints, Sparse
+from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
 
 
 def csr_rows(matrix: Sparse) -> Ints:
@@ -136,3 +136,21 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
     wanted = csr_rows(truth).astype(np.int64) * width + truth.indices
     asked = np.arange(len(ids), dtype=np.int64)[:, None] * width + ids
     return np.isin(asked, wanted) & (ids != PADDING)
+
+
+def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:
+    """nDCG@k of each row when its K candidates are ranked by `scores`: float64 [Q].
+
+    Binary gains, discount 1 / log2(rank + 1), ideal over min(k, wanted); `relevant` is bool [Q, K] and
+    `wanted`, int [Q], counts the relevant ids whether they are among the candidates or not.
+    """
+    depth = min(k, scores.shape[1])
+    if depth < scores.shape[1]:
+        unordered = np.argpartition(-scores, depth - 1, axis=1)[:, :depth].astype(np.int32)
+        best = np.take_along_axis(unordered, order(np.take_along_axis(scores, unordered, axis=1)), axis=1)
+    else:
+        best = order(scores)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    gained = np.take_along_axis(relevant, best, axis=1) @ discounts[:depth]
+    ideal = np.concatenate(([0.0], np.cumsum(discounts)))[np.minimum(wanted, k)]
+    return np.divide(gained, ideal, out=np.zeros(len(gained)), where=ideal > 0)

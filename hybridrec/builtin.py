@@ -1,0 +1,39 @@
+"""What the core brings itself, offered through the same hooks as everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hybridrec.registry.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec.data.folds import Splitter
+    from hybridrec.data.readers import Reader
+    from hybridrec.evaluation.metrics import Metric
+
+
+@hookimpl
+def hybridrec_readers() -> Sequence[type[Reader]]:
+    """The embedded sets and the user's own files."""
+    from hybridrec.data.movietweetings import MovieTweetingsReader
+    from hybridrec.data.setlists import SetlistsReader
+    from hybridrec.data.tables import TableReader
+
+    return [TableReader, SetlistsReader, MovieTweetingsReader]
+
+
+@hookimpl
+def hybridrec_splitters() -> Sequence[type[Splitter]]:
+    """Users, interactions or items held out."""
+    from hybridrec.data import splits
+
+    return splits.SPLITTERS
+
+
+@hookimpl
+def hybridrec_metrics() -> Sequence[type[Metric]]:
+    """Accuracy, and what lies beyond it."""
+    from hybridrec.evaluation import accuracy, beyond
+
+    return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS]

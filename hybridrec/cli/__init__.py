@@ -1,0 +1,54 @@
+"""The command line: thin commands over the library. Modules here import nothing heavy at the top."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hybridrec import __version__
+from hybridrec.cli import exploring, inspecting, running, storing
+from hybridrec.errors import HybridrecError, PluginError, StoreError
+
+_EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
+3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)
+@click.version_option(__version__, package_name="hybridrec")
+def hybridrec() -> None:
+    """Candidates from many models, blended, re-ranked and measured: one YAML file, one honest answer."""
+
+
+for _command in (
+    running.run,
+    running.check,
+    exploring.init,
+    running.compare,
+    exploring.recommend,
+    exploring.similar,
+    inspecting.show,
+    inspecting.plugins,
+    inspecting.schema,
+    storing.store,
+):
+    hybridrec.add_command(_command)
+
+
+def main() -> None:
+    """Entry point: a mistake of the user is answered with a message, never with a traceback."""
+    try:
+        hybridrec.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was fitted so far is in the store", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough; nothing is left to tell anybody
+        sys.exit(0)
+    except HybridrecError as error:
+        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
+        click.echo(f"error: {error}{notes}", err=True)
+        sys.exit(3 if isinstance(error, PluginError) else 4 if isinstance(error, StoreError) else 2)

@@ -1,0 +1,111 @@
+"""Commands around a user's data and a finished run: init, recommend, similar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli.running import STORE
+
+TARGET = click.option("--target", type=click.Choice(["items", "tags"]), default="items", show_default=True)
+RUN = click.argument("run", type=click.Path(path_type=Path))
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
+    """Profile your own data FILES and write a working config for them."""
+    from hybridrec.errors import ConfigError
+    from hybridrec.experiment.starting import starting_config
+
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
+    description, config = starting_config(files, output.resolve().parent)
+    for line in description:
+        print(line)
+    output.write_text(config, encoding="utf-8")
+    print(f"wrote {output}; try: hybridrec run {output}")
+
+
+@click.command()
+@RUN
+@click.option("--user", help="A known user; without anything else, their own history is used.")
+@click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
+@click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
+@click.option("--text", default="", help="A title in free words.")
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
+@click.option("--explain", is_flag=True, help="Show sources, ranks and contributions of each recommendation.")
+@TARGET
+@STORE
+def recommend(
+    run: Path,
+    user: str | None,
+    items: tuple[str, ...],
+    tags: tuple[str, ...],
+    text: str,
+    n: int,
+    pipeline: str | None,
+    explain: bool,
+    target: str,
+    store_folder: Path,
+) -> None:
+    """Recommend from a finished RUN (made with `refit: all`) for a user, items, tags or free text."""
+    from hybridrec.cli.printing import table
+    from hybridrec.data.queries import Query
+    from hybridrec.experiment.neighbours import find
+    from hybridrec.experiment.serving import load
+    from hybridrec.experiment.store import Store
+
+    recommender = load(run, store=Store(store_folder))
+    found_items = [find(item, recommender.data, "items") for item in items]
+    found_tags = [find(tag, recommender.data, "tags") for tag in tags]
+    for typed, found in zip((*items, *tags), (*found_items, *found_tags), strict=True):
+        if typed != found.id:
+            print(f"'{typed}' is taken for '{found.name}' ({found.id})")
+    query = Query(user=user, items=[f.id for f in found_items], tags=[f.id for f in found_tags], text=text)
+    if user is not None and user not in recommender.data.users:
+        print(f"user '{user}' is unknown; recommending from the rest of the query")
+    slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]
+    headers = ["rank", "name", "id", "score", "rung"]
+    rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.rung] for e in slate]
+    if explain:
+        headers += ["proposed by", "opinions: rank (value)", "contributions"]
+        for row, place in zip(rows, slate, strict=True):
+            opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
+            parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
+            row += [", ".join(place.sources), opinions, parts]
+    table(f"Recommended {target}", headers, rows)
+
+
+@click.command()
+@RUN
+@click.argument("name")
+@click.option("--component", required=True, help="Label of the component whose space is searched.")
+@click.option(
+    "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="What NAME is."
+)
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
+@TARGET
+@STORE
+def similar(run: Path, name: str, component: str, by: str, n: int, target: str, store_folder: Path) -> None:
+    """What lies near NAME (an item or tag, loosely typed, or words) in a component of a finished RUN."""
+    from hybridrec.cli.printing import table
+    from hybridrec.data.queries import Query
+    from hybridrec.experiment.neighbours import find, similar
+    from hybridrec.experiment.serving import load
+    from hybridrec.experiment.store import Store
+
+    recommender = load(run, store=Store(store_folder))
+    if by == "text":
+        title, query = name, Query(text=name)
+    else:
+        found = find(name, recommender.data, "items" if by == "item" else "tags")
+        title = found.name
+        query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
+    near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
+    rows = [[str(rank), one.name, one.id, f"{one.similarity:.4f}"] for rank, one in enumerate(near, 1)]
+    table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

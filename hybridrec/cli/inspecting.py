@@ -1,0 +1,58 @@
+"""Commands around what is installed: show, plugins, schema."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Explain a component, reader, splitter or metric: what it does and every option it takes."""
+    from hybridrec.cli.printing import table
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.registry.reference import describe
+
+    for page in describe(name, Registry()):
+        print(f"{page.name} ({page.kind}, version {page.version}, from {page.origin})\n")
+        print(page.text + "\n")
+        for fact in page.facts:
+            print(fact)
+        if page.options:
+            table("\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options])
+        print()
+
+
+@click.command()
+def plugins() -> None:
+    """List the installed plugins with version, origin, state, and what each offers."""
+    from hybridrec.cli.printing import table
+    from hybridrec.registry.discovery import Registry
+
+    registry = Registry()
+    rows = [
+        [
+            provider.name,
+            provider.version,
+            f"{provider.distribution} ({provider.module})",
+            "ok" if provider.error is None else "broken",
+            "; ".join(f"{kind}: {', '.join(names)}" for kind, names in provider.offers.items()),
+        ]
+        for provider in registry.providers
+    ]
+    table("Plugins", ["plugin", "version", "from", "state", "offers"], rows)
+    for provider in registry.broken:
+        print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
+    for clash in registry.clashes:
+        print(clash)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of experiment files with the options of the installed plugins, for editors."""
+    import json
+
+    from hybridrec.experiment.json_schema import experiment_schema
+    from hybridrec.registry.discovery import Registry
+
+    print(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False))

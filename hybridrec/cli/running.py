@@ -1,0 +1,133 @@
+"""Commands around experiments: run, check, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+CONFIG = click.argument("config", type=click.Path(path_type=Path))
+SET = click.option(
+    "--set", "assignments", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
+)
+STORE = click.option(
+    "--store",
+    "store_folder",
+    type=click.Path(path_type=Path),
+    envvar="HYBRIDREC_STORE",
+    default=Path(".hybridrec/store"),
+    show_default=True,
+    help="Where fitted components are kept.",
+)
+
+
+@click.command()
+@CONFIG
+@SET
+@STORE
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+@click.option("--name", help="Name of the run, instead of the config's.")
+@click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the path of the report.")
+def run(
+    config: Path,
+    assignments: tuple[str, ...],
+    store_folder: Path,
+    runs: Path,
+    name: str | None,
+    validation: bool,
+    quiet: bool,
+) -> None:
+    """Carry out an experiment and print who is better.
+
+    Everything is written into a folder of its own below RUNS; fitted components are kept in the store, so
+    that a second run fits nothing twice. With --validation no test query is touched: use it to choose
+    parameters.
+    """
+    from hybridrec.cli.printing import Bars, result
+    from hybridrec.experiment.api import run as carry_out
+
+    assignments = (*assignments, f"name={name}") if name else assignments
+    finished = carry_out(
+        config, assignments, store=store_folder, runs=runs, progress=Bars(quiet), validation=validation
+    )
+    if not quiet:
+        result(finished.report)
+    print(finished.folder / "report.json")
+
+
+@click.command()
+@CONFIG
+@SET
+@STORE
+def check(config: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
+    """Check a config, read its data, and print what would be fitted; nothing is fitted."""
+    from hybridrec.cli.printing import table
+    from hybridrec.experiment.api import fit_plan
+
+    plan = fit_plan(config, assignments, store=store_folder)
+    data = plan.data
+    print(
+        f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
+        f"{data.interactions} interactions; {plan.folds} folds, {plan.queries} queries."
+    )
+    rows = [
+        [job.label, job.component, job.level, str(job.fits), str(job.stored), _megabytes(job.memory)]
+        for job in plan.jobs
+    ]
+    table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
+    for note in plan.notes:
+        print(f"note: {note}")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--control", help="Pipeline of the first run the others are compared with (default: its last blend).")
+@click.option("--metric", "metrics", multiple=True, help="Metrics to compare (default: all that the runs share).")
+def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...]) -> None:
+    """Compare finished RUNS, query by query: the first one is the control."""
+    from hybridrec.cli.printing import table
+    from hybridrec.evaluation.compare import sentence
+    from hybridrec.experiment.api import compare_runs
+
+    if len(runs) < 2:
+        raise click.UsageError("compare needs two runs or more")
+    rows = compare_runs(runs, control=control, metrics=metrics)
+    table(
+        "Comparison",
+        ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],
+        [
+            [
+                r.control,
+                r.variant,
+                r.metric,
+                r.segment,
+                _signed(r.delta),
+                _percent(r.relative),
+                _p(r.p_adjusted),
+                r.verdict,
+            ]
+            for r in rows
+        ],
+    )
+    for row in rows:
+        if row.segment == "all":
+            print(sentence(row))
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size else "small"

@@ -1,0 +1,216 @@
+"""The columns of a file as ids, numbers, times and labels, each value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from hybridrec.arrays import Floats
+from hybridrec.data.files import Source, check_column, load
+from hybridrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TimeUnit: TypeAlias = Literal["s", "ms", "us"]
+
+PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6}
+
+FAR_FUTURE = 32503680000.0
+"""The year 3000 in seconds since 1970."""
+
+ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
+"""Of ISO 8601, what is seen in files; a blank may stand for the T, and Z for +00:00."""
+
+ROW = "row of the file"
+"""A column beside those of the file."""
+
+S = TypeVar("S", bound=Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[S]):
+    """A file whose columns are read when they are asked for; errors say where a value stands."""
+
+    source: S
+    frame: pl.LazyFrame
+    rows: pl.Series | None = None
+    """The row of the file that each row of `frame` comes from, where it is not the same."""
+
+    @classmethod
+    def of(cls, source: S) -> Table[S]:
+        """Open the file."""
+        return cls(source, load(source))
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it is; DataError if there is none of this name."""
+        import polars as pl
+
+        check_column(self.source.path, name, self.frame.collect_schema().names())
+        try:
+            return self.frame.select(name).collect().to_series()
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.source.path}: column {name!r} cannot be read ({reason})") from None
+
+    def unrolled(self, column: str) -> Table[S]:
+        """One row for each entry of a list column, in its order; the same table if it holds no lists."""
+        import polars as pl
+
+        lists = self.column(column)
+        if not isinstance(lists.dtype, pl.List):
+            return self
+        frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column).collect()
+        return replace(self, frame=frame.drop(ROW).lazy(), rows=frame[ROW])
+
+    def values(self, name: str) -> pl.Series:
+        """A column with one value a row; lists and structures are refused."""
+        values = self.column(name)
+        if values.dtype.is_nested():
+            raise DataError(f"{self.source.path}: column {name!r} holds {values.dtype}; right is one value a row")
+        return values
+
+    def ids(self, column: str) -> pl.Series:
+        """Ids as text; a missing one is refused."""
+        import polars as pl
+
+        values = self.values(column)
+        if values.dtype.is_float():
+            # Integers with gaps become floats in many tools; an id is 7 again, not 7.0.
+            values = values.fill_nan(None)
+            values = values if (values != values.round()).any() else values.cast(pl.Int64, strict=False)
+        ids = values.cast(pl.String)
+        self._refuse((ids == "").fill_null(True), column, "not an id", "every row needs one")
+        return ids
+
+    def numbers(self, column: str) -> pl.Series:
+        """float64; what is missing, not a number, infinite or NaN is refused."""
+        import polars as pl
+
+        numbers = self.values(column).cast(pl.Float64, strict=False)
+        self._refuse(~numbers.is_finite().fill_null(False), column, "not a finite number")
+        return numbers
+
+    def weights(self, column: str) -> pl.Series:
+        """float32, not negative."""
+        import polars as pl
+
+        numbers = self.numbers(column)
+        self._refuse(numbers < 0, column, "negative", "a weight is positive, or 0 for no interaction")
+        return numbers.cast(pl.Float32)
+
+    def integers(self, column: str) -> pl.Series:
+        """int32."""
+        import polars as pl
+
+        numbers = self.numbers(column)
+        self._refuse((numbers != numbers.round()) | (numbers.abs() >= 2**31), column, "not an integer of 32 bits")
+        return numbers.cast(pl.Int32)
+
+    def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
+        """Seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
+
+        With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
+        """
+        values = self.values(column)
+        times = parse_times(values, unit, years=years)
+        missing = times.is_null() if required else times.is_null() & values.is_not_null()
+        self._refuse(missing, column, "not a time", f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)")
+        self._refuse(
+            times.abs() > FAR_FUTURE, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)"
+        )
+        return times
+
+    def texts(self, columns: Sequence[str]) -> pl.Series:
+        """The columns joined with " - "; what is missing is passed over."""
+        import polars as pl
+
+        parts = [self.values(name).cast(pl.String) for name in columns]
+        return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
+
+    def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
+        """The columns `owner` and `label`, one row for each value of each column.
+
+        A column is text, several values separated by `separator`, or a list. `columns` says the kind each
+        one's values are of: a label is "kind:value", or the value alone where the kind is "".
+        """
+        import polars as pl
+
+        owners = self.ids(owner)
+        parts = []
+        for name, kind in columns.items():
+            values = self._several(name, separator)
+            exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
+            label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
+            parts.append(exploded.filter(pl.col("value").fill_null("") != "").select("owner", label=label))
+        return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
+
+    def _several(self, column: str, separator: str) -> pl.Series:
+        """A list of texts in each row."""
+        import polars as pl
+
+        values = self.column(column)
+        if isinstance(values.dtype, pl.List | pl.Array):
+            lists = values.cast(pl.List(pl.String))
+        else:
+            lists = self.values(column).cast(pl.String).str.split(separator)
+        return lists.list.eval(pl.element().str.strip_chars())
+
+    def vectors(self, column: str) -> Floats:
+        """float32 [rows, D] from a list column; all lists need the same length and finite numbers."""
+        import polars as pl
+
+        values = self.column(column)
+        if not isinstance(values.dtype, pl.List | pl.Array):
+            raise DataError(f"{self.source.path}: column {column!r} must hold lists of numbers, not {values.dtype}")
+        lists = values.cast(pl.List(pl.Float32))
+        lengths = lists.list.len().fill_null(0).to_numpy()
+        width = int(lengths.max(initial=1))
+        self._refuse(pl.Series(lengths != width), column, f"not a list of {width} numbers")
+        vectors = lists.explode().to_numpy().reshape(len(lists), width)
+        self._refuse(pl.Series(~np.isfinite(vectors).all(axis=1)), column, "not a list of finite numbers")
+        return vectors
+
+    def _refuse(self, bad: pl.Series, column: str, what: str, right: str = "") -> None:
+        """Raise DataError if any value is bad: how many, the first one's line, and what would be right."""
+        if not bad.any():
+            return
+        row = bad.arg_true()[0]
+        [value] = self.column(column).slice(row, 1).to_list()
+        shown = "missing" if value is None else f"{value!r}, {what}"
+        place = self.source.place(row if self.rows is None else self.rows[row])
+        raise DataError(
+            f"{self.source.path}, {place}: column {column!r} is {shown} "
+            f"({bad.sum()} of {len(bad)} rows are bad)" + (f"; {right}" if right else "")
+        )
+
+
+def seconds(dates: pl.Series) -> pl.Series:
+    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
+    import polars as pl
+
+    return dates.dt.epoch("us").cast(pl.Float64) / 1e6
+
+
+def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
+    """Seconds since 1970, float64, null where a value is no time; see `Table.times`."""
+    import polars as pl
+
+    if isinstance(values.dtype, pl.Date | pl.Datetime):
+        return seconds(values)
+    numbers = values.cast(pl.Float64, strict=False)
+    numbers = numbers.set(~numbers.is_finite(), None)
+    frame = pl.DataFrame({"text": values.cast(pl.String, strict=False), "number": numbers / PER_SECOND[unit]})
+    iso = pl.col("text").str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
+    dates = [
+        iso.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us").cast(pl.Float64) / 1e6
+        for form in ISO_FORMATS
+    ]
+    found = [pl.col("number"), *dates]
+    if years:
+        year = pl.col("text").str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
+        found.insert(0, pl.date(year, 1, 1).dt.epoch("s").cast(pl.Float64))
+    return frame.select(pl.coalesce(found)).to_series()

@@ -1,0 +1,226 @@
+"""CSV, TSV, Parquet and JSON Lines files as polars frames, with errors that say the file and the line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.plugin import InputPath, Options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Format: TypeAlias = Literal["csv", "tsv", "parquet", "jsonl"]
+
+FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+"""What a file's name says about its format."""
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"there is no encoding {name!r}; usual ones are utf-8, latin-1, cp1252, cp949") from None
+
+
+Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
+"""One ASCII character."""
+
+
+class File(Options):
+    """Where a table lies and how it is written."""
+
+    path: InputPath
+    """Relative to the config file."""
+
+    format: Format | None = None
+    """By default what the name ends in: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
+
+    separator: Character | None = None
+    """Between the fields of a line; by default a comma in csv and a tab in tsv."""
+
+    quote: Character | None = '"'
+    """Around fields that contain the separator (csv, tsv); null if quotes mean nothing in this file."""
+
+    columns: tuple[str, ...] | None = None
+    """Names of the columns, for a csv or tsv file without a header line."""
+
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    """Of a csv or tsv file."""
+
+    @property
+    def kind(self) -> Format:
+        """The format, said or seen from the name."""
+        if self.format is not None:
+            return self.format
+        try:
+            return FORMATS[self.path.suffix.lower()]
+        except KeyError:
+            raise DataError(
+                f"{self.path}: the name does not tell the format; say `format: csv`, tsv, parquet or jsonl"
+            ) from None
+
+    @property
+    def delimiter(self) -> str:
+        """The character between two fields of a line."""
+        return self.separator or ("\t" if self.kind == "tsv" else ",")
+
+    def place(self, row: int) -> str:
+        """Where a person finds a row (counted from 0) of the file."""
+        if self.kind == "parquet":
+            return f"row {row + 1}"
+        return f"line {row + 1 if self.kind == 'jsonl' or self.columns else row + 2}"
+
+
+class Join(File):
+    """A second file whose columns are looked up for each row of the first."""
+
+    match: dict[str, str] = Field(min_length=1)
+    """Which columns must agree: {column of the first file: column of this one}."""
+
+
+class Source(File):
+    """A file, perhaps with columns looked up in another one."""
+
+    join: Join | None = None
+    """Adds the columns of a second file: codes to names, or weights from elsewhere."""
+
+
+def load(source: Source) -> pl.LazyFrame:
+    """The rows of the file, in its order; all columns of csv and tsv files are text.
+
+    Raises DataError if the file is missing, empty or cannot be parsed.
+    """
+    frame = _read(source)
+    return frame if source.join is None else _joined(frame.collect(), source, source.join).lazy()
+
+
+def check_column(path: Path, name: str, available: Iterable[str]) -> None:
+    """Raise DataError if the file has no such column."""
+    if name not in available:
+        raise DataError(f"{path} has no column {name!r}; {did_you_mean(name, available)}")
+
+
+def _joined(frame: pl.DataFrame, source: Source, join: Join) -> pl.DataFrame:
+    """Left join; a key that occurs twice in the second file is refused, a missing one gives nulls."""
+    import polars as pl
+
+    other = _read(join).collect()
+    left, right = list(join.match), list(join.match.values())
+    for name in left:
+        check_column(source.path, name, frame.columns)
+    for name in right:
+        check_column(join.path, name, other.columns)
+    # As text, so that a number in one file finds the same number in the other, whatever their formats.
+    frame = frame.with_columns(pl.col(left).cast(pl.String))
+    other = other.with_columns(pl.col(right).cast(pl.String))
+    twice = other.select(right).is_duplicated()
+    if twice.any():
+        row = twice.arg_true()[0]
+        key = ", ".join(f"{name} {other[name][row]!r}" for name in right)
+        raise DataError(
+            f"{join.path}, {join.place(row)}: {key} occurs more than once; a joined file needs one row for each key"
+        )
+    return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
+
+
+def _read(file: File) -> pl.LazyFrame:
+    import polars as pl
+
+    if not file.path.is_file():
+        raise DataError(f"{file.path}: no such file")
+    if not file.path.stat().st_size:
+        raise DataError(f"{file.path} is empty")
+    try:
+        if file.kind == "parquet":
+            frame = pl.scan_parquet(file.path, glob=False)
+            frame.collect_schema()
+            return frame
+        if file.kind == "jsonl":
+            return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy()
+        return _read_csv(file).lazy()
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(_first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
+
+
+def _read_csv(file: File) -> pl.DataFrame:
+    import polars as pl
+
+    # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
+    frame = pl.read_csv(
+        file.path,
+        separator=file.delimiter,
+        quote_char=file.quote,
+        has_header=file.columns is None,
+        encoding="utf8" if file.encoding == "utf-8" else file.encoding,
+        infer_schema=False,
+        glob=False,
+    )
+    if file.columns is None:
+        return frame
+    if len(file.columns) != frame.width:
+        raise DataError(f"{file.path} has {frame.width} columns, but `columns` names {len(file.columns)}")
+    return frame.rename(dict(zip(frame.columns, file.columns, strict=True)))
+
+
+def _first_broken_line(file: File) -> str | None:
+    """What is wrong in which line of a file that polars has refused; None if no single line is to blame."""
+    if file.kind == "parquet":
+        return None
+    raw = file.path.read_bytes()
+    try:
+        text = raw.decode(file.encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return f"{file.path}, line {line}: not {file.encoding}; say which `encoding` it is, latin-1 for example"
+    return _broken_json(file.path, text) if file.kind == "jsonl" else _broken_csv(file, text)
+
+
+def _broken_json(path: Path, text: str) -> str | None:
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            if not isinstance(json.loads(line.strip() or "{}"), dict):
+                return f"{path}, line {number}: not a JSON object"
+        except json.JSONDecodeError as error:
+            return f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})"
+    return None
+
+
+def _broken_csv(file: File, text: str) -> str | None:
+    lines = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=file.delimiter,
+        quotechar=file.quote,
+        quoting=csv.QUOTE_NONE if file.quote is None else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    start, width = 1, None
+    try:
+        for fields in lines:
+            width = len(fields) if width is None else width
+            if len(fields) > width:
+                return f"{file.path}, line {start}: {len(fields)} fields, where the first line has {width}"
+            start = lines.line_num + 1
+    except csv.Error:
+        return (
+            f"{file.path}, line {start}: a quote ({file.quote}) is not closed or not doubled; "
+            "if quotes mean nothing in this file, say `quote: null`"
+        )
+    return None

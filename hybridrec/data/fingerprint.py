@@ -1,0 +1,57 @@
+"""Nested data as flat named arrays, and one digest over them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec.data.vocabulary import Vocabulary
+
+
+def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
+    """Named arrays of arrays, sparse matrices, vocabularies, texts, numbers, and dataclasses of those.
+
+    Texts become one array of UTF-8 bytes and the end of each; None gives nothing.
+    """
+    if value is None:
+        return
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif isinstance(value, csr_matrix):
+        matrix = value.copy()
+        matrix.sum_duplicates()
+        # scipy picks the width of its indices by how the matrix was made; equal data gets equal arrays.
+        yield f"{name}.indptr", matrix.indptr.astype(np.int64)
+        yield f"{name}.indices", matrix.indices.astype(np.int32)
+        yield f"{name}.data", matrix.data
+        yield f"{name}.shape", np.array(matrix.shape, np.int64)
+    elif isinstance(value, Vocabulary):
+        yield from flatten(tuple(value.ids), name)
+    elif isinstance(value, tuple):
+        encoded = [text.encode() for text in value]
+        yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
+        yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    elif isinstance(value, str):
+        yield name, np.frombuffer(value.encode(), np.uint8)
+    elif isinstance(value, int):
+        yield name, np.array(value, np.int64)
+    elif is_dataclass(value):
+        for member in fields(value):
+            inner = f"{name}.{member.name}" if name else member.name
+            yield from flatten(getattr(value, member.name), inner)
+    else:
+        raise TypeError(f"{name}: {type(value).__name__} cannot be turned into arrays")
+
+
+def fingerprint(*values: object) -> str:
+    """Hex digest of anything `flatten` takes: names, types, shapes and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for place, value in enumerate(values):
+        for name, array in flatten(value, str(place)):
+            digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+            digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    return digest.hexdigest()

@@ -1,0 +1,10 @@
+"""The splitters: what `split.use` may say."""
+
+from hybridrec.data.folds import Splitter
+from hybridrec.data.splits.cold import ColdItems
+from hybridrec.data.splits.masked import Masked
+from hybridrec.data.splits.warm import LeaveOneOut, PublishedFolds, Random, Temporal
+
+SPLITTERS: tuple[type[Splitter], ...] = (Masked, Random, LeaveOneOut, Temporal, PublishedFolds, ColdItems)
+
+__all__ = ["SPLITTERS", "ColdItems", "LeaveOneOut", "Masked", "PublishedFolds", "Random", "Temporal"]

@@ -1,0 +1,82 @@
+"""Pure functions on interactions: what a weight means, and k-core filtering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.arrays import Bools, Floats, Longs
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.ragged import Ragged
+from hybridrec.errors import DataError
+from hybridrec.plugin import Options
+
+DAY = 86400.0
+"""Seconds."""
+
+
+class WeightOptions(Options):
+    """From what the file says (ratings, play counts) to how much an interaction counts; in this order."""
+
+    threshold: float = Field(default=0.0, ge=0)
+    """Interactions with a smaller weight are left out; their users and items stay known."""
+
+    transform: Literal["none", "log", "binary"] = "none"
+    """log: ln(1 + weight), for counts with a long tail. binary: every interaction left counts 1."""
+
+    half_life: float | None = Field(default=None, gt=0)
+    """Days after which an interaction counts half, seen from the newest one; by default age makes no difference."""
+
+
+def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
+    """The interactions with transformed weights; without weights each one weighs 1.
+
+    Raises DataError if a threshold is asked of data without weights, or a half-life of data without times.
+    """
+    if options.threshold > 0:
+        if interactions.weights is None:
+            raise DataError("weight.threshold needs weights, and the data has none")
+        interactions = interactions.where(interactions.weights >= options.threshold)
+    weights = interactions.weights
+    if options.transform == "binary":
+        weights = None
+    elif options.transform == "log" and weights is not None:
+        weights = np.log1p(weights)
+    if options.half_life is not None:
+        weights = _decayed(interactions, weights, options.half_life)
+    return replace(interactions, weights=weights)
+
+
+def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> Floats:
+    """weight x 2^(-age / half-life)."""
+    if interactions.times is None:
+        raise DataError("weight.half_life needs times, and the data has none")
+    ages = (interactions.times.max(initial=-np.inf) - interactions.times) / DAY
+    factors = np.exp2(-ages / half_life)
+    # A weight stays positive however old it is: 0 would say that nothing happened.
+    return np.maximum(factors if weights is None else weights * factors, np.finfo(np.float32).tiny).astype(np.float32)
+
+
+def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
+    """Without the interactions of users with fewer than `users` distinct items, and of items with fewer
+    than `items` distinct users, repeated until all that are left have enough.
+
+    Vocabularies keep their codes. Tag assignments of what is left out stay: an item below the limit may
+    still be described. (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
+    """
+    pairs, place = np.unique(data.pairs, return_inverse=True)
+    pair_users, pair_items = np.divmod(pairs, max(1, len(data.items)))
+    kept = np.ones(len(pairs), bool)
+    while True:
+        enough = kept & _frequent(pair_users, kept, users) & _frequent(pair_items, kept, items)
+        if enough.sum() == kept.sum():
+            return replace(data, interactions=data.interactions.where(kept[place]))
+        kept = enough
+
+
+def _frequent(ids: Longs, kept: Bools, least: int) -> Bools:
+    """Whether the id of each pair occurs at least `least` times among the kept pairs."""
+    return (np.bincount(ids[kept], minlength=ids.max(initial=-1) + 1) >= least)[ids]

@@ -1,0 +1,123 @@
+"""Metrics that compare a slate with the relevant ids; relevance is binary, queries without any are NaN.
+
+The denominators never depend on what was found: a relevant id that no generator proposed counts as
+missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to Information Retrieval"
+(2008), chapter 8, cut off at k.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from hybridrec.arrays import Bools, Doubles, Longs
+from hybridrec.evaluation.metrics import Judged, Metric
+
+
+class AccuracyMetric(Metric):
+    """Base of metrics that need only the hits and the number of relevant ids."""
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]; NaN where nothing is relevant."""
+        relevant = judged.relevant
+        values = self.of(judged.hits[:, :k], np.maximum(relevant, 1), k)
+        return np.where(relevant > 0, values, np.nan)
+
+    @abstractmethod
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """float64 [Q] for hits bool [Q, at most k] and the number of relevant ids, int64 [Q], at least 1."""
+
+
+class Ndcg(AccuracyMetric):
+    """nDCG@k: gain 1 for a hit, discount 1 / log2(rank + 1), over that of the best possible slate of k.
+
+    The best slate has min(k, relevant) hits in front (Järvelin and Kekäläinen 2002). Some libraries
+    (RecTools by default) divide by the DCG of k hits instead, which is smaller for queries with fewer
+    than k relevant ids.
+    """
+
+    name = "ndcg"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """DCG over ideal DCG."""
+        discounts = 1 / np.log2(np.arange(2, k + 2))
+        ideal = np.cumsum(discounts)[np.minimum(relevant, k) - 1]
+        return hits @ discounts[: hits.shape[1]] / ideal
+
+
+class Recall(AccuracyMetric):
+    """Recall@k: hits in the first k over all relevant ids (not over min(k, relevant))."""
+
+    name = "recall"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """Hits over relevant."""
+        return hits.sum(axis=1) / relevant
+
+
+class Precision(AccuracyMetric):
+    """Precision@k: hits in the first k over k, also where the slate is shorter."""
+
+    name = "precision"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """Hits over k."""
+        return hits.sum(axis=1) / k
+
+
+class MeanAveragePrecision(AccuracyMetric):
+    """MAP@k: the precision at each hit within the first k, summed, over min(k, relevant)."""
+
+    name = "map"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """Average precision of each query; the mean over queries is MAP."""
+        at_rank = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+        return (hits * at_rank).sum(axis=1) / np.minimum(relevant, k)
+
+
+class ReciprocalRank(AccuracyMetric):
+    """MRR@k: 1 / rank of the first hit within the first k, else 0 (Voorhees 1999)."""
+
+    name = "mrr"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """Reciprocal rank of each query; the mean over queries is MRR."""
+        return (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1, initial=0.0)
+
+
+class HitRate(AccuracyMetric):
+    """Hit rate@k: 1 if any of the first k is relevant, else 0."""
+
+    name = "hit-rate"
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """One or zero."""
+        return np.where(hits.any(axis=1), 1.0, 0.0)
+
+
+class RPrecision(AccuracyMetric):
+    """R-precision: hits in the first R places over R, the number of relevant ids.
+
+    Places beyond the end of the slate count as misses, so slates should be as wide as the largest R.
+    """
+
+    name = "r-precision"
+    cut_off = False
+
+    def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
+        """Hits within the first R over R."""
+        within = np.arange(hits.shape[1]) < relevant[:, None]
+        return (hits & within).sum(axis=1) / relevant
+
+
+ACCURACY_METRICS: tuple[type[Metric], ...] = (
+    Ndcg,
+    Recall,
+    Precision,
+    MeanAveragePrecision,
+    ReciprocalRank,
+    HitRate,
+    RPrecision,
+)

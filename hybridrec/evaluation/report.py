@@ -1,0 +1,246 @@
+"""The content of report.json; the JSON Schema of the file is made from these models.
+
+Names here stay; a change that breaks readers raises `format`. A number that does not exist (nothing
+to measure, too few users) is null, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from hybridrec.arrays import Target
+from hybridrec.data.dataset import Dataset
+
+Verdict: TypeAlias = Literal["better", "worse", "equivalent within the margin", "undecided", "not tested"]
+
+
+def _number(value: Any) -> float | None:
+    """NaN and infinities do not exist in JSON."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _bounds(value: Any) -> tuple[float, float] | None:
+    """An interval with a missing end is no interval."""
+    numbers = None if value is None else tuple(_number(end) for end in value)
+    return None if numbers is None or None in numbers else numbers  # type: ignore[return-value]
+
+
+Number: TypeAlias = Annotated[float | None, BeforeValidator(_number)]
+Interval: TypeAlias = Annotated[tuple[float, float] | None, BeforeValidator(_bounds)]
+
+
+class Section(BaseModel):
+    """Base of all parts of a report."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class MetricReport(Section):
+    """One metric of one arm."""
+
+    mean: Number
+    """Weighted mean over the queries for which the metric is defined."""
+    ci95: Interval = None
+    """Bootstrap interval over users, 95 %; null for numbers of the whole run and for fewer than two users."""
+
+
+class SegmentReport(Section):
+    """One arm on the queries of one segment."""
+
+    queries: int
+    """Queries in the segment."""
+    metrics: dict[str, MetricReport]
+    """By metric; metrics of recommended tags are called `tags/ndcg@10`."""
+
+
+class RungReport(SegmentReport):
+    """One arm on the queries that one rung of its ladder served."""
+
+    share: float
+    """Share of all queries that this rung served, by weight."""
+
+
+class PipelineReport(Section):
+    """One arm: a pipeline, or a single component as a reference."""
+
+    queries: int
+    """Queries asked, over all folds."""
+    units: int
+    """Users behind them."""
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+    segments: dict[str, SegmentReport]
+    """By segment; `all` is every query."""
+    rungs: dict[str, RungReport] = {}
+    """By who served the query: the pipeline itself, or a rung of its fallback ladder."""
+    candidate_recall: dict[Target, Number] = {}
+    """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
+    learned: dict[str, Any] = {}
+    """What was learned for the blend (weights by segment and target, say)."""
+    single: bool = False
+    """True for a reference arm: one component alone, behind the same fallback."""
+
+
+class Comparison(Section):
+    """A variant against a control in one metric and segment, paired by query; the unit is the user."""
+
+    control: str
+    variant: str
+    metric: str
+    segment: str
+    """`all`, or the segment whose queries are compared."""
+    units: int
+    """Users that asked a query for which the metric is defined in both arms."""
+    delta: Number
+    """Mean of variant - control over those queries."""
+    ci95: Interval
+    """Paired bootstrap interval of `delta`, 95 %, not adjusted for other comparisons."""
+    relative: Number
+    """`delta` over the control's mean: 0.04 is 4 % more."""
+    relative_ci95: Interval
+    """Paired bootstrap interval of `relative`, 95 %."""
+    p_value: Number
+    """Two-sided randomization test."""
+    p_adjusted: Number
+    """`p_value` after Holm's correction over the family: the same metric, all pairs, and either the
+    segment `all` or all other segments."""
+    family: int
+    """Number of comparisons in the family."""
+    wins: int | None
+    """Users for whom the variant is better."""
+    ties: int | None
+    """Users for whom both are equal."""
+    losses: int | None
+    """Users for whom the control is better."""
+    verdict: Verdict
+    """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` leaves out 0; `equivalent within the margin`
+    if `relative_ci95` lies within the declared margin, which goes first; else `undecided`. Numbers of
+    the whole run (coverage) are `not tested`."""
+
+
+class StatisticsReport(Section):
+    """How intervals and tests were made."""
+
+    unit: str = "user"
+    """What is resampled: all queries of a user go together."""
+    interval: str = "bootstrap over users, percentiles expanded for few users"
+    """Method of every `ci95`."""
+    test: str = "randomization test: arms exchanged at random for each user, two-sided, p = (b + 1) / (B + 1)"
+    """Method of every `p_value`."""
+    correction: str = "Holm; family: same metric, all pairs, segment 'all' and the other segments apart"
+    """Method and family of every `p_adjusted`."""
+    resamples: int
+    """B, of the bootstrap and of the test."""
+    margin: Number = None
+    """Relative differences up to this do not matter in practice; null if none was declared."""
+
+
+class DataReport(Section):
+    """What the experiment was made on."""
+
+    fingerprint: str
+    """Digest of all data the reader found."""
+    users: int
+    items: int
+    tags: int
+    interactions: int
+
+    @classmethod
+    def of(cls, data: Dataset) -> DataReport:
+        """Counts and fingerprint of a dataset."""
+        return cls(
+            fingerprint=data.fingerprint,
+            users=len(data.users),
+            items=len(data.items),
+            tags=len(data.tags),
+            interactions=len(data.interactions.ids),
+        )
+
+
+class SecondsReport(Section):
+    """Time by stage, over all folds and pipelines."""
+
+    read: float = 0.0
+    fit: float = 0.0
+    """Fitting on all threads, and what the blends learned."""
+    generate: float = 0.0
+    """This and the next two are summed over threads."""
+    score: float = 0.0
+    rerank: float = 0.0
+    evaluate: float = 0.0
+    """Metrics, intervals and comparison."""
+    total: float
+    """From reading the data to writing this report."""
+
+
+class Environment(Section):
+    """Where it ran."""
+
+    python: str
+    platform: str
+    cores: int
+    packages: dict[str, str]
+    """Versions by distribution name."""
+
+    @classmethod
+    def current(cls, packages: Iterable[str]) -> Environment:
+        """This process; of `packages`, distribution names, those that are installed."""
+        versions = {}
+        for name in sorted(packages):
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+        return cls(
+            python=platform.python_version(),
+            platform=platform.platform(),
+            cores=os.cpu_count() or 1,
+            packages=versions,
+        )
+
+
+class FitReport(Section):
+    """One fit of the plan."""
+
+    label: str
+    """The component's label in the YAML."""
+    component: str
+    """What it uses."""
+    version: str
+    fold: str
+    level: str
+    """`base`: made for learning the blend; `final`: evaluated."""
+    key: str
+    """Its address in the store."""
+    seconds: float
+    cached: bool
+    """True if it was found in the store."""
+
+
+class Report(Section):
+    """A finished run."""
+
+    format: Literal[1] = 1
+    """Version of this file's format."""
+    name: str
+    """The experiment's name."""
+    config_hash: str
+    """Digest of the resolved config."""
+    data: DataReport
+    pipelines: dict[str, PipelineReport]
+    """By name, single components too."""
+    comparison: list[Comparison] = []
+    statistics: StatisticsReport
+    seconds: SecondsReport
+    environment: Environment
+    fits: list[FitReport] = []
+    """The fit plan, in the order it was carried out."""
+    notes: list[str] = []
+    """What a reader should know, in sentences."""

@@ -1,0 +1,221 @@
+"""Means over queries with their intervals and tests; the unit of all statistics is the user.
+
+A unit (a user) may ask several queries, each with a weight. A mean over queries is the ratio
+sum(w m) / sum(w); everything here works on the two sums of each unit, so queries of one user are
+never taken for independent. Columns are whatever is to be measured side by side: an arm's metric in a
+segment, the difference of two arms.
+
+Interval: bootstrap over units of that ratio (Efron and Tibshirani 1993), percentiles expanded for few
+units (Hesterberg 2015, section 5.3). Test: the arms of a unit are exchanged at random (Fisher's
+randomization test; Smucker, Allan and Carterette 2007), two-sided, p = (b + 1) / (B + 1), which is
+never 0 (Phipson and Smyth 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.special import ndtr, stdtrit
+
+from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+TIE = 1e-12
+"""Differences of a unit up to this are ties."""
+
+_BLOCK_CELLS = 1 << 21
+_MOST_GROUPS = 4096
+
+
+def membership(units: Ints, weights: Doubles) -> Sparse:
+    """csr float64 [distinct units, Q]: the weight of each query in the sum of its unit."""
+    present, codes = np.unique(units, return_inverse=True)
+    places = np.arange(len(units))
+    return csr_matrix((weights.astype(np.float64), (codes, places)), shape=(len(present), len(units)))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums per unit of M columns: `sums` = sum of w m, `weights` = sum of w, float64 [units, M] both."""
+
+    sums: Doubles
+    weights: Doubles
+
+    @classmethod
+    def of(cls, members: Sparse, values: Doubles, where: Bools | None = None) -> Totals:
+        """From values float64 [Q, M], NaN where not defined; only the queries at `where`, bool[Q], count."""
+        defined = ~np.isnan(values)
+        if where is not None:
+            defined &= where[:, None]
+        return cls(members @ np.where(defined, values, 0.0), members @ defined.astype(np.float64))
+
+    @classmethod
+    def join(cls, parts: Sequence[Totals]) -> Totals:
+        """The columns of all parts side by side; the units must be the same."""
+        return cls(np.hstack([part.sums for part in parts]), np.hstack([part.weights for part in parts]))
+
+    @property
+    def means(self) -> Doubles:
+        """float64 [M]: the weighted mean of each column, NaN where nothing is defined."""
+        return ratio(self.sums.sum(axis=0), self.weights.sum(axis=0))
+
+    @property
+    def units(self) -> Longs:
+        """int64 [M]: how many units have a say in each column."""
+        return np.count_nonzero(self.weights > 0, axis=0).astype(np.int64)
+
+    def grouped(self, rng: np.random.Generator) -> Totals:
+        """Units joined at random into at most 4096 groups, which bounds the cost of resampling.
+
+        The means stay what they are, and groups are as independent of each other as units; with so
+        many of them the interval and the test are those of the units for all that matters.
+        """
+        n = len(self.sums)
+        if n <= _MOST_GROUPS:
+            return self
+        group = rng.permutation(n) % _MOST_GROUPS
+        member = csr_matrix((np.ones(n), (group, np.arange(n))), shape=(_MOST_GROUPS, n))
+        return Totals(member @ self.sums, member @ self.weights)
+
+
+def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
+    """float64 [M, resamples]: sums of columns [units, M] over units drawn with replacement.
+
+    All columns see the same draws, so differences and ratios of them are paired.
+    """
+    n, width = columns.shape
+    result = np.empty((width, resamples))
+    for block in _blocks(resamples, n):
+        size = block.stop - block.start
+        drawn = rng.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
+        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+        result[:, block] = (counts.astype(np.float64) @ columns).T
+    return result
+
+
+def interval(samples: Doubles, units: Longs) -> Doubles:
+    """float64 [M, 2]: the middle 95 % of bootstrap samples [M, B], expanded for few units.
+
+    Percentiles of a mean of n values are too narrow by sqrt((n - 1) / n) and by normal against t
+    quantiles; the tail probability is set so that both are made good. NaN samples (resamples without
+    any unit of a segment) are passed over; fewer than two units give NaN.
+    """
+    usable = np.maximum(units, 2)
+    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - LEVEL) / 2))
+    ranked = np.sort(samples, axis=1)
+    last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
+    position = np.stack([tails, 1 - tails], axis=1) * last[:, None]
+    below = np.floor(position).astype(np.int64)
+    above = np.minimum(below + 1, last[:, None])
+    low, high = np.take_along_axis(ranked, below, axis=1), np.take_along_axis(ranked, above, axis=1)
+    bounds = low + (high - low) * (position - below)
+    return np.where((units > 1)[:, None], bounds, np.nan)
+
+
+def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
+    """float64 [M, 2]: bootstrap interval of the mean of each column."""
+    grouped = totals.grouped(rng)
+    weights, column = _distinct(grouped.weights)
+    drawn = resampled_sums(np.hstack([grouped.sums, weights]), rng, resamples)
+    width = grouped.sums.shape[1]
+    return interval(ratio(drawn[:width], drawn[width:][column]), totals.units)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedResult:
+    """What M differences say: `delta` = mean of variant - control over queries that both define.
+
+    delta, relative (to the control's mean over the same queries), p_value: float64 [M]
+    ci95, relative_ci95: float64 [M, 2]
+    units, wins, ties, losses: int64 [M], counted in units
+    """
+
+    delta: Doubles
+    ci95: Doubles
+    relative: Doubles
+    relative_ci95: Doubles
+    p_value: Doubles
+    units: Longs
+    wins: Longs
+    ties: Longs
+    losses: Longs
+
+    def at(self, column: int) -> dict[str, Any]:
+        """All fields of one column as plain numbers and lists."""
+        return {part.name: getattr(self, part.name)[column].tolist() for part in fields(self)}
+
+
+def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
+    """Interval and test of variant - control; `controls` holds the control alone, over the same queries.
+
+    Interval and test draw from `rng` alone: the result does not depend on the number of threads.
+    """
+    width = differences.sums.shape[1]
+    both = Totals.join([differences, controls]).grouped(rng)
+    gains, bases = both.sums[:, :width], both.sums[:, width:]
+    bases, base = _distinct(bases)
+    weights, weight = _distinct(both.weights[:, :width])
+    drawn = resampled_sums(np.hstack([gains, bases, weights]), rng, resamples)
+    gain, drawn_bases, drawn_weights = np.split(drawn, [width, width + bases.shape[1]])
+    units = differences.units
+    per_unit = ratio(differences.sums, differences.weights)
+    return PairedResult(
+        delta=differences.means,
+        ci95=interval(ratio(gain, drawn_weights[weight]), units),
+        relative=ratio(differences.sums.sum(axis=0), controls.sums.sum(axis=0)),
+        relative_ci95=interval(ratio(gain, drawn_bases[base]), units),
+        p_value=randomization_test(gains, rng, resamples),
+        units=units,
+        wins=np.count_nonzero(per_unit > TIE, axis=0),
+        ties=np.count_nonzero(np.abs(per_unit) <= TIE, axis=0),
+        losses=np.count_nonzero(per_unit < -TIE, axis=0),
+    )
+
+
+def randomization_test(differences: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
+    """float64 [M]: two-sided p of the sums of differences [units, M] under random signs of the units."""
+    n = len(differences)
+    observed = np.abs(differences.sum(axis=0))
+    # Sums in another order differ in the last bits; such ties count as at least as extreme.
+    reached = observed - 1e-10 * np.abs(differences).sum(axis=0)
+    extreme = np.zeros(differences.shape[1], np.int64)
+    for block in _blocks(resamples, n):
+        signs = rng.integers(0, 2, (block.stop - block.start, n), dtype=np.int8) * 2.0 - 1.0
+        extreme += np.count_nonzero(np.abs(signs @ differences) >= reached, axis=0)
+    return (extreme + 1) / (resamples + 1)
+
+
+def holm(p_values: Doubles) -> Doubles:
+    """Adjusted p-values of one family, float64, shape as given (Holm 1979); NaN is no member and stays NaN."""
+    adjusted = np.full(len(p_values), np.nan)
+    members = np.flatnonzero(~np.isnan(p_values))
+    ascending = members[np.argsort(p_values[members], kind="stable")]
+    factors = np.arange(len(members), 0, -1)
+    adjusted[ascending] = np.minimum(np.maximum.accumulate(p_values[ascending] * factors), 1.0)
+    return adjusted
+
+
+def ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
+    """Element-wise quotient, NaN where the denominator is 0."""
+    usable: Bools = denominator != 0
+    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=usable)
+
+
+def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
+    """The distinct columns, and for each column which of them it is: most metrics share their weights."""
+    first: dict[bytes, int] = {}
+    which = np.array([first.setdefault(column.tobytes(), len(first)) for column in columns.T], np.int64)
+    _, places = np.unique(which, return_index=True)
+    return columns[:, places], which
+
+
+def _blocks(resamples: int, units: int) -> Iterator[slice]:
+    """Slices over the resamples, small enough that a block of draws stays in a few megabytes."""
+    step = max(1, _BLOCK_CELLS // max(units, 1))
+    for start in range(0, resamples, step):
+        yield slice(start, min(start + step, resamples))

@@ -1,0 +1,83 @@
+"""From per-query values to the report's numbers, and from the report to tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hybridrec.arrays import Bools
+from hybridrec.evaluation.arms import ALL, Arm
+from hybridrec.evaluation.report import MetricReport, PipelineReport, Report, RungReport, SegmentReport
+from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
+
+
+def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
+    """Means and intervals of every arm: overall, by segment and by rung; the arms share one sample.
+
+    All arms go in at once because they share the resamples. What is not a metric (`candidate_recall`,
+    `learned`, `single`) is left for the caller to set.
+    """
+    if not arms:
+        return {}
+    sample = arms[0].sample
+    members = membership(sample.units, sample.weights)
+    totals = Totals.join(
+        [Totals.of(members, arm.matrix(list(arm.values)), where) for arm in arms for *_, where in _parts(arm)]
+    )
+    bounds = mean_intervals(totals, rng, resamples)
+    numbers = iter([MetricReport(mean=mean, ci95=ci95) for mean, ci95 in zip(totals.means, bounds, strict=True)])
+    return {arm.name: _pipeline(arm, numbers, members.shape[0]) for arm in arms}
+
+
+def _parts(arm: Arm) -> Iterator[tuple[str, str, Bools]]:
+    """(kind, name, bool[Q]) of everything the arm is summarised over: segments, then rungs."""
+    for segment, where in arm.sample.parts():
+        yield "segment", segment, where
+    if arm.rungs is not None:
+        for rung in np.unique(arm.rungs):
+            yield "rung", str(rung), arm.rungs == rung
+
+
+def _pipeline(arm: Arm, numbers: Iterator[MetricReport], units: int) -> PipelineReport:
+    """Takes the arm's numbers off the front of `numbers`, in the order of `_parts`."""
+    weights = arm.sample.weights
+    segments: dict[str, SegmentReport] = {}
+    rungs: dict[str, RungReport] = {}
+    for kind, name, where in _parts(arm):
+        metrics = {metric: next(numbers) for metric in arm.values}
+        queries = int(where.sum())
+        if kind == "segment":
+            segments[name] = SegmentReport(queries=queries, metrics=metrics)
+        else:
+            share = float(weights[where].sum() / weights.sum())
+            rungs[name] = RungReport(queries=queries, share=share, metrics=metrics)
+    whole = {metric: MetricReport(mean=value) for metric, value in arm.set_values.items()}
+    segments[ALL].metrics |= whole
+    return PipelineReport(
+        queries=len(arm.sample), units=units, metrics=segments[ALL].metrics, segments=segments, rungs=rungs
+    )
+
+
+def result_table(
+    report: Report, segment: str = ALL, metrics: Sequence[str] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Arms × metrics of a segment as text, `0.1234 ± 0.0056`: headers and rows, for any printer.
+
+    The half-width is that of the 95 % interval. All metrics if `metrics` is None; arms in the order of
+    the report; an empty cell where there is no number.
+    """
+    found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
+    if metrics is None:
+        metrics = list(dict.fromkeys(metric for numbers in found.values() for metric in numbers))
+    rows = [[name, *(_cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
+    return ["pipeline", *metrics], rows
+
+
+def _cell(number: MetricReport | None) -> str:
+    if number is None or number.mean is None:
+        return ""
+    if number.ci95 is None:
+        return f"{number.mean:.4f}"
+    low, high = number.ci95
+    return f"{number.mean:.4f} ± {(high - low) / 2:.4f}"

@@ -1,0 +1,171 @@
+"""Asking pipelines: blocks of queries through the stages on all cores, with what was computed before reused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from hybridrec.arrays import Bools, Doubles, Sparse, State, Target
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.queries import QueryBatch
+from hybridrec.experiment.assembly import Arm, digest
+from hybridrec.experiment.store import Store
+from hybridrec.stages import kernels
+from hybridrec.stages.component import Exclude
+from hybridrec.stages.pipeline import Memo
+from hybridrec.stages.pool import Pool, Slate
+
+BYTES_PER_SCORE = 24
+"""Peak bytes of a block per query and id of the vocabulary: dense scores and the temporaries of selection."""
+BLOCK_ROWS = (16, 1024)
+Advance = Callable[[int], None]
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds spent per (stage, pipeline), summed over threads."""
+
+    seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @contextmanager
+    def timing(self, stage: str, pipeline: str) -> Iterator[None]:
+        """Count the time of the block."""
+        started = time.perf_counter()
+        yield
+        # An update lost between threads costs the report microseconds; a lock would cost more.
+        self.seconds[stage, pipeline] += time.perf_counter() - started  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A batch of queries of one fold, for one target.
+
+    truth: csr [Q, N], the relevant ids; universe: bool[I], the items that may be recommended, or None
+    """
+
+    queries: QueryBatch
+    target: Target
+    n: int
+    truth: Sparse
+    universe: Bools | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def part(self, rows: slice) -> Question:
+        """Some of the queries."""
+        return Question(self.queries.take(rows), self.target, self.n, self.truth[rows], self.universe)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a pipeline gave for Q queries.
+
+    slate: the final ranking
+    found: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
+        relevant: the ceiling of what re-ranking could reach
+    """
+
+    slate: Slate
+    found: Doubles
+
+    def state(self) -> State:
+        """As named arrays."""
+        return {"found": self.found, **self.slate.state()}
+
+    @classmethod
+    def restore(cls, target: Target, state: State) -> Answers:
+        """The way back from `state`."""
+        return cls(Slate.restore(target, state), state["found"])
+
+    @classmethod
+    def stack(cls, answers: Sequence[Answers]) -> Answers:
+        """Several batches below one another."""
+        return cls(Slate.stack([a.slate for a in answers]), np.concatenate([a.found for a in answers]))
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Sends questions through pipelines; the store keeps pools and answers from run to run."""
+
+    store: Store
+    workers: int
+    memory: int
+    clock: Clock = field(default_factory=Clock)
+
+    def answers(self, arms: Sequence[Arm], question: Question, advance: Advance) -> dict[str, Answers]:
+        """The answers of all arms; arms that ask a generator for the same share its candidates."""
+        asked = fingerprint(question)
+        keys = {arm.name: digest("answers", arm.pool_key, arm.order_key, asked) for arm in arms}
+        stored = {arm.name: self.store.find(keys[arm.name]) for arm in arms}
+        missing = [arm for arm in arms if stored[arm.name] is None]
+        results = {name: Answers.restore(question.target, state) for name, state in stored.items() if state is not None}
+        advance(len(question) * len(results))
+        if missing:
+            blocks = self.each_block(question, lambda block: self._answer_block(missing, block, advance))
+            for position, arm in enumerate(missing):
+                name = arm.name
+                results[name] = Answers.stack([block[position] for block in blocks])
+                self.store.put(keys[name], results[name].state(), {"answers of": name})
+        return results
+
+    def pool_of(self, arm: Arm, question: Question) -> Pool:
+        """One pool for all queries: what a re-ranker learns on."""
+
+        def work(block: Question) -> Pool:
+            exclude = arm.rules.exclude(block.queries, block.target, block.universe)
+            return self._pool(arm, block, exclude, {})
+
+        return Pool.stack(self.each_block(question, work))
+
+    def each_block(self, question: Question, work: Callable[[Question], R]) -> list[R]:
+        """`work` on blocks of the queries that, all workers at once, stay within the memory budget."""
+        width = max(question.queries.history.width, question.queries.tags.shape[1], 1)
+        rows = int(np.clip(self.memory // (4 * self.workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
+        slices = [slice(start, start + rows) for start in range(0, max(len(question), 1), rows)]
+        with ThreadPoolExecutor(self.workers) as executor:
+            return list(executor.map(lambda rows: work(question.part(rows)), slices))
+
+    def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
+        memo: Memo = {}
+        excludes: dict[str, Exclude] = {}
+        answers = []
+        for arm in arms:
+            if arm.rules_key not in excludes:
+                excludes[arm.rules_key] = arm.rules.exclude(block.queries, block.target, block.universe)
+            exclude = excludes[arm.rules_key]
+            pool = self._pool(arm, block, exclude, memo)
+            with self.clock.timing("rerank", arm.name):
+                ranked = arm.pipeline.rank(block.queries, pool, block.n)
+                slate = arm.pipeline.complete(block.queries, ranked, block.n, exclude)
+            wanted = np.diff(block.truth.indptr)
+            found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
+            answers.append(Answers(slate, found))
+            advance(len(block))
+        return answers
+
+    def _pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
+        """The pool of a block, from the store if one of the same generators and scorers is there."""
+        if arm.plan.single:  # ranked as it is; its answers are stored, that is enough
+            return self._make_pool(arm, block, exclude, memo)
+        key = digest("pool", arm.pool_key, block.target, fingerprint(block.queries, exclude))
+        state = self.store.find(key)
+        if state is not None:
+            return Pool.restore(block.target, state)
+        pool = self._make_pool(arm, block, exclude, memo)
+        self.store.put(key, pool.state(), {"pool of": arm.name})
+        return pool
+
+    def _make_pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
+        with self.clock.timing("generate", arm.name):
+            pool = arm.pipeline.generate(block.queries, block.target, exclude, memo)
+        with self.clock.timing("score", arm.name):
+            return arm.pipeline.score(block.queries, pool)

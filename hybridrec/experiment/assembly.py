@@ -1,0 +1,142 @@
+"""From a checked config and fitted components to pipelines that can be asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from hybridrec.arrays import Bools, Target
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.folds import Fold
+from hybridrec.errors import DataError
+from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
+from hybridrec.experiment.fitting import Fitted, Part, library_versions, source_hash
+from hybridrec.experiment.schema import Lists
+from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.pipeline import Pipeline, Rules, Source
+
+
+class Arm:
+    """A pipeline on one training part, with the keys of all that decides what it gives.
+
+    rules_key stands for what may be recommended, pool_key for generators, scorers and rules, order_key
+    for the re-rankers and the fallback. The pipeline itself is put together when it is first needed:
+    where the store has all the answers, no component is read.
+    """
+
+    def __init__(self, plan: PipelinePlan, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
+        use = plan.use
+        self.plan = plan
+        self.rules = rules
+        self.rerankers = rerankers
+        self._fitted = fitted
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values()))
+        self.pool_key = digest(
+            [[g.source, fitted[g.source].key, g.k, g.when] for g in use.generators],
+            [[label, fitted[label].key] for label in use.scorers],
+            self.rules_key,
+        )
+        self.order_key = digest(rerankers.keys, [fitted[label].key for label in use.fallback])
+
+    @property
+    def name(self) -> str:
+        """The name of the pipeline."""
+        return self.plan.name
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline, ready to be asked."""
+        with self._lock:
+            if self._pipeline is None:
+                self._pipeline = self._assemble()
+            return self._pipeline
+
+    def _assemble(self) -> Pipeline:
+        use, fitted = self.plan.use, self._fitted
+        return Pipeline(
+            name=self.plan.name,
+            sources=tuple(
+                Source(g.source, cast(Generator, fitted[g.source].component), g.k, tuple(g.when))
+                for g in use.generators
+            ),
+            scorers=tuple((label, cast(Scorer, fitted[label].component)) for label in use.scorers),
+            rerankers=self.rerankers.chains,
+            fallback=tuple((label, cast(Generator, fitted[label].component)) for label in use.fallback),
+            rules=self.rules,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rerankers:
+    """The re-rankers of a pipeline, ready for use, and the keys of their options and of what they learned."""
+
+    chains: dict[Target, tuple[Reranker, ...]]
+    keys: list[str]
+
+
+NO_RERANKERS = Rerankers({}, [])
+
+
+def parts_of(fold: Fold, inner: Fold | None) -> dict[str, Part]:
+    """The training parts of a fold by level: "final", and "base" if blends are learned."""
+    parts = {"final": Part(fold.name, "final", fold.train, fold.train.fingerprint)}
+    if inner is not None:
+        parts["base"] = Part(fold.name, "base", inner.train, inner.train.fingerprint)
+    return parts
+
+
+def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[Spec, Part]]:
+    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers."""
+    for level, part in parts.items():
+        plans = [plan for plan in experiment.pipelines.values() if level == "final" or plan.learns]
+        for label in dict.fromkeys(label for plan in plans for label in plan.labels):
+            yield experiment.components[label], part
+
+
+def reranker_key(spec: Spec, *learned_from: str) -> str:
+    """Everything that decides what a re-ranker does."""
+    options = spec.options.model_dump(mode="json")
+    source = [source_hash(spec.cls), library_versions(spec.cls.requires)]
+    return digest(spec.cls.name, spec.cls.version, options, source, *learned_from)
+
+
+def rules_of(plan: PipelinePlan, data: Dataset) -> Rules:
+    """The rules of a pipeline in the codes of the data."""
+    allowed: Bools | None = None
+    if plan.use.allow is not None:
+        allowed = np.zeros(len(data.items), bool)
+        allowed[_codes(plan.use.allow, data, plan.name, "allow")] = True
+    if plan.use.block is not None:
+        allowed = np.ones(len(data.items), bool) if allowed is None else allowed
+        allowed[_codes(plan.use.block, data, plan.name, "block")] = False
+    return Rules(plan.use.seen, {} if allowed is None else {"items": allowed})
+
+
+def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
+    names = list(lists.ids)
+    if lists.path is not None:
+        try:
+            names += [line.strip() for line in lists.path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except OSError as error:
+            raise DataError(
+                f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
+            ) from None
+    codes = data.items.encode(names)
+    if (codes < 0).any():
+        unknown = [name for name, code in zip(names, codes, strict=True) if code < 0]
+        raise DataError(f"pipelines.{pipeline}.{key}: {len(unknown)} ids are not in the data, first '{unknown[0]}'")
+    return codes
+
+
+def digest(*what: object) -> str:
+    """Hex digest of plain values."""
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,91 @@
+"""Why each item of a slate stands where it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridrec.arrays import PADDING, Floats, Ints, Target
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.stages import kernels
+from hybridrec.stages.pipeline import Pipeline
+from hybridrec.stages.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One place of a slate and how it came about."""
+
+    rank: int
+    id: str
+    name: str
+    score: float | None
+    """The final score; None for what the fallback filled in."""
+    rung: str
+    """Who served the query."""
+    sources: tuple[str, ...]
+    """Generators that proposed the id; the rung alone if it came from the fallback."""
+    opinions: dict[str, tuple[float, int]]
+    """Label -> (value, rank among the candidates, from 1), where the model has an opinion."""
+    contributions: dict[str, float]
+    """Label -> its part of the score; together they are the score, where the last re-ranker is a sum."""
+
+
+def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data: Dataset) -> list[Explanation]:
+    """The slate of one query, place by place, through the same stages that made it."""
+    exclude = pipeline.rules.exclude(query, target)
+    pool = pipeline.score(query, pipeline.generate(query, target, exclude))
+    ranked = pipeline.rank(query, pool, n)
+    slate = pipeline.complete(query, ranked, n, exclude)
+    ids = slate.ids[0][slate.ids[0] != PADDING]
+    names = data.item_names() if target == "items" else tuple(data.tags.ids)
+    external = (data.items if target == "items" else data.tags).decode(ids)
+    places = _places(pool.ids[0], ids)
+    ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
+    parts = _contributions(pipeline, query, pool)
+    rung = slate.rungs[slate.rung[0]]
+    return [
+        Explanation(
+            rank=position + 1,
+            id=external[position],
+            name=names[ids[position]],
+            score=None if place == PADDING else float(slate.scores[0, position]),
+            rung=rung,
+            sources=_sources(pool, place) or (rung,),
+            opinions=_opinions(pool, ranks, place),
+            contributions={} if place == PADDING else {label: float(part[0, place]) for label, part in parts.items()},
+        )
+        for position, place in enumerate(places)
+    ]
+
+
+def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[str, Floats]:
+    """What the fusion of the chain summed up; of a chain of several, what its last sum did."""
+    parts: dict[str, Floats] = {}
+    for reranker in pipeline.rerankers.get(pool.target, ()):
+        parts = reranker.contributions(query, pool) or parts
+    return parts
+
+
+def _places(candidates: Ints, ids: Ints) -> list[int]:
+    """The column of each id among the candidates, -1 for what was not among them."""
+    found = np.searchsorted(candidates[candidates != PADDING], ids)
+    return [
+        int(place) if place < len(candidates) and candidates[place] == wanted else PADDING
+        for place, wanted in zip(found, ids, strict=True)
+    ]
+
+
+def _sources(pool: Pool, place: int) -> tuple[str, ...]:
+    if place == PADDING:
+        return ()
+    return tuple(label for label in pool.generators if pool.proposed_by(label)[0, place])
+
+
+def _opinions(pool: Pool, ranks: dict[str, Floats], place: int) -> dict[str, tuple[float, int]]:
+    if place == PADDING:
+        return {}
+    values = {label: float(column[0, place]) for label, column in pool.columns.items()}
+    return {label: (value, int(ranks[label][place])) for label, value in values.items() if not np.isnan(value)}

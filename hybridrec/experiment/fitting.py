@@ -1,0 +1,190 @@
+"""The fit plan: every distinct component once per training part, from the store where it is there already."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.errors import MemoryBudgetError
+from hybridrec.experiment.config import Spec
+from hybridrec.experiment.store import Store
+from hybridrec.stages.component import Component
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A training part: the data, its fingerprint, and where it stands in the run."""
+
+    fold: str
+    level: str
+    """"final" (what is evaluated) or "base" (what blends are learned on)."""
+    train: Dataset
+    fingerprint: str
+
+
+class Fitted:
+    """A component of the fit plan. It is read from the store only when somebody asks for it."""
+
+    def __init__(self, spec: Spec, part: Part, key: str, *, make: Callable[[], Component], cached: bool) -> None:
+        self.spec = spec
+        self.part = part
+        self.key = key
+        self.cached = cached
+        """Whether it was in the store already."""
+        self.seconds = 0.0
+        """What fitting it took."""
+        self._make = make
+        self._component: Component | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def component(self) -> Component:
+        """The fitted instance."""
+        with self._lock:
+            if self._component is None:
+                self._component = self._make()
+            return self._component
+
+
+Done = Callable[[Fitted], None]
+
+
+class Fitter:
+    """Fits components on training parts through a store, side by side on `workers` threads.
+
+    The libraries under the components release the interpreter lock while they train and are held to
+    one thread each, so the threads here are the only parallelism there is.
+    """
+
+    def __init__(self, store: Store, seed: int, workers: int, memory: int) -> None:
+        self.store = store
+        self.seed = seed
+        self.workers = workers
+        self.memory = memory
+
+    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+        """All jobs done, in their order; jobs that come to the same key are fitted once."""
+        plan = list(jobs)
+        keys = [fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
+        fitted: dict[str, Fitted] = {}
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = [
+                pool.submit(self.fit_one, spec, part, key)
+                for key, (spec, part) in dict(zip(keys, plan, strict=True)).items()
+            ]
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    fitted[result.key] = result
+                    done(result)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return [fitted[key] for key in keys]
+
+    def fit_one(self, spec: Spec, part: Part, key: str) -> Fitted:
+        """Find a component in the store, or fit and store it."""
+        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key), cached=key in self.store)
+        if not result.cached:
+            started = time.perf_counter()
+            component = self._train(spec, part, key)
+            result = Fitted(spec, part, key, make=lambda: component, cached=False)
+            result.seconds = time.perf_counter() - started
+        return result
+
+    def _obtain(self, spec: Spec, part: Part, key: str) -> Component:
+        """From the store; made anew if it is damaged or was removed meanwhile."""
+        state = self.store.find(key)
+        if state is None:
+            return self._train(spec, part, key)
+        with _noting(spec, part, "restoring"):
+            return spec.create().restore(state)
+
+    def _train(self, spec: Spec, part: Part, key: str) -> Component:
+        component = spec.create()
+        self.within_budget(component, spec, part)
+        with _noting(spec, part, "fitting"):
+            component.fit(part.train, label_rng(self.seed, spec.label))
+            state = component.state()
+        self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
+        return component
+
+    def within_budget(self, component: Component, spec: Spec, part: Part) -> None:
+        """Refuse a fit that would need more memory than allowed."""
+        need = component.memory(part.train)
+        if need > self.memory:
+            raise MemoryBudgetError(
+                f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
+                f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
+                f"or use a factor model such as als"
+            )
+
+
+def label_rng(seed: int, label: str) -> np.random.Generator:
+    """A generator that depends on the seed and the label alone, not on the order of the config."""
+    digest = hashlib.blake2b(label.encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
+
+
+def fit_key(spec: Spec, fingerprint: str, seed: int) -> str:
+    """Everything that decides what a fit gives, as one hex digest."""
+    what = {
+        "component": spec.cls.name,
+        "version": spec.cls.version,
+        "options": spec.options.model_dump(mode="json"),
+        "data": fingerprint,
+        "label": spec.label,
+        "seed": seed,
+        "threads": 1,
+        "source": source_hash(spec.cls),
+        "libraries": library_versions(spec.cls.requires),
+    }
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def source_hash(cls: type) -> str:
+    """Digest of the source files of the package (or module) a class comes from."""
+    module = inspect.getmodule(cls)
+    file = getattr(module, "__file__", None)
+    if module is None or file is None:
+        return "unknown"
+    is_package = "." in module.__name__ or Path(file).name == "__init__.py"
+    files = sorted(Path(file).parent.glob("*.py")) if is_package else [Path(file)]
+    digest = hashlib.blake2b(digest_size=16)
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
+    """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
+    owners = importlib.metadata.packages_distributions() if modules else {}
+    names = {"hybridrec", "numpy", "scipy"} | {name for module in modules for name in owners.get(module, [])}
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+@contextmanager
+def _noting(spec: Spec, part: Part, doing: str) -> Iterator[None]:
+    """Whatever a plugin raises tells what it was doing."""
+    try:
+        yield
+    except Exception as error:
+        cls = spec.cls
+        place = f"in fold {part.fold} ({part.level})"
+        error.add_note(f"while {doing} components.{spec.label} ({cls.name} {cls.version}) {place}")
+        raise

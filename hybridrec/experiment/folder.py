@@ -1,0 +1,140 @@
+"""The folder of a run: what it holds, and how it is written so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.errors import DataError
+from hybridrec.evaluation.arms import Sample
+from hybridrec.evaluation.report import Report
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.vocabulary import Vocabulary
+    from hybridrec.experiment.run import Experimenter
+
+CONFIG, LOCK, REPORT = "config.yaml", "lock.json", "report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: its folder and its report."""
+
+    folder: Path
+    report: Report
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """A run that was written earlier; raises DataError if there is none."""
+        path = Path(folder)
+        try:
+            text = (path / REPORT).read_text(encoding="utf-8")
+        except OSError:
+            raise DataError(f"{path} is no run: it has no {REPORT}") from None
+        try:
+            return cls(path, Report.model_validate_json(text))
+        except ValueError as error:
+            raise DataError(f"{path / REPORT} cannot be read: {error}") from None
+
+    @property
+    def lock(self) -> dict[str, Any]:
+        """What the run was made with: hashes, versions, seeds, threads, and the fits that serve."""
+        content: dict[str, Any] = json.loads((self.folder / LOCK).read_text(encoding="utf-8"))
+        return content
+
+    def per_query(self) -> pl.DataFrame:
+        """One row per query and pipeline: unit, weight, segment, rung and every metric."""
+        import polars as pl
+
+        return pl.read_parquet(self.folder / "per_query.parquet")
+
+
+def write(
+    runs: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None = None
+) -> Run:
+    """Write all files of a run into a new folder below `runs`."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    name = f"{report.name}-{stamp}-{report.config_hash[:6]}"
+    partial = runs / f".{name}.{os.getpid()}"
+    partial.mkdir(parents=True)
+    try:
+        _write_files(partial, work, report, data, serving)
+        final = _free(runs, name)
+        partial.rename(final)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Run(final, report)
+
+
+def _free(runs: Path, name: str) -> Path:
+    """A folder name that is not taken."""
+    candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def _write_files(
+    folder: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None
+) -> None:
+    config = yaml.safe_dump(work.experiment.resolved, sort_keys=False, allow_unicode=True)
+    (folder / CONFIG).write_text(config, encoding="utf-8")
+    lock = {
+        "config_hash": report.config_hash,
+        "data": report.data.model_dump(),
+        "seed": work.experiment.config.seed,
+        "threads": work.fitter.workers,
+        "environment": report.environment.model_dump(),
+        "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits},
+        "sample": Sample.join(work.samples).digest,
+        "serving": serving,
+    }
+    (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    _per_query(work, data.users).write_parquet(folder / "per_query.parquet", compression="zstd")
+    (folder / "slates").mkdir()
+    for name, measured in work.measured.items():
+        for target in work.experiment.config.targets:
+            vocabulary = data.items if target == "items" else data.tags
+            frames = measured.slates(target, vocabulary)
+            frames.write_parquet(folder / "slates" / f"{name}.{target}.parquet", compression="zstd")
+
+
+def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:
+    """The measured values of all pipelines below one another."""
+    import polars as pl
+
+    return pl.concat(_frame(name, arm, users) for name, arm in work.arms.items())
+
+
+def _frame(name: str, arm: Any, users: Vocabulary) -> pl.DataFrame:
+    import polars as pl
+
+    sample = arm.sample
+    return pl.DataFrame(
+        {
+            "pipeline": [name] * len(sample),
+            "query": range(len(sample)),
+            "unit": users.decode(sample.units),
+            "weight": sample.weights,
+            "segment": sample.segments,
+            "rung": arm.rungs,
+        }
+        | arm.values
+    )
+
+
+def finished(runs: Path) -> Iterable[Run]:
+    """All whole runs below a folder, oldest first."""
+    for report in sorted(runs.glob(f"*/{REPORT}")):
+        yield Run.open(report.parent)

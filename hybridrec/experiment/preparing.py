@@ -1,0 +1,142 @@
+"""Getting the pipelines of a fold ready: fits on both levels, then what the re-rankers learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hybridrec.arrays import Target
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.folds import Fold
+from hybridrec.data.transforms import k_core
+from hybridrec.experiment.asking import Asker, Question
+from hybridrec.experiment.assembly import NO_RERANKERS, Arm, Rerankers, jobs_of, parts_of, reranker_key, rules_of
+from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
+from hybridrec.experiment.fitting import Done, Fitted, Fitter, label_rng
+from hybridrec.stages.component import Reranker
+
+Learned = dict[str, dict[str, Any]]
+"""Pipeline -> target -> what its re-rankers learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The arms of a fold, ready to be asked, and how they came about."""
+
+    arms: list[Arm]
+    fits: list[Fitted]
+    learned: Learned
+
+
+def everything(data: Dataset) -> Fold:
+    """A fold that trains on the whole data and asks nothing."""
+    nobody = np.empty(0, np.int32)
+    return Fold("everything", data, data.queries(nobody), {}, nobody, nobody.astype(np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Prepares folds: thins the training part, fits, learns, assembles."""
+
+    experiment: Experiment
+    fitter: Fitter
+    asker: Asker
+
+    def prepare(self, fold: Fold, done: Done = lambda _: None) -> Prepared:
+        """Fit and learn all that the pipelines need on this fold."""
+        fold = self.thinned(fold)
+        inner = self.inner(fold)
+        parts = parts_of(fold, inner)
+        jobs = list(jobs_of(self.experiment, parts))
+        fits = self.fitter.fit(jobs, done)
+        by_level: dict[str, dict[str, Fitted]] = {level: {} for level in parts}
+        for (spec, part), fit in zip(jobs, fits, strict=True):
+            by_level[part.level][spec.label] = fit
+        arms, learned = [], {}
+        for plan in self.experiment.pipelines.values():
+            rerankers, summary = self.rerankers(plan, fold, inner, by_level.get("base", {}))
+            arms.append(Arm(plan, by_level["final"], rules_of(plan, fold.train), rerankers))
+            if summary:
+                learned[plan.name] = summary
+        return Prepared(arms, fits, learned)
+
+    def thinned(self, fold: Fold) -> Fold:
+        """The fold with a training part without rare users and items."""
+        core = self.experiment.config.k_core
+        if core.users == core.items == 1:
+            return fold
+        return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
+
+    def inner(self, fold: Fold) -> Fold | None:
+        """The validation fold inside the training part, if a blend is learned on it."""
+        if not any(plan.learns for plan in self.experiment.pipelines.values()):
+            return None
+        rng = label_rng(self.experiment.config.seed, f"validation of {fold.name}")
+        return self.experiment.splitter.inner(fold.train, rng)
+
+    def rerankers(
+        self, plan: PipelinePlan, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
+    ) -> tuple[Rerankers, dict[str, Any]]:
+        """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
+        chains: dict[Target, tuple[Reranker, ...]] = {}
+        keys: list[str] = []
+        summary: dict[str, Any] = {}
+        for target, specs in plan.rerankers.items():
+            learner = None
+            if inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+                learner = _Learner(self.asker, Arm(plan, base, rules_of(plan, fold.train), NO_RERANKERS), inner, target)
+            chain = []
+            for spec in specs:
+                reranker, key = self.reranker(spec, learner, fold)
+                chain.append(reranker)
+                keys.append(key)
+                if learner is not None:
+                    learner.pass_on(reranker)
+                if reranker.summary():
+                    summary.setdefault(target, {}).update(reranker.summary())
+            chains[target] = tuple(chain)
+        return Rerankers(chains, keys), summary
+
+    def reranker(self, spec: Spec, learner: _Learner | None, fold: Fold) -> tuple[Reranker, str]:
+        """One re-ranker, learned if it learns, from the store if it learned this before."""
+        reranker = spec.create()
+        assert isinstance(reranker, Reranker)
+        if not reranker.learns or learner is None:
+            reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
+            return reranker, reranker_key(spec)
+        key = reranker_key(spec, learner.key)
+        state = self.fitter.store.find(key)
+        if state is not None:
+            return reranker.restore(state), key
+        learner.teach(reranker)
+        self.fitter.store.put(key, reranker.state(), {"reranker": spec.cls.name, "fold": fold.name})
+        return reranker, key
+
+
+class _Learner:
+    """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
+
+    def __init__(self, asker: Asker, arm: Arm, inner: Fold, target: Target) -> None:
+        self.asker = asker
+        self.arm = arm
+        self.inner = inner
+        self.target = target
+        self.key = fingerprint((arm.pool_key,), inner.queries, inner.truth[target], inner.universe, (target,))
+        self._before: list[Reranker] = []
+
+    def teach(self, reranker: Reranker) -> None:
+        """Let it learn on the pool as the re-rankers before it leave it."""
+        queries, truth = self.inner.queries, self.inner.truth[self.target]
+        question = Question(queries, self.target, 1, truth, self.inner.universe)
+        pool = self.asker.pool_of(self.arm, question)
+        for earlier in self._before:
+            pool = earlier.rerank(queries, pool, pool.ids.shape[1])
+        reranker.learn(queries, pool, truth, self.inner.weights)
+
+    def pass_on(self, reranker: Reranker) -> None:
+        """The next re-ranker of the chain sees what this one did."""
+        self._before.append(reranker)

@@ -1,0 +1,106 @@
+"""Recommending from a finished run, through the very pipelines that were evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
+from threadpoolctl import threadpool_limits
+
+from hybridrec.arrays import PADDING, Target
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
+from hybridrec.experiment.asking import Asker
+from hybridrec.experiment.config import Experiment, load_experiment
+from hybridrec.experiment.explaining import Explanation, explain
+from hybridrec.experiment.fitting import Fitter
+from hybridrec.experiment.folder import CONFIG, Run
+from hybridrec.experiment.preparing import Prepared, Preparer, everything
+from hybridrec.experiment.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.stages.pipeline import Pipeline
+from hybridrec.stages.pool import Slate
+
+
+class Recommender:
+    """Pipelines trained on the whole data; the same code path that was evaluated."""
+
+    def __init__(self, experiment: Experiment, data: Dataset, prepared: Prepared) -> None:
+        self.experiment = experiment
+        self.data = data
+        self.pipelines: dict[str, Pipeline] = {arm.name: arm.pipeline for arm in prepared.arms if not arm.plan.single}
+        self.components = {fit.spec.label: fit for fit in prepared.fits if fit.part.level == "final"}
+
+    def recommend(
+        self,
+        queries: Query | Sequence[Query],
+        n: int | None = None,
+        *,
+        pipeline: str | None = None,
+        target: Target = "items",
+    ) -> Slate:
+        """The best n for each query; n and the pipeline default to those of the experiment.
+
+        Raises ConfigError for an unknown pipeline or target. `Slate.to_frame` gives external ids.
+        """
+        batch = self.encode([queries] if isinstance(queries, Query) else queries)
+        return self.pipeline(pipeline).slate(batch, self._target(target), self._length(n, target))
+
+    def explain(
+        self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
+    ) -> list[Explanation]:
+        """The slate of one query with sources, ranks and contributions of each item."""
+        chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
+        return explain(chosen, batch, self._target(target), length, self.data)
+
+    def encode(self, queries: Sequence[Query]) -> QueryBatch:
+        """Queries as arrays; a user named without history, tags or text brings those of the training data."""
+        users = self.data.users.encode([query.user or "" for query in queries])
+        bare = np.array([query.user is not None and not (query.items or query.tags or query.text) for query in queries])
+        profiled = bare & (users != PADDING)
+        stated = [query for query, known in zip(queries, profiled, strict=True) if not known]
+        both = QueryBatch.stack([self.data.queries(users[profiled]), encode(stated, self.data)])
+        return both.take(np.argsort(np.argsort(~profiled, kind="stable")))
+
+    def pipeline(self, name: str | None = None) -> Pipeline:
+        """A pipeline by name; by default the last one, which is the one compared with the control."""
+        if name is None:
+            return list(self.pipelines.values())[-1]
+        if name not in self.pipelines:
+            raise ConfigError(f"no pipeline is named '{name}': {did_you_mean(name, self.pipelines)}")
+        return self.pipelines[name]
+
+    def _target(self, target: Target) -> Target:
+        if target not in self.experiment.config.targets:
+            served = ", ".join(self.experiment.config.targets)
+            raise ConfigError(f"the run does not recommend {target}; it recommends {served}")
+        return target
+
+    def _length(self, n: int | None, target: Target) -> int:
+        if n is not None and n < 1:
+            raise ConfigError(f"n is {n}; ask for at least one recommendation")
+        return n or self.experiment.config.targets[self._target(target)]
+
+
+def load(run: Run | Path | str, *, store: Store | None = None, registry: Registry | None = None) -> Recommender:
+    """A finished run, ready to recommend; it must have been made with `refit: all`.
+
+    Raises DataError if the folder is no such run and StoreError if its data left the store.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    experiment = load_experiment(run.folder / CONFIG, registry or Registry())
+    if experiment.config.refit != "all":
+        raise DataError(f"{run.folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
+    store = store or Store.default()
+    state = store.get(run.report.data.fingerprint)
+    if state is None:
+        raise StoreError(f"the data of {run.folder} is not in the store {store.folder}; run the experiment again")
+    data = Dataset.restore(state)
+    config = experiment.config
+    with threadpool_limits(limits=1):
+        fitter = Fitter(store, config.seed, config.workers or 1, config.memory)
+        preparer = Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
+        return Recommender(experiment, data, preparer.prepare(everything(data)))

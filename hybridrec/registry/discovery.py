@@ -1,0 +1,188 @@
+"""Finding plugins: who offers what, who is broken and why, and which names clash."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from hybridrec.errors import ConfigError, PluginError, did_you_mean
+from hybridrec.plugin import Plugin
+from hybridrec.registry import hookspecs
+
+if TYPE_CHECKING:
+    from hybridrec.data.folds import Splitter
+    from hybridrec.data.readers import Reader
+    from hybridrec.evaluation.metrics import Metric
+    from hybridrec.stages.component import Component
+
+GROUP = "hybridrec"
+"""The entry-point group. An entry point names a module, and one module is one plugin."""
+
+KINDS = ("components", "readers", "splitters", "metrics")
+P = TypeVar("P", bound=Plugin)
+
+
+@dataclass(slots=True)
+class Provider:
+    """An installed plugin: an entry point, the distribution it came with, and how loading it went."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: Exception | None = None
+    offers: dict[str, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"plugin '{self.name}' ({self.distribution} {self.version}, module {self.module})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    cls: type[Plugin]
+    provider: Provider
+
+
+class Registry:
+    """All plugin classes by kind and name, and the hook callers of the observers.
+
+    A plugin that cannot be loaded does no harm to the others: it is remembered in `providers` and
+    raised, with its cause, only when something it may have provided is asked for.
+    """
+
+    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
+        """Load the plugins of the given entry points (default: all installed in the group)."""
+        found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.providers: list[Provider] = []
+        self._offers: dict[str, dict[str, list[_Offer]]] = {kind: {} for kind in KINDS}
+        for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
+            self.providers.append(self._load(entry_point))
+
+    def _load(self, entry_point: importlib.metadata.EntryPoint) -> Provider:
+        dist = entry_point.dist
+        provider = Provider(
+            entry_point.name, entry_point.value, dist.name if dist else "unknown", dist.version if dist else "?"
+        )
+        try:
+            module = entry_point.load()
+            self._register(module, entry_point.name)
+            offers = [_Offer(cls, provider) for cls in _offered(self.manager, module)]
+        except Exception as error:  # a broken plugin must not take the others with it
+            provider.error = error
+            return provider
+        for offer in offers:
+            kind = _kind(offer.cls)
+            provider.offers.setdefault(kind, []).append(offer.cls.name)
+            self._offers[kind].setdefault(offer.cls.name, []).append(offer)
+        return provider
+
+    def _register(self, module: object, name: str) -> None:
+        if self.manager.has_plugin(name):
+            raise PluginError(f"another plugin is already registered under the entry-point name '{name}'")
+        try:
+            self.manager.register(module, name)
+            self.manager.check_pending()  # a misspelt hook is an error, not a silence
+        except Exception:
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+            raise
+
+    @property
+    def broken(self) -> list[Provider]:
+        """The plugins that could not be loaded."""
+        return [provider for provider in self.providers if provider.error is not None]
+
+    @cached_property
+    def clashes(self) -> list[str]:
+        """A message for every name that more than one plugin provides."""
+        return [
+            _clash(kind, name, offers)
+            for kind, names in self._offers.items()
+            for name, offers in sorted(names.items())
+            if len(offers) > 1
+        ]
+
+    def names(self, kind: str) -> list[str]:
+        """All names of a kind, sorted."""
+        return sorted(self._offers[kind])
+
+    def classes(self, kind: str) -> Iterator[type[Any]]:
+        """All classes of a kind whose name is provided once, in order of their names."""
+        for _, offers in sorted(self._offers[kind].items()):
+            if len(offers) == 1:
+                yield offers[0].cls
+
+    def component(self, name: str) -> type[Component]:
+        """The component class of this name, or an error that says what there is."""
+        return self._get("components", name)
+
+    def reader(self, name: str) -> type[Reader]:
+        """The reader class of this name, or an error that says what there is."""
+        return self._get("readers", name)
+
+    def splitter(self, name: str) -> type[Splitter]:
+        """The splitter class of this name, or an error that says what there is."""
+        return self._get("splitters", name)
+
+    def metrics(self) -> dict[str, type[Metric]]:
+        """All metric classes by name."""
+        return {cls.name: cls for cls in self.classes("metrics")}
+
+    def provider_of(self, cls: type[Plugin]) -> Provider | None:
+        """Who brought a class; None if it came from elsewhere."""
+        offers = self._offers[_kind(cls)].get(cls.name, [])
+        return next((offer.provider for offer in offers if offer.cls is cls), None)
+
+    def _get(self, kind: str, name: str) -> Any:
+        offers = self._offers[kind].get(name, [])
+        if len(offers) > 1:
+            raise PluginError(_clash(kind, name, offers))
+        if offers:
+            return offers[0].cls
+        message = f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}"
+        if self.broken:
+            causes = "; ".join(f"{p}: {type(p.error).__name__}: {p.error}" for p in self.broken)
+            raise ConfigError(f"{message}. It may belong to a plugin that could not be loaded: {causes}")
+        raise ConfigError(message)
+
+
+def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
+    """The classes that one plugin module returns from its hooks, checked."""
+    for kind in KINDS:
+        hook = f"hybridrec_{kind}"
+        for impl in getattr(manager.hook, hook).get_hookimpls():
+            if impl.plugin is not module:
+                continue
+            for cls in impl.function():
+                if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+                    raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
+                if _kind(cls) != kind:
+                    raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{_kind(cls)}")
+                if not isinstance(getattr(cls, "name", None), str):
+                    raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
+                yield cls
+
+
+def _kind(cls: type[Plugin]) -> str:
+    from hybridrec.data.folds import Splitter
+    from hybridrec.data.readers import Reader
+    from hybridrec.evaluation.metrics import Metric
+    from hybridrec.stages.component import Component
+
+    bases: dict[str, type] = {"components": Component, "readers": Reader, "splitters": Splitter, "metrics": Metric}
+    for kind, base in bases.items():
+        if issubclass(cls, base):
+            return kind
+    raise PluginError(f"{cls.__name__} is neither a component, a reader, a splitter nor a metric")
+
+
+def _clash(kind: str, name: str, offers: list[_Offer]) -> str:
+    who = " and ".join(str(offer.provider) for offer in offers)
+    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; uninstall one of them"

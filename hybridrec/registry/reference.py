@@ -1,0 +1,103 @@
+"""Reference pages of plugin classes, made from their docstrings and options."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.discovery import KINDS, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What there is to say about a plugin class."""
+
+    name: str
+    kind: str
+    version: str
+    origin: str
+    text: str
+    facts: tuple[str, ...]
+    options: tuple[tuple[str, str, str, str], ...]
+    """(key, type, default, meaning)"""
+
+
+def describe(name: str, registry: Registry) -> list[Page]:
+    """The pages of everything that is called `name`; raises ConfigError if nothing is."""
+    pages = [_page(cls, kind, registry) for kind in KINDS for cls in registry.classes(kind) if cls.name == name]
+    if not pages:
+        known = [known for kind in KINDS for known in registry.names(kind)]
+        raise ConfigError(f"nothing is called '{name}': {did_you_mean(name, known)}")
+    return pages
+
+
+def _page(cls: type[Plugin], kind: str, registry: Registry) -> Page:
+    provider = registry.provider_of(cls)
+    return Page(
+        name=cls.name,
+        kind=kind.removesuffix("s"),
+        version=cls.version,
+        origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
+        text=inspect.getdoc(cls) or "",
+        facts=tuple(_facts(cls)),
+        options=tuple(_options(cls.Config)),
+    )
+
+
+def _facts(cls: type[Plugin]) -> list[str]:
+    """What a component can do, for classes that are one."""
+    from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+
+    if not issubclass(cls, Component):
+        return []
+    roles = [word for word, role in (("generator", Generator), ("scorer", Scorer), ("re-ranker", Reranker))
+             if issubclass(cls, role)]  # fmt: skip
+    instance = cls()
+    facts = [f"Stages: {', '.join(roles)}", f"Targets: {', '.join(instance.targets)}"]
+    if not issubclass(cls, Reranker):
+        needs = ", ".join(sorted(instance.needs))
+        facts.append(f"Serves: queries that know one of {needs}" if needs else "Serves: every query")
+        facts.append(f"Unknown users: {'served from their history' if instance.folds_in else 'not from their history'}")
+    if cls.requires:
+        facts.append(f"Needs the libraries: {', '.join(cls.requires)}")
+    return facts
+
+
+def _options(model: type[Options]) -> list[tuple[str, str, str, str]]:
+    schema = model.model_json_schema(by_alias=True)
+    required = set(schema.get("required", ()))
+    return [
+        (
+            key,
+            _type(entry, schema.get("$defs", {})),
+            "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False),
+            " ".join(entry.get("description", "").split()),
+        )
+        for key, entry in schema.get("properties", {}).items()
+    ]
+
+
+def _type(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """A JSON Schema type in few words."""
+    if "$ref" in entry:
+        return _type(definitions[entry["$ref"].rsplit("/", 1)[1]], definitions)
+    if "enum" in entry:
+        return " | ".join(str(value) for value in entry["enum"])
+    if "const" in entry:
+        return str(entry["const"])
+    if "anyOf" in entry:
+        return " | ".join(dict.fromkeys(_type(member, definitions) for member in entry["anyOf"]))
+    kind = entry.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(entry.get('items', {}), definitions)}"
+    if kind == "object":
+        inner = entry.get("additionalProperties")
+        return f"mapping to {_type(inner, definitions)}" if isinstance(inner, dict) else "mapping"
+    low, high = entry.get("minimum", entry.get("exclusiveMinimum")), entry.get("maximum", entry.get("exclusiveMaximum"))
+    bounds = [f"{'≥' if 'minimum' in entry else '>'} {low}"] if low is not None else []
+    bounds += [f"{'≤' if 'maximum' in entry else '<'} {high}"] if high is not None else []
+    return " ".join([kind, *bounds])

@@ -1,0 +1,84 @@
+"""What the engine refuses from a component: each check raises PluginError with the first offending value."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.arrays import PADDING, Bools, Floats, Ints
+from hybridrec.errors import PluginError
+from hybridrec.stages.component import Candidates
+
+TOLERANCE = 1e-5
+"""How far a score, relative to the largest of its row, may lie above the one before it."""
+
+
+def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> None:
+    """Refuse proposals that break the contract of generators.
+
+    Wanted for `queries` queries, `k` wanted and a vocabulary of `n`: ids int32 [queries, k] within
+    [0, n), each once a row, -1 only after the last; scores float32 of the same shape, finite at ids,
+    NaN at padding, best first.
+    """
+    ids, scores = candidates.ids, candidates.scores
+    _check_array("candidates: ids", ids, np.int32, (queries, k))
+    _check_array("candidates: scores", scores, np.float32, (queries, k))
+    padding = ids == PADDING
+    _refuse("candidates: id {0} of query {1} is not in the vocabulary of " + str(n), (ids < PADDING) | (ids >= n), ids)
+    _refuse("candidates: id {0} of query {1} stands after padding", _fell(padding), ids)
+    _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ids) & ~padding, ids)
+    _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
+    _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
+    _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
+
+
+def check_scores(scores: Floats, ids: Ints) -> None:
+    """Refuse scores that break the contract of scorers.
+
+    Wanted: float32 in the shape of `ids`, NaN at padding, never infinite.
+    """
+    _check_array("scores", scores, np.float32, ids.shape)
+    _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
+    _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
+
+
+def _check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray):
+        raise PluginError(f"{what} must be a numpy array, not {type(array).__name__}")
+    if array.dtype != dtype:
+        raise PluginError(f"{what} must be {np.dtype(dtype)}, not {array.dtype}")
+    if array.shape != shape:
+        raise PluginError(f"{what} must have the shape {list(shape)}, not {list(array.shape)}")
+
+
+def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
+    """Raise with the first value at which `wrong`, bool [Q, K], is true; {0} is the value, {1} its row."""
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise PluginError(message.format(values[row, column], row))
+
+
+def _fell(flags: Bools) -> Bools:
+    """Where a row goes from true back to false."""
+    result = np.zeros(flags.shape, bool)
+    result[:, 1:] = flags[:, :-1] & ~flags[:, 1:]
+    return result
+
+
+def _repeats(ids: Ints) -> Bools:
+    """Where an id stands that its row already had."""
+    order = np.argsort(ids, axis=1, kind="stable")
+    ascending = np.take_along_axis(ids, order, axis=1)
+    again = np.zeros(ids.shape, bool)
+    again[:, 1:] = ascending[:, 1:] == ascending[:, :-1]
+    result = np.empty(ids.shape, bool)
+    np.put_along_axis(result, order, again, axis=1)
+    return result
+
+
+def _rises(scores: Floats) -> Bools:
+    """Where a score is higher than the one before it by more than rounding."""
+    slack = TOLERANCE * np.fmax(np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores)), 1e-30)
+    result = np.zeros(scores.shape, bool)
+    result[:, 1:] = scores[:, 1:] > scores[:, :-1] + slack
+    return result

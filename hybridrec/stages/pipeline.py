@@ -1,0 +1,211 @@
+"""The three stages in order: generate and merge, score, re-rank; then the slate and its fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hybridrec.arrays import PADDING, Bools, Floats, Ints, Sparse, Target
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.ragged import offsets_of
+from hybridrec.errors import ConfigError
+from hybridrec.stages import kernels
+from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Reranker, Scorer
+from hybridrec.stages.pool import Pool, Slate
+
+BLEND = "blend"
+"""The rung of a query that the pipeline's own generators served."""
+NOBODY = "none"
+"""The rung of a query that nobody could serve (every id is excluded)."""
+
+Memo: TypeAlias = dict[object, Candidates]
+"""Candidates already generated for a block of queries, shared by the pipelines that ask for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A generator in a pipeline: how many candidates it gives, and for which queries."""
+
+    label: str
+    generator: Generator
+    k: int
+    when: tuple[str, ...] = ()
+
+    def active(self, queries: QueryBatch, served: Bools) -> Bools:
+        """bool[Q]: the queries that pass all gates; `served` are those with a candidate already."""
+        active = np.ones(len(queries), bool)
+        for gate in self.when:
+            active &= ~served if gate == "cold" else queries.knows(gate.removeprefix("has-"))  # type: ignore[arg-type]
+        return active
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a pipeline may recommend: `allowed` is bool[N] per target, all if the target is missing."""
+
+    seen: Literal["exclude", "allow"] = "exclude"
+    allowed: dict[Target, Bools] = field(default_factory=dict)
+
+    def exclude(self, queries: QueryBatch, target: Target, universe: Bools | None = None) -> Exclude:
+        """What may not be proposed: the seen and the disliked of each query, and what is not allowed at all."""
+        allowed = self.allowed.get(target)
+        if target == "items" and universe is not None:
+            allowed = universe if allowed is None else allowed & universe
+        return Exclude(self._rows(queries, target), None if allowed is None else ~allowed)
+
+    def _rows(self, queries: QueryBatch, target: Target) -> Sparse | None:
+        rows = None
+        if self.seen == "exclude":
+            rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
+        if target == "items" and queries.disliked is not None:
+            disliked = queries.disliked.matrix(binary=True)
+            rows = disliked if rows is None else (rows + disliked).tocsr()
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Generators, scorers and re-rankers under one name, all fitted on the same training part."""
+
+    name: str
+    sources: tuple[Source, ...]
+    scorers: tuple[tuple[str, Scorer], ...]
+    rerankers: dict[Target, tuple[Reranker, ...]]
+    fallback: tuple[tuple[str, Generator], ...]
+    rules: Rules = field(default_factory=Rules)
+
+    def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
+        """First stage: the candidates of all generators, merged; each column holds its generator's own scores."""
+        memo = {} if memo is None else memo
+        sources = [source for source in self.sources if target in source.generator.targets]
+        lists: list[tuple[Ints, Floats]] = []
+        served = np.zeros(len(queries), bool)
+        for source in sources:
+            found = self._candidates(source, queries, target, exclude, source.active(queries, served), memo)
+            served |= (found.ids != PADDING).any(axis=1)
+            lists.append((found.ids, found.scores))
+        ids, bits, own = kernels.merge(lists)
+        columns = {source.label: column for source, column in zip(sources, own, strict=True)}
+        return Pool(target, ids, tuple(columns), bits, columns)
+
+    def score(self, queries: QueryBatch, pool: Pool) -> Pool:
+        """Second stage: every scorer gives its opinion on every candidate."""
+        columns = dict(pool.columns)
+        for label, scorer in self.scorers:
+            if pool.target in scorer.targets:
+                with self._note("scorer", label, scorer):
+                    columns[label] = scorer.score(queries, pool.ids, pool.target)
+                    check_scores(columns[label], pool.ids)
+        return replace(pool, columns=columns)
+
+    def slate(
+        self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
+    ) -> Slate:
+        """All stages: the best n for each query, from generators to fallback."""
+        exclude = self.rules.exclude(queries, target) if exclude is None else exclude
+        pool = self.score(queries, self.generate(queries, target, exclude, memo))
+        return self.complete(queries, self.rank(queries, pool, n), n, exclude)
+
+    def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Third stage: the chain of re-rankers; without any, the only column is the final score."""
+        chain = self.rerankers.get(pool.target, ())
+        for reranker in chain:
+            with self._note("re-ranker", reranker.name, reranker):
+                pool = reranker.rerank(queries, pool, n)
+        if pool.final is not None:
+            return pool
+        if len(pool.columns) != 1:
+            raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
+        return pool.ranked(next(iter(pool.columns.values())))
+
+    def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
+        """Cut the slate; rows that stay short are filled by the fallback, in its order."""
+        slate = cut(pool, n)
+        size = _vocabulary_size(queries, pool.target)
+        for label, generator in self.fallback:
+            short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
+            if pool.target not in generator.targets or not len(short):
+                continue
+            taken = _also(exclude.take(short), slate.ids[short], size)
+            with self._note("fallback", label, generator):
+                more = generator.candidates(queries.take(short), n, pool.target, taken)
+                check_candidates(more, len(short), n, size)
+            slate = _fill(slate, short, more.ids, label)
+        return slate
+
+    def _candidates(
+        self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
+    ) -> Candidates:
+        """Candidates for all queries; empty rows where the source is not active."""
+        key = (source.label, source.k, target, id(exclude), active.tobytes())
+        if key in memo:
+            return memo[key]
+        rows = np.flatnonzero(active)
+        everyone = len(rows) == len(queries)
+        asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
+        with self._note("generator", source.label, source.generator):
+            found = source.generator.candidates(asked, source.k, target, barred)
+            check_candidates(found, len(rows), source.k, _vocabulary_size(queries, target))
+        if not everyone:
+            part, found = found, Candidates.empty(len(queries), source.k)
+            found.ids[rows], found.scores[rows] = part.ids, part.scores
+        memo[key] = found
+        return found
+
+    @contextmanager
+    def _note(self, stage: str, label: str, component: Component) -> Iterator[None]:
+        """Whatever a plugin raises tells where it was raised."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(
+                f"in pipeline '{self.name}', {stage} '{label}' (component {component.name} {component.version})"
+            )
+            raise
+
+
+def cut(pool: Pool, n: int) -> Slate:
+    """The best n of a ranked pool; ties go to the lower id."""
+    if pool.final is None:
+        raise ValueError("the pool has no final score yet")
+    # A candidate without any score stands behind all others, but before the padding.
+    final = np.where(pool.valid & np.isnan(pool.final), -np.inf, pool.final)
+    best = kernels.order(final)[:, :n]
+    ids = np.full((len(pool.ids), n), PADDING, np.int32)
+    scores = np.full((len(pool.ids), n), np.nan, np.float32)
+    ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)
+    scores[:, : best.shape[1]] = np.take_along_axis(pool.final, best, axis=1)
+    rung = np.where((ids != PADDING).any(axis=1), 1, 0).astype(np.int8)
+    return Slate(pool.target, ids, scores, rung, (NOBODY, BLEND))
+
+
+def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
+    """Append `more` to the given rows of a slate; rows that were empty get the rung `label`."""
+    ids, scores, rung = slate.ids.copy(), slate.scores.copy(), slate.rung.copy()
+    n = ids.shape[1]
+    joined = np.concatenate([ids[rows], more], axis=1)
+    packed = np.argsort(joined == PADDING, axis=1, kind="stable")[:, :n]
+    was_empty = rung[rows] == 0
+    ids[rows] = np.take_along_axis(joined, packed, axis=1)
+    rungs = (*slate.rungs, label)
+    rung[rows] = np.where(was_empty & (ids[rows, 0] != PADDING), len(rungs) - 1, rung[rows])
+    return replace(slate, ids=ids, scores=scores, rung=rung, rungs=rungs)
+
+
+def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:
+    """`exclude` and the ids [Q, n] beside it; `width` is the size of the vocabulary."""
+    lengths = (ids != PADDING).sum(axis=1)
+    ones = np.ones(int(lengths.sum()), np.float32)
+    taken = csr_matrix((ones, ids[ids != PADDING], offsets_of(lengths)), shape=(len(ids), width))
+    return replace(exclude, rows=taken if exclude.rows is None else (exclude.rows + taken).tocsr())
+
+
+def _vocabulary_size(queries: QueryBatch, target: Target) -> int:
+    return queries.history.width if target == "items" else queries.tags.shape[1]

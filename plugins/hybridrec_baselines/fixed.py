@@ -1,0 +1,67 @@
+"""Rankings that are the same for every query: newest first, and a random one."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from hybridrec import TARGETS, Dataset, DenseModel, Floats, QueryBatch, State, Target
+
+
+class Newest(DenseModel):
+    """Items by the time they came out (`item_times`), newest first; those without a time come last.
+
+    The score is the number of items that are older, from 0 to 1; items without a time have 0.
+    """
+
+    name = "newest"
+    targets = ("items",)
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Rank the items; without `item_times` all are equal."""
+        times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
+        known = np.unique(times[~np.isnan(times)])
+        older = np.searchsorted(known, times) + 1
+        self._scores = np.where(np.isnan(times), 0, older / max(len(known), 1)).astype(np.float32)
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The same row for every query."""
+        return np.tile(self._scores, (len(queries), 1))
+
+    def state(self) -> State:
+        """A score per item."""
+        return {"items": self._scores}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._scores = state["items"]
+        return self
+
+
+class Random(DenseModel):
+    """One random ranking for every query, drawn from the seed when fitting: the floor of every comparison."""
+
+    name = "random"
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Draw a ranking of the items and one of the tags."""
+        self._scores: State = {
+            target: rng.permutation(np.linspace(0, 1, n, dtype=np.float32))
+            for target, n in zip(TARGETS, (len(data.items), len(data.tags)), strict=True)
+        }
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The same row for every query."""
+        return np.tile(self._scores[target], (len(queries), 1))
+
+    def state(self) -> State:
+        """A score per item and per tag."""
+        return self._scores
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._scores = state
+        return self

@@ -1,0 +1,117 @@
+"""Popularity: the share of users who have an item or a tag, overall or among those with the query's tags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import (
+    TARGETS,
+    DataError,
+    Dataset,
+    DenseModel,
+    Floats,
+    Options,
+    QueryBatch,
+    Ragged,
+    Sparse,
+    State,
+    Target,
+    pack_csr,
+    unpack_csr,
+)
+
+DAY = 86_400.0
+
+
+class PopularityOptions(Options):
+    """Options of `popularity`."""
+
+    count: Literal["users", "weights"] = "users"
+    """What counts for an item: the distinct users who have it, or the sum of their weights."""
+    by: Literal["all", "tags"] = "all"
+    """Among whom: all users, or those with the query's tags (all where a query has no tags)."""
+    half_life: float | None = Field(None, gt=0)
+    """Days after which an interaction counts half, measured back from the newest one; null counts all alike."""
+    smoothing: float = Field(5.0, gt=0)
+    """With `by: tags`: as how many more users with each tag the overall share counts."""
+
+
+class Popularity(DenseModel):
+    """Items and tags by their share of users; serves every query.
+
+    With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n
+    counts the users with tag t (who have i), p is the overall share and a the `smoothing`.
+    """
+
+    name = "popularity"
+    Config = PopularityOptions
+    config: PopularityOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Count; raises DataError where `half_life` is asked of interactions without times."""
+        tags = data.user_tags.sign()
+        self._tag_users = np.asarray(tags.sum(axis=0), np.float32).ravel()
+        self._shares, self._by_tag = {}, {}
+        for target, had in zip(TARGETS, (self._items(data.interactions), tags), strict=True):
+            users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
+            self._shares[target] = np.asarray(had.sum(axis=0) / users, np.float32).ravel()
+            if self.config.by == "tags":
+                self._by_tag[target] = (tags.T @ had).tocsr()
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The overall shares, or their mixture over the query's tags."""
+        overall = self._shares[target]
+        if self.config.by == "all":
+            return np.tile(overall, (len(queries), 1))
+        a = self.config.smoothing
+        tags = queries.tags.sign()
+        among = tags.multiply(1 / (self._tag_users + a)).tocsr()
+        prior, count = a * np.asarray(among.sum(axis=1)), np.asarray(tags.sum(axis=1))
+        mean = ((among @ self._by_tag[target]).toarray() + prior * overall) / np.maximum(count, 1)
+        return np.where(queries.knows("tags")[:, None], mean, overall).astype(np.float32)
+
+    def state(self) -> State:
+        """Shares of both targets, and the counts per tag."""
+        state: State = {f"shares.{target}": shares for target, shares in self._shares.items()}
+        for target, matrix in self._by_tag.items():
+            state |= pack_csr(matrix, f"by_tag.{target}")
+        return state | {"tag_users": self._tag_users}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._shares = {target: state[f"shares.{target}"] for target in TARGETS}
+        by_tag = TARGETS if self.config.by == "tags" else ()
+        self._by_tag = {target: unpack_csr(state, f"by_tag.{target}") for target in by_tag}
+        self._tag_users = state["tag_users"]
+        return self
+
+    def _items(self, history: Ragged) -> Sparse:
+        """What each user counts for each item: csr [U, I]."""
+        if self.config.count == "users":
+            history = _latest(history)
+        if self.config.half_life is not None:
+            weights = 1.0 if history.weights is None else history.weights
+            history = replace(history, weights=weights * _decay(history, self.config.half_life))
+        return history.matrix()
+
+
+def _latest(history: Ragged) -> Ragged:
+    """Each item once a row, the last time it came, with weight 1."""
+    pair = history.rows.astype(np.int64) * history.width + history.ids
+    _, from_end = np.unique(pair[::-1], return_index=True)
+    last = np.zeros(len(pair), bool)
+    last[len(pair) - 1 - from_end] = True
+    return replace(history.where(last), weights=np.ones(len(from_end), np.float32))
+
+
+def _decay(history: Ragged, half_life: float) -> Floats:
+    """0.5 to the age of each interaction in half lives; an unknown time counts nothing."""
+    if history.times is None:
+        raise DataError("popularity: `half_life` needs the times of interactions, and this data has none")
+    age = (np.nanmax(history.times, initial=-np.inf) - history.times) / DAY
+    return np.nan_to_num(np.exp2(-age / half_life), nan=0.0).astype(np.float32)

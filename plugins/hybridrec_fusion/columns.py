@@ -1,0 +1,51 @@
+"""Columns of different models on one scale, and what stands in for a missing opinion."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from hybridrec import Floats, Pool, kernels
+
+Normaliser: TypeAlias = Literal["zscore", "min-max", "rank", "none"]
+Missing: TypeAlias = Literal["lowest", "mean"]
+
+
+def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str, Floats]:
+    """Every column on a common scale, row by row: label -> float32 [Q, K] without NaN.
+
+    A candidate without an opinion gets the lowest (or the mean) normalised value that the same model
+    gave in the same row, never a value of another model; a row without any opinion is all 0, so that
+    the model does not move it.
+    """
+    return {label: _filled(_scale(values, normaliser), missing) for label, values in pool.columns.items()}
+
+
+def total(pool: Pool, parts: dict[str, Floats]) -> Floats:
+    """Sum of the parts, float32 [Q, K]; 0 without any."""
+    final = np.zeros(pool.ids.shape, np.float32)
+    for part in parts.values():
+        final += part
+    return final
+
+
+def _scale(values: Floats, normaliser: Normaliser) -> Floats:
+    if normaliser == "zscore":
+        return kernels.zscore(values)
+    if normaliser == "min-max":
+        return kernels.min_max(values)
+    if normaliser == "rank":
+        known = np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True), 1)
+        return (1 - (kernels.ranks(values) - 1) / known).astype(np.float32)
+    return values
+
+
+def _filled(values: Floats, missing: Missing) -> Floats:
+    known = ~np.isnan(values)
+    some = known.any(axis=1, keepdims=True)
+    if missing == "lowest":
+        fill = np.where(known, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    else:
+        fill = np.where(known, values, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, values, np.where(some, fill, 0)).astype(np.float32)

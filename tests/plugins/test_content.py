@@ -1,0 +1,81 @@
+"""Content similarity: cosines as by hand, cold items, query tags; and the contract."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from hybridrec import DataError, Features
+from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec_linear.content import Content, ContentOptions
+
+RNG = np.random.default_rng(0)
+
+
+class TestContentContract(ComponentContract):
+    component = Content
+    configs = [{}, {"text": 0, "idf": 0}, {"features": 0, "tags": 0, "text": 0, "vectors": 1}]
+    learns_the_checkerboard = ("items",)
+
+
+class TestContentWithQueryTagsContract(ComponentContract):
+    component = Content
+    configs = [{"query_tags": 1}]
+    learns_the_checkerboard = ("items", "tags")
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares():
+    data = toy_dataset()
+    queries = colour_queries(data, "items")
+    features, tags = data.item_features.matrix.toarray(), np.log1p(data.item_tags.toarray())
+    both = tags.any(axis=1)
+    f, t = (unit(x * np.log(40 / (x > 0).sum(axis=0))) for x in (features, np.where(tags.any(1)[:, None], tags, 1)))
+    model = Content(ContentOptions(features=3, tags=1, text=0)).fit(data, RNG)
+    profile_of_one = replace(queries, history=queries.history.last(1))
+    item = profile_of_one.history.ids[0]
+    assert both[item], "the cosines below are of items with both kinds"
+    wanted = (3 * f @ f[item] + t @ t[item]) / 4
+    np.testing.assert_allclose(model.scores(profile_of_one, "items")[0, both], wanted[both], rtol=1e-5)
+
+
+def test_cold_items_are_found_like_others():
+    data = toy_dataset()
+    score = Content().fit(data, RNG).scores(colour_queries(data, "items"), "items")[:, 39]
+    assert score[1] > score[0], "item 39 is odd"
+
+
+def test_items_without_content_get_no_opinion():
+    data = toy_dataset()
+    matrix = data.item_features.matrix.copy()
+    matrix.data[matrix.indptr[4] : matrix.indptr[5]] = 0
+    data = replace(data, item_features=Features(data.item_features.names, matrix))
+    model = Content(ContentOptions(tags=0, text=0)).fit(data, RNG)
+    silent = np.isnan(model.scores(colour_queries(data, "items"), "items"))
+    assert np.flatnonzero(silent.all(axis=0)).tolist() == [4]
+    assert silent.sum() == 2
+
+
+def test_query_tags_count_beside_the_history():
+    data = toy_dataset()
+    both = replace(colour_queries(data, "items"), tags=colour_queries(data, "tags").tags[::-1])
+    even = np.arange(40) % 2 == 0
+    weak, strong = (Content(ContentOptions(query_tags=w)).fit(data, RNG).scores(both, "items")[0] for w in (0.01, 100))
+    assert weak[even].mean() > weak[~even].mean()
+    assert strong[even].mean() < strong[~even].mean(), "the tags of the first query are odd"
+
+
+def test_without_content_it_says_so():
+    data = replace(toy_dataset(), item_features=None)
+    with pytest.raises(DataError, match="features, tags, text"):
+        Content(ContentOptions(tags=0, text=0)).fit(data, RNG)
+
+
+@pytest.mark.parametrize("options", [{"features": 0, "tags": 0, "text": 0}, {"tags": 0, "query_tags": 1}])
+def test_options_that_compare_nothing_are_refused(options):
+    with pytest.raises(ValidationError):
+        ContentOptions(**options)

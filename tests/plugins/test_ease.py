@@ -1,0 +1,139 @@
+"""EASE: primal, dual and a naive reference agree; what columns, rows and weights do; and the contract."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.sparse import csr_matrix
+
+import hybridrec_linear
+from hybridrec import DataError, Ragged
+from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec_linear import solve
+from hybridrec_linear.columns import EaseOptions, _weighted
+from hybridrec_linear.ease import Ease
+
+RNG = np.random.default_rng(0)
+
+
+class TestEaseContract(ComponentContract):
+    component = Ease
+    configs = [
+        {},
+        {"weights": "log", "column_power": 0, "l2": 5},
+        {"weights": "raw"},
+        {"item_tags": 0.5, "min_items": 2},
+    ]
+    learns_the_checkerboard = ("items",)
+
+
+class TestEaseOfTagsAndTitlesContract(ComponentContract):
+    component = Ease
+    configs = [{"fields": ["items", "tags"], "l2": 5}, {"fields": ["items", "tags", "title"], "tag_weight": 2}]
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+def test_what_the_package_offers():
+    assert [component.name for component in hybridrec_linear.hybridrec_components()] == ["ease", "content"]
+
+
+def rows_of(n_rows, n_columns):
+    values = np.random.default_rng(1).random((n_rows, n_columns))
+    return csr_matrix(np.where(values > 0.7, values, 0).astype(np.float32))
+
+
+def naive(rows, l2):
+    """B as the paper writes it."""
+    x = rows.toarray().astype(np.float64)
+    p = np.linalg.inv(x.T @ x + l2 * np.eye(x.shape[1]))
+    return np.eye(x.shape[1]) - p / np.diag(p)
+
+
+@pytest.mark.parametrize("shape", [(30, 12), (12, 30), (20, 20)])
+@pytest.mark.parametrize("form", [solve.Primal, solve.Dual])
+@pytest.mark.parametrize("block", [7, 1024])
+def test_primal_and_dual_give_the_published_solution(monkeypatch, form, shape, block):
+    monkeypatch.setattr(solve, "BLOCK", block)
+    rows, queries = rows_of(*shape), rows_of(5, shape[1])
+    wanted = queries.toarray() @ naive(rows, 3.0)
+    for n in (shape[1], shape[1] - 4):
+        solution = form.solve(rows, 3.0, n)
+        assert solution.predict(queries).dtype == np.float32
+        np.testing.assert_allclose(solution.predict(queries), wanted[:, :n], atol=1e-5)
+
+
+def test_the_smaller_system_is_solved():
+    assert isinstance(solve.solve(rows_of(5, 9), 1.0, 9), solve.Dual)
+    assert isinstance(solve.solve(rows_of(9, 5), 1.0, 5), solve.Primal)
+
+
+def test_scores_are_those_of_the_paper_for_items_alone():
+    data = toy_dataset()
+    queries = colour_queries(data, "items")
+    x = data.interactions.matrix(binary=True)
+    known = np.asarray(x.sum(axis=0)).ravel() > 0
+    wanted = np.full((2, 40), np.nan)
+    wanted[:, known] = queries.history.matrix(binary=True).toarray()[:, known] @ naive(x[:, known], 10.0)
+    model = Ease(EaseOptions(l2=10, column_power=0)).fit(data, RNG)
+    np.testing.assert_allclose(model.scores(queries, "items"), wanted, atol=1e-5)
+    assert not known[39], "the toy has a cold item"
+
+
+def test_column_power_divides_training_and_query_by_the_counts():
+    data = toy_dataset()
+    queries = colour_queries(data, "items")
+    x, q = data.interactions.matrix(binary=True)[:, :39], queries.history.matrix(binary=True)[:, :39]
+    scale = np.diag(np.asarray(x.sum(axis=0)).ravel() ** -0.5)
+    wanted = q @ scale @ naive(csr_matrix(x @ scale), 2.0)
+    model = Ease(EaseOptions(l2=2, column_power=0.5)).fit(data, RNG)
+    np.testing.assert_allclose(model.scores(queries, "items")[:, :39], wanted, atol=1e-5)
+
+
+def test_log_and_raw_weights_are_over_the_mean_of_their_row():
+    history = replace(Ragged.from_rows([[0, 1, 1], [2], []], 3), weights=np.array([2, 1, 3, 9], np.float32))
+    np.testing.assert_allclose(_weighted(history, "binary").toarray(), [[1, 1, 0], [0, 0, 1], [0, 0, 0]])
+    np.testing.assert_allclose(_weighted(history, "raw").toarray(), [[2 / 3, 4 / 3, 0], [0, 0, 1], [0, 0, 0]])
+    logs = np.log1p([2, 4])
+    np.testing.assert_allclose(_weighted(history, "log").toarray()[0, :2], logs / logs.mean(), rtol=1e-6)
+
+
+def test_item_tags_reach_cold_items():
+    data = toy_dataset()
+    queries = colour_queries(data, "items")
+    assert np.isnan(Ease().fit(data, RNG).scores(queries, "items")[:, 39]).all()
+    found = Ease(EaseOptions(item_tags=1, min_items=2)).fit(data, RNG).scores(queries, "items")[:, 39]
+    assert found[1] > found[0], "item 39 is odd"
+
+
+def test_rare_tags_and_words_are_no_columns():
+    data = toy_dataset()
+    data = replace(data, titles=("even unheard", *data.titles[1:]))
+    options = EaseOptions(fields=("items", "title"), min_users=2)
+    columns = Ease(options).fit(data, RNG)._columns
+    words = [columns.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
+    assert words == ["0", "1", "2", "evening", "even", "odd"] or sorted(words) == [
+        "0",
+        "1",
+        "2",
+        "even",
+        "evening",
+        "odd",
+    ]
+
+
+def test_without_interactions_it_says_so():
+    data = toy_dataset()
+    with pytest.raises(DataError, match="no interactions"):
+        Ease().fit(data.hide(np.ones(len(data.interactions.ids), bool)), RNG)
+
+
+def test_fields_without_items_are_refused():
+    with pytest.raises(ValidationError, match="items must be among them"):
+        EaseOptions(fields=("tags",))
+
+
+def test_memory_grows_with_the_smaller_side():
+    small, large = Ease().memory(toy_dataset(20, 40)), Ease().memory(toy_dataset(60, 40))
+    assert small < large
+    assert Ease().memory(toy_dataset(60, 40)) >= 8 * 39**2

@@ -1,0 +1,62 @@
+"""What the engine refuses from components, and that the message names the offending value."""
+
+import numpy as np
+import pytest
+
+from hybridrec import Candidates, PluginError
+from hybridrec.stages.checks import check_candidates, check_scores
+
+NAN = np.nan
+
+
+def candidates(ids, scores, id_type=np.int32, score_type=np.float32):
+    return Candidates(np.array(ids, id_type), np.array(scores, score_type))
+
+
+GOOD = candidates([[3, 1, -1], [-1, -1, -1]], [[2.0, 2.0, NAN], [NAN, NAN, NAN]])
+
+
+def test_good_candidates_pass():
+    check_candidates(GOOD, queries=2, k=3, n=4)
+    check_candidates(Candidates.empty(0, 5), queries=0, k=5, n=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (candidates([[1, 2]], [[2, 1]], id_type=np.int64), "ids must be int32, not int64"),
+        (candidates([[1, 2]], [[2, 1]], score_type=np.float64), "scores must be float32, not float64"),
+        (Candidates([[1, 2]], np.zeros((1, 2), np.float32)), "ids must be a numpy array, not list"),
+        (candidates([[1]], [[2]]), r"must have the shape \[1, 2\], not \[1, 1\]"),
+        (candidates([[9, 2]], [[2, 1]]), "id 9 of query 0 is not in the vocabulary of 5"),
+        (candidates([[-2, 2]], [[2, 1]]), "id -2 of query 0 is not in the vocabulary"),
+        (candidates([[-1, 2]], [[NAN, 1]]), "id 2 of query 0 stands after padding"),
+        (candidates([[4, 4]], [[2, 1]]), "id 4 of query 0 is proposed twice"),
+        (candidates([[4, -1]], [[2, -7]]), "padding of query 0 has the score -7.0"),
+        (candidates([[4, 2]], [[2, NAN]]), "an id of query 0 has the score nan"),
+        (candidates([[4, 2]], [[np.inf, 1]]), "an id of query 0 has the score inf"),
+        (candidates([[4, 2]], [[1, 2.5]]), "score 2.5 of query 0 is higher than the one before"),
+    ],
+)
+def test_broken_candidates_are_refused(wrong, message):
+    with pytest.raises(PluginError, match=message):
+        check_candidates(wrong, queries=1, k=2, n=5)
+
+
+def test_rounding_does_not_count_as_a_wrong_order():
+    check_candidates(candidates([[4, 2]], [[1000, 1000.001]]), queries=1, k=2, n=5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (np.zeros((1, 2)), "must be float32, not float64"),
+        (np.zeros((2, 2), np.float32), r"shape \[1, 2\], not \[2, 2\]"),
+        (np.zeros((1, 2), np.float32), "padding of query 0 has the score 0.0"),
+        (np.array([[-np.inf, NAN]], np.float32), "is -inf; say NaN"),
+    ],
+)
+def test_broken_scores_are_refused(scores, message):
+    with pytest.raises(PluginError, match=message):
+        check_scores(scores, np.array([[1, -1]], np.int32))
+    check_scores(np.array([[NAN, NAN]], np.float32), np.array([[1, -1]], np.int32))

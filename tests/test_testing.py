@@ -1,0 +1,294 @@
+"""The contract suite catches what it promises: for each check, a component that breaks it."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, kernels
+from hybridrec.testing import ComponentContract, edge_datasets, toy_dataset, toy_queries
+
+
+class Good(DenseModel):
+    """Item co-occurrence, and for tags the users' tags: as simple as a good component can be."""
+
+    name = "good"
+    needs = frozenset({"items"})
+
+    def fit(self, data, rng):
+        had = data.interactions.matrix(binary=True)
+        self._together = {
+            "items": (had.T @ had).toarray().astype(np.float32),
+            "tags": (had.T @ data.user_tags).toarray().astype(np.float32),
+        }
+        return self
+
+    def scores(self, queries, target):
+        result = queries.history.matrix(binary=True) @ self._together[target]
+        return np.where(queries.knows("items")[:, None], result, np.nan).astype(np.float32)
+
+    def state(self):
+        return dict(self._together)
+
+    def restore(self, state):
+        self._together = dict(state)
+        return self
+
+
+class TestGoodContract(ComponentContract):
+    component = Good
+    learns_the_checkerboard = ("items",)
+
+
+class Undocumented(Good):
+    class Config(Options):
+        factors: int = 3
+
+
+class NoTarget(Good):
+    targets = ()
+
+
+class WrongNeeds(Good):
+    needs = frozenset({"moods"})
+
+
+class WideIds(Good):
+    def candidates(self, queries, k, target, exclude):
+        found = super().candidates(queries, k, target, exclude)
+        return Candidates(found.ids.astype(np.int64), found.scores)
+
+
+class Repeats(Good):
+    def candidates(self, queries, k, target, exclude):
+        found = super().candidates(queries, k, target, exclude)
+        found.ids[:, 1:2] = found.ids[:, :1]
+        return found
+
+
+class ScoredPadding(Good):
+    def candidates(self, queries, k, target, exclude):
+        found = super().candidates(queries, k, target, exclude)
+        return Candidates(found.ids, np.nan_to_num(found.scores, nan=-3.4e38))
+
+
+class NeverMoreThanTheCatalogue(Good):
+    def candidates(self, queries, k, target, exclude):
+        return super().candidates(queries, min(k, 40), target, exclude)
+
+
+class DoubleScores(Good):
+    def score(self, queries, ids, target):
+        return super().score(queries, ids, target).astype(np.float64)
+
+
+class ScoresPadding(Good):
+    def score(self, queries, ids, target):
+        return np.nan_to_num(super().score(queries, ids, target))
+
+
+class TwoScales(Good):
+    def score(self, queries, ids, target):
+        return super().score(queries, ids, target) * np.float32(1.01)
+
+
+class RanksTheGiven(Good):
+    def score(self, queries, ids, target):
+        return kernels.zscore(super().score(queries, ids, target))
+
+
+class LooksAround(Good):
+    def scores(self, queries, target):
+        scores = super().scores(queries, target)
+        return scores - (np.nanmean(scores) if np.isfinite(scores).any() else np.float32(0))
+
+
+class Unseeded(Good):
+    def fit(self, data, rng):
+        super().fit(data, rng)
+        self._together["items"] += np.random.default_rng().random((40, 40), np.float32)
+        return self
+
+
+class NeedsAQuery(Good):
+    def scores(self, queries, target):
+        return super().scores(queries, target) / queries.history.lengths.max()
+
+
+class CountsRows(Good):
+    needs = frozenset()
+
+    def scores(self, queries, target):
+        n = len(self._together[target].T)
+        return ((np.arange(n) + np.arange(len(queries))[:, None]) % n).astype(np.float32)
+
+
+class ServesMoreThanItSays(Good):
+    def scores(self, queries, target):
+        return np.nan_to_num(super().scores(queries, target))
+
+
+class ServesLessThanItSays(Good):
+    needs = frozenset()
+
+
+class IgnoresExcludedRows(Good):
+    def candidates(self, queries, k, target, exclude):
+        return super().candidates(queries, k, target, Exclude(ids=exclude.ids))
+
+
+class IgnoresExcludedIds(Good):
+    def candidates(self, queries, k, target, exclude):
+        return super().candidates(queries, k, target, Exclude(rows=exclude.rows))
+
+
+class ForgetsTheRest(Good):
+    def candidates(self, queries, k, target, exclude):
+        """The best third, less what is excluded."""
+        scores = self.scores(queries, target)
+        ids, _ = kernels.top_k(scores, len(scores.T) // 3)
+        kept = np.full(scores.shape, np.nan, np.float32)
+        rows, places = np.nonzero(ids >= 0)
+        kept[rows, ids[rows, places]] = scores[rows, ids[rows, places]]
+        if exclude.rows is None and exclude.ids is None:
+            kept = scores
+        exclude.mask(kept)
+        return Candidates(*kernels.top_k(kept, k))
+
+
+class Pickles(Good):
+    def state(self):
+        return super().state() | {"extra": np.array([{}], object)}
+
+
+class Forgets(Good):
+    def restore(self, state):
+        super().restore({name: array + 1 for name, array in state.items()})
+        return self
+
+
+class WritesToTheData(Good):
+    def fit(self, data, rng):
+        data.interactions.weights[:] = 1
+        return super().fit(data, rng)
+
+
+class WritesToTheQueries(Good):
+    def scores(self, queries, target):
+        queries.history.ids[:] = 0
+        return super().scores(queries, target)
+
+
+class CastsIds(Good):
+    def score(self, queries, ids, target):
+        scores = super().score(queries, ids, target)
+        return scores.astype(np.float64) if ids.dtype == np.int64 else scores
+
+
+class DividesByTags(Good):
+    def fit(self, data, rng):
+        self._share = 1 // len(data.tags)
+        return super().fit(data, rng)
+
+
+class SaysTooLittle(Good):
+    def fit(self, data, rng):
+        if not len(data.tags):
+            raise DataError("no tags")
+        return super().fit(data, rng)
+
+
+class Contrary(Good):
+    def scores(self, queries, target):
+        return -super().scores(queries, target)
+
+
+BROKEN = [
+    (Undocumented, "test_config_fields_are_documented", "factors"),
+    (NoTarget, "test_declares_what_it_serves", "no target"),
+    (WrongNeeds, "test_declares_what_it_serves", "moods"),
+    (WideIds, "test_candidates_are_well_formed", "int64"),
+    (Repeats, "test_candidates_are_well_formed", "twice"),
+    (ScoredPadding, "test_candidates_are_well_formed", "padding"),
+    (NeverMoreThanTheCatalogue, "test_candidates_are_well_formed", "shape"),
+    (DoubleScores, "test_scores_are_well_formed", "float64"),
+    (ScoresPadding, "test_scores_are_well_formed", "padding"),
+    (TwoScales, "test_scores_agree_with_candidates", "score .* where .* is expected"),
+    (RanksTheGiven, "test_score_of_a_pair_does_not_depend_on_the_others", "score .* where .* is expected"),
+    (LooksAround, "test_batch_and_one_by_one_agree", "score .* where .* is expected"),
+    (Unseeded, "test_same_seed_same_result", "'items' differs"),
+    (NeedsAQuery, "test_empty_batch", "zero-size"),
+    (CountsRows, "test_unknown_ids_are_as_no_ids", "unknown ids"),
+    (ServesMoreThanItSays, "test_serves_what_it_says", "without items"),
+    (ServesLessThanItSays, "test_serves_what_it_says", "`needs` is empty"),
+    (IgnoresExcludedRows, "test_exclude_is_honoured", "which is excluded"),
+    (IgnoresExcludedIds, "test_exclude_is_honoured", "which is excluded"),
+    (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),
+    (ForgetsTheRest, "test_exclude_is_honoured", "an opinion here and none there"),
+    (Pickles, "test_state_survives_a_file", "Python objects"),
+    (Forgets, "test_state_survives_a_file", "after restore"),
+    (WritesToTheData, "test_does_not_write_to_its_input", "dataset was changed"),
+    (WritesToTheQueries, "test_does_not_write_to_its_input", "queries, ids or exclusions were changed"),
+    (CastsIds, "test_wide_ids_are_refused_or_served", "float64"),
+    (DividesByTags, "test_edge_datasets", "division"),
+    (SaysTooLittle, "test_edge_datasets", "too short"),
+    (Contrary, "test_learns_the_checkerboard", "even and an odd query"),
+]
+
+
+def run_check(component, check):
+    """Call one check of the suite as pytest would."""
+    test = type("TestIt", (ComponentContract,), {"component": component, "learns_the_checkerboard": ("items",)})()
+    method = getattr(test, check)
+    given = {"options": {}, "queries": toy_queries(toy_dataset()), "k": 100, "edge": "no tags"}
+    wanted = inspect.signature(method).parameters
+    if "model" in wanted:
+        given["model"] = component().fit(toy_dataset(), np.random.default_rng(0))
+    method(**{name: given[name] for name in wanted})
+
+
+@pytest.mark.parametrize(
+    ("component", "check", "message"), BROKEN, ids=[f"{broken.__name__}-{check}" for broken, check, _ in BROKEN]
+)
+def test_each_check_catches_a_component_that_breaks_it(component, check, message):
+    run_check(Good, check)
+    with pytest.raises((AssertionError, PluginError, ArithmeticError, ValueError), match=message):
+        run_check(component, check)
+
+
+def test_every_check_has_a_component_that_breaks_it():
+    checks = {name for name in dir(ComponentContract) if name.startswith("test_")}
+    assert checks == {check for _, check, _ in BROKEN}
+
+
+def test_the_toy_dataset_is_a_checkerboard_with_holes():
+    data = toy_dataset()
+    history = data.interactions
+    assert ((history.rows - history.ids) % 2 == 0).all()
+    assert history.lengths[-1] == 0
+    assert (history.lengths[:-1] > 0).all()
+    assert set(history.ids) == set(range(39))
+    assert len(np.unique(data.pairs)) < len(data.pairs), "some items are played twice"
+    for tags in (data.declared_user_tags, data.declared_item_tags):
+        assert ((kernels.csr_rows(tags) - tags.indices) % 2 == 0).all()
+    assert len(data.assignments)
+    assert (data.assignments % 2 == data.assignments[:, :1] % 2).all()
+    assert data.users.ids[7] == "user 07"
+    assert toy_dataset().fingerprint == data.fingerprint
+
+
+def test_toy_queries_are_of_all_kinds():
+    kinds = set(toy_queries(toy_dataset()).segments())
+    assert {"user+items+tags+title", "user", "items", "tags", "title", "items+tags", "nothing"} <= kinds
+
+
+def test_edge_datasets_lack_what_they_say():
+    edges = edge_datasets()
+    assert len(edges["no tags"].tags) == 0
+    assert len(edges["no interactions"].interactions.ids) == 0
+    assert len(edges["one item"].items) == 1
+    assert len(edges["one item"].interactions.ids) > 0
+    assert set(edges["cold items"].interactions.ids) == set(range(20))
+    assert (edges["one user with interactions"].interactions.lengths > 0).sum() == 1
+    assert not edges["nothing known about anybody"].user_tags.nnz
+    assert edges["only interactions"].interactions.times is None
