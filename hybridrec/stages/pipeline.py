@@ -144,7 +144,8 @@ class Pipeline:
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
         """Candidates for all queries; empty rows where the source is not active."""
-        key = (source.label, source.k, target, id(exclude), active.tobytes())
+        # The objects themselves, not their id(): while the memo holds them, no other can take their place.
+        key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
             return memo[key]
         rows = np.flatnonzero(active)
