@@ -32,18 +32,18 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
     return check(document, registry, path.resolve().parent)
 
 
-def check(document: Document, registry: Registry, base: Path) -> Experiment:
-    """Check a document; relative paths in it start at `base`."""
-    return _Checker(document, registry, base).experiment()
+def check(document: Document, registry: Registry, folder: Path) -> Experiment:
+    """Check a document; relative paths in it start at `folder`."""
+    return _Checker(document, registry, folder).experiment()
 
 
 class _Checker:
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
-    def __init__(self, document: Document, registry: Registry, base: Path) -> None:
+    def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
         self.document = document
         self.registry = registry
-        self.context = {"base": base}
+        self.context = {"folder": folder}
         self.notes: list[str] = []
 
     def experiment(self) -> Experiment:
