@@ -29,6 +29,7 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     schema["properties"]["split"] = {"$ref": "#/$defs/Split"}
     chain = {"type": "array", "items": {"$ref": "#/$defs/Reranker"}}
     rerank = definitions["PipelineUse"]["properties"]["rerank"]
+    rerank.pop("oneOf")
     rerank["anyOf"] = [chain, {"type": "object", "additionalProperties": chain}]
     definitions.pop("Use", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

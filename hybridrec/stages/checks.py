@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints
+from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.errors import PluginError
 from hybridrec.stages.component import Candidates
 
@@ -41,6 +41,15 @@ def check_scores(scores: Floats, ids: Ints) -> None:
     _check_array("scores", scores, np.float32, ids.shape)
     _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
     _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
+
+
+def check_state(state: State) -> None:
+    """Refuse a state that is not made of named arrays without Python objects."""
+    for name, array in state.items():
+        if not isinstance(array, np.ndarray):
+            raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")
+        if array.dtype.hasobject:
+            raise PluginError(f"state: '{name}' is an array of Python objects, which cannot be stored")
 
 
 def _check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:

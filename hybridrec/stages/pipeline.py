@@ -85,6 +85,8 @@ class Pipeline:
         """First stage: the candidates of all generators, merged; each column holds its generator's own scores."""
         memo = {} if memo is None else memo
         sources = [source for source in self.sources if target in source.generator.targets]
+        if not sources:
+            return Pool.empty(target, len(queries))
         lists: list[tuple[Ints, Floats]] = []
         served = np.zeros(len(queries), bool)
         for source in sources:
@@ -121,6 +123,8 @@ class Pipeline:
                 pool = reranker.rerank(queries, pool, n)
         if pool.final is not None:
             return pool
+        if not pool.ids.shape[1]:  # nobody proposed anything: all is left to the fallback
+            return pool.ranked(np.empty(pool.ids.shape, np.float32))
         if len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
         return pool.ranked(next(iter(pool.columns.values())))
