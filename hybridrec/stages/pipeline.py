@@ -149,6 +149,8 @@ class Pipeline:
         if key in memo:
             return memo[key]
         rows = np.flatnonzero(active)
+        if not len(rows):
+            return Candidates.empty(len(queries), source.k)
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
