@@ -334,12 +334,14 @@ def test_the_memo_shares_candidates_of_the_same_question_alone():
     some.slate(QUERIES, "items", 2, exclude, memo)  # other rows
     everybody.slate(QUERIES, "tags", 2, exclude, memo)  # another target
     pipeline([("a", generator, 4)]).slate(QUERIES, "items", 2, exclude, memo)  # more of them
-    pipeline([("a", Fixed([1]), 3)]).slate(QUERIES, "items", 2, exclude, memo)  # another fit
     assert generator.asked == [5, 2, 5, 5]
+    another = pipeline([("a", Fixed([7]), 3)])  # another fit under the same label
+    assert another.slate(QUERIES, "items", 1, exclude, memo).ids.tolist() == [[7]] * 5
 
 
 def test_the_memo_never_takes_one_exclude_for_another():
-    memo, pipes = {}, [pipeline([("a", Fixed(), 3)], rules=Rules(seen)) for seen in ("exclude", "allow")]
+    memo, generator = {}, Fixed()
+    pipes = [pipeline([("a", generator, 3)], rules=Rules(seen)) for seen in ("exclude", "allow")]
     for turn in range(20):  # each call makes an Exclude of its own, and a freed one's address is used again
         first = pipes[turn % 2].slate(QUERIES, "items", 1, memo=memo).ids[0, 0]
         assert first == (2 if turn % 2 == 0 else 0)
