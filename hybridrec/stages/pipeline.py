@@ -153,6 +153,8 @@ class Pipeline:
         if key in memo:
             return memo[key]
         rows = np.flatnonzero(active)
+        if not len(rows):
+            return Candidates.empty(len(queries), source.k)
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
@@ -180,9 +182,8 @@ def cut(pool: Pool, n: int) -> Slate:
     """The best n of a ranked pool; ties go to the lower id."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
-    # A candidate without any score stands behind all others, but before the padding.
-    final = np.where(pool.valid & np.isnan(pool.final), -np.inf, pool.final)
-    best = kernels.order(final)[:, :n]
+    # Candidates without any score stand last; the padding stays behind them, as it ends every row.
+    best = kernels.order(pool.final)[:, :n]
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
     ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)
