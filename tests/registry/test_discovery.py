@@ -76,7 +76,9 @@ def test_all_at_once_do_no_harm_to_an_experiment_that_needs_none_of_them(install
 
 def test_the_cause_is_raised_where_an_unknown_name_may_be_a_broken_plugins(install):
     registry = install("import_error")
-    with pytest.raises(ConfigError, match=r"unknown component 'half'.*import-error 0\.3.*half of me is missing") as info:
+    with pytest.raises(
+        ConfigError, match=r"unknown component 'half'.*import-error 0\.3.*half of me is missing"
+    ) as info:
         registry.component("half")
     assert isinstance(info.value.__cause__, RuntimeError)
 
