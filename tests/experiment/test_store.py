@@ -160,6 +160,22 @@ def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, monkeyp
     assert same(store.get("ab12"), STATE)
 
 
+def test_an_artifact_that_goes_while_another_comes_is_written_again(store, monkeypatch):
+    other, rename, met = Store(store.folder), Path.rename, []
+
+    def meeting(path, target):
+        """Another writer is first, and its artifact is removed before one can look at it."""
+        if not met and target.name == "ab12":
+            met.append(path)
+            raise OSError("Directory not empty")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", meeting)
+    other.put("ab12", STATE)
+    assert met
+    assert same(store.get("ab12"), STATE)
+
+
 WRITER = """
 import sys, numpy as np
 from pathlib import Path
