@@ -53,6 +53,7 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     names = sorted(available)
     if not names:
         return "none are available"
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    plain = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)
+    hint = f"did you mean '{plain[near[0]]}'? " if near else ""
     return f"{hint}Available: {', '.join(names)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,7 @@ def experiment(tmp_path: Path, toyland: Path, monkeypatch: pytest.MonkeyPatch) -
     """Writes the small experiment, with pieces of its text replaced, and works in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power will fail, and disks are slow
 
     def write(*replacements: tuple[str, str], name: str = "toy.yaml") -> Path:
         text = CONFIG

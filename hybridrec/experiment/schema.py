@@ -97,7 +97,7 @@ class PipelineUse(Options):
     """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
     rerank: Annotated[
         Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
-        Discriminator(lambda value: "dict" if isinstance(value, dict) else "list"),
+        Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
     ] = Field(default_factory=list)
     """Re-rankers, in order; one list for all targets, or one for each."""
     fallback: list[str] = Field(default_factory=lambda: ["tag-fallback", "popularity"])

@@ -207,13 +207,16 @@ def _sync(path: Path, content: bytes) -> None:
 
 def _publish(partial: Path, final: Path) -> None:
     """Rename into place; if another writer was first, its artifact stays."""
-    try:
-        partial.rename(final)
-    except OSError:
-        if not (final / MANIFEST).exists():
-            raise
-        shutil.rmtree(partial, ignore_errors=True)
-        return
+    for attempts_left in reversed(range(10)):
+        try:
+            partial.rename(final)
+            break
+        except OSError:
+            if (final / MANIFEST).exists():
+                shutil.rmtree(partial, ignore_errors=True)
+                return
+            if not attempts_left:  # else somebody removed it between the rename and the look
+                raise
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

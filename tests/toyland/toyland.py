@@ -69,7 +69,7 @@ class EchoOptions(Options):
     log: InputPath | None = None
     """A file that gets a line for every fit."""
     misbehave: str = ""
-    """"raise" in fit, "object" state, or "nan" scores."""
+    """"raise" in fit, "object" state, or "infinite" scores."""
     bytes: int = 0
     """Memory it claims to need."""
 
@@ -101,9 +101,8 @@ class Echo(DenseModel):
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """The same for every query."""
-        if self.config.misbehave == "nan":
-            return np.zeros((len(queries), 1), np.float32)
-        return np.tile(self.numbers[target] + np.float32(self.config.level), (len(queries), 1))
+        level = np.float32(np.inf if self.config.misbehave == "infinite" else self.config.level)
+        return np.tile(self.numbers[target] + level, (len(queries), 1))
 
     def state(self) -> State:
         """The numbers."""
@@ -188,7 +187,7 @@ class Student(Reranker):
     def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any) -> Self:
         """Remember."""
         mean = 0.0 if pool.final is None else float(np.nanmean(pool.final))
-        self.lesson = np.array([len(queries), weights.sum(), mean])
+        self.lesson = np.array([len(queries), (weights**2).sum(), mean])
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
