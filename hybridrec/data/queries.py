@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request in external ids; whatever is not known stays empty. Unknown ids are passed over."""
+    """One request in external ids; whatever is not known stays empty. Unknown ids are passed over.
+
+    Ids are text; whole numbers are read as their decimal text.
+    """
 
     user: str | None = None
     items: Sequence[str] = ()
@@ -31,6 +34,12 @@ class Query:
     item_times: Sequence[float] | None = None
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """A single text where a list belongs would be read letter by letter."""
+        for name in ("items", "tags", "disliked"):
+            if isinstance(getattr(self, name), str):
+                raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +148,7 @@ def _encode_rows(
     weights: Doubles | None = None,
 ) -> Ragged:
     """The known ids of each row, in order; `times` and `weights` are parallel to all ids of all rows."""
-    codes = vocabulary.encode([external for row in rows for external in row])
+    codes = vocabulary.encode([str(external) for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     weights32 = None if weights is None else weights.astype(np.float32)
     return Ragged(codes, offsets, len(vocabulary), times, weights32).where(codes != PADDING)

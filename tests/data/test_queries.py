@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import DataError, Query, QueryBatch
+from hybridrec import DataError, Query, QueryBatch, Vocabulary
 from hybridrec.data.queries import encode
 from hybridrec.testing import toy_dataset, toy_queries
 
@@ -131,3 +131,13 @@ def test_segments_partition_the_queries_by_what_they_know():
         named = [field in segment.split("+") for segment in batch.segments().tolist()]
         assert batch.knows(field).tolist() == named
         assert batch.knows(field).dtype == bool
+
+
+def test_whole_numbers_are_ids_and_a_text_is_no_list() -> None:
+    data = toy_dataset()
+    first = data.items.ids[0]
+    assert encode([Query(items=[first])], data).history.ids.tolist() == [0]
+    with pytest.raises(DataError, match=r"Query.tags is the text 'rock'; give a list"):
+        Query(tags="rock")
+    numbered = replace(data, items=Vocabulary([str(n) for n in range(len(data.items))]))
+    assert len(encode([Query(items=[7])], numbered).history.ids) == 1  # type: ignore[list-item]
