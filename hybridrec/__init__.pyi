@@ -22,8 +22,10 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers import Reader as Reader
+from .data.sparse import Values as Values
 from .data.sparse import pack_csr as pack_csr
 from .data.sparse import unpack_csr as unpack_csr
+from .data.sparse import valued as valued
 from .data.text import bag_of_words as bag_of_words
 from .data.text import encode_words as encode_words
 from .data.text import pack_words as pack_words

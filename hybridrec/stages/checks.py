@@ -24,9 +24,10 @@ def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> No
     _check_array("candidates: ids", ids, np.int32, (queries, k))
     _check_array("candidates: scores", scores, np.float32, (queries, k))
     padding = ids == PADDING
+    ascending = np.sort(ids, axis=1)
     _refuse("candidates: id {0} of query {1} is not in the vocabulary of " + str(n), (ids < PADDING) | (ids >= n), ids)
     _refuse("candidates: id {0} of query {1} stands after padding", _fell(padding), ids)
-    _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ids) & ~padding, ids)
+    _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ascending), ascending)
     _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
     _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
     _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
@@ -74,14 +75,10 @@ def _fell(flags: Bools) -> Bools:
     return result
 
 
-def _repeats(ids: Ints) -> Bools:
-    """Where an id stands that its row already had."""
-    order = np.argsort(ids, axis=1, kind="stable")
-    ascending = np.take_along_axis(ids, order, axis=1)
-    again = np.zeros(ids.shape, bool)
-    again[:, 1:] = ascending[:, 1:] == ascending[:, :-1]
-    result = np.empty(ids.shape, bool)
-    np.put_along_axis(result, order, again, axis=1)
+def _repeats(ascending: Ints) -> Bools:
+    """Where a sorted row has the id again that it had just before, padding aside."""
+    result = np.zeros(ascending.shape, bool)
+    result[:, 1:] = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] != PADDING)
     return result
 
 

@@ -148,10 +148,13 @@ class Pipeline:
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
         """Candidates for all queries; empty rows where the source is not active."""
-        key = (source.label, source.k, target, id(exclude), active.tobytes())
+        # The objects themselves, not their id(): while the memo holds them, no other can take their place.
+        key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
             return memo[key]
         rows = np.flatnonzero(active)
+        if not len(rows):
+            return Candidates.empty(len(queries), source.k)
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
@@ -179,9 +182,8 @@ def cut(pool: Pool, n: int) -> Slate:
     """The best n of a ranked pool; ties go to the lower id."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
-    # A candidate without any score stands behind all others, but before the padding.
-    final = np.where(pool.valid & np.isnan(pool.final), -np.inf, pool.final)
-    best = kernels.order(final)[:, :n]
+    # Candidates without any score stand last; the padding stays behind them, as it ends every row.
+    best = kernels.order(pool.final)[:, :n]
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
     ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)
