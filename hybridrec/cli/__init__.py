@@ -45,9 +45,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough; nothing is left to tell anybody
-        sys.exit(0)
     except HybridrecError as error:
         notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
         click.echo(f"error: {error}{notes}", err=True)
