@@ -43,8 +43,8 @@ class Bars:
         self.shown = self.console.is_terminal and not quiet
 
     @contextmanager
-    def task(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """A bar of `total` steps; one that only moves if nobody knows how many there are."""
+    def task(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of `total` steps."""
         if not self.shown:
             yield lambda _: None
             return

@@ -14,7 +14,6 @@ from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.evaluation.arms import Arm, Sample
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, DataReport
-from hybridrec.experiment.assembly import jobs_of, parts_of
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import fit_key, label_rng
 from hybridrec.experiment.folder import Run, write
@@ -87,7 +86,10 @@ class FitPlan:
 
 
 def fit_plan(config: Path | str, assignments: Sequence[str] = (), *, store: Path | str | None = None) -> FitPlan:
-    """Check a config, read and split its data, and list what would be fitted; fits nothing."""
+    """Check a config, read and split its data, and list what would be fitted; fits nothing.
+
+    Raises MemoryBudgetError if one of the fits would be too large.
+    """
     registry = Registry()
     experiment = load_experiment(Path(config), registry, tuple(assignments))
     place = Store(Path(store)) if store is not None else Store.default()
@@ -99,12 +101,11 @@ def fit_plan(config: Path | str, assignments: Sequence[str] = (), *, store: Path
     folds = queries = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        fold = work.preparer.thinned(fold)
-        for spec, part in jobs_of(experiment, parts_of(fold, work.preparer.inner(fold))):
+        for spec, part in work.preparer.plan(fold).jobs:
             job = (spec.label, part.level)
             fits[job] += 1
             stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
-            memory[job] = max(memory.get(job, 0), spec.create().memory(part.train))
+            memory[job] = max(memory.get(job, 0), work.fitter.within_budget(spec, part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])

@@ -127,8 +127,8 @@ class Fitter:
         self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
         return component
 
-    def within_budget(self, spec: Spec, part: Part) -> None:
-        """Refuse a fit that would need more memory than allowed."""
+    def within_budget(self, spec: Spec, part: Part) -> int:
+        """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
         with _noting(spec, part, "estimating the memory of"):
             need = spec.create().memory(part.train)
         if need > self.memory:
@@ -137,6 +137,7 @@ class Fitter:
                 f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
                 f"or use a factor model such as als"
             )
+        return need
 
 
 def label_rng(seed: int, label: str) -> np.random.Generator:

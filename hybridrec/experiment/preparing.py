@@ -25,12 +25,21 @@ from hybridrec.experiment.assembly import (
     rules_of,
 )
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
-from hybridrec.experiment.fitting import Done, Fitted, Fitter, label_rng
+from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pipeline import Rules
 
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
+
+    fold: Fold
+    inner: Fold | None
+    jobs: list[tuple[Spec, Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +65,24 @@ class Preparer:
     fitter: Fitter
     asker: Asker
 
-    def prepare(self, fold: Fold, done: Done = lambda _: None) -> Prepared:
-        """Fit and learn all that the pipelines need on this fold."""
+    def plan(self, fold: Fold) -> FoldPlan:
+        """What has to be done on this fold."""
         fold = self.thinned(fold)
         inner = self.inner(fold)
-        parts = parts_of(fold, inner)
-        rules = {name: rules_of(plan, fold.train) for name, plan in self.experiment.pipelines.items()}
-        jobs = list(jobs_of(self.experiment, parts))
-        fits = self.fitter.fit(jobs, done)
-        by_level: dict[str, dict[str, Fitted]] = {level: {} for level in parts}
-        for (spec, part), fit in zip(jobs, fits, strict=True):
+        return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
+
+    def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
+        """Carry the plan out: fit, learn, assemble."""
+        fold, inner = plan.fold, plan.inner
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
+        fits = self.fitter.fit(plan.jobs, done)
+        by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
+        for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms, learned = [], {}
-        for name, plan in self.experiment.pipelines.items():
-            rerankers, summary = self.rerankers(plan, rules[name], fold, inner, by_level.get("base", {}))
-            arms.append(Arm(plan, by_level["final"], rules[name], rerankers))
+        for name, pipeline in self.experiment.pipelines.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level["base"])
+            arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if summary:
                 learned[name] = summary
         return Prepared(arms, fits, learned)

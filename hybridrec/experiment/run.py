@@ -51,8 +51,8 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """Told what is going on; the command line draws bars from it."""
 
-    def task(self, what: str, total: int | None) -> AbstractContextManager[Advance]:
-        """A task of `total` steps (None if nobody knows); call what it gives with the number of steps done."""
+    def task(self, what: str, total: int) -> AbstractContextManager[Advance]:
+        """A task of `total` steps; call what it gives with the number of steps done."""
         ...
 
 
@@ -60,7 +60,7 @@ class Silent:
     """A progress that shows nothing."""
 
     @contextmanager
-    def task(self, what: str, total: int | None) -> Iterator[Advance]:
+    def task(self, what: str, total: int) -> Iterator[Advance]:
         """Nothing is drawn."""
         yield lambda _: None
 
@@ -152,7 +152,8 @@ class Experimenter:
 
     def prepare(self, fold: Fold) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
-        with self.timing("fit"), self.progress.task(f"fit {fold.name}", None) as advance:
+        plan = self.preparer.plan(fold)
+        with self.timing("fit"), self.progress.task(f"fit {fold.name}", len(plan.jobs)) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
@@ -164,7 +165,7 @@ class Experimenter:
                     cached=fitted.cached,
                 )
 
-            prepared = self.preparer.prepare(fold, done)
+            prepared = self.preparer.prepare(plan, done)
         self.fits += [_fit_report(fitted) for fitted in prepared.fits]
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned

@@ -106,4 +106,4 @@ def load(run: Run | Path | str, *, store: Store | None = None, registry: Registr
     with threadpool_limits(limits=1):
         fitter = Fitter(store, config.seed, config.workers or 1, config.memory)
         preparer = Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
-        return Recommender(experiment, data, preparer.prepare(everything(data)))
+        return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))

@@ -55,7 +55,7 @@ def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     checked = load_experiment(experiment(("workers: 2", "refit: all")), Registry())
     asker = Asker(Store.default(), 1, checked.config.memory)
     preparer = Preparer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), asker)
-    prepared = preparer.prepare(everything(recommender.data))
+    prepared = preparer.prepare(preparer.plan(everything(recommender.data)))
     assert all(fit.cached for fit in prepared.fits)
     batch = encode(QUERIES, recommender.data)
     truth = np.zeros((len(QUERIES), 40))
