@@ -16,7 +16,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
-from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec.stages.checks import check_candidates, check_ranked, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Reranker, Scorer
 from hybridrec.stages.pool import Pool, Slate
 
@@ -120,7 +120,9 @@ class Pipeline:
         chain = self.rerankers.get(pool.target, ())
         for reranker in chain:
             with self._note("re-ranker", reranker.name, reranker):
-                pool = reranker.rerank(queries, pool, n)
+                ranked = reranker.rerank(queries, pool, n)
+                check_ranked(ranked, pool)
+            pool = ranked
         if pool.final is not None:
             return pool
         if not pool.ids.shape[1]:  # nobody proposed anything: all is left to the fallback
