@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import re
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,15 +18,13 @@ from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
 from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.tracing import GROUP, traced
 
 if TYPE_CHECKING:
     from hybridrec.data.folds import Splitter
     from hybridrec.data.readers import Reader
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
-
-GROUP = "hybridrec"
-"""The entry-point group. An entry point names a module, and one module is one plugin."""
 
 SLOW = 0.5
 """Seconds of loading after which `plugins` says that a plugin slows every command down."""
@@ -76,6 +75,7 @@ class Registry:
         found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookcall_monitoring(*_hook_tracers())
         self.providers: list[Provider] = []
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind: {} for kind in KINDS}
         for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
@@ -95,7 +95,8 @@ class Registry:
             return provider
         started = time.perf_counter()
         try:
-            module = entry_point.load()
+            with traced(f"loading {provider}"):
+                module = entry_point.load()
             offers = [_Offer(cls, provider) for cls in self._register(module, entry_point.value)]
         except (Exception, SystemExit) as error:  # a broken plugin must not take the others with it
             provider.error = error
@@ -215,6 +216,20 @@ class Registry:
         raise ConfigError(message)
 
 
+def _hook_tracers() -> tuple[Any, Any]:
+    """What is called before and after every hook call of the observers."""
+    running = threading.local()
+
+    def before(name: str, impls: Any, arguments: Any) -> None:
+        running.trace = traced(f"{name} to {', '.join(impl.plugin_name for impl in impls) or 'nobody'}")
+        running.trace.__enter__()
+
+    def after(outcome: Any, name: str, impls: Any, arguments: Any) -> None:
+        running.trace.__exit__(None, None, None)
+
+    return before, after
+
+
 def _cause(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}"
 
@@ -243,7 +258,8 @@ def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plu
         for impl in getattr(manager.hook, hook).get_hookimpls():
             if impl.plugin is not module:
                 continue
-            classes = impl.function()
+            with traced(f"{hook} of {impl.plugin_name}"):
+                classes = impl.function()
             if not isinstance(classes, Iterable) or isinstance(classes, str):
                 raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
             for cls in classes:

@@ -83,7 +83,11 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
         (("seed: 3", "sede: 3"), 2, "toy.yaml:2: sede: unknown key: did you mean 'seed'?"),
         (("use: echo", "use: ehco"), 2, "toy.yaml:8: components.noise.use: unknown component 'ehco'"),
         (("use: echo", "use: homeless"), 2, "needs the library 'no_such_library'"),
-        (("use: echo", "use: echo, misbehave: object"), 3, "while fitting components.noise (echo 1) in fold test"),
+        (
+            ("use: echo", "use: echo, misbehave: object"),
+            3,
+            "while fitting components.noise in fold test (final): echo 1",
+        ),
         (("use: echo", "use: echo, misbehave: infinite"), 3, "in pipeline 'hybrid', generator 'noise'"),
         (("use: echo", "use: echo, bytes: 9000000000000"), 2, "would need about 9000.0 GB"),
         (("{reader: toy}", "{reader: toy, items: 1}"), 2, "split masked: none of the 60 users has 2 distinct items"),
@@ -137,9 +141,7 @@ def test_a_plugin_that_fails_shows_its_traceback_and_where(experiment, toyland, 
     )
     assert found.returncode == 1
     assert "toyland.py" in found.stderr
-    assert (
-        "RuntimeError: the echo is gone\nwhile fitting components.noise (echo 1) in fold test (final)" in found.stderr
-    )
+    assert "RuntimeError: the echo is gone\nwhile fitting components.noise in fold test (final): echo 1" in found.stderr
 
 
 def test_compare_two_runs(call, experiment):
