@@ -75,11 +75,6 @@ class TestColdItems(SplitterContract):
 class TestPublishedFolds(SplitterContract):
     splitter = splits.PublishedFolds
 
-    def data(self):
-        data = toy_dataset()
-        groups = np.arange(len(data.interactions.ids), dtype=np.int32) % 3
-        return replace(data, interactions=replace(data.interactions, groups=groups))
-
 
 class TestNdcg(MetricContract):
     metric = Ndcg

@@ -31,6 +31,7 @@ for _command in (
     inspecting.plugins,
     inspecting.schema,
     developing.new_plugin,
+    developing.check_plugin,
     storing.store,
 ):
     hybridrec.add_command(_command)

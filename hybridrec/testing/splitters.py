@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,8 +26,10 @@ class SplitterContract(Contract):
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """What is split: the toy dataset; override it where the splitter needs something else."""
-        return toy_dataset()
+        """What is split: the toy dataset with fold numbers; override it where the splitter needs something else."""
+        toy = toy_dataset()
+        groups = np.arange(len(toy.interactions.ids), dtype=np.int32) % 3
+        return replace(toy, interactions=replace(toy.interactions, groups=groups))
 
     def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
         """All folds of `data`, and the inner one of the first."""
