@@ -99,6 +99,21 @@ def test_a_fit_is_done_again_only_for_what_decides_it(experiment, replacement, l
     assert {fit.label for fit in second.fits if not fit.cached} == labels
 
 
+def test_the_seed_decides_where_the_data_is_the_same(experiment):
+    split = ("{use: masked, test: 0.3}", "{use: leave-one-out}")
+    first = hybridrec.run(experiment(split)).report
+    second = hybridrec.run(experiment(split, ("seed: 3", "seed: 4"))).report
+    assert changed(first, second) == {fit.label for fit in first.fits}
+
+
+def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
+    whole = hybridrec.run(experiment()).report
+    monkeypatch.setattr("hybridrec.experiment.asking.BLOCK_ROWS", (4, 4))
+    parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
+    assert parts.pipelines == whole.pipelines
+    assert parts.comparison == whole.comparison
+
+
 def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
     first = hybridrec.run(experiment()).report
     echo = sys.modules["toyland"].Echo
