@@ -21,7 +21,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Ints, State, Target
-from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer

@@ -8,7 +8,8 @@ import numpy as np
 
 from hybridrec.arrays import PADDING, Floats, Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.queries import Query, encode
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query
 from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.experiment.serving import Recommender
 from hybridrec.stages import kernels

@@ -20,7 +20,7 @@ from hybridrec import (
     Scorer,
     kernels,
 )
-from hybridrec.data.queries import encode
+from hybridrec.data.encoding import encode
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import toy_dataset
 
