@@ -107,5 +107,8 @@ def similar(run: Path, name: str, component: str, by: str, n: int, target: str, 
         title = found.name
         query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
     near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
+    if not near:
+        print(f"'{component}' has nothing to say about '{title}': it may not read {by}s")
+        return
     rows = [[str(rank), one.name, one.id, f"{one.similarity:.4f}"] for rank, one in enumerate(near, 1)]
     table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

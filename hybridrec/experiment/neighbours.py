@@ -44,10 +44,11 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     if text in ids:
         code = int(ids.encode([text])[0])
         return Found(text, names[code], 100.0)
-    best = process.extractOne(text, names, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=60)
-    if best is None:
+    near = process.extract(text, names, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=60, limit=50)
+    if not near:
         raise DataError(f"nothing among {len(names)} {target} is called like '{text}'")
-    name, score, code = best
+    # Of names that fit equally well the shortest says the least beyond what was typed.
+    name, score, code = min(near, key=lambda found: (-found[1], len(found[0]), found[2]))
     return Found(ids.ids[code], name, score)
 
 
