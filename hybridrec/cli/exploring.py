@@ -89,7 +89,7 @@ def recommend(
     "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="What NAME is."
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
-@TARGET
+@click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
 @STORE
 def similar(run: Path, name: str, component: str, by: str, n: int, target: str, store_folder: Path) -> None:
     """What lies near NAME (an item or tag, loosely typed, or words) in a component of a finished RUN."""
