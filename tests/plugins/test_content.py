@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from hybridrec import DataError, Features
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
-from hybridrec_linear.content import Content, ContentOptions
+from hybridrec_content.content import Content, ContentOptions
 
 RNG = np.random.default_rng(0)
 
