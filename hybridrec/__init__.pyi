@@ -12,6 +12,8 @@ from .arrays import Longs as Longs
 from .arrays import Sparse as Sparse
 from .arrays import State as State
 from .arrays import Target as Target
+from .data.assembly import Tables as Tables
+from .data.assembly import assemble as assemble
 from .data.dataset import Dataset as Dataset
 from .data.dataset import Features as Features
 from .data.folds import Fold as Fold
@@ -20,13 +22,16 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers import Reader as Reader
+from .data.sparse import Values as Values
 from .data.sparse import pack_csr as pack_csr
 from .data.sparse import unpack_csr as unpack_csr
+from .data.sparse import valued as valued
 from .data.text import bag_of_words as bag_of_words
 from .data.text import encode_words as encode_words
 from .data.text import pack_words as pack_words
 from .data.text import tokens as tokens
 from .data.text import unpack_words as unpack_words
+from .data.transforms import WeightOptions as WeightOptions
 from .data.vocabulary import Vocabulary as Vocabulary
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
@@ -38,6 +43,10 @@ from .errors import StoreError as StoreError
 from .evaluation.metrics import Judged as Judged
 from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
+from .experiment.api import run as run
+from .experiment.folder import Run as Run
+from .experiment.serving import Recommender as Recommender
+from .experiment.serving import load as load
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin

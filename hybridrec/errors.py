@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class HybridrecError(Exception):
     """Base of all errors that are answered with a message instead of a traceback."""
+
+    exit_status: ClassVar[int] = 2
+    """What the command line ends with."""
 
 
 class ConfigError(HybridrecError):
@@ -21,13 +25,19 @@ class DataError(HybridrecError):
 class PluginError(HybridrecError):
     """A plugin could not be loaded, clashes with another, or broke its contract."""
 
+    exit_status = 3
+
 
 class StoreError(HybridrecError):
     """A stored artifact is missing, damaged, or not of this version."""
 
+    exit_status = 4
+
 
 class MissingDependencyError(PluginError):
     """A component needs a library that is not installed; the message names the extra that brings it."""
+
+    exit_status = 2
 
 
 class MemoryBudgetError(HybridrecError):
@@ -43,6 +53,7 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     names = sorted(available)
     if not names:
         return "none are available"
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    plain = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)
+    hint = f"did you mean '{plain[near[0]]}'? " if near else ""
     return f"{hint}Available: {', '.join(names)}"

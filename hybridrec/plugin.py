@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 
 def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    return path if base is None else Path(base, path.expanduser()).resolve()
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder, path.expanduser()).resolve()
 
 
 InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
-"""A path in a configuration: a relative one starts at the folder of the config file."""
+"""A path in a configuration: a relative one starts at `folder` of the validation context, the config file's."""
 
 
 class Options(BaseModel):

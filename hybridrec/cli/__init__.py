@@ -8,7 +8,7 @@ import click
 
 from hybridrec import __version__
 from hybridrec.cli import exploring, inspecting, running, storing
-from hybridrec.errors import HybridrecError, PluginError, StoreError
+from hybridrec.errors import HybridrecError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
 3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."
@@ -45,10 +45,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough; nothing is left to tell anybody
-        sys.exit(0)
     except HybridrecError as error:
         notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
         click.echo(f"error: {error}{notes}", err=True)
-        sys.exit(3 if isinstance(error, PluginError) else 4 if isinstance(error, StoreError) else 2)
+        sys.exit(error.exit_status)

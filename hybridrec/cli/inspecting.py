@@ -48,11 +48,14 @@ def plugins() -> None:
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of experiment files with the options of the installed plugins, for editors."""
+@click.option("--of", type=click.Choice(["experiment", "report"]), default="experiment", show_default=True)
+def schema(of: str) -> None:
+    """Print a JSON Schema: of experiment files with the options of all installed plugins, or of report.json."""
     import json
 
+    from hybridrec.evaluation.report import Report
     from hybridrec.experiment.json_schema import experiment_schema
     from hybridrec.registry.discovery import Registry
 
-    print(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False))
+    found = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
+    print(json.dumps(found, indent=1, ensure_ascii=False))

@@ -71,7 +71,7 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path) -> Non
     data = plan.data
     print(
         f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
-        f"{data.interactions} interactions; {plan.folds} folds, {plan.queries} queries."
+        f"{data.interactions} interactions; {plan.folds} fold{'s'[: plan.folds != 1]}, {plan.queries} queries."
     )
     rows = [
         [job.label, job.component, job.level, str(job.fits), str(job.stored), _megabytes(job.memory)]

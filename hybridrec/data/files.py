@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field
 
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.plugin import Options
+from hybridrec.plugin import InputPath, Options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,20 +32,12 @@ FORMATS: dict[str, Format] = {
 """What a file's name says about its format."""
 
 
-def _in_folder(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return path if folder is None else Path(folder) / path
-
-
 def _known_encoding(name: str) -> str:
     try:
         return codecs.lookup(name).name
     except LookupError:
         raise ValueError(f"there is no encoding {name!r}; usual ones are utf-8, latin-1, cp1252, cp949") from None
 
-
-DataPath: TypeAlias = Annotated[Path, AfterValidator(_in_folder)]
-"""A path in a config: relative to `folder` of the validation context, which is the config file's."""
 
 Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 """One ASCII character."""
@@ -54,7 +46,7 @@ Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 class File(Options):
     """Where a table lies and how it is written."""
 
-    path: DataPath
+    path: InputPath
     """Relative to the config file."""
 
     format: Format | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridrec.arrays import PADDING
+from hybridrec.arrays import PADDING, Doubles
 from hybridrec.data.columns import FAR_FUTURE, parse_times
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.files import FORMATS, Source, load
@@ -184,9 +184,7 @@ def _interactions_among(files: list[_File]) -> tuple[_File, list[str]]:
     wide = [file for file in files if file.frame.width >= 2]
     if len(files) == len(wide) == 1:
         user, item = wide[0].frame.columns[:2]
-        note = (
-            f"{wide[0].name}: no columns are called user and item; taken for them are {user!r} and {item!r}, the first"
-        )
+        note = f"{wide[0].name}: no columns are called user and item; {user!r} and {item!r} are taken for them"
         return replace(wide[0], roles={**wide[0].roles, "user": user, "item": item}), [note]
     seen = "; ".join(f"{file.name} ({', '.join(file.frame.columns)})" for file in files)
     raise DataError(f"no file has a user and an item in each row, in columns like user_id and item_id. Found: {seen}")
@@ -200,20 +198,25 @@ def _interactions(file: _File) -> tuple[dict[str, Any], list[str]]:
         if role not in file.roles:
             continue
         column = file.frame[file.roles[role]]
-        if column.dtype.is_nested() or _parsed(role, column).null_count():
+        values = _finite(role, column)
+        if values is None or (role == "weight" and values.min(initial=0) < 0):
             notes.append(f"{file.name}: column {column.name!r} is not used, as not all of it is a {role}")
             continue
         mapping[role] = column.name
-        if role == "time" and np.max(_parsed(role, column).to_numpy(), initial=0) > FAR_FUTURE:
+        if role == "time" and values.max(initial=0) > FAR_FUTURE:
             mapping["time_unit"] = "ms"
     return mapping, notes
 
 
-def _parsed(role: str, column: pl.Series) -> pl.Series:
-    """Times or numbers, null where a value is none."""
+def _finite(role: str, column: pl.Series) -> Doubles | None:
+    """A column as times or numbers; None if one of its values is none."""
     import polars as pl
 
-    return parse_times(column) if role == "time" else column.cast(pl.Float64, strict=False)
+    if column.dtype.is_nested():
+        return None
+    values = parse_times(column) if role == "time" else column.cast(pl.Float64, strict=False)
+    numbers = values.fill_null(np.nan).to_numpy()
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def _described_by(main: _File) -> dict[str, Any]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import vstack
 
 from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.errors import DataError
 
 if TYPE_CHECKING:
     from hybridrec.data.dataset import Dataset
+    from hybridrec.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request in external ids; whatever is not known stays empty. Unknown ids are passed over."""
+    """One request in external ids; whatever is not known stays empty. Unknown ids are passed over.
+
+    Ids are text; whole numbers are read as their decimal text.
+    """
 
     user: str | None = None
     items: Sequence[str] = ()
@@ -29,6 +34,12 @@ class Query:
     item_times: Sequence[float] | None = None
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """A single text where a list belongs would be read letter by letter."""
+        for name in ("items", "tags", "disliked"):
+            if isinstance(getattr(self, name), str):
+                raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,57 +120,52 @@ class QueryBatch:
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
     """Queries in external ids to a batch in the codes of `dataset`; ids it does not know are dropped."""
-    items = [_Encoded.of(q, dataset) for q in queries]
-    known_users = dataset.users.encode([q.user or "" for q in queries])
-    nameless = np.array([q.user is None for q in queries], bool)
-    users = np.where(nameless, PADDING, known_users).astype(np.int32)
-    times = np.array([np.nan if q.time is None else q.time for q in queries], np.float64)
-    with_weights = any(q.item_weights is not None for q in queries)
-    with_times = any(q.item_times is not None for q in queries)
-    history = replace(
-        Ragged.from_rows([e.items for e in items], len(dataset.items)),
-        times=np.concatenate([e.times for e in items]) if with_times else None,
-        weights=np.concatenate([e.weights for e in items]).astype(np.float32) if with_weights else None,
-    )
+    nameless = np.array([query.user is None for query in queries], bool)
+    users = np.where(nameless, PADDING, dataset.users.encode([query.user or "" for query in queries]))
+    times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
     return QueryBatch(
-        users=users,
-        history=history,
-        tags=_rows_to_csr([e.tags for e in items], len(dataset.tags)),
-        text=tuple(q.text.strip() for q in queries),
+        users=users.astype(np.int32),
+        history=_encode_rows(
+            [query.items for query in queries],
+            dataset.items,
+            times=_beside_items(queries, "item_times", np.nan),
+            weights=_beside_items(queries, "item_weights", 1.0),
+        ),
+        tags=_encode_rows([query.tags for query in queries], dataset.tags).matrix(binary=True),
+        text=tuple(query.text.strip() for query in queries),
         times=None if np.isnan(times).all() else times,
-        disliked=Ragged.from_rows([e.disliked for e in items], len(dataset.items))
-        if any(q.disliked for q in queries)
+        disliked=_encode_rows([query.disliked for query in queries], dataset.items)
+        if any(query.disliked for query in queries)
         else None,
         user_features=None if dataset.user_features is None else dataset.user_features.rows(users),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """The lists of one query as codes, unknown ids taken out."""
-
-    items: Ints
-    tags: Ints
-    disliked: Ints
-    times: Doubles = field(default_factory=lambda: np.empty(0))
-    weights: Doubles = field(default_factory=lambda: np.empty(0))
-
-    @classmethod
-    def of(cls, query: Query, dataset: Dataset) -> _Encoded:
-        items = dataset.items.encode(query.items)
-        known = items != PADDING
-        tags = np.unique(dataset.tags.encode(query.tags))
-        disliked = dataset.items.encode(query.disliked)
-        return cls(
-            items=items[known],
-            tags=tags[tags != PADDING],
-            disliked=disliked[disliked != PADDING],
-            times=np.asarray(query.item_times if query.item_times is not None else np.full(len(items), np.nan))[known],
-            weights=np.asarray(query.item_weights if query.item_weights is not None else np.ones(len(items)))[known],
-        )
-
-
-def _rows_to_csr(rows: list[Ints], width: int) -> Sparse:
-    indices = np.concatenate(rows) if rows else np.empty(0, np.int32)
+def _encode_rows(
+    rows: Sequence[Sequence[str]],
+    vocabulary: Vocabulary,
+    times: Doubles | None = None,
+    weights: Doubles | None = None,
+) -> Ragged:
+    """The known ids of each row, in order; `times` and `weights` are parallel to all ids of all rows."""
+    codes = vocabulary.encode([str(external) for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
-    return csr_matrix((np.ones(len(indices), np.float32), indices, offsets), shape=(len(rows), width))
+    weights32 = None if weights is None else weights.astype(np.float32)
+    return Ragged(codes, offsets, len(vocabulary), times, weights32).where(codes != PADDING)
+
+
+def _beside_items(
+    queries: Sequence[Query], name: Literal["item_times", "item_weights"], default: float
+) -> Doubles | None:
+    """Values that stand beside the items of all queries, `default` where a query states none; None if none does."""
+    stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
+    if all(values is None for values in stated):
+        return None
+    parts = []
+    for place, (query, values) in enumerate(zip(queries, stated, strict=True)):
+        if values is not None and len(values) != len(query.items):
+            raise DataError(
+                f"query {place}: {name} has {len(values)} values for {len(query.items)} items; give one for each"
+            )
+        parts.append(np.full(len(query.items), default) if values is None else np.asarray(values, np.float64))
+    return np.concatenate(parts)

@@ -1,11 +1,16 @@
-"""Sparse matrices as named arrays, for the state of components."""
+"""Sparse matrices of components: as named arrays for their state, and what their entries count."""
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import Sparse, State
+
+Values: TypeAlias = Literal["binary", "log", "raw"]
+"""What an entry of a matrix of weights counts; see `valued`."""
 
 
 def pack_csr(matrix: Sparse, name: str) -> State:
@@ -18,3 +23,20 @@ def unpack_csr(state: State, name: str) -> Sparse:
     """The csr matrix that `pack_csr` packed under this name."""
     parts = tuple(state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
     return csr_matrix(parts, shape=tuple(state[f"{name}.shape"].tolist()))
+
+
+def valued(matrix: Sparse, values: Values) -> Sparse:
+    """A copy of a csr of weights with what each entry counts: 1, log(1 + weight), or the weight.
+
+    The latter two are divided by their mean in the row, so that nobody is louder than others.
+    """
+    result = matrix.copy()
+    if values == "binary":
+        result.data[:] = 1
+        return result
+    if values == "log":
+        result.data = np.log1p(result.data)
+    count = np.diff(result.indptr)
+    mean = np.asarray(result.sum(axis=1)).ravel() / np.maximum(count, 1)
+    result.data = (result.data / np.repeat(mean, count)).astype(np.float32)
+    return result

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hybridrec.data.dataset import Dataset
-from hybridrec.data.folds import Fold, Splitter
 from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.evaluation.arms import Arm, Sample
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, DataReport
-from hybridrec.experiment.assembly import jobs_of, parts_of
-from hybridrec.experiment.config import load_experiment
+from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import fit_key, label_rng
 from hybridrec.experiment.folder import Run, write
 from hybridrec.experiment.run import Experimenter, Progress, Silent
@@ -41,8 +39,10 @@ def run(
     experiment = load_experiment(Path(config), registry, tuple(assignments))
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
-        experiment = replace(experiment, splitter=Validation(experiment.splitter), notes=(*experiment.notes, note))
+        experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
     place = Store(Path(store)) if store is not None else Store.default()
+    for folder in (Path(runs), place.folder):
+        _writable(folder)
     work = Experimenter(experiment, registry, place, progress or Silent())
     report, data = work.run()
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
@@ -51,22 +51,14 @@ def run(
     return finished
 
 
-class Validation(Splitter):
-    """A splitter whose folds lie inside the training parts of another's."""
-
-    def __init__(self, outer: Splitter) -> None:
-        super().__init__(outer.config)
-        self.outer = outer
-
-    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One validation fold in each training part."""
-        for fold in self.outer.split(data, rng):
-            inner = self.outer.inner(fold.train, rng)
-            yield replace(inner, name=fold.name)
-
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """As the other splitter does it."""
-        return self.outer.inner(train, rng)
+def _writable(folder: Path) -> None:
+    """Make a folder for results, before hours are spent on them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{folder}: no permission to write results into this folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +86,10 @@ class FitPlan:
 
 
 def fit_plan(config: Path | str, assignments: Sequence[str] = (), *, store: Path | str | None = None) -> FitPlan:
-    """Check a config, read and split its data, and list what would be fitted; fits nothing."""
+    """Check a config, read and split its data, and list what would be fitted; fits nothing.
+
+    Raises MemoryBudgetError if one of the fits would be too large.
+    """
     registry = Registry()
     experiment = load_experiment(Path(config), registry, tuple(assignments))
     place = Store(Path(store)) if store is not None else Store.default()
@@ -106,12 +101,11 @@ def fit_plan(config: Path | str, assignments: Sequence[str] = (), *, store: Path
     folds = queries = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        fold = work.preparer.thinned(fold)
-        for spec, part in jobs_of(experiment, parts_of(fold, work.preparer.inner(fold))):
+        for spec, part in work.preparer.plan(fold).jobs:
             job = (spec.label, part.level)
             fits[job] += 1
             stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
-            memory[job] = max(memory.get(job, 0), spec.create().memory(part.train))
+            memory[job] = max(memory.get(job, 0), work.fitter.within_budget(spec, part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
@@ -128,34 +122,37 @@ def compare_runs(
     Raises DataError if the runs did not ask the same queries, ConfigError for unknown names.
     """
     runs = [Run.open(folder) for folder in folders]
-    arms = {f"{run.folder.name}:{name}": arm for run in runs for name, arm in _arms(run).items()}
-    first = [name for name in _arms(runs[0]) if control is None or name == control]
-    if not first:
-        raise ConfigError(
-            f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control or '', _arms(runs[0]))}"
-        )
-    reference = f"{runs[0].folder.name}:{first[-1]}"
-    shared = set.intersection(*({*arm.values} for arm in arms.values()))
-    chosen = list(metrics) or [metric for metric in arms[reference].values if metric in shared]
-    if not chosen:
+    by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
+    arms = {name: arm for found in by_run for name, arm in found.items()}
+    reference = list(by_run[0])[-1]
+    if control is not None:
+        reference = f"{runs[0].folder}:{control}"
+        if reference not in arms:
+            known = [name for name, report in runs[0].report.pipelines.items() if not report.single]
+            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, known)}")
+    shared = [metric for metric in arms[reference].values if all(metric in arm.values for arm in arms.values())]
+    for metric in metrics:
+        if metric not in shared:
+            raise ConfigError(f"the runs do not all have the metric '{metric}': {did_you_mean(metric, shared)}")
+    if not shared:
         raise DataError("the runs share no metric")
     pairs = [(reference, name) for name in arms if name != reference]
-    return compare(arms, pairs, chosen, label_rng(0, "compare runs"))
+    return compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs"))
 
 
 def _arms(run: Run) -> dict[str, Arm]:
     """The blends of a run, as they were measured."""
     import polars as pl
 
-    frame = run.per_query()
+    frame, asked = run.per_query(), run.lock["sample"]
     known = {"pipeline", "query", "unit", "weight", "segment", "rung"}
     arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:
             continue
         rows = frame.filter(pl.col("pipeline") == name)
-        units = rows["unit"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int32)
-        sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), run.lock["sample"])
+        units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
+        sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
         values = {column: rows[column].to_numpy() for column in rows.columns if column not in known}
-        arms[name] = Arm(f"{run.folder.name}:{name}", sample, values)
+        arms[name] = Arm(f"{run.folder}:{name}", sample, values)
     return arms

@@ -128,11 +128,9 @@ class Asker:
 
     def each_block(self, question: Question, work: Callable[[Question], R]) -> list[R]:
         """`work` on blocks of the queries that, all workers at once, stay within the memory budget."""
-        width = max(question.queries.history.width, question.queries.tags.shape[1], 1)
-        rows = int(np.clip(self.memory // (4 * self.workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
-        slices = [slice(start, start + rows) for start in range(0, max(len(question), 1), rows)]
+        parts = blocks(question.queries, self.workers, self.memory)
         with ThreadPoolExecutor(self.workers) as executor:
-            return list(executor.map(lambda rows: work(question.part(rows)), slices))
+            return list(executor.map(lambda rows: work(question.part(rows)), parts))
 
     def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
         memo: Memo = {}
@@ -169,3 +167,10 @@ class Asker:
             pool = arm.pipeline.generate(block.queries, block.target, exclude, memo)
         with self.clock.timing("score", arm.name):
             return arm.pipeline.score(block.queries, pool)
+
+
+def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
+    """Rows of the queries in blocks of which `workers` at once fit into a quarter of the memory budget."""
+    width = max(queries.history.width, queries.tags.shape[1], 1)
+    rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
+    return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

@@ -1,29 +1,22 @@
-"""From a YAML document to a checked experiment: every mistake is found here, before anything is fitted."""
+"""A checked experiment: everything the config names, found and validated."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
 from hybridrec.data.readers import Reader
-from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
-from hybridrec.evaluation.metrics import Measure, parse_metric
-from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Use
+from hybridrec.evaluation.metrics import Measure
+from hybridrec.experiment.schema import ExperimentConfig, PipelineUse
 from hybridrec.plugin import Options
-from hybridrec.registry.discovery import Registry
-from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.stages.component import Component
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -91,6 +84,8 @@ class Experiment:
     pipelines: dict[str, PipelinePlan]
     aims: tuple[Aim, ...]
     notes: tuple[str, ...] = ()
+    validation: bool = False
+    """Measure on validation queries from inside the training parts; no test query is touched."""
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -110,279 +105,5 @@ class Experiment:
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...] = ()) -> Experiment:
-    """Read, override and check an experiment file; raises ConfigError with file, line and key path."""
-    from hybridrec.experiment import documents
-
-    document = documents.load(path)
-    for assignment in assignments:
-        document.set(assignment)
-    return check(document, registry, path.resolve().parent)
-
-
-def check(document: Document, registry: Registry, base: Path) -> Experiment:
-    """Check a document; relative paths in it start at `base`."""
-    return _Checker(document, registry, base).experiment()
-
-
-class _Checker:
-    """Resolves the names of one document against the registry; errors carry the place in the file."""
-
-    def __init__(self, document: Document, registry: Registry, base: Path) -> None:
-        self.document = document
-        self.registry = registry
-        self.context = {"base": base}
-        self.notes: list[str] = []
-
-    def experiment(self) -> Experiment:
-        content = dict(self.document.content)
-        # A component whose label is its name need not say `use`.
-        if isinstance(content.get("components"), dict):
-            content["components"] = {
-                label: {"use": label, **(use or {})} if use is None or isinstance(use, dict) else use
-                for label, use in content["components"].items()
-            }
-        config = self.validate(ExperimentConfig, content, ())
-        reader = self.plugin(self.registry.reader, config.data.reader, config.data.options, ("data",), "reader")
-        splitter = self.plugin(self.registry.splitter, config.split.use, config.split.options, ("split",), "use")
-        components = {
-            label: self.component(label, use, ("components", label)) for label, use in config.components.items()
-        }
-        for name, pipeline in config.pipelines.items():
-            self.add_fallbacks(components, name, pipeline)
-        plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
-        if config.compare.singles:
-            plans.update(self.singles(config, components, plans))
-        return Experiment(
-            config=config,
-            reader=reader,
-            splitter=splitter,
-            components=components,
-            pipelines=plans,
-            aims=tuple(self.aims(config)),
-            notes=tuple(self.notes),
-        )
-
-    def validate(self, model: type[M], content: Mapping[str, Any], path: KeyPath) -> M:
-        """Validate against a model; the first mistake becomes a ConfigError."""
-        try:
-            return model.model_validate(content, context=self.context)
-        except ValidationError as error:
-            raise self.mistake(error, model, path) from None
-
-    def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
-        """All problems of a validation error as one message, a line each."""
-        lines = []
-        for problem in error.errors(include_url=False):
-            location = tuple(part for part in problem["loc"] if part not in ("[key]",))
-            place = (*path, *self.in_document(path, location))
-            what = problem["msg"].removeprefix("Value error, ")
-            if problem["type"] == "extra_forbidden":
-                what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
-            elif problem["type"] == "missing":
-                what = "this key is required"
-            else:
-                what = f"{what}, got {problem['input']!r:.60}"
-            lines.append(f"{self.document.where(place)}: {what}")
-        return ConfigError("\n".join(dict.fromkeys(lines)))
-
-    def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
-        """`location` without the tags that pydantic adds for the members of unions."""
-        here: Any = self.document.content
-        for part in path:
-            here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None  # type: ignore[index]
-        kept: list[str | int] = []
-        for index, part in enumerate(location):
-            known = isinstance(here, (dict, list)) and _has(here, part)
-            if known or (index == len(location) - 1 and not _is_tag(part)):
-                kept.append(part)
-            if known:
-                here = here[part]
-        return tuple(kept)
-
-    def fail(self, path: KeyPath, message: str) -> ConfigError:
-        """An error at a place in the document."""
-        return ConfigError(f"{self.document.where(path)}: {message}")
-
-    def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
-        """Find a plugin class by name and make an instance with validated options."""
-        cls = self.found(find, name, (*path, key))
-        return cls(self.validate(cls.Config, options, path))
-
-    def found(self, find: Any, name: str, path: KeyPath) -> Any:
-        """Ask the registry; its errors get the place in the file."""
-        try:
-            return find(name)
-        except HybridrecError as error:
-            raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
-
-    def component(self, label: str, use: Use, path: KeyPath) -> Spec:
-        """A component with validated options, whose libraries are there."""
-        cls = self.found(self.registry.component, use.use, (*path, "use"))
-        spec = Spec(label, cls, self.validate(cls.Config, use.options, path))
-        self.require(spec, path)
-        return spec
-
-    def require(self, spec: Spec, path: KeyPath) -> None:
-        """Refuse a component whose optional library is not installed."""
-        for module in spec.cls.requires:
-            if importlib.util.find_spec(module) is None:
-                hint = spec.cls.install_hint or f"pip install {module}"
-                message = f"'{spec.cls.name}' needs the library '{module}', which is not installed: {hint}"
-                raise MissingDependencyError(f"{self.document.where(path)}: {message}")
-
-    def add_fallbacks(self, components: dict[str, Spec], name: str, pipeline: PipelineUse) -> None:
-        """A fallback that is no label is a component used with its defaults."""
-        for index, label in enumerate(pipeline.fallback):
-            if label not in components:
-                path: KeyPath = ("pipelines", name, "fallback", index)
-                if label not in self.registry.names("components"):
-                    known = {*components, *self.registry.names("components")}
-                    raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
-                components[label] = self.component(label, Use(use=label), path)
-
-    def pipeline(
-        self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, Spec]
-    ) -> PipelinePlan:
-        """A pipeline whose labels exist, stand in the right stage, and serve its targets."""
-        path: KeyPath = ("pipelines", name)
-        for index, generator in enumerate(use.generators):
-            place = (*path, "generators", index, "from")
-            self.role(components, generator.source, Generator, "generator", place)
-        for index, label in enumerate(use.scorers):
-            self.role(components, label, Scorer, "scorer", (*path, "scorers", index))
-        for index, label in enumerate(use.fallback):
-            self.role(components, label, Generator, "generator", (*path, "fallback", index))
-        sources = [generator.source for generator in use.generators]
-        for index, label in enumerate(sources):
-            if label in sources[:index]:
-                raise self.fail((*path, "generators", index, "from"), f"'{label}' already generates here")
-        for target in config.targets:
-            if not any(target in components[label].create().targets for label in [*sources, *use.fallback]):
-                raise self.fail(path, f"none of its generators recommends the target '{target}'")
-        plan = PipelinePlan(name, use, self.rerankers(use, config, path))
-        self.opinions(plan, components)
-        return plan
-
-    def role(self, components: dict[str, Spec], label: str, role: type, word: str, path: KeyPath) -> None:
-        """The label must exist and be of that stage."""
-        if label not in components:
-            raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
-        cls = components[label].cls
-        if not issubclass(cls, role):
-            fitting = [other for other, spec in components.items() if issubclass(spec.cls, role)]
-            message = f"'{label}' ({cls.name}) is no {word}; {word}s here: {', '.join(fitting) or 'none'}"
-            raise self.fail(path, message)
-
-    def rerankers(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> dict[Target, tuple[Spec, ...]]:
-        """The chain of re-rankers for each target."""
-        by_target = use.rerank if isinstance(use.rerank, dict) else dict.fromkeys(config.targets, use.rerank)
-        for target in by_target:
-            if target not in config.targets:
-                raise self.fail((*path, "rerank", target), f"'{target}' is not among the targets of this experiment")
-        chains: dict[Target, tuple[Spec, ...]] = {}
-        for target in config.targets:
-            start: KeyPath = (*path, "rerank", target) if isinstance(use.rerank, dict) else (*path, "rerank")
-            chains[target] = tuple(
-                self.reranker(index, item, (*start, index)) for index, item in enumerate(by_target.get(target, []))
-            )
-        return chains
-
-    def reranker(self, index: int, use: Use, path: KeyPath) -> Spec:
-        """One re-ranker of a chain; its label tells chains with the same component twice apart."""
-        spec = self.component(f"{use.use}-{index + 1}", use, path)
-        if not issubclass(spec.cls, Reranker):
-            raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
-        return spec
-
-    def opinions(self, plan: PipelinePlan, components: dict[str, Spec]) -> None:
-        """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
-        columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
-        for target, chain in plan.rerankers.items():
-            serving = [label for label in columns if target in components[label].create().targets]
-            path: KeyPath = ("pipelines", plan.name, "rerank")
-            if not chain and len(serving) > 1:
-                names = ", ".join(serving)
-                raise self.fail(("pipelines", plan.name), f"{names} give scores for {target}: say under `rerank` "
-                                "how they are fused, for example [{use: weighted}]")  # fmt: skip
-            for index, spec in enumerate(chain):
-                weights = getattr(spec.options, "weights", None)
-                unknown = [label for label in weights if label not in columns] if isinstance(weights, dict) else []
-                if unknown:
-                    message = f"no generator or scorer here is '{unknown[0]}': {did_you_mean(unknown[0], columns)}"
-                    place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
-                    raise self.fail((*place, "weights", unknown[0]), message)
-
-    def singles(
-        self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
-    ) -> Iterator[tuple[str, PipelinePlan]]:
-        """One reference arm per declared component: alone, behind the ladder of the first pipeline."""
-        first = next(iter(config.pipelines.values()))
-        depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
-        for label in config.components:
-            if not issubclass(components[label].cls, Generator):
-                self.notes.append(f"'{label}' generates no candidates and is no reference arm of its own")
-                continue
-            if label in plans:
-                raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
-            alone = PipelineUse.model_validate(
-                {"generators": [{"from": label, "k": depth}]}
-                | {key: getattr(first, key) for key in ("fallback", "seen", "allow", "block")}
-            )
-            yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
-
-    def aims(self, config: ExperimentConfig) -> Iterator[Aim]:
-        """The metrics with their targets; slates must be long enough for every cut-off."""
-        for index, name in enumerate(config.compare.metrics):
-            path: KeyPath = ("compare", "metrics", index)
-            target: Target = "tags" if name.startswith("tags/") else "items"
-            if target not in config.targets:
-                raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
-            try:
-                measure = parse_metric(name.removeprefix("tags/"), self.registry.metrics())
-            except ConfigError as error:
-                raise self.fail(path, str(error)) from None
-            if measure.k is not None and measure.k > config.targets[target]:
-                raise self.fail(
-                    path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
-                )
-            yield Aim(target, measure)
-        control = config.compare.control
-        if control is not None and control not in config.pipelines:
-            message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
-            raise self.fail(("compare", "control"), message)
-
-
 def _plain(options: Options) -> dict[str, Any]:
     return options.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _has(container: Any, part: str | int) -> bool:
-    if isinstance(container, list):
-        return isinstance(part, int) and part < len(container)
-    return part in container
-
-
-def _is_tag(part: str | int) -> bool:
-    """Pydantic names the member of a union in the location of an error."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict"))
-
-
-def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
-    """The keys that are valid in a (nested) model."""
-    members = _models(model)
-    for part in location:
-        below: list[type[BaseModel]] = []
-        for member in members:
-            for name, field in member.model_fields.items():
-                if part in (name, field.alias):
-                    below += _models(field.annotation)
-        members = below or members
-    return {field.alias or name for member in members for name, field in member.model_fields.items()}
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `dict[str, A] | list[B] | None`."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in typing.get_args(annotation) for model in _models(inner)]

@@ -11,6 +11,7 @@ import yaml
 from hybridrec.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
+_MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "merge"))
 MAX_NODES = 100_000
 """More nodes than this after expanding aliases is an attack or an accident, not a config."""
 
@@ -37,20 +38,15 @@ class Document:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {assignment}: the value is not valid YAML ({_problem(error)})") from None
-        parts: list[str | int] = [int(part) if part.isdigit() else part for part in key.split(".")]
-        here = self.content
-        for depth, part in enumerate(parts[:-1]):
-            here = _step(here, part, assignment, dotted(tuple(parts[:depth])))
-        last = parts[-1]
-        if isinstance(here, list) and not (isinstance(last, int) and last < len(here)):
-            raise ConfigError(f"--set {assignment}: {dotted(tuple(parts[:-1]))} is a list of {len(here)}")
-        if not isinstance(here, (dict, list)):
-            raise ConfigError(f"--set {assignment}: {dotted(tuple(parts[:-1]))} is not a mapping")
-        here[last if isinstance(here, list) else str(last)] = value  # type: ignore[index]
+        value = _value(text, f"--set {assignment}").content
+        *above, last = key.split(".")
+        here: Any = self.content
+        for depth, part in enumerate(above):
+            place = _place(here, part, f"--set {assignment}: {'.'.join(above[:depth])}")
+            if isinstance(here, dict) and here.get(part) is None:
+                here[part] = {}
+            here = here[place]
+        here[_place(here, last, f"--set {assignment}: {'.'.join(above)}")] = value
 
 
 def load(path: Path) -> Document:
@@ -68,6 +64,14 @@ def load(path: Path) -> Document:
 
 def parse(text: str, source: str) -> Document:
     """Like `load`, from text; `source` stands in the messages."""
+    document = _value(text, source)
+    if not isinstance(document.content, dict):
+        raise ConfigError(f"{source}: expected a mapping of keys at the top, for example `name: my-experiment`")
+    return document
+
+
+def _value(text: str, source: str) -> Document:
+    """Any YAML value, safely."""
     document = Document(source, None)
     try:
         loader = yaml.SafeLoader(text)
@@ -76,8 +80,8 @@ def parse(text: str, source: str) -> Document:
             document.content = _Builder(loader, document).build(node, ())
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not valid YAML ({_problem(error)})") from None
-    if not isinstance(document.content, dict):
-        raise ConfigError(f"{source}: expected a mapping of keys at the top, for example `name: my-experiment`")
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply") from None
     return document
 
 
@@ -99,31 +103,50 @@ class _Builder:
         self.open: set[int] = set()
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
-        line = node.start_mark.line + 1
-        self.document.lines.setdefault(path, line)
+        self.document.lines.setdefault(path, node.start_mark.line + 1)
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise ConfigError(f"{self.document.source}: more than {MAX_NODES} values after expanding aliases")
         if id(node) in self.open:
-            raise ConfigError(f"{self.document.source}:{line}: an alias contains itself")
+            raise self._error(node, "an alias contains itself")
         self.open.add(id(node))
         try:
-            if isinstance(node, yaml.MappingNode):
+            if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
                 return self._mapping(node, path)
-            if isinstance(node, yaml.SequenceNode):
+            if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
                 return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
-            return self.loader.construct_object(node)
+            if isinstance(node, yaml.ScalarNode):
+                return self._scalar(node)
+            raise self._error(node, f"the tag {node.tag} is not allowed")
         finally:
             self.open.discard(id(node))
 
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return self.loader.construct_object(node)
+        except (ValueError, KeyError, IndexError):  # what PyYAML lets through: `!!int x`, the date 2020-13-01
+            raise self._error(node, f"'{node.value}' is no valid {node.tag.rsplit(':', 1)[-1]}") from None
+
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         self._refuse_duplicates(node)
-        self.loader.flatten_mapping(node)  # the merge key `<<`
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        # Merged keys come first, so that the mapping's own keys, and their lines, win.
+        for key_node, value_node in sorted(node.value, key=lambda pair: pair[0].tag != _MERGE):
+            if key_node.tag == _MERGE:
+                result = self._merged(value_node, path)
+                continue
             key = self._key(key_node)
             self.document.lines[(*path, key)] = key_node.start_mark.line + 1
             result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
+        """What the merge key `<<` brings: a mapping, or several of which the first one wins."""
+        result: dict[str, Any] = {}
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(source, yaml.MappingNode):
+                raise self._error(source, "`<<` takes a mapping or a list of mappings")
+            result = self.build(source, path) | result
         return result
 
     def _refuse_duplicates(self, node: yaml.MappingNode) -> None:
@@ -131,28 +154,27 @@ class _Builder:
         for key_node, _ in node.value:
             key, line = self._key(key_node), key_node.start_mark.line + 1
             if key in seen:
-                first = f"first on line {seen[key]}"
-                raise ConfigError(f"{self.document.source}:{line}: the key '{key}' stands here twice ({first})")
+                raise self._error(key_node, f"the key '{key}' stands here twice (first on line {seen[key]})")
             seen[key] = line
 
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise ConfigError(f"{self.document.source}:{node.start_mark.line + 1}: a key must be plain text")
+            raise self._error(node, "a key must be plain text")
         return str(node.value)
 
+    def _error(self, node: yaml.Node, message: str) -> ConfigError:
+        return ConfigError(f"{self.document.source}:{node.start_mark.line + 1}: {message}")
 
-def _step(here: Any, part: str | int, assignment: str, path: str) -> Any:
-    """One key down, creating a missing mapping."""
-    if isinstance(here, list):
-        if isinstance(part, int) and part < len(here):
-            return here[part]
-        raise ConfigError(f"--set {assignment}: {path} is a list of {len(here)}, '{part}' is no place in it")
+
+def _place(here: Any, part: str, what: str) -> str | int:
+    """A part of a dotted path as a key of the mapping, or an index of the list, that `here` is."""
     if isinstance(here, dict):
-        found = here.setdefault(str(part), {})
-        if found is None:
-            found = here[str(part)] = {}
-        return found
-    raise ConfigError(f"--set {assignment}: {path} is not a mapping")
+        return part
+    if not isinstance(here, list):
+        raise ConfigError(f"{what} is not a mapping")
+    if not (part.isascii() and part.isdecimal() and int(part) < len(here)):
+        raise ConfigError(f"{what} is a list of {len(here)}, '{part}' is no place in it")
+    return int(part)
 
 
 def _problem(error: yaml.YAMLError) -> str:

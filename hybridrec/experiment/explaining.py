@@ -26,7 +26,7 @@ class Explanation:
     rung: str
     """Who served the query."""
     sources: tuple[str, ...]
-    """Generators that proposed the id; the rung alone if it came from the fallback."""
+    """Generators that proposed the id; "fallback" if none did."""
     opinions: dict[str, tuple[float, int]]
     """Label -> (value, rank among the candidates, from 1), where the model has an opinion."""
     contributions: dict[str, float]
@@ -53,7 +53,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
             name=names[ids[position]],
             score=None if place == PADDING else float(slate.scores[0, position]),
             rung=rung,
-            sources=_sources(pool, place) or (rung,),
+            sources=_sources(pool, place),
             opinions=_opinions(pool, ranks, place),
             contributions={} if place == PADDING else {label: float(part[0, place]) for label, part in parts.items()},
         )
@@ -80,7 +80,7 @@ def _places(candidates: Ints, ids: Ints) -> list[int]:
 
 def _sources(pool: Pool, place: int) -> tuple[str, ...]:
     if place == PADDING:
-        return ()
+        return ("fallback",)
     return tuple(label for label in pool.generators if pool.proposed_by(label)[0, place])
 
 

@@ -21,6 +21,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
+from hybridrec.stages.checks import check_state
 from hybridrec.stages.component import Component
 
 
@@ -76,15 +77,19 @@ class Fitter:
         self.memory = memory
 
     def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
-        """All jobs done, in their order; jobs that come to the same key are fitted once."""
+        """All jobs done, in their order; jobs that come to the same key are fitted once.
+
+        Raises MemoryBudgetError before the first fit if one of them is too large.
+        """
         plan = list(jobs)
         keys = [fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
+        distinct = dict(zip(keys, plan, strict=True))
+        for key, (spec, part) in distinct.items():
+            if key not in self.store:
+                self.within_budget(spec, part)
         fitted: dict[str, Fitted] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            futures = [
-                pool.submit(self.fit_one, spec, part, key)
-                for key, (spec, part) in dict(zip(keys, plan, strict=True)).items()
-            ]
+            futures = [pool.submit(self.fit_one, spec, part, key) for key, (spec, part) in distinct.items()]
             try:
                 for future in as_completed(futures):
                     result = future.result()
@@ -115,22 +120,24 @@ class Fitter:
 
     def _train(self, spec: Spec, part: Part, key: str) -> Component:
         component = spec.create()
-        self.within_budget(component, spec, part)
         with _noting(spec, part, "fitting"):
             component.fit(part.train, label_rng(self.seed, spec.label))
             state = component.state()
+            check_state(state)
         self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
         return component
 
-    def within_budget(self, component: Component, spec: Spec, part: Part) -> None:
-        """Refuse a fit that would need more memory than allowed."""
-        need = component.memory(part.train)
+    def within_budget(self, spec: Spec, part: Part) -> int:
+        """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
+        with _noting(spec, part, "estimating the memory of"):
+            need = spec.create().memory(part.train)
         if need > self.memory:
             raise MemoryBudgetError(
                 f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
                 f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
                 f"or use a factor model such as als"
             )
+        return need
 
 
 def label_rng(seed: int, label: str) -> np.random.Generator:

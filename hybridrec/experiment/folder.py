@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import DataError
+from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.report import Report
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
     from hybridrec.experiment.run import Experimenter
 
-CONFIG, LOCK, REPORT = "config.yaml", "lock.json", "report.json"
+CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
-        """A run that was written earlier; raises DataError if there is none."""
+        """A run that was written earlier; raises DataError if there is none, StoreError if it is damaged."""
         path = Path(folder)
         try:
             text = (path / REPORT).read_text(encoding="utf-8")
@@ -45,19 +45,25 @@ class Run:
         try:
             return cls(path, Report.model_validate_json(text))
         except ValueError as error:
-            raise DataError(f"{path / REPORT} cannot be read: {error}") from None
+            raise StoreError(f"{path / REPORT} cannot be read: {error}") from None
 
     @property
     def lock(self) -> dict[str, Any]:
         """What the run was made with: hashes, versions, seeds, threads, and the fits that serve."""
-        content: dict[str, Any] = json.loads((self.folder / LOCK).read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads((self.folder / LOCK).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self.folder / LOCK} cannot be read: {error}") from None
         return content
 
     def per_query(self) -> pl.DataFrame:
         """One row per query and pipeline: unit, weight, segment, rung and every metric."""
         import polars as pl
 
-        return pl.read_parquet(self.folder / "per_query.parquet")
+        try:
+            return pl.read_parquet(self.folder / PER_QUERY)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise StoreError(f"{self.folder / PER_QUERY} cannot be read: {error}") from None
 
 
 def write(
@@ -101,7 +107,7 @@ def _write_files(
     }
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    _per_query(work, data.users).write_parquet(folder / "per_query.parquet", compression="zstd")
+    _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd")
     (folder / "slates").mkdir()
     for name, measured in work.measured.items():
         for target in work.experiment.config.targets:
@@ -132,9 +138,3 @@ def _frame(name: str, arm: Any, users: Vocabulary) -> pl.DataFrame:
         }
         | arm.values
     )
-
-
-def finished(runs: Path) -> Iterable[Run]:
-    """All whole runs below a folder, oldest first."""
-    for report in sorted(runs.glob(f"*/{REPORT}")):
-        yield Run.open(report.parent)

@@ -15,9 +15,9 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of an experiment file, for editors."""
     schema = ExperimentConfig.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
-    components = list(registry.classes("components"))
-    rerankers = [cls for cls in components if issubclass(cls, Reranker)]
-    others = [cls for cls in components if not issubclass(cls, Reranker)]
+    classes = list(registry.classes("components"))
+    rerankers = [cls for cls in classes if issubclass(cls, Reranker)]
+    others = [cls for cls in classes if not issubclass(cls, Reranker)]
     definitions["Component"] = _choice("use", others, definitions)
     # A component whose label is its name need not say `use`.
     definitions["Component"]["anyOf"].append({"type": "object", "not": {"required": ["use"]}})
@@ -25,10 +25,12 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     definitions["Reranker"] = _choice("use", rerankers, definitions)
     definitions["Split"] = _choice("use", registry.classes("splitters"), definitions)
     definitions["DataUse"] = _choice("reader", registry.classes("readers"), definitions)
-    schema["properties"]["components"]["additionalProperties"] = {"$ref": "#/$defs/Component"}
+    components = schema["properties"]["components"]
+    components["patternProperties"] = {key: {"$ref": "#/$defs/Component"} for key in components["patternProperties"]}
     schema["properties"]["split"] = {"$ref": "#/$defs/Split"}
     chain = {"type": "array", "items": {"$ref": "#/$defs/Reranker"}}
     rerank = definitions["PipelineUse"]["properties"]["rerank"]
+    rerank.pop("oneOf")
     rerank["anyOf"] = [chain, {"type": "object", "additionalProperties": chain}]
     definitions.pop("Use", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -14,13 +14,32 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold
 from hybridrec.data.transforms import k_core
 from hybridrec.experiment.asking import Asker, Question
-from hybridrec.experiment.assembly import NO_RERANKERS, Arm, Rerankers, jobs_of, parts_of, reranker_key, rules_of
+from hybridrec.experiment.assembly import (
+    NO_RERANKERS,
+    Arm,
+    Rerankers,
+    digest,
+    jobs_of,
+    parts_of,
+    reranker_key,
+    rules_of,
+)
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
-from hybridrec.experiment.fitting import Done, Fitted, Fitter, label_rng
+from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.component import Reranker
+from hybridrec.stages.pipeline import Rules
 
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
+
+    fold: Fold
+    inner: Fold | None
+    jobs: list[tuple[Spec, Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +65,26 @@ class Preparer:
     fitter: Fitter
     asker: Asker
 
-    def prepare(self, fold: Fold, done: Done = lambda _: None) -> Prepared:
-        """Fit and learn all that the pipelines need on this fold."""
+    def plan(self, fold: Fold) -> FoldPlan:
+        """What has to be done on this fold."""
         fold = self.thinned(fold)
         inner = self.inner(fold)
-        parts = parts_of(fold, inner)
-        jobs = list(jobs_of(self.experiment, parts))
-        fits = self.fitter.fit(jobs, done)
-        by_level: dict[str, dict[str, Fitted]] = {level: {} for level in parts}
-        for (spec, part), fit in zip(jobs, fits, strict=True):
+        return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
+
+    def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
+        """Carry the plan out: fit, learn, assemble."""
+        fold, inner = plan.fold, plan.inner
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
+        fits = self.fitter.fit(plan.jobs, done)
+        by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
+        for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms, learned = [], {}
-        for plan in self.experiment.pipelines.values():
-            rerankers, summary = self.rerankers(plan, fold, inner, by_level.get("base", {}))
-            arms.append(Arm(plan, by_level["final"], rules_of(plan, fold.train), rerankers))
+        for name, pipeline in self.experiment.pipelines.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level["base"])
+            arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if summary:
-                learned[plan.name] = summary
+                learned[name] = summary
         return Prepared(arms, fits, learned)
 
     def thinned(self, fold: Fold) -> Fold:
@@ -79,7 +102,7 @@ class Preparer:
         return self.experiment.splitter.inner(fold.train, rng)
 
     def rerankers(
-        self, plan: PipelinePlan, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
+        self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
     ) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
@@ -88,14 +111,14 @@ class Preparer:
         for target, specs in plan.rerankers.items():
             learner = None
             if inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                learner = _Learner(self.asker, Arm(plan, base, rules_of(plan, fold.train), NO_RERANKERS), inner, target)
+                learner = _Learner(self.asker, Arm(plan, base, rules, NO_RERANKERS), inner, target)
             chain = []
             for spec in specs:
                 reranker, key = self.reranker(spec, learner, fold)
                 chain.append(reranker)
                 keys.append(key)
                 if learner is not None:
-                    learner.pass_on(reranker)
+                    learner.pass_on(reranker, key)
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
@@ -125,18 +148,23 @@ class _Learner:
         self.arm = arm
         self.inner = inner
         self.target = target
-        self.key = fingerprint((arm.pool_key,), inner.queries, inner.truth[target], inner.universe, (target,))
-        self._before: list[Reranker] = []
+        self._asked = fingerprint(inner.queries, inner.truth[target], inner.weights, inner.universe, (target,))
+        self._before: list[tuple[Reranker, str]] = []
+
+    @property
+    def key(self) -> str:
+        """Everything that decides what the next re-ranker learns from."""
+        return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
 
     def teach(self, reranker: Reranker) -> None:
         """Let it learn on the pool as the re-rankers before it leave it."""
         queries, truth = self.inner.queries, self.inner.truth[self.target]
         question = Question(queries, self.target, 1, truth, self.inner.universe)
         pool = self.asker.pool_of(self.arm, question)
-        for earlier in self._before:
+        for earlier, _ in self._before:
             pool = earlier.rerank(queries, pool, pool.ids.shape[1])
         reranker.learn(queries, pool, truth, self.inner.weights)
 
-    def pass_on(self, reranker: Reranker) -> None:
+    def pass_on(self, reranker: Reranker, key: str) -> None:
         """The next re-ranker of the chain sees what this one did."""
-        self._before.append(reranker)
+        self._before.append((reranker, key))

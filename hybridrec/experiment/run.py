@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -116,7 +116,8 @@ class Experimenter:
         self.fitter = Fitter(store, config.seed, workers, config.memory)
         self.preparer = Preparer(experiment, self.fitter, self.asker)
         self.measured = {name: Measured() for name in experiment.pipelines}
-        self.fits: list[Fitted] = []
+        self.fits: list[FitReport] = []
+        self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
         self.samples: list[Sample] = []
         self.arms: dict[str, MeasuredArm] = {}
         self.seconds: dict[str, float] = {}
@@ -129,12 +130,15 @@ class Experimenter:
                 data = self.experiment.reader.read()
             for fold in self.folds(data):
                 self.ask(fold, self.prepare(fold))
-            with self.timing("evaluate"):
-                return self.report(data), data
+            return self.report(data), data
 
     def folds(self, data: Dataset) -> Iterator[Fold]:
         """The folds on which the experiment is evaluated; each asks something."""
-        for fold in self.experiment.splitter.split(data, label_rng(self.experiment.config.seed, "split")):
+        splitter, seed = self.experiment.splitter, self.experiment.config.seed
+        for fold in splitter.split(data, label_rng(seed, "split")):
+            if self.experiment.validation:
+                inner = splitter.inner(fold.train, label_rng(seed, f"validation queries of {fold.name}"))
+                fold = replace(inner, name=fold.name)
             if not len(fold.queries):
                 raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
             yield fold
@@ -148,7 +152,8 @@ class Experimenter:
 
     def prepare(self, fold: Fold) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
-        with self.timing("fit"), self.progress.task(f"fit {fold.name}", 0) as advance:
+        plan = self.preparer.plan(fold)
+        with self.timing("fit"), self.progress.task(f"fit {fold.name}", len(plan.jobs)) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
@@ -160,8 +165,8 @@ class Experimenter:
                     cached=fitted.cached,
                 )
 
-            prepared = self.preparer.prepare(fold, done)
-        self.fits += prepared.fits
+            prepared = self.preparer.prepare(plan, done)
+        self.fits += [_fit_report(fitted) for fitted in prepared.fits]
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned
         return prepared
@@ -188,9 +193,12 @@ class Experimenter:
     def report(self, data: Dataset) -> Report:
         """Means, intervals, comparison, and all that is known about how they came about."""
         config = self.experiment.config
-        sample = Sample.join(self.samples)
-        self.arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
-        pipelines = summarise(list(self.arms.values()), label_rng(config.seed, "intervals"), config.compare.resamples)
+        with self.timing("evaluate"):
+            sample = Sample.join(self.samples)
+            self.arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+            rng = label_rng(config.seed, "intervals")
+            pipelines = summarise(list(self.arms.values()), rng, config.compare.resamples)
+            comparison = self.comparison()
         for name, pipeline in pipelines.items():
             measured = self.measured[name]
             pipeline.single = self.experiment.pipelines[name].single
@@ -204,11 +212,11 @@ class Experimenter:
             config_hash=self.experiment.hash,
             data=DataReport.of(data),
             pipelines=pipelines,
-            comparison=self.comparison(),
+            comparison=comparison,
             statistics=StatisticsReport(resamples=config.compare.resamples, margin=config.compare.margin),
             seconds=self.seconds_report(),
-            environment=Environment.current(_PACKAGES),
-            fits=[_fit_report(fitted) for fitted in self.fits],
+            environment=Environment.current(self.distributions),
+            fits=self.fits,
             notes=list(self.experiment.notes),
         )
 

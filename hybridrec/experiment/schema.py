@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from hybridrec.arrays import Target
 from hybridrec.plugin import InputPath, Options
@@ -30,6 +30,8 @@ def as_list(value: object) -> object:
     return value if value is None or isinstance(value, list) else [value]
 
 
+Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
+"""Of labels, pipelines and experiments: they become names of files."""
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 
 
@@ -93,7 +95,10 @@ class PipelineUse(Options):
     """Who proposes candidates; their lists are merged."""
     scorers: list[str] = Field(default_factory=list)
     """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
-    rerank: list[Use] | dict[Target, list[Use]] = Field(default_factory=list)
+    rerank: Annotated[
+        Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
+        Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
+    ] = Field(default_factory=list)
     """Re-rankers, in order; one list for all targets, or one for each."""
     fallback: list[str] = Field(default_factory=lambda: ["tag-fallback", "popularity"])
     """Who serves queries that no generator served, and fills slates that stay short, in this order.
@@ -125,7 +130,7 @@ class Compare(Options):
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Name
     """Name of the experiment; the folder of a run begins with it."""
     seed: int = Field(0, ge=0)
     """Everything random is derived from it."""
@@ -135,11 +140,11 @@ class ExperimentConfig(Options):
     """Thinning of the training parts."""
     split: Use
     """How the data is cut into training and test."""
-    components: dict[str, Use] = Field(min_length=1)
+    components: dict[Name, Use] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
     targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """What is recommended and how long the slates are."""
-    pipelines: dict[str, PipelineUse] = Field(min_length=1)
+    pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Field(default_factory=Compare)
     """Metrics and comparison."""

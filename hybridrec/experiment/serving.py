@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import Query, QueryBatch, encode
 from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
-from hybridrec.experiment.asking import Asker
-from hybridrec.experiment.config import Experiment, load_experiment
+from hybridrec.experiment.asking import Asker, blocks
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.config import Experiment
 from hybridrec.experiment.explaining import Explanation, explain
 from hybridrec.experiment.fitting import Fitter
 from hybridrec.experiment.folder import CONFIG, Run
@@ -47,23 +49,27 @@ class Recommender:
         Raises ConfigError for an unknown pipeline or target. `Slate.to_frame` gives external ids.
         """
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
-        return self.pipeline(pipeline).slate(batch, self._target(target), self._length(n, target))
+        chosen, length = self.pipeline(pipeline), self._length(n, target)
+        parts = blocks(batch, 1, self.experiment.config.memory)
+        return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
     ) -> list[Explanation]:
         """The slate of one query with sources, ranks and contributions of each item."""
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
-        return explain(chosen, batch, self._target(target), length, self.data)
+        return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
         """Queries as arrays; a user named without history, tags or text brings those of the training data."""
-        users = self.data.users.encode([query.user or "" for query in queries])
-        bare = np.array([query.user is not None and not (query.items or query.tags or query.text) for query in queries])
-        profiled = bare & (users != PADDING)
-        stated = [query for query, known in zip(queries, profiled, strict=True) if not known]
-        both = QueryBatch.stack([self.data.queries(users[profiled]), encode(stated, self.data)])
-        return both.take(np.argsort(np.argsort(~profiled, kind="stable")))
+        stated = encode(queries, self.data)
+        bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
+        bare &= stated.users != PADDING
+        profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
+        asked = stated.take(profiled)
+        profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked)
+        both = QueryBatch.stack([profiles, stated.take(others)])
+        return both.take(np.argsort(np.concatenate([profiled, others])))
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """A pipeline by name; by default the last one, which is the one compared with the control."""
@@ -73,16 +79,13 @@ class Recommender:
             raise ConfigError(f"no pipeline is named '{name}': {did_you_mean(name, self.pipelines)}")
         return self.pipelines[name]
 
-    def _target(self, target: Target) -> Target:
-        if target not in self.experiment.config.targets:
-            served = ", ".join(self.experiment.config.targets)
-            raise ConfigError(f"the run does not recommend {target}; it recommends {served}")
-        return target
-
     def _length(self, n: int | None, target: Target) -> int:
+        targets = self.experiment.config.targets
+        if target not in targets:
+            raise ConfigError(f"the run does not recommend {target}; it recommends {', '.join(targets)}")
         if n is not None and n < 1:
             raise ConfigError(f"n is {n}; ask for at least one recommendation")
-        return n or self.experiment.config.targets[self._target(target)]
+        return n or targets[target]
 
 
 def load(run: Run | Path | str, *, store: Store | None = None, registry: Registry | None = None) -> Recommender:
@@ -103,4 +106,4 @@ def load(run: Run | Path | str, *, store: Store | None = None, registry: Registr
     with threadpool_limits(limits=1):
         fitter = Fitter(store, config.seed, config.workers or 1, config.memory)
         preparer = Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
-        return Recommender(experiment, data, preparer.prepare(everything(data)))
+        return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))

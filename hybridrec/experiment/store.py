@@ -1,9 +1,9 @@
 """A content-addressed store of named arrays: what was fitted once is never fitted again.
 
 One artifact is a folder named by its key: `<n>.npy` files and a `manifest.json` with their names and
-checksums. It is written under a temporary name, synced, and renamed, so that at any moment an artifact
-is either whole or absent; of two processes that write the same key the first wins and the other's copy,
-equal by construction, is dropped.
+checksums. It is written under a temporary name, synced, and renamed, and renamed again before it is
+removed, so that at any moment it is either whole or absent; of two processes that write the same key
+the first wins and the other's copy, equal by construction, is dropped.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -65,15 +66,12 @@ class Store:
         """
         path = self._path(key)
         try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+            manifest = _manifest(path)
         except FileNotFoundError:
             return None
-        except (ValueError, OSError) as error:
-            raise StoreError(f"{path}: the manifest cannot be read ({error})") from None
-        if manifest.get("format") != FORMAT:
-            raise StoreError(f"{path}: written in format {manifest.get('format')}, this version reads {FORMAT}")
         state = {name: _read(path / entry["file"], entry["checksum"]) for name, entry in manifest["arrays"].items()}
-        os.utime(path / MANIFEST)
+        with suppress(OSError):  # removed by another process meanwhile, or a store that may only be read
+            os.utime(path / MANIFEST)
         return state
 
     def find(self, key: str) -> State | None:
@@ -90,14 +88,17 @@ class Store:
         if key in self:
             return
         final.parent.mkdir(parents=True, exist_ok=True)
-        partial = final.parent / f".{key}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+        partial = _hidden(final)
         partial.mkdir()
         try:
             arrays = {}
             for number, (name, array) in enumerate(sorted(state.items())):
                 file = f"{number}.npy"
+                if array.dtype.hasobject:
+                    raise StoreError(f"'{name}' is an array of Python objects, which cannot be stored")
                 arrays[name] = {"file": file, "checksum": _write(partial / file, array)}
-            manifest = {"format": FORMAT, "key": key, "about": about or {}, "arrays": arrays}
+            content = {"key": key, "about": about or {}, "arrays": arrays}
+            manifest = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
             _sync(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
             _publish(partial, final)
         except BaseException:
@@ -105,8 +106,12 @@ class Store:
             raise
 
     def drop(self, key: str) -> None:
-        """Remove an artifact, damaged or not."""
-        shutil.rmtree(self._path(key), ignore_errors=True)
+        """Remove an artifact, damaged or not; nothing happens if there is none."""
+        path = self._path(key)
+        doomed = _hidden(path)
+        with suppress(OSError):
+            path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
     def artifacts(self) -> list[Artifact]:
         """All whole artifacts, least recently used first."""
@@ -116,22 +121,23 @@ class Store:
             if path.name.startswith("."):
                 continue
             try:
-                about = json.loads(manifest.read_text(encoding="utf-8")).get("about", {})
+                about = _manifest(path)["about"]
                 size = sum(file.stat().st_size for file in path.iterdir())
                 found.append(Artifact(path.name, path, size, manifest.stat().st_mtime, about))
-            except (OSError, ValueError):
+            except (OSError, StoreError):
                 continue  # being removed by another process, or damaged: get() will say so
         return sorted(found, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
         """Remove what was not used for `older_than` seconds, then the least recently used above `keep_bytes`.
 
-        Returns what was removed. Leftovers of writers that were killed more than a day ago go too.
+        Returns what was removed. Leftovers of processes that were killed more than a day ago go too.
         """
         now = time.time()
         for partial in self.folder.glob("??/.*"):
-            if now - partial.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(partial, ignore_errors=True)
+            with suppress(OSError):  # its owner is done with it
+                if now - partial.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(partial, ignore_errors=True)
         artifacts = self.artifacts()
         excess = sum(artifact.bytes for artifact in artifacts) - keep_bytes
         removed = []
@@ -143,10 +149,33 @@ class Store:
         return removed
 
 
+def _hidden(final: Path) -> Path:
+    """A name of its own beside an artifact, for what is being written or removed."""
+    return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The checked content of an artifact's manifest; FileNotFoundError if there is none."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        version, checksum, content = (manifest[name] for name in ("format", "checksum", "content"))
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise StoreError(f"{path}: the manifest cannot be read ({error})") from None
+    if version != FORMAT:
+        raise StoreError(f"{path}: written in format {version}, this version reads {FORMAT}")
+    if _json_checksum(content) != checksum:
+        raise StoreError(f"{path}: damaged (the checksum of the manifest differs)")
+    return cast(dict[str, Any], content)
+
+
+def _json_checksum(content: object) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def _write(path: Path, array: np.ndarray[Any, Any]) -> str:
     """Write one array, synced; returns its checksum."""
-    if array.dtype.hasobject:
-        raise StoreError(f"{path.name}: an array of Python objects cannot be stored")
     with path.open("wb") as file:
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
         file.flush()
@@ -178,13 +207,16 @@ def _sync(path: Path, content: bytes) -> None:
 
 def _publish(partial: Path, final: Path) -> None:
     """Rename into place; if another writer was first, its artifact stays."""
-    try:
-        partial.rename(final)
-    except OSError:
-        if not (final / MANIFEST).exists():
-            raise
-        shutil.rmtree(partial, ignore_errors=True)
-        return
+    for attempts_left in reversed(range(10)):
+        try:
+            partial.rename(final)
+            break
+        except OSError:
+            if (final / MANIFEST).exists():
+                shutil.rmtree(partial, ignore_errors=True)
+                return
+            if not attempts_left:  # else somebody removed it between the rename and the look
+                raise
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +36,7 @@ class Provider:
     module: str
     distribution: str
     version: str
-    error: Exception | None = None
+    error: BaseException | None = None
     offers: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -72,9 +73,8 @@ class Registry:
         )
         try:
             module = entry_point.load()
-            self._register(module, entry_point.name)
-            offers = [_Offer(cls, provider) for cls in _offered(self.manager, module)]
-        except Exception as error:  # a broken plugin must not take the others with it
+            offers = [_Offer(cls, provider) for cls in self._register(module, entry_point.value)]
+        except (Exception, SystemExit) as error:  # a broken plugin must not take the others with it
             provider.error = error
             return provider
         for offer in offers:
@@ -83,13 +83,20 @@ class Registry:
             self._offers[kind].setdefault(offer.cls.name, []).append(offer)
         return provider
 
-    def _register(self, module: object, name: str) -> None:
+    def _register(self, module: object, name: str) -> list[type[Plugin]]:
+        """The classes of a plugin module, which listens to hooks from now on; nothing of it stays if it is broken.
+
+        It is registered by the name of the module: two distributions may call their entry points alike.
+        """
         if self.manager.has_plugin(name):
-            raise PluginError(f"another plugin is already registered under the entry-point name '{name}'")
+            raise PluginError(f"the module {name} is registered by another entry point already")
         try:
             self.manager.register(module, name)
             self.manager.check_pending()  # a misspelt hook is an error, not a silence
-        except Exception:
+            if not self.manager.get_hookcallers(module):
+                raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
+            return list(_offered(self.manager, module))
+        except (Exception, SystemExit):
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
             raise
@@ -131,6 +138,10 @@ class Registry:
         """The splitter class of this name, or an error that says what there is."""
         return self._get("splitters", name)
 
+    def metric(self, name: str) -> type[Metric]:
+        """The metric class of this name, or an error that says what there is."""
+        return self._get("metrics", name)
+
     def metrics(self) -> dict[str, type[Metric]]:
         """All metric classes by name."""
         return {cls.name: cls for cls in self.classes("metrics")}
@@ -149,7 +160,8 @@ class Registry:
         message = f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}"
         if self.broken:
             causes = "; ".join(f"{p}: {type(p.error).__name__}: {p.error}" for p in self.broken)
-            raise ConfigError(f"{message}. It may belong to a plugin that could not be loaded: {causes}")
+            wanted = f"{message}. It may belong to a plugin that could not be loaded: {causes}"
+            raise ConfigError(wanted) from self.broken[0].error
         raise ConfigError(message)
 
 
@@ -160,13 +172,19 @@ def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plu
         for impl in getattr(manager.hook, hook).get_hookimpls():
             if impl.plugin is not module:
                 continue
-            for cls in impl.function():
+            classes = impl.function()
+            if not isinstance(classes, Iterable) or isinstance(classes, str):
+                raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
+            for cls in classes:
                 if not (isinstance(cls, type) and issubclass(cls, Plugin)):
                     raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
                 if _kind(cls) != kind:
                     raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{_kind(cls)}")
                 if not isinstance(getattr(cls, "name", None), str):
                     raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
+                if inspect.isabstract(cls):
+                    missing = ", ".join(sorted(cls.__abstractmethods__))
+                    raise PluginError(f"{cls.__name__} does not implement {missing}")
                 yield cls
 
 

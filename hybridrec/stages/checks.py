@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints
+from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.errors import PluginError
 from hybridrec.stages.component import Candidates
 
@@ -24,9 +24,10 @@ def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> No
     _check_array("candidates: ids", ids, np.int32, (queries, k))
     _check_array("candidates: scores", scores, np.float32, (queries, k))
     padding = ids == PADDING
+    ascending = np.sort(ids, axis=1)
     _refuse("candidates: id {0} of query {1} is not in the vocabulary of " + str(n), (ids < PADDING) | (ids >= n), ids)
     _refuse("candidates: id {0} of query {1} stands after padding", _fell(padding), ids)
-    _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ids) & ~padding, ids)
+    _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ascending), ascending)
     _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
     _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
     _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
@@ -40,6 +41,15 @@ def check_scores(scores: Floats, ids: Ints) -> None:
     _check_array("scores", scores, np.float32, ids.shape)
     _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
     _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
+
+
+def check_state(state: State) -> None:
+    """Refuse a state that is not made of named arrays without Python objects."""
+    for name, array in state.items():
+        if not isinstance(array, np.ndarray):
+            raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")
+        if array.dtype.hasobject:
+            raise PluginError(f"state: '{name}' is an array of Python objects, which cannot be stored")
 
 
 def _check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
@@ -65,14 +75,10 @@ def _fell(flags: Bools) -> Bools:
     return result
 
 
-def _repeats(ids: Ints) -> Bools:
-    """Where an id stands that its row already had."""
-    order = np.argsort(ids, axis=1, kind="stable")
-    ascending = np.take_along_axis(ids, order, axis=1)
-    again = np.zeros(ids.shape, bool)
-    again[:, 1:] = ascending[:, 1:] == ascending[:, :-1]
-    result = np.empty(ids.shape, bool)
-    np.put_along_axis(result, order, again, axis=1)
+def _repeats(ascending: Ints) -> Bools:
+    """Where a sorted row has the id again that it had just before, padding aside."""
+    result = np.zeros(ascending.shape, bool)
+    result[:, 1:] = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] != PADDING)
     return result
 
 

@@ -17,9 +17,12 @@ from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Exclude:
-    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query."""
+    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query.
+
+    Equal only to itself, so that it can be part of a key.
+    """
 
     rows: Sparse | None = None
     ids: Bools | None = None

@@ -24,36 +24,91 @@ def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
 
     Entries of -inf or NaN are never chosen; rows with fewer than k others are padded with (-1, NaN).
     """
-    n = scores.shape[1]
-    usable = np.where(np.isnan(scores), -np.inf, scores)
-    ids = order(usable) if k >= n else _select(usable, k)
-    best = np.take_along_axis(usable, ids, axis=1)
-    dead = np.isneginf(best)
+    ids = best(scores, k)
+    found = np.take_along_axis(scores, ids, axis=1)
+    chosen = found > -np.inf
     out_ids = np.full((len(scores), k), PADDING, np.int32)
     out_scores = np.full((len(scores), k), np.nan, np.float32)
     width = ids.shape[1]
-    out_ids[:, :width] = np.where(dead, PADDING, ids)
-    out_scores[:, :width] = np.where(dead, np.nan, best)
+    out_ids[:, :width] = np.where(chosen, ids, PADDING)
+    out_scores[:, :width] = np.where(chosen, found, np.nan)
     return out_ids, out_scores
 
 
-def _select(scores: Floats, k: int) -> Ints:
-    """Columns of the k best entries of each row, best first; exact, also where the k-th place is tied."""
+def best(scores: Floats, k: int) -> Ints:
+    """Columns of the k best entries of each row (all, if there are fewer), best first: int32 [Q, min(k, N)].
+
+    Exact, also where the k-th place is tied. Entries of -inf and NaN come last, in any order.
+    """
     n = scores.shape[1]
-    threshold = np.partition(scores, n - k, axis=1)[:, n - k, None]
-    # All above the threshold are in; of those equal to it, the lowest ids fill what is left.
-    above = scores > threshold
-    level = scores == threshold
-    room = k - above.sum(axis=1, keepdims=True)
-    chosen = above | (level & (np.cumsum(level, axis=1, dtype=np.int32) <= room))
-    ids = np.nonzero(chosen)[1].reshape(len(scores), k)
-    ranking = order(np.take_along_axis(scores, ids, axis=1))
-    return np.take_along_axis(ids, ranking, axis=1).astype(np.int32)
+    if k >= n:
+        return order(scores)
+    keys = np.empty((len(scores), k), np.uint64)
+    step = max(_CACHED // n, 1)
+    for start in range(0, len(scores), step):
+        rows = slice(start, start + step)
+        keys[rows] = np.partition(_contenders(scores[rows], k), k - 1, axis=1)[:, :k]
+    keys.sort(axis=1)
+    return _columns(keys)
 
 
 def order(scores: Floats) -> Ints:
     """Columns of each row from best to worst, NaN last, ties in column order: int32, shape of `scores`."""
-    return np.argsort(-scores, axis=1, kind="stable").astype(np.int32)
+    keys = _keys(scores, np.arange(scores.shape[1]))
+    keys.sort(axis=1)
+    return _columns(keys)
+
+
+def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
+    """Keys of some entries of each row, the k best among them.
+
+    Every `groups`-th column makes a group. The k best entries lie in the k groups with the highest
+    maxima: any other group stands behind k groups with a better entry each. Maxima are cheap, ranking
+    is not, and this leaves little to rank.
+    """
+    n = scores.shape[1]
+    rounds = int(np.sqrt(n / k) / 2)
+    if rounds < 3:  # the groups would be as many as the columns
+        return _keys(scores, np.arange(n))
+    groups = n // rounds
+    grouped = scores[:, : rounds * groups].reshape(len(scores), rounds, groups)
+    maxima = _keys(np.fmax.reduce(grouped, axis=1), np.arange(groups))
+    maxima.partition(k, axis=1)
+    last, next_best = maxima[:, :k].max(axis=1) >> _HALF, maxima[:, k] >> _HALF
+    if ((last == next_best) & (last < _NEVER)).any():  # which of the tied groups has the lowest id is unknown
+        return _keys(scores, np.arange(n))
+    members = _columns(maxima[:, None, :k]) + np.arange(0, rounds * groups, groups, dtype=np.int32)[:, None]
+    rest = np.broadcast_to(np.arange(rounds * groups, n, dtype=np.int32), (len(scores), n - rounds * groups))
+    columns = np.concatenate((members.reshape(len(scores), -1), rest), axis=1)
+    return _keys(np.take_along_axis(scores, columns, axis=1), columns)
+
+
+_CACHED = 1 << 17
+"""Entries of a block that stays in the processor's cache."""
+_HALF = np.uint64(32)
+_NEVER = np.uint64(0xFF80_0000)
+"""The upper half of the key of -inf; NaN lies above."""
+
+
+def _keys(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
+    """One number per entry that ascends from best to worst, ties in column order, NaN last.
+
+    The upper half holds the bits of the negated score, flipped so that they compare like floats, the
+    lower half the column. Keys are unique, so they need no stable sort, and numpy sorts and partitions
+    plain numbers with SIMD, which it does not do for their places.
+    """
+    bits = np.subtract(0, scores, dtype=np.float32).view(np.int32)  # 0 - x: 0 and -0 are equal
+    upper = bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | np.uint32(1 << 31))
+    upper[np.isnan(scores)] = np.iinfo(np.uint32).max
+    keys = upper.astype(np.uint64)
+    keys <<= _HALF
+    keys |= columns.astype(np.uint64)
+    return keys
+
+
+def _columns(keys: NDArray[np.uint64]) -> Ints:
+    """The lower halves of keys."""
+    return keys.astype(np.uint32).view(np.int32)
 
 
 def pick(scores: Floats, ids: Ints) -> Floats:
@@ -64,8 +119,14 @@ def pick(scores: Floats, ids: Ints) -> Floats:
 
 def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
     """Inner product of query q with vector `ids[q, j]`, NaN at padding: float32, shape of `ids`."""
-    found = np.einsum("qd,qkd->qk", queries, vectors[np.maximum(ids, 0)], optimize=False)
-    return np.where(ids == PADDING, np.nan, found).astype(np.float32, copy=False)
+    result = np.empty(ids.shape, np.float32)
+    # The gathered vectors are much larger than the result, so only a block of them exists at a time.
+    step = max(_CACHED // max(ids.shape[1] * vectors.shape[1], 1), 1)
+    for start in range(0, len(ids), step):
+        rows = slice(start, start + step)
+        np.matmul(vectors[np.maximum(ids[rows], 0)], queries[rows, :, None], out=result[rows, :, None])
+    result[ids == PADDING] = np.nan
+    return result
 
 
 def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats]]:
@@ -73,32 +134,33 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
 
     Gives ids int32 [Q, K] (ascending, each once, padded with -1 at the end), a bit mask of the lists
     that hold each id, uint64 [Q, K], and the scores of each list at those ids (NaN where it has none).
-    At most 64 lists.
+    A list holds an id once, with a score that is a number. Raises ValueError for more than 64 lists.
     """
+    if not 0 < len(lists) <= 64:
+        raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
     ids = np.concatenate([part for part, _ in lists], axis=1)
-    bits = np.concatenate([np.full(part.shape[1], 1 << g, np.uint64) for g, (part, _) in enumerate(lists)])
-    # Padding sorts to the end when it is read as unsigned.
-    by_id = np.argsort(ids.view(np.uint32), axis=1, kind="stable")
-    ids = np.take_along_axis(ids, by_id, axis=1)
+    # Sorting (id, place) as one number is faster than sorting places; padding, unsigned, comes last.
+    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(ids.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    ids = (keys >> _HALF).astype(np.uint32).view(np.int32)
     first = np.ones(ids.shape, bool)
     first[:, 1:] = ids[:, 1:] != ids[:, :-1]
-    first &= ids != PADDING
-    slot = np.cumsum(first, axis=1) - 1
-    width = int(first.sum(axis=1).max(initial=0))
-    rows, places = np.nonzero(ids != PADDING)
-    slots = slot[rows, places]
-    out_ids = np.full((len(ids), width), PADDING, np.int32)
-    out_ids[rows, slots] = ids[rows, places]
-    sources = np.zeros(out_ids.shape, np.uint64)
-    columns = [np.full(out_ids.shape, np.nan, np.float32) for _ in lists]
-    origin = by_id[rows, places]
-    start = 0
-    for g, (part, scores) in enumerate(lists):
-        mine = (origin >= start) & (origin < start + part.shape[1])
-        columns[g][rows[mine], slots[mine]] = scores[rows[mine], origin[mine] - start]
-        sources[rows[mine], slots[mine]] |= bits[start]
-        start += part.shape[1]
-    return out_ids, sources, columns
+    width = int((first & (ids != PADDING)).sum(axis=1).max(initial=0))
+    slots = np.cumsum(first, axis=1) - 1
+    # Padding gets the slot after the last id of its row, which is cut off if there is no such slot.
+    out_ids = np.full((len(ids), width + 1), PADDING, np.int32)
+    np.put_along_axis(out_ids, slots, ids, axis=1)
+    slot_of_place = np.empty_like(slots)
+    np.put_along_axis(slot_of_place, _columns(keys), slots, axis=1)
+    sources = np.zeros((len(ids), width), np.uint64)
+    columns = []
+    ends = np.cumsum([part.shape[1] for part, _ in lists])
+    for g, (end, (part, scores)) in enumerate(zip(ends, lists, strict=True)):
+        column = np.full(out_ids.shape, np.nan, np.float32)
+        np.put_along_axis(column, slot_of_place[:, end - part.shape[1] : end], scores, axis=1)
+        columns.append(np.ascontiguousarray(column[:, :width]))
+        sources |= (~np.isnan(columns[g])).astype(np.uint64) << np.uint64(g)
+    return np.ascontiguousarray(out_ids[:, :width]), sources, columns
 
 
 def zscore(values: Floats) -> Floats:
@@ -144,13 +206,8 @@ def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -
     Binary gains, discount 1 / log2(rank + 1), ideal over min(k, wanted); `relevant` is bool [Q, K] and
     `wanted`, int [Q], counts the relevant ids whether they are among the candidates or not.
     """
-    depth = min(k, scores.shape[1])
-    if depth < scores.shape[1]:
-        unordered = np.argpartition(-scores, depth - 1, axis=1)[:, :depth].astype(np.int32)
-        best = np.take_along_axis(unordered, order(np.take_along_axis(scores, unordered, axis=1)), axis=1)
-    else:
-        best = order(scores)
     discounts = 1 / np.log2(np.arange(2, k + 2))
-    gained = np.take_along_axis(relevant, best, axis=1) @ discounts[:depth]
+    found = np.take_along_axis(relevant, best(scores, k), axis=1)
+    gained = found @ discounts[: found.shape[1]]
     ideal = np.concatenate(([0.0], np.cumsum(discounts)))[np.minimum(wanted, k)]
     return np.divide(gained, ideal, out=np.zeros(len(gained)), where=ideal > 0)

@@ -85,6 +85,8 @@ class Pipeline:
         """First stage: the candidates of all generators, merged; each column holds its generator's own scores."""
         memo = {} if memo is None else memo
         sources = [source for source in self.sources if target in source.generator.targets]
+        if not sources:
+            return Pool.empty(target, len(queries))
         lists: list[tuple[Ints, Floats]] = []
         served = np.zeros(len(queries), bool)
         for source in sources:
@@ -121,6 +123,8 @@ class Pipeline:
                 pool = reranker.rerank(queries, pool, n)
         if pool.final is not None:
             return pool
+        if not pool.ids.shape[1]:  # nobody proposed anything: all is left to the fallback
+            return pool.ranked(np.empty(pool.ids.shape, np.float32))
         if len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
         return pool.ranked(next(iter(pool.columns.values())))
@@ -144,10 +148,13 @@ class Pipeline:
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
         """Candidates for all queries; empty rows where the source is not active."""
-        key = (source.label, source.k, target, id(exclude), active.tobytes())
+        # The objects themselves, not their id(): while the memo holds them, no other can take their place.
+        key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
             return memo[key]
         rows = np.flatnonzero(active)
+        if not len(rows):
+            return Candidates.empty(len(queries), source.k)
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
@@ -175,9 +182,8 @@ def cut(pool: Pool, n: int) -> Slate:
     """The best n of a ranked pool; ties go to the lower id."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
-    # A candidate without any score stands behind all others, but before the padding.
-    final = np.where(pool.valid & np.isnan(pool.final), -np.inf, pool.final)
-    best = kernels.order(final)[:, :n]
+    # Candidates without any score stand last; the padding stays behind them, as it ends every row.
+    best = kernels.order(pool.final)[:, :n]
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
     ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)

@@ -35,6 +35,12 @@ class Pool:
     columns: dict[str, Floats]
     final: Floats | None = None
 
+    @classmethod
+    def empty(cls, target: Target, queries: int) -> Pool:
+        """No candidates for anybody."""
+        shape = (queries, 0)
+        return cls(target, np.empty(shape, np.int32), (), np.empty(shape, np.uint64), {})
+
     @property
     def valid(self) -> Bools:
         """bool [Q, K]: true where there is a candidate."""

@@ -42,10 +42,11 @@ def _scale(values: Floats, normaliser: Normaliser) -> Floats:
 
 
 def _filled(values: Floats, missing: Missing) -> Floats:
-    known = ~np.isnan(values)
-    some = known.any(axis=1, keepdims=True)
+    unknown = np.isnan(values)
     if missing == "lowest":
-        fill = np.where(known, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+        fill = np.fmin.reduce(values, axis=1, keepdims=True, initial=np.inf)
     else:
-        fill = np.where(known, values, 0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return np.where(known, values, np.where(some, fill, 0)).astype(np.float32)
+        sums = values.sum(axis=1, keepdims=True, where=~unknown, dtype=np.float64)
+        fill = sums / np.maximum((~unknown).sum(axis=1, keepdims=True), 1)
+    fill[unknown.all(axis=1)] = 0
+    return np.where(unknown, fill, values).astype(np.float32, copy=False)

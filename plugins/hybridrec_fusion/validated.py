@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -48,8 +49,8 @@ class Validated(Reranker):
     """Segment -> float64, parallel to `labels`; "all" holds for segments that are not named."""
 
     def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles) -> Self:
-        """Search on all queries first, then on each segment with enough of them."""
-        judged = np.diff(truth.indptr) > 0
+        """Search on all queries first, then on each segment with enough of them; without any, all weights are 1."""
+        judged = (np.diff(truth.indptr) > 0) & (weights > 0)
         columns = normalised(pool, self.config.normalise, self.config.missing)
         self.labels = tuple(columns)
         search = _Search(
@@ -57,16 +58,16 @@ class Validated(Reranker):
             pool.valid,
             kernels.hits(pool.ids, truth),
             np.diff(truth.indptr),
-            weights * judged,
+            weights,
             self.config.k,
         )
-        everywhere = search.climb(np.flatnonzero(judged), [])
+        everywhere = search.part(judged).climb([]) if judged.any() else np.ones(len(columns))
         self.weights = {EVERYWHERE: everywhere}
         segments = queries.segments()
         for segment in np.unique(segments[judged]):
-            rows = np.flatnonzero(judged & (segments == segment))
-            if len(rows) >= self.config.min_queries:
-                self.weights[str(segment)] = search.climb(rows, [everywhere])
+            inside = judged & (segments == segment)
+            if inside.sum() >= self.config.min_queries:
+                self.weights[str(segment)] = search.part(inside).climb([everywhere])
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
@@ -128,38 +129,37 @@ class _Search:
         self.weights = weights
         self.k = k
 
-    def climb(self, rows: NDArray[np.integer], starts: list[Doubles]) -> Doubles:
-        """Weights float64[L] for the given rows, from the best of the single columns and `starts`."""
-        columns = self.columns[:, rows]
-        singles = list(np.eye(len(columns)))
-        best, score = None, -1.0
-        for start in [*singles, *starts]:
-            value = self.value(rows, np.tensordot(start.astype(np.float32), columns, axes=1))
-            if value > score:
-                best, score = start.copy(), value
-        assert best is not None
-        final = np.tensordot(best.astype(np.float32), columns, axes=1)
+    def part(self, rows: Bools) -> _Search:
+        """The same over the rows at which `rows` is true."""
+        if rows.all():
+            return self
+        parts = (self.valid[rows], self.relevant[rows], self.wanted[rows], self.weights[rows])
+        return _Search(self.columns[:, rows], *parts, self.k)
+
+    def climb(self, starts: list[Doubles]) -> Doubles:
+        """Weights float64[L], the largest 1, from the best of the single columns and `starts`."""
+        starts = [*np.eye(len(self.columns)), *starts]
+        values = [self.value(start) for start in starts]
+        first = int(np.argmax(values))
+        best, score = starts[first], values[first]
         for step in _STEPS:
             improved = True
             while improved:
                 improved = False
-                for position, move in self._moves(best, step):
-                    trial = final + np.float32(move) * columns[position]
-                    value = self.value(rows, trial)
+                for position, move in product(range(len(best)), (step, -step)):
+                    trial = best.copy()
+                    trial[position] = max(best[position] + move, 0)
+                    if not trial.any() or trial[position] == best[position]:
+                        continue  # without any weight there is no order
+                    value = self.value(trial)
                     if value > score + 1e-9:
-                        best[position] += move
-                        final, score, improved = trial, value, True
+                        best, score, improved = trial, value, True
         return best / best.max()
 
-    @staticmethod
-    def _moves(weights: Doubles, step: float) -> list[tuple[int, float]]:
-        """Up and down for each weight; none falls below 0."""
-        up = [(position, step) for position in range(len(weights))]
-        down = [(position, -min(step, weight)) for position, weight in enumerate(weights) if weight > 0]
-        return up + down
-
-    def value(self, rows: NDArray[np.integer], final: Floats) -> float:
-        """Mean nDCG@k of a final score over the given rows."""
-        final = np.where(self.valid[rows], final, -np.inf)
-        gains = kernels.ndcg(final, self.relevant[rows], self.wanted[rows], self.k)
-        return float(np.average(gains, weights=self.weights[rows]))
+    def value(self, weights: Doubles) -> float:
+        """Mean nDCG@k under these weights."""
+        final = np.where(self.valid, np.float32(0), np.float32(-np.inf))
+        for weight, column in zip(weights.astype(np.float32), self.columns, strict=True):
+            if weight:
+                final += weight * column
+        return float(np.average(kernels.ndcg(final, self.relevant, self.wanted, self.k), weights=self.weights))

@@ -24,6 +24,8 @@ class ALSOptions(ColumnOptions):
     """Added to the diagonal of each least-squares problem."""
     alpha: float = Field(10.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in the absence of one it is 1."""
+    column_power: float = Field(0.25, ge=0, le=1)
+    """Values are divided by their column's count, relative to the mean count, to this power: popular items say less."""
     iterations: int = Field(15, gt=0)
     """Rounds of solving for users, then for columns."""
 
@@ -33,7 +35,8 @@ class ALS(ColumnModel, VectorModel):
 
     Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008). Queries of
     known and unknown users are served alike: the user vector is solved from the history and tags in
-    the query, x = (Y'Y + Σ (c - 1) y y' + λI)⁻¹ Σ c y, the step that training itself takes.
+    the query, x = (Y'Y + Σ (c - 1) y y' + λI)⁻¹ Σ c y, the step that training itself takes. Confidences
+    c = 1 + alpha w are damped for popular columns (`column_power`).
     """
 
     name = "als"
@@ -52,19 +55,22 @@ class ALS(ColumnModel, VectorModel):
                 random_state=int(rng.integers(2**31)),
                 num_threads=1,
             )
-            matrix = self._confidence(self.matrix(data.interactions, data.user_tags))
-            model.fit(matrix, show_progress=False)
+            matrix = self.matrix(data.interactions, data.user_tags)
+            count = np.bincount(matrix.indices, minlength=matrix.shape[1])
+            relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
+            self._scale = (relative**-self.config.column_power).astype(np.float32)
+            model.fit(self._confidence(matrix), show_progress=False)
         # Columns nobody has get no vector: the model has no opinion on them.
-        empty = np.bincount(matrix.indices, minlength=matrix.shape[1]) == 0
-        factors = np.where(empty[:, None], np.float32(np.nan), model.item_factors)
-        return self.restore(self.split(factors, data))
+        factors = np.where(count[:, None] > 0, model.item_factors, np.float32(np.nan))
+        return self.restore(self.split(factors, data) | {"scale": self._scale})
 
     def state(self) -> State:
-        """float32 [N, factors] per target; rows of NaN for what nobody has."""
-        return self._vectors
+        """float32 [N, factors] per target, rows of NaN for what nobody has; and the scale of the columns."""
+        return self._vectors | {"scale": self._scale}
 
     def restore(self, state: State) -> Self:
         """Take the vectors and prepare the fold-in."""
+        self._scale = state["scale"]
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         stacked = np.concatenate(list(self._vectors.values()))
         self._learned = ~np.isnan(stacked[:, 0])
@@ -108,7 +114,7 @@ class ALS(ColumnModel, VectorModel):
 
     def _confidence(self, matrix: Sparse) -> Sparse:
         confident = matrix.copy()
-        confident.data = 1 + np.float32(self.config.alpha) * matrix.data
+        confident.data = 1 + np.float32(self.config.alpha) * matrix.data * self._scale[matrix.indices]
         return confident
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,7 +20,11 @@ from hybridrec import (
     Sparse,
     State,
     Target,
+    Values,
+    valued,
 )
+
+_INSTALL_HINT = "pip install 'hybridrec[implicit]'"
 
 
 class ColumnOptions(Options):
@@ -29,8 +32,8 @@ class ColumnOptions(Options):
 
     fields: tuple[Target, ...] = Field(("items", "tags"), min_length=1)
     """`[items]`, or `[items, tags]`: both are learned together, so that tags find items and items find tags."""
-    weights: Literal["binary", "log", "raw"] = "binary"
-    """Value w of an interaction or tag: 1; log(1 + its weight); or its weight, summed over repeats."""
+    weights: Values = "binary"
+    """Value w of an interaction or tag: 1, log(1 + its weight), or its weight; the latter two over their row's mean."""
     tag_weight: float = Field(1.0, gt=0)
     """Factor on the values of tags."""
 
@@ -39,6 +42,7 @@ class ColumnModel(Component):
     """A model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
 
     requires = ("implicit",)
+    install_hint = _INSTALL_HINT
     folds_in = True
     config: ColumnOptions
 
@@ -49,12 +53,8 @@ class ColumnModel(Component):
 
     def matrix(self, history: Ragged, tags: Sparse) -> Sparse:
         """csr float32 [rows, columns] of users or queries, from their items and tags."""
-        blocks = {"items": history.matrix(), "tags": tags.copy()}
-        for block in blocks.values():
-            if self.config.weights == "binary":
-                block.data[:] = 1
-            elif self.config.weights == "log":
-                block.data = np.log1p(block.data)
+        values = self.config.weights
+        blocks = {"items": valued(history.matrix(), values), "tags": valued(tags, values)}
         blocks["tags"].data *= np.float32(self.config.tag_weight)
         return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
 
@@ -78,8 +78,7 @@ def one_thread(component: str) -> Iterator[None]:
         import implicit  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"component '{component}' needs the library implicit, which cannot be imported ({error}); "
-            "pip install 'hybridrec[implicit]'"
+            f"component '{component}' needs the library implicit, which cannot be imported ({error}); {_INSTALL_HINT}"
         ) from error
     with threadpool_limits(limits=1, user_api="blas"):
         yield

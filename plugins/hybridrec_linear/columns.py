@@ -15,17 +15,16 @@ from hybridrec import (
     Ints,
     Options,
     QueryBatch,
-    Ragged,
     Sparse,
     State,
     Target,
+    Values,
     Vocabulary,
     bag_of_words,
     pack_words,
     unpack_words,
+    valued,
 )
-
-Weights = Literal["binary", "log", "raw"]
 
 
 class EaseOptions(Options):
@@ -35,7 +34,7 @@ class EaseOptions(Options):
     """The regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
     column_power: float = Field(0.25, ge=0, le=1)
     """Each column is divided by its count to this power, so that popular items dominate less; 0 is the paper's EASE."""
-    weights: Weights = "binary"
+    weights: Values = "binary"
     """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
     fields: tuple[Literal["items", "tags", "title"], ...] = Field(("items",), min_length=1)
     """What the columns are: items, and beside them tags and title words. With tags it recommends tags, too."""
@@ -125,25 +124,12 @@ class Columns:
 
 def _values(queries: QueryBatch, words: Vocabulary, options: EaseOptions) -> Sparse:
     """csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
-    blocks = [_weighted(queries.history, options.weights)]
+    blocks = [valued(queries.history.matrix(), options.weights)]
     if "tags" in options.fields:
         blocks.append(queries.tags.sign() * np.float32(options.tag_weight))
     if "title" in options.fields:
         blocks.append(bag_of_words(queries.text, words)[1].sign() * np.float32(options.title_weight))
     return hstack(blocks, format="csr", dtype=np.float32)
-
-
-def _weighted(history: Ragged, weights: Weights) -> Sparse:
-    """Histories as csr [Q, I]; weights are over the mean of their row, so that nobody is louder than others."""
-    matrix = history.matrix(binary=weights == "binary")
-    if weights == "binary":
-        return matrix
-    if weights == "log":
-        matrix.data = np.log1p(matrix.data)
-    count = np.diff(matrix.indptr)
-    mean = np.asarray(matrix.sum(axis=1)).ravel() / np.maximum(count, 1)
-    matrix.data /= np.repeat(mean, count)
-    return matrix
 
 
 def _tag_rows(item_tags: Sparse, options: EaseOptions, width: int) -> Sparse:

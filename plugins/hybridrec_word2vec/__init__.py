@@ -1,1 +1,18 @@
-"""Placeholder."""
+"""Items, tags, title words and users in one space, learned by gensim's Word2Vec: `word2vec`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybridrec import hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import Component
+
+
+@hookimpl
+def hybridrec_components() -> list[type[Component]]:
+    """`word2vec`."""
+    from hybridrec_word2vec.model import Word2Vec
+
+    return [Word2Vec]

@@ -23,7 +23,7 @@ def complete():
                 }
             ),
             users=frame({"id": ["silent", "me"], "title": ["", "Mein Mix ♥"]}),
-            items=frame({"id": ["new", "b"], "text": ["Neu", None], "time": [5.0, None]}),
+            items=frame({"id": ["new", "b", "new"], "text": ["Neu", None, "Alt"], "time": [5.0, None, 7.0]}),
             user_tags=frame({"user": ["me", "me", "nobody"], "tag": ["rock", "rock", "pop"]}),
             item_tags=frame({"item": ["b"], "tag": ["jazz"], "weight": [0.5]}),
             assignments=frame({"user": ["me", "me"], "item": ["🎸", "b"], "tag": ["rock", "loud"]}),
@@ -89,7 +89,7 @@ def test_assembling_passes_over_tags_of_strangers():
 def test_assembled_fields_stand_at_their_codes():
     data = complete()
     new, b = data.items.encode(["new", "b"])
-    assert data.item_text[new] == "Neu"
+    assert data.item_text[new] == "Neu"  # of two rows the first
     assert data.item_text[b] == ""
     assert data.item_times[new] == 5.0
     assert np.isnan(data.item_times[b])

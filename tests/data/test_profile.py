@@ -68,7 +68,7 @@ def test_files_about_items_users_and_tags(look):
             "users.csv": "id,name\n1,me\n2,you\n",
             "links.csv": "movieId,imdb\n10,5\n",
             "plays.csv": "user;movie\n1;10\n2;20\n",
-            "tags.csv": "user,movie,tag\n1,10,slow\n",
+            "tags.csv": "user,movie,tag\n1,10,slow\n1,10,long\n1,10,good\n",
         }
     )
     assert found.data["interactions"] == {"path": "plays.csv", "separator": ";", "user": "user", "item": "movie"}
@@ -83,7 +83,7 @@ def test_files_about_items_users_and_tags(look):
     assert found.data["users"] == {"path": "users.csv", "id": "id", "title": "name"}
     assert found.data["assignments"] == {"path": "tags.csv", "user": "user", "item": "movie", "tag": "tag"}
     assert (found.items, found.texts, found.titles, found.tagged_items) == (3, 3, 2, 1)
-    assert found.tags == 3
+    assert found.tags == 5
     assert len(found.notes) == 1
     assert "links.csv is not used" in found.notes[0]
 
@@ -117,9 +117,10 @@ def test_milliseconds_are_seen(look):
 
 
 def test_a_column_that_is_not_what_it_is_called_is_left_out(look):
-    found = look({"p.csv": "user,item,time,rating\n1,1,morning,good\n"})
-    assert found.data["interactions"].keys() == {"path", "user", "item"}
-    assert len(found.notes) == 2
+    for rating in ("good", "-1", "nan", ""):
+        found = look({"p.csv": f"user,item,time,rating\n1,1,morning,5\n1,2,noon,{rating}\n"})
+        assert found.data["interactions"].keys() == {"path", "user", "item"}
+        assert len(found.notes) == 2
 
 
 def test_unknown_names_are_guessed_and_said(look):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from hybridrec.data.ragged import Ragged
@@ -16,3 +18,59 @@ def test_groups_follow_the_ids_through_every_selection():
 
 def test_no_groups_stay_none():
     assert Ragged.from_rows([[1, 2], [3]], 4).take(np.array([1])).groups is None
+
+
+ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
+
+
+def test_the_matrix_counts_repeats_and_leaves_the_order_alone():
+    matrix = ROWS.matrix()
+    assert matrix.dtype == np.float32
+    assert matrix.toarray().tolist() == [[0, 1, 0, 2, 0], [0] * 5, [1, 0, 0, 0, 0]]
+    assert ROWS.matrix(binary=True).toarray().max() == 1
+    weighted = replace(ROWS, weights=np.array([1, 2, 0.5, 4], np.float32))
+    assert weighted.matrix().toarray().tolist() == [[0, 2, 0, 1.5, 0], [0] * 5, [4, 0, 0, 0, 0]]
+    weighted.matrix(binary=True).data[:] = 9
+    assert weighted.weights.tolist() == [1, 2, 0.5, 4]
+    assert weighted.ids.tolist() == [3, 1, 3, 0]
+
+
+def test_selections_of_rows_and_ids():
+    assert ROWS.take(np.array([2, 0, 1, 2])).lengths.tolist() == [1, 3, 0, 1]
+    assert ROWS.take(np.array([2, 0])).ids.tolist() == [0, 3, 1, 3]
+    assert ROWS.take(slice(1, None)).ids.tolist() == [0]
+    assert ROWS.where(ROWS.ids != 3).lengths.tolist() == [1, 0, 1]
+    assert ROWS.last(2).ids.tolist() == [1, 3, 0]
+    assert ROWS.last(0).lengths.tolist() == [0, 0, 0]
+    assert ROWS.last(9).ids.tolist() == ROWS.ids.tolist()
+    assert ROWS.rows.tolist() == [0, 0, 0, 2]
+
+
+def test_the_order_of_a_row_is_positions_before_times_before_the_given():
+    rows, ids = np.array([0, 0, 0], np.int32), np.array([1, 2, 3], np.int32)
+    times, positions = np.array([3.0, 1.0, 2.0]), np.array([2, 3, 1])
+
+    def ordered(**more):
+        return Ragged.from_columns(rows, ids, (1, 4), **more).ids.tolist()
+
+    assert (ordered(), ordered(times=times), ordered(times=times, positions=positions)) == (
+        [1, 2, 3],
+        [2, 3, 1],
+        [3, 1, 2],
+    )
+
+
+def test_the_latest_time_of_each_row():
+    assert ROWS.latest() is None
+    timed = replace(ROWS, times=np.array([5.0, np.nan, 7.0, np.nan]))
+    np.testing.assert_array_equal(timed.latest(), [7, np.nan, np.nan])
+    assert len(replace(Ragged.empty(0, 3), times=np.empty(0)).latest()) == 0
+
+
+def test_stack_keeps_what_all_parts_have():
+    timed = replace(ROWS, times=np.arange(4.0))
+    assert Ragged.stack([timed, timed]).times.tolist() == [0, 1, 2, 3] * 2
+    assert Ragged.stack([timed, ROWS]).times is None
+    both = Ragged.stack([ROWS, Ragged.empty(2, 5), ROWS])
+    assert both.lengths.tolist() == [3, 0, 1, 0, 0, 3, 0, 1]
+    assert both.offsets.dtype == np.int64

@@ -174,17 +174,15 @@ def test_weight_options_are_applied(read):
 
 
 def test_columns_joined_from_another_file(read):
-    data = read(
-        {"plays.csv": "uid,song,fold\n1,a,0\n2,a,1\n", "counts.tsv": "//u\ts\tn\n2\ta\t5\n1\ta\t4\n9\ta\t1\n"},
-        interactions={
-            **PLAYS,
-            "group": "fold",
-            "weight": "n",
-            "join": {"path": "counts.tsv", "match": {"uid": "//u", "song": "s"}},
-        },
-    )
+    files = {
+        "plays.csv": "uid,song,fold\n1,b,0\n1,a,1\n",
+        "counts.tsv": "//u\ts\tn\n1\ta\t5\n1\tb\t4\n9\ta\t1\n",
+    }
+    join = {"path": "counts.tsv", "match": {"uid": "//u", "song": "s"}}
+    data = read(files, interactions={**PLAYS, "group": "fold", "weight": "n", "join": join})
+    assert plays_of(data, "1") == ["b", "a"]
     assert data.interactions.weights.tolist() == [4, 5]
-    assert len(data.users) == 2
+    assert len(data.users) == 1
 
 
 def test_users_and_items_files(read):
@@ -227,7 +225,7 @@ def test_files_of_tags(read):
         {
             "plays.csv": "uid,song\n1,a\n2,b\n",
             "ut.csv": "u,t\n1,calm\n9,gone\n",
-            "it.csv": "i,t,w\na,rock,2\n",
+            "it.csv": "i,t,w\na,rock,2\nb,rock,0\n",
             "ut3.tsv": "u\ti\tcode\n1\ta\t10\n1\tzzz\t10\n",
             "names.tsv": "code\tname\n10\tjazz\n",
         },
@@ -244,6 +242,7 @@ def test_files_of_tags(read):
     assert list(data.tags.ids) == ["calm", "jazz", "rock"]
     assert data.declared_user_tags.toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert data.declared_item_tags.toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
+    assert data.declared_item_tags.nnz == 1
     assert data.assignments.tolist() == [[0, 0, 1]]
 
 
@@ -264,6 +263,18 @@ def test_the_order_of_rows_does_not_show_in_the_codes(read):
     one = read({"plays.csv": "uid,song,p\n1,a,1\n2,b,1\n1,c,2\n"}, interactions={**PLAYS, "position": "p"})
     two = read({"plays.csv": "uid,song,p\n1,c,2\n2,b,1\n1,a,1\n"}, interactions={**PLAYS, "position": "p"})
     assert one.fingerprint == two.fingerprint
+
+
+def test_the_order_of_assignments_does_not_show(read):
+    rows = ["1,a,y", "2,a,x", "1,b,x", "1,a,x"]
+    made = {
+        read(
+            {"plays.csv": "uid,song\n1,a\n1,b\n2,a\n", "t.csv": "u,i,t\n" + "\n".join(order)},
+            assignments={"path": "t.csv", "user": "u", "item": "i", "tag": "t"},
+        ).fingerprint
+        for order in (rows, rows[::-1])
+    }
+    assert len(made) == 1
 
 
 # What is wrong, where, and what would be right

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 import hybridrec_linear
-from hybridrec import DataError, Ragged
+from hybridrec import DataError
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
-from hybridrec_linear.columns import EaseOptions, _weighted
+from hybridrec_linear.columns import EaseOptions
 from hybridrec_linear.ease import Ease
 
 RNG = np.random.default_rng(0)
@@ -88,14 +88,6 @@ def test_column_power_divides_training_and_query_by_the_counts():
     wanted = q @ scale @ naive(csr_matrix(x @ scale), 2.0)
     model = Ease(EaseOptions(l2=2, column_power=0.5)).fit(data, RNG)
     np.testing.assert_allclose(model.scores(queries, "items")[:, :39], wanted, atol=1e-5)
-
-
-def test_log_and_raw_weights_are_over_the_mean_of_their_row():
-    history = replace(Ragged.from_rows([[0, 1, 1], [2], []], 3), weights=np.array([2, 1, 3, 9], np.float32))
-    np.testing.assert_allclose(_weighted(history, "binary").toarray(), [[1, 1, 0], [0, 0, 1], [0, 0, 0]])
-    np.testing.assert_allclose(_weighted(history, "raw").toarray(), [[2 / 3, 4 / 3, 0], [0, 0, 1], [0, 0, 0]])
-    logs = np.log1p([2, 4])
-    np.testing.assert_allclose(_weighted(history, "log").toarray()[0, :2], logs / logs.mean(), rtol=1e-6)
 
 
 def test_item_tags_reach_cold_items():

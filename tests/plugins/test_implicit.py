@@ -51,7 +51,7 @@ def test_als_fold_in_agrees_with_implicit():
     theirs = AlternatingLeastSquares(factors=6, regularization=0.5, num_threads=1)
     theirs.item_factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")]))
     confidence = als.matrix(queries.history, queries.tags)
-    confidence.data = 1 + 3 * confidence.data
+    confidence.data = 1 + 3 * confidence.data * als.state()["scale"][confidence.indices]
     wanted = theirs.recalculate_user(np.arange(len(queries)), confidence)
     given = als.query_vectors(queries, "items")
     empty = np.diff(confidence.indptr) == 0

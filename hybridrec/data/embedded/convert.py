@@ -6,7 +6,7 @@ python -m hybridrec.data.embedded.convert movietweetings FOLDER_WITH_movies.dat_
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -94,4 +94,8 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"setlists": setlists, "movietweetings": movietweetings}[sys.argv[1]](Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(prog="python -m hybridrec.data.embedded.convert")
+    parser.add_argument("name", choices=["setlists", "movietweetings"])
+    parser.add_argument("source", type=Path, help="the folder with the published files")
+    arguments = parser.parse_args()
+    {"setlists": setlists, "movietweetings": movietweetings}[arguments.name](arguments.source)

@@ -1,0 +1,101 @@
+"""Writes the README's measured tables and its picture from finished runs.
+
+    pip install -e '.[all,docs]'
+    hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
+
+A run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; the run
+named `quickstart` is drawn, too.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from hybridrec.evaluation.report import Comparison, PipelineReport, Report
+from hybridrec.experiment.folder import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "quickstart.svg"
+
+
+def main(folders: list[str]) -> None:
+    """Rewrite the README from the given runs."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for folder in folders:
+        report = Run.open(folder).report
+        block = f"<!-- {report.name} -->\n{table(report)}\n<!-- /{report.name} -->"
+        pattern = rf"<!-- {re.escape(report.name)} -->.*?<!-- /{re.escape(report.name)} -->"
+        text, found = re.subn(pattern, lambda _, block=block: block, text, flags=re.S)
+        print(f"{report.name}: {'written' if found else 'the README has no place for it'}")
+        if report.name == "quickstart":
+            draw(report)
+    readme.write_text(text, encoding="utf-8")
+
+
+def table(report: Report) -> str:
+    """Pipelines x segments in the first metric, and what the last blend says to each arm."""
+    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+    segments = list(next(iter(report.pipelines.values())).segments)
+    blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
+    shown = segments if len(segments) > 2 else ["all"]
+    head = ["pipeline", *(f"{metric}, {segment}" for segment in shown), f"`{blend}` against it"]
+    rows = [head, ["---"] * len(head)]
+    for name, arm in report.pipelines.items():
+        cells = [_number(arm, segment, metric) for segment in shown]
+        label = f"**{name}**" if name == blend else f"{name} (alone)" if arm.single else name
+        rows.append([label, *cells, _against(report, name, blend, metric)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _number(arm: PipelineReport, segment: str, metric: str) -> str:
+    found = arm.segments[segment].metrics[metric]
+    return "" if found.mean is None else f"{found.mean:.4f}"
+
+
+def _against(report: Report, control: str, variant: str, metric: str) -> str:
+    row = _row(report, control, variant, metric)
+    if row is None or row.relative is None or row.relative_ci95 is None or row.p_adjusted is None:
+        return ""
+    low, high = row.relative_ci95
+    return f"{100 * row.relative:+.1f} % ({100 * low:+.1f} to {100 * high:+.1f}), p = {row.p_adjusted:.4f}"
+
+
+def _row(report: Report, control: str, variant: str, metric: str, segment: str = "all") -> Comparison | None:
+    wanted = (control, variant, metric, segment)
+    found = (row for row in report.comparison if (row.control, row.variant, row.metric, row.segment) == wanted)
+    return next(found, None)
+
+
+def draw(report: Report) -> None:
+    """Every arm's interval in every segment, the blend on top."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
+    arms = sorted(report.pipelines.items(), key=lambda item: item[1].segments["all"].metrics[METRIC].mean or 0)
+    segments = list(arms[0][1].segments)
+    figure, axes = plt.subplots(1, len(segments), figsize=(11, 3.2), sharey=True, layout="constrained")
+    for axis, segment in zip(axes, segments, strict=True):
+        for place, (name, arm) in enumerate(arms):
+            found = arm.segments[segment].metrics[METRIC]
+            if found.mean is None or found.ci95 is None:
+                continue
+            low, high = found.ci95
+            colour = "#c2410c" if not arm.single and name != "control" else "#475569"
+            error = [[found.mean - low], [high - found.mean]]
+            axis.errorbar(found.mean, place, xerr=error, fmt="o", color=colour, capsize=3)
+        axis.set_title("all queries" if segment == "all" else f"knows {segment}", fontsize=10)
+        axis.grid(axis="x", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(range(len(arms)), [name for name, _ in arms])
+    figure.supxlabel(f"{METRIC} with 95 % interval", fontsize=10)
+    figure.savefig(PICTURE, metadata={"Date": None})
+    plt.close(figure)
+
+
+METRIC = "ndcg@20"
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

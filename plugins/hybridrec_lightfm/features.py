@@ -1,0 +1,85 @@
+"""Rows of features of users, queries and items, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags, hstack
+
+from hybridrec import PADDING, Dataset, QueryBatch, Sparse, Vocabulary, bag_of_words
+
+UserField = Literal["user", "items", "tags", "title", "features"]
+ItemField = Literal["item", "tags", "features", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpace:
+    """What the columns of a user are: `widths` columns for each of `fields`, in this order."""
+
+    fields: tuple[UserField, ...]
+    widths: tuple[int, ...]
+    words: Vocabulary
+
+    @classmethod
+    def of(cls, data: Dataset, fields: tuple[UserField, ...]) -> UserSpace:
+        """The features of a training part; a field that the data does not have is 0 wide."""
+        words = bag_of_words(data.titles)[0] if "title" in fields else Vocabulary()
+        widths = {
+            "user": len(data.users),
+            "items": len(data.items),
+            "tags": len(data.tags),
+            "title": len(words),
+            "features": 0 if data.user_features is None else len(data.user_features.names),
+        }
+        return cls(fields, tuple(widths[field] for field in fields), words)
+
+    def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
+        """csr float32 [Q, sum of widths], weights of 1 in all for each field known; of all fields, or `only` some."""
+        blocks = [
+            _shares(self._block(queries, field, width))
+            if only is None or field in only
+            else csr_matrix((len(queries), width), dtype=np.float32)
+            for field, width in zip(self.fields, self.widths, strict=True)
+        ]
+        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+
+    def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
+        if field == "items":
+            return queries.history.matrix(binary=True)
+        if field == "tags":
+            return csr_matrix(queries.tags > 0, dtype=np.float32)
+        if field == "title":
+            return bag_of_words(queries.text, self.words)[1]
+        if field == "features":
+            missing = csr_matrix((len(queries), width), dtype=np.float32)
+            return missing if queries.user_features is None else queries.user_features
+        known = np.flatnonzero(queries.users != PADDING)
+        ones = np.ones(len(known), np.float32)
+        return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), width))
+
+
+def item_rows(data: Dataset, fields: tuple[ItemField, ...]) -> Sparse:
+    """csr float32 [I, features], weights of 1 in all for each field known."""
+    blocks = [_shares(_item_block(data, field)) for field in fields]
+    return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+
+
+def _item_block(data: Dataset, field: ItemField) -> Sparse:
+    n = len(data.items)
+    if field == "tags":
+        return data.item_tags
+    if field == "text":
+        return bag_of_words(data.item_text)[1]
+    if field == "features":
+        return csr_matrix((n, 0), dtype=np.float32) if data.item_features is None else data.item_features.matrix
+    return csr_matrix(diags(np.ones(n, np.float32)))
+
+
+def _shares(matrix: Sparse) -> Sparse:
+    """Rows of a sum of 1; long titles weigh no more than short ones."""
+    # abs sorts its operand in place, and this one belongs to the dataset or the query.
+    totals = np.asarray(abs(matrix.copy()).sum(axis=1)).ravel()
+    return csr_matrix(diags(1 / np.where(totals > 0, totals, 1)) @ matrix, dtype=np.float32)

@@ -1,0 +1,199 @@
+"""LightFM: a user is the sum of their features, an item of its own; whoever has features is never cold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field as Option
+from scipy.sparse import csr_matrix, vstack
+
+from hybridrec import (
+    Bools,
+    Dataset,
+    Field,
+    Floats,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    VectorModel,
+    pack_words,
+    unpack_words,
+)
+from hybridrec_lightfm.features import ItemField, UserField, UserSpace, item_rows
+from hybridrec_lightfm.loading import INSTALL_HINT, load_lightfm
+
+_NEEDS: dict[UserField, Field] = {
+    "user": "user",
+    "features": "user",
+    "items": "items",
+    "tags": "tags",
+    "title": "title",
+}
+
+
+class LightFMOptions(Options):
+    """Options of `lightfm`."""
+
+    loss: Literal["warp", "bpr", "logistic", "warp-kos"] = "warp"
+    """What training minimises; `warp` aims at the top of the ranking, `logistic` sees one random negative for
+    each positive."""
+    user_fields: tuple[UserField, ...] = Option(("items", "tags", "title", "features"), min_length=1)
+    """What a user is made of: `user` (an own vector), `items` (the history), `tags`, `title` words, `features`."""
+    item_fields: tuple[ItemField, ...] = Option(("item", "tags", "features", "text"), min_length=1)
+    """What an item is made of: `item` (an own vector), `tags`, `features`, `text` words."""
+    dim: int = Option(32, gt=0)
+    """Dimensions of the space."""
+    epochs: int = Option(20, gt=0)
+    """Passes over the training data."""
+    learning_rate: float = Option(0.05, gt=0)
+    """Initial learning rate of adagrad."""
+    schedule: Literal["adagrad", "adadelta"] = "adagrad"
+    """How the learning rate adapts to each feature."""
+    item_alpha: float = Option(0.0, ge=0)
+    """L2 penalty on the features of items; slow, and small values (1e-6) suffice."""
+    user_alpha: float = Option(0.0, ge=0)
+    """L2 penalty on the features of users."""
+    max_sampled: int = Option(10, gt=0)
+    """WARP only: negatives tried for each positive before it counts as ranked well."""
+    alone: bool = True
+    """Train each user once with all fields and once with each field alone, as queries may carry just one."""
+
+
+class LightFM(VectorModel):
+    """Factorisation of features of users and items.
+
+    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the
+    features of a row share a weight of 1. With `items` among the user fields a training user is
+    described by a random half of the history and trained on the other, so that the history explains
+    more than itself. Items without interactions are left out of training (as negatives they would be
+    pushed down) and are served from those features that others share with them.
+    """
+
+    name = "lightfm"
+    Config = LightFMOptions
+    config: LightFMOptions
+    requires = ("lightfm",)
+    install_hint = INSTALL_HINT
+    targets = ("items",)
+
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self.needs = frozenset(_NEEDS[field] for field in self.config.user_fields)
+        self.folds_in = "items" in self.config.user_fields
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Train on all users who have interactions."""
+        space = UserSpace.of(data, self.config.user_fields)
+        users, positives = self._training_rows(data, space, rng)
+        items = item_rows(data, self.config.item_fields)
+        warm = np.bincount(data.interactions.ids, minlength=len(data.items)) > 0
+        dim = self.config.dim
+        vectors = np.full((users.shape[1], dim + 1), np.nan, np.float32)
+        features = np.full((items.shape[1], dim + 1), np.nan, np.float32)
+        if positives.nnz:
+            positives = positives[:, warm]
+            if self.config.loss == "logistic":
+                positives = _with_negatives(positives, rng)
+            model = self._train(users, items[warm], positives, int(rng.integers(2**31)))
+            vectors[:] = np.column_stack((model.user_embeddings, model.user_biases))
+            features[:] = np.column_stack((model.item_embeddings, model.item_biases))
+            vectors[~_used(users)] = np.nan
+            features[~_used(items[warm])] = np.nan
+        represented = _sums(items, features)
+        ones = np.where(np.isnan(represented[:, :1]), np.nan, np.float32(1))
+        # (embedding, user bias, 1) times (embedding, 1, item bias)
+        return self._become(space, vectors, np.hstack((represented[:, :dim], ones, represented[:, dim:])))
+
+    def _training_rows(self, data: Dataset, space: UserSpace, rng: np.random.Generator) -> tuple[Sparse, Sparse]:
+        """Features and positives, csr [R, features] and [R, I]: every user as often as there are views."""
+        queries = data.queries(np.flatnonzero(data.interactions.lengths).astype(np.int32))
+        views: list[tuple[UserField, ...]] = [space.fields]
+        if self.config.alone and len(space.fields) > 1:
+            views += [(field,) for field in space.fields]
+        features, positives = [], []
+        for fields in views:
+            shown, wanted = queries, queries.history
+            if "items" in fields:
+                half = rng.random(len(wanted.ids)) < 0.5
+                shown, wanted = replace(queries, history=wanted.where(half)), wanted.where(~half)
+            features.append(space.rows(shown, fields))
+            positives.append(wanted.matrix(binary=True))
+        return csr_matrix(vstack(features)), csr_matrix(vstack(positives))
+
+    def _train(self, users: Sparse, items: Sparse, positives: Sparse, seed: int) -> Any:
+        """LightFM's own model, trained on one thread, which makes it reproducible."""
+        model = load_lightfm().LightFM(
+            no_components=self.config.dim,
+            loss=self.config.loss,
+            learning_rate=self.config.learning_rate,
+            learning_schedule=self.config.schedule,
+            item_alpha=self.config.item_alpha,
+            user_alpha=self.config.user_alpha,
+            max_sampled=self.config.max_sampled,
+            random_state=seed,
+        )
+        for matrix in (users, items, positives):
+            # LightFM reads indices of 32 bits only.
+            matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+        return model.fit(positives, user_features=users, item_features=items, epochs=self.config.epochs, num_threads=1)
+
+    def state(self) -> State:
+        """The words and field widths, the vectors of user features and those of items, biases among them."""
+        return {
+            "widths": np.array(self._space.widths, np.int64),
+            "words": pack_words(self._space.words),
+            "features": self._features,
+            "items": self._items,
+        }
+
+    def restore(self, state: State) -> Self:
+        """Take the vectors."""
+        widths = tuple(int(width) for width in state["widths"])
+        space = UserSpace(self.config.user_fields, widths, unpack_words(state["words"]))
+        return self._become(space, state["features"], state["items"])
+
+    def _become(self, space: UserSpace, features: Floats, items: Floats) -> Self:
+        self._space, self._features, self._items = space, features, items
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """Vectors of all features with the squares adagrad keeps, and the training rows of all views."""
+        users = UserSpace.of(data, self.config.user_fields)
+        columns = sum(users.widths) + item_rows(data, self.config.item_fields).shape[1]
+        views = 1 + len(users.fields) * self.config.alone
+        entries = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
+        return 8 * columns * (self.config.dim + 1) + 16 * views * entries
+
+    def vectors(self, target: Target) -> Floats:
+        """float32 [N, dim + 2]: embedding, 1, bias; NaN rows for items without a trained feature."""
+        return self._items
+
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, dim + 2]: embedding, bias, 1; NaN where the query has no trained feature."""
+        known = _sums(self._space.rows(queries), self._features)
+        return np.column_stack((known, np.where(np.isnan(known[:, 0]), np.float32(np.nan), np.float32(1))))
+
+
+def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
+    """As many -1 in each row as it has ones, at random columns, but for those that hit a positive."""
+    columns = rng.integers(positives.shape[1], size=positives.nnz)
+    hit = csr_matrix((np.ones(len(columns), np.float32), columns, positives.indptr.copy()), shape=positives.shape)
+    hit.sum_duplicates()
+    return csr_matrix(positives - (hit != 0).astype(np.float32) + positives.multiply(hit != 0))
+
+
+def _used(rows: Sparse) -> Bools:
+    """bool [columns]: which features any of the rows has."""
+    return np.bincount(rows.indices, minlength=rows.shape[1]) > 0
+
+
+def _sums(rows: Sparse, vectors: Floats) -> Floats:
+    """Sum of the vectors of each row's features; features of NaN are left out, rows with none left are NaN."""
+    trained = ~np.isnan(vectors[:, 0])
+    sums = rows @ np.nan_to_num(vectors)
+    sums[(rows != 0) @ trained == 0] = np.nan
+    return sums

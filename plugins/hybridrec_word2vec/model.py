@@ -1,0 +1,175 @@
+"""Word2Vec over playlists: what stands in one playlist is close in the space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field as Option
+
+from hybridrec import (
+    FIELDS,
+    TARGETS,
+    Dataset,
+    Field,
+    Floats,
+    MissingDependencyError,
+    Options,
+    QueryBatch,
+    State,
+    Target,
+    VectorModel,
+    pack_words,
+    unpack_words,
+)
+from hybridrec_word2vec.space import Sentences, Space
+
+if TYPE_CHECKING:
+    from gensim.models import Word2Vec as Trainer
+
+
+class Word2VecOptions(Options):
+    """Options of `word2vec`."""
+
+    fields: tuple[Field, ...] = Option(("items", "tags", "title"), min_length=1)
+    """What stands in a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id)."""
+    score: Literal["input-output", "cosine"] = "input-output"
+    """How a candidate is scored: inner product of the query with the candidate's output vector, which is
+    what training predicts; or cosine with its input vector, which is how alike the two are."""
+    algorithm: Literal["cbow", "skip-gram"] = "cbow"
+    """Predict a token from the mean of its neighbours, as a query is a mean; or each neighbour from each token."""
+    dim: int = Option(64, gt=0)
+    """Dimensions of the space."""
+    window: int | None = Option(5, gt=0)
+    """Neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
+    shuffle: bool = True
+    """Mix the items of a sentence anew in each epoch; if false they keep the order in which they were played."""
+    epochs: int = Option(40, gt=0)
+    """Passes over the sentences."""
+    negative: int = Option(10, gt=0)
+    """Random tokens told apart from each true neighbour."""
+    ns_exponent: float = -0.25
+    """Negatives are drawn by frequency to this power: 1 in proportion, 0 all alike, below 0 rare ones more often."""
+    sample: float = Option(0.0, ge=0)
+    """Frequency above which tokens are left out at random; 0 for never."""
+    min_count: int = Option(1, gt=0)
+    """Tokens that are rarer get no vector."""
+    alpha: float = Option(0.1, gt=0)
+    """Initial learning rate; about 0.025 for skip-gram."""
+    context: int | None = Option(None, gt=0)
+    """Only the last so many items of a query count; null for all."""
+    weights: dict[Field, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
+    """Weight of a field's tokens in the mean that stands for a query; 1 where nothing is said."""
+
+
+class Word2Vec(VectorModel):
+    """Co-embedding of items, tags, title words and users.
+
+    Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality" (2013);
+    on the choice of `ns_exponent` for recommendation: Caselles-Dupré et al., "Word2vec applied to
+    recommendation: hyperparameters matter" (2018). A query is the weighted mean of the input vectors of
+    all it knows, so unknown users are served as known ones are.
+    """
+
+    name = "word2vec"
+    Config = Word2VecOptions
+    config: Word2VecOptions
+    requires = ("gensim",)
+    install_hint = "pip install 'hybridrec[word2vec]'"
+    folds_in = True
+
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self._fields = tuple(field for field in FIELDS if field in self.config.fields)
+        self.needs = frozenset(self._fields)
+        self.targets = tuple(target for target in TARGETS if target in self._fields)
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Train on one sentence per user."""
+        space = Space.of(data, self._fields)
+        vectors, predictors = self._train(Sentences(space, data, self.config.shuffle, rng), int(rng.integers(2**31)))
+        if self.config.score == "cosine":
+            vectors = predictors = _normalised(vectors)
+        return self._become(space, vectors, {target: predictors[space.part(target)] for target in self.targets})
+
+    def _train(self, sentences: Sentences, seed: int) -> tuple[Floats, Floats]:
+        """Input and output vectors of all tokens, float32 [tokens, dim]; NaN rows for tokens without one."""
+        vectors = np.full((2, len(sentences.counts), self.config.dim), np.nan, np.float32)
+        frequent = np.flatnonzero(sentences.counts >= self.config.min_count)
+        if len(frequent):
+            model = self._trainer(sentences.longest, seed)
+            counts = {str(token): int(sentences.counts[token]) for token in frequent}
+            model.build_vocab_from_freq(counts, corpus_count=len(sentences))
+            total = int(sentences.counts.sum())
+            model.train(sentences, total_examples=len(sentences), total_words=total, epochs=model.epochs)
+            tokens = np.array(model.wv.index_to_key, np.int64)
+            vectors[0, tokens], vectors[1, tokens] = model.wv.vectors, model.syn1neg
+        return vectors[0], vectors[1]
+
+    def _trainer(self, longest: int, seed: int) -> Trainer:
+        """gensim's model; with one worker the result depends on the seed alone."""
+        try:
+            from gensim.models import Word2Vec as Trainer
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"component '{self.name}' needs the library gensim, which cannot be imported ({error}); "
+                f"{self.install_hint}"
+            ) from error
+        options = self.config
+        return Trainer(
+            vector_size=options.dim,
+            window=options.window or longest,
+            shrink_windows=False,
+            epochs=options.epochs,
+            sg=int(options.algorithm == "skip-gram"),
+            negative=options.negative,
+            ns_exponent=options.ns_exponent,
+            sample=options.sample,
+            min_count=options.min_count,
+            alpha=options.alpha,
+            seed=seed,
+            workers=1,
+        )
+
+    def state(self) -> State:
+        """Where each field's tokens begin, the words, the input vectors of all tokens, what scores each target."""
+        return {
+            "starts": self._space.starts,
+            "words": pack_words(self._space.words),
+            "vectors": self._vectors,
+            **{f"candidates.{target}": part for target, part in self._candidates.items()},
+        }
+
+    def restore(self, state: State) -> Self:
+        """Take the vectors."""
+        space = Space(self._fields, state["starts"], unpack_words(state["words"]))
+        return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self.targets})
+
+    def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
+        self._space, self._vectors, self._candidates = space, vectors, candidates
+        self._learned = ~np.isnan(vectors[:, 0])
+        self._embedding = np.nan_to_num(vectors)
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects."""
+        space = Space.of(data, self._fields)
+        tokens = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
+        return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
+
+    def vectors(self, target: Target) -> Floats:
+        """float32 [N, dim]: output vectors, or input vectors of length 1 with `score: cosine`; NaN rows if unseen."""
+        return self._candidates[target]
+
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, dim]; NaN where nothing in the query has a vector."""
+        known = self._space.matrix(queries, self.config.weights, self.config.context)
+        total = known @ self._learned.astype(np.float32)
+        mean = (known @ self._embedding) / np.where(total > 0, total, np.float32(np.nan))[:, None]
+        return _normalised(mean) if self.config.score == "cosine" else mean
+
+
+def _normalised(vectors: Floats) -> Floats:
+    """Each row at length 1; rows of zeros stay, rows of NaN too."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)

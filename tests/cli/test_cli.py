@@ -1,0 +1,336 @@
+"""The command line: what it prints, where, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from hybridrec.cli import main
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Runs the command line in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["hybridrec", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def finished(experiment):
+    """A run that can serve."""
+    return hybridrec.run(experiment(("workers: 2", "refit: all"))).folder
+
+
+def test_run_prints_tables_verdict_and_the_path_of_the_report(call, experiment):
+    status, out, err = call("run", experiment(), "--set", "seed=5", "--name", "renamed")
+    assert status == 0
+    assert err == ""
+    assert "all queries" in out
+    assert "queries that know items and tags" in out
+    assert "ndcg@5" in out
+    assert "control" in out.splitlines()[-3]
+    assert "wins" in out.splitlines()[-3]
+    report = Path(out.splitlines()[-1])
+    assert report.parent.name.startswith("renamed-")
+    assert json.loads(report.read_text())["name"] == "renamed"
+
+
+def test_quiet_prints_the_path_alone(call, experiment):
+    status, out, err = call("run", experiment(), "--quiet", "--store", "elsewhere", "--runs", "there")
+    assert (status, err) == (0, "")
+    assert out.count("\n") == 1
+    assert Path(out.strip()).is_file()
+    assert out.startswith("there/")
+    assert Path("elsewhere").is_dir()
+    assert not Path(".hybridrec").exists()
+
+
+def test_validation_says_what_it_measured(call, experiment):
+    status, out, _ = call("run", experiment(), "--validation")
+    assert status == 0
+    assert "note: measured on validation queries" in out
+
+
+def test_check_prints_the_plan_and_fits_nothing(call, experiment):
+    status, out, err = call("check", experiment(("use: echo", "use: echo, bytes: 5000000")))
+    assert (status, err) == (0, "")
+    assert "toy.yaml is valid. Data: 60 users, 40 items, 12 tags" in out
+    assert "noise" in out
+    assert "5 MB" in out
+    assert not Path(".hybridrec").exists()
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("replacement", "status", "message"),
+    [
+        (("seed: 3", "sede: 3"), 2, "toy.yaml:2: sede: unknown key: did you mean 'seed'?"),
+        (("use: echo", "use: ehco"), 2, "toy.yaml:8: components.noise.use: unknown component 'ehco'"),
+        (("use: echo", "use: homeless"), 2, "needs the library 'no_such_library'"),
+        (("use: echo", "use: echo, misbehave: object"), 3, "while fitting components.noise (echo 1) in fold test"),
+        (("use: echo", "use: echo, misbehave: infinite"), 3, "in pipeline 'hybrid', generator 'noise'"),
+        (("use: echo", "use: echo, bytes: 9000000000000"), 2, "would need about 9000.0 GB"),
+        (("{reader: toy}", "{reader: toy, items: 1}"), 2, "split masked: none of the 60 users has 2 distinct items"),
+    ],
+)
+def test_a_mistake_is_one_message_and_the_documented_status(call, experiment, replacement, status, message):
+    path = experiment(replacement)
+    found, out, err = call("run", path)
+    assert found == status
+    assert out == ""
+    assert err.startswith("error: ")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.yaml"], "error: none.yaml: no such file"),
+        (["run"], "Missing argument 'CONFIG'"),
+        (["rnu"], "No such command 'rnu'"),
+        (["run", "toy.yaml", "--set", "seed"], "error: --set seed: expected key.path=value"),
+        (["compare", "runs"], "compare needs two runs or more"),
+        (["compare", "a", "b"], "error: a is no run"),
+        (["recommend", "nowhere", "--item", "x"], "error: nowhere is no run"),
+        (["similar", "nowhere", "x", "--component", "als"], "error: nowhere is no run"),
+        (["show", "alz"], "error: nothing is called 'alz': did you mean 'als'"),
+        (["store", "gc", "--keep", "lots"], "error: --keep: 'lots' is not a size"),
+        (["recommend", "r", "-n", "0"], "Invalid value for '-n'"),
+    ],
+)
+def test_a_wrong_command_ends_with_2(call, experiment, arguments, message):
+    experiment()
+    status, out, err = call(*arguments)
+    assert status == 2
+    assert message in err
+    assert out == ""
+
+
+def test_an_unreadable_run_ends_with_4(call, finished):
+    (finished / "report.json").write_text("{}")
+    status, _, err = call("recommend", finished, "--item", "item 02")
+    assert status == 4
+    assert "cannot be read" in err
+
+
+def test_a_plugin_that_fails_shows_its_traceback_and_where(experiment, toyland, tmp_path):
+    path = experiment(("use: echo", "use: echo, misbehave: raise"))
+    found = subprocess.run(
+        _command("run", path), cwd=tmp_path, env=_environment(toyland), capture_output=True, text=True
+    )
+    assert found.returncode == 1
+    assert "toyland.py" in found.stderr
+    assert (
+        "RuntimeError: the echo is gone\nwhile fitting components.noise (echo 1) in fold test (final)" in found.stderr
+    )
+
+
+def test_compare_two_runs(call, experiment):
+    first = hybridrec.run(experiment()).folder
+    second = hybridrec.run(experiment(("pop: 0.2", "pop: 0.9"))).folder
+    status, out, _ = call("compare", first, second, "--metric", "ndcg@5")
+    assert status == 0
+    assert f"{first}:hybrid" in out
+    assert f"{second}:hybrid" in out
+    status, out, _ = call("compare", first, second, "--control", "control")
+    assert status == 0
+    assert f"{second}:control" in out
+    status, _, err = call("compare", first, second, "--metric", "ndcg@9")
+    assert status == 2
+    assert "'ndcg@9': did you mean 'ndcg@5'?" in err
+    status, _, err = call("compare", first, second, "--control", "contrl")
+    assert status == 2
+    assert "did you mean 'control'" in err
+
+
+def test_compare_refuses_runs_that_asked_something_else(call, experiment):
+    first = hybridrec.run(experiment()).folder
+    second = hybridrec.run(experiment(("seed: 3", "seed: 4"))).folder
+    status, _, err = call("compare", first, second)
+    assert status == 2
+    assert "they did not answer the same queries" in err
+
+
+def test_recommend_by_items_tags_text_and_user(call, finished):
+    status, out, _ = call("recommend", finished, "--item", "Item 2", "--tag", "tag 00", "-n", "3")
+    assert status == 0
+    assert "'Item 2' is taken for '" in out
+    assert len([line for line in out.splitlines() if line[:1] in "123" and "song" in line]) == 3
+    status, out, _ = call("recommend", finished, "--user", "nobody", "--text", "even evening", "--target", "tags")
+    assert status == 0
+    assert "user 'nobody' is unknown" in out
+    assert "Recommended tags" in out
+    status, out, _ = call("recommend", finished, "--user", "user 03", "--pipeline", "control")
+    assert status == 0
+
+
+def test_recommend_explains_sources_ranks_and_contributions(call, finished):
+    status, out, _ = call("recommend", finished, "--item", "item 02", "--explain", "-n", "3")
+    assert status == 0
+    for word in ("proposed by", "opinions: rank (value)", "contributions", "ease 1 (", "blend"):
+        assert word in out
+
+
+def test_similar_finds_by_loose_text(call, finished):
+    status, out, _ = call("similar", finished, "item 02", "--component", "ease", "-n", "4")
+    assert status == 0
+    assert "Nearest items to 'even song 2' in ease" in out
+    status, out, _ = call("similar", finished, "tag 02", "--by", "tag", "--component", "tag-fallback")
+    assert status == 0
+    status, _, err = call("similar", finished, "item 02", "--component", "ese")
+    assert status == 2
+    assert "did you mean 'ease'" in err
+
+
+def test_show_explains_every_option(call):
+    status, out, _ = call("show", "popularity")
+    assert status == 0
+    assert "popularity (component, version 1, from hybridrec" in out
+    assert "Stages: generator, scorer" in out
+    assert "half_life" in out
+
+
+def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
+    broken = Path(__file__).parents[1] / "registry" / "plugins"
+    for case in ("import_error", "clash"):
+        monkeypatch.syspath_prepend(str(broken / case))
+    status, out, err = call("plugins")
+    assert (status, err) == (0, "")
+    assert "toyland" in out
+    assert "readers: toy" in out
+    assert "broken" in out
+    assert "import_error_plugin) could not be loaded: RuntimeError: half of me is missing" in out
+    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in out
+
+
+def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "registry" / "plugins" / "clash"))
+    status, _, err = call("check", experiment())
+    assert status == 3
+    assert "toy.yaml:6: components.ease.use: the component 'ease' is provided twice" in err
+    replaced = ("  ease: {l2: 5}\n", "  als: {factors: 4}\n"), ("from: ease", "from: als"), ("{ease: 1", "{als: 1")
+    assert call("check", experiment(*replaced))[0] == 0
+
+
+def test_schema_is_json(call, toyland):
+    status, out, _ = call("schema")
+    assert status == 0
+    assert "toy" in json.dumps(json.loads(out)["$defs"]["DataUse"])
+
+
+def test_store_tells_its_size_and_is_cleared(call, experiment):
+    status, out, _ = call("store", "size")
+    assert status == 0
+    assert "all" in out
+    hybridrec.run(experiment())
+    status, out, _ = call("store", "size")
+    assert "ease" in out
+    assert "answers of" in out
+    status, out, _ = call("store", "gc", "--keep", "1GB")
+    assert out == "removed 0 artifacts, 0.0 MB\n"
+    status, out, _ = call("store", "gc", "--older-than", "1")
+    assert out == "removed 0 artifacts, 0.0 MB\n"
+    status, out, _ = call("store", "gc")
+    assert status == 0
+    assert not out.startswith("removed 0")
+    assert not list(Path(".hybridrec/store").glob("??/*"))
+
+
+def test_init_writes_a_config_that_runs(call, experiment, tmp_path):
+    experiment()
+    rows = [f"u{user},i{item}" for user in range(40) for item in range(user % 2, 24, 2) if (user * item) % 5]
+    (tmp_path / "plays.csv").write_text("\n".join(["user,item", *rows]) + "\n")
+    status, out, err = call("init", "plays.csv", "-o", "mine.yaml")
+    assert (status, err) == (0, "")
+    assert "wrote mine.yaml; try: hybridrec run mine.yaml" in out
+    status, _, err = call("init", "plays.csv", "-o", "mine.yaml")
+    assert status == 2
+    assert "mine.yaml exists" in err
+    status, out, err = call("run", "mine.yaml")
+    assert (status, err) == (0, "")
+
+
+def test_help_tells_the_exit_status(call):
+    status, out, _ = call("--help")
+    assert status == 0
+    assert "130 interrupted" in " ".join(out.split())
+
+
+HEAVY = ("gensim", "implicit", "lightfm", "lightgbm", "matplotlib", "sklearn", "polars", "rapidfuzz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "never"), [(["--help"], (*HEAVY, "numpy", "scipy", "rich")), (["plugins"], HEAVY)]
+)
+def test_light_commands_import_nothing_heavy(arguments, never):
+    program = f"""
+import sys, atexit
+atexit.register(lambda: print("MODULES", *sorted({{name.partition(".")[0] for name in sys.modules}})))
+sys.argv = ["hybridrec", *{arguments!r}]
+from hybridrec.cli import main
+main()
+"""
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    loaded = out.splitlines()[-1].split()
+    assert "MODULES" in loaded
+    assert not set(loaded) & set(never)
+
+
+def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
+    path = experiment(("use: echo", "use: echo, seconds: 2, log: fits.txt"))
+    process = subprocess.Popen(
+        _command("run", path), cwd=tmp_path, env=_environment(toyland), stderr=subprocess.PIPE, text=True
+    )
+    store = tmp_path / ".hybridrec" / "store"
+    deadline = time.monotonic() + 30
+    while not list(store.glob("??/*/manifest.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.strip() == "interrupted; what was fitted so far is in the store"
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["store", "size"]])
+def test_a_reader_who_has_seen_enough_is_told_nothing(arguments, tmp_path):
+    with subprocess.Popen(
+        _command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=_environment(tmp_path)
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_bars_are_drawn_on_a_terminal_only(call, experiment, monkeypatch):
+    path = experiment()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, _, err = call("run", path)
+    assert status == 0
+    assert "fit test" in err
+    assert call("run", path, "--quiet")[2] == ""
+    monkeypatch.delenv("FORCE_COLOR")
+    assert call("run", path)[2] == ""
+
+
+def _command(*arguments):
+    return [sys.executable, "-m", "hybridrec", *map(str, arguments)]
+
+
+def _environment(toyland):
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}

@@ -1,0 +1,63 @@
+"""What the tests of experiments and of the command line share: a plugin of their own and a small experiment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TOYLAND = Path(__file__).parent / "toyland"
+
+CONFIG = """\
+name: toy
+seed: 3
+data: {reader: toy}
+split: {use: masked, test: 0.3}
+components:
+  ease: {l2: 5}
+  pop: {use: popularity}
+  noise: {use: echo}
+targets: {items: 10, tags: 5}
+pipelines:
+  control: {generators: [{from: pop, k: 20}]}
+  hybrid:
+    generators: [{from: ease, k: 20}, {from: noise, k: 10}]
+    scorers: [pop]
+    rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]
+compare:
+  control: control
+  metrics: [ndcg@5, tags/ndcg@5]
+  resamples: 100
+workers: 2
+"""
+
+
+@pytest.fixture
+def toyland(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plugin `toyland` as if it were installed: its folder, for subprocesses."""
+    monkeypatch.syspath_prepend(str(TOYLAND))
+    if (module := sys.modules.get("toyland")) is not None:
+        module.events.clear()
+    return TOYLAND
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, toyland: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Writes the small experiment, with pieces of its text replaced, and works in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power will fail, and disks are slow
+
+    def write(*replacements: tuple[str, str], name: str = "toy.yaml") -> Path:
+        text = CONFIG
+        for old, new in replacements:
+            assert old in text, f"{old!r} is not in the config any more"
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

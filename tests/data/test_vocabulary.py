@@ -1,0 +1,61 @@
+"""External ids and codes: any text, one order, nothing lost on the way and back."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridrec import DataError, Vocabulary
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+MIXED = ["b", "가요", "🎸", "", "B", "é", "10", "9", " b", "노래", "b"]
+
+
+def test_the_order_is_that_of_the_utf8_bytes():
+    vocabulary = Vocabulary(MIXED)
+    assert vocabulary.ids.to_list() == sorted(set(MIXED), key=str.encode)
+    assert len(vocabulary) == 10
+    assert repr(vocabulary) == "Vocabulary(10 ids)"
+
+
+@given(st.lists(TEXT, max_size=30), st.lists(TEXT, max_size=5), st.randoms())
+def test_codes_do_not_depend_on_the_order_of_rows_and_come_back(ids, others, random):
+    vocabulary = Vocabulary(ids)
+    assert vocabulary.ids.to_list() == sorted(set(ids), key=str.encode)
+    shuffled = random.sample(ids, len(ids))
+    assert Vocabulary(shuffled + shuffled) == vocabulary
+    codes = vocabulary.encode(ids + others)
+    assert codes.dtype == np.int32
+    assert vocabulary.decode(codes).to_list() == [text if text in ids else None for text in ids + others]
+    assert all((text in vocabulary) == (text in ids) for text in ids + others)
+
+
+def test_numbers_are_read_as_their_text():
+    vocabulary = Vocabulary(pl.Series([10, 9, 9]))
+    assert vocabulary.ids.to_list() == ["10", "9"]
+    assert vocabulary.encode(pl.Series([9, 10, 8])).tolist() == [1, 0, -1]
+    assert vocabulary.encode(["9", "09"]).tolist() == [1, -1]
+
+
+def test_a_missing_id_is_refused_and_never_found():
+    with pytest.raises(DataError, match=r"2 ids are missing \(null\)"):
+        Vocabulary(pl.Series(["a", None, None]))
+    assert Vocabulary(["a"]).encode(pl.Series(["a", None])).tolist() == [0, -1]
+    assert None not in Vocabulary(["a"])
+
+
+def test_an_empty_vocabulary_knows_nothing():
+    empty = Vocabulary()
+    assert len(empty) == 0
+    assert "" not in empty
+    assert empty.encode(["a", ""]).tolist() == [-1, -1]
+    assert empty.encode([]).dtype == np.int32
+    assert empty.decode(np.array([-1, -1], np.int32)).to_list() == [None, None]
+    assert empty == Vocabulary([])
+    assert empty != Vocabulary([""])
+
+
+def test_decode_flattens_and_padding_is_null():
+    vocabulary = Vocabulary(["a", "b"])
+    assert vocabulary.decode(np.array([[1, -1], [0, 1]], np.int32)).to_list() == ["b", None, "a", "b"]

@@ -1,0 +1,403 @@
+"""One experiment end to end: what is fitted, what is kept, what is asked again, and what is written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+import hybridrec
+from hybridrec import DataError, MemoryBudgetError, PluginError, Run
+from hybridrec.evaluation.report import Report
+from hybridrec.experiment import fitting
+from hybridrec.experiment.api import compare_runs, fit_plan
+from hybridrec.experiment.fitting import source_hash
+from hybridrec.experiment.store import Store
+
+LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]")
+
+
+def plain(report):
+    """A report without what differs from run to run."""
+    content = report.model_dump(exclude={"seconds"})
+    content["fits"] = [{k: v for k, v in fit.items() if k not in ("seconds", "cached")} for fit in content["fits"]]
+    return content
+
+
+def keys(report):
+    return {(fit.label, fit.fold, fit.level): fit.key for fit in report.fits}
+
+
+def changed(before, after):
+    """Labels whose fits have another key."""
+    old, new = keys(before), keys(after)
+    return {label for (label, *rest), key in new.items() if old.get((label, *rest)) != key}
+
+
+def events(kind):
+    return [what for name, what in sys.modules["toyland"].events if name == kind]
+
+
+def asked():
+    return {(event["stage"], event["pipeline"]) for event in events("stage")}
+
+
+def test_what_two_pipelines_share_is_fitted_once(experiment):
+    report = hybridrec.run(experiment()).report
+    labels = [fit.label for fit in report.fits]
+    assert sorted(labels) == sorted({"ease", "pop", "noise", "tag-fallback", "popularity"})
+    assert not any(fit.cached for fit in report.fits)
+    assert {event["label"] for event in events("fitted")} == {*labels}
+    assert len(events("fitted")) == len(labels)
+
+
+def test_a_second_run_fits_nothing_asks_nothing_and_reports_the_same(experiment):
+    first = hybridrec.run(experiment()).report
+    sys.modules["toyland"].events.clear()
+    second = hybridrec.run(experiment()).report
+    assert all(fit.cached for fit in second.fits)
+    assert plain(second) == plain(first)
+    assert asked() == set()
+    assert second.seconds.generate == second.seconds.score == second.seconds.rerank == 0
+
+
+def test_another_weight_is_only_blended_again(experiment):
+    first = hybridrec.run(experiment()).report
+    sys.modules["toyland"].events.clear()
+    second = hybridrec.run(experiment(("pop: 0.2", "pop: 0.9"))).report
+    assert all(fit.cached for fit in second.fits)
+    assert asked() == {("rerank", "hybrid")}
+    assert second.pipelines["control"] == first.pipelines["control"]
+    assert second.pipelines["hybrid"] != first.pipelines["hybrid"]
+    assert second.config_hash != first.config_hash
+
+
+@pytest.mark.parametrize(
+    ("replacement", "labels"),
+    [
+        (("l2: 5", "l2: 6"), {"ease"}),
+        (("seed: 3", "seed: 4"), {"ease", "pop", "noise", "tag-fallback", "popularity"}),
+        (("{reader: toy}", "{reader: toy, users: 50}"), {"ease", "pop", "noise", "tag-fallback", "popularity"}),
+        (("test: 0.3", "test: 0.4"), {"ease", "pop", "noise", "tag-fallback", "popularity"}),
+        (("from: ease, k: 20", "from: ease, k: 30"), set()),
+        (("workers: 2", "workers: 1"), set()),
+        (("name: toy", "name: other"), set()),
+    ],
+)
+def test_a_fit_is_done_again_only_for_what_decides_it(experiment, replacement, labels):
+    first = hybridrec.run(experiment()).report
+    second = hybridrec.run(experiment(replacement)).report
+    assert changed(first, second) == labels
+    assert {fit.label for fit in second.fits if not fit.cached} == labels
+
+
+def test_the_seed_decides_where_the_data_is_the_same(experiment):
+    split = ("{use: masked, test: 0.3}", "{use: leave-one-out}")
+    first = hybridrec.run(experiment(split)).report
+    second = hybridrec.run(experiment(split, ("seed: 3", "seed: 4"))).report
+    assert changed(first, second) == {fit.label for fit in first.fits}
+
+
+def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
+    whole = hybridrec.run(experiment()).report
+    monkeypatch.setattr("hybridrec.experiment.asking.BLOCK_ROWS", (4, 4))
+    parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
+    assert parts.pipelines == whole.pipelines
+    assert parts.comparison == whole.comparison
+
+
+def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
+    first = hybridrec.run(experiment()).report
+    echo = sys.modules["toyland"].Echo
+    with monkeypatch.context() as patch:
+        patch.setattr(echo, "version", "2")
+        assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
+    monkeypatch.setattr(fitting, "source_hash", lambda cls: "other" if cls is echo else source_hash(cls))
+    assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
+
+
+def test_the_version_of_a_library_decides_too(experiment, monkeypatch):
+    first = hybridrec.run(experiment()).report
+    monkeypatch.setattr("hybridrec.experiment.fitting.library_versions", lambda modules=(): {"numpy": "99"})
+    assert changed(first, hybridrec.run(experiment()).report) == {fit.label for fit in first.fits}
+
+
+def test_the_order_of_the_config_decides_nothing(experiment):
+    first = hybridrec.run(experiment()).report
+    components = "  ease: {l2: 5}\n  pop: {use: popularity}\n  noise: {use: echo}\n"
+    turned = "".join(f"{line}\n" for line in reversed(components.splitlines()))
+    second = hybridrec.run(experiment((components, turned)), store="another").report
+    assert keys(second) == keys(first)
+    assert not any(fit.cached for fit in second.fits)
+    assert second.pipelines == first.pipelines
+
+
+def test_two_labels_of_one_component_get_seeds_of_their_own(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo}\n  more: {use: echo}"), ("[pop]", "[pop, more]"))
+    report = hybridrec.run(path).report
+    found = [Store.default().get(fit.key)["items"] for fit in report.fits if fit.component == "echo"]
+    assert len(found) == 2
+    assert not np.array_equal(*found)
+
+
+def test_a_damaged_artifact_is_fitted_again(experiment):
+    first = hybridrec.run(experiment()).report
+    for artifact in Store.default().artifacts():
+        file = artifact.path / "0.npy"
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert plain(hybridrec.run(experiment()).report) == plain(first)
+    for artifact in Store.default().artifacts():
+        assert Store.default().get(artifact.key) is not None
+
+
+def test_a_run_killed_while_fitting_leaves_what_it_fitted(experiment, toyland, tmp_path):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, seconds: 60}"))
+    command = [sys.executable, "-m", "hybridrec", "run", str(path)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=_environment(toyland), stderr=subprocess.PIPE)
+    store = Store(tmp_path / ".hybridrec" / "store")
+    deadline = time.monotonic() + 30
+    while len(store.artifacts()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not list(Path("runs").glob("*"))
+    report = hybridrec.run(path, ["components.noise.seconds=0"]).report
+    assert sum(fit.cached for fit in report.fits) >= 2
+    assert not {fit.label: fit.cached for fit in report.fits}["noise"]
+
+
+def test_two_runs_at_once_share_a_store(experiment, toyland, tmp_path):
+    path = experiment()
+    command = [sys.executable, "-m", "hybridrec", "run", str(path), "--quiet"]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=_environment(toyland), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    reports = [Run.open(tmp_path / Path(process.communicate()[0].strip()).parent).report for process in both]
+    assert plain(reports[0]) == plain(reports[1])
+    assert [process.returncode for process in both] == [0, 0]
+
+
+def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: raise}"))
+    with pytest.raises(RuntimeError, match="the echo is gone") as info:
+        hybridrec.run(path)
+    assert info.value.__notes__ == ["while fitting components.noise (echo 1) in fold test (final)"]
+    report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
+    assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "message", "note"),
+    [
+        ("object", "state: 'oops' is an array of Python objects", "while fitting components.noise (echo 1)"),
+        (
+            "infinite",
+            "an id of query 0 has the score inf",
+            "in pipeline 'hybrid', generator 'noise' (component echo 1)",
+        ),
+    ],
+)
+def test_a_component_that_breaks_its_contract_is_named(experiment, misbehave, message, note):
+    path = experiment(("noise: {use: echo}", f"noise: {{use: echo, misbehave: {misbehave}}}"))
+    with pytest.raises(PluginError, match=message) as info:
+        hybridrec.run(path)
+    assert any(note in found for found in info.value.__notes__)
+
+
+def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, bytes: 9000000000}"))
+    with pytest.raises(MemoryBudgetError, match=r"components.noise \(echo\) would need about 9.0 GB .* is 8.0 GB"):
+        hybridrec.run(path)
+    assert Store.default().artifacts() == []
+
+
+@pytest.mark.parametrize("key", ["allow", "block"])
+def test_unknown_ids_in_a_list_are_told_before_any_fit(experiment, key):
+    path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [item 01, nobody]}}\n    scorers: [pop]"))
+    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 ids are not in the data, first 'nobody'"):
+        hybridrec.run(path)
+    assert Store.default().artifacts() == []
+
+
+def test_lists_and_seen_decide_what_is_recommended(experiment, tmp_path):
+    (tmp_path / "never.txt").write_text("item 02\n\nitem 03\n", encoding="utf-8")
+    lists = "    allow: {ids: [item 01, item 02, item 03, item 04]}\n    block: {path: never.txt}\n    scorers: [pop]"
+    run = hybridrec.run(experiment(("    scorers: [pop]", lists)))
+    assert set(slates(run, "hybrid")["id"]) == {"item 01", "item 04"}
+    assert len(set(slates(run, "control")["id"])) > 4
+
+
+def slates(run, pipeline, target="items"):
+    return pl.read_parquet(run.folder / "slates" / f"{pipeline}.{target}.parquet")
+
+
+def test_the_folder_holds_the_whole_run(experiment):
+    run = hybridrec.run(experiment())
+    assert {path.name for path in run.folder.iterdir()} == {
+        "config.yaml", "lock.json", "report.json", "per_query.parquet", "slates",
+    }  # fmt: skip
+    assert run.folder.name.startswith("toy-")
+    assert Run.open(run.folder).report == run.report
+    assert {path.name for path in (run.folder / "slates").iterdir()} == {
+        f"{name}.{target}.parquet" for name in ("control", "hybrid") for target in ("items", "tags")
+    }
+    found = slates(run, "hybrid")
+    assert found.columns == ["query", "rank", "id", "score", "rung"]
+    assert found.group_by("query").len()["len"].to_list() == [10] * run.report.pipelines["hybrid"].queries
+    assert run.lock["config_hash"] == run.report.config_hash
+    assert run.lock["data"]["fingerprint"] == run.report.data.fingerprint
+    assert run.lock["environment"]["packages"]["toyland"] == "1.5"
+    assert run.lock["fits"]["test/final/ease"] == keys(run.report)["ease", "test", "final"]
+    (finished,) = events("finished")
+    assert finished == {"name": "toy", "folder": str(run.folder)}
+
+
+def test_the_report_follows_its_schema_and_holds_no_nan(experiment):
+    path = experiment(("  resamples: 100", "  resamples: 100\n  singles: true"))
+    run = hybridrec.run(path, ["compare.metrics=[ndcg@5, coverage@5, novelty@5]"])
+    content = json.loads((run.folder / "report.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    jsonschema.validate(content, Report.model_json_schema(mode="serialization"))
+    jsonschema.validate(content, Report.model_json_schema())
+    assert content["pipelines"]["hybrid"]["metrics"]["ndcg@5"].keys() == {"mean", "ci95"}
+    assert content["pipelines"]["hybrid"]["segments"]["all"]["queries"] == content["pipelines"]["hybrid"]["queries"]
+
+
+def test_per_query_values_are_what_the_means_are_made_of(experiment):
+    run = hybridrec.run(experiment())
+    frame = run.per_query().filter(pl.col("pipeline") == "hybrid")
+    values = frame.filter(pl.col("ndcg@5").is_not_nan())
+    mean = (values["ndcg@5"] * values["weight"]).sum() / values["weight"].sum()
+    assert run.report.pipelines["hybrid"].metrics["ndcg@5"].mean == pytest.approx(mean)
+    assert set(frame["unit"]) <= {f"user {u:02}" for u in range(60)}
+    segments = run.report.pipelines["hybrid"].segments
+    assert {**dict(frame["segment"].value_counts().iter_rows()), "all": len(frame)} == {
+        name: segment.queries for name, segment in segments.items()
+    }
+
+
+def test_the_config_of_a_run_is_the_same_experiment(experiment, tmp_path):
+    run = hybridrec.run(experiment())
+    again = hybridrec.run(run.folder / "config.yaml")
+    assert again.report.config_hash == run.report.config_hash
+    assert plain(again.report) == plain(run.report)
+    assert again.folder != run.folder
+    assert yaml.safe_load((run.folder / "config.yaml").read_text())["components"]["popularity"] == {
+        "use": "popularity", "count": "users", "by": "all", "smoothing": 5.0,
+    }  # fmt: skip
+
+
+def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_with_each(experiment):
+    report = hybridrec.run(experiment(("  resamples: 100", "  resamples: 100\n  singles: true"))).report
+    assert [name for name, arm in report.pipelines.items() if arm.single] == ["ease", "pop", "noise"]
+    pairs = {(row.control, row.variant) for row in report.comparison}
+    assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "pop", "noise") for b in ("control", "hybrid")}
+    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend"} != set()
+    # ease knows no tags: its slates of tags are the fallback's
+    assert report.pipelines["ease"].metrics["tags/ndcg@5"].mean is not None
+
+
+def test_what_generates_nothing_is_noted_instead_of_an_arm(experiment):
+    path = experiment(
+        ("noise: {use: echo}", "noise: {use: echo}\n  judge:"), ("resamples", "singles: true\n  resamples")
+    )
+    report = hybridrec.run(path).report
+    assert "judge" not in report.pipelines
+    assert report.notes == ["'judge' generates no candidates and is no reference arm of its own"]
+
+
+def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):
+    path = experiment(("generators: [{from: pop, k: 20}]", "generators: [{from: ease, k: 20}]"))
+    run = hybridrec.run(path)
+    found = slates(run, "control", "tags")
+    assert len(found) == 5 * run.report.pipelines["control"].queries
+    assert set(found["rung"]) <= {"tag-fallback", "popularity"}
+
+
+def test_validation_measures_inside_the_training_part(experiment):
+    path = experiment()
+    test, inside = hybridrec.run(path), hybridrec.run(path, validation=True)
+    assert set(inside.per_query()["unit"]) & set(test.per_query()["unit"]) == set()
+    assert "measured on validation queries" in inside.report.notes[0]
+    with pytest.raises(DataError, match="did not answer the same queries"):
+        compare_runs([test.folder, inside.folder])
+
+
+def test_a_blend_learns_on_base_fits_and_what_it_learned_is_kept(experiment):
+    first = hybridrec.run(experiment(LEARNED)).report
+    levels = {(fit.label, fit.level) for fit in first.fits}
+    assert levels == {(label, "final") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")} | {
+        (label, "base") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
+    }
+    lesson = first.pipelines["hybrid"].learned["test"]["items"]
+    assert lesson["queries"] > 0
+    second = hybridrec.run(experiment(LEARNED)).report
+    assert plain(second) == plain(first)
+
+
+def test_what_was_learned_depends_on_the_weights_of_queries_and_the_rerankers_before(experiment):
+    mix = ("test: 0.3", "test: 0.3, cross: true, scenarios: {items: 0.5, tags: 0.5}")
+    other = ("test: 0.3", "test: 0.3, cross: true, scenarios: {items: 0.9, tags: 0.1}")
+    chain = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: weighted, weights: {ease: 1}}, {use: student}]")
+    more = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: weighted, weights: {ease: 9}}, {use: student}]")
+    lessons = [
+        hybridrec.run(experiment(split, rerank)).report.pipelines["hybrid"].learned["test"]["items"]
+        for split, rerank in ((mix, chain), (other, chain), (mix, more))
+    ]
+    assert lessons[0]["weight"] != pytest.approx(lessons[1]["weight"])
+    assert lessons[0]["mean"] != pytest.approx(lessons[2]["mean"])
+
+
+def test_the_plan_fits_nothing_and_knows_what_is_stored(experiment):
+    path = experiment(LEARNED, ("use: echo", "use: echo, bytes: 5000000"))
+    plan = fit_plan(path)
+    assert not Path(".hybridrec").exists()
+    jobs = {(job.label, job.level): job for job in plan.jobs}
+    assert jobs.keys() == {
+        (label, level)
+        for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
+        for level in ("final", "base")
+    }
+    assert jobs["noise", "final"].memory == 5_000_000
+    assert {job.stored for job in plan.jobs} == {0}
+    run = hybridrec.run(path)
+    assert plan.queries == run.report.pipelines["hybrid"].queries
+    assert {(job.fits, job.stored) for job in fit_plan(path).jobs} == {(1, 1)}
+
+
+def test_folds_are_fitted_each_and_measured_together(experiment):
+    run = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
+    assert len({fit.fold for fit in run.report.fits}) == 3
+    assert len({fit.key for fit in run.report.fits}) == 15
+    asked = run.per_query().filter(pl.col("pipeline") == "hybrid")["unit"]
+    assert run.report.pipelines["hybrid"].units == asked.n_unique() == len(asked) > 50
+
+
+def test_the_embedded_shows_end_to_end(experiment):
+    path = experiment(
+        ("{reader: toy}", "{reader: setlists, min_items: 25}"), ("noise: {use: echo}", "noise: {use: random}")
+    )
+    report = hybridrec.run(path).report
+    assert report.pipelines["hybrid"].metrics["ndcg@5"].mean > 0
+    assert report.data.items > 100
+
+
+def test_the_folder_for_results_is_tried_before_anything_is_fitted(experiment, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(hybridrec.ConfigError, match="cannot be made a folder for results"):
+        hybridrec.run(experiment(), runs=tmp_path / "file")
+    assert Store.default().artifacts() == []
+
+
+def _environment(toyland):
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}

@@ -1,0 +1,235 @@
+"""The store: whole artifacts or none, whatever is killed, damaged, or done twice at once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridrec import StoreError
+from hybridrec.experiment.store import MANIFEST, Store
+
+STATE = {
+    "scores": np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2],
+    "names": np.array(["a", "größe", "곡"]),
+    "size": np.array(7),
+    "none": np.empty((0, 3), np.int32),
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(
+        np.array_equal(left[name], right[name]) and left[name].dtype == right[name].dtype for name in left
+    )
+
+
+def test_what_is_put_is_got_back(store):
+    assert store.get("ab12") is None
+    assert "ab12" not in store
+    store.put("ab12", STATE, {"component": "als"})
+    assert "ab12" in store
+    assert same(store.get("ab12"), STATE)
+    (artifact,) = store.artifacts()
+    assert (artifact.key, artifact.about) == ("ab12", {"component": "als"})
+    assert artifact.bytes == sum(file.stat().st_size for file in artifact.path.iterdir())
+
+
+def test_a_state_without_arrays_is_a_state(store):
+    store.put("ab12", {})
+    assert store.find("ab12") == {}
+
+
+def test_the_first_writer_of_a_key_wins(store):
+    store.put("ab12", STATE)
+    store.put("ab12", {"other": np.zeros(1)})
+    assert same(store.get("ab12"), STATE)
+
+
+@pytest.mark.parametrize("file", ["0.npy", "2.npy", MANIFEST])
+def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store, file):
+    store.put("ab12", STATE, {"component": "als"})
+    path = store.artifacts()[0].path / file
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x11
+        path.write_bytes(damaged)
+        with suppress(StoreError):
+            assert same(store.get("ab12"), STATE)  # white space between the keys of the manifest
+    path.write_bytes(whole[:-1])
+    with pytest.raises(StoreError):
+        store.get("ab12")
+    assert store.find("ab12") is None
+    assert "ab12" not in store
+    store.put("ab12", STATE)
+    assert same(store.find("ab12"), STATE)
+
+
+def test_a_missing_file_and_another_format_are_damage(store):
+    store.put("ab12", STATE)
+    path = store.artifacts()[0].path
+    manifest = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(StoreError, match="written in format 99, this version reads 1"):
+        store.get("ab12")
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    (path / "1.npy").unlink()
+    with pytest.raises(StoreError, match="damaged"):
+        store.get("ab12")
+    (path / MANIFEST).write_text("[]")
+    assert store.artifacts() == []
+    assert store.find("ab12") is None
+
+
+def test_objects_are_refused_and_nothing_is_left_behind(store):
+    with pytest.raises(StoreError, match="'bad' is an array of Python objects"):
+        store.put("ab12", {"good": np.zeros(3), "bad": np.array([{}])})
+    assert store.get("ab12") is None
+    assert list((store.folder / "ab").iterdir()) == []
+
+
+def test_a_pickle_in_the_store_is_never_loaded(store, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "exploded",))
+
+    store.put("ab12", {"a": np.zeros(3)})
+    path = store.artifacts()[0].path
+    np.save(path / "0.npy", np.array([Bomb()]), allow_pickle=True)
+    assert store.find("ab12") is None
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_collecting_by_size_takes_what_was_not_used_for_longest(store):
+    for key in ("aa", "bb", "cc"):
+        store.put(key, {"a": np.zeros(1000)})
+    now = time.time()
+    for key, age in (("aa", 30), ("bb", 20), ("cc", 10)):
+        os.utime(store.folder / key / key / MANIFEST, (now - age, now - age))
+    assert store.get("aa") is not None  # used just now
+    size = store.artifacts()[0].bytes
+    removed = store.collect(keep_bytes=2 * size, older_than=float("inf"))
+    assert [artifact.key for artifact in removed] == ["bb"]
+    assert [artifact.key for artifact in store.artifacts()] == ["cc", "aa"]
+
+
+def test_collecting_by_age_and_the_leftovers_of_the_killed(store):
+    store.put("aa", STATE)
+    store.put("bb", STATE)
+    now = time.time()
+    os.utime(store.folder / "aa" / "aa" / MANIFEST, (now - 900, now - 900))
+    for name, age in ((".aa.1.dead", 90_000), (".aa.2.busy", 10)):
+        (store.folder / "aa" / name).mkdir()
+        os.utime(store.folder / "aa" / name, (now - age, now - age))
+    assert [artifact.key for artifact in store.collect(2**63, older_than=600)] == ["aa"]
+    assert [path.name for path in (store.folder / "aa").iterdir()] == [".aa.2.busy"]
+    assert "bb" in store
+    assert [artifact.key for artifact in store.collect(0, float("inf"))] == ["bb"]
+
+
+def test_an_empty_store_has_nothing_and_is_not_made_by_looking(store):
+    assert store.artifacts() == []
+    assert store.collect(0, 0) == []
+    store.drop("ab12")
+    assert not store.folder.exists()
+
+
+def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, monkeypatch):
+    store.put("ab12", STATE)
+
+    def killed(path, ignore_errors=False):
+        next(path.glob("*.json")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.drop("ab12")
+    assert store.find("ab12") is None
+    store.put("ab12", STATE)
+    assert same(store.get("ab12"), STATE)
+
+
+def test_an_artifact_that_goes_while_another_comes_is_written_again(store, monkeypatch):
+    other, rename, met = Store(store.folder), Path.rename, []
+
+    def meeting(path, target):
+        """Another writer is first, and its artifact is removed before one can look at it."""
+        if not met and target.name == "ab12":
+            met.append(path)
+            raise OSError("Directory not empty")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", meeting)
+    other.put("ab12", STATE)
+    assert met
+    assert same(store.get("ab12"), STATE)
+
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from hybridrec.experiment.store import Store
+store, rounds = Store(Path(sys.argv[1])), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for key in range(rounds):
+    store.put(f"{key % 40:02}ab", {"a": np.full(20_000, key % 40), "b": np.arange(50)})
+    if key % 3 == 0 and rounds < 1000:
+        store.drop(f"{key % 40:02}ab")
+"""
+
+
+def writer(store, rounds):
+    command = [sys.executable, "-c", WRITER, str(store.folder), str(rounds)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def check_all(store):
+    """Whatever is there is whole; how much it is."""
+    artifacts = store.artifacts()
+    for artifact in artifacts:
+        state = store.get(artifact.key)
+        assert (state["a"] == int(artifact.key[:2])).all()
+        assert len(state["a"]) == 20_000
+    return len(artifacts)
+
+
+def test_a_writer_killed_at_any_moment_leaves_only_whole_artifacts(store):
+    for wait in (0.001, 0.004, 0.01, 0.02):
+        process = writer(store, 100_000)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        time.sleep(wait)
+        process.kill()
+        process.communicate()
+        check_all(store)
+    for partial in store.folder.glob("??/.*"):
+        os.utime(partial, (0, 0))
+    store.collect(2**63, float("inf"))
+    assert not list(store.folder.glob("??/.*"))
+    check_all(store)
+
+
+def test_two_processes_write_and_remove_the_same_keys(store):
+    processes = [writer(store, 120) for _ in range(2)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert check_all(store) > 0
+    assert not list(store.folder.glob("??/.*"))

@@ -1,0 +1,272 @@
+"""Fusion: by hand where a sum can be done by hand, and on a made pool whose best blend is known to be one."""
+
+import io
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.sparse import csr_matrix
+
+import hybridrec_fusion
+from hybridrec import Pool, QueryBatch, Ragged, kernels
+from hybridrec_fusion.fixed import ReciprocalRank, ReciprocalRankConfig, Weighted, WeightedConfig
+from hybridrec_fusion.validated import Validated, ValidatedConfig
+
+NAN = np.nan
+
+
+def batch(tagged):
+    """One query for each flag; those with a tag are in the segment "tags", the others in "nothing"."""
+    tags = csr_matrix(np.array(tagged, np.float32)[:, None])
+    q = len(tagged)
+    return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, 3), tags, ("",) * q)
+
+
+def pool_of(columns, ids=None):
+    values = {label: np.array(column, np.float32) for label, column in columns.items()}
+    shape = next(iter(values.values())).shape
+    ids = np.tile(np.arange(shape[1], dtype=np.int32), (shape[0], 1)) if ids is None else np.array(ids, np.int32)
+    return Pool("items", ids, ("g",), (ids >= 0).astype(np.uint64), values)
+
+
+def fused(reranker, pool, tagged=None):
+    """The final scores; what every re-ranker owes is checked on the way."""
+    queries = batch([False] * len(pool.ids) if tagged is None else tagged)
+    before = {label: column.copy() for label, column in pool.columns.items()}
+    final = reranker.rerank(queries, pool, 10).final
+    for label, column in pool.columns.items():
+        np.testing.assert_array_equal(column, before[label])
+    assert final.dtype == np.float32
+    assert (np.isnan(final) == ~pool.valid).all()
+    parts = reranker.contributions(queries, pool)
+    summed = np.sum(list(parts.values()), axis=0)
+    np.testing.assert_allclose(summed[pool.valid], final[pool.valid], rtol=1e-5, atol=1e-6)
+    assert {part.dtype for part in parts.values()} == {np.dtype(np.float32)}
+    return final
+
+
+def weighted(pool, tagged=None, **options):
+    return fused(Weighted(WeightedConfig(**options)), pool, tagged)
+
+
+def test_what_the_package_offers():
+    components = hybridrec_fusion.hybridrec_components()
+    assert [component.name for component in components] == ["weighted", "rrf", "validated"]
+    assert all(component.targets == ("items", "tags") for component in components)
+
+
+PAIR = pool_of({"a": [[1, 2, 3, NAN]], "b": [[30, NAN, 10, 50]]})
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"normalise": "none"}, [31, 12, 13, 51]),  # a: 1 2 3 1; b: 30 10 10 50
+        ({"normalise": "none", "missing": "mean"}, [31, 32, 13, 52]),  # a: 1 2 3 2; b: 30 30 10 50
+        ({"normalise": "min-max"}, [0.5, 0.5, 1, 1]),  # a: 0 .5 1 0; b: .5 0 0 1
+        ({"normalise": "min-max", "missing": "mean"}, [0.5, 1, 1, 1.5]),  # a: 0 .5 1 .5; b: .5 .5 0 1
+        ({"normalise": "rank"}, [1, 1, 4 / 3, 4 / 3]),  # a: 1/3 2/3 1 1/3; b: 2/3 1/3 1/3 1
+        ({"normalise": "zscore"}, np.sqrt(1.5) * np.array([-1, -1, 0, 0])),  # a: -z 0 z -z; b: 0 -z -z z
+        ({"normalise": "none", "weights": {"a": 2, "b": 0.5}}, [17, 9, 11, 27]),
+        ({"normalise": "none", "weights": {"a": 1}}, [1, 2, 3, 1]),  # not named: weight 0
+        ({"normalise": "none", "weights": {"a": -1, "b": 0}}, [-1, -2, -3, -1]),
+    ],
+)
+def test_weighted_as_by_hand(options, wanted):
+    np.testing.assert_allclose(weighted(PAIR, **options)[0], wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("missing", ["lowest", "mean"])
+def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing):
+    """Whatever the scale of the other model, the filled value of the first stays within its own."""
+    options = {"normalise": normalise, "missing": missing, "weights": {"a": 1, "b": 0}}
+    small = weighted(PAIR, **options)
+    large = weighted(pool_of({"a": PAIR.columns["a"], "b": PAIR.columns["b"] * 1e6}), **options)
+    np.testing.assert_array_equal(small, large)
+    assert small[0, :3].min() - 1e-6 <= small[0, 3] <= small[0, :3].max()
+    if missing == "lowest":
+        assert small[0, 3] == small[0, :3].min()
+
+
+@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("missing", ["lowest", "mean"])
+def test_a_row_without_an_opinion_is_not_moved(normalise, missing):
+    options = {"normalise": normalise, "missing": missing}
+    both = pool_of({"a": [[1, 2, 4], [1, 2, 4]], "b": [[NAN] * 3, [3, 2, 1]]})
+    alone = weighted(pool_of({"a": [[1, 2, 4]] * 2}), **options)
+    np.testing.assert_array_equal(weighted(both, **options)[0], alone[0])
+    assert (weighted(both, **options)[1] != alone[1]).any()
+
+
+def test_padding_and_empty_pools():
+    padded = pool_of({"a": [[1, 2, NAN], [NAN] * 3]}, ids=[[4, 6, -1], [-1] * 3])
+    empty = pool_of({"a": np.empty((2, 0)), "b": np.empty((2, 0))})
+    nobody = pool_of({"a": np.empty((0, 3))})
+    learned = Validated().restore(
+        {"labels": np.array(["a"]), "segments": np.array(["all"]), "weights": np.ones((1, 1))}
+    )
+    for reranker in (Weighted(), ReciprocalRank(), learned):
+        final = fused(reranker, padded)
+        assert final[0, 1] > final[0, 0]
+        assert fused(reranker, empty).shape == (2, 0)
+        assert fused(reranker, nobody).shape == (0, 3)
+
+
+def test_segments_have_weights_of_their_own():
+    pool = pool_of({"a": [[1, 2]] * 2, "b": [[5, 3]] * 2})
+    options = {"normalise": "none", "weights": {"a": 1}, "segments": {"tags": {"b": 2}}}
+    assert weighted(pool, [False, True], **options).tolist() == [[1, 2], [10, 6]]
+
+
+def test_reciprocal_ranks_as_by_hand():
+    def of(**options):
+        return fused(ReciprocalRank(ReciprocalRankConfig(**options)), PAIR)[0]
+
+    a, b = np.array([1 / 63, 1 / 62, 1 / 61, 0]), np.array([1 / 62, 0, 1 / 63, 1 / 61])
+    np.testing.assert_allclose(of(), a + b, rtol=1e-6)
+    np.testing.assert_allclose(of(weights={"b": 3}), 3 * b, rtol=1e-6)
+    np.testing.assert_allclose(of(offset=1, weights={"a": 1}), [1 / 4, 1 / 3, 1 / 2, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(WeightedConfig, {"normalise": "softmax"}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
+)
+def test_options_out_of_range_are_refused(wrong):
+    config, options = wrong
+    with pytest.raises(ValidationError):
+        config(**options)
+
+
+# A made pool: `signal` and `complement` each know half of what makes an item relevant, `noise` nothing.
+Q, K, N = 240, 60, 300
+TAGGED = np.arange(Q) % 3 == 0
+
+
+def made(seed=0):
+    rng = np.random.default_rng(seed)
+    ids = np.sort(np.argsort(rng.random((Q, N)), axis=1)[:, :K], axis=1).astype(np.int32)
+    left, right, noise = rng.standard_normal((3, Q, K)).astype(np.float32)
+    right[TAGGED] *= 0.1  # of queries with tags, `complement` knows little
+    worth = left + right + 0.3 * rng.standard_normal((Q, K))
+    relevant = worth >= np.sort(worth, axis=1)[:, -5, None]
+    columns = {"noise": noise, "signal": left, "complement": 100 * rng.normal(right, 0.5).astype(np.float32)}
+    columns["signal"][rng.random((Q, K)) < 0.2] = NAN
+    rows, places = np.nonzero(relevant)
+    truth = csr_matrix((np.ones(len(rows), np.float32), (rows, ids[rows, places])), shape=(Q, N))
+    return pool_of(columns, ids), truth
+
+
+POOL, TRUTH = made()
+WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, Q)
+
+
+def learned(pool=POOL, truth=TRUTH, weights=WEIGHTS, tagged=TAGGED, **options):
+    return Validated(ValidatedConfig(**options)).learn(batch(tagged), pool, truth, weights)
+
+
+def value(final, truth=TRUTH, rows=slice(None), pool=POOL, k=20):
+    """Weighted mean nDCG of a final score, as the slate would have it."""
+    final = np.where(pool.valid, final, -np.inf).astype(np.float32)
+    gains = kernels.ndcg(final, kernels.hits(pool.ids, truth), np.diff(truth.indptr), k)
+    return np.average(gains[rows], weights=WEIGHTS[rows])
+
+
+@pytest.mark.parametrize("options", [{}, {"k": 3}, {"normalise": "rank", "missing": "mean"}, {"min_queries": 1}])
+def test_the_blend_beats_every_column_and_is_worse_in_no_segment(options):
+    blend = fused(learned(**options), POOL, TAGGED)
+    scaling = {key: given for key, given in options.items() if key in ("normalise", "missing")}
+    singles = {label: weighted(POOL, weights={label: 1}, **scaling) for label in POOL.columns}
+    k = options.get("k", 20)
+    best = max(value(final, k=k) for final in singles.values())
+    assert value(blend, k=k) > best + 0.02
+    for rows in (TAGGED, ~TAGGED):
+        assert value(blend, rows=rows, k=k) >= max(value(final, rows=rows, k=k) for final in singles.values()) - 1e-9
+
+
+def test_the_weights_are_in_scale_and_shut_the_noise_out():
+    reranker = learned()
+    assert set(reranker.weights) == {"all", "tags", "nothing"}
+    for weights in reranker.weights.values():
+        assert weights.dtype == np.float64
+        assert weights.min() >= 0
+        assert weights.max() == 1
+    everywhere = dict(zip(reranker.labels, reranker.weights["all"], strict=True))
+    assert everywhere["noise"] <= 0.1
+    assert everywhere["signal"] > 0.2
+    assert everywhere["complement"] > 0.2
+    summary = reranker.summary()
+    assert summary["tags"]["complement"] < summary["nothing"]["complement"]  # relative to `signal`
+
+
+def test_a_segment_with_too_few_queries_shares_the_weights_of_all():
+    count = int(TAGGED.sum())
+    assert set(learned(min_queries=count).weights) == {"all", "tags", "nothing"}
+    assert set(learned(min_queries=count + 1).weights) == {"all", "nothing"}
+    assert set(learned(min_queries=Q).weights) == {"all"}
+
+
+def test_learning_twice_is_learning_once_and_does_not_depend_on_the_order_of_queries():
+    first, again = learned(), learned()
+    order = np.random.default_rng(2).permutation(Q)
+    columns = {label: column[order] for label, column in POOL.columns.items()}
+    turned = learned(pool_of(columns, POOL.ids[order]), TRUTH[order], WEIGHTS[order], TAGGED[order])
+    for segment, weights in first.weights.items():
+        np.testing.assert_array_equal(weights, again.weights[segment])
+        np.testing.assert_array_equal(weights, turned.weights[segment])
+
+
+def test_state_survives_a_file():
+    before, file = learned(), io.BytesIO()
+    np.savez(file, allow_pickle=False, **before.state())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        after = Validated(before.config).restore(dict(arrays))
+    np.testing.assert_array_equal(fused(after, POOL, TAGGED), fused(before, POOL, TAGGED))
+    assert after.summary() == before.summary()
+
+
+def test_nothing_found_still_gives_weights():
+    elsewhere = csr_matrix((np.ones(Q, np.float32), (np.arange(Q), np.full(Q, N))), shape=(Q, N + 1))
+    reranker = learned(truth=elsewhere)
+    assert all(weights.max() == 1 for weights in reranker.weights.values())
+    fused(reranker, POOL, TAGGED)
+
+
+@pytest.mark.parametrize(
+    ("truth", "weights"),
+    [(csr_matrix((Q, N), dtype=np.float32), WEIGHTS), (TRUTH, np.zeros(Q))],
+    ids=["truth", "weight"],
+)
+def test_nothing_to_learn_from_weighs_all_alike(truth, weights):
+    reranker = learned(truth=truth, weights=weights)
+    assert {segment: chosen.tolist() for segment, chosen in reranker.weights.items()} == {"all": [1, 1, 1]}
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_columns_worse_than_none_still_give_an_order(columns):
+    """Were all weights to fall to 0, ids alone would order: better here, but not what was asked for."""
+    ids = np.tile(np.arange(10, dtype=np.int32), (8, 1))
+    truth = csr_matrix(ids == 0, dtype=np.float32)
+    pool = pool_of({str(label): ids.astype(float) for label in range(columns)}, ids)
+    reranker = learned(pool, truth, np.ones(8), [False] * 8, k=1)
+    assert reranker.weights["all"].max() == 1
+
+
+def test_queries_without_truth_or_weight_do_not_count():
+    """They neither lower the mean nor make a segment large enough."""
+    half = np.arange(Q) < Q // 2
+    rows = np.flatnonzero(half)
+    alone = learned(
+        pool_of({label: column[rows] for label, column in POOL.columns.items()}, POOL.ids[rows]),
+        TRUTH[rows],
+        WEIGHTS[rows],
+        TAGGED[rows],
+    )
+    unjudged = csr_matrix(TRUTH.multiply(half[:, None]))
+    unjudged.eliminate_zeros()
+    for beside in (learned(truth=unjudged), learned(weights=WEIGHTS * half)):
+        assert set(beside.weights) == set(alone.weights)
+        for segment, weights in alone.weights.items():
+            np.testing.assert_array_equal(weights, beside.weights[segment])

@@ -1,0 +1,137 @@
+"""LightFM keeps the contract, scores as the library predicts, and serves the cold by their features."""
+
+import sys
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+
+import numpy as np
+import pytest
+
+from hybridrec import Exclude, MissingDependencyError, Ragged
+from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec_lightfm import loading
+from hybridrec_lightfm.features import UserSpace, item_rows
+from hybridrec_lightfm.model import LightFM
+
+
+def _installed() -> bool:
+    try:
+        loading.load_lightfm()
+    except MissingDependencyError:
+        return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(not _installed(), reason="no package that provides lightfm")
+
+
+class TestLightFM(ComponentContract):
+    component = LightFM
+    configs = (
+        {"dim": 8, "epochs": 40},
+        {"dim": 8, "epochs": 40, "user_fields": ["items", "tags"], "item_fields": ["item"], "loss": "bpr"},
+        {"dim": 8, "user_fields": ["title", "items"], "loss": "logistic", "epochs": 60},
+        {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "epochs": 40},
+        {
+            "dim": 8,
+            "epochs": 10,
+            "alone": False,
+            "user_fields": ["features", "tags"],
+            "loss": "warp-kos",
+            "schedule": "adadelta",
+        },
+    )
+    learns_the_checkerboard = ("tags", "title", "items", "user")
+
+
+def everybody(data):
+    return data.queries(np.arange(len(data.users), dtype=np.int32))
+
+
+def test_scores_are_those_the_library_predicts(monkeypatch):
+    """All users and warm items of the toy data, from arrays, against LightFM.predict."""
+    trained = {}
+    train = LightFM._train
+
+    def spy(self, users, items, positives, seed):
+        trained.update(model=train(self, users, items, positives, seed), items=items)
+        return trained["model"]
+
+    monkeypatch.setattr(LightFM, "_train", spy)
+    data = toy_dataset()
+    model = LightFM(LightFM.Config(dim=6, epochs=5)).fit(data, np.random.default_rng(0))
+    queries = everybody(data)
+    warm = np.flatnonzero(np.bincount(data.interactions.ids, minlength=len(data.items))).astype(np.int32)
+    given = model.score(queries, np.tile(warm, (len(queries), 1)), "items")
+    user, item = np.indices(given.shape)
+    features = UserSpace.of(data, model.config.user_fields).rows(queries)
+    wanted = trained["model"].predict(
+        user.ravel(), item.ravel(), user_features=features, item_features=trained["items"], num_threads=1
+    )
+    known = ~np.isnan(given)
+    assert known.any(axis=1).sum() > 50
+    np.testing.assert_allclose(given[known], wanted.reshape(given.shape)[known], atol=1e-4)
+
+
+def test_cold_items_are_ranked_by_their_features():
+    """Items 30 to 39 have no interactions; their tags, features and text tell their colour."""
+    data = toy_dataset()
+    cold = np.arange(len(data.items)) >= 30
+    train = data.hide(cold[data.interactions.ids])
+    model = LightFM(LightFM.Config(dim=8, epochs=40)).fit(train, np.random.default_rng(0))
+    found = model.candidates(colour_queries(data, "tags"), 5, "items", Exclude(ids=~cold)).ids
+    assert (found % 2 == [[0], [1]]).all()
+
+
+def test_items_without_any_feature_are_no_candidates():
+    data = toy_dataset()
+    model = LightFM(LightFM.Config(dim=8, epochs=2, item_fields=("item",))).fit(data, np.random.default_rng(0))
+    found = model.candidates(everybody(data), len(data.items), "items", Exclude()).ids
+    assert not (found == len(data.items) - 1).any()
+
+
+def test_features_of_a_field_share_a_weight_of_one():
+    data = toy_dataset()
+    rows = UserSpace.of(data, ("tags", "title")).rows(everybody(data)).toarray()
+    tags, words = rows[:, : len(data.tags)].sum(axis=1), rows[:, len(data.tags) :].sum(axis=1)
+    np.testing.assert_allclose(tags, np.diff(data.user_tags.indptr) > 0, atol=1e-6)
+    np.testing.assert_allclose(words, [bool(title) for title in data.titles], atol=1e-6)
+    assert item_rows(data, ("item",)).toarray().tolist() == np.eye(len(data.items)).tolist()
+
+
+def test_training_users_are_not_described_by_the_items_they_are_trained_on():
+    data = toy_dataset()
+    data = replace(data, interactions=Ragged.from_rows(_histories(data), len(data.items)))
+    model = LightFM(LightFM.Config(user_fields=("items", "tags")))
+    features, positives = model._training_rows(data, UserSpace.of(data, ("items", "tags")), np.random.default_rng(0))
+    shown = features[:, : len(data.items)]
+    assert shown.nnz > 0
+    assert shown.multiply(positives).nnz == 0
+
+
+def _histories(data):
+    return [np.unique(row) for row in np.split(data.interactions.ids, data.interactions.offsets[1:-1])]
+
+
+def test_a_missing_package_is_explained(monkeypatch):
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"hybridrec\[lightfm\].*wheels.*Any installed package"):
+        loading.load_lightfm()
+
+
+def test_a_package_that_cannot_be_loaded_is_explained(monkeypatch):
+    spec = ModuleSpec("lightfm", None, is_package=True)
+    spec.submodule_search_locations = ["nowhere"]
+    monkeypatch.setitem(sys.modules, "lightfm", None)
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(loading, "_load_with_todays_names", lambda folder: None)
+    with pytest.raises(MissingDependencyError, match="cannot be loaded"):
+        loading.load_lightfm()
+
+
+def test_the_extension_computes_logarithms_and_exponentials():
+    """Each loss calls one of the functions that some wheels ask for under names of the past."""
+    data = toy_dataset()
+    for loss in ("warp", "bpr", "logistic"):
+        model = LightFM(LightFM.Config(dim=4, epochs=1, loss=loss)).fit(data, np.random.default_rng(0))
+        assert np.isfinite(model.vectors("items")[:-1]).all()

@@ -1,0 +1,109 @@
+"""Word2Vec keeps the contract, sees every token of every field once per pass, and depends on the seed alone."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hybridrec import FIELDS, Exclude, Query, Ragged
+from hybridrec.testing import ComponentContract, encode, toy_dataset
+from hybridrec_word2vec.model import Word2Vec
+from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
+
+pytest.importorskip("gensim")
+
+
+class TestWord2Vec(ComponentContract):
+    component = Word2Vec
+    configs = (
+        {"dim": 8},
+        {"dim": 8, "fields": ["items"], "context": 2, "shuffle": False, "window": 3},
+        {"dim": 8, "fields": ["user", "items", "tags", "title"], "score": "cosine", "algorithm": "skip-gram"},
+        {"dim": 8, "algorithm": "skip-gram", "window": None, "alpha": 0.025, "weights": {"tags": 0.5}, "min_count": 2},
+    )
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+def sentences(data, *, shuffle=True, fields=FIELDS):
+    return Sentences(Space.of(data, fields), data, shuffle, np.random.default_rng(3))
+
+
+def test_a_pass_holds_every_token_of_every_user():
+    data = toy_dataset()
+    space = Space.of(data, FIELDS)
+    user = 7
+    wanted = [
+        *(data.interactions.take(np.array([user])).ids + space.part("items").start),
+        *(data.user_tags[user].indices + space.part("tags").start),
+        *(space.words.encode(data.titles[user].split()) + space.part("title").start),
+        space.part("user").start + user,
+    ]
+    first, second = list(sentences(data))[user], list(sentences(data))[user]
+    assert first == second
+    assert sorted(int(token) for token in first) == sorted(wanted)
+
+
+def test_each_pass_mixes_anew_but_keeps_the_order_of_items_if_asked():
+    data = toy_dataset()
+    kept, mixed = sentences(data, shuffle=False), sentences(data, shuffle=True)
+    items = kept._ordered.any() and Space.of(data, FIELDS).part("items")
+    history = (data.interactions.take(np.array([3])).ids + items.start).tolist()
+
+    def items_of(text):
+        return [int(token) for token in text if items.start <= int(token) < items.stop]
+
+    passes = [[list(each)[3] for _ in range(3)] for each in (kept, mixed)]
+    assert all(items_of(text) == history for text in passes[0])
+    assert any(items_of(text) != history for text in passes[1])
+    assert passes[0][0] != passes[0][1]
+
+
+def test_sentences_longer_than_gensim_takes_are_cut():
+    data = toy_dataset(users=3, items=4, tags=0)
+    rows = [np.arange(LONGEST_SENTENCE + 5) % 4, [], [1]]
+    found = sentences(replace(data, interactions=Ragged.from_rows(rows, 4)), fields=("items",))
+    assert [len(text) for text in found] == [LONGEST_SENTENCE, 5, 1]
+    assert (len(found), found.longest) == (3, LONGEST_SENTENCE)
+
+
+def test_rare_tokens_are_no_candidates():
+    data = toy_dataset()
+    model = Word2Vec(Word2Vec.Config(dim=4, epochs=1, min_count=18)).fit(data, np.random.default_rng(0))
+    plays = np.bincount(data.interactions.ids, minlength=len(data.items))
+    assert 0 < (plays < 18).sum() < len(plays)
+    everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
+    found = model.candidates(everybody, len(data.items), "items", Exclude()).ids
+    assert not np.isin(found, np.flatnonzero(plays < 18)).any()
+
+
+def test_context_takes_the_last_items_only():
+    data = toy_dataset()
+    model = Word2Vec(Word2Vec.Config(dim=4, epochs=1, context=2)).fit(data, np.random.default_rng(0))
+    long, short = (encode([Query(items=data.items.ids[:n].to_list()[-m:])], data) for n, m in ((6, 6), (6, 2)))
+    np.testing.assert_array_equal(model.query_vectors(long, "items"), model.query_vectors(short, "items"))
+
+
+SCRIPT = """
+import numpy as np
+from hybridrec.testing import toy_dataset
+from hybridrec_word2vec.model import Word2Vec
+state = Word2Vec(Word2Vec.Config(dim=4, epochs=2)).fit(toy_dataset(), np.random.default_rng(0)).state()
+print({name: array.tobytes().hex() for name, array in state.items()})
+"""
+
+
+def test_result_does_not_depend_on_the_hash_seed():
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1

@@ -1,0 +1,26 @@
+"""Asks for an argument that the hook does not have."""
+
+from hybridrec import Candidates, Generator, hookimpl
+
+
+class Nothing(Generator):
+    """Proposes nothing."""
+
+    name = "signed"
+
+    def fit(self, data, rng):
+        return self
+
+    def candidates(self, queries, k, target, exclude):
+        return Candidates.empty(len(queries), k)
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        return self
+
+
+@hookimpl
+def hybridrec_components(config):
+    return [Nothing]

@@ -1,0 +1,34 @@
+"""Reference pages: every plugin class has one, and options are said in words a user writes."""
+
+import pytest
+
+from hybridrec import ConfigError
+from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.reference import describe
+
+REGISTRY = Registry()
+
+
+@pytest.mark.parametrize("name", sorted({name for kind in KINDS for name in REGISTRY.names(kind)}))
+def test_every_plugin_class_has_a_page_with_documented_options(name):
+    for page in describe(name, REGISTRY):
+        assert page.text, f"{name} has no docstring"
+        assert page.origin.startswith("hybridrec ")
+        for key, kind, default, meaning in page.options:
+            assert kind, f"{name}.{key} has no type"
+            assert default, f"{name}.{key} has no default"
+            assert meaning, f"{name}.{key} has no meaning"
+
+
+def test_a_page_says_what_a_component_can_do_and_takes():
+    (page,) = describe("popularity", REGISTRY)
+    assert "Stages: generator, scorer" in page.facts
+    assert "Serves: every query" in page.facts
+    options = {key: (kind, default) for key, kind, default, _ in page.options}
+    assert options["count"] == ("users | weights", '"users"')
+    assert options["half_life"] == ("number > 0 | null", "null")
+
+
+def test_a_name_that_nothing_has_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="nothing is called 'popularty': did you mean 'popularity'"):
+        describe("popularty", REGISTRY)

@@ -1,0 +1,105 @@
+"""Exclusions, and the two ready-made shapes of models."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from hybridrec import Candidates, DenseModel, Exclude, Options, Reranker, VectorModel
+from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec.testing import toy_dataset, toy_queries
+
+DATA = toy_dataset(users=6, items=9, tags=4)
+QUERIES = toy_queries(DATA).take(slice(0, 3))
+RNG = np.random.default_rng(0)
+LEFT, RIGHT = RNG.standard_normal((3, 5)).astype(np.float32), RNG.standard_normal((9, 5)).astype(np.float32)
+LEFT[2] = np.nan
+
+
+class Stateless:
+    def fit(self, data, rng):
+        return self
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        return self
+
+
+class Vectors(Stateless, VectorModel):
+    name = "vectors"
+
+    def query_vectors(self, queries, target):
+        return LEFT[: len(queries)]
+
+    def vectors(self, target):
+        return RIGHT
+
+
+class Dense(Stateless, DenseModel):
+    name = "dense"
+
+    def scores(self, queries, target):
+        return LEFT[: len(queries)] @ RIGHT.T
+
+
+class Silent(Reranker):
+    name = "silent"
+
+    def rerank(self, queries, pool, n):
+        return pool
+
+
+ROWS = csr_matrix(np.array([[1, 0, 0, 1, 0, 0, 0, 0, 0], [0] * 9, [1] * 9], np.float32))
+IDS = np.arange(9) == 5
+
+
+@pytest.mark.parametrize("exclude", [Exclude(), Exclude(ROWS), Exclude(ids=IDS), Exclude(ROWS, IDS)])
+@pytest.mark.parametrize("model", [Vectors(), Dense()], ids=["vectors", "dense"])
+def test_models_propose_and_score_the_same(model, exclude):
+    found = model.candidates(QUERIES, 9, "items", exclude)
+    check_candidates(found, 3, 9, 9)
+    scores = model.score(QUERIES, found.ids, "items")
+    check_scores(scores, found.ids)
+    np.testing.assert_allclose(scores, found.scores, rtol=1e-5)
+    left_out = [set(range(9)) - set(row.tolist()) for row in found.ids]
+    everywhere = {5} if exclude.ids is not None else set()
+    assert left_out[0] == everywhere | ({0, 3} if exclude.rows is not None else set())
+    assert left_out[1] == everywhere
+    assert left_out[2] == set(range(9))  # no opinion
+
+
+def test_exclude_takes_rows_and_is_equal_only_to_itself():
+    exclude = Exclude(ROWS, IDS)
+    part = exclude.take(np.array([2, 0]))
+    assert part.rows.toarray().tolist() == ROWS.toarray()[[2, 0]].tolist()
+    assert part.ids is IDS
+    assert Exclude().take(slice(0, 1)).rows is None
+    assert exclude == exclude
+    assert exclude != Exclude(ROWS, IDS)
+    assert len({exclude, Exclude(ROWS, IDS)}) == 2
+
+
+def test_empty_candidates_say_nothing():
+    check_candidates(Candidates.empty(3, 4), 3, 4, 9)
+
+
+def test_a_reranker_learns_and_tells_nothing_by_default():
+    silent = Silent()
+    assert silent.fit(DATA, RNG) is silent
+    assert silent.restore(silent.state()) is silent
+    assert (silent.state(), silent.summary(), silent.contributions(QUERIES, None)) == ({}, {}, {})
+    with pytest.raises(NotImplementedError, match="silent learns nothing"):
+        silent.learn(QUERIES, None, ROWS, np.ones(3))
+
+
+def test_a_component_takes_its_own_options_only():
+    class Other(Options):
+        """Options of another class."""
+
+    class Picky(Dense):
+        Config = Other
+
+    assert isinstance(Picky().config, Other)
+    with pytest.raises(TypeError, match=r"Picky takes .*Other, not Options"):
+        Picky(Options())

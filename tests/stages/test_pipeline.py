@@ -1,0 +1,433 @@
+"""Pipelines of components whose answers are written down: gates, rules, rungs, sharing, blame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from hybridrec import (
+    PADDING,
+    Candidates,
+    ConfigError,
+    Exclude,
+    Generator,
+    PluginError,
+    Pool,
+    Query,
+    Ragged,
+    Reranker,
+    Scorer,
+    kernels,
+)
+from hybridrec.data.queries import encode
+from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.testing import toy_dataset
+
+N = 12
+DATA = toy_dataset(users=6, items=N, tags=5)
+ITEMS, TAGS, USERS = (v.ids.to_list() for v in (DATA.items, DATA.tags, DATA.users))
+QUERIES = encode(
+    [
+        Query(user=USERS[0], items=ITEMS[0:2], tags=TAGS[:1]),
+        Query(items=ITEMS[2:4], disliked=ITEMS[11:]),
+        Query(tags=TAGS[1:3]),
+        Query(text="title alone"),
+        Query(),
+    ],
+    DATA,
+)
+BOTH = ("items", "tags")
+
+
+class Stateless:
+    def fit(self, data, rng):
+        return self
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        return self
+
+
+class Fixed(Stateless, Generator, Scorer):
+    """Proposes the given ids in their order, scores them N, N - 1, ...; remembers how many queries it was asked."""
+
+    name = "fixed"
+    targets = BOTH
+
+    def __init__(self, ids=range(N), targets=BOTH):
+        super().__init__()
+        self.ids, self.targets, self.asked = list(ids), targets, []
+
+    def _scores(self, queries, target):
+        width = len(DATA.items if target == "items" else DATA.tags)
+        row = np.full(width, -np.inf, np.float32)
+        known = [i for i in self.ids if i < width]
+        row[known] = N - np.arange(len(known))
+        return np.tile(row, (len(queries), 1))
+
+    def candidates(self, queries, k, target, exclude):
+        self.asked.append(len(queries))
+        scores = self._scores(queries, target)
+        exclude.mask(scores)
+        return Candidates(*kernels.top_k(scores, k))
+
+    def score(self, queries, ids, target):
+        scores = kernels.pick(self._scores(queries, target), ids)
+        return np.where(np.isinf(scores), np.float32(np.nan), scores)
+
+
+class Broken(Fixed):
+    """Answers with whatever it is given, or fails."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def candidates(self, queries, k, target, exclude):
+        if self.answer is None:
+            raise ZeroDivisionError("boom")
+        return self.answer
+
+    def score(self, queries, ids, target):
+        return self.candidates(queries, 0, target, Exclude())
+
+
+class Sum(Reranker):
+    """Sum of the columns."""
+
+    name = "sum"
+    targets = BOTH
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(np.nansum(list(pool.columns.values()), axis=0, initial=0))
+
+
+SUM = {"items": (Sum(),), "tags": (Sum(),)}
+
+
+def pipeline(sources, *, scorers=(), rerankers=SUM, fallback=(), rules=None):
+    """Sources as (label, generator, k, gate, ...)."""
+    made = tuple(Source(label, generator, k, tuple(gates)) for label, generator, k, *gates in sources)
+    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), rules or Rules("allow"))
+
+
+def proposed(pipe, target="items"):
+    """Label -> for each query, the ids that this generator proposed."""
+    pool = pipe.generate(QUERIES, target, pipe.rules.exclude(QUERIES, target))
+    by = {label: pool.proposed_by(label) for label in pool.generators}
+    return {label: [pool.ids[q][flags[q]].tolist() for q in range(len(QUERIES))] for label, flags in by.items()}
+
+
+def rungs(slate):
+    return [slate.rungs[rung] for rung in slate.rung]
+
+
+@pytest.mark.parametrize(
+    ("gates", "active"),
+    [
+        ((), [0, 1, 2, 3, 4]),
+        (("has-user",), [0]),
+        (("has-items",), [0, 1]),
+        (("has-tags",), [0, 2]),
+        (("has-title",), [3]),
+        (("has-items", "has-tags"), [0]),
+        (("has-user", "has-title"), []),
+    ],
+)
+def test_gates_let_through_what_a_query_knows(gates, active):
+    generator = Fixed([7])
+    found = proposed(pipeline([("a", generator, 2, *gates)]))["a"]
+    assert found == [[7] if q in active else [] for q in range(5)]
+    assert generator.asked == ([len(active)] if active else [])  # nobody is asked about nothing
+
+
+def test_cold_is_what_nobody_before_it_served():
+    pipe = pipeline(
+        [
+            ("items", Fixed([1, 5]), 2, "has-items"),
+            ("early", Fixed([8]), 1, "cold", "has-tags"),
+            ("always", Fixed([9]), 1, "has-title"),
+            ("last", Fixed([3]), 1, "cold"),
+        ]
+    )
+    assert proposed(pipe) == {
+        "items": [[1, 5], [1, 5], [], [], []],
+        "early": [[], [], [8], [], []],
+        "always": [[], [], [], [9], []],
+        "last": [[], [], [], [], [3]],
+    }
+
+
+def test_a_generator_whose_ids_are_all_excluded_leaves_a_query_cold():
+    pipe = pipeline([("a", Fixed([0, 1]), 2), ("b", Fixed([9]), 1, "cold")], rules=Rules("exclude"))
+    assert proposed(pipe) == {"a": [[], [0, 1], [0, 1], [0, 1], [0, 1]], "b": [[9], [], [], [], []]}
+
+
+def test_the_pool_holds_each_candidate_once_with_all_who_proposed_it():
+    pipe = pipeline([("a", Fixed([5, 1]), 2), ("b", Fixed([1, 7]), 2)], scorers=[("c", Fixed([7]))])
+    pool = pipe.score(QUERIES, pipe.generate(QUERIES, "items", Exclude()))
+    assert pool.ids[0].tolist() == [1, 5, 7]
+    assert pool.sources[0].tolist() == [3, 1, 2]
+    np.testing.assert_array_equal(pool.columns["a"][0], [11, 12, np.nan])
+    np.testing.assert_array_equal(pool.columns["b"][0], [12, np.nan, 11])
+    np.testing.assert_array_equal(pool.columns["c"][0], [np.nan, np.nan, 12])
+
+
+def test_a_generator_listed_as_scorer_fills_its_column_for_all():
+    a, b = Fixed([5, 1, 7]), Fixed([7])
+    pipe = pipeline([("a", a, 1), ("b", b, 1)], scorers=[("a", a)])
+    pool = pipe.score(QUERIES, pipe.generate(QUERIES, "items", Exclude()))
+    assert pool.columns["a"][0].tolist() == [12, 10]
+    assert list(pool.columns) == ["a", "b"]
+
+
+def test_seen_is_a_rule_and_disliked_is_never_recommended():
+    exclude, allow = (pipeline([("a", Fixed(), N)], rules=Rules(seen)) for seen in ("exclude", "allow"))
+    all_of, some = range(N), exclude.slate(QUERIES, "items", N).ids
+    assert set(some[0]) == {*all_of} - {0, 1} | {PADDING}
+    assert set(some[1]) == {*all_of} - {2, 3, 11} | {PADDING}
+    assert set(some[2]) == {*all_of}
+    every = allow.slate(QUERIES, "items", N).ids
+    assert set(every[0]) == {*all_of}
+    assert set(every[1]) == {*all_of} - {11} | {PADDING}
+    tags = exclude.slate(QUERIES, "tags", 5).ids
+    assert set(tags[2]) == {0, 3, 4, PADDING}
+    assert set(tags[1]) == {*range(5)}
+
+
+def test_allowed_and_universe_hold_together():
+    allowed, universe = np.arange(N) < 6, np.arange(N) >= 4
+    rules = Rules("exclude", {"items": allowed})
+    pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
+    assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
+    exclude = rules.exclude(QUERIES, "items", universe)
+    assert pipe.slate(QUERIES, "items", 4, exclude).ids[2].tolist() == [4, 5, PADDING, PADDING]
+    assert rules.exclude(QUERIES, "tags", universe).ids is None  # a universe of items says nothing of tags
+
+
+def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served():
+    pipe = pipeline(
+        [("a", Fixed([6, 4]), 2, "has-items")],
+        fallback=[("never", Fixed(targets=("tags",))), ("some", Fixed([4, 3, 2])), ("all", Fixed())],
+        rules=Rules("exclude"),
+    )
+    slate = pipe.slate(QUERIES, "items", 6)
+    assert slate.ids.tolist() == [
+        [6, 4, 3, 2, 5, 7],  # "all" proposes 0, 1, 2, ...: 0 and 1 are seen, 2, 3, 4, 6 are there already
+        [6, 4, 0, 1, 5, 7],  # 2 and 3 are seen
+        [4, 3, 2, 0, 1, 5],
+        [4, 3, 2, 0, 1, 5],
+        [4, 3, 2, 0, 1, 5],
+    ]
+    assert rungs(slate) == ["blend", "blend", "some", "some", "some"]
+    assert np.isnan(slate.scores[:2, 2:]).all()
+    assert not np.isnan(slate.scores[:2, :2]).any()
+
+
+def test_the_fallback_is_asked_only_about_short_rows():
+    full, rest = Fixed(), Fixed()
+    pipeline([("a", full, N, "has-items")], fallback=[("b", rest)]).slate(QUERIES, "items", 4)
+    assert rest.asked == [3]
+    served = pipeline([("a", full, N)], fallback=[("b", rest)]).slate(QUERIES, "items", 4)
+    assert rest.asked == [3]
+    assert rungs(served) == ["blend"] * 5
+
+
+def test_nobody_serves_a_query_whose_ids_are_all_excluded():
+    rules = Rules("exclude", {"items": np.arange(N) < 2})  # all that is allowed the first query has seen
+    slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], rules=rules).slate(QUERIES, "items", 3)
+    assert (slate.ids[0] == PADDING).all()
+    assert np.isnan(slate.scores[0]).all()
+    assert rungs(slate) == ["none", *["blend"] * 4]
+
+
+def test_a_candidate_without_any_score_stands_last_but_before_padding():
+    pipe = pipeline(
+        [("a", Fixed([9, 2]), 2), ("b", Fixed([5]), 1)],
+        rerankers={"items": (Only("a"),)},
+    )
+    slate = pipe.slate(QUERIES, "items", 4)
+    assert slate.ids[4].tolist() == [9, 2, 5, PADDING]
+
+
+class Only(Sum):
+    """One column alone."""
+
+    def __init__(self, label):
+        super().__init__()
+        self.label = label
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(pool.columns[self.label])
+
+
+@pytest.mark.parametrize("target", BOTH)
+@pytest.mark.parametrize("n", [1, 4, 30])
+def test_one_by_one_gives_the_slates_of_the_batch(target, n):
+    pipe = pipeline(
+        [("a", Fixed([6, 4, 1]), 2, "has-items"), ("b", Fixed([2, 1, 8]), 3), ("c", Fixed([5]), 1, "cold")],
+        scorers=[("d", Fixed([1, 2, 3]))],
+        fallback=[("e", Fixed([9, 0])), ("f", Fixed())],
+        rules=Rules("exclude"),
+    )
+    batch = pipe.slate(QUERIES, target, n)
+    for row in range(len(QUERIES)):
+        alone = pipe.slate(QUERIES.take(np.array([row])), target, n)
+        assert alone.ids[0].tolist() == batch.ids[row].tolist()
+        np.testing.assert_array_equal(alone.scores[0], batch.scores[row])
+        assert rungs(alone)[0] == rungs(batch)[row]
+    size = N if target == "items" else len(TAGS)
+    for ids in batch.ids:
+        shown = ids[ids != PADDING]
+        assert len(set(shown.tolist())) == len(shown)
+        assert (ids[len(shown) :] == PADDING).all()  # never in the middle
+        assert len(shown) <= size
+
+
+def test_k_beyond_the_catalogue_and_no_queries_at_all():
+    pipe = pipeline([("a", Fixed(), 99)], fallback=[("b", Fixed())])
+    slate = pipe.slate(QUERIES, "items", 50)
+    assert slate.ids.shape == (5, 50)
+    assert ((slate.ids != PADDING).sum(axis=1) == [12, 11, 12, 12, 12]).all()
+    assert pipe.slate(QUERIES.take(slice(0, 0)), "items", 3).ids.shape == (0, 3)
+
+
+def test_one_item_in_all():
+    data = toy_dataset(users=3, items=1, tags=0)
+    queries = encode([Query(items=data.items.ids.to_list()), Query()], data)
+
+    class Sole(Fixed):
+        def _scores(self, queries, target):
+            return np.ones((len(queries), 1 if target == "items" else 0), np.float32)
+
+    pipe = pipeline([("a", Sole(), 3)], scorers=[("b", Sole())], fallback=[("c", Sole())], rules=Rules("exclude"))
+    assert pipe.slate(queries, "items", 2).ids.tolist() == [[PADDING, PADDING], [0, PADDING]]
+    assert pipe.slate(queries, "tags", 2).ids.tolist() == [[PADDING, PADDING]] * 2
+
+
+def test_a_target_has_its_own_generators_and_chain():
+    pipe = pipeline(
+        [("a", Fixed([3, 1]), 2, "has-items"), ("b", Fixed([4, 2], targets=("tags",)), 2)],
+        scorers=[("c", Fixed([2], targets=("tags",)))],
+        rerankers={"items": (), "tags": (Sum(),)},
+    )
+    assert pipe.slate(QUERIES, "items", 2).ids[0].tolist() == [3, 1]  # one column needs no fusion
+    assert pipe.slate(QUERIES, "tags", 4).ids.tolist() == [[2, 3, 4, 1]] * 2 + [[2, 4, PADDING, PADDING]] * 3
+
+
+def test_several_columns_need_a_fusion():
+    pipe = pipeline([("a", Fixed(), 2), ("b", Fixed(), 2)], rerankers={})
+    with pytest.raises(ConfigError, match="pipeline 'mine': no re-ranker fused the columns a, b"):
+        pipe.slate(QUERIES, "items", 2)
+
+
+def test_the_memo_shares_candidates_of_the_same_question_alone():
+    generator = Fixed()
+    everybody, some = pipeline([("a", generator, 3)]), pipeline([("a", generator, 3, "has-items")])
+    memo, exclude = {}, Exclude()
+    everybody.slate(QUERIES, "items", 2, exclude, memo)
+    everybody.slate(QUERIES, "items", 3, exclude, memo)
+    assert generator.asked == [5]
+    some.slate(QUERIES, "items", 2, exclude, memo)  # other rows
+    everybody.slate(QUERIES, "tags", 2, exclude, memo)  # another target
+    pipeline([("a", generator, 4)]).slate(QUERIES, "items", 2, exclude, memo)  # more of them
+    assert generator.asked == [5, 2, 5, 5]
+    another = pipeline([("a", Fixed([7]), 3)])  # another fit under the same label
+    assert another.slate(QUERIES, "items", 1, exclude, memo).ids.tolist() == [[7]] * 5
+
+
+def test_the_memo_never_takes_one_exclude_for_another():
+    memo, generator = {}, Fixed()
+    pipes = [pipeline([("a", generator, 3)], rules=Rules(seen)) for seen in ("exclude", "allow")]
+    for turn in range(20):  # each call makes an Exclude of its own, and a freed one's address is used again
+        first = pipes[turn % 2].slate(QUERIES, "items", 1, memo=memo).ids[0, 0]
+        assert first == (2 if turn % 2 == 0 else 0)
+
+
+def test_sharing_leaves_no_trace_of_the_other_pipeline():
+    generator, memo, exclude = Fixed(), {}, Exclude()
+    pipe = pipeline([("a", generator, 3)])
+    before = pipe.generate(QUERIES, "items", exclude, memo).columns["a"].copy()
+    pipeline([("a", generator, 3)], fallback=[("b", Fixed())]).slate(QUERIES, "items", 8, exclude, memo)
+    np.testing.assert_array_equal(pipe.generate(QUERIES, "items", exclude, memo).columns["a"], before)
+
+
+def test_rules_and_fallback_write_to_nothing_they_are_given():
+    def content():
+        return [array.tobytes() for array in (QUERIES.tags.data, QUERIES.tags.indices, QUERIES.history.ids)]
+
+    before = content()
+    pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], rules=Rules("exclude"))
+    for target in BOTH:
+        pipe.slate(QUERIES, target, 9)
+    assert content() == before
+
+
+def test_a_history_with_repeats_is_excluded_once():
+    queries = replace(QUERIES, history=Ragged.from_rows([[0, 1, 0, 0], [], [], [], []], N))
+    exclude = Rules("exclude").exclude(queries, "items")
+    assert csr_matrix(exclude.rows).toarray()[0].tolist() == [1, 1] + [0] * 10
+
+
+TOO_HIGH = Candidates(np.full((5, 1), N, np.int32), np.ones((5, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("parts", "note"),
+    [
+        ({"sources": [("a", Broken(None), 1)]}, "in pipeline 'mine', generator 'a' (component fixed 1)"),
+        (
+            {"sources": [("a", Fixed(), 1)], "scorers": [("b", Broken(None))]},
+            "in pipeline 'mine', scorer 'b' (component fixed 1)",
+        ),
+        (
+            {"sources": [("a", Fixed(), 1)], "fallback": [("c", Broken(None))]},
+            "in pipeline 'mine', fallback 'c' (component fixed 1)",
+        ),
+        (
+            {"sources": [("a", Fixed(), 1)], "rerankers": {"items": (Only("z"),)}},
+            "in pipeline 'mine', re-ranker 'sum' (component sum 1)",
+        ),
+    ],
+)
+def test_what_a_plugin_raises_says_where(parts, note):
+    with pytest.raises((ZeroDivisionError, KeyError)) as raised:
+        pipeline(parts.pop("sources"), **parts).slate(QUERIES, "items", 3)
+    assert raised.value.__notes__ == [note]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"sources": [("a", Broken(TOO_HIGH), 1)]}, "id 12 of query 0 is not in the vocabulary of 12"),
+        ({"sources": [("a", Broken(TOO_HIGH), 2)]}, r"must have the shape \[5, 2\], not \[5, 1\]"),
+        (
+            {"sources": [("a", Fixed(), 2)], "scorers": [("b", Broken(np.zeros((5, 2))))]},
+            "must be float32, not float64",
+        ),
+        (
+            {"sources": [("a", Fixed(), 2)], "scorers": [("b", Broken(np.full((5, 2), np.inf, np.float32)))]},
+            "a score of query 0 is inf",
+        ),
+        (
+            {"sources": [("a", Fixed(), 1)], "fallback": [("c", Broken(TOO_HIGH))]},
+            r"must have the shape \[5, 3\], not \[5, 1\]",
+        ),
+    ],
+)
+def test_wrong_answers_are_refused_and_blamed(parts, message):
+    with pytest.raises(PluginError, match=message) as raised:
+        pipeline(parts.pop("sources"), **parts).slate(QUERIES, "items", 3)
+    assert "in pipeline 'mine'" in raised.value.__notes__[0]
+
+
+def test_rank_keeps_the_pool_and_adds_final():
+    pipe = pipeline([("a", Fixed(), 2)])
+    pool = pipe.generate(QUERIES, "items", Exclude())
+    assert isinstance(pool, Pool)
+    ranked = pipe.rank(QUERIES, pool, 2)
+    assert pool.final is None
+    assert ranked.ids is pool.ids

@@ -1,0 +1,29 @@
+"""Every config that is shipped is valid, and its comments tell the truth about the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.registry.discovery import Registry
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
+    experiment = load_experiment(path, registry)
+    assert experiment.config.name == path.stem
+    assert experiment.config.compare.control in experiment.pipelines
+    assert f"hybridrec run configs/{path.name}" in path.read_text(encoding="utf-8")
+
+
+def test_there_are_configs() -> None:
+    assert {"quickstart", "lastfm2k-folds"} <= {path.stem for path in CONFIGS}

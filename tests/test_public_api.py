@@ -1,0 +1,101 @@
+"""The public API: what plugins may import, all of it there, all of it described."""
+
+import inspect
+
+import pytest
+
+import hybridrec
+
+NAMES = [
+    "Bools",
+    "Candidates",
+    "Component",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "DenseModel",
+    "Doubles",
+    "Exclude",
+    "FIELDS",
+    "Features",
+    "Field",
+    "Floats",
+    "Fold",
+    "Generator",
+    "HybridrecError",
+    "InputPath",
+    "Ints",
+    "Judged",
+    "Longs",
+    "MemoryBudgetError",
+    "Metric",
+    "MissingDependencyError",
+    "Options",
+    "PADDING",
+    "Plugin",
+    "PluginError",
+    "Pool",
+    "Query",
+    "QueryBatch",
+    "Ragged",
+    "Reader",
+    "Recommender",
+    "Reranker",
+    "Run",
+    "Scorer",
+    "SetMetric",
+    "Slate",
+    "Sparse",
+    "Splitter",
+    "State",
+    "StoreError",
+    "TARGETS",
+    "Tables",
+    "Target",
+    "Values",
+    "VectorModel",
+    "Vocabulary",
+    "WeightOptions",
+    "assemble",
+    "bag_of_words",
+    "encode_words",
+    "hookimpl",
+    "kernels",
+    "load",
+    "pack_csr",
+    "pack_words",
+    "run",
+    "tokens",
+    "unpack_csr",
+    "unpack_words",
+    "valued",
+]
+
+
+def test_the_names_are_these():
+    """A name is added here on purpose; one that goes breaks plugins."""
+    assert sorted(hybridrec.__all__) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_and_described(name):
+    value = getattr(hybridrec, name)
+    if inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value):
+        description = inspect.getdoc(value)
+        assert description
+        assert not description.startswith(f"{name}(")  # the one that dataclasses makes up
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if inspect.isclass(getattr(hybridrec, name))])
+def test_every_public_method_is_described(name):
+    methods = {
+        key: value
+        for key, value in vars(getattr(hybridrec, name)).items()
+        if not key.startswith("_") and isinstance(value, (property, classmethod, staticmethod, type(lambda: 0)))
+    }
+    assert [key for key, value in methods.items() if not inspect.getdoc(value)] == []
+
+
+def test_every_kernel_is_described():
+    kernels = inspect.getmembers(hybridrec.kernels, inspect.isfunction)
+    assert [name for name, kernel in kernels if not kernel.__doc__] == []

@@ -1,0 +1,238 @@
+"""A plugin of the tests, installed as a third party's: a tiny reader, components of every kind, an observer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import (
+    Candidates,
+    Component,
+    Dataset,
+    DenseModel,
+    Exclude,
+    Floats,
+    Generator,
+    InputPath,
+    Ints,
+    Options,
+    Pool,
+    QueryBatch,
+    Reader,
+    Reranker,
+    Scorer,
+    State,
+    Target,
+    hookimpl,
+    kernels,
+)
+from hybridrec.testing import toy_dataset
+
+events: list[tuple[str, dict[str, Any]]] = []
+"""What the observers were told, oldest first."""
+
+
+class ToyOptions(Options):
+    """How large."""
+
+    users: int = Field(60, ge=2)
+    """Users."""
+    items: int = Field(40, ge=1)
+    """Items."""
+    tags: int = 12
+    """Tags."""
+    path: InputPath | None = None
+    """Not read."""
+
+
+class ToyReader(Reader):
+    """The checkerboard of the contract suite."""
+
+    name = "toy"
+    Config = ToyOptions
+
+    def read(self) -> Dataset:
+        """All of it."""
+        return toy_dataset(self.config.users, self.config.items, self.config.tags)
+
+
+class EchoOptions(Options):
+    """How it behaves."""
+
+    level: float = 0.0
+    """Added to every score."""
+    seconds: float = 0.0
+    """How long a fit takes."""
+    log: InputPath | None = None
+    """A file that gets a line for every fit."""
+    misbehave: str = ""
+    """"raise" in fit, "object" state, or "infinite" scores."""
+    bytes: int = 0
+    """Memory it claims to need."""
+
+
+class Echo(DenseModel):
+    """Random numbers from the seed: the same seed and label give the same numbers."""
+
+    name = "echo"
+    Config = EchoOptions
+    config: EchoOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Draw."""
+        time.sleep(self.config.seconds)
+        if self.config.misbehave == "raise":
+            raise RuntimeError("the echo is gone")
+        if self.config.log is not None:
+            with self.config.log.open("a") as log:
+                log.write("fit\n")
+        self.numbers = {
+            "items": rng.random(len(data.items)).astype(np.float32),
+            "tags": rng.random(len(data.tags)).astype(np.float32),
+        }
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """As configured."""
+        return self.config.bytes
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The same for every query."""
+        level = np.float32(np.inf if self.config.misbehave == "infinite" else self.config.level)
+        return np.tile(self.numbers[target] + level, (len(queries), 1))
+
+    def state(self) -> State:
+        """The numbers."""
+        return {"oops": np.array([object()])} if self.config.misbehave == "object" else dict(self.numbers)
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self.numbers = dict(state)
+        return self
+
+
+class ItemsOnly(Echo):
+    """Recommends no tags."""
+
+    name = "items-only"
+    targets = ("items",)
+
+
+class Proposer(Generator):
+    """Proposes the first items and scores nothing that others propose."""
+
+    name = "proposer"
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Only the size."""
+        self.size = len(data.items)
+        return self
+
+    def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
+        """By id."""
+        scores = np.tile(-np.arange(self.size, dtype=np.float32), (len(queries), 1))
+        exclude.mask(scores)
+        return Candidates(*kernels.top_k(scores, k))
+
+    def state(self) -> State:
+        """The size."""
+        return {"size": np.array(self.size)}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self.size = int(state["size"])
+        return self
+
+
+class Judge(Scorer):
+    """Scores by id, and proposes nothing."""
+
+    name = "judge"
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Nothing to learn."""
+        return self
+
+    def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+        """The id itself."""
+        return np.where(ids < 0, np.nan, ids).astype(np.float32)
+
+    def state(self) -> State:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: State) -> Self:
+        """Nothing."""
+        return self
+
+
+class Homeless(Echo):
+    """Needs a library that nobody has."""
+
+    name = "homeless"
+    requires = ("no_such_library",)
+    install_hint = "pip install 'toyland[home]'"
+
+
+class Student(Reranker):
+    """Learns how many queries it was shown and what they weighed, and ranks by the first column."""
+
+    name = "student"
+    learns = True
+    targets = ("items", "tags")
+
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any) -> Self:
+        """Remember."""
+        mean = 0.0 if pool.final is None else float(np.nanmean(pool.final))
+        self.lesson = np.array([len(queries), (weights**2).sum(), mean])
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """By the first column."""
+        return pool.ranked(next(iter(pool.columns.values())))
+
+    def summary(self) -> dict[str, Any]:
+        """What it remembers."""
+        return {"queries": float(self.lesson[0]), "weight": float(self.lesson[1]), "mean": float(self.lesson[2])}
+
+    def state(self) -> State:
+        """What it remembers."""
+        return {"lesson": self.lesson}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self.lesson = state["lesson"]
+        return self
+
+
+@hookimpl
+def hybridrec_components() -> list[type[Component]]:
+    """All of them."""
+    return [Echo, ItemsOnly, Proposer, Judge, Homeless, Student]
+
+
+@hookimpl
+def hybridrec_readers() -> list[type[Reader]]:
+    """The toy."""
+    return [ToyReader]
+
+
+@hookimpl
+def hybridrec_fitted(label: str, fold: str, cached: bool) -> None:
+    """Remember."""
+    events.append(("fitted", {"label": label, "fold": fold, "cached": cached}))
+
+
+@hookimpl
+def hybridrec_stage_done(stage: str, pipeline: str, queries: int) -> None:
+    """Remember."""
+    events.append(("stage", {"stage": stage, "pipeline": pipeline, "queries": queries}))
+
+
+@hookimpl
+def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
+    """Remember."""
+    events.append(("finished", {"name": report["name"], "folder": folder}))
