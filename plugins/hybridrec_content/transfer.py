@@ -21,7 +21,7 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_content.blocks import Kind
-from hybridrec_content.kernel import BLOCK, ContentKernel
+from hybridrec_content.kernel import BLOCK, ContentKernel, Time
 
 
 class ContentTransferOptions(Options):
@@ -35,8 +35,11 @@ class ContentTransferOptions(Options):
     """The share of the words of the items' texts; 0 leaves them out."""
     vectors: float = Field(0.0, ge=0)
     """The share of `item_vectors` (audio, say); 0 leaves them out."""
-    time_width: float = Field(0.2, ge=0)
-    """How near two items must be in the order of their times to be alike, as a share of all items; 0 ignores times."""
+    time: Time = "rank"
+    """How items stand in time: by `rank` among the times of all items (from 0 to 1), or by the logarithm of their
+    `age` against the newest, which tells more of recent items apart."""
+    time_width: float = Field(0.3, ge=0)
+    """How near two items must stand in time to be alike (the deviation of a Gaussian); 0 ignores times."""
     idf: float = Field(1.0, ge=0)
     """How much more a rare feature, tag or word says than a common one: the power of log(I / n); 0 weighs alike."""
     min_items: int = Field(2, ge=1)
@@ -148,4 +151,11 @@ class ContentTransfer(DenseModel):
             "vectors": self.config.vectors,
         }
         options = self.config
-        return ContentKernel.of(data, shares, idf=options.idf, min_items=options.min_items, width=options.time_width)
+        return ContentKernel.of(
+            data,
+            shares,
+            idf=options.idf,
+            min_items=options.min_items,
+            time=options.time,
+            width=options.time_width,
+        )

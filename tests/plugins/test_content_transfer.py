@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from hybridrec import DataError
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
-from hybridrec_content.kernel import ContentKernel, time_ranks
+from hybridrec_content.kernel import ContentKernel, log_ages, time_ranks
 from hybridrec_content.transfer import ContentTransfer, ContentTransferOptions
 
 RNG = np.random.default_rng(0)
@@ -17,7 +17,11 @@ ALL = np.arange(40, dtype=np.int32)
 
 class TestContentTransferContract(ComponentContract):
     component = ContentTransfer
-    configs = [{}, {"features": 0, "tags": 0, "text": 0, "time_width": 0, "vectors": 1}, {"idf": 0, "l2": 0.1}]
+    configs = [
+        {},
+        {"features": 0, "tags": 0, "text": 0, "time_width": 0, "vectors": 1},
+        {"idf": 0, "l2": 0.1, "time": "age"},
+    ]
     learns_the_checkerboard = ("items",)
 
 
@@ -50,9 +54,9 @@ def test_warm_items_score_the_sum_of_conditional_probabilities():
 def test_cold_items_score_the_kernel_ridge_regression_of_the_warm_ones():
     data = cold(toy_dataset(), [8, 20, 33, 39])
     model = fit(data, l2=2)
-    kernel = ContentKernel.of(data, {"tags": 1.0, "features": 1.0, "text": 1.0}, idf=1, min_items=2, width=0.2).matrix(
-        ALL, ALL
-    )
+    kernel = ContentKernel.of(
+        data, {"tags": 1.0, "features": 1.0, "text": 1.0}, idf=1, min_items=2, time="rank", width=0.3
+    ).matrix(ALL, ALL)
     warm = np.setdiff1d(ALL, [8, 20, 33, 39])
     weights = np.linalg.solve(kernel[np.ix_(warm, warm)] + 2 * np.eye(36), kernel[np.ix_(warm, [8, 20, 33, 39])])
     queries = colour_queries(data, "items")
@@ -62,7 +66,7 @@ def test_cold_items_score_the_kernel_ridge_regression_of_the_warm_ones():
 
 def test_the_kernel_is_a_product_over_kinds_and_time():
     data = toy_dataset()
-    kernel = ContentKernel.of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1, width=0.3)
+    kernel = ContentKernel.of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1, time="rank", width=0.3)
     (_, features), (_, text) = kernel.parts
     ranks = time_ranks(data.item_times)
     i, j = 4, 10
@@ -76,7 +80,14 @@ def test_the_kernel_is_a_product_over_kinds_and_time():
 def test_ranks_of_times_share_ties_and_leave_unknown_ones_out():
     times = np.array([30.0, np.nan, 10.0, 10.0, 20.0])
     np.testing.assert_allclose(time_ranks(times), [0.875, np.nan, 0.25, 0.25, 0.625])
-    assert time_ranks(None) is None
+
+
+def test_ages_are_measured_against_the_newest_in_quartiles():
+    times = np.array([100.0, 96.0, np.nan, 92.0, 100.0, 88.0, 84.0])
+    years, hours = log_ages(times), log_ages(3600 * times)
+    np.testing.assert_allclose(years, np.log1p(np.array([0, 4, np.nan, 8, 0, 12, 16]) / 7))
+    np.testing.assert_allclose(years, hours)
+    assert log_ages(np.array([5.0, 5.0])).tolist() == [0, 0]
 
 
 def test_cold_items_are_found_by_colour():
