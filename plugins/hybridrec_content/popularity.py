@@ -15,15 +15,17 @@ from hybridrec_content.blocks import Kind, block
 class ContentPopularityOptions(Options):
     """Options of `content-popularity`."""
 
-    kinds: tuple[Kind, ...] = ("tags", "features", "text")
-    """The kinds of content it reads: `tags`, `features`, words of the `text`, dense `vectors`."""
+    kinds: tuple[Kind, ...] = ("tags", "features")
+    """The kinds of content it reads: `tags`, `features`, words of the `text`, dense `vectors`. Words are many and tell
+    little of popularity."""
     pairs: bool = True
     """Whether two tags (or features) of one item together count as one more of their kind."""
     time_steps: int = Field(16, ge=0)
-    """The times of the items are cut into this many parts of equal size, each step with an effect; 0 ignores them."""
+    """The items are cut by time into this many parts of equal size, each with an effect from its start on; 0 ignores
+    times."""
     min_items: int = Field(5, ge=1)
     """What fewer items have (a tag, a pair, a word) is left out."""
-    l2: float = Field(10.0, gt=0)
+    l2: float = Field(30.0, gt=0)
     """Penalty on the squared effects: large values keep them small."""
 
 

@@ -60,6 +60,18 @@ def test_items_without_content_get_no_opinion():
     assert silent.sum() == 2
 
 
+def test_words_of_few_items_connect_nothing():
+    data = toy_dataset()
+    data = replace(data, item_text=("alone", *data.item_text[1:]))
+    scores = [
+        Content(ContentOptions(features=0, tags=0, min_items=n))
+        .fit(data, RNG)
+        .scores(colour_queries(data, "items"), "items")
+        for n in (1, 2)
+    ]
+    assert [bool(np.isnan(found[:, 0]).any()) for found in scores] == [False, True]
+
+
 def test_query_tags_count_beside_the_history():
     data = toy_dataset()
     both = replace(colour_queries(data, "items"), tags=colour_queries(data, "tags").tags[::-1])
