@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import hybridrec_content
 from hybridrec import DataError, Features
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_content.content import Content, ContentOptions
@@ -23,6 +24,11 @@ class TestContentWithQueryTagsContract(ComponentContract):
     component = Content
     configs = [{"query_tags": 1}]
     learns_the_checkerboard = ("items", "tags")
+
+
+def test_what_the_package_offers():
+    offered = [component.name for component in hybridrec_content.hybridrec_components()]
+    assert offered == ["content", "content-popularity", "content-transfer"]
 
 
 def unit(rows):
