@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import FIELDS, Exclude, Query, Ragged
+from hybridrec import FIELDS, Exclude, Query, Ragged, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.model import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
