@@ -9,8 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hybridrec import Bools, Doubles, Floats, Options, Pool, QueryBatch, Reranker, Sparse, State, kernels
-from hybridrec_fusion.columns import Missing, Normaliser, normalised, total
+from hybridrec import (
+    Bools,
+    Doubles,
+    Floats,
+    NormaliserUse,
+    Options,
+    Pool,
+    QueryBatch,
+    Reranker,
+    Sparse,
+    State,
+    kernels,
+)
+from hybridrec_fusion.columns import Missing, normalised, total
+from hybridrec_fusion.normalisers import ZScore
 
 EVERYWHERE = "all"
 _STEPS = (1.0, 0.5, 0.25, 0.1, 0.05)
@@ -21,8 +34,8 @@ class ValidatedConfig(Options):
 
     k: int = Field(20, ge=1)
     """Cut-off of the nDCG that the weights maximise."""
-    normalise: Normaliser = "zscore"
-    """Scale of each column within its row: zscore, min-max (0 to 1), rank (1 for the best) or none."""
+    normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
+    """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
     """What a candidate gets from a model without an opinion on it: that model's lowest or mean value in the row."""
     min_queries: int = Field(50, ge=1)

@@ -9,7 +9,17 @@ from scipy.sparse import csr_matrix
 
 import hybridrec_fusion
 from hybridrec import Pool, QueryBatch, Ragged, kernels
-from hybridrec_fusion.fixed import ReciprocalRank, ReciprocalRankConfig, Weighted, WeightedConfig
+from hybridrec_fusion.fixed import (
+    Borda,
+    BordaConfig,
+    CombMNZ,
+    CombMNZConfig,
+    ReciprocalRank,
+    ReciprocalRankConfig,
+    Weighted,
+    WeightedConfig,
+)
+from hybridrec_fusion.normalisers import EmpiricalCDF, Softmax, SoftmaxConfig
 from hybridrec_fusion.validated import Validated, ValidatedConfig
 
 NAN = np.nan
@@ -51,10 +61,17 @@ def weighted(pool, tagged=None, **options):
 
 def test_what_the_package_offers():
     components = hybridrec_fusion.hybridrec_components()
-    assert [component.name for component in components] == ["weighted", "rrf", "validated"]
+    assert [component.name for component in components] == [
+        "weighted",
+        "combmnz",
+        "borda",
+        "rrf",
+        "validated",
+    ]
     assert all(component.targets == ("items", "tags") for component in components)
 
 
+SCALES = [scale.name for scale in hybridrec_fusion.hybridrec_normalisers()]
 PAIR = pool_of({"a": [[1, 2, 3, NAN]], "b": [[30, NAN, 10, 50]]})
 
 
@@ -67,6 +84,7 @@ PAIR = pool_of({"a": [[1, 2, 3, NAN]], "b": [[30, NAN, 10, 50]]})
         ({"normalise": "min-max", "missing": "mean"}, [0.5, 1, 1, 1.5]),  # a: 0 .5 1 .5; b: .5 .5 0 1
         ({"normalise": "rank"}, [1, 1, 4 / 3, 4 / 3]),  # a: 1/3 2/3 1 1/3; b: 2/3 1/3 1/3 1
         ({"normalise": "zscore"}, np.sqrt(1.5) * np.array([-1, -1, 0, 0])),  # a: -z 0 z -z; b: 0 -z -z z
+        ({"normalise": "ecdf"}, [1, 1, 4 / 3, 4 / 3]),
         ({"normalise": "none", "weights": {"a": 2, "b": 0.5}}, [17, 9, 11, 27]),
         ({"normalise": "none", "weights": {"a": 1}}, [1, 2, 3, 1]),  # not named: weight 0
         ({"normalise": "none", "weights": {"a": -1, "b": 0}}, [-1, -2, -3, -1]),
@@ -76,7 +94,7 @@ def test_weighted_as_by_hand(options, wanted):
     np.testing.assert_allclose(weighted(PAIR, **options)[0], wanted, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("normalise", SCALES)
 @pytest.mark.parametrize("missing", ["lowest", "mean"])
 def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing):
     """Whatever the scale of the other model, the filled value of the first stays within its own."""
@@ -89,7 +107,7 @@ def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing)
         assert small[0, 3] == small[0, :3].min()
 
 
-@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("normalise", SCALES)
 @pytest.mark.parametrize("missing", ["lowest", "mean"])
 def test_a_row_without_an_opinion_is_not_moved(normalise, missing):
     options = {"normalise": normalise, "missing": missing}
@@ -106,7 +124,7 @@ def test_padding_and_empty_pools():
     learned = Validated().restore(
         {"labels": np.array(["a"]), "segments": np.array(["all"]), "weights": np.ones((1, 1))}
     )
-    for reranker in (Weighted(), ReciprocalRank(), learned):
+    for reranker in (Weighted(), CombMNZ(), Borda(), ReciprocalRank(), learned):
         final = fused(reranker, padded)
         assert final[0, 1] > final[0, 0]
         assert fused(reranker, empty).shape == (2, 0)
@@ -129,9 +147,59 @@ def test_reciprocal_ranks_as_by_hand():
     np.testing.assert_allclose(of(offset=1, weights={"a": 1}), [1 / 4, 1 / 3, 1 / 2, 0], rtol=1e-6)
 
 
+def test_combmnz_counts_who_proposed_as_by_hand():
+    """Candidates 0 and 2 were proposed by both, 1 by g alone, 3 by h alone."""
+    pool = Pool("items", PAIR.ids, ("g", "h"), np.array([[3, 1, 3, 2]], np.uint64), PAIR.columns)
+    np.testing.assert_allclose(fused(CombMNZ(), pool)[0], [1, 0.5, 2, 1], rtol=1e-6)  # a: 0 .5 1 0; b: .5 0 0 1
+    half = CombMNZ(CombMNZConfig(weights={"b": 0.5}))
+    np.testing.assert_allclose(fused(half, pool)[0], [0.5, 0, 0, 0.5], rtol=1e-6)
+
+
+def test_borda_as_by_hand():
+    """Of four candidates a ranks 3 2 1 -, b ranks 2 - 3 1: who is not ranked gets the one point that is left."""
+    np.testing.assert_allclose(fused(Borda(), PAIR)[0] * 4, [2 + 3, 3 + 1, 4 + 2, 1 + 4], rtol=1e-6)
+    np.testing.assert_allclose(fused(Borda(BordaConfig(weights={"b": 2})), PAIR)[0] * 4, [6, 2, 4, 8], rtol=1e-6)
+    two = pool_of({"a": [[7, NAN, NAN, NAN]]}, [[1, 2, 3, -1]])  # 3 candidates: 3 points, then (2 + 1) / 2 each
+    np.testing.assert_allclose(fused(Borda(), two)[0, :3] * 3, [3, 1.5, 1.5], rtol=1e-6)
+
+
+def test_ties_are_ties_in_the_empirical_distribution():
+    values = np.array([[2, 1, 2, NAN, 0], [5, 5, 5, 5, NAN], [NAN] * 5], np.float32)
+    wanted = [[1, 0.5, 1, NAN, 0.25], [1, 1, 1, 1, NAN], [NAN] * 5]
+    np.testing.assert_array_equal(EmpiricalCDF().scale(values), np.array(wanted, np.float32))
+
+
+def test_softmax_is_a_distribution_and_temperature_its_sharpness():
+    values = np.array([[1, 2, 3, NAN], [4, 4, NAN, NAN], [NAN] * 4], np.float32)
+    found = Softmax().scale(values)
+    odds = np.exp(np.sqrt(1.5) * np.array([-1, 0, 1]))
+    np.testing.assert_allclose(found[0, :3], odds / odds.sum(), rtol=1e-5)
+    np.testing.assert_allclose(found[1, :2], 0.5)
+    assert (np.isnan(found) == np.isnan(values)).all()
+    np.testing.assert_allclose(found, Softmax().scale(100 * values + 7), rtol=1e-5)
+    assert Softmax(SoftmaxConfig(temperature=0.2)).scale(values)[0, 2] > 0.95
+
+
+def test_a_normaliser_is_named_with_its_options_and_says_them_again():
+    for given in ("softmax", {"use": "softmax"}, {"use": "softmax", "temperature": 0.5}, Softmax()):
+        options = WeightedConfig(normalise=given)
+        assert isinstance(options.normalise, Softmax)
+        assert WeightedConfig(**options.model_dump(mode="json")).model_dump() == options.model_dump()
+    assert options.model_dump()["normalise"] == {"use": "softmax", "temperature": 1.0}
+    assert WeightedConfig().model_dump()["normalise"] == "zscore"
+    for wrong, message in (
+        ("softmx", "did you mean 'softmax'"),
+        ({"use": "softmax", "temperature": 0}, "softmax.temperature: Input should be greater than 0"),
+        ({"temperature": 1}, "instance of Normaliser"),
+        (3, "instance of Normaliser"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            WeightedConfig(normalise=wrong)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [(WeightedConfig, {"normalise": "softmax"}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
+    [(SoftmaxConfig, {"temperature": 0}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
 )
 def test_options_out_of_range_are_refused(wrong):
     config, options = wrong
