@@ -185,7 +185,7 @@ class Student(Reranker):
     learns = True
     targets = ("items", "tags")
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any) -> Self:
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any, units: Any) -> Self:
         """Remember."""
         mean = 0.0 if pool.final is None else float(np.nanmean(pool.final))
         self.lesson = np.array([len(queries), (weights**2).sum(), mean])
