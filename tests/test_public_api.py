@@ -30,6 +30,8 @@ NAMES = [
     "MemoryBudgetError",
     "Metric",
     "MissingDependencyError",
+    "Normaliser",
+    "NormaliserUse",
     "Options",
     "PADDING",
     "Plugin",

@@ -116,11 +116,12 @@ class Reranker(Component):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """The same pool with `final` written; the first n by `final` will become the slate."""
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles) -> Self:
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from scores of components that have not seen `truth`, csr [Q, N]; `weights` float64[Q].
 
-        Called once before `rerank` where `learns` is true; positives that are not in the pool count
-        as missed.
+        `units`, int32[Q], is the user behind each query, also where the query does not know it: what is
+        learned on some and judged on others must not share users. Called once before `rerank` where
+        `learns` is true; positives that are not in the pool count as missed.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 

@@ -124,6 +124,19 @@ def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
     assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
 
 
+def test_a_normaliser_of_a_plugin_scales_and_its_version_decides_the_blend(experiment, monkeypatch):
+    config = experiment(("weights: {ease: 1", "normalise: {use: signs, level: 0.1}, weights: {ease: 1"))
+    first = hybridrec.run(config).report
+    signs = sys.modules["toyland"].Signs
+    monkeypatch.setattr(signs, "scale", lambda self, values: -values)
+    same = hybridrec.run(config).report
+    assert same.pipelines == first.pipelines
+    monkeypatch.setattr(signs, "version", "2")
+    other = hybridrec.run(config).report
+    assert all(fit.cached for fit in other.fits)
+    assert other.pipelines["hybrid"] != first.pipelines["hybrid"]
+
+
 def test_the_version_of_a_library_decides_too(experiment, monkeypatch):
     first = hybridrec.run(experiment()).report
     monkeypatch.setattr("hybridrec.experiment.fitting.library_versions", lambda modules=(): {"numpy": "99"})
