@@ -205,7 +205,9 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
     path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: raise}"))
     with pytest.raises(RuntimeError, match="the echo is gone") as info:
         hybridrec.run(path)
-    assert info.value.__notes__ == ["while fitting components.noise (echo 1) in fold test (final)"]
+    assert info.value.__notes__ == [
+        "while fitting components.noise in fold test (final): echo 1, plugin 'toyland' (toyland 1.5)"
+    ]
     report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
     assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
 
@@ -213,11 +215,15 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
 @pytest.mark.parametrize(
     ("misbehave", "message", "note"),
     [
-        ("object", "state: 'oops' is an array of Python objects", "while fitting components.noise (echo 1)"),
+        (
+            "object",
+            "state: 'oops' is an array of Python objects",
+            "while fitting components.noise in fold test (final): echo 1",
+        ),
         (
             "infinite",
             "an id of query 0 has the score inf",
-            "in pipeline 'hybrid', generator 'noise' (component echo 1)",
+            "in pipeline 'hybrid', generator 'noise': echo 1, plugin 'toyland' (toyland 1.5)",
         ),
     ],
 )
