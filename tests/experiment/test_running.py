@@ -321,7 +321,7 @@ def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_wit
     assert [name for name, arm in report.pipelines.items() if arm.single] == ["ease", "pop", "noise"]
     pairs = {(row.control, row.variant) for row in report.comparison}
     assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "pop", "noise") for b in ("control", "hybrid")}
-    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend"} != set()
+    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend:items"} != set()
     # ease knows no tags: its slates of tags are the fallback's
     assert report.pipelines["ease"].metrics["tags/ndcg@5"].mean is not None
 
