@@ -52,6 +52,7 @@ from .plugin import Options as Options
 from .plugin import Plugin as Plugin
 from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
+from .registry.uses import NormaliserUse as NormaliserUse
 from .stages import kernels as kernels
 from .stages.component import Candidates as Candidates
 from .stages.component import Component as Component
@@ -61,6 +62,7 @@ from .stages.component import Generator as Generator
 from .stages.component import Reranker as Reranker
 from .stages.component import Scorer as Scorer
 from .stages.component import VectorModel as VectorModel
+from .stages.normaliser import Normaliser as Normaliser
 from .stages.pool import Pool as Pool
 from .stages.pool import Slate as Slate
 

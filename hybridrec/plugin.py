@@ -29,7 +29,7 @@ class Options(BaseModel):
 
 
 class Plugin(ABC):
-    """Base of components, readers, splitters and metrics: what a plugin module may offer.
+    """Base of components, normalisers, readers, splitters and metrics: what a plugin module may offer.
 
     `name` is what the YAML says under `use`. Raise `version` whenever the same data and options would
     give another result: stored fits of the older version are then not used any more.

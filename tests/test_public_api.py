@@ -31,6 +31,8 @@ NAMES = [
     "MemoryBudgetError",
     "Metric",
     "MissingDependencyError",
+    "Normaliser",
+    "NormaliserUse",
     "Options",
     "PADDING",
     "Plugin",

@@ -10,7 +10,7 @@ from hybridrec.cli.running import BLOCK
 @click.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Explain a component, reader, splitter or metric: what it does and every option it takes."""
+    """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes."""
     from hybridrec.cli.printing import table
     from hybridrec.registry.discovery import Registry
     from hybridrec.registry.reference import describe

@@ -104,7 +104,7 @@ class Asker:
     def answers(self, arms: Sequence[Arm], question: Question, advance: Advance) -> dict[str, Answers]:
         """The answers of all arms; arms that ask a generator for the same share its candidates."""
         asked = fingerprint(question)
-        keys = {arm.name: digest("answers", arm.pool_key, arm.order_key, asked) for arm in arms}
+        keys = {arm.name: digest("answers 2", arm.pool_key, arm.order_key, asked) for arm in arms}
         stored = {arm.name: self.store.find(keys[arm.name]) for arm in arms}
         missing = [arm for arm in arms if stored[arm.name] is None]
         results = {name: Answers.restore(question.target, state) for name, state in stored.items() if state is not None}

@@ -19,6 +19,7 @@ from hybridrec.errors import DataError
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Fitted, Part, library_versions, source_hash
 from hybridrec.experiment.schema import Lists
+from hybridrec.plugin import Plugin
 from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 
@@ -105,8 +106,10 @@ def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple
 def reranker_key(spec: Spec, *learned_from: str) -> str:
     """Everything that decides what a re-ranker does."""
     options = spec.options.model_dump(mode="json")
-    source = [source_hash(spec.cls), library_versions(spec.cls.requires)]
-    return digest(spec.cls.name, spec.cls.version, options, source, *learned_from)
+    # An option may be a plugin itself: a normaliser.
+    classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
+    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.cls.requires)]
+    return digest(spec.cls.name, options, source, *learned_from)
 
 
 def rules_of(plan: PipelinePlan, data: Dataset) -> Rules:

@@ -45,7 +45,7 @@ class _Checker:
     def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
         self.document = document
         self.registry = registry
-        self.context = {"folder": folder}
+        self.context = {"folder": folder, "registry": registry}
         self.notes: list[str] = []
 
     def experiment(self) -> Experiment:

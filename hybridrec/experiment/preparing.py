@@ -150,7 +150,9 @@ class _Learner:
         self.arm = arm
         self.inner = inner
         self.target = target
-        self._asked = fingerprint(inner.queries, inner.truth[target], inner.weights, inner.universe, (target,))
+        self._asked = fingerprint(
+            inner.queries, inner.truth[target], inner.weights, inner.units, inner.universe, (target,)
+        )
         self._before: list[tuple[Reranker, str]] = []
 
     @property
@@ -165,7 +167,7 @@ class _Learner:
         pool = self.asker.pool_of(self.arm, question)
         pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
         with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
-            reranker.learn(queries, pool, truth, self.inner.weights)
+            reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
         """The next re-ranker of the chain sees what this one did."""

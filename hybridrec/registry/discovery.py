@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from hybridrec.data.readers import Reader
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
+    from hybridrec.stages.normaliser import Normaliser
 
 SLOW = 0.5
 """Seconds of loading after which `plugins` says that a plugin slows every command down."""
-KINDS = ("components", "readers", "splitters", "metrics")
+KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
 P = TypeVar("P", bound=Plugin)
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
@@ -179,6 +180,10 @@ class Registry:
         """The component class of this name, or an error that says what there is."""
         return self._get("components", name)
 
+    def normaliser(self, name: str) -> type[Normaliser]:
+        """The normaliser class of this name, or an error that says what there is."""
+        return self._get("normalisers", name)
+
     def reader(self, name: str) -> type[Reader]:
         """The reader class of this name, or an error that says what there is."""
         return self._get("readers", name)
@@ -280,12 +285,19 @@ def _kind(cls: type[Plugin]) -> str:
     from hybridrec.data.readers import Reader
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
+    from hybridrec.stages.normaliser import Normaliser
 
-    bases: dict[str, type] = {"components": Component, "readers": Reader, "splitters": Splitter, "metrics": Metric}
+    bases: dict[str, type] = {
+        "components": Component,
+        "normalisers": Normaliser,
+        "readers": Reader,
+        "splitters": Splitter,
+        "metrics": Metric,
+    }
     for kind, base in bases.items():
         if issubclass(cls, base):
             return kind
-    raise PluginError(f"{cls.__name__} is neither a component, a reader, a splitter nor a metric")
+    raise PluginError(f"{cls.__name__} is neither a component, a normaliser, a reader, a splitter nor a metric")
 
 
 def _clash(kind: str, name: str, offers: list[_Offer]) -> str:

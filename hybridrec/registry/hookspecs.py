@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hybridrec.data.readers import Reader
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
+    from hybridrec.stages.normaliser import Normaliser
 
 PROJECT = "hybridrec"
 API_VERSION = "1.0"
@@ -41,6 +42,11 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:  # type: ignore[empty-bod
 @hookspec
 def hybridrec_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
     """Metric classes: what `compare.metrics` may say before the `@`."""
+
+
+@hookspec
+def hybridrec_normalisers() -> Sequence[type[Normaliser]]:  # type: ignore[empty-body]
+    """Normaliser classes: what `normalise` of a fusion may say."""
 
 
 @hookspec

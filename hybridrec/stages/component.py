@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
+from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
@@ -115,11 +116,12 @@ class Reranker(Component):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """The same pool with `final` written; the first n by `final` will become the slate."""
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles) -> Self:
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from scores of components that have not seen `truth`, csr [Q, N]; `weights` float64[Q].
 
-        Called once before `rerank` where `learns` is true; positives that are not in the pool count
-        as missed.
+        `units`, int32[Q], is the user behind each query, also where the query does not know it: what is
+        learned on some and judged on others must not share users. Called once before `rerank` where
+        `learns` is true; positives that are not in the pool count as missed.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 
@@ -180,6 +182,10 @@ class VectorModel(Generator, Scorer):
     @abstractmethod
     def vectors(self, target: Target) -> Floats:
         """float32 [N, D], one row per id of the target. Biases go into a column of their own."""
+
+    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
+        """Title words and their vectors, float32 [words, D], in the space of queries; None if it reads no words."""
+        return None
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints, Sparse, Target
+from hybridrec.arrays import FIELDS, PADDING, Bools, Floats, Ints, Sparse, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
@@ -22,7 +22,11 @@ from hybridrec.stages.pool import Pool, Slate
 from hybridrec.tracing import calling
 
 BLEND = "blend"
-"""The rung of a query that the pipeline's own generators served."""
+"""The rung of a query that the pipeline's own generators served, knowing nothing of it.
+
+"blend:user", "blend:items", ... where they did: the strongest field of the query, in the order of
+FIELDS, that a generator which proposed something for it `needs`.
+"""
 NOBODY = "none"
 """The rung of a query that nobody could serve (every id is excluded)."""
 
@@ -138,7 +142,7 @@ class Pipeline:
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
         """Cut the slate; rows that stay short are filled by the fallback, in its order."""
-        slate = cut(pool, n)
+        slate = self._named(queries, pool, cut(pool, n))
         size = _vocabulary_size(queries, pool.target)
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
@@ -150,6 +154,17 @@ class Pipeline:
                 check_candidates(more, len(short), n, size)
             slate = _fill(slate, short, more.ids, label)
         return slate
+
+    def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
+        """The slate with its rungs told apart by what the generators knew of the query."""
+        rung = slate.rung.copy()
+        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in FIELDS))
+        proposed = {s: pool.proposed_by(s.label).any(axis=1) for s in self.sources if s.label in pool.generators}
+        for code, known in reversed(list(enumerate(FIELDS, start=len(slate.rungs)))):
+            for source, served in proposed.items():
+                if known in source.generator.needs:
+                    rung[served & queries.knows(known) & (slate.rung != 0)] = code
+        return replace(slate, rung=rung, rungs=rungs)
 
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo

@@ -9,7 +9,7 @@ dataset is a checkerboard (even users like even items, odd users odd ones), so w
 to recommend is known.
 """
 
-from hybridrec.data.queries import encode as encode
+from hybridrec.data.encoding import encode as encode
 from hybridrec.testing.components import ComponentContract as ComponentContract
 from hybridrec.testing.contract import Contract as Contract
 from hybridrec.testing.contract import Outcome as Outcome

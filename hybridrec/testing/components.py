@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Ints, Target
-from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer

@@ -36,7 +36,7 @@ class RerankerContract(Contract):
         if made.learns:
             queries, pool = self.queries(), self.pool()
             truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
-            made = made.learn(queries, pool, truth, np.ones(len(queries)))
+            made = made.learn(queries, pool, truth, np.ones(len(queries)), np.arange(len(queries), dtype=np.int32))
         return made
 
     def queries(self) -> QueryBatch:

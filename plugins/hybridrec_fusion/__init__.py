@@ -1,12 +1,20 @@
-"""Fusion: re-rankers that turn the columns of a pool into one final score."""
+"""Fusion: re-rankers that turn the columns of a pool into one final score, and the scales they do it on."""
 
-from hybridrec import Component, hookimpl
+from hybridrec import Component, Normaliser, hookimpl
 
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Fixed weights, reciprocal ranks, and weights learned on validation queries."""
-    from hybridrec_fusion.fixed import ReciprocalRank, Weighted
+    """Sums with fixed weights, of scores, ranks and votes, and with weights learned on validation queries."""
+    from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
     from hybridrec_fusion.validated import Validated
 
-    return [Weighted, ReciprocalRank, Validated]
+    return [Weighted, CombMNZ, Borda, ReciprocalRank, Validated]
+
+
+@hookimpl
+def hybridrec_normalisers() -> list[type[Normaliser]]:
+    """Linear scales, scales by rank, and a distribution."""
+    from hybridrec_fusion.normalisers import EmpiricalCDF, MinMax, Rank, Raw, Softmax, ZScore
+
+    return [ZScore, MinMax, Rank, EmpiricalCDF, Softmax, Raw]

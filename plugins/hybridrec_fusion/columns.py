@@ -6,9 +6,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import Floats, Pool, kernels
+from hybridrec import Floats, Normaliser, Pool
 
-Normaliser: TypeAlias = Literal["zscore", "min-max", "rank", "none"]
 Missing: TypeAlias = Literal["lowest", "mean"]
 
 
@@ -19,7 +18,7 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     gave in the same row, never a value of another model; a row without any opinion is all 0, so that
     the model does not move it.
     """
-    return {label: _filled(_scale(values, normaliser), missing) for label, values in pool.columns.items()}
+    return {label: _filled(normaliser.scale(values), missing) for label, values in pool.columns.items()}
 
 
 def total(pool: Pool, parts: dict[str, Floats]) -> Floats:
@@ -28,17 +27,6 @@ def total(pool: Pool, parts: dict[str, Floats]) -> Floats:
     for part in parts.values():
         final += part
     return final
-
-
-def _scale(values: Floats, normaliser: Normaliser) -> Floats:
-    if normaliser == "zscore":
-        return kernels.zscore(values)
-    if normaliser == "min-max":
-        return kernels.min_max(values)
-    if normaliser == "rank":
-        known = np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True), 1)
-        return (1 - (kernels.ranks(values) - 1) / known).astype(np.float32)
-    return values
 
 
 def _filled(values: Floats, missing: Missing) -> Floats:

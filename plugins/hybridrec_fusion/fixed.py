@@ -1,12 +1,13 @@
-"""Fusion with fixed weights: weighted sums of normalised scores, and reciprocal ranks."""
+"""Fusion with fixed weights: sums of normalised scores, of reciprocal ranks, of votes."""
 
 from __future__ import annotations
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Floats, Options, Pool, QueryBatch, Reranker, kernels
-from hybridrec_fusion.columns import Missing, Normaliser, normalised, total
+from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch, Reranker, kernels
+from hybridrec_fusion.columns import Missing, normalised, total
+from hybridrec_fusion.normalisers import MinMax, ZScore
 
 Weights = dict[str, float]
 
@@ -18,14 +19,21 @@ class WeightedConfig(Options):
     """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
     segments: dict[str, Weights] = Field(default_factory=dict)
     """Other weights for the queries of a segment, for example `{tags: {tag-fallback: 1}}`."""
-    normalise: Normaliser = "zscore"
-    """Scale of each column within its row: zscore, min-max (0 to 1), rank (1 for the best) or none."""
+    normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
+    """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
     """What a candidate gets from a model without an opinion on it: that model's lowest or mean value in the row."""
 
 
+class CombMNZConfig(WeightedConfig):
+    """The options of `weighted`, on a scale that starts at 0."""
+
+    normalise: NormaliserUse = Field(default_factory=MinMax, json_schema_extra={"default": "min-max"})
+    """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
+
+
 class Weighted(Reranker):
-    """Weighted sum of normalised scores (CombSUM with weights; Fox and Shaw 1994)."""
+    """Weighted sum of normalised scores; without weights it is CombSUM (Fox and Shaw 1994)."""
 
     name = "weighted"
     Config = WeightedConfig
@@ -38,13 +46,63 @@ class Weighted(Reranker):
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight times normalised column."""
-        segments = queries.segments()
+        return _weighed(self.config, queries, pool)
+
+
+class CombMNZ(Reranker):
+    """The weighted sum, times the number of generators that proposed the candidate (Fox and Shaw 1994).
+
+    What several propose on their own gains on what only one does. Scores should not be negative, so the
+    scale is min-max by default.
+    """
+
+    name = "combmnz"
+    Config = CombMNZConfig
+    config: CombMNZConfig
+    targets = ("items", "tags")
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Number of proposals times the sum of weight times normalised column."""
+        return pool.ranked(total(pool, self.contributions(queries, pool)))
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Number of proposals times weight times normalised column."""
+        proposals = np.zeros(pool.ids.shape, np.float32)
+        for generator in pool.generators:
+            proposals += pool.proposed_by(generator)
+        return {label: proposals * part for label, part in _weighed(self.config, queries, pool).items()}
+
+
+class BordaConfig(Options):
+    """How votes count."""
+
+    weights: Weights = Field(default_factory=dict)
+    """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
+
+
+class Borda(Reranker):
+    """Borda count: of n candidates the first of a column gets n points, the last 1, over n.
+
+    Candidates without an opinion share the points that are left evenly (Aslam and Montague 2001).
+    """
+
+    name = "borda"
+    Config = BordaConfig
+    config: BordaConfig
+    targets = ("items", "tags")
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Sum of weight times points."""
+        return pool.ranked(total(pool, self.contributions(queries, pool)))
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight times points over the number of candidates."""
+        voters = np.maximum(pool.valid.sum(axis=1, keepdims=True), 1)
         parts = {}
-        for label, values in normalised(pool, self.config.normalise, self.config.missing).items():
-            weight = np.full(len(queries), _weight(self.config.weights, label), np.float32)
-            for segment, weights in self.config.segments.items():
-                weight[segments == segment] = _weight(weights, label)
-            parts[label] = weight[:, None] * values
+        for label, values in pool.columns.items():
+            unranked = voters - (~np.isnan(values)).sum(axis=1, keepdims=True)
+            points = np.where(np.isnan(values), (unranked + 1) / 2, voters - kernels.ranks(values) + 1)
+            parts[label] = (_weight(self.config.weights, label) * points / voters).astype(np.float32)
         return parts
 
 
@@ -76,6 +134,18 @@ class ReciprocalRank(Reranker):
             share = _weight(self.config.weights, label) / (self.config.offset + kernels.ranks(values))
             parts[label] = np.nan_to_num(share, nan=0.0)
         return parts
+
+
+def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+    """Weight of the query's segment times normalised column: label -> float32 [Q, K]."""
+    segments = queries.segments()
+    parts = {}
+    for label, values in normalised(pool, config.normalise, config.missing).items():
+        weight = np.full(len(queries), _weight(config.weights, label), np.float32)
+        for segment, weights in config.segments.items():
+            weight[segments == segment] = _weight(weights, label)
+        parts[label] = weight[:, None] * values
+    return parts
 
 
 def _weight(weights: Weights, label: str) -> float:

@@ -1,19 +1,35 @@
-"""Fusion with weights found on validation queries, per segment, never worse there than the best single part."""
+"""Fusion with weights found on validation queries, per segment, behind a guard that judges them out of sample."""
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from hybridrec import Bools, Doubles, Floats, Options, Pool, QueryBatch, Reranker, Sparse, State, kernels
-from hybridrec_fusion.columns import Missing, Normaliser, normalised, total
+from hybridrec import (
+    Doubles,
+    Floats,
+    Ints,
+    Longs,
+    NormaliserUse,
+    Options,
+    Pool,
+    QueryBatch,
+    Reranker,
+    Sparse,
+    State,
+    kernels,
+)
+from hybridrec_fusion.columns import Missing, normalised, total
+from hybridrec_fusion.normalisers import ZScore
+from hybridrec_fusion.search import Search
 
 EVERYWHERE = "all"
-_STEPS = (1.0, 0.5, 0.25, 0.1, 0.05)
+Starts = Mapping[int, Doubles]
 
 
 class ValidatedConfig(Options):
@@ -21,53 +37,77 @@ class ValidatedConfig(Options):
 
     k: int = Field(20, ge=1)
     """Cut-off of the nDCG that the weights maximise."""
-    normalise: Normaliser = "zscore"
-    """Scale of each column within its row: zscore, min-max (0 to 1), rank (1 for the best) or none."""
+    normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
+    """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
     """What a candidate gets from a model without an opinion on it: that model's lowest or mean value in the row."""
     min_queries: int = Field(50, ge=1)
     """Fewest validation queries for a segment to get weights of its own."""
+    parts: int = Field(5, ge=2)
+    """Into how many parts the validation users are cut: weights are found without each part, judged on it, averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for a segment, and why.
+
+    weights: float64[L], of the blend, or of the best single column if that was not worse
+    single: the column that ranks best alone
+    blend_value, single_value: mean nDCG@k of both on users they were not chosen on; NaN if there are too few
+    """
+
+    weights: Doubles
+    single: int
+    blend_value: float
+    single_value: float
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the best single column stands in for the blend."""
+        return self.blend_value <= self.single_value
 
 
 class Validated(Reranker):
     """Weighted sum of normalised scores, the weights found by coordinate ascent on validation queries.
 
-    The engine gives scores of components that have not seen the validation queries. The search starts
-    at the best single column and moves one weight at a time as long as the mean nDCG@k rises, with
-    ever smaller steps; so on the validation queries it cannot be worse than the best single column,
-    in any segment that has enough of them.
+    The engine gives scores of components that have not seen the validation queries. Their users are cut
+    into parts. Without each part in turn, a search starts at the best single column and moves one weight
+    at a time as long as the mean nDCG@k rises, with ever smaller steps; the part that was left out then
+    judges what was found, and the column that was best alone. The blend takes the mean of the weights,
+    overall and in each segment with enough queries; where it was not better than the best single column
+    on the users left out, that column ranks alone.
     """
 
     name = "validated"
+    version = "2"
     Config = ValidatedConfig
     config: ValidatedConfig
     targets = ("items", "tags")
     learns = True
 
     labels: tuple[str, ...]
-    weights: dict[str, Doubles]
-    """Segment -> float64, parallel to `labels`; "all" holds for segments that are not named."""
+    choices: dict[str, Choice]
+    """By segment; "all" holds for segments that are not named."""
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles) -> Self:
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Search on all queries first, then on each segment with enough of them; without any, all weights are 1."""
-        judged = (np.diff(truth.indptr) > 0) & (weights > 0)
         columns = normalised(pool, self.config.normalise, self.config.missing)
         self.labels = tuple(columns)
-        search = _Search(
-            np.stack(list(columns.values())),
-            pool.valid,
-            kernels.hits(pool.ids, truth),
-            np.diff(truth.indptr),
-            weights,
-            self.config.k,
-        )
-        everywhere = search.part(judged).climb([]) if judged.any() else np.ones(len(columns))
-        self.weights = {EVERYWHERE: everywhere}
+        wanted = np.diff(truth.indptr)
+        judged = (wanted > 0) & (weights > 0)
+        if not judged.any():
+            self.choices = {EVERYWHERE: Choice(np.ones(len(columns)), 0, np.nan, np.nan)}
+            return self
+        relevant = kernels.hits(pool.ids, truth)
+        search = Search(np.stack(list(columns.values())), pool.valid, relevant, wanted, weights, self.config.k)
+        parts = np.unique(units, return_inverse=True)[1] % self.config.parts
+        everywhere, found = _cross_fit(search.part(judged), parts[judged])
+        self.choices = {EVERYWHERE: everywhere}
         segments = queries.segments()
         for segment in np.unique(segments[judged]):
             inside = judged & (segments == segment)
             if inside.sum() >= self.config.min_queries:
-                self.weights[str(segment)] = search.part(inside).climb([everywhere])
+                self.choices[str(segment)], _ = _cross_fit(search.part(inside), parts[inside], found)
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
@@ -78,88 +118,68 @@ class Validated(Reranker):
         """Weight times normalised column."""
         columns = normalised(pool, self.config.normalise, self.config.missing)
         segments = queries.segments()
-        chosen = np.broadcast_to(self.weights[EVERYWHERE], (len(queries), len(self.labels))).copy()
-        for segment, weights in self.weights.items():
-            chosen[segments == segment] = weights
+        chosen = np.tile(self.choices[EVERYWHERE].weights, (len(queries), 1))
+        for segment, choice in self.choices.items():
+            chosen[segments == segment] = choice.weights
         shares = chosen.astype(np.float32).T[:, :, None]
         return {label: share * columns[label] for label, share in zip(self.labels, shares, strict=True)}
 
     def state(self) -> State:
-        """Labels, segments and the weights [segments, labels]."""
+        """Labels, and what was chosen for each segment: weights [segments, labels], singles, values [segments, 2]."""
+        choices = self.choices.values()
         return {
             "labels": np.array(self.labels),
-            "segments": np.array(list(self.weights)),
-            "weights": np.stack(list(self.weights.values())),
+            "segments": np.array(list(self.choices)),
+            "weights": np.stack([choice.weights for choice in choices]),
+            "singles": np.array([choice.single for choice in choices]),
+            "values": np.array([[choice.blend_value, choice.single_value] for choice in choices]),
         }
 
     def restore(self, state: State) -> Self:
         """The way back from `state`."""
         self.labels = tuple(str(label) for label in state["labels"])
         names = [str(segment) for segment in state["segments"]]
-        self.weights = dict(zip(names, state["weights"], strict=True))
+        rows = zip(state["weights"], state["singles"], state["values"], strict=True)
+        choices = [Choice(weights, int(single), float(b), float(s)) for weights, single, (b, s) in rows]
+        self.choices = dict(zip(names, choices, strict=True))
         return self
 
     def summary(self) -> dict[str, Any]:
-        """Segment -> label -> weight."""
+        """Segment -> weights by label, the best single column, nDCG@k of both out of sample, and who of them ranks."""
+        return {segment: self._summary(choice) for segment, choice in self.choices.items()}
+
+    def _summary(self, choice: Choice) -> dict[str, Any]:
+        values = {"blend": choice.blend_value, "best_single": choice.single_value}
         return {
-            segment: {label: round(float(w), 4) for label, w in zip(self.labels, weights, strict=True)}
-            for segment, weights in self.weights.items()
+            "weights": {label: round(float(w), 4) for label, w in zip(self.labels, choice.weights, strict=True)},
+            "best_single": self.labels[choice.single],
+            f"validation_ndcg@{self.config.k}": {
+                name: None if np.isnan(value) else round(value, 5) for name, value in values.items()
+            },
+            "guarded": choice.guarded,
         }
 
 
-class _Search:
-    """Coordinate ascent on nDCG@k over the rows of a pool.
+def _cross_fit(search: Search, parts: Longs, starts: Starts = MappingProxyType({})) -> tuple[Choice, Starts]:
+    """Weights found without each part of the queries and judged on it, and which weights these were.
 
-    columns: float32 [L, Q, K]; relevant: bool [Q, K]; wanted: int[Q], relevant ids in all, found or not.
+    parts: int64[Q], the part of each query
+    starts: part -> where the search without it may start, beside the single columns
     """
-
-    def __init__(
-        self,
-        columns: Floats,
-        valid: Bools,
-        relevant: Bools,
-        wanted: NDArray[np.integer],
-        weights: Doubles,
-        k: int,
-    ) -> None:
-        self.columns = columns
-        self.valid = valid
-        self.relevant = relevant
-        self.wanted = wanted
-        self.weights = weights
-        self.k = k
-
-    def part(self, rows: Bools) -> _Search:
-        """The same over the rows at which `rows` is true."""
-        if rows.all():
-            return self
-        parts = (self.valid[rows], self.relevant[rows], self.wanted[rows], self.weights[rows])
-        return _Search(self.columns[:, rows], *parts, self.k)
-
-    def climb(self, starts: list[Doubles]) -> Doubles:
-        """Weights float64[L], the largest 1, from the best of the single columns and `starts`."""
-        starts = [*np.eye(len(self.columns)), *starts]
-        values = [self.value(start) for start in starts]
-        first = int(np.argmax(values))
-        best, score = starts[first], values[first]
-        for step in _STEPS:
-            improved = True
-            while improved:
-                improved = False
-                for position, move in product(range(len(best)), (step, -step)):
-                    trial = best.copy()
-                    trial[position] = max(best[position] + move, 0)
-                    if not trial.any() or trial[position] == best[position]:
-                        continue  # without any weight there is no order
-                    value = self.value(trial)
-                    if value > score + 1e-9:
-                        best, score, improved = trial, value, True
-        return best / best.max()
-
-    def value(self, weights: Doubles) -> float:
-        """Mean nDCG@k under these weights."""
-        final = np.where(self.valid, np.float32(0), np.float32(-np.inf))
-        for weight, column in zip(weights.astype(np.float32), self.columns, strict=True):
-            if weight:
-                final += weight * column
-        return float(np.average(kernels.ndcg(final, self.relevant, self.wanted, self.k), weights=self.weights))
+    alone = np.eye(len(search.columns))
+    best = search.best_single()
+    numbers = np.unique(parts)
+    if len(numbers) < 2:  # nobody is left to judge
+        return Choice(search.climb(list(starts.values())), best, np.nan, np.nan), {}
+    blend, single = np.zeros(len(parts)), np.zeros(len(parts))
+    found: dict[int, Doubles] = {}
+    for number in numbers:
+        inside = parts == number
+        rest, left_out = search.part(~inside), search.part(inside)
+        found[number] = rest.climb([starts[number]] if number in starts else [])
+        blend[inside] = left_out.gains(found[number])
+        single[inside] = left_out.gains(alone[rest.best_single()])
+    values = search.mean(blend), search.mean(single)
+    mean = np.mean(list(found.values()), axis=0)
+    weights = alone[best] if values[0] <= values[1] else mean / mean.max()
+    return Choice(weights, best, *values), found

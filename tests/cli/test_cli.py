@@ -381,7 +381,7 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
         ("plugin:shipping/tinny.yaml", "did you mean 'tiny.yaml'"),
         ("plugin:shipping/../conftest.py", "ships no file"),
         ("plugin:shiping/tiny.yaml", "did you mean 'shipping'"),
-        ("plugin:shipping", "Available: tiny.yaml"),
+        ("plugin:shipping", "available are tiny.yaml"),
     ):
         status, _, err = call("check", wrong)
         assert status == 2

@@ -99,6 +99,21 @@ def test_a_fit_is_done_again_only_for_what_decides_it(experiment, replacement, l
     assert {fit.label for fit in second.fits if not fit.cached} == labels
 
 
+def test_the_seed_decides_where_the_data_is_the_same(experiment):
+    split = ("{use: masked, test: 0.3}", "{use: leave-one-out}")
+    first = hybridrec.run(experiment(split)).report
+    second = hybridrec.run(experiment(split, ("seed: 3", "seed: 4"))).report
+    assert changed(first, second) == {fit.label for fit in first.fits}
+
+
+def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
+    whole = hybridrec.run(experiment()).report
+    monkeypatch.setattr("hybridrec.experiment.asking.BLOCK_ROWS", (4, 4))
+    parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
+    assert parts.pipelines == whole.pipelines
+    assert parts.comparison == whole.comparison
+
+
 def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
     first = hybridrec.run(experiment()).report
     echo = sys.modules["toyland"].Echo
@@ -107,6 +122,19 @@ def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
         assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
     monkeypatch.setattr(fitting, "source_hash", lambda cls: "other" if cls is echo else source_hash(cls))
     assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
+
+
+def test_a_normaliser_of_a_plugin_scales_and_its_version_decides_the_blend(experiment, monkeypatch):
+    config = experiment(("weights: {ease: 1", "normalise: {use: signs, level: 0.1}, weights: {ease: 1"))
+    first = hybridrec.run(config).report
+    signs = sys.modules["toyland"].Signs
+    monkeypatch.setattr(signs, "scale", lambda self, values: -values)
+    same = hybridrec.run(config).report
+    assert same.pipelines == first.pipelines
+    monkeypatch.setattr(signs, "version", "2")
+    other = hybridrec.run(config).report
+    assert all(fit.cached for fit in other.fits)
+    assert other.pipelines["hybrid"] != first.pipelines["hybrid"]
 
 
 def test_the_version_of_a_library_decides_too(experiment, monkeypatch):
@@ -293,7 +321,7 @@ def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_wit
     assert [name for name, arm in report.pipelines.items() if arm.single] == ["ease", "pop", "noise"]
     pairs = {(row.control, row.variant) for row in report.comparison}
     assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "pop", "noise") for b in ("control", "hybrid")}
-    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend"} != set()
+    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend:items"} != set()
     # ease knows no tags: its slates of tags are the fallback's
     assert report.pipelines["ease"].metrics["tags/ndcg@5"].mean is not None
 

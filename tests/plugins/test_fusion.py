@@ -9,7 +9,18 @@ from scipy.sparse import csr_matrix
 
 import hybridrec_fusion
 from hybridrec import Pool, QueryBatch, Ragged, kernels
-from hybridrec_fusion.fixed import ReciprocalRank, ReciprocalRankConfig, Weighted, WeightedConfig
+from hybridrec_fusion.fixed import (
+    Borda,
+    BordaConfig,
+    CombMNZ,
+    CombMNZConfig,
+    ReciprocalRank,
+    ReciprocalRankConfig,
+    Weighted,
+    WeightedConfig,
+)
+from hybridrec_fusion.normalisers import EmpiricalCDF, Softmax, SoftmaxConfig
+from hybridrec_fusion.search import Search
 from hybridrec_fusion.validated import Validated, ValidatedConfig
 
 NAN = np.nan
@@ -51,10 +62,17 @@ def weighted(pool, tagged=None, **options):
 
 def test_what_the_package_offers():
     components = hybridrec_fusion.hybridrec_components()
-    assert [component.name for component in components] == ["weighted", "rrf", "validated"]
+    assert [component.name for component in components] == [
+        "weighted",
+        "combmnz",
+        "borda",
+        "rrf",
+        "validated",
+    ]
     assert all(component.targets == ("items", "tags") for component in components)
 
 
+SCALES = [scale.name for scale in hybridrec_fusion.hybridrec_normalisers()]
 PAIR = pool_of({"a": [[1, 2, 3, NAN]], "b": [[30, NAN, 10, 50]]})
 
 
@@ -67,6 +85,7 @@ PAIR = pool_of({"a": [[1, 2, 3, NAN]], "b": [[30, NAN, 10, 50]]})
         ({"normalise": "min-max", "missing": "mean"}, [0.5, 1, 1, 1.5]),  # a: 0 .5 1 .5; b: .5 .5 0 1
         ({"normalise": "rank"}, [1, 1, 4 / 3, 4 / 3]),  # a: 1/3 2/3 1 1/3; b: 2/3 1/3 1/3 1
         ({"normalise": "zscore"}, np.sqrt(1.5) * np.array([-1, -1, 0, 0])),  # a: -z 0 z -z; b: 0 -z -z z
+        ({"normalise": "ecdf"}, [1, 1, 4 / 3, 4 / 3]),
         ({"normalise": "none", "weights": {"a": 2, "b": 0.5}}, [17, 9, 11, 27]),
         ({"normalise": "none", "weights": {"a": 1}}, [1, 2, 3, 1]),  # not named: weight 0
         ({"normalise": "none", "weights": {"a": -1, "b": 0}}, [-1, -2, -3, -1]),
@@ -76,7 +95,7 @@ def test_weighted_as_by_hand(options, wanted):
     np.testing.assert_allclose(weighted(PAIR, **options)[0], wanted, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("normalise", SCALES)
 @pytest.mark.parametrize("missing", ["lowest", "mean"])
 def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing):
     """Whatever the scale of the other model, the filled value of the first stays within its own."""
@@ -89,7 +108,7 @@ def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing)
         assert small[0, 3] == small[0, :3].min()
 
 
-@pytest.mark.parametrize("normalise", ["zscore", "min-max", "rank", "none"])
+@pytest.mark.parametrize("normalise", SCALES)
 @pytest.mark.parametrize("missing", ["lowest", "mean"])
 def test_a_row_without_an_opinion_is_not_moved(normalise, missing):
     options = {"normalise": normalise, "missing": missing}
@@ -104,9 +123,15 @@ def test_padding_and_empty_pools():
     empty = pool_of({"a": np.empty((2, 0)), "b": np.empty((2, 0))})
     nobody = pool_of({"a": np.empty((0, 3))})
     learned = Validated().restore(
-        {"labels": np.array(["a"]), "segments": np.array(["all"]), "weights": np.ones((1, 1))}
+        {
+            "labels": np.array(["a"]),
+            "segments": np.array(["all"]),
+            "weights": np.ones((1, 1)),
+            "singles": np.array([0]),
+            "values": np.array([[0.5, 0.4]]),
+        }
     )
-    for reranker in (Weighted(), ReciprocalRank(), learned):
+    for reranker in (Weighted(), CombMNZ(), Borda(), ReciprocalRank(), learned):
         final = fused(reranker, padded)
         assert final[0, 1] > final[0, 0]
         assert fused(reranker, empty).shape == (2, 0)
@@ -129,9 +154,59 @@ def test_reciprocal_ranks_as_by_hand():
     np.testing.assert_allclose(of(offset=1, weights={"a": 1}), [1 / 4, 1 / 3, 1 / 2, 0], rtol=1e-6)
 
 
+def test_combmnz_counts_who_proposed_as_by_hand():
+    """Candidates 0 and 2 were proposed by both, 1 by g alone, 3 by h alone."""
+    pool = Pool("items", PAIR.ids, ("g", "h"), np.array([[3, 1, 3, 2]], np.uint64), PAIR.columns)
+    np.testing.assert_allclose(fused(CombMNZ(), pool)[0], [1, 0.5, 2, 1], rtol=1e-6)  # a: 0 .5 1 0; b: .5 0 0 1
+    half = CombMNZ(CombMNZConfig(weights={"b": 0.5}))
+    np.testing.assert_allclose(fused(half, pool)[0], [0.5, 0, 0, 0.5], rtol=1e-6)
+
+
+def test_borda_as_by_hand():
+    """Of four candidates a ranks 3 2 1 -, b ranks 2 - 3 1: who is not ranked gets the one point that is left."""
+    np.testing.assert_allclose(fused(Borda(), PAIR)[0] * 4, [2 + 3, 3 + 1, 4 + 2, 1 + 4], rtol=1e-6)
+    np.testing.assert_allclose(fused(Borda(BordaConfig(weights={"b": 2})), PAIR)[0] * 4, [6, 2, 4, 8], rtol=1e-6)
+    two = pool_of({"a": [[7, NAN, NAN, NAN]]}, [[1, 2, 3, -1]])  # 3 candidates: 3 points, then (2 + 1) / 2 each
+    np.testing.assert_allclose(fused(Borda(), two)[0, :3] * 3, [3, 1.5, 1.5], rtol=1e-6)
+
+
+def test_ties_are_ties_in_the_empirical_distribution():
+    values = np.array([[2, 1, 2, NAN, 0], [5, 5, 5, 5, NAN], [NAN] * 5], np.float32)
+    wanted = [[1, 0.5, 1, NAN, 0.25], [1, 1, 1, 1, NAN], [NAN] * 5]
+    np.testing.assert_array_equal(EmpiricalCDF().scale(values), np.array(wanted, np.float32))
+
+
+def test_softmax_is_a_distribution_and_temperature_its_sharpness():
+    values = np.array([[1, 2, 3, NAN], [4, 4, NAN, NAN], [NAN] * 4], np.float32)
+    found = Softmax().scale(values)
+    odds = np.exp(np.sqrt(1.5) * np.array([-1, 0, 1]))
+    np.testing.assert_allclose(found[0, :3], odds / odds.sum(), rtol=1e-5)
+    np.testing.assert_allclose(found[1, :2], 0.5)
+    assert (np.isnan(found) == np.isnan(values)).all()
+    np.testing.assert_allclose(found, Softmax().scale(100 * values + 7), rtol=1e-5)
+    assert Softmax(SoftmaxConfig(temperature=0.2)).scale(values)[0, 2] > 0.95
+
+
+def test_a_normaliser_is_named_with_its_options_and_says_them_again():
+    for given in ("softmax", {"use": "softmax"}, {"use": "softmax", "temperature": 0.5}, Softmax()):
+        options = WeightedConfig(normalise=given)
+        assert isinstance(options.normalise, Softmax)
+        assert WeightedConfig(**options.model_dump(mode="json")).model_dump() == options.model_dump()
+    assert options.model_dump()["normalise"] == {"use": "softmax", "temperature": 1.0}
+    assert WeightedConfig().model_dump()["normalise"] == "zscore"
+    for wrong, message in (
+        ("softmx", "did you mean 'softmax'"),
+        ({"use": "softmax", "temperature": 0}, "softmax.temperature: Input should be greater than 0"),
+        ({"temperature": 1}, "instance of Normaliser"),
+        (3, "instance of Normaliser"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            WeightedConfig(normalise=wrong)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [(WeightedConfig, {"normalise": "softmax"}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
+    [(SoftmaxConfig, {"temperature": 0}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
 )
 def test_options_out_of_range_are_refused(wrong):
     config, options = wrong
@@ -162,8 +237,13 @@ POOL, TRUTH = made()
 WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, Q)
 
 
-def learned(pool=POOL, truth=TRUTH, weights=WEIGHTS, tagged=TAGGED, **options):
-    return Validated(ValidatedConfig(**options)).learn(batch(tagged), pool, truth, weights)
+def learned(pool=POOL, truth=TRUTH, weights=WEIGHTS, tagged=TAGGED, units=None, **options):
+    units = np.arange(len(tagged), dtype=np.int32) if units is None else units
+    return Validated(ValidatedConfig(**options)).learn(batch(tagged), pool, truth, weights, units)
+
+
+def weights_of(reranker):
+    return {segment: choice.weights for segment, choice in reranker.choices.items()}
 
 
 def value(final, truth=TRUTH, rows=slice(None), pool=POOL, k=20):
@@ -187,34 +267,36 @@ def test_the_blend_beats_every_column_and_is_worse_in_no_segment(options):
 
 def test_the_weights_are_in_scale_and_shut_the_noise_out():
     reranker = learned()
-    assert set(reranker.weights) == {"all", "tags", "nothing"}
-    for weights in reranker.weights.values():
+    assert set(weights_of(reranker)) == {"all", "tags", "nothing"}
+    for weights in weights_of(reranker).values():
         assert weights.dtype == np.float64
         assert weights.min() >= 0
         assert weights.max() == 1
-    everywhere = dict(zip(reranker.labels, reranker.weights["all"], strict=True))
+    everywhere = dict(zip(reranker.labels, weights_of(reranker)["all"], strict=True))
     assert everywhere["noise"] <= 0.1
     assert everywhere["signal"] > 0.2
     assert everywhere["complement"] > 0.2
     summary = reranker.summary()
-    assert summary["tags"]["complement"] < summary["nothing"]["complement"]  # relative to `signal`
+    assert (
+        summary["tags"]["weights"]["complement"] < summary["nothing"]["weights"]["complement"]
+    )  # relative to `signal`
 
 
 def test_a_segment_with_too_few_queries_shares_the_weights_of_all():
     count = int(TAGGED.sum())
-    assert set(learned(min_queries=count).weights) == {"all", "tags", "nothing"}
-    assert set(learned(min_queries=count + 1).weights) == {"all", "nothing"}
-    assert set(learned(min_queries=Q).weights) == {"all"}
+    assert set(weights_of(learned(min_queries=count))) == {"all", "tags", "nothing"}
+    assert set(weights_of(learned(min_queries=count + 1))) == {"all", "nothing"}
+    assert set(weights_of(learned(min_queries=Q))) == {"all"}
 
 
 def test_learning_twice_is_learning_once_and_does_not_depend_on_the_order_of_queries():
     first, again = learned(), learned()
     order = np.random.default_rng(2).permutation(Q)
     columns = {label: column[order] for label, column in POOL.columns.items()}
-    turned = learned(pool_of(columns, POOL.ids[order]), TRUTH[order], WEIGHTS[order], TAGGED[order])
-    for segment, weights in first.weights.items():
-        np.testing.assert_array_equal(weights, again.weights[segment])
-        np.testing.assert_array_equal(weights, turned.weights[segment])
+    turned = learned(pool_of(columns, POOL.ids[order]), TRUTH[order], WEIGHTS[order], TAGGED[order], order)
+    for segment, weights in weights_of(first).items():
+        np.testing.assert_array_equal(weights, weights_of(again)[segment])
+        np.testing.assert_array_equal(weights, weights_of(turned)[segment])
 
 
 def test_state_survives_a_file():
@@ -230,7 +312,7 @@ def test_state_survives_a_file():
 def test_nothing_found_still_gives_weights():
     elsewhere = csr_matrix((np.ones(Q, np.float32), (np.arange(Q), np.full(Q, N))), shape=(Q, N + 1))
     reranker = learned(truth=elsewhere)
-    assert all(weights.max() == 1 for weights in reranker.weights.values())
+    assert all(weights.max() == 1 for weights in weights_of(reranker).values())
     fused(reranker, POOL, TAGGED)
 
 
@@ -241,7 +323,7 @@ def test_nothing_found_still_gives_weights():
 )
 def test_nothing_to_learn_from_weighs_all_alike(truth, weights):
     reranker = learned(truth=truth, weights=weights)
-    assert {segment: chosen.tolist() for segment, chosen in reranker.weights.items()} == {"all": [1, 1, 1]}
+    assert {segment: chosen.tolist() for segment, chosen in weights_of(reranker).items()} == {"all": [1, 1, 1]}
 
 
 @pytest.mark.parametrize("columns", [1, 3])
@@ -251,7 +333,7 @@ def test_columns_worse_than_none_still_give_an_order(columns):
     truth = csr_matrix(ids == 0, dtype=np.float32)
     pool = pool_of({str(label): ids.astype(float) for label in range(columns)}, ids)
     reranker = learned(pool, truth, np.ones(8), [False] * 8, k=1)
-    assert reranker.weights["all"].max() == 1
+    assert weights_of(reranker)["all"].max() == 1
 
 
 def test_queries_without_truth_or_weight_do_not_count():
@@ -267,6 +349,63 @@ def test_queries_without_truth_or_weight_do_not_count():
     unjudged = csr_matrix(TRUTH.multiply(half[:, None]))
     unjudged.eliminate_zeros()
     for beside in (learned(truth=unjudged), learned(weights=WEIGHTS * half)):
-        assert set(beside.weights) == set(alone.weights)
-        for segment, weights in alone.weights.items():
-            np.testing.assert_array_equal(weights, beside.weights[segment])
+        assert set(weights_of(beside)) == set(weights_of(alone))
+        for segment, weights in weights_of(alone).items():
+            np.testing.assert_array_equal(weights, weights_of(beside)[segment])
+
+
+def chance(columns, seed=3):
+    """Columns that know nothing of what is relevant."""
+    rng = np.random.default_rng(seed)
+    pool = pool_of({str(label): rng.standard_normal((Q, K)) for label in range(columns)}, POOL.ids)
+    return pool, rng
+
+
+def test_what_judges_the_blend_was_not_learned_on():
+    """On noise the search gains where it looks, and next to nothing where it does not."""
+    gains = []
+    for seed in range(4):
+        pool, rng = chance(12, seed)
+        truth = csr_matrix(rng.random((Q, N)) < 0.05, dtype=np.float32)
+        choice = learned(pool, truth, np.ones(Q), [False] * Q).choices["all"]
+        columns, wanted = np.stack(list(pool.columns.values())), np.diff(truth.indptr)
+        search = Search(columns, pool.valid, kernels.hits(pool.ids, truth), wanted, np.ones(Q), 20)
+        by_chance = np.mean([search.value(rng.random(12)) for _ in range(20)])
+        gains.append([search.value(search.climb([])) - by_chance, choice.blend_value - by_chance])
+    in_sample, out_of_sample = np.mean(gains, axis=0)
+    assert in_sample > 0.008
+    assert out_of_sample < 0.4 * in_sample
+
+
+def test_queries_of_one_user_are_not_on_both_sides():
+    """Every user asks twice; if the second query could judge what the first taught, noise would look like a signal."""
+    pool, rng = chance(columns=8)
+    first = np.repeat(np.arange(0, Q, 2), 2)
+    twice = pool_of({label: column[first] for label, column in pool.columns.items()}, pool.ids[first])
+    truth = csr_matrix(rng.random((Q, N)) < 0.05, dtype=np.float32)[first]
+    options = {"min_queries": Q + 1}
+    apart = learned(twice, truth, np.ones(Q), [False] * Q, first, **options).choices["all"]
+    mixed = learned(twice, truth, np.ones(Q), [False] * Q, rng.permutation(Q), **options).choices["all"]
+    assert mixed.blend_value > apart.blend_value + 0.002
+
+
+def test_a_blend_that_is_not_better_out_of_sample_gives_way_to_its_best_part():
+    """For the queries with tags `complement` alone is all there is to know."""
+    columns = {label: column.copy() for label, column in POOL.columns.items()}
+    columns["complement"][TAGGED] = kernels.hits(POOL.ids, TRUTH)[TAGGED]
+    reranker = learned(pool_of(columns, POOL.ids))
+    assert {segment: choice.guarded for segment, choice in reranker.choices.items()} == {
+        "all": False,
+        "nothing": False,
+        "tags": True,
+    }
+    summary = reranker.summary()["tags"]
+    assert summary["weights"] == {"noise": 0, "signal": 0, "complement": 1}
+    assert (summary["best_single"], summary["guarded"]) == ("complement", True)
+    assert summary["validation_ndcg@20"] == {"blend": 1.0, "best_single": 1.0}
+
+
+def test_one_user_alone_cannot_judge():
+    reranker = learned(units=np.zeros(Q, np.int32))
+    assert not any(choice.guarded for choice in reranker.choices.values())
+    assert reranker.summary()["all"]["validation_ndcg@20"] == {"blend": None, "best_single": None}

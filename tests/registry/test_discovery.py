@@ -222,7 +222,7 @@ def test_the_same_module_under_two_names_is_refused_once(install):
     assert registry.component("nothing")
 
 
-@pytest.mark.parametrize("kind", ["component", "reader", "splitter", "metric"])
+@pytest.mark.parametrize("kind", ["component", "normaliser", "reader", "splitter", "metric"])
 def test_unknown_names_are_answered_with_the_nearest_and_all_there_are(kind):
     registry = Registry()
     known = registry.names(f"{kind}s")

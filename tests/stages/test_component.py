@@ -90,7 +90,7 @@ def test_a_reranker_learns_and_tells_nothing_by_default():
     assert silent.restore(silent.state()) is silent
     assert (silent.state(), silent.summary(), silent.contributions(QUERIES, None)) == ({}, {}, {})
     with pytest.raises(NotImplementedError, match="silent learns nothing"):
-        silent.learn(QUERIES, None, ROWS, np.ones(3))
+        silent.learn(QUERIES, None, ROWS, np.ones(3), np.arange(3))
 
 
 def test_a_component_takes_its_own_options_only():

@@ -20,7 +20,7 @@ from hybridrec import (
     Scorer,
     kernels,
 )
-from hybridrec.data.queries import encode
+from hybridrec.data.encoding import encode
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import toy_dataset
 
@@ -123,6 +123,29 @@ def proposed(pipe, target="items"):
 
 def rungs(slate):
     return [slate.rungs[rung] for rung in slate.rung]
+
+
+def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
+    class Knows(Fixed):
+        def __init__(self, *needs):
+            super().__init__()
+            self.needs = frozenset(needs)
+
+        def candidates(self, queries, k, target, exclude):
+            found = super().candidates(queries, k, target, exclude)
+            silent = ~np.any([queries.knows(field) for field in self.needs], axis=0) if self.needs else False
+            none = Candidates.empty(len(queries), k)
+            rows = np.broadcast_to(silent, len(queries))[:, None]
+            return Candidates(np.where(rows, none.ids, found.ids), np.where(rows, none.scores, found.scores))
+
+    def of(*sources, **more):
+        return rungs(pipeline([(str(g), s, 3) for g, s in enumerate(sources)], **more).slate(QUERIES, "items", 2))
+
+    assert of(Knows("items", "tags")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
+    assert of(Knows("tags"), Knows("items")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
+    assert of(Knows("tags"), Knows("user")) == ["blend:user", "none", "blend:tags", "none", "none"]
+    assert of(Knows("title"), Knows()) == ["blend", "blend", "blend", "blend:title", "blend"]
+    assert of(Knows("tags"), fallback=[("some", Fixed())]) == ["blend:tags", "some", "blend:tags", "some", "some"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hybridrec import (
     Generator,
     InputPath,
     Ints,
+    Normaliser,
     Options,
     Pool,
     QueryBatch,
@@ -184,7 +185,7 @@ class Student(Reranker):
     learns = True
     targets = ("items", "tags")
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any) -> Self:
+    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any, units: Any) -> Self:
         """Remember."""
         mean = 0.0 if pool.final is None else float(np.nanmean(pool.final))
         self.lesson = np.array([len(queries), (weights**2).sum(), mean])
@@ -212,6 +213,31 @@ class Student(Reranker):
 def hybridrec_components() -> list[type[Component]]:
     """All of them."""
     return [Echo, ItemsOnly, Proposer, Judge, Homeless, Student]
+
+
+class SignsOptions(Options):
+    """Where it is 0."""
+
+    level: float = 0.0
+    """Subtracted first."""
+
+
+class Signs(Normaliser):
+    """Below, at or above the level."""
+
+    name = "signs"
+    Config = SignsOptions
+    config: SignsOptions
+
+    def scale(self, values: Floats) -> Floats:
+        """-1, 0 or 1."""
+        return np.sign(values - self.config.level)
+
+
+@hookimpl
+def hybridrec_normalisers() -> list[type[Normaliser]]:
+    """The only one."""
+    return [Signs]
 
 
 @hookimpl

@@ -1,0 +1,97 @@
+"""Scales that scores of different models can share; each is computed row by row over the candidates with an opinion."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Floats, Normaliser, Options, kernels
+
+
+class ZScore(Normaliser):
+    """Mean 0 and deviation 1; a constant row becomes 0."""
+
+    name = "zscore"
+
+    def scale(self, values: Floats) -> Floats:
+        """(x - mean) / deviation."""
+        return kernels.zscore(values)
+
+
+class MinMax(Normaliser):
+    """0 for the lowest and 1 for the highest; a constant row becomes 1."""
+
+    name = "min-max"
+
+    def scale(self, values: Floats) -> Floats:
+        """(x - min) / (max - min)."""
+        return kernels.min_max(values)
+
+
+class Rank(Normaliser):
+    """1 for the best, 1/n for the last of n, evenly spaced; ties in order of the ids."""
+
+    name = "rank"
+
+    def scale(self, values: Floats) -> Floats:
+        """1 - (rank - 1) / n."""
+        return (1 - (kernels.ranks(values) - 1) / _known(values)).astype(np.float32)
+
+
+class EmpiricalCDF(Normaliser):
+    """The share of the row's candidates that score no higher: like `rank`, but ties stay ties."""
+
+    name = "ecdf"
+
+    def scale(self, values: Floats) -> Floats:
+        """F(x) = |{y <= x}| / n."""
+        order = kernels.order(values)
+        best_first = np.take_along_axis(values, order, axis=1)
+        # A run of ties takes the place of its first member: all before it are better.
+        begins = np.ones(values.shape, bool)
+        begins[:, 1:] = best_first[:, 1:] != best_first[:, :-1]
+        better = np.maximum.accumulate(np.where(begins, np.arange(values.shape[1]), 0), axis=1)
+        shares = np.empty(values.shape, np.float32)
+        np.put_along_axis(shares, order, (1 - better / _known(values)).astype(np.float32), axis=1)
+        return np.where(np.isnan(values), np.float32(np.nan), shares)
+
+
+class SoftmaxConfig(Options):
+    """How sharp."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Divides the z-scores: below 1 the first places count more, above 1 all come nearer to each other."""
+
+
+class Softmax(Normaliser):
+    """exp(z / temperature) over its sum in the row, of z-scores z: a distribution over the candidates.
+
+    It is taken of z-scores because scores have no common unit: raw ones would give one model a point and
+    another a flat line.
+    """
+
+    name = "softmax"
+    Config = SoftmaxConfig
+    config: SoftmaxConfig
+
+    def scale(self, values: Floats) -> Floats:
+        """Sums to 1 in each row with an opinion."""
+        z = kernels.zscore(values) / self.config.temperature
+        odds = np.exp(z - np.fmax.reduce(z, axis=1, keepdims=True, initial=-np.inf))
+        total = np.nansum(odds, axis=1, keepdims=True, dtype=np.float64)
+        return (odds / np.where(total > 0, total, 1)).astype(np.float32)
+
+
+class Raw(Normaliser):
+    """Scores as they are: for models whose scores share a unit."""
+
+    name = "none"
+
+    def scale(self, values: Floats) -> Floats:
+        """x."""
+        return values
+
+
+def _known(values: Floats) -> Floats:
+    """How many opinions each row has, at least 1: float32 [Q, 1]."""
+    return np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True), 1).astype(np.float32)
