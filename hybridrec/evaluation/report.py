@@ -140,6 +140,8 @@ class StatisticsReport(Section):
     """B, of the bootstrap and of the test."""
     margin: Number = None
     """Relative differences up to this do not matter in practice; null if none was declared."""
+    lower_is_better: list[str] = []
+    """Metrics of which less is better; of all others more is."""
 
 
 class DataReport(Section):

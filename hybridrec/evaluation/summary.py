@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools
 from hybridrec.evaluation.arms import ALL, Arm
-from hybridrec.evaluation.report import MetricReport, PipelineReport, Report, RungReport, SegmentReport
+from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 
 
@@ -57,6 +57,20 @@ def _pipeline(arm: Arm, numbers: Iterator[MetricReport], units: int) -> Pipeline
     return PipelineReport(
         queries=len(arm.sample), units=units, metrics=segments[ALL].metrics, segments=segments, rungs=rungs
     )
+
+
+def deciding(report: Report) -> list[Comparison]:
+    """The rows that decide: the first metric over all queries, the declared pairs first.
+
+    Of the reference arms only what the blends that are no control say to them.
+    """
+    if not report.comparison:
+        return []
+    rows = [row for row in report.comparison if (row.segment, row.metric) == (ALL, report.comparison[0].metric)]
+    declared = [row for row in rows if not report.pipelines[row.control].single]
+    variants = {row.variant for row in declared}
+    others = [row for row in rows if report.pipelines[row.control].single and (row.variant in variants or not declared)]
+    return declared + others
 
 
 def result_table(

@@ -31,6 +31,7 @@ from hybridrec.evaluation.report import (
     StatisticsReport,
 )
 from hybridrec.evaluation.summary import summarise
+from hybridrec.experiment.asked import Asked
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
 from hybridrec.experiment.config import Aim, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
@@ -119,6 +120,7 @@ class Experimenter:
         self.fits: list[FitReport] = []
         self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
         self.samples: list[Sample] = []
+        self.asked: list[Asked] = []
         self.arms: dict[str, MeasuredArm] = {}
         self.seconds: dict[str, float] = {}
         self.started = time.perf_counter()
@@ -174,6 +176,7 @@ class Experimenter:
     def ask(self, fold: Fold, prepared: Prepared) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
         self.samples.append(Sample.of(fold))
+        self.asked.append(Asked.of(fold))
         for target, n in self.experiment.config.targets.items():
             question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
@@ -213,7 +216,11 @@ class Experimenter:
             data=DataReport.of(data),
             pipelines=pipelines,
             comparison=comparison,
-            statistics=StatisticsReport(resamples=config.compare.resamples, margin=config.compare.margin),
+            statistics=StatisticsReport(
+                resamples=config.compare.resamples,
+                margin=config.compare.margin,
+                lower_is_better=self.experiment.lower_is_better,
+            ),
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
@@ -233,7 +240,7 @@ class Experimenter:
             [(str(control), variant) for control, variant in pairs],
             [aim.key for aim in self.experiment.aims],
             label_rng(self.experiment.config.seed, "comparison"),
-            lower_is_better=[a.key for a in self.experiment.aims if not a.measure.metric.higher_is_better],
+            lower_is_better=self.experiment.lower_is_better,
             margin=config.margin,
             resamples=config.resamples,
         )
