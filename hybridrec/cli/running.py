@@ -48,13 +48,16 @@ def run(
     """
     from hybridrec.cli.printing import Bars, result
     from hybridrec.experiment.api import run as carry_out
+    from hybridrec.reporting.page import write
 
     assignments = (*assignments, f"name={name}") if name else assignments
     finished = carry_out(
         config, assignments, store=store_folder, runs=runs, progress=Bars(quiet), validation=validation
     )
+    page = write(finished)
     if not quiet:
         result(finished.report)
+        print(page)
     print(finished.folder / "report.json")
 
 

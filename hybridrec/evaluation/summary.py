@@ -84,11 +84,12 @@ def result_table(
     found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
     if metrics is None:
         metrics = list(dict.fromkeys(metric for numbers in found.values() for metric in numbers))
-    rows = [[name, *(_cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
+    rows = [[name, *(cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
     return ["pipeline", *metrics], rows
 
 
-def _cell(number: MetricReport | None) -> str:
+def cell(number: MetricReport | None) -> str:
+    """`0.1234 ± 0.0056`, or what of it there is."""
     if number is None or number.mean is None:
         return ""
     if number.ci95 is None:
