@@ -19,7 +19,7 @@ from hybridrec.data.folds import Fold
 from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
-from hybridrec.evaluation.compare import compare
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, compare
 from hybridrec.evaluation.metrics import Judged, SetMetric
 from hybridrec.evaluation.report import (
     Comparison,
@@ -219,6 +219,7 @@ class Experimenter:
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
                 margin=config.compare.margin,
+                correction=f"{CORRECTIONS[config.compare.correction][0]}; {FAMILIES}",
                 lower_is_better=self.experiment.lower_is_better,
             ),
             seconds=self.seconds_report(),
@@ -242,6 +243,7 @@ class Experimenter:
             label_rng(self.experiment.config.seed, "comparison"),
             lower_is_better=self.experiment.lower_is_better,
             margin=config.margin,
+            correction=config.correction,
             resamples=config.resamples,
         )
 

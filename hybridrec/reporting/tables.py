@@ -89,7 +89,7 @@ def ceilings(report: Report) -> Table:
 def comparisons(rows: Sequence[Comparison]) -> Table:
     """Every row of the comparison."""
     headers = ["variant", "control", "metric", "segment", "difference", "relative", "95 % interval", "p", "p adjusted"]
-    headers += ["wins", "ties", "losses", "verdict"]
+    headers += ["p (t test)", "effect size", "detectable", "wins", "ties", "losses", "verdict", "users to decide"]
     return Table("Every comparison, paired by query", headers, [_comparison(row) for row in rows])
 
 
@@ -105,8 +105,12 @@ def _comparison(row: Comparison) -> Row:
         interval,
         number(row.p_value),
         number(row.p_adjusted),
+        number(row.p_t),
+        number(row.effect_size, "{:+.2f}"),
+        number(row.detectable),
         *(number(count, "{}") for count in (row.wins, row.ties, row.losses)),
         Cell(row.verdict),
+        number(row.units_to_decide, "{:,}"),
     ]
 
 
