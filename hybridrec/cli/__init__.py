@@ -7,7 +7,7 @@ import sys
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, running, storing
+from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing
 from hybridrec.errors import HybridrecError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -25,6 +25,7 @@ for _command in (
     running.check,
     exploring.init,
     running.compare,
+    reporting.report,
     exploring.recommend,
     exploring.similar,
     inspecting.show,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hybridrec.evaluation.report import Comparison, Report
+    from hybridrec.evaluation.report import Report
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -72,23 +72,12 @@ def result(report: Report) -> None:
 
 
 def verdicts(report: Report) -> None:
-    """The deciding comparisons in words: blends against the control, then against each single component."""
+    """The deciding comparisons in words."""
     from hybridrec.evaluation.compare import sentence
+    from hybridrec.evaluation.summary import deciding
 
-    deciding = [row for row in report.comparison if row.segment == "all" and row.metric == _first_metric(report)]
-    for row in _in_order(report, deciding):
+    rows = deciding(report)
+    for row in rows:
         print(sentence(row))
-    if deciding:
+    if rows:
         print()
-
-
-def _first_metric(report: Report) -> str:
-    return report.comparison[0].metric if report.comparison else ""
-
-
-def _in_order(report: Report, rows: Sequence[Comparison]) -> list[Comparison]:
-    """Declared pairs first; of the reference arms only what the blends that are no control say to them."""
-    declared = [row for row in rows if not report.pipelines[row.control].single]
-    variants = {row.variant for row in declared}
-    others = [row for row in rows if report.pipelines[row.control].single and (row.variant in variants or not declared)]
-    return declared + others

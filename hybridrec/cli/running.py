@@ -53,6 +53,7 @@ def run(
     """
     from hybridrec.cli.printing import Bars, result
     from hybridrec.experiment.api import run as carry_out
+    from hybridrec.reporting.page import write
 
     assignments = (*assignments, f"name={name}") if name else assignments
     finished = carry_out(
@@ -64,8 +65,10 @@ def run(
         validation=validation,
         block=block,
     )
+    page = write(finished)
     if not quiet:
         result(finished.report)
+        print(page)
     print(finished.folder / "report.json")
 
 

@@ -85,5 +85,5 @@ class Arm:
     rungs: NDArray[np.str_] | None = None
 
     def matrix(self, metrics: Sequence[str]) -> Doubles:
-        """float64 [Q, len(metrics)]."""
-        return np.stack([self.values[metric] for metric in metrics], axis=1)
+        """float64 [Q, len(metrics)]; there may be none, if only numbers of the whole run are measured."""
+        return np.array([self.values[metric] for metric in metrics], float).reshape(len(metrics), len(self.sample)).T

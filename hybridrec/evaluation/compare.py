@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,10 +11,26 @@ import numpy as np
 from hybridrec.arrays import Doubles, Longs
 from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.evaluation.arms import ALL, Arm
-from hybridrec.evaluation.report import Comparison, Verdict
-from hybridrec.evaluation.statistics import RESAMPLES, PairedResult, Totals, holm, membership, paired
+from hybridrec.evaluation.report import Comparison, Correction, Verdict
+from hybridrec.evaluation.statistics import (
+    RESAMPLES,
+    TIE,
+    PairedResult,
+    Totals,
+    benjamini_hochberg,
+    detectable,
+    holm,
+    membership,
+    paired,
+)
 
 SIGNIFICANCE = 0.05
+CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
+    "holm": ("Holm", holm),
+    "bh": ("Benjamini-Hochberg", benjamini_hochberg),
+}
+"""By name in the YAML: how people call it, and the function."""
+FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
 
 Pair: TypeAlias = tuple[str, str]
 """(control, variant)"""
@@ -30,12 +47,14 @@ def compare(
     *,
     lower_is_better: Collection[str] = (),
     margin: float | None = None,
+    correction: Correction = "holm",
     resamples: int = RESAMPLES,
 ) -> list[Comparison]:
     """Every declared pair (control, variant) in every metric, over all queries and in each segment.
 
-    Holm's correction is made within families: the rows of one metric in the segment `all` are one,
-    its rows in the other segments another. `margin` is a relative difference that does not matter in
+    The correction is made within families: the rows of one metric in the segment `all` are one, its rows
+    in the other segments another; `holm` bounds the chance of any false verdict in it, `bh` (for sweeps)
+    their expected share. `margin` is a relative difference that does not matter in
     practice. Rows come by pair, metric and segment; a segment in which no user has the metric in both
     arms is left out. Raises ConfigError for an unknown arm or metric and DataError if the arms did
     not answer the same queries.
@@ -48,7 +67,7 @@ def compare(
     found: dict[Key, Comparison] = {}
     if keys:
         result = _paired(arms, pairs, tested, rng, resamples)
-        rows = _rows(keys, result, frozenset(lower_is_better), margin)
+        rows = _rows(keys, result, frozenset(lower_is_better), margin, correction)
         found = {((row.control, row.variant), row.metric, row.segment): row for row in rows}
     for pair in pairs:
         for metric in set(metrics) - set(tested):
@@ -97,10 +116,14 @@ def _paired(
 
 
 def _rows(
-    keys: Sequence[Key], result: PairedResult, lower_is_better: frozenset[str], margin: float | None
+    keys: Sequence[Key],
+    result: PairedResult,
+    lower_is_better: frozenset[str],
+    margin: float | None,
+    correction: Correction,
 ) -> list[Comparison]:
     p_values = np.where(result.units > 0, result.p_value, np.nan)
-    adjusted, sizes = _corrected(p_values, [(metric, segment == ALL) for _, metric, segment in keys])
+    adjusted, sizes = _corrected(p_values, [(metric, segment == ALL) for _, metric, segment in keys], correction)
     rows = []
     for column, ((control, variant), metric, segment) in enumerate(keys):
         if not result.units[column]:
@@ -111,6 +134,7 @@ def _rows(
             metric=metric,
             segment=segment,
             p_adjusted=adjusted[column],
+            correction=correction,
             family=int(sizes[column]),
             verdict="undecided",
             **result.at(column),
@@ -118,16 +142,28 @@ def _rows(
         if metric in lower_is_better:
             row.wins, row.losses = row.losses, row.wins
         row.verdict = verdict(row, lower_is_better=metric in lower_is_better, margin=margin)
+        _add_power(row)
         rows.append(row)
     return rows
 
 
-def _corrected(p_values: Doubles, families: Sequence[tuple[str, bool]]) -> tuple[Doubles, Longs]:
+def _add_power(row: Comparison) -> None:
+    """What so many users can show, and how many would do; the correction counts as Bonferroni's, its hardest step."""
+    if row.standard_error is None:
+        return
+    row.detectable = detectable(row.standard_error, row.units, SIGNIFICANCE / max(row.family, 1))
+    if row.verdict == "undecided" and row.delta is not None and abs(row.delta) > TIE:
+        row.units_to_decide = math.ceil(row.units * (row.detectable / row.delta) ** 2)
+
+
+def _corrected(
+    p_values: Doubles, families: Sequence[tuple[str, bool]], correction: Correction
+) -> tuple[Doubles, Longs]:
     """Adjusted p-values, and how many comparisons the family of each has."""
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):
         members = np.flatnonzero([other == family for other in families])
-        adjusted[members] = holm(p_values[members])
+        adjusted[members] = CORRECTIONS[correction][1](p_values[members])
         sizes[members] = np.count_nonzero(~np.isnan(p_values[members]))
     return adjusted, sizes
 
@@ -197,8 +233,10 @@ def sentence(row: Comparison) -> str:
         low, high = row.ci95
         details.append(f"95 % interval {low:+.4f} ... {high:+.4f}")
     if row.p_adjusted is not None:
-        adjusted = f", Holm-adjusted over {row.family} comparisons" if row.family > 1 else ""
+        name = CORRECTIONS[row.correction][0]
+        adjusted = f", {name}-adjusted over {row.family} comparisons" if row.family > 1 else ""
         details.append(f"p = {row.p_adjusted:.4f}{adjusted}")
     bracket = f" ({', '.join(details)})" if details else ""
     counts = "" if row.wins is None else f"; {row.wins} wins, {row.ties} ties, {row.losses} losses"
-    return f"{text}{where}{joint} {row.delta:+.4f}{bracket}{counts}"
+    needed = "" if row.units_to_decide is None else f"; about {row.units_to_decide:,} users would decide"
+    return f"{text}{where}{joint} {row.delta:+.4f}{bracket}{counts}{needed}"

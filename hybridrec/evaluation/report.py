@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
 
+Correction: TypeAlias = Literal["holm", "bh"]
 Verdict: TypeAlias = Literal["better", "worse", "equivalent within the margin", "undecided", "not tested"]
 
 
@@ -110,10 +111,24 @@ class Comparison(Section):
     p_value: Number
     """Two-sided randomization test."""
     p_adjusted: Number
-    """`p_value` after Holm's correction over the family: the same metric, all pairs, and either the
+    """`p_value` after the correction over the family: the same metric, all pairs, and either the
     segment `all` or all other segments."""
+    correction: Correction = "holm"
+    """How `p_adjusted` was made: `holm` or `bh`."""
     family: int
     """Number of comparisons in the family."""
+    standard_error: Number = None
+    """Of `delta`, over users."""
+    t: Number = None
+    """`delta` over its standard error; with `p_t` a cross-check of the test that decides."""
+    p_t: Number = None
+    """Two-sided t test."""
+    effect_size: Number = None
+    """Cohen's d of the paired differences: `delta` over the standard deviation of a user's difference."""
+    detectable: Number = None
+    """The smallest true difference that so many users show with 80 % power, at 0.05 over `family`."""
+    units_to_decide: int | None = None
+    """For `undecided`: about how many users would decide with 80 % power, were the true difference `delta`."""
     wins: int | None
     """Users for whom the variant is better."""
     ties: int | None
@@ -135,12 +150,14 @@ class StatisticsReport(Section):
     """Method of every `ci95`."""
     test: str = "randomization test: arms exchanged at random for each user, two-sided, p = (b + 1) / (B + 1)"
     """Method of every `p_value`."""
-    correction: str = "Holm; family: same metric, all pairs, segment 'all' and the other segments apart"
+    correction: str
     """Method and family of every `p_adjusted`."""
     resamples: int
     """B, of the bootstrap and of the test."""
     margin: Number = None
     """Relative differences up to this do not matter in practice; null if none was declared."""
+    lower_is_better: list[str] = []
+    """Metrics of which less is better; of all others more is."""
 
 
 class DataReport(Section):

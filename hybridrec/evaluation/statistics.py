@@ -8,7 +8,8 @@ segment, the difference of two arms.
 Interval: bootstrap over units of that ratio (Efron and Tibshirani 1993), percentiles expanded for few
 units (Hesterberg 2015, section 5.3). Test: the arms of a unit are exchanged at random (Fisher's
 randomization test; Smucker, Allan and Carterette 2007), two-sided, p = (b + 1) / (B + 1), which is
-never 0 (Phipson and Smyth 2010).
+never 0 (Phipson and Smyth 2010). Beside it stands t: the ratio over its standard error by linearisation,
+which is the paired t test where all units weigh alike.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+POWER = 0.8
 TIE = 1e-12
 """Differences of a unit up to this are ties."""
 
@@ -130,7 +132,8 @@ def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RE
 class PairedResult:
     """What M differences say: `delta` = mean of variant - control over queries that both define.
 
-    delta, relative (to the control's mean over the same queries), p_value: float64 [M]
+    delta, relative (to the control's mean over the same queries), p_value, standard_error (of delta),
+    t, p_t (of the t test), effect_size (delta over the standard deviation of a unit's difference): float64 [M]
     ci95, relative_ci95: float64 [M, 2]
     units, wins, ties, losses: int64 [M], counted in units
     """
@@ -140,6 +143,10 @@ class PairedResult:
     relative: Doubles
     relative_ci95: Doubles
     p_value: Doubles
+    standard_error: Doubles
+    t: Doubles
+    p_t: Doubles
+    effect_size: Doubles
     units: Longs
     wins: Longs
     ties: Longs
@@ -164,12 +171,18 @@ def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resa
     gain, drawn_bases, drawn_weights = np.split(drawn, [width, width + bases.shape[1]])
     units = differences.units
     per_unit = ratio(differences.sums, differences.weights)
+    error = standard_errors(differences)
+    t = ratio(differences.means, error)
     return PairedResult(
         delta=differences.means,
         ci95=interval(ratio(gain, drawn_weights[weight]), units),
         relative=ratio(differences.sums.sum(axis=0), controls.sums.sum(axis=0)),
         relative_ci95=interval(ratio(gain, drawn_bases[base]), units),
         p_value=randomization_test(gains, rng, resamples),
+        standard_error=error,
+        t=t,
+        p_t=2 * stdtr(np.maximum(units - 1, 1), -np.abs(t)),
+        effect_size=ratio(t, np.sqrt(units)),
         units=units,
         wins=np.count_nonzero(per_unit > TIE, axis=0),
         ties=np.count_nonzero(np.abs(per_unit) <= TIE, axis=0),
@@ -190,6 +203,20 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
     return (extreme + 1) / (resamples + 1)
 
 
+def standard_errors(totals: Totals) -> Doubles:
+    """float64 [M]: of the means, by linearising the ratio (Cochran 1977, section 6.4); NaN for fewer than two units."""
+    residuals = totals.sums - np.nan_to_num(totals.means) * totals.weights
+    units = totals.units.astype(np.float64)
+    return ratio(np.sqrt(ratio(units, units - 1) * (residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
+
+
+def detectable(standard_error: float, units: int, significance: float) -> float:
+    """The smallest true difference that a two-sided t test on as many units finds with 80 % power."""
+    if units < 2:
+        return float("nan")
+    return float((stdtrit(units - 1, 1 - significance / 2) + stdtrit(units - 1, POWER)) * standard_error)
+
+
 def holm(p_values: Doubles) -> Doubles:
     """Adjusted p-values of one family, float64, shape as given (Holm 1979); NaN is no member and stays NaN."""
     adjusted = np.full(len(p_values), np.nan)
@@ -197,6 +224,16 @@ def holm(p_values: Doubles) -> Doubles:
     ascending = members[np.argsort(p_values[members], kind="stable")]
     factors = np.arange(len(members), 0, -1)
     adjusted[ascending] = np.minimum(np.maximum.accumulate(p_values[ascending] * factors), 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Doubles) -> Doubles:
+    """Adjusted p-values of one family by false discovery rate (Benjamini and Hochberg 1995); NaN stays NaN."""
+    adjusted = np.full(len(p_values), np.nan)
+    members = np.flatnonzero(~np.isnan(p_values))
+    descending = members[np.argsort(-p_values[members], kind="stable")]
+    factors = len(members) / np.arange(len(members), 0, -1)
+    adjusted[descending] = np.minimum(np.minimum.accumulate(p_values[descending] * factors), 1.0)
     return adjusted
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools
 from hybridrec.evaluation.arms import ALL, Arm
-from hybridrec.evaluation.report import MetricReport, PipelineReport, Report, RungReport, SegmentReport
+from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 
 
@@ -59,6 +59,20 @@ def _pipeline(arm: Arm, numbers: Iterator[MetricReport], units: int) -> Pipeline
     )
 
 
+def deciding(report: Report) -> list[Comparison]:
+    """The rows that decide: the first metric over all queries, the declared pairs first.
+
+    Of the reference arms only what the blends that are no control say to them.
+    """
+    if not report.comparison:
+        return []
+    rows = [row for row in report.comparison if (row.segment, row.metric) == (ALL, report.comparison[0].metric)]
+    declared = [row for row in rows if not report.pipelines[row.control].single]
+    variants = {row.variant for row in declared}
+    others = [row for row in rows if report.pipelines[row.control].single and (row.variant in variants or not declared)]
+    return declared + others
+
+
 def result_table(
     report: Report, segment: str = ALL, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
@@ -70,11 +84,12 @@ def result_table(
     found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
     if metrics is None:
         metrics = list(dict.fromkeys(metric for numbers in found.values() for metric in numbers))
-    rows = [[name, *(_cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
+    rows = [[name, *(cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
     return ["pipeline", *metrics], rows
 
 
-def _cell(number: MetricReport | None) -> str:
+def cell(number: MetricReport | None) -> str:
+    """`0.1234 ± 0.0056`, or what of it there is."""
     if number is None or number.mean is None:
         return ""
     if number.ci95 is None:

@@ -88,6 +88,11 @@ class Experiment:
     """Measure on validation queries from inside the training parts; no test query is touched."""
 
     @property
+    def lower_is_better(self) -> list[str]:
+        """The measured metrics, by their names in reports, of which less is better."""
+        return [aim.key for aim in self.aims if not aim.measure.metric.higher_is_better]
+
+    @property
     def resolved(self) -> dict[str, Any]:
         """The config with all defaults filled in, as plain values (what `config.yaml` of a run holds)."""
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.report import Report
+from hybridrec.experiment.asked import asked_frame, names_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hybridrec.experiment.run import Experimenter
 
 CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
+QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,37 @@ class Run:
             raise StoreError(f"{self.folder / LOCK} cannot be read: {error}") from None
         return content
 
+    @property
+    def config(self) -> str:
+        """The resolved config, as YAML."""
+        try:
+            return (self.folder / CONFIG).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self.folder / CONFIG} cannot be read: {error}") from None
+
     def per_query(self) -> pl.DataFrame:
         """One row per query and pipeline: unit, weight, segment, rung and every metric."""
+        return self._frame(PER_QUERY)
+
+    def queries(self) -> pl.DataFrame:
+        """One row per query: fold, unit, what was known (items, tags, text) and what was hidden (relevant_...)."""
+        return self._frame(QUERIES)
+
+    def names(self) -> pl.DataFrame:
+        """One row per item: id and name."""
+        return self._frame(NAMES)
+
+    def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
+        """One row per recommendation of a pipeline: query, rank (from 1), id, score, rung."""
+        return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
+
+    def _frame(self, file: str) -> pl.DataFrame:
         import polars as pl
 
         try:
-            return pl.read_parquet(self.folder / PER_QUERY)
+            return pl.read_parquet(self.folder / file)
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(f"{self.folder / PER_QUERY} cannot be read: {error}") from None
+            raise StoreError(f"{self.folder / file} cannot be read: {error}") from None
 
 
 def write(
@@ -108,12 +134,14 @@ def _write_files(
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
     _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd")
-    (folder / "slates").mkdir()
+    asked_frame(work.asked, data).write_parquet(folder / QUERIES, compression="zstd")
+    names_frame(data).write_parquet(folder / NAMES, compression="zstd")
+    (folder / SLATES).mkdir()
     for name, measured in work.measured.items():
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
             frames = measured.slates(target, vocabulary)
-            frames.write_parquet(folder / "slates" / f"{name}.{target}.parquet", compression="zstd")
+            frames.write_parquet(folder / SLATES / f"{name}.{target}.parquet", compression="zstd")
 
 
 def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from hybridrec.data.folds import Fold
 from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
-from hybridrec.evaluation.compare import compare
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, compare
 from hybridrec.evaluation.metrics import Judged, SetMetric
 from hybridrec.evaluation.report import (
     Comparison,
@@ -31,6 +31,7 @@ from hybridrec.evaluation.report import (
     StatisticsReport,
 )
 from hybridrec.evaluation.summary import summarise
+from hybridrec.experiment.asked import Asked
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
 from hybridrec.experiment.config import Aim, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
@@ -125,6 +126,7 @@ class Experimenter:
         self.fits: list[FitReport] = []
         self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
         self.samples: list[Sample] = []
+        self.asked: list[Asked] = []
         self.arms: dict[str, MeasuredArm] = {}
         self.seconds: dict[str, float] = {}
         self.started = time.perf_counter()
@@ -181,6 +183,7 @@ class Experimenter:
     def ask(self, fold: Fold, prepared: Prepared) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
         self.samples.append(Sample.of(fold))
+        self.asked.append(Asked.of(fold))
         for target, n in self.experiment.config.targets.items():
             question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
@@ -220,7 +223,12 @@ class Experimenter:
             data=DataReport.of(data),
             pipelines=pipelines,
             comparison=comparison,
-            statistics=StatisticsReport(resamples=config.compare.resamples, margin=config.compare.margin),
+            statistics=StatisticsReport(
+                resamples=config.compare.resamples,
+                margin=config.compare.margin,
+                correction=f"{CORRECTIONS[config.compare.correction][0]}; {FAMILIES}",
+                lower_is_better=self.experiment.lower_is_better,
+            ),
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
@@ -240,8 +248,9 @@ class Experimenter:
             [(str(control), variant) for control, variant in pairs],
             [aim.key for aim in self.experiment.aims],
             label_rng(self.experiment.config.seed, "comparison"),
-            lower_is_better=[a.key for a in self.experiment.aims if not a.measure.metric.higher_is_better],
+            lower_is_better=self.experiment.lower_is_better,
             margin=config.margin,
+            correction=config.correction,
             resamples=config.resamples,
         )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from hybridrec.arrays import Target
+from hybridrec.evaluation.report import Correction
 from hybridrec.plugin import InputPath, Options
 
 Gate = Literal["has-user", "has-items", "has-tags", "has-title", "cold"]
@@ -123,6 +124,8 @@ class Compare(Options):
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
     resamples: int = Field(10_000, ge=100)
     """Bootstrap resamples and randomization draws."""
+    correction: Correction = "holm"
+    """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
     margin: float | None = Field(None, gt=0)
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
 

@@ -44,11 +44,30 @@ def test_run_prints_tables_verdict_and_the_path_of_the_report(call, experiment):
     assert "all queries" in out
     assert "queries that know items and tags" in out
     assert "ndcg@5" in out
-    assert "control" in out.splitlines()[-3]
-    assert "wins" in out.splitlines()[-3]
-    report = Path(out.splitlines()[-1])
+    *_, verdict, _, page, path = out.splitlines()
+    assert "control" in verdict
+    assert "wins" in verdict
+    assert Path(page).name == "report.html"
+    assert Path(page).is_file()
+    report = Path(path)
     assert report.parent.name.startswith("renamed-")
     assert json.loads(report.read_text())["name"] == "renamed"
+
+
+def test_report_writes_the_page_once_and_opens_it(call, experiment, monkeypatch):
+    opened = []
+    monkeypatch.setattr("click.launch", opened.append)
+    folder = hybridrec.run(experiment()).folder
+    page = folder / "report.html"
+    assert not page.exists()
+    assert call("report", folder, "--no-open") == (0, f"{page}\n", "")
+    assert opened == []
+    page.write_text("kept", encoding="utf-8")
+    assert call("report", folder) == (0, f"{page}\n", "")
+    assert opened == [str(page)]
+    assert page.read_text(encoding="utf-8") == "kept"
+    call("report", folder, "--no-open", "--force")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_quiet_prints_the_path_alone(call, experiment):
@@ -113,6 +132,7 @@ def test_a_mistake_is_one_message_and_the_documented_status(call, experiment, re
         (["compare", "runs"], "compare needs two runs or more"),
         (["compare", "a", "b"], "error: a is no run"),
         (["recommend", "nowhere", "--item", "x"], "error: nowhere is no run"),
+        (["report", "nowhere"], "error: nowhere is no run"),
         (["similar", "nowhere", "x", "--component", "als"], "error: nowhere is no run"),
         (["show", "alz"], "error: nothing is called 'alz': did you mean 'als'"),
         (["store", "gc", "--keep", "lots"], "error: --keep: 'lots' is not a size"),

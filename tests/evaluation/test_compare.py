@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hybridrec.errors import ConfigError, DataError
 from hybridrec.evaluation.arms import Arm, Sample
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.statistics import holm
+from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
 
 UNITS = 300
 SAMPLE = Sample(
@@ -186,6 +187,29 @@ def row(**more):
 )
 def test_verdict(numbers, margin, expected):
     assert verdict(row(**numbers), margin=margin) == expected
+
+
+def test_what_is_undecided_says_how_many_users_would_decide():
+    rows = run([arm("c"), arm("near", 0.001), arm("far", 0.1)], [("c", "near"), ("c", "far")])
+    near, far = (row for row in rows if row.segment == "all")
+    assert (near.verdict, far.verdict) == ("undecided", "better")
+    assert far.units_to_decide is None
+    assert near.units_to_decide > UNITS
+    assert far.detectable < far.delta
+    assert near.detectable == pytest.approx(detectable(near.standard_error, UNITS, 0.05 / 2))
+    assert near.units_to_decide == math.ceil(UNITS * (near.detectable / near.delta) ** 2)
+    assert sentence(near).endswith(f"; about {near.units_to_decide:,} users would decide")
+
+
+def test_sweeps_may_be_corrected_by_false_discovery_rate():
+    arms = [arm("c"), *(arm(f"v{n}", 0.004 * n) for n in range(4))]
+    pairs = [("c", f"v{n}") for n in range(4)]
+    rows = [row for row in run(arms, pairs, correction="bh") if row.segment == "all"]
+    expected = benjamini_hochberg(np.array([row.p_value for row in rows]))
+    np.testing.assert_allclose([row.p_adjusted for row in rows], expected)
+    strict = [row.p_adjusted for row in run(arms, pairs) if row.segment == "all"]
+    assert all(row.p_adjusted <= p for row, p in zip(rows, strict, strict=True))
+    assert "Benjamini-Hochberg-adjusted over 4 comparisons" in sentence(rows[0])
 
 
 def test_sentence():

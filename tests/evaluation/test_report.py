@@ -49,7 +49,7 @@ def report(arms, rng):
         data=DataReport(fingerprint="f", users=1, items=2, tags=3, interactions=4),
         pipelines=summarise(list(arms.values()), rng, resamples=500),
         comparison=compare(arms, [("control", "hybrid")], ["ndcg@10", "coverage@10"], rng, resamples=500),
-        statistics=StatisticsReport(resamples=500),
+        statistics=StatisticsReport(resamples=500, correction="Holm"),
         seconds=SecondsReport(fit=1.5, total=2.0),
         environment=Environment.current(["numpy", "no-such-package"]),
         notes=["one"],

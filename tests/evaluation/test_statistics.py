@@ -11,6 +11,8 @@ from scipy import stats
 from hybridrec.evaluation import statistics
 from hybridrec.evaluation.statistics import (
     Totals,
+    benjamini_hochberg,
+    detectable,
     holm,
     interval,
     mean_intervals,
@@ -18,6 +20,7 @@ from hybridrec.evaluation.statistics import (
     paired,
     randomization_test,
     resampled_sums,
+    standard_errors,
 )
 
 NAN = np.nan
@@ -154,6 +157,39 @@ def test_randomization_agrees_with_scipy(rng):
 def test_p_is_never_zero_and_one_for_equal_arms(rng):
     columns = np.stack([np.ones(200), np.zeros(200)], axis=1)
     np.testing.assert_allclose(randomization_test(columns, rng, 99), [1 / 100, 1])
+
+
+def test_t_is_that_of_scipy_where_all_units_weigh_alike(rng):
+    gains = np.random.default_rng(5).exponential(1, (80, 2)) - 0.8
+    found = paired(totals(gains), totals(np.ones_like(gains)), rng, 100)
+    expected = stats.ttest_1samp(gains, 0)
+    np.testing.assert_allclose(found.t, expected.statistic, rtol=1e-10)
+    np.testing.assert_allclose(found.p_t, expected.pvalue, rtol=1e-10)
+    np.testing.assert_allclose(found.effect_size, gains.mean(axis=0) / gains.std(axis=0, ddof=1))
+    np.testing.assert_allclose(found.standard_error, stats.sem(gains))
+
+
+def test_standard_errors_of_weighted_means_are_those_of_the_bootstrap(rng):
+    source = np.random.default_rng(6)
+    units, weights = np.sort(source.integers(0, 400, 1500)), source.exponential(1, 1500)
+    found = totals(source.normal(1, 1, 1500) + units / 200, units, weights)
+    drawn = resampled_sums(np.hstack([found.sums, found.weights]), rng, 4000)
+    assert standard_errors(found)[0] == pytest.approx((drawn[0] / drawn[1]).std(), rel=0.05)
+
+
+def test_a_detectable_difference_is_found_with_the_promised_power():
+    sd, units = 2.0, 60
+    effect = detectable(sd / np.sqrt(units), units, 0.05)
+    trials = np.random.default_rng(9).normal(effect, sd, (units, 4000))
+    assert np.mean(stats.ttest_1samp(trials, 0).pvalue < 0.05) == pytest.approx(0.8, abs=0.03)
+    assert np.isnan(detectable(1.0, 1, 0.05))
+
+
+def test_benjamini_hochberg_is_that_of_scipy():
+    p_values = np.random.default_rng(3).random(30) ** 3
+    np.testing.assert_allclose(benjamini_hochberg(p_values), stats.false_discovery_control(p_values))
+    np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, NAN, 0.9])), [0.02, NAN, 0.9])
+    assert benjamini_hochberg(np.array([])).shape == (0,)
 
 
 def test_holm():

@@ -264,7 +264,7 @@ def slates(run, pipeline, target="items"):
 def test_the_folder_holds_the_whole_run(experiment):
     run = hybridrec.run(experiment())
     assert {path.name for path in run.folder.iterdir()} == {
-        "config.yaml", "lock.json", "report.json", "per_query.parquet", "slates",
+        "config.yaml", "lock.json", "report.json", "per_query.parquet", "queries.parquet", "names.parquet", "slates",
     }  # fmt: skip
     assert run.folder.name.startswith("toy-")
     assert Run.open(run.folder).report == run.report
@@ -280,6 +280,25 @@ def test_the_folder_holds_the_whole_run(experiment):
     assert run.lock["fits"]["test/final/ease"] == keys(run.report)["ease", "test", "final"]
     (finished,) = events("finished")
     assert finished == {"name": "toy", "folder": str(run.folder)}
+
+
+def test_the_folder_says_what_was_known_and_what_was_hidden(experiment):
+    run = hybridrec.run(experiment())
+    asked, measured = run.queries(), run.per_query().filter(pl.col("pipeline") == "hybrid")
+    assert asked["query"].to_list() == measured["query"].to_list()
+    assert asked["unit"].to_list() == measured["unit"].to_list()
+    known = {"items": asked["items"].list.len() > 0, "tags": asked["tags"].list.len() > 0, "title": asked["text"] != ""}
+    for field, there in known.items():
+        segments = measured["segment"].str.split("+")
+        assert there.to_list() == [field in parts for parts in segments]
+    assert asked["items"].list.set_intersection(asked["relevant_items"]).list.len().sum() == 0
+    first = asked.row(0, named=True)
+    hits = set(run.slates("hybrid").filter(pl.col("query") == 0, pl.col("rank") <= 5)["id"]) & set(
+        first["relevant_items"]
+    )
+    assert bool(hits) == (measured["ndcg@5"][0] > 0)
+    names = dict(run.names().iter_rows())
+    assert names["item 03"] == "odd song 3"
 
 
 def test_the_report_follows_its_schema_and_holds_no_nan(experiment):

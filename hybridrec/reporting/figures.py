@@ -1,0 +1,153 @@
+"""The geometry of the page's figures: where points, bars and ticks stand; the template draws them as SVG.
+
+Lengths are units of the figure's own coordinate system, in which a line of text is 12 high; a figure is
+as wide as a phone and scales with its column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridrec.arrays import Doubles
+from hybridrec.evaluation.statistics import TIE
+
+WIDTH = 360.0
+_MARGIN = 14.0
+_ROW = 38.0
+_BARS = 12
+_BAR_HEIGHT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Values from `low` to `high` over the width of a figure."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> Scale:
+        """The smallest scale with a little room on which all values lie."""
+        found = list(values)
+        low, high = min(found), max(found)
+        room = 0.04 * (high - low) or abs(high) / 10 or 1.0
+        return cls(low - room, high + room)
+
+    def __call__(self, value: float) -> float:
+        """Where a value stands."""
+        return _MARGIN + (WIDTH - 2 * _MARGIN) * (value - self.low) / (self.high - self.low)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Two to six round values: where each stands, and its text."""
+        power = 10.0 ** math.floor(math.log10((self.high - self.low) / 5))
+        step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if (self.high - self.low) / step <= 5)
+        places = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
+        return [(self(place * step), f"{place * step:.10g}") for place in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its interval, if it has one; `kind` is how it is drawn: blend, control or single."""
+
+    label: str
+    kind: str
+    mean: float
+    ci95: tuple[float, float] | None = None
+
+    @property
+    def text(self) -> str:
+        """The number with the half-width of its interval."""
+        half = "" if self.ci95 is None else f" ± {(self.ci95[1] - self.ci95[0]) / 2:.4f}"
+        return f"{self.mean:.4f}{half}"
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Everything that has to lie on the scale."""
+        return (self.mean, *(self.ci95 or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Estimates below one another on one scale."""
+
+    title: str
+    rows: Sequence[Estimate]
+    scale: Scale
+
+    @classmethod
+    def of(cls, title: str, rows: Sequence[Estimate], scale: Scale | None = None) -> Intervals:
+        """A figure; with a given `scale` it can be read beside others."""
+        return cls(title, rows, scale or Scale.over(end for row in rows for end in row.ends))
+
+    @property
+    def places(self) -> list[tuple[Estimate, float]]:
+        """Each row with the height of its middle line."""
+        return [(row, _ROW * place + 25) for place, row in enumerate(self.rows)]
+
+    @property
+    def bottom(self) -> float:
+        """The height at which the axis lies."""
+        return _ROW * len(self.rows) + 2
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        return f"{self.title}: " + "; ".join(f"{row.label} {row.text}" for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many users gain and lose how much; ties are a bar of their own in the middle."""
+
+    title: str
+    scale: Scale
+    edges: Doubles
+    counts: Sequence[int]
+    ties: int
+
+    @classmethod
+    def of(cls, title: str, differences: Doubles) -> Histogram:
+        """Of differences float64[U], at least one; bars of equal width on both sides of 0."""
+        reach = max(float(np.abs(differences).max()), TIE)
+        edges = np.linspace(-reach, reach, 2 * _BARS + 1)
+        tied = np.abs(differences) <= TIE
+        counts, _ = np.histogram(differences[~tied], edges)
+        return cls(title, Scale.over((-reach, reach)), edges, counts.tolist(), int(tied.sum()))
+
+    @property
+    def wins(self) -> int:
+        """Users to the right of 0."""
+        return sum(self.counts[_BARS:])
+
+    @property
+    def losses(self) -> int:
+        """Users to the left of 0."""
+        return sum(self.counts[:_BARS])
+
+    @property
+    def bars(self) -> list[tuple[float, float, float, str, str]]:
+        """x, width, height, kind (loss, tie or win) and what a bar says."""
+        tallest = max(*self.counts, self.ties, 1)
+        found = []
+        for count, low, high in zip(self.counts, self.edges, self.edges[1:], strict=False):
+            x, kind = self.scale(low), "loss" if high <= TIE else "win"
+            text = f"{count} users between {low:+.3f} and {high:+.3f}"
+            found.append((x + 0.5, self.scale(high) - x - 1, _BAR_HEIGHT * count / tallest, kind, text))
+        if self.ties:
+            found.append((self.scale(0) - 2, 4.0, _BAR_HEIGHT * self.ties / tallest, "tie", f"{self.ties} ties"))
+        return found
+
+    @property
+    def bottom(self) -> float:
+        """The height at which the axis lies."""
+        return _BAR_HEIGHT + 22
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        return f"{self.title}: {self.wins} users gain, {self.ties} are equal, {self.losses} lose"

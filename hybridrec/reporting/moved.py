@@ -1,0 +1,124 @@
+"""Where a variant and its control differ: over users, and in the queries that moved most, in names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridrec.arrays import Doubles, Target
+from hybridrec.evaluation.report import Comparison
+from hybridrec.evaluation.statistics import TIE, Totals, membership, ratio
+from hybridrec.experiment.folder import Run
+from hybridrec.reporting.figures import Histogram
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EACH_WAY = 5
+"""Queries shown that the variant answers better, and that many that it answers worse."""
+PLACES = 10
+"""Places of each slate shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One slate: who served it, what it was worth, and its first names with whether each was relevant."""
+
+    pipeline: str
+    rung: str
+    value: float
+    places: list[tuple[str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One query with the slates of both arms."""
+
+    query: int
+    unit: str
+    segment: str
+    gain: float
+    items: list[str]
+    tags: list[str]
+    text: str
+    relevant: int
+    slates: tuple[Shown, Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One deciding comparison, looked at closely."""
+
+    row: Comparison
+    histogram: Histogram
+    better: list[Moved]
+    worse: list[Moved]
+
+
+class Differences:
+    """Makes them from the files of a run, each of which is read once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.lower_is_better = run.report.statistics.lower_is_better
+        self.measured = run.per_query()
+        self.queries = run.queries()
+        self.names: Mapping[str, str] = dict(run.names().iter_rows())
+
+    def of(self, row: Comparison) -> Difference | None:
+        """None if nobody has the metric in both arms."""
+        import polars as pl
+
+        control, variant = (self.measured.filter(pl.col("pipeline") == name) for name in (row.control, row.variant))
+        gains = (variant[row.metric] - control[row.metric]).cast(pl.Float64).to_numpy()
+        if row.metric in self.lower_is_better:
+            gains = -gains
+        if np.isnan(gains).all():
+            return None
+        units = control["unit"].rank("dense").to_numpy().astype(np.int32)
+        totals = Totals.of(membership(units, control["weight"].to_numpy()), gains[:, None])
+        per_unit = ratio(totals.sums, totals.weights)[:, 0]
+        title = f"{row.metric} of {row.variant} minus {row.control}, by user"
+        histogram = Histogram.of(title, per_unit[~np.isnan(per_unit)])
+        better, worse = furthest(gains), furthest(-gains)
+        moved = {query: self._moved(query, row, gains, control, variant) for query in (*better, *worse)}
+        return Difference(row, histogram, [moved[query] for query in better], [moved[query] for query in worse])
+
+    def _moved(
+        self, query: int, row: Comparison, gains: Doubles, control: pl.DataFrame, variant: pl.DataFrame
+    ) -> Moved:
+        target: Target = "tags" if row.metric.startswith("tags/") else "items"
+        asked = self.queries.row(query, named=True)
+        relevant = set(asked[f"relevant_{target}"])
+        before, after = (
+            self._shown(arm.row(query, named=True), row.metric, target, relevant) for arm in (control, variant)
+        )
+        return Moved(
+            query=query,
+            unit=asked["unit"],
+            segment=control["segment"][query],
+            gain=float(gains[query]),
+            items=[self.names.get(item, item) for item in asked["items"]],
+            tags=asked["tags"],
+            text=asked["text"],
+            relevant=len(relevant),
+            slates=(before, after),
+        )
+
+    def _shown(self, measured: Mapping[str, Any], metric: str, target: Target, relevant: set[str]) -> Shown:
+        import polars as pl
+
+        slate = self.run.slates(measured["pipeline"], target)
+        ids = slate.filter(pl.col("query") == measured["query"], pl.col("rank") <= PLACES).sort("rank")["id"]
+        names = self.names if target == "items" else {}
+        places = [(names.get(found, found), found in relevant) for found in ids]
+        return Shown(measured["pipeline"], measured["rung"], measured[metric], places)
+
+
+def furthest(gains: Doubles) -> list[int]:
+    """The queries with the largest gains, best first, those of earlier queries first among equals."""
+    order = np.argsort(-np.nan_to_num(gains, nan=-np.inf), kind="stable")[:EACH_WAY]
+    return [int(query) for query in order if gains[query] > TIE]

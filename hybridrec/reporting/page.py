@@ -1,0 +1,127 @@
+"""report.html: a finished run on one self-contained page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hybridrec.evaluation.arms import ALL
+from hybridrec.evaluation.compare import sentence
+from hybridrec.evaluation.report import PipelineReport, Report
+from hybridrec.evaluation.summary import deciding
+from hybridrec.experiment.folder import Run
+from hybridrec.reporting import tables
+from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
+from hybridrec.reporting.moved import PLACES, Differences
+
+PAGE = "report.html"
+
+
+def write(run: Run) -> Path:
+    """Write `report.html` into the run's folder; returns its path. Raises StoreError if the run is damaged."""
+    path = run.folder / PAGE
+    path.write_text(render(run), encoding="utf-8")
+    return path
+
+
+def render(run: Run) -> str:
+    """The page of a run. Every text is escaped, and the page forbids every script but its own."""
+    environment = Environment(
+        loader=PackageLoader("hybridrec.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    report, chart = run.report, Chart.of(run.report)
+    verdicts = deciding(report)
+    script = _source(environment, "table.js")
+    return environment.get_template("report.html").render(
+        run=run,
+        report=report,
+        verdicts=[(row.verdict, sentence(row)) for row in verdicts],
+        metric=chart.metric,
+        metric_figures=chart.metrics(),
+        segment_figures=chart.segments(),
+        differences=_differences(run),
+        tables=tables,
+        segments=list(next(iter(report.pipelines.values())).segments),
+        lessons={
+            name: json.dumps(lesson, indent=1, ensure_ascii=False)
+            for name, lesson in tables.other_lessons(report).items()
+        },
+        places=PLACES,
+        width=WIDTH,
+        style=_source(environment, "page.css"),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _source(environment: Environment, name: str) -> Markup:
+    """A file of ours that goes into the page as it is."""
+    assert environment.loader is not None
+    return Markup(environment.loader.get_source(environment, name)[0])
+
+
+def _differences(run: Run) -> list[object]:
+    """The declared pairs looked at closely; the references too where nothing else was declared."""
+    pipelines = run.report.pipelines
+    rows = deciding(run.report)
+    declared = [row for row in rows if not pipelines[row.control].single] or rows
+    tested = [row for row in declared if row.verdict != "not tested"]
+    if not tested:
+        return []
+    found = Differences(run)
+    return [difference for difference in map(found.of, tested) if difference is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Turns the numbers of a report into figures; `metric` is the one that decides."""
+
+    report: Report
+    metric: str
+    controls: frozenset[str]
+
+    @classmethod
+    def of(cls, report: Report) -> Chart:
+        """The first metric decides."""
+        metric = next(iter(next(iter(report.pipelines.values())).metrics))
+        controls = {row.control for row in report.comparison if not report.pipelines[row.control].single}
+        return cls(report, metric, frozenset(controls))
+
+    def metrics(self) -> list[Intervals]:
+        """Every metric over all queries, a figure each."""
+        names = dict.fromkeys(metric for arm in self.report.pipelines.values() for metric in arm.metrics)
+        found = [(name, self._estimates(name, ALL)) for name in names]
+        return [Intervals.of(name, rows) for name, rows in found if rows]
+
+    def segments(self) -> list[Intervals]:
+        """The deciding metric in every segment, on one scale."""
+        names = dict.fromkeys(segment for arm in self.report.pipelines.values() for segment in arm.segments)
+        found = {tables.segment_title(name): self._estimates(self.metric, name) for name in names}
+        ends = [end for rows in found.values() for row in rows for end in row.ends]
+        if len(names) <= 2 or not ends:
+            return []
+        scale = Scale.over(ends)
+        return [Intervals.of(title, rows, scale) for title, rows in found.items() if rows]
+
+    def _estimates(self, metric: str, segment: str) -> list[Estimate]:
+        rows = []
+        for name, arm in self.report.pipelines.items():
+            found = arm.segments[segment].metrics.get(metric) if segment in arm.segments else None
+            if found is not None and found.mean is not None:
+                rows.append(Estimate(name, self._kind(name, arm), found.mean, found.ci95))
+        return rows
+
+    def _kind(self, name: str, arm: PipelineReport) -> str:
+        if arm.single:
+            return "single"
+        return "control" if name in self.controls else "blend"

@@ -1,0 +1,219 @@
+"""The page's tables: text for people, values to sort by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from hybridrec.evaluation.report import Comparison, MetricReport, Report
+from hybridrec.evaluation.summary import cell
+from hybridrec.experiment.folder import Run
+
+
+class Cell(NamedTuple):
+    """One cell; `value` is what numbers are sorted by, `share` (0 to 1) is drawn as a bar or a shade."""
+
+    text: str
+    value: float | None = None
+    share: float | None = None
+
+
+Row: TypeAlias = list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a caption; the first cell of a row is its header."""
+
+    caption: str
+    headers: Sequence[str]
+    rows: list[Row] = field(default_factory=list)
+
+    def numeric(self, column: int) -> bool:
+        """Whether the column holds numbers, which are aligned to the right."""
+        return any(row[column].value is not None for row in self.rows)
+
+
+def number(value: float | None, text: str = "{:.4f}") -> Cell:
+    """A number as text, an empty cell for None."""
+    return Cell("") if value is None else Cell(text.format(value), value)
+
+
+def metric_cell(found: MetricReport | None) -> Cell:
+    """A mean with the half-width of its interval."""
+    return Cell(cell(found), None if found is None else found.mean)
+
+
+def arms_by_metric(report: Report, segment: str) -> Table:
+    """Every arm in every metric on the queries of a segment."""
+    arms = {name: arm.segments[segment] for name, arm in report.pipelines.items() if segment in arm.segments}
+    metrics = list(dict.fromkeys(metric for arm in arms.values() for metric in arm.metrics))
+    queries = next(iter(arms.values())).queries
+    rows = [[Cell(name), *(metric_cell(arm.metrics.get(m)) for m in metrics)] for name, arm in arms.items()]
+    return Table(f"{segment_title(segment)} ({queries})", ["pipeline", *metrics], rows)
+
+
+def segment_title(segment: str) -> str:
+    """A segment in words."""
+    return "All queries" if segment == "all" else f"Queries that know {segment.replace('+', ' and ')}"
+
+
+def rungs(report: Report, metric: str) -> Table:
+    """Who served how many queries of each pipeline, and how well."""
+    rows = [
+        [
+            Cell(name),
+            Cell(rung),
+            Cell(str(found.queries), found.queries),
+            Cell(f"{100 * found.share:.1f} %", found.share, found.share),
+            metric_cell(found.metrics.get(metric)),
+        ]
+        for name, arm in report.pipelines.items()
+        for rung, found in arm.rungs.items()
+    ]
+    return Table("Who served the queries of each pipeline", ["pipeline", "rung", "queries", "share", metric], rows)
+
+
+def ceilings(report: Report) -> Table:
+    """The share of the relevant ids that re-ranking could have shown."""
+    rows = [
+        [Cell(name), Cell(target), Cell(f"{100 * found:.1f} %", found, found)]
+        for name, arm in report.pipelines.items()
+        for target, found in arm.candidate_recall.items()
+        if found is not None
+    ]
+    return Table("Share of the relevant ids that any generator proposed", ["pipeline", "target", "found"], rows)
+
+
+def comparisons(rows: Sequence[Comparison]) -> Table:
+    """Every row of the comparison."""
+    headers = ["variant", "control", "metric", "segment", "difference", "relative", "95 % interval", "p", "p adjusted"]
+    headers += ["p (t test)", "effect size", "detectable", "wins", "ties", "losses", "verdict", "users to decide"]
+    return Table("Every comparison, paired by query", headers, [_comparison(row) for row in rows])
+
+
+def _comparison(row: Comparison) -> Row:
+    interval = Cell("") if row.ci95 is None else Cell("{:+.4f} … {:+.4f}".format(*row.ci95), row.ci95[0])
+    return [
+        Cell(row.variant),
+        Cell(row.control),
+        Cell(row.metric),
+        Cell(row.segment),
+        number(row.delta, "{:+.4f}"),
+        Cell("") if row.relative is None else Cell(f"{100 * row.relative:+.1f} %", row.relative),
+        interval,
+        number(row.p_value),
+        number(row.p_adjusted),
+        number(row.p_t),
+        number(row.effect_size, "{:+.2f}"),
+        number(row.detectable),
+        *(number(count, "{}") for count in (row.wins, row.ties, row.losses)),
+        Cell(row.verdict),
+        number(row.units_to_decide, "{:,}"),
+    ]
+
+
+def learned_weights(report: Report) -> list[Table]:
+    """The weights of blends that learned one for each segment and component: mean over folds, and their range.
+
+    Where a blend has a guard, the last column tells in how many folds the best single component stands in.
+    """
+    tables = []
+    for name, arm in report.pipelines.items():
+        by_target: dict[str, list[Mapping[str, Lesson]]] = {}
+        for fold in arm.learned.values():
+            for target, found in fold.items():
+                lessons = _weights(found)
+                if lessons is not None:
+                    by_target.setdefault(target, []).append(lessons)
+        for target, folds in by_target.items():
+            caption = f"{name}: learned weights for {target}, mean over folds (lowest to highest)"
+            labels = list(
+                dict.fromkeys(label for fold in folds for lesson in fold.values() for label in lesson.weights)
+            )
+            segments = list(dict.fromkeys(segment for fold in folds for segment in fold))
+            rows = [_lessons(s, [fold[s] for fold in folds if s in fold], labels) for s in segments]
+            tables.append(Table(caption, ["segment", *labels, "guarded"], rows))
+    return tables
+
+
+class Lesson(NamedTuple):
+    """What a blend learned for a segment; `guarded` if its best single component stands in for it."""
+
+    weights: Mapping[str, float]
+    guarded: bool
+
+
+def _lessons(segment: str, folds: Sequence[Lesson], labels: Sequence[str]) -> list[Cell]:
+    guarded = sum(lesson.guarded for lesson in folds)
+    weights = (_weight([lesson.weights.get(label, 0) for lesson in folds]) for label in labels)
+    return [Cell(segment), *weights, Cell(f"{guarded} of {len(folds)} folds", guarded)]
+
+
+def other_lessons(report: Report) -> dict[str, Any]:
+    """What blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
+    found: dict[str, Any] = {}
+    for name, arm in report.pipelines.items():
+        for fold, by_target in arm.learned.items():
+            others = {target: lesson for target, lesson in by_target.items() if _weights(lesson) is None}
+            if others:
+                found.setdefault(name, {})[fold] = others
+    return found
+
+
+def _weights(found: Any) -> dict[str, Lesson] | None:
+    """Segment -> lesson, where that is what was learned: label -> number, or that under `weights`."""
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        return None
+    lessons = {
+        segment: Lesson(one.get("weights", one), bool(one.get("guarded", False))) for segment, one in found.items()
+    }
+    numbers = (weight for lesson in lessons.values() for weight in lesson.weights.values())
+    return lessons if all(isinstance(weight, int | float) for weight in numbers) else None
+
+
+def _weight(weights: Sequence[float]) -> Cell:
+    mean = sum(weights) / len(weights)
+    spread = f" ({min(weights):.2f}–{max(weights):.2f})" if len(weights) > 1 else ""
+    return Cell(f"{mean:.2f}{spread}", mean, min(max(mean, 0.0), 1.0))
+
+
+def fits(report: Report) -> Table:
+    """The fit plan, in the order it was carried out."""
+    rows = [
+        [Cell(f.label), Cell(f"{f.component} {f.version}"), Cell(f.fold), Cell(f.level),
+         Cell("from the store") if f.cached else Cell(f"{f.seconds:.2f}", f.seconds), Cell(f.key[:12])]
+        for f in report.fits
+    ]  # fmt: skip
+    return Table("Fits", ["label", "component", "fold", "level", "seconds", "key in the store"], rows)
+
+
+def stages(report: Report) -> Table:
+    """Where the time went."""
+    longest = max(report.seconds.total, 1e-9)
+    rows = [
+        [Cell(stage), Cell(f"{seconds:.2f}", seconds, min(seconds / longest, 1.0))]
+        for stage, seconds in report.seconds.model_dump().items()
+    ]
+    caption = "Seconds by stage (generate, score and rerank are summed over threads)"
+    return Table(caption, ["stage", "seconds"], rows)
+
+
+def provenance(run: Run) -> list[Table]:
+    """Where the run was made and with what."""
+    report, lock = run.report, run.lock
+    facts = {
+        "config hash": report.config_hash,
+        "data fingerprint": report.data.fingerprint,
+        "seed": lock["seed"],
+        "threads": lock["threads"],
+        "cores": report.environment.cores,
+        "python": report.environment.python,
+        "platform": report.environment.platform,
+    }
+    packages = report.environment.packages.items()
+    return [
+        Table("Lock and machine", ["what", "value"], [[Cell(what), Cell(str(value))] for what, value in facts.items()]),
+        Table("Packages", ["package", "version"], [[Cell(name), Cell(version)] for name, version in packages]),
+    ]

@@ -1,0 +1,115 @@
+"""The page in a real browser: it draws, sorts and fits a phone, in light and dark, and complains about nothing."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium (Debian: apt-get install chromium)")
+
+PROBE = """\
+<script>
+addEventListener("load", () => {
+  for (const part of document.querySelectorAll("details")) part.open = true;
+  const metrics = document.querySelector("table.sortable");
+  const column = (n) => [...metrics.tBodies[0].rows].map((row) => row.cells[n].textContent);
+  const press = (n) => metrics.querySelectorAll("thead button")[n].click();
+  const sorted = {};
+  press(1); sorted.falling = column(1); sorted.aria = metrics.querySelectorAll("th[aria-sort=descending]").length;
+  press(1); sorted.rising = column(1);
+  press(0); sorted.names = column(0);
+  const box = (element) => { const {width, height} = element.getBoundingClientRect(); return [width, height]; };
+  const outside = [...document.querySelectorAll("svg")].map((svg) => {
+    const edge = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll("text, circle, line, rect")].filter((part) => {
+      const at = part.getBoundingClientRect();
+      return at.left < edge.left - 1 || at.right > edge.right + 1 || at.bottom > edge.bottom + 1;
+    }).length;
+  });
+  const paint = (selector, property) => getComputedStyle(document.querySelector(selector))[property];
+  parent.postMessage(JSON.stringify({
+    sorted, outside,
+    figures: [...document.querySelectorAll("svg")].map(box),
+    marks: [...document.querySelectorAll("svg")].map((svg) => svg.querySelectorAll("circle, rect").length),
+    width: innerWidth, scrolled: document.documentElement.scrollWidth,
+    paper: paint("section", "backgroundColor"),
+    inks: ["body", ".muted", ".badge", "nav a", "caption", "svg .blend .label"].map(
+      (one) => paint(one, one.startsWith("svg") ? "fill" : "color")),
+  }), "*");
+});
+</script>
+"""
+
+
+def chromium(path: Path, profile: Path, *options: str) -> tuple[str, list[str]]:
+    """The document after its scripts ran, and the lines of its console."""
+    command = [
+        str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
+        "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom", *options, path.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def probe(page: Path, folder: Path, width: int, *options: str) -> dict:
+    """What a copy of the page says of itself in a frame of this width."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
+    (folder / "copy.html").write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    outer = folder / "outer.html"
+    outer.write_text(
+        f'<!doctype html><pre id="said"></pre><iframe src="copy.html" width="{width}" height="900"></iframe>'
+        "<script>onmessage = (event) => { document.getElementById('said').textContent = event.data; };</script>",
+        encoding="utf-8",
+    )
+    document, console = chromium(outer, folder / "profile", *options)
+    assert console == []
+    return json.loads(html.unescape(document.partition('<pre id="said">')[2].partition("</pre>")[0]))
+
+
+def test_the_page_as_it_is_runs_without_a_complaint(page, tmp_path):
+    document, console = chromium(page, tmp_path / "profile")
+    assert console == []
+    assert document.count("<button") > 10, "its own script did not run"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (390, False), (390, True)])
+def test_everything_is_drawn_and_can_be_read(page, tmp_path, width, dark):
+    said = probe(page, tmp_path, width, *(["--force-dark-mode"] if dark else []))
+    assert len(said["figures"]) == 8
+    assert all(w > 200 and h > 80 for w, h in said["figures"])
+    assert all(marks >= 4 for marks in said["marks"])
+    assert said["outside"] == [0] * 8
+    assert said["scrolled"] <= said["width"]
+    assert (brightness(said["paper"]) < 0.2) == dark
+    for ink in said["inks"]:
+        assert contrast(ink, said["paper"]) >= 4.5
+
+
+def test_tables_sort_by_their_values(page, tmp_path):
+    sorted_ = probe(page, tmp_path, 800)["sorted"]
+    values = [float(cell.split()[0]) for cell in sorted_["falling"]]
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) > 1
+    assert sorted_["aria"] == 1
+    assert [float(cell.split()[0]) for cell in sorted_["rising"]] == sorted(values)
+    assert sorted_["names"] == sorted(sorted_["names"])
+
+
+def brightness(colour: str) -> float:
+    """Relative luminance of `rgb(r, g, b)` (WCAG 2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast ratio."""
+    dark, light = sorted((brightness(one), brightness(other)))
+    return (light + 0.05) / (dark + 0.05)
