@@ -25,6 +25,7 @@ for _command in (
     running.check,
     exploring.init,
     running.compare,
+    reporting.runs,
     reporting.report,
     exploring.recommend,
     exploring.similar,
