@@ -27,6 +27,7 @@ for _command in (
     running.compare,
     reporting.runs,
     reporting.report,
+    reporting.export,
     exploring.recommend,
     exploring.similar,
     inspecting.show,

@@ -1,4 +1,4 @@
-"""Commands around finished runs: report, runs."""
+"""Commands around finished runs: report, runs, export."""
 
 from __future__ import annotations
 
@@ -51,3 +51,18 @@ def runs(folder: Path, metric: str | None) -> None:
     table(f"Runs in {folder}", ["run", "best blend", found.metric, "queries", "differs in"], rows)
     for reason in found.unreadable:
         print(f"note: {reason}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: trec/ in the run)."
+)
+def export(run: Path, output: Path | None) -> None:
+    """Write the slates and the truth of a finished RUN as TREC run files and qrels, for other judges."""
+    from hybridrec.experiment.folder import Run
+    from hybridrec.experiment.trec import export as write
+
+    finished = Run.open(run)
+    for path in write(finished, output or finished.folder / "trec"):
+        print(path)
