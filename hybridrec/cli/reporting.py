@@ -1,4 +1,4 @@
-"""Commands around finished runs: report."""
+"""Commands around finished runs: report, runs, export."""
 
 from __future__ import annotations
 
@@ -23,3 +23,46 @@ def report(run: Path, no_open: bool, force: bool) -> None:
     print(page)
     if not no_open:
         click.launch(str(page))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option("--metric", help="Sort by this metric (default: the first one of the latest run).")
+def runs(folder: Path, metric: str | None) -> None:
+    """List the finished runs in FOLDER, best first, with the config keys in which they differ.
+
+    Each run stands with its best blend. Results are comparable where the column `queries` is the same.
+    """
+    from hybridrec.cli.printing import table
+    from hybridrec.evaluation.summary import cell
+    from hybridrec.experiment.listing import listing
+
+    found = listing(folder, metric)
+    rows = [
+        [
+            one.run.folder.name,
+            one.pipeline,
+            cell(one.result),
+            one.queries[:8],
+            ", ".join(f"{key}={value}" for key, value in one.differences.items()),
+        ]
+        for one in found.runs
+    ]
+    table(f"Runs in {folder}", ["run", "best blend", found.metric, "queries", "differs in"], rows)
+    for reason in found.unreadable:
+        print(f"note: {reason}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: trec/ in the run)."
+)
+def export(run: Path, output: Path | None) -> None:
+    """Write the slates and the truth of a finished RUN as TREC run files and qrels, for other judges."""
+    from hybridrec.experiment.folder import Run
+    from hybridrec.experiment.trec import export as write
+
+    finished = Run.open(run)
+    for path in write(finished, output or finished.folder / "trec"):
+        print(path)

@@ -1,1 +1,1 @@
-"""What people look at: a finished run as one page, and runs side by side."""
+"""What people look at: a finished run as one page."""

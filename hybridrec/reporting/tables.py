@@ -103,15 +103,17 @@ def _comparison(row: Comparison) -> Row:
         number(row.delta, "{:+.4f}"),
         Cell("") if row.relative is None else Cell(f"{100 * row.relative:+.1f} %", row.relative),
         interval,
-        number(row.p_value),
-        number(row.p_adjusted),
-        number(row.p_t),
+        *(_p(p) for p in (row.p_value, row.p_adjusted, row.p_t)),
         number(row.effect_size, "{:+.2f}"),
         number(row.detectable),
         *(number(count, "{}") for count in (row.wins, row.ties, row.losses)),
         Cell(row.verdict),
         number(row.units_to_decide, "{:,}"),
     ]
+
+
+def _p(value: float | None) -> Cell:
+    return Cell("< 0.0001", value) if value is not None and value < 0.0001 else number(value)
 
 
 def learned_weights(report: Report) -> list[Table]:

@@ -70,6 +70,14 @@ def test_report_writes_the_page_once_and_opens_it(call, experiment, monkeypatch)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_runs_are_listed_with_their_best_blend(call, finished):
+    status, out, err = call("runs")
+    assert (status, err) == (0, "")
+    (line,) = [line for line in out.splitlines() if line.startswith("toy-")]
+    assert line.split()[0] == finished.name
+    assert call("runs", "nowhere") == (2, "", "error: nowhere holds no finished runs\n")
+
+
 def test_quiet_prints_the_path_alone(call, experiment):
     status, out, err = call("run", experiment(), "--quiet", "--store", "elsewhere", "--runs", "there")
     assert (status, err) == (0, "")
