@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import Fold, InputPath, Metric, Options, PluginError, Reader, Reranker, SetMetric, Splitter
+import hybridrec_fusion
+from hybridrec import Fold, InputPath, Metric, Normaliser, Options, PluginError, Reader, Reranker, SetMetric, Splitter
 from hybridrec.data import splits
 from hybridrec.data.movietweetings import MovieTweetingsReader
 from hybridrec.data.setlists import SetlistsReader
@@ -17,6 +18,7 @@ from hybridrec.evaluation.beyond import BEYOND_METRICS
 from hybridrec.testing import (
     ComponentContract,
     MetricContract,
+    NormaliserContract,
     ReaderContract,
     RerankerContract,
     SplitterContract,
@@ -85,6 +87,42 @@ class TestNdcg(MetricContract):
 def test_all_metrics_keep_their_contract(metric):
     contract = type("Suite", (MetricContract,), {"metric": metric, "rewards_hits": metric in ACCURACY_METRICS})
     assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+
+
+@pytest.mark.parametrize("normaliser", hybridrec_fusion.hybridrec_normalisers())
+def test_all_normalisers_keep_their_contract(normaliser):
+    contract = type("Suite", (NormaliserContract,), {"normaliser": normaliser})
+    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+
+
+class Same(Normaliser):
+    """As it is."""
+
+    name = "same"
+
+    def scale(self, values):
+        return values
+
+
+class Fills(Same):
+    def scale(self, values):
+        return np.nan_to_num(values)
+
+
+class OfTheBatch(Same):
+    def scale(self, values):
+        return values / np.float32(len(values) + 1)
+
+
+class UpsideDown(Same):
+    def scale(self, values):
+        return -values
+
+
+class InPlace(Same):
+    def scale(self, values):
+        values += 1
+        return values
 
 
 class Quiet(Reranker):
@@ -359,6 +397,10 @@ BROKEN = [
     (Several, "a_set_is_one_number", "ndarray"),
     (Backwards, "hits_in_front_are_not_worse", "at the end"),
     (Spoils, "does_not_write_to_its_input", "changed"),
+    (Fills, "values_are_well_formed", "NaN where"),
+    (OfTheBatch, "batch_and_one_by_one_agree", "in a batch"),
+    (UpsideDown, "keeps_the_order", "became the lower"),
+    (InPlace, "does_not_write_to_its_input", "column was changed"),
     (Bare, "config_fields_are_documented", "size"),
     (Nameless, "has_a_name_and_a_version", "empty"),
 ]
@@ -367,6 +409,7 @@ CONTRACTS = {
     Reader: (ReaderContract, "reader", GoodReader),
     Splitter: (SplitterContract, "splitter", Halves),
     Metric: (MetricContract, "metric", Hits),
+    Normaliser: (NormaliserContract, "normaliser", Same),
 }
 
 

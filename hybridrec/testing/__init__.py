@@ -15,6 +15,7 @@ from hybridrec.testing.contract import Contract as Contract
 from hybridrec.testing.contract import Outcome as Outcome
 from hybridrec.testing.contract import run_checks as run_checks
 from hybridrec.testing.metrics import MetricContract as MetricContract
+from hybridrec.testing.normalisers import NormaliserContract as NormaliserContract
 from hybridrec.testing.readers import ReaderContract as ReaderContract
 from hybridrec.testing.rerankers import RerankerContract as RerankerContract
 from hybridrec.testing.splitters import SplitterContract as SplitterContract

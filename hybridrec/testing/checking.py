@@ -15,9 +15,11 @@ from hybridrec.evaluation.metrics import Metric
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import KINDS, Registry
 from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.normaliser import Normaliser
 from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract
 from hybridrec.testing.metrics import MetricContract
+from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.testing.splitters import SplitterContract
@@ -28,6 +30,7 @@ _CONTRACTS: tuple[tuple[Any, type[Contract]], ...] = (
     (Reader, ReaderContract),
     (Splitter, SplitterContract),
     (Metric, MetricContract),
+    (Normaliser, NormaliserContract),
 )
 
 

@@ -1,0 +1,64 @@
+"""The contract of normalisers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.arrays import Floats
+from hybridrec.stages.normaliser import Normaliser
+from hybridrec.testing.contract import Contract
+
+
+class NormaliserContract(Contract):
+    """What every normaliser owes the engine, one named check each.
+
+    normaliser: the class under test
+    """
+
+    role = "normaliser"
+    normaliser: ClassVar[type[Normaliser]]
+
+    def column(self) -> Floats:
+        """float32 [12, 9]: scores of any size with gaps; one row is constant, one has a single score, one has none."""
+        rng = np.random.default_rng(5)
+        values = (rng.normal(size=(12, 9)) * 10.0 ** rng.integers(-2, 3, (12, 1))).astype(np.float32)
+        values[rng.random(values.shape) < 0.3] = np.nan
+        values[0], values[1, 1:], values[2] = 3.0, np.nan, np.nan
+        return values
+
+    def scale(self, options: Mapping[str, Any], values: Floats) -> Floats:
+        """What it makes of these values."""
+        return self.normaliser(self.options(options)).scale(values)
+
+    def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
+        """float32 in the same shape, NaN exactly where there was no score, never infinite; also for no query at all."""
+        for values in (self.column(), self.column()[:0], self.column()[:, :0]):
+            scaled = self.scale(options, values)
+            assert scaled.dtype == np.float32, f"values are {scaled.dtype}, not float32"
+            assert scaled.shape == values.shape, f"values have the shape {scaled.shape}, not {values.shape}"
+            assert (np.isnan(scaled) == np.isnan(values)).all(), "NaN where there was a score, or a number where not"
+            assert not np.isinf(scaled).any(), "a value is infinite"
+
+    def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
+        """A row depends on nothing but itself."""
+        values = self.column()
+        alone = np.concatenate([self.scale(options, values[row : row + 1]) for row in range(len(values))])
+        assert np.allclose(alone, self.scale(options, values), equal_nan=True), "other values in a batch"
+
+    def test_keeps_the_order(self, options: Mapping[str, Any]) -> None:
+        """Of two different scores in a row the higher one stays at least as high."""
+        values = self.column()
+        order = np.argsort(values, axis=1)
+        rises = np.diff(np.take_along_axis(values, order, axis=1), axis=1) > 0
+        steps = np.diff(np.take_along_axis(self.scale(options, values), order, axis=1), axis=1)
+        assert not (rises & (steps < -1e-5)).any(), "a higher score became the lower one"
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """Other re-rankers read the same column."""
+        values = self.column()
+        before = values.tobytes()
+        self.scale(options, values)
+        assert values.tobytes() == before, "the column was changed"
