@@ -50,6 +50,7 @@ class Prepared:
     arms: list[Arm]
     fits: list[Fitted]
     learned: Learned
+    notes: list[str]
 
 
 def everything(data: Dataset) -> Fold:
@@ -80,13 +81,17 @@ class Preparer:
         by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
-        arms, learned = [], {}
+        arms: list[Arm] = []
+        learned: Learned = {}
+        notes: list[str] = []
         for name, pipeline in self.experiment.pipelines.items():
             rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level["base"])
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if summary:
                 learned[name] = summary
-        return Prepared(arms, fits, learned)
+            for target, chain in rerankers.chains.items():
+                notes += [f"{name}, {fold.name}, {target}: {note}" for reranker in chain for note in reranker.notes()]
+        return Prepared(arms, fits, learned, notes)
 
     def thinned(self, fold: Fold) -> Fold:
         """The fold with a training part without rare users and items."""

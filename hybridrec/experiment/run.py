@@ -124,6 +124,7 @@ class Experimenter:
         self.preparer = Preparer(experiment, self.fitter, self.asker)
         self.measured = {name: Measured() for name in experiment.pipelines}
         self.fits: list[FitReport] = []
+        self.notes = list(experiment.notes)
         self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
         self.samples: list[Sample] = []
         self.asked: list[Asked] = []
@@ -176,6 +177,7 @@ class Experimenter:
 
             prepared = self.preparer.prepare(plan, done)
         self.fits += [_fit_report(fitted) for fitted in prepared.fits]
+        self.notes += prepared.notes
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned
         return prepared
@@ -232,7 +234,7 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=list(self.experiment.notes),
+            notes=self.notes,
         )
 
     def comparison(self) -> list[Comparison]:

@@ -133,6 +133,10 @@ class Reranker(Component):
         """What was learned, as JSON for the report; nothing by default."""
         return {}
 
+    def notes(self) -> list[str]:
+        """Sentences about what was learned that a reader of the report should not miss; none by default."""
+        return []
+
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Most re-rankers take nothing from the training part itself."""
         return self

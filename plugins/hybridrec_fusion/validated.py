@@ -148,6 +148,16 @@ class Validated(Reranker):
         """Segment -> weights by label, the best single column, nDCG@k of both out of sample, and who of them ranks."""
         return {segment: self._summary(choice) for segment, choice in self.choices.items()}
 
+    def notes(self) -> list[str]:
+        """Where the guard took over."""
+        return [
+            f"in segment '{segment}' the blend was no better than '{self.labels[choice.single]}' on validation users "
+            f"it was not learned on (nDCG@{self.config.k} {choice.blend_value:.4f}, {choice.single_value:.4f}), "
+            f"which ranks alone there"
+            for segment, choice in self.choices.items()
+            if choice.guarded
+        ]
+
     def _summary(self, choice: Choice) -> dict[str, Any]:
         values = {"blend": choice.blend_value, "best_single": choice.single_value}
         return {

@@ -379,6 +379,7 @@ def test_a_blend_learns_on_base_fits_and_what_it_learned_is_kept(experiment):
     }
     lesson = first.pipelines["hybrid"].learned["test"]["items"]
     assert lesson["queries"] > 0
+    assert f"hybrid, test, items: {int(lesson['queries'])} queries" in first.notes
     second = hybridrec.run(experiment(LEARNED)).report
     assert plain(second) == plain(first)
 

@@ -399,6 +399,8 @@ def test_a_blend_that_is_not_better_out_of_sample_gives_way_to_its_best_part():
         "nothing": False,
         "tags": True,
     }
+    (note,) = reranker.notes()
+    assert note.startswith("in segment 'tags' the blend was no better than 'complement'")
     summary = reranker.summary()["tags"]
     assert summary["weights"] == {"noise": 0, "signal": 0, "complement": 1}
     assert (summary["best_single"], summary["guarded"]) == ("complement", True)

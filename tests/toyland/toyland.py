@@ -199,6 +199,10 @@ class Student(Reranker):
         """What it remembers."""
         return {"queries": float(self.lesson[0]), "weight": float(self.lesson[1]), "mean": float(self.lesson[2])}
 
+    def notes(self) -> list[str]:
+        """How many there were."""
+        return [f"{int(self.lesson[0])} queries"]
+
     def state(self) -> State:
         """What it remembers."""
         return {"lesson": self.lesson}

@@ -1,0 +1,103 @@
+"""Corrections of the final score: against popularity, for what is new."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
+from hybridrec_rerank.order import fused
+
+DAY = 86_400.0
+
+
+class PopularityCorrectionOptions(Options):
+    """Options of `popularity-correction`."""
+
+    strength: float = Field(0.2)
+    """Deviations of the final score that a deviation of popularity costs; below 0 it is rewarded."""
+
+
+class PopularityCorrection(Reranker):
+    """Final score minus strength times log popularity, both as z-scores within the query's candidates.
+
+    Popularity is 1 + the number of training users who have the item; it is counted on a log scale, as it
+    spans orders of magnitude.
+    """
+
+    name = "popularity-correction"
+    Config = PopularityCorrectionOptions
+    config: PopularityCorrectionOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Count the users of each item."""
+        users = data.interactions.matrix(binary=True).sum(axis=0)
+        self._popularity = np.log1p(np.asarray(users, np.float32).ravel())
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """z(final) - strength z(log popularity)."""
+        popularity = np.where(pool.valid, self._popularity[pool.ids], np.float32(np.nan))
+        corrected = kernels.zscore(fused(pool, self.name)) - self.config.strength * kernels.zscore(popularity)
+        return pool.ranked(corrected)
+
+    def state(self) -> State:
+        """log(1 + users) of each item."""
+        return {"popularity": self._popularity}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._popularity = state["popularity"]
+        return self
+
+
+class FreshnessOptions(Options):
+    """Options of `freshness`."""
+
+    boost: float = Field(0.5, gt=0)
+    """Deviations of the final score that an item gains on the day it comes out."""
+    half_life: float = Field(30.0, gt=0)
+    """Days after which half of that is left."""
+
+
+class Freshness(Reranker):
+    """Final score, as a z-score within the query's candidates, plus boost times 0.5 to the item's age in half lives.
+
+    Age is measured from the query's time, or from the newest item where it has none; an item that is not
+    out yet counts as new, an unknown time gains nothing.
+    """
+
+    name = "freshness"
+    Config = FreshnessOptions
+    config: FreshnessOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """When each item came out; raises DataError where the data does not say."""
+        if data.item_times is None:
+            raise DataError("freshness: needs the times of items, and this data has none")
+        self._times = data.item_times
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """z(final) + boost 2^(-age / half_life)."""
+        return pool.ranked(kernels.zscore(fused(pool, self.name)) + self.config.boost * self._novelty(queries, pool))
+
+    def _novelty(self, queries: QueryBatch, pool: Pool) -> Floats:
+        """1 for what is new, towards 0 with age: float32 [Q, K]."""
+        newest = np.nanmax(self._times, initial=-np.inf)
+        asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
+        now = np.where(np.isnan(asked), newest, asked)[:, None]
+        times = np.where(pool.ids == PADDING, np.nan, self._times[pool.ids])
+        age = np.maximum(now - times, 0) / DAY
+        return np.nan_to_num(np.exp2(-age / self.config.half_life), nan=0.0).astype(np.float32)
+
+    def state(self) -> State:
+        """When each item came out."""
+        return {"times": self._times}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._times = state["times"]
+        return self

@@ -1,0 +1,218 @@
+"""Re-rankers of a fused pool, against plain loops over queries and places."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+import hybridrec_rerank
+from hybridrec import PADDING, DataError, PluginError, Pool, kernels
+from hybridrec.stages.pipeline import cut
+from hybridrec.testing import edge_datasets, toy_dataset, toy_queries
+from hybridrec_rerank.caps import Caps, CapsOptions, admit
+from hybridrec_rerank.corrections import (
+    DAY,
+    Freshness,
+    FreshnessOptions,
+    PopularityCorrection,
+    PopularityCorrectionOptions,
+)
+from hybridrec_rerank.mmr import MMR, MMROptions, select
+
+DATA = replace(toy_dataset(), item_times=1e9 + DAY * np.where(np.arange(40) % 7, np.arange(40.0), np.nan))
+QUERIES = toy_queries(DATA)
+Q, K, N = len(QUERIES), 25, 40
+
+
+def made(seed=0):
+    """A fused pool in which rows have different lengths, one none, and some candidates no score."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, K + 1, Q)
+    lengths[0], lengths[1] = 0, K
+    ids = np.sort(np.argsort(rng.random((Q, N)), axis=1)[:, :K], axis=1).astype(np.int32)
+    ids[np.arange(K) >= lengths[:, None]] = PADDING
+    final = rng.standard_normal((Q, K)).astype(np.float32)
+    final[rng.random((Q, K)) < 0.05] = np.nan
+    pool = Pool("items", ids, ("g",), (ids >= 0).astype(np.uint64), {"a": final, "b": final})
+    return pool.ranked(final)
+
+
+def fitted(cls, data=DATA, **options):
+    return cls(cls.Config(**options)).fit(data, np.random.default_rng(0))
+
+
+ALL = [
+    fitted(MMR, dim=4),
+    fitted(MMR, alike="tags", relevance=0.3),
+    fitted(MMR, depth=3),
+    fitted(Caps, most=1),
+    fitted(Caps, most=2, depth=9),
+    fitted(PopularityCorrection),
+    fitted(Freshness),
+]
+NAMES = [f"{reranker.name}-{position}" for position, reranker in enumerate(ALL)]
+
+
+def test_what_the_package_offers():
+    names = [cls.name for cls in hybridrec_rerank.hybridrec_components()]
+    assert names == ["mmr", "caps", "popularity-correction", "freshness"]
+
+
+@pytest.mark.parametrize("n", [1, 10, 60])
+@pytest.mark.parametrize("reranker", ALL, ids=NAMES)
+def test_nothing_is_lost_and_a_query_alone_is_as_in_the_batch(reranker, n):
+    pool = made()
+    before = pool.final.copy()
+    found = reranker.rerank(QUERIES, pool, n)
+    np.testing.assert_array_equal(pool.final, before)
+    assert found.final.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(found.final), np.isnan(before))
+    slate = cut(found, n).ids
+    assert [set(row) - {PADDING} for row in cut(found, K).ids] == [set(row) - {PADDING} for row in pool.ids]
+    for row in range(Q):
+        rows = np.array([row])
+        part = Pool("items", pool.ids[rows], ("g",), pool.sources[rows], {"a": before[rows]}, before[rows])
+        np.testing.assert_array_equal(cut(reranker.rerank(QUERIES.take(rows), part, n), n).ids[0], slate[row])
+
+
+@pytest.mark.parametrize("reranker", ALL, ids=NAMES)
+def test_state_empty_pools_and_pools_that_are_not_fused(reranker):
+    pool = made(1)
+    again = type(reranker)(reranker.config).restore(reranker.state())
+    np.testing.assert_array_equal(again.rerank(QUERIES, pool, 5).final, reranker.rerank(QUERIES, pool, 5).final)
+    assert reranker.rerank(QUERIES, Pool.empty("items", Q), 5).final.shape == (Q, 0)
+    alone = replace(pool, columns={"a": pool.final}, final=None)
+    np.testing.assert_array_equal(reranker.rerank(QUERIES, alone, 5).final, reranker.rerank(QUERIES, pool, 5).final)
+    with pytest.raises(PluginError, match="put a fusion before it"):
+        reranker.rerank(QUERIES, replace(pool, final=None), 5)
+
+
+@pytest.mark.parametrize("data", edge_datasets().values(), ids=edge_datasets())
+@pytest.mark.parametrize("cls", [MMR, Caps, PopularityCorrection])
+def test_edge_datasets_can_be_fitted(cls, data):
+    fitted(cls, data)
+
+
+def mmr_by_hand(relevance, vectors, trade, n):
+    """The formula, one query and one place at a time."""
+    order = []
+    left = [j for j in range(len(relevance)) if relevance[j] > -np.inf]
+    while left and len(order) < n:
+        gains = [
+            trade * relevance[j] - (1 - trade) * max((float(vectors[j] @ vectors[i]) for i in order), default=-1)
+            for j in left
+        ]
+        order.append(left.pop(int(np.argmax(gains))))
+    return order
+
+
+@pytest.mark.parametrize("trade", [0.0, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("n", [1, 6, 30])
+def test_mmr_is_the_formula(trade, n):
+    rng = np.random.default_rng(5)
+    vectors = rng.standard_normal((Q, 12, 3))
+    vectors = (vectors / np.linalg.norm(vectors, axis=2, keepdims=True)).astype(np.float32)
+    relevance = -np.sort(-rng.random((Q, 12)), axis=1).astype(np.float32)
+    relevance[np.arange(12) >= rng.integers(0, 13, Q)[:, None]] = -np.inf
+    places = select(relevance, vectors, trade, n)
+    for row in range(Q):
+        wanted = mmr_by_hand(relevance[row], vectors[row], trade, n)
+        assert np.argsort(places[row])[: len(wanted)].tolist() == wanted
+        assert (np.diff(places[row][places[row] >= n]) > 0).all()  # the others keep their order
+
+
+def test_mmr_trades_relevance_for_variety():
+    pool = made(2)
+    order = {share: cut(fitted(MMR, relevance=share, dim=4).rerank(QUERIES, pool, 5), 5) for share in (1.0, 0.5)}
+    np.testing.assert_array_equal(order[1.0].ids, cut(pool, 5).ids)
+    vectors = fitted(MMR, dim=4).state()["vectors"]
+
+    def likeness(slate):
+        full = vectors[slate.ids[(slate.ids != PADDING).all(axis=1)]]
+        return np.matmul(full, full.transpose(0, 2, 1)).mean()
+
+    assert likeness(order[0.5]) < likeness(order[1.0]) - 0.02
+
+
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("n", [3, 50])
+def test_caps_are_kept_as_by_hand(most, n):
+    rng = np.random.default_rng(6)
+    tags = np.sort(np.argsort(rng.random((Q, 15, 6)), axis=2)[:, :, :2], axis=2).astype(np.int32)
+    tags[rng.random((Q, 15)) < 0.2, 1] = PADDING
+    tags[rng.random((Q, 15)) < 0.1] = PADDING
+    valid = np.arange(15) < rng.integers(0, 16, Q)[:, None]
+    taken = admit(tags, valid, most, n)
+    for row in range(Q):
+        counts, wanted = {}, []
+        for j in range(15):
+            mine = [tag for tag in tags[row, j] if tag != PADDING]
+            fits = valid[row, j] and all(counts.get(tag, 0) < most for tag in mine) and len(wanted) < n
+            if fits:
+                wanted.append(j)
+                counts |= {tag: counts.get(tag, 0) + 1 for tag in mine}
+        assert np.flatnonzero(taken[row]).tolist() == wanted
+
+
+def test_caps_count_the_tags_with_the_prefix_and_fill_the_slate_with_the_others():
+    data = replace(
+        DATA,
+        declared_item_tags=csr_matrix((np.ones(N, np.float32), (np.arange(N), np.arange(N) % 2)), shape=(N, 12)),
+        assignments=np.empty((0, 3), np.int32),
+    )
+    first = data.tags.ids.to_list()[0]
+    ids = np.array([[0, 1, 2, 3, 4, 6]], np.int32)
+    final = np.array([[6, 5, 4, 3, 2, 1]], np.float32)
+    pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)
+    one = QUERIES.take(slice(0, 1))
+
+    def of(**options):
+        return cut(fitted(Caps, data, **options).rerank(one, pool, 6), 6).ids[0].tolist()
+
+    assert of(most=1) == [0, 1, 2, 3, 4, 6]  # one even, one odd, then the others
+    assert of(most=1, prefix=first) == [0, 1, 3, 2, 4, 6]  # odd items carry no such tag
+    assert of(most=2, prefix=first) == [0, 1, 2, 3, 4, 6]
+
+
+def test_popularity_is_taken_off_as_by_hand():
+    pool = made(3)
+    users = np.asarray(DATA.interactions.matrix(binary=True).sum(axis=0)).ravel()
+    for strength in (0.0, 0.5, -1.0):
+        found = fitted(PopularityCorrection, strength=strength).rerank(QUERIES, pool, 5).final
+        for row in range(Q):
+            valid = pool.valid[row]
+            scores, counts = pool.final[row, valid], np.log1p(users[pool.ids[row, valid]])
+            z = [(x - np.nanmean(x)) / (np.nanstd(x) or 1) if len(x) else x for x in (scores, counts)]
+            np.testing.assert_allclose(found[row, valid], z[0] - strength * z[1], rtol=1e-4, atol=1e-5)
+
+
+def test_freshness_halves_with_age_and_is_measured_from_the_query():
+    times = np.array([np.nan, 100, 90, 60, 130]) * DAY
+    data = replace(DATA, item_times=np.concatenate([times, np.full(N - 5, np.nan)]))
+    ids = np.tile(np.arange(5, dtype=np.int32), (2, 1))
+    pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {}, np.ones(ids.shape, np.float32))
+    queries = replace(QUERIES.take(slice(0, 2)), times=np.array([100 * DAY, np.nan]))
+    found = fitted(Freshness, data, boost=2, half_life=10).rerank(queries, pool, 5).final
+    np.testing.assert_allclose(found[0], 2 * np.array([0, 1, 0.5, 1 / 16, 1]), rtol=1e-5)
+    np.testing.assert_allclose(found[1], 2 * np.array([0, 1 / 8, 1 / 16, 2**-7, 1]), rtol=1e-5)
+    with pytest.raises(DataError, match="needs the times of items"):
+        fitted(Freshness, replace(DATA, item_times=None))
+
+
+def test_options_are_checked():
+    for options, wrong in (
+        (MMROptions, {"relevance": 1.5}),
+        (CapsOptions, {"most": 0}),
+        (FreshnessOptions, {"half_life": 0}),
+        (PopularityCorrectionOptions, {"strength": "much"}),
+    ):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            options(**wrong)
+
+
+def test_rerankers_are_chained():
+    pool = made(4)
+    for reranker in (ALL[5], ALL[3], ALL[0]):
+        pool = reranker.rerank(QUERIES, pool, 10)
+    assert (kernels.ranks(pool.final)[pool.valid & ~np.isnan(pool.final)] >= 1).all()
