@@ -50,6 +50,7 @@ from .experiment.serving import load as load
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
+from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.uses import NormaliserUse as NormaliserUse
 from .stages import kernels as kernels

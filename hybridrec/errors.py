@@ -55,5 +55,5 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
         return "none are available"
     plain = {known.casefold(): known for known in names}
     near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)
-    hint = f"did you mean '{plain[near[0]]}'? " if near else ""
-    return f"{hint}Available: {', '.join(names)}"
+    listed = ", ".join(names)
+    return f"did you mean '{plain[near[0]]}'? Available: {listed}" if near else f"available are {listed}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -37,6 +38,8 @@ class Plugin(ABC):
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     Config: ClassVar[type[Options]] = Options
+    expected_failures: ClassVar[Mapping[str, str]] = {}
+    """Checks of its contract suite (`hybridrec.testing`) that it is known to fail, each with the reason."""
 
     config: Any
 

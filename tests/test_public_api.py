@@ -7,6 +7,7 @@ import pytest
 import hybridrec
 
 NAMES = [
+    "API_VERSION",
     "Bools",
     "Candidates",
     "Component",

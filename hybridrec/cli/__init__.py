@@ -7,7 +7,7 @@ import sys
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import exploring, inspecting, running, storing
+from hybridrec.cli import developing, exploring, inspecting, running, storing
 from hybridrec.errors import HybridrecError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -30,6 +30,8 @@ for _command in (
     inspecting.show,
     inspecting.plugins,
     inspecting.schema,
+    developing.new_plugin,
+    developing.check_plugin,
     storing.store,
 ):
     hybridrec.add_command(_command)

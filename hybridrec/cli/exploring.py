@@ -89,7 +89,7 @@ def recommend(
     "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="What NAME is."
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
-@TARGET
+@click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
 @STORE
 def similar(run: Path, name: str, component: str, by: str, n: int, target: str, store_folder: Path) -> None:
     """What lies near NAME (an item or tag, loosely typed, or words) in a component of a finished RUN."""
@@ -107,5 +107,8 @@ def similar(run: Path, name: str, component: str, by: str, n: int, target: str, 
         title = found.name
         query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
     near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
+    if not near:
+        print(f"'{component}' has nothing to say about '{title}': it may not read {by}s")
+        return
     rows = [[str(rank), one.name, one.id, f"{one.similarity:.4f}"] for rank, one in enumerate(near, 1)]
     table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from hybridrec.cli.running import BLOCK
+
 
 @click.command()
 @click.argument("name")
@@ -24,18 +26,19 @@ def show(name: str) -> None:
 
 
 @click.command()
-def plugins() -> None:
+@BLOCK
+def plugins(block: tuple[str, ...]) -> None:
     """List the installed plugins with version, origin, state, and what each offers."""
     from hybridrec.cli.printing import table
     from hybridrec.registry.discovery import Registry
 
-    registry = Registry()
+    registry = Registry(block=block)
     rows = [
         [
             provider.name,
             provider.version,
             f"{provider.distribution} ({provider.module})",
-            "ok" if provider.error is None else "broken",
+            "blocked" if provider.blocked else "ok" if provider.error is None else "broken",
             "; ".join(f"{kind}: {', '.join(names)}" for kind, names in provider.offers.items()),
         ]
         for provider in registry.providers
@@ -43,6 +46,11 @@ def plugins() -> None:
     table("Plugins", ["plugin", "version", "from", "state", "offers"], rows)
     for provider in registry.broken:
         print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
+    for provider in registry.slow:
+        print(
+            f"{provider} took {provider.seconds:.1f} s to load, which every command waits for: "
+            "import large libraries inside the functions that need them"
+        )
     for clash in registry.clashes:
         print(clash)
 

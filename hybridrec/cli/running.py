@@ -19,12 +19,16 @@ STORE = click.option(
     show_default=True,
     help="Where fitted components are kept.",
 )
+BLOCK = click.option(
+    "--block", multiple=True, metavar="PLUGIN", help="Leave a plugin out, by its name or that of its distribution."
+)
 
 
 @click.command()
 @CONFIG
 @SET
 @STORE
+@BLOCK
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
@@ -35,6 +39,7 @@ def run(
     config: Path,
     assignments: tuple[str, ...],
     store_folder: Path,
+    block: tuple[str, ...],
     runs: Path,
     name: str | None,
     validation: bool,
@@ -44,14 +49,20 @@ def run(
 
     Everything is written into a folder of its own below RUNS; fitted components are kept in the store, so
     that a second run fits nothing twice. With --validation no test query is touched: use it to choose
-    parameters.
+    parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
     """
     from hybridrec.cli.printing import Bars, result
     from hybridrec.experiment.api import run as carry_out
 
     assignments = (*assignments, f"name={name}") if name else assignments
     finished = carry_out(
-        config, assignments, store=store_folder, runs=runs, progress=Bars(quiet), validation=validation
+        config,
+        assignments,
+        store=store_folder,
+        runs=runs,
+        progress=Bars(quiet),
+        validation=validation,
+        block=block,
     )
     if not quiet:
         result(finished.report)
@@ -62,12 +73,13 @@ def run(
 @CONFIG
 @SET
 @STORE
-def check(config: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
+@BLOCK
+def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...]) -> None:
     """Check a config, read its data, and print what would be fitted; nothing is fitted."""
     from hybridrec.cli.printing import table
     from hybridrec.experiment.api import fit_plan
 
-    plan = fit_plan(config, assignments, store=store_folder)
+    plan = fit_plan(config, assignments, store=store_folder, block=block)
     data = plan.data
     print(
         f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "

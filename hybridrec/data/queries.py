@@ -1,22 +1,17 @@
-"""What is known when recommending: one query at the edge, a batch of arrays inside."""
+"""What is known when recommending: one query at the edge, a batch of arrays inside (`encoding` is between them)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import vstack
 
 from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
-from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
-
-if TYPE_CHECKING:
-    from hybridrec.data.dataset import Dataset
-    from hybridrec.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,56 +111,3 @@ class QueryBatch:
         )
         codes = sum(self.knows(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
         return names[codes]
-
-
-def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
-    """Queries in external ids to a batch in the codes of `dataset`; ids it does not know are dropped."""
-    nameless = np.array([query.user is None for query in queries], bool)
-    users = np.where(nameless, PADDING, dataset.users.encode([query.user or "" for query in queries]))
-    times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
-    return QueryBatch(
-        users=users.astype(np.int32),
-        history=_encode_rows(
-            [query.items for query in queries],
-            dataset.items,
-            times=_beside_items(queries, "item_times", np.nan),
-            weights=_beside_items(queries, "item_weights", 1.0),
-        ),
-        tags=_encode_rows([query.tags for query in queries], dataset.tags).matrix(binary=True),
-        text=tuple(query.text.strip() for query in queries),
-        times=None if np.isnan(times).all() else times,
-        disliked=_encode_rows([query.disliked for query in queries], dataset.items)
-        if any(query.disliked for query in queries)
-        else None,
-        user_features=None if dataset.user_features is None else dataset.user_features.rows(users),
-    )
-
-
-def _encode_rows(
-    rows: Sequence[Sequence[str]],
-    vocabulary: Vocabulary,
-    times: Doubles | None = None,
-    weights: Doubles | None = None,
-) -> Ragged:
-    """The known ids of each row, in order; `times` and `weights` are parallel to all ids of all rows."""
-    codes = vocabulary.encode([str(external) for row in rows for external in row])
-    offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
-    weights32 = None if weights is None else weights.astype(np.float32)
-    return Ragged(codes, offsets, len(vocabulary), times, weights32).where(codes != PADDING)
-
-
-def _beside_items(
-    queries: Sequence[Query], name: Literal["item_times", "item_weights"], default: float
-) -> Doubles | None:
-    """Values that stand beside the items of all queries, `default` where a query states none; None if none does."""
-    stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
-    if all(values is None for values in stated):
-        return None
-    parts = []
-    for place, (query, values) in enumerate(zip(queries, stated, strict=True)):
-        if values is not None and len(values) != len(query.items):
-            raise DataError(
-                f"query {place}: {name} has {len(values)} values for {len(query.items)} items; give one for each"
-            )
-        parts.append(np.full(len(query.items), default) if values is None else np.asarray(values, np.float64))
-    return np.concatenate(parts)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 
 
@@ -82,8 +82,18 @@ class Measure(NamedTuple):
         return self.name if target == "items" else f"{target}/{self.name}"
 
     def values(self, judged: Judged) -> Doubles:
-        """float64 [Q], NaN where not defined."""
-        return self.metric.values(judged, self._depth(judged))
+        """float64 [Q], NaN where not defined; raises PluginError for anything else."""
+        values = self.metric.values(judged, self._depth(judged))
+        wanted = (len(judged.ids),)
+        if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != wanted:
+            told = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+            raise PluginError(f"metric {self.name}: values must be float64 {list(wanted)}, not {told}")
+        if np.isinf(values).any():
+            row = int(np.argmax(np.isinf(values)))
+            raise PluginError(
+                f"metric {self.name}: the value of query {row} is {values[row]}; say NaN for 'not defined'"
+            )
+        return values
 
     def value(self, folds: Sequence[Judged]) -> float:
         """The number of a `SetMetric` over all folds; raises TypeError for a metric per query."""

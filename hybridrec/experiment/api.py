@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hybridrec.evaluation.report import Comparison, DataReport
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import fit_key, label_rng
 from hybridrec.experiment.folder import Run, write
-from hybridrec.experiment.run import Experimenter, Progress, Silent
+from hybridrec.experiment.run import Experimenter, Progress, Silent, read
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 
@@ -30,12 +30,14 @@ def run(
     runs: Path | str = "runs",
     progress: Progress | None = None,
     validation: bool = False,
+    block: Collection[str] = (),
 ) -> Run:
     """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
 
     With `validation` the queries come from inside the training parts, and no test query is touched.
+    Plugins named in `block` are left out.
     """
-    registry = Registry()
+    registry = Registry(block=block)
     experiment = load_experiment(Path(config), registry, tuple(assignments))
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
@@ -85,16 +87,22 @@ class FitPlan:
     notes: tuple[str, ...]
 
 
-def fit_plan(config: Path | str, assignments: Sequence[str] = (), *, store: Path | str | None = None) -> FitPlan:
+def fit_plan(
+    config: Path | str,
+    assignments: Sequence[str] = (),
+    *,
+    store: Path | str | None = None,
+    block: Collection[str] = (),
+) -> FitPlan:
     """Check a config, read and split its data, and list what would be fitted; fits nothing.
 
     Raises MemoryBudgetError if one of the fits would be too large.
     """
-    registry = Registry()
+    registry = Registry(block=block)
     experiment = load_experiment(Path(config), registry, tuple(assignments))
     place = Store(Path(store)) if store is not None else Store.default()
     work = Experimenter(experiment, registry, place, Silent())
-    data = experiment.reader.read()
+    data = read(experiment)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}

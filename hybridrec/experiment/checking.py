@@ -19,13 +19,15 @@ from hybridrec.experiment.config import Aim, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
 from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Use
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.shipped import located
 from hybridrec.stages.component import Generator, Reranker, Scorer
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...] = ()) -> Experiment:
-    """Read, override and check an experiment file; raises ConfigError with file, line and key path."""
+    """Read, override and check an experiment file, or `plugin:NAME/FILE`; errors carry file, line and key path."""
+    path = located(path, registry)
     document = documents.load(path)
     for assignment in assignments:
         document.set(assignment)

@@ -8,9 +8,9 @@ import inspect
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
 from hybridrec.stages.checks import check_state
 from hybridrec.stages.component import Component
+from hybridrec.tracing import calling
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +186,6 @@ def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
-@contextmanager
-def _noting(spec: Spec, part: Part, doing: str) -> Iterator[None]:
+def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:
     """Whatever a plugin raises tells what it was doing."""
-    try:
-        yield
-    except Exception as error:
-        cls = spec.cls
-        place = f"in fold {part.fold} ({part.level})"
-        error.add_note(f"while {doing} components.{spec.label} ({cls.name} {cls.version}) {place}")
-        raise
+    return calling(spec.cls, f"while {doing} components.{spec.label} in fold {part.fold} ({part.level})")

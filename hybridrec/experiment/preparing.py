@@ -28,6 +28,7 @@ from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pipeline import Rules
+from hybridrec.tracing import calling
 
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
@@ -104,7 +105,8 @@ class Preparer:
         if not any(plan.learns for plan in self.experiment.pipelines.values()):
             return None
         rng = label_rng(self.experiment.config.seed, f"validation of {fold.name}")
-        return self.experiment.splitter.inner(fold.train, rng)
+        with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
+            return self.experiment.splitter.inner(fold.train, rng)
 
     def rerankers(
         self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
@@ -168,9 +170,9 @@ class _Learner:
         queries, truth = self.inner.queries, self.inner.truth[self.target]
         question = Question(queries, self.target, 1, truth, self.inner.universe)
         pool = self.asker.pool_of(self.arm, question)
-        for earlier, _ in self._before:
-            pool = earlier.rerank(queries, pool, pool.ids.shape[1])
-        reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
+        pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
+        with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
+            reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
         """The next re-ranker of the chain sees what this one did."""

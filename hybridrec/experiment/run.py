@@ -39,6 +39,7 @@ from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Slate
+from hybridrec.tracing import calling, each
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,13 +88,18 @@ class Measured:
             if isinstance(aim.measure.metric, SetMetric):
                 self.judged.setdefault(aim.key, []).append(judged)
             else:
-                self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
+                with calling(aim.measure.metric, f"while measuring {aim.key} in fold {fold.name}"):
+                    self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
         self.found.setdefault(target, []).append(answers.found)
         self.answers.setdefault(target, []).append(answers)
 
     def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...]) -> MeasuredArm:
         """For the statistics."""
-        whole = {aim.key: aim.measure.value(self.judged[aim.key]) for aim in aims if aim.key in self.judged}
+        whole = {}
+        for aim in aims:
+            if aim.key in self.judged:
+                with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
+                    whole[aim.key] = aim.measure.value(self.judged[aim.key])
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs))
 
@@ -128,7 +134,7 @@ class Experimenter:
         """Everything up to the report."""
         with threadpool_limits(limits=1):
             with self.timing("read"):
-                data = self.experiment.reader.read()
+                data = read(self.experiment)
             for fold in self.folds(data):
                 self.ask(fold, self.prepare(fold))
             return self.report(data), data
@@ -136,9 +142,10 @@ class Experimenter:
     def folds(self, data: Dataset) -> Iterator[Fold]:
         """The folds on which the experiment is evaluated; each asks something."""
         splitter, seed = self.experiment.splitter, self.experiment.config.seed
-        for fold in splitter.split(data, label_rng(seed, "split")):
+        for fold in each(splitter, "while splitting the data", splitter.split(data, label_rng(seed, "split"))):
             if self.experiment.validation:
-                inner = splitter.inner(fold.train, label_rng(seed, f"validation queries of {fold.name}"))
+                with calling(splitter, f"while splitting the training part of {fold.name}"):
+                    inner = splitter.inner(fold.train, label_rng(seed, f"validation queries of {fold.name}"))
                 fold = replace(inner, name=fold.name)
             if not len(fold.queries):
                 raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
@@ -254,6 +261,12 @@ class Experimenter:
         started = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def read(experiment: Experiment) -> Dataset:
+    """The data of an experiment."""
+    with calling(experiment.reader, "while reading the data"):
+        return experiment.reader.read()
 
 
 _PACKAGES = (

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
 from hybridrec.experiment.asking import Asker, blocks
 from hybridrec.experiment.checking import load_experiment

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Iterator
+import re
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +17,8 @@ import pluggy
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
+from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.tracing import GROUP, traced
 
 if TYPE_CHECKING:
     from hybridrec.data.folds import Splitter
@@ -22,11 +27,11 @@ if TYPE_CHECKING:
     from hybridrec.stages.component import Component
     from hybridrec.stages.normaliser import Normaliser
 
-GROUP = "hybridrec"
-"""The entry-point group. An entry point names a module, and one module is one plugin."""
-
+SLOW = 0.5
+"""Seconds of loading after which `plugins` says that a plugin slows every command down."""
 KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
 P = TypeVar("P", bound=Plugin)
+_VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 @dataclass(slots=True)
@@ -38,6 +43,9 @@ class Provider:
     distribution: str
     version: str
     error: BaseException | None = None
+    blocked: bool = False
+    seconds: float = 0.0
+    """What loading it took."""
     offers: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -57,27 +65,45 @@ class Registry:
     raised, with its cause, only when something it may have provided is asked for.
     """
 
-    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
-        """Load the plugins of the given entry points (default: all installed in the group)."""
+    def __init__(
+        self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, *, block: Collection[str] = ()
+    ) -> None:
+        """Load the plugins of the given entry points (default: all installed in the group).
+
+        Those in `block`, by the name of the plugin or of its distribution, are left out; raises ConfigError
+        if there is none of that name.
+        """
         found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookcall_monitoring(*_hook_tracers())
         self.providers: list[Provider] = []
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind: {} for kind in KINDS}
         for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
-            self.providers.append(self._load(entry_point))
+            self.providers.append(self._load(entry_point, block))
+        names = {name for provider in self.providers for name in (provider.name, provider.distribution)}
+        for name in block:
+            if name not in names:
+                raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, names)}")
 
-    def _load(self, entry_point: importlib.metadata.EntryPoint) -> Provider:
+    def _load(self, entry_point: importlib.metadata.EntryPoint, block: Collection[str]) -> Provider:
         dist = entry_point.dist
         provider = Provider(
             entry_point.name, entry_point.value, dist.name if dist else "unknown", dist.version if dist else "?"
         )
+        if provider.name in block or provider.distribution in block:
+            provider.blocked = True
+            return provider
+        started = time.perf_counter()
         try:
-            module = entry_point.load()
+            with traced(f"loading {provider}"):
+                module = entry_point.load()
             offers = [_Offer(cls, provider) for cls in self._register(module, entry_point.value)]
         except (Exception, SystemExit) as error:  # a broken plugin must not take the others with it
             provider.error = error
             return provider
+        finally:
+            provider.seconds = time.perf_counter() - started
         for offer in offers:
             kind = _kind(offer.cls)
             provider.offers.setdefault(kind, []).append(offer.cls.name)
@@ -91,6 +117,7 @@ class Registry:
         """
         if self.manager.has_plugin(name):
             raise PluginError(f"the module {name} is registered by another entry point already")
+        _refuse_other_api(module, name)
         try:
             self.manager.register(module, name)
             self.manager.check_pending()  # a misspelt hook is an error, not a silence
@@ -116,6 +143,28 @@ class Registry:
             for name, offers in sorted(names.items())
             if len(offers) > 1
         ]
+
+    @property
+    def slow(self) -> list[Provider]:
+        """The plugins whose loading slows every command down."""
+        return [provider for provider in self.providers if provider.seconds > SLOW]
+
+    def provider(self, name: str) -> Provider:
+        """The loaded plugin of this name, or of this distribution with one plugin; raises if there is none.
+
+        Raises ConfigError for an unknown, blocked or ambiguous name, and PluginError for a broken plugin.
+        """
+        named = [p for p in self.providers if p.name == name] or [p for p in self.providers if p.distribution == name]
+        if len(named) != 1:
+            known = {provider.name for provider in self.providers}
+            told = f"several plugins are called '{name}'" if named else f"no plugin is called '{name}'"
+            raise ConfigError(f"{told}: {did_you_mean(name, known)}")
+        (found,) = named
+        if found.blocked:
+            raise ConfigError(f"{found} is blocked")
+        if found.error is not None:
+            raise PluginError(f"{found} could not be loaded: {_cause(found.error)}") from found.error
+        return found
 
     def names(self, kind: str) -> list[str]:
         """All names of a kind, sorted."""
@@ -163,11 +212,48 @@ class Registry:
         if offers:
             return offers[0].cls
         message = f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}"
+        if blocked := [str(provider) for provider in self.providers if provider.blocked]:
+            message += f". It may belong to a blocked plugin: {', '.join(blocked)}"
         if self.broken:
-            causes = "; ".join(f"{p}: {type(p.error).__name__}: {p.error}" for p in self.broken)
+            causes = "; ".join(f"{p}: {_cause(p.error)}" for p in self.broken)
             wanted = f"{message}. It may belong to a plugin that could not be loaded: {causes}"
             raise ConfigError(wanted) from self.broken[0].error
         raise ConfigError(message)
+
+
+def _hook_tracers() -> tuple[Any, Any]:
+    """What is called before and after every hook call of the observers."""
+    running = threading.local()
+
+    def before(name: str, impls: Any, arguments: Any) -> None:
+        running.trace = traced(f"{name} to {', '.join(impl.plugin_name for impl in impls) or 'nobody'}")
+        running.trace.__enter__()
+
+    def after(outcome: Any, name: str, impls: Any, arguments: Any) -> None:
+        running.trace.__exit__(None, None, None)
+
+    return before, after
+
+
+def _cause(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _refuse_other_api(module: object, name: str) -> None:
+    """Refuse a plugin that was written for another major version of the API, or for a later minor one."""
+    wanted = getattr(module, "requires_api", None)
+    if wanted is None:
+        return
+    if not (isinstance(wanted, str) and _VERSION.fullmatch(wanted)):
+        raise PluginError(
+            f'{name}.requires_api is {wanted!r}; write the version of the API, for example "{API_VERSION}"'
+        )
+    (major, minor), (our_major, our_minor) = (tuple(map(int, v.split("."))) for v in (wanted, API_VERSION))
+    if (major, minor) > (our_major, our_minor):
+        raise PluginError(f"{name} needs plugin API {wanted}, this hybridrec has {API_VERSION}: upgrade hybridrec")
+    if major < our_major:
+        raise PluginError(f"{name} was written for plugin API {wanted}, this hybridrec has {API_VERSION}: "
+                          "look for a later version of the plugin")  # fmt: skip
 
 
 def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
@@ -177,7 +263,8 @@ def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plu
         for impl in getattr(manager.hook, hook).get_hookimpls():
             if impl.plugin is not module:
                 continue
-            classes = impl.function()
+            with traced(f"{hook} of {impl.plugin_name}"):
+                classes = impl.function()
             if not isinstance(classes, Iterable) or isinstance(classes, str):
                 raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
             for cls in classes:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from hybridrec.stages.normaliser import Normaliser
 
 PROJECT = "hybridrec"
+API_VERSION = "1.0"
+"""MAJOR.MINOR of everything plugins see. The minor rises when something is added, the major when something
+changes or goes. A plugin module may say `requires_api = "1.0"`: it is loaded by the same major and that
+minor or a later one.
+"""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

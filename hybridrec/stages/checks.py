@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.errors import PluginError
 from hybridrec.stages.component import Candidates
+from hybridrec.stages.pool import Pool
 
 TOLERANCE = 1e-5
 """How far a score, relative to the largest of its row, may lie above the one before it."""
@@ -41,6 +42,25 @@ def check_scores(scores: Floats, ids: Ints) -> None:
     _check_array("scores", scores, np.float32, ids.shape)
     _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
     _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
+
+
+def check_ranked(ranked: Pool, pool: Pool) -> None:
+    """Refuse what breaks the contract of re-rankers, given the pool they were handed.
+
+    Wanted: the same candidates, and where there is a `final`, float32 in the shape of the ids, never
+    infinite, NaN at padding.
+    """
+    if not isinstance(ranked, type(pool)):
+        raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
+    if ranked.ids.shape != pool.ids.shape or not np.array_equal(ranked.ids, pool.ids):
+        raise PluginError("rerank returned other candidates than it was given; it orders them, by `final`, and no more")
+    if ranked.final is None:
+        return
+    _check_array("final", ranked.final, np.float32, pool.ids.shape)
+    _refuse(
+        "final: padding of query {1} has the score {0}, not NaN", ~pool.valid & ~np.isnan(ranked.final), ranked.final
+    )
+    _refuse("final: a candidate of query {1} has the score {0}", np.isinf(ranked.final), ranked.final)
 
 
 def check_state(state: State) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
+from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
@@ -185,6 +186,10 @@ class VectorModel(Generator, Scorer):
     @abstractmethod
     def vectors(self, target: Target) -> Floats:
         """float32 [N, D], one row per id of the target. Biases go into a column of their own."""
+
+    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
+        """Title words and their vectors, float32 [words, D], in the space of queries; None if it reads no words."""
+        return None
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""

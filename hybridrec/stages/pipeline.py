@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -16,9 +16,10 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
-from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec.stages.checks import check_candidates, check_ranked, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Reranker, Scorer
 from hybridrec.stages.pool import Pool, Slate
+from hybridrec.tracing import calling
 
 BLEND = "blend"
 """The rung of a query that the pipeline's own generators served, knowing nothing of it.
@@ -121,10 +122,7 @@ class Pipeline:
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Third stage: the chain of re-rankers; without any, the only column is the final score."""
-        chain = self.rerankers.get(pool.target, ())
-        for reranker in chain:
-            with self._note("re-ranker", reranker.name, reranker):
-                pool = reranker.rerank(queries, pool, n)
+        pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
         if pool.final is not None:
             return pool
         if not pool.ids.shape[1]:  # nobody proposed anything: all is left to the fallback
@@ -132,6 +130,15 @@ class Pipeline:
         if len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
         return pool.ranked(next(iter(pool.columns.values())))
+
+    def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
+        """The pool as this chain of re-rankers leaves it."""
+        for reranker in chain:
+            with self._note("re-ranker", reranker.name, reranker):
+                ranked = reranker.rerank(queries, pool, n)
+                check_ranked(ranked, pool)
+            pool = ranked
+        return pool
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
         """Cut the slate; rows that stay short are filled by the fallback, in its order."""
@@ -181,16 +188,9 @@ class Pipeline:
         memo[key] = found
         return found
 
-    @contextmanager
-    def _note(self, stage: str, label: str, component: Component) -> Iterator[None]:
+    def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
         """Whatever a plugin raises tells where it was raised."""
-        try:
-            yield
-        except Exception as error:
-            error.add_note(
-                f"in pipeline '{self.name}', {stage} '{label}' (component {component.name} {component.version})"
-            )
-            raise
+        return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
 
 
 def cut(pool: Pool, n: int) -> Slate:

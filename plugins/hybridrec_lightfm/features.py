@@ -61,9 +61,11 @@ class UserSpace:
         return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), width))
 
 
-def item_rows(data: Dataset, fields: tuple[ItemField, ...]) -> Sparse:
-    """csr float32 [I, features], weights of 1 in all for each field known."""
-    blocks = [_shares(_item_block(data, field)) for field in fields]
+def item_rows(data: Dataset, fields: tuple[ItemField, ...], *, shares: bool) -> Sparse:
+    """csr float32 [I, features], weights of 1 in all for each field known if `shares`, else as the data has them."""
+    blocks = [_item_block(data, field) for field in fields]
+    if shares:
+        blocks = [_shares(block) for block in blocks]
     return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
 

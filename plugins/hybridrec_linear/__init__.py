@@ -1,4 +1,4 @@
-"""Linear models: EASE, in closed form, and similarity of content."""
+"""Linear models in closed form: EASE."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,6 @@ from hybridrec import Component, hookimpl
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
-    from hybridrec_linear.content import Content
     from hybridrec_linear.ease import Ease
 
-    return [Ease, Content]
+    return [Ease]

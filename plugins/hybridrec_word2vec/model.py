@@ -19,6 +19,7 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
+    Vocabulary,
     pack_words,
     unpack_words,
 )
@@ -160,6 +161,10 @@ class Word2Vec(VectorModel):
     def vectors(self, target: Target) -> Floats:
         """float32 [N, dim]: output vectors, or input vectors of length 1 with `score: cosine`; NaN rows if unseen."""
         return self._candidates[target]
+
+    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
+        """The words of titles and their input vectors."""
+        return (self._space.words, self._vectors[self._space.part("title")]) if "title" in self._fields else None
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, dim]; NaN where nothing in the query has a vector."""

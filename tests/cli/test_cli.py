@@ -83,7 +83,11 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
         (("seed: 3", "sede: 3"), 2, "toy.yaml:2: sede: unknown key: did you mean 'seed'?"),
         (("use: echo", "use: ehco"), 2, "toy.yaml:8: components.noise.use: unknown component 'ehco'"),
         (("use: echo", "use: homeless"), 2, "needs the library 'no_such_library'"),
-        (("use: echo", "use: echo, misbehave: object"), 3, "while fitting components.noise (echo 1) in fold test"),
+        (
+            ("use: echo", "use: echo, misbehave: object"),
+            3,
+            "while fitting components.noise in fold test (final): echo 1",
+        ),
         (("use: echo", "use: echo, misbehave: infinite"), 3, "in pipeline 'hybrid', generator 'noise'"),
         (("use: echo", "use: echo, bytes: 9000000000000"), 2, "would need about 9000.0 GB"),
         (("{reader: toy}", "{reader: toy, items: 1}"), 2, "split masked: none of the 60 users has 2 distinct items"),
@@ -137,9 +141,7 @@ def test_a_plugin_that_fails_shows_its_traceback_and_where(experiment, toyland, 
     )
     assert found.returncode == 1
     assert "toyland.py" in found.stderr
-    assert (
-        "RuntimeError: the echo is gone\nwhile fitting components.noise (echo 1) in fold test (final)" in found.stderr
-    )
+    assert "RuntimeError: the echo is gone\nwhile fitting components.noise in fold test (final): echo 1" in found.stderr
 
 
 def test_compare_two_runs(call, experiment):
@@ -334,3 +336,94 @@ def _command(*arguments):
 
 def _environment(toyland):
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}
+
+
+def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
+    from hybridrec.registry import discovery
+
+    monkeypatch.setattr(discovery, "SLOW", -1.0)
+    status, out, _ = call("plugins", "--block", "toyland")
+    assert status == 0
+    (row,) = [line for line in out.splitlines() if line.startswith("toyland")]
+    assert "blocked" in row
+    assert "echo" not in out
+    assert "plugin 'linear' (hybridrec" in out
+    assert "which every command waits for" in out
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_what_a_blocked_plugin_provides_is_missed(call, experiment, command):
+    status, _, err = call(command, experiment(), "--block", "toyland")
+    assert status == 2
+    assert "unknown reader 'toy'" in err
+    assert "It may belong to a blocked plugin: plugin 'toyland' (toyland 1.5, module toyland)" in err
+
+
+def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
+    package = tmp_path / "shipping"
+    info = tmp_path / "shipping-1.dist-info"
+    for folder in (package, info):
+        folder.mkdir()
+    (package / "__init__.py").write_text(
+        "from hybridrec import hookimpl\n\n\n@hookimpl\ndef hybridrec_fitted(): pass\n"
+    )
+    (package / "tiny.yaml").write_text(
+        "name: tiny\ndata: {reader: setlists, min_items: 25}\nsplit: {use: random}\n"
+        "components: {popularity: {}}\npipelines: {control: {generators: [{from: popularity, k: 20}]}}\n"
+    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shipping\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[hybridrec]\nshipping = shipping\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    status, out, err = call("check", "plugin:shipping/tiny.yaml")
+    assert (status, err) == (0, "")
+    assert "popularity" in out
+    for wrong, message in (
+        ("plugin:shipping/tinny.yaml", "did you mean 'tiny.yaml'"),
+        ("plugin:shipping/../conftest.py", "ships no file"),
+        ("plugin:shiping/tiny.yaml", "did you mean 'shipping'"),
+        ("plugin:shipping", "available are tiny.yaml"),
+    ):
+        status, _, err = call("check", wrong)
+        assert status == 2
+        assert message in err
+
+
+def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
+    status, out, err = call("check-plugin", "popularity")
+    assert (status, err) == (0, "")
+    rows = {line[:30].strip(): line for line in out.splitlines()}
+    assert "passed" in rows["batch and one by one agree"]
+    assert "10,000 queries" in out
+    assert out.splitlines()[-1].startswith("popularity")
+
+
+def test_check_plugin_names_what_failed(call, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "registry/plugins/nan_scores"))
+    status, out, err = call("check-plugin", "nan_scores", "--verbose")
+    assert status == 3
+    assert "checks failed: nan-scores: candidates_are_well_formed" in err
+    (row,) = [row for row in out.splitlines() if row.startswith("candidates_are_well_formed") and ", ten" in row]
+    assert "failed" in row
+    assert "an id of query 0 has the score nan" in row
+
+
+def test_check_plugin_says_what_it_cannot_check(call, toyland):
+    status, out, _ = call("check-plugin", "homeless")
+    assert status == 0
+    assert "not checked: 'homeless' needs no_such_library, not installed here. pip install 'toyland[home]'" in out
+    status, out, _ = call("check-plugin", "table")
+    assert status == 0
+    assert "not checked: 'table' has no default for interactions" in out
+    status, _, err = call("check-plugin", "nobody")
+    assert status == 2
+    assert "nothing in one is called 'nobody'" in err
+
+
+def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):
+    status, out, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
+    assert (status, err) == (0, "")
+    assert (tmp_path / "hybridrec-mood" / "pyproject.toml").is_file()
+    assert "pip install -e" in out.splitlines()[-1]
+    status, _, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
+    assert status == 2
+    assert "nothing was written" in err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridrec import DataError, Query, QueryBatch, Vocabulary
-from hybridrec.data.queries import encode
+from hybridrec.data.encoding import encode
 from hybridrec.testing import toy_dataset, toy_queries
 
 DATA = toy_dataset(users=6, items=9, tags=4)

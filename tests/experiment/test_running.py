@@ -99,6 +99,21 @@ def test_a_fit_is_done_again_only_for_what_decides_it(experiment, replacement, l
     assert {fit.label for fit in second.fits if not fit.cached} == labels
 
 
+def test_the_seed_decides_where_the_data_is_the_same(experiment):
+    split = ("{use: masked, test: 0.3}", "{use: leave-one-out}")
+    first = hybridrec.run(experiment(split)).report
+    second = hybridrec.run(experiment(split, ("seed: 3", "seed: 4"))).report
+    assert changed(first, second) == {fit.label for fit in first.fits}
+
+
+def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
+    whole = hybridrec.run(experiment()).report
+    monkeypatch.setattr("hybridrec.experiment.asking.BLOCK_ROWS", (4, 4))
+    parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
+    assert parts.pipelines == whole.pipelines
+    assert parts.comparison == whole.comparison
+
+
 def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
     first = hybridrec.run(experiment()).report
     echo = sys.modules["toyland"].Echo
@@ -190,7 +205,9 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
     path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: raise}"))
     with pytest.raises(RuntimeError, match="the echo is gone") as info:
         hybridrec.run(path)
-    assert info.value.__notes__ == ["while fitting components.noise (echo 1) in fold test (final)"]
+    assert info.value.__notes__ == [
+        "while fitting components.noise in fold test (final): echo 1, plugin 'toyland' (toyland 1.5)"
+    ]
     report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
     assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
 
@@ -198,11 +215,15 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
 @pytest.mark.parametrize(
     ("misbehave", "message", "note"),
     [
-        ("object", "state: 'oops' is an array of Python objects", "while fitting components.noise (echo 1)"),
+        (
+            "object",
+            "state: 'oops' is an array of Python objects",
+            "while fitting components.noise in fold test (final): echo 1",
+        ),
         (
             "infinite",
             "an id of query 0 has the score inf",
-            "in pipeline 'hybrid', generator 'noise' (component echo 1)",
+            "in pipeline 'hybrid', generator 'noise': echo 1, plugin 'toyland' (toyland 1.5)",
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError, Query, StoreError
-from hybridrec.data.queries import encode
+from hybridrec.data.encoding import encode
 from hybridrec.experiment.neighbours import find, similar
 from hybridrec.experiment.store import Store
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import hybridrec_content
 from hybridrec import DataError, Features
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
-from hybridrec_linear.content import Content, ContentOptions
+from hybridrec_content.content import Content, ContentOptions
 
 RNG = np.random.default_rng(0)
 
@@ -23,6 +24,11 @@ class TestContentWithQueryTagsContract(ComponentContract):
     component = Content
     configs = [{"query_tags": 1}]
     learns_the_checkerboard = ("items", "tags")
+
+
+def test_what_the_package_offers():
+    offered = [component.name for component in hybridrec_content.hybridrec_components()]
+    assert offered == ["content", "content-popularity", "content-transfer"]
 
 
 def unit(rows):
@@ -58,6 +64,18 @@ def test_items_without_content_get_no_opinion():
     silent = np.isnan(model.scores(colour_queries(data, "items"), "items"))
     assert np.flatnonzero(silent.all(axis=0)).tolist() == [4]
     assert silent.sum() == 2
+
+
+def test_words_of_few_items_connect_nothing():
+    data = toy_dataset()
+    data = replace(data, item_text=("alone", *data.item_text[1:]))
+    scores = [
+        Content(ContentOptions(features=0, tags=0, min_items=n))
+        .fit(data, RNG)
+        .scores(colour_queries(data, "items"), "items")
+        for n in (1, 2)
+    ]
+    assert [bool(np.isnan(found[:, 0]).any()) for found in scores] == [False, True]
 
 
 def test_query_tags_count_beside_the_history():

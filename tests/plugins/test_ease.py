@@ -35,7 +35,7 @@ class TestEaseOfTagsAndTitlesContract(ComponentContract):
 
 
 def test_what_the_package_offers():
-    assert [component.name for component in hybridrec_linear.hybridrec_components()] == ["ease", "content"]
+    assert [component.name for component in hybridrec_linear.hybridrec_components()] == ["ease"]
 
 
 def rows_of(n_rows, n_columns):

@@ -31,7 +31,7 @@ class TestLightFM(ComponentContract):
         {"dim": 8, "epochs": 40},
         {"dim": 8, "epochs": 40, "user_fields": ["items", "tags"], "item_fields": ["item"], "loss": "bpr"},
         {"dim": 8, "user_fields": ["title", "items"], "loss": "logistic", "epochs": 60},
-        {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "epochs": 40},
+        {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "share_weight": False, "epochs": 40},
         {
             "dim": 8,
             "epochs": 10,
@@ -96,7 +96,16 @@ def test_features_of_a_field_share_a_weight_of_one():
     tags, words = rows[:, : len(data.tags)].sum(axis=1), rows[:, len(data.tags) :].sum(axis=1)
     np.testing.assert_allclose(tags, np.diff(data.user_tags.indptr) > 0, atol=1e-6)
     np.testing.assert_allclose(words, [bool(title) for title in data.titles], atol=1e-6)
-    assert item_rows(data, ("item",)).toarray().tolist() == np.eye(len(data.items)).tolist()
+    assert item_rows(data, ("item",), shares=True).toarray().tolist() == np.eye(len(data.items)).tolist()
+    assert set(item_rows(data, ("features",), shares=True).sum(axis=1).ravel().tolist()[0]) == {1.0}
+
+
+def test_features_of_items_count_in_full_if_asked():
+    data = toy_dataset()
+    rows = item_rows(data, ("features", "tags"), shares=False)
+    np.testing.assert_array_equal(
+        rows.toarray(), np.hstack([m.toarray() for m in (data.item_features.matrix, data.item_tags)])
+    )
 
 
 def test_training_users_are_not_described_by_the_items_they_are_trained_on():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridrec import Query
-from hybridrec.data.queries import encode
+from hybridrec.data.encoding import encode
 from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec_neighbours.users import UserKNN, UserKNNOptions
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import FIELDS, Exclude, Query, Ragged
+from hybridrec import FIELDS, Exclude, Query, Ragged, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.model import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
@@ -107,3 +107,18 @@ def test_result_does_not_depend_on_the_hash_seed():
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
+
+
+def test_words_live_in_the_space_of_queries():
+    data = toy_dataset()
+    model = Word2Vec(Word2Vec.Config(dim=8, epochs=2)).fit(data, np.random.default_rng(0))
+    found = model.word_vectors()
+    assert found is not None
+    words, vectors = found
+    assert vectors.shape == (len(words), 8)
+    query = data.queries(np.zeros(1, np.int32))
+    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), tags=query.tags * 0)
+    alone.tags.eliminate_zeros()
+    mine = words.encode(tokens(query.text[0]))
+    np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
+    assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None

@@ -1,10 +1,14 @@
 """Broken plugins are told apart, do no harm to the others, and are raised when they are asked for."""
 
+import importlib
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from hybridrec import ConfigError, PluginError, hookimpl, run
+from hybridrec.registry import discovery
 from hybridrec.registry.discovery import Registry
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -20,6 +24,13 @@ BROKEN = {
     "wrong_kind": "hybridrec_readers returned Nothing, which belongs into hybridrec_components",
     "abstract": "Nothing does not implement candidates",
     "nameless": "Nothing has no `name`",
+    "old_api": "old_api_plugin was written for plugin API 0.9, this hybridrec has 1.0: look for a later version",
+    "new_api": "new_api_plugin needs plugin API 1.99, this hybridrec has 1.0: upgrade hybridrec",
+}
+MISBEHAVING = {
+    "nan_scores": "candidates: an id of query 0 has the score nan",
+    "wrong_dtype": "candidates: scores must be float32, not float64",
+    "ids_out_of_range": "candidates: id 40 of query 0 is not in the vocabulary of 40",
 }
 
 
@@ -41,7 +52,14 @@ def provider(registry, distribution):
 
 
 def test_every_fake_distribution_is_tested():
-    assert {folder.name for folder in PLUGINS.iterdir()} == {*BROKEN, "good", "clash"}
+    assert {folder.name for folder in PLUGINS.iterdir()} == {
+        *BROKEN,
+        *MISBEHAVING,
+        "good",
+        "clash",
+        "slow_import",
+        "bad_final",
+    }
 
 
 def test_a_good_plugin_is_found_with_version_and_origin_even_where_its_entry_point_has_a_taken_name(install):
@@ -67,11 +85,110 @@ def test_a_broken_plugin_is_remembered_with_its_cause(install, case):
 
 
 def test_all_at_once_do_no_harm_to_an_experiment_that_needs_none_of_them(install, experiment):
-    broken = install(*BROKEN, "good", "clash").broken
+    broken = install(*BROKEN, *MISBEHAVING, "good", "clash", "slow_import", "bad_final").broken
     assert {p.distribution.replace("-", "_") for p in broken} >= {*BROKEN}
     report = run(experiment(("  ease: {l2: 5}\n", "  als: {factors: 4}\n"), ("ease", "als"))).report
     assert report.pipelines.keys() == {"control", "hybrid"}
     assert report.environment.packages["good"] == "1.2"
+
+
+@pytest.mark.parametrize("case", MISBEHAVING)
+def test_what_a_generator_may_not_return_is_reported_with_plugin_version_and_pipeline(install, experiment, case):
+    name = case.replace("_", "-")
+    install(case)
+    config = experiment(
+        ("noise: {use: echo}", f"noise: {{use: {name}}}"),
+        ("targets: {items: 10, tags: 5}", "targets: {items: 10}"),
+        (", tags/ndcg@5", ""),
+    )
+    with pytest.raises(PluginError, match=re.escape(MISBEHAVING[case])) as info:
+        run(config)
+    (note,) = info.value.__notes__
+    assert re.fullmatch(rf"in pipeline 'hybrid', generator 'noise': {name} 1, plugin '{case}' \({name} 1\.\d\)", note)
+
+
+def test_what_a_reranker_may_not_return_is_reported_too(install, experiment):
+    install("bad_final")
+    with pytest.raises(PluginError, match="other candidates than it was given") as info:
+        run(experiment(("{use: weighted, weights: {ease: 1, pop: 0.2}}", "{use: bad-final}")))
+    (note,) = info.value.__notes__
+    assert note == "in pipeline 'hybrid', re-ranker 'bad-final': bad-final 1, plugin 'bad_final' (bad-final 1.7)"
+
+
+def test_slow_imports_are_noticed(install, monkeypatch):
+    monkeypatch.delitem(sys.modules, "slow_import_plugin", raising=False)
+    monkeypatch.setattr(discovery, "SLOW", 0.04)
+    assert "slow-import" in [slow.distribution for slow in install("slow_import").slow]
+
+
+@pytest.mark.parametrize("wanted", ["1.0", None])
+def test_the_api_a_plugin_was_written_for_is_accepted(install, monkeypatch, wanted):
+    good = importlib.import_module("good_plugin") if install("good") else None
+    monkeypatch.setattr(good, "requires_api", wanted, raising=False)
+    assert Registry().component("nothing")
+
+
+def test_an_api_version_is_text(install, monkeypatch):
+    install("good")
+    monkeypatch.setattr(importlib.import_module("good_plugin"), "requires_api", 1, raising=False)
+    assert "write the version of the API" in str(provider(Registry(), "good").error)
+
+
+@pytest.mark.parametrize("name", ["import_error", "import-error"])
+def test_a_blocked_plugin_is_not_even_imported(install, name):
+    install("import_error")
+    registry = Registry(block=[name])
+    found = provider(registry, "import_error")
+    assert (found.blocked, found.error) == (True, None)
+    with pytest.raises(ConfigError, match="It may belong to a blocked plugin: plugin 'import_error'"):
+        registry.component("half")
+    with pytest.raises(ConfigError, match="is blocked"):
+        registry.provider("import_error")
+
+
+def test_blocking_ends_a_clash(install):
+    install("clash")
+    assert Registry(block=["clash"]).component("ease").name == "ease"
+
+
+def test_an_unknown_plugin_cannot_be_blocked():
+    with pytest.raises(ConfigError, match="no plugin to block is called 'linaer': did you mean 'linear'"):
+        Registry(block=["linaer"])
+
+
+def test_a_plugin_is_found_by_name_and_by_distribution(install):
+    registry = install("import_error", "good", "slow_import")
+    assert registry.provider("slow_import") is registry.provider("slow-import")
+    with pytest.raises(PluginError, match="half of me is missing"):
+        registry.provider("import_error")
+    with pytest.raises(ConfigError, match="several plugins are called 'tags'"):
+        registry.provider("tags")
+    with pytest.raises(ConfigError, match="no plugin is called 'gooood'"):
+        registry.provider("gooood")
+
+
+def test_the_trace_shows_hooks_and_components_with_times(experiment, monkeypatch, capsys):
+    monkeypatch.setenv("HYBRIDREC_TRACE", "1")
+    run(experiment())
+    lines = capsys.readouterr().err.splitlines()
+    assert all(re.match(r"\[trace\] +\d+\.\d\d ms  ", line) for line in lines)
+    told = "\n".join(lines)
+    for what in (
+        "loading plugin 'toyland' (toyland 1.5, module toyland)",
+        "hybridrec_components of toyland",
+        "while reading the data: toy 1",
+        "while splitting the data: masked 1",
+        "while fitting components.noise in fold test (final): echo 1",
+        "in pipeline 'hybrid', generator 'noise': echo 1",
+        "in pipeline 'hybrid', re-ranker 'weighted': weighted 1",
+        "while measuring ndcg@5 in fold test: ndcg 1",
+        "hybridrec_fitted to toyland",
+        "hybridrec_run_finished to toyland",
+    ):
+        assert what in told
+    monkeypatch.setenv("HYBRIDREC_TRACE", "0")
+    Registry()
+    assert capsys.readouterr().err == ""
 
 
 def test_the_cause_is_raised_where_an_unknown_name_may_be_a_broken_plugins(install):

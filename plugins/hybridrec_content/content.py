@@ -15,13 +15,12 @@ from hybridrec import (
     Floats,
     Options,
     QueryBatch,
-    Sparse,
     State,
     Target,
-    bag_of_words,
     pack_csr,
     unpack_csr,
 )
+from hybridrec_content.blocks import Kind, block, cosines, inverse_frequency, times, unit
 
 
 class ContentOptions(Options):
@@ -74,18 +73,17 @@ class Content(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Weigh the content of all items; raises DataError where there is none of the kinds asked for."""
-        shares = self.config
-        tags, words = data.item_tags.log1p(), bag_of_words(data.item_text)[1].log1p()
-        self._tag_idf = self._idf(tags)
-        # Tags stand first: there the tags of queries find them.
-        blocks = [_unit(_times(tags, self._tag_idf)) * shares.tags**0.5]
-        blocks.append(_unit(_times(words, self._idf(words))) * shares.text**0.5)
-        if data.item_features is not None:
-            features = data.item_features.matrix
-            blocks.append(_unit(_times(features, self._idf(features))) * shares.features**0.5)
-        if data.item_vectors is not None and shares.vectors:
-            blocks.append(_unit(csr_matrix(data.item_vectors)) * shares.vectors**0.5)
-        self._items = _unit(hstack(blocks, format="csr", dtype=np.float32))
+        idf, min_items = self.config.idf, self.config.min_items
+        self._tag_idf = inverse_frequency(block(data, "tags"), idf, min_items)
+        # Tags stand first, whatever their share: there the tags of queries find them.
+        blocks = [cosines(data, "tags", idf, min_items) * self.config.tags**0.5]
+        others: dict[Kind, float] = {
+            "text": self.config.text,
+            "features": self.config.features,
+            "vectors": self.config.vectors,
+        }
+        blocks += [cosines(data, kind, idf, min_items) * share**0.5 for kind, share in others.items() if share]
+        self._items = unit(hstack(blocks, format="csr", dtype=np.float32))
         if not self._items.nnz:
             raise DataError("content: the items have nothing of what it should compare (features, tags, text, vectors)")
         return self
@@ -94,9 +92,9 @@ class Content(DenseModel):
         """Cosines; NaN for queries without a profile and for items without content."""
         profiles = queries.history.matrix(binary=True) @ self._items
         if self.config.query_tags:
-            asked = _unit(_times(queries.tags.sign(), self._tag_idf)) * np.float32(self.config.query_tags)
+            asked = unit(times(queries.tags.sign(), self._tag_idf)) * np.float32(self.config.query_tags)
             profiles += csr_matrix((asked.data, asked.indices, asked.indptr), shape=profiles.shape)
-        result: Floats = (_unit(profiles) @ self._items.T).toarray()
+        result: Floats = (unit(profiles) @ self._items.T).toarray()
         result[np.diff(profiles.indptr) == 0] = np.nan
         result[:, np.diff(self._items.indptr) == 0] = np.nan
         return result
@@ -109,23 +107,3 @@ class Content(DenseModel):
         """From `state`."""
         self._items, self._tag_idf = unpack_csr(state, "items"), state["tag_idf"]
         return self
-
-    def _idf(self, matrix: Sparse) -> Floats:
-        """The weight of each column of csr [I, D], n of whose I entries are set; 0 where n is below `min_items`."""
-        count = matrix.getnnz(axis=0)
-        idf = np.log(max(matrix.shape[0], 1) / np.maximum(count, 1)) ** self.config.idf
-        return np.where(count >= self.config.min_items, idf, 0).astype(np.float32)
-
-
-def _times(matrix: Sparse, columns: Floats) -> Sparse:
-    """Each column times its weight."""
-    return csr_matrix((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
-def _unit(matrix: Sparse) -> Sparse:
-    """Rows of length 1, without the zeros it may have stored; empty rows stay empty."""
-    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    values = matrix.data / np.repeat(np.where(length > 0, length, 1), np.diff(matrix.indptr))
-    result = csr_matrix((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape, dtype=np.float32)
-    result.eliminate_zeros()
-    return result

@@ -10,7 +10,8 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import Bools, Field, Ints, Sparse
 from hybridrec.data.dataset import Dataset, Features, empty_csr
-from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
 

@@ -1,50 +1,33 @@
-"""The contract suite: inherit it, and a component's whole test class is three lines.
-
-    class TestMine(ComponentContract):
-        component = Mine
-        configs = [{}, {"factors": 8}]
-
-Needs pytest. The toy dataset is a checkerboard (even users like even items, odd users odd ones), so
-what a component ought to recommend is known.
-"""
+"""The contract of generators and scorers."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
-import pytest
-from numpy.typing import NDArray
 
-from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Ints, State, Target
-from hybridrec.data.queries import Query, QueryBatch, encode
+from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Ints, Target
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer
-from hybridrec.toys import colour_queries as colour_queries
-from hybridrec.toys import csr_of
-from hybridrec.toys import edge_datasets as edge_datasets
-from hybridrec.toys import toy_dataset as toy_dataset
-from hybridrec.toys import toy_queries as toy_queries
-
-_toy = lru_cache(toy_dataset)
+from hybridrec.testing.comparing import identical, through_a_file, toy
+from hybridrec.testing.contract import Contract
+from hybridrec.testing.toys import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
 
 
 @lru_cache(maxsize=64)
 def _fitted(component: type[Component], options: str) -> Component:
     """One fit for all checks of a class and configuration."""
-    return _make(component, json.loads(options)).fit(_toy(), np.random.default_rng(0))
+    return component(component.Config.model_validate(json.loads(options))).fit(toy(), np.random.default_rng(0))
 
 
-def _make(component: type[Component], options: Mapping[str, Any]) -> Component:
-    return component(component.Config.model_validate(options))
-
-
-class ComponentContract:
+class ComponentContract(Contract):
     """What every generator and scorer owes the engine, one named check each.
 
     component: the class under test
@@ -53,68 +36,64 @@ class ComponentContract:
         apart, when a query knows nothing else
     """
 
+    role = "component"
     component: ClassVar[type[Component]]
-    configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     learns_the_checkerboard: ClassVar[tuple[Field, ...]] = ()
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every check once for each of `configs`."""
-        if "options" in metafunc.fixturenames:
-            names = [json.dumps(dict(options)) for options in self.configs]
-            metafunc.parametrize("options", self.configs, ids=names)
+    @classmethod
+    def parameters(cls) -> dict[str, dict[str, Any]]:
+        """Options, lengths of lists, and the datasets in which something is missing."""
+        lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
+        return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edge_datasets())}}
 
-    @pytest.fixture
     def model(self, options: Mapping[str, Any]) -> Component:
         """The component, fitted on the toy dataset; shared by all checks."""
         return _fitted(self.component, json.dumps(dict(options)))
 
-    @pytest.fixture
     def queries(self) -> QueryBatch:
         """A batch with all kinds of queries."""
-        return toy_queries(_toy())
+        return toy_queries(toy())
 
-    def test_config_fields_are_documented(self) -> None:
-        """Every option has a description: the reference pages are made of them."""
-        bare = [name for name, field in self.component.Config.model_fields.items() if not field.description]
-        assert not bare, f"{self.component.Config.__qualname__}: no docstring below {', '.join(bare)}"
-
-    def test_declares_what_it_serves(self, model: Component) -> None:
-        """`name`, `version`, `targets`, `needs` and `memory` are what the engine expects, and there is a stage."""
+    def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
+        """`targets`, `needs` and `memory` are what the engine expects, and there is a stage."""
+        model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
-        assert model.name, "has no name"
-        assert isinstance(model.version, str), "the version is not text"
         assert model.targets, "has no target"
         assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not of {TARGETS}"
         assert set(model.needs) <= set(FIELDS), f"needs {model.needs} are not of {FIELDS}"
-        assert model.memory(_toy()) >= 0, "a negative number of bytes"
+        assert model.memory(toy()) >= 0, "a negative number of bytes"
 
-    @pytest.mark.parametrize("k", [1, 10, 100], ids=["best", "ten", "more than the catalogue"])
-    def test_candidates_are_well_formed(self, model: Component, queries: QueryBatch, k: int) -> None:
+    def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
         """Right types and shapes, ids of the vocabulary, none twice, NaN exactly at padding, best first, any k."""
+        model, queries = self.model(options), self.queries()
         for target in _generated(model):
             _candidates(model, queries, target, k)
 
-    def test_scores_are_well_formed(self, model: Component, queries: QueryBatch) -> None:
+    def test_scores_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """float32 in the shape of the ids, NaN at padding, never infinite."""
+        model, queries = self.model(options), self.queries()
         for target in _scored(model):
             _score(model, queries, _some_ids(queries, target), target)
 
-    def test_scores_agree_with_candidates(self, model: Component, queries: QueryBatch) -> None:
+    def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
         """A generator that also scores gives its own candidates the same scores (to 1e-4 of the largest)."""
+        model, queries = self.model(options), self.queries()
         for target in set(_generated(model)) & set(_scored(model)):
             found = _candidates(model, queries, target, 10)
             _assert_close(_score(model, queries, found.ids, target), found.scores, 1e-4, target)
 
-    def test_score_of_a_pair_does_not_depend_on_the_others(self, model: Component, queries: QueryBatch) -> None:
+    def test_score_of_a_pair_does_not_depend_on_the_others(self, options: Mapping[str, Any]) -> None:
         """The same ids in another order, and fewer of them, get the same scores."""
+        model, queries = self.model(options), self.queries()
         for target in _scored(model):
             ids = _some_ids(queries, target)
             scores = _score(model, queries, ids, target)
             alone = _score(model, queries, ids[:, ::-3], target)
             _assert_close(alone, scores[:, ::-3], 1e-5, target)
 
-    def test_batch_and_one_by_one_agree(self, model: Component, queries: QueryBatch) -> None:
+    def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
         """A query's result does not depend on the queries beside it; ids may differ where scores tie within 1e-5."""
+        model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
         for target in _generated(model):
             batch = _candidates(model, queries, target, 10)
@@ -128,32 +107,46 @@ class ComponentContract:
             rows = [_score(model, query, ids[row : row + 1], target) for row, query in enumerate(single)]
             _assert_close(np.concatenate(rows), _score(model, queries, ids, target), 1e-5, target)
 
-    def test_same_seed_same_result(self, model: Component, options: Mapping[str, Any]) -> None:
+    def test_threads_do_not_meet(self, options: Mapping[str, Any]) -> None:
+        """Asked from several threads at once, it answers as if it were asked by one."""
+        model, queries = self.model(options), self.queries()
+        for target in _generated(model):
+            alone = _candidates(model, queries, target, 10)
+            with ThreadPoolExecutor(4) as pool:
+                several = list(pool.map(lambda _, t=target: _candidates(model, queries, t, 10), range(8)))
+            for found in several:
+                assert np.array_equal(found.ids, alone.ids), f"{target}: other candidates from several threads at once"
+
+    def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Fitting again with the same data and seed learns exactly the same."""
-        again = _make(self.component, options).fit(_toy(), np.random.default_rng(0)).state()
+        model = self.model(options)
+        again = self.component(self.options(options)).fit(toy(), np.random.default_rng(0)).state()
         state = model.state()
         assert again.keys() == state.keys(), "other names in the state"
         for name, array in state.items():
-            assert _identical(array, again[name]), f"state {name!r} differs between two fits with one seed"
+            assert identical(array, again[name]), f"state {name!r} differs between two fits with one seed"
 
-    def test_empty_batch(self, model: Component, queries: QueryBatch) -> None:
+    def test_empty_batch(self, options: Mapping[str, Any]) -> None:
         """No queries, no rows."""
+        model, queries = self.model(options), self.queries()
         nobody = queries.take(slice(0, 0))
         for target in _generated(model):
             _candidates(model, nobody, target, 5)
         for target in _scored(model):
             _score(model, nobody, np.empty((0, 5), np.int32), target)
 
-    def test_unknown_ids_are_as_no_ids(self, model: Component) -> None:
+    def test_unknown_ids_are_as_no_ids(self, options: Mapping[str, Any]) -> None:
         """A query of unknown ids gets what a query gets of which nothing is known."""
+        model = self.model(options)
         unknown = Query(user="nobody", items=["no such item"], tags=["no such tag"])
-        both = encode([Query(), unknown], _toy())
+        both = encode([Query(), unknown], toy())
         for target in _generated(model):
             ids = _candidates(model, both, target, 10).ids
             assert np.array_equal(ids[0], ids[1]), f"{target}: {ids[1]} for unknown ids, {ids[0]} for nothing"
 
-    def test_serves_what_it_says(self, model: Component, queries: QueryBatch) -> None:
+    def test_serves_what_it_says(self, options: Mapping[str, Any]) -> None:
         """No opinion on queries with none of the fields it `needs`; a component without needs serves every query."""
+        model, queries = self.model(options), self.queries()
         if not model.needs:
             for target in _generated(model):
                 silent = (_candidates(model, queries, target, 1).ids == PADDING).any()
@@ -168,8 +161,9 @@ class ComponentContract:
             scores = _score(model, others, _some_ids(others, target), target)
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
-    def test_exclude_is_honoured(self, model: Component, queries: QueryBatch) -> None:
+    def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
         """Excluded ids are not proposed, the next best take their places, and nothing else changes."""
+        model, queries = self.model(options), self.queries()
         for target in _generated(model):
             n = _size(target)
             everything = _candidates(model, queries, target, n)
@@ -183,36 +177,39 @@ class ComponentContract:
                 assert not banned.any(), f"{target}: proposes id {np.argwhere(banned)[0, 1]}, which is excluded"
                 _assert_close(found, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
 
-    def test_everything_excluded(self, model: Component, queries: QueryBatch) -> None:
+    def test_everything_excluded(self, options: Mapping[str, Any]) -> None:
         """Where all ids are excluded there is nothing to propose."""
+        model, queries = self.model(options), self.queries()
         for target in _generated(model):
             found = _candidates(model, queries, target, 5, Exclude(ids=np.ones(_size(target), bool)))
             assert (found.ids == PADDING).all(), f"{target}: proposes {found.ids.max()} though every id is excluded"
 
-    def test_state_survives_a_file(self, model: Component, options: Mapping[str, Any], queries: QueryBatch) -> None:
+    def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """State is arrays without objects; a fresh instance restored from a file gives identical results."""
+        model, queries = self.model(options), self.queries()
         state = model.state()
         for name, array in state.items():
             assert isinstance(array, np.ndarray), f"state {name!r} is {type(array).__name__}, not an array"
             assert not array.dtype.hasobject, f"state {name!r} holds Python objects"
-        other = _make(self.component, options).restore(_through_a_file(state))
+        other = self.component(self.options(options)).restore(through_a_file(state))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)
         for target in _generated(model):
             mine, restored = (_candidates(m, queries, target, 10) for m in (model, other))
-            assert _identical(mine.ids, restored.ids), f"{target}: other candidates after restore"
-            assert _identical(mine.scores, restored.scores), f"{target}: other scores of candidates after restore"
+            assert identical(mine.ids, restored.ids), f"{target}: other candidates after restore"
+            assert identical(mine.scores, restored.scores), f"{target}: other scores of candidates after restore"
         for target in _scored(model):
             ids = _some_ids(queries, target)
             mine_, restored_ = (_score(m, queries, ids, target) for m in (model, other))
-            assert _identical(mine_, restored_), f"{target}: other scores after restore"
+            assert identical(mine_, restored_), f"{target}: other scores after restore"
 
-    def test_does_not_write_to_its_input(self, options: Mapping[str, Any], queries: QueryBatch) -> None:
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """The dataset, the queries, the ids and the exclusions are the same after use."""
+        queries = self.queries()
         data = toy_dataset()
         exclude = Exclude(rows=csr_of(np.eye(len(queries), _size("items"), dtype=bool)), ids=np.arange(40) == 1)
         ids = _some_ids(queries, "items")
         before = data.fingerprint, _bytes(queries, exclude, ids)
-        model = _make(self.component, options).fit(data, np.random.default_rng(0))
+        model = self.component(self.options(options)).fit(data, np.random.default_rng(0))
         if isinstance(model, Generator) and "items" in model.targets:
             model.candidates(queries, 5, "items", exclude)
         if isinstance(model, Scorer) and "items" in model.targets:
@@ -220,8 +217,9 @@ class ComponentContract:
         assert data.fingerprint == before[0], "the dataset was changed by fitting"
         assert _bytes(queries, exclude, ids) == before[1], "queries, ids or exclusions were changed by scoring"
 
-    def test_wide_ids_are_refused_or_served(self, model: Component, queries: QueryBatch) -> None:
+    def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
         """ids of int64 raise, or give the very same float32 scores; they never give another type."""
+        model, queries = self.model(options), self.queries()
         for target in _scored(model):
             assert isinstance(model, Scorer)
             ids = _some_ids(queries, target)
@@ -230,15 +228,14 @@ class ComponentContract:
             except (TypeError, ValueError, HybridrecError):
                 continue
             check_scores(wide, ids)
-            assert _identical(wide, _score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
+            assert identical(wide, _score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
 
-    @pytest.mark.parametrize("edge", sorted(edge_datasets()))
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
         """Data in which something is missing is fitted and served, or refused with a message that says why."""
         data = edge_datasets()[edge]
         queries = toy_queries(data)
         try:
-            model = _make(self.component, options).fit(data, np.random.default_rng(0))
+            model = self.component(self.options(options)).fit(data, np.random.default_rng(0))
         except HybridrecError as error:
             refusal = str(error)
             assert len(refusal.split()) >= 4, f"the message is too short to help: {refusal}"
@@ -252,12 +249,13 @@ class ComponentContract:
                 ids = np.tile(np.arange(n, dtype=np.int32), (len(queries), 1))
                 check_scores(model.score(queries, ids, target), ids)
 
-    def test_learns_the_checkerboard(self, model: Component) -> None:
+    def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """What it recommends from one field alone is mostly of the colour of the query (optional, see the class)."""
+        model = self.model(options)
         for field in self.learns_the_checkerboard:
             if model.needs and field not in model.needs:
                 continue  # this configuration does not read it
-            queries = colour_queries(_toy(), field)
+            queries = colour_queries(toy(), field)
             for target in _generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()
                 found = _candidates(model, queries, target, 5, exclude).ids
@@ -276,7 +274,7 @@ def _scored(model: Component) -> Iterator[Target]:
 
 
 def _size(target: Target) -> int:
-    return len(_toy().items if target == "items" else _toy().tags)
+    return len(toy().items if target == "items" else toy().tags)
 
 
 def _some_ids(queries: QueryBatch, target: Target) -> Ints:
@@ -328,18 +326,6 @@ def _tied(scores: Floats) -> Bools:
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
-
-
-def _identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
-def _through_a_file(state: State) -> State:
-    file = io.BytesIO()
-    np.savez(file, **cast(dict[str, Any], state))
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as loaded:
-        return dict(loaded)
 
 
 def _bytes(queries: QueryBatch, exclude: Exclude, ids: Ints) -> list[bytes]:

@@ -1,0 +1,62 @@
+"""`markov`: what usually comes next."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from hybridrec import Dataset, DenseModel, Floats, Options, QueryBatch, State, Target, pack_csr, unpack_csr
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+
+class MarkovOptions(Options):
+    """Options of `markov`."""
+
+    smoothing: float = Field(5.0, gt=0)
+    """As how many more transitions from each item the overall shares count."""
+
+
+class Markov(DenseModel):
+    """First-order Markov chain: the score of item i after the query's last item l is
+
+        P(i | l) = (n(l, i) + a p(i)) / (n(l) + a)
+
+    n counts how often i directly follows l in the training histories, p is the share of i among all
+    followers, a the `smoothing`. Of a query only the last item counts.
+    """
+
+    name = "markov"
+    targets = ("items",)
+    needs = frozenset({"items"})
+    folds_in = True
+    Config = MarkovOptions
+    config: MarkovOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Count the transitions within each history."""
+        history, n = data.interactions, len(data.items)
+        within = history.rows[1:] == history.rows[:-1]
+        before, after = history.ids[:-1][within], history.ids[1:][within]
+        self._follows = csr_matrix((np.ones(len(before), np.float32), (before, after)), shape=(n, n))
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN where no item of the query is known."""
+        after = np.asarray(self._follows.sum(axis=1)).ravel()
+        overall = np.asarray(self._follows.sum(axis=0)).ravel() / max(after.sum(), 1)
+        scores = np.full((len(queries), len(overall)), np.nan, np.float32)
+        asked = np.flatnonzero(queries.knows("items"))
+        last = queries.history.take(asked).last(1).ids
+        a = self.config.smoothing
+        scores[asked] = (self._follows[last].toarray() + a * overall) / (after[last] + a)[:, None]
+        return scores
+
+    def state(self) -> State:
+        """The counts."""
+        return pack_csr(self._follows, "follows")
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._follows = unpack_csr(state, "follows")
+        return self

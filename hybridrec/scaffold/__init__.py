@@ -1,0 +1,107 @@
+"""A new plugin: a small, complete, installable distribution from templates.
+
+`templates/common` holds what all kinds share; a file of the same path under `templates/KIND` takes its
+place. PACKAGE in a path is the name of the package, `string.Template` fills in the rest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from hybridrec import __version__
+from hybridrec.errors import ConfigError
+from hybridrec.registry.discovery import KINDS as OFFERED
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.hookspecs import API_VERSION
+
+TEMPLATES = Path(__file__).parent / "templates"
+LONGEST = 30
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sets one kind of plugin apart: the hook, its base class, its contract and the attribute of that."""
+
+    hook: str = ""
+    base: str = ""
+    contract: str = ""
+    role: str = ""
+
+
+KINDS = {
+    "generator": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
+    "scorer": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
+    "reranker": Kind("hybridrec_components", "Component", "RerankerContract", "reranker"),
+    "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader"),
+    "splitter": Kind("hybridrec_splitters", "Splitter", "SplitterContract", "splitter"),
+    "metric": Kind("hybridrec_metrics", "Metric", "MetricContract", "metric"),
+    "observer": Kind(),
+}
+
+
+def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
+    """Write the distribution `hybridrec-NAME` into a new folder below `parent`, and give that folder.
+
+    Raises ConfigError if the name is not fit, something installed has it, or the folder exists.
+    """
+    name = name.removeprefix("hybridrec-")
+    package = f"hybridrec_{name.replace('-', '_')}"
+    _refuse_unfit(name)
+    _refuse_taken(name, package, registry)
+    folder = parent / f"hybridrec-{name}"
+    if folder.exists():
+        raise ConfigError(f"{folder} exists; nothing was written. Give another name, or another folder with --path")
+    words = {
+        "name": name,
+        "distribution": folder.name,
+        "package": package,
+        "kind": kind,
+        "Class": "".join(word.capitalize() for word in (*name.split("-"), kind)),
+        "version": __version__,
+        "api": API_VERSION,
+        "hook": KINDS[kind].hook,
+        "base": KINDS[kind].base,
+        "contract": KINDS[kind].contract,
+        "role": KINDS[kind].role,
+    }
+    for path, text in _templates(kind):
+        target = folder / path.replace("PACKAGE", package)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(Template(text).substitute(words), encoding="utf-8")
+    return folder
+
+
+def _templates(kind: str) -> Iterator[tuple[str, str]]:
+    """Path and text of every template of a kind."""
+    found: dict[str, Path] = {}
+    for root in (TEMPLATES / "common", TEMPLATES / kind):
+        found |= {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.tmpl"))}
+    for relative, path in found.items():
+        yield relative.removesuffix(".tmpl"), path.read_text(encoding="utf-8")
+
+
+def _refuse_unfit(name: str) -> None:
+    if len(name) > LONGEST:
+        raise ConfigError(f"'{name}' has {len(name)} letters; {LONGEST} are enough for a name")
+    if not _NAME.fullmatch(name):
+        words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
+        better = "-".join(words).lower().lstrip("0123456789-")
+        hint = f", for example '{better}'" if better else ""
+        raise ConfigError(f"'{name}' is no name for a plugin: write lower-case words and hyphens{hint}")
+
+
+def _refuse_taken(name: str, package: str, registry: Registry) -> None:
+    for provider in registry.providers:
+        if provider.name == name:
+            raise ConfigError(f"{provider} is called so already; choose another name")
+    for kind in OFFERED:
+        if name in registry.names(kind):
+            raise ConfigError(f"there is a {kind.removesuffix('s')} '{name}' already; choose another name")
+    if importlib.util.find_spec(package) is not None:
+        raise ConfigError(f"a package {package} is installed already; choose another name")

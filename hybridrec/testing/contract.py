@@ -1,0 +1,125 @@
+"""What all contract suites share: named checks that pytest collects and `hybridrec check-plugin` calls."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from hybridrec.errors import PluginError, did_you_mean
+from hybridrec.plugin import Plugin
+
+if TYPE_CHECKING:
+    import pytest
+
+PREFIX = "test_"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one case of a check ended; `message` says what is wrong, or why that was expected."""
+
+    check: str
+    case: str
+    status: Literal["passed", "failed", "expected failure"]
+    message: str = ""
+
+
+class Contract:
+    """Base of the contract suites: every method `test_*` is a check, run once for each of `configs`.
+
+    Nothing here needs pytest; where pytest collects a subclass called Test..., it finds the same checks.
+    What a plugin class is known to fail stands in its `expected_failures`, by the name of the check
+    without `test_`; `name[case]` means one case alone. An expected failure that passes is a failure.
+    """
+
+    role: ClassVar[str]
+    """The attribute of a subclass that holds the class under test: component, reranker, reader, ..."""
+    configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+
+    @classmethod
+    def subject(cls) -> type[Plugin]:
+        """The class under test."""
+        return getattr(cls, cls.role)
+
+    @classmethod
+    def parameters(cls) -> dict[str, dict[str, Any]]:
+        """The arguments that checks may take: name -> case -> value."""
+        return {"options": {json.dumps(dict(options), default=str): options for options in cls.configs}}
+
+    @classmethod
+    def checks(cls) -> list[str]:
+        """The names of all checks, as they stand in the class."""
+        found = [name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith(PREFIX)]
+        return [name.removeprefix(PREFIX) for name in dict.fromkeys(found)]
+
+    @classmethod
+    def expected(cls, check: str, case: Sequence[str]) -> str | None:
+        """Why this case of a check is expected to fail; None if it is not. Raises PluginError for unknown checks."""
+        declared = cls.subject().expected_failures
+        for name in declared:
+            if (plain := name.partition("[")[0]) not in cls.checks():
+                message = f"{cls.subject().__name__}.expected_failures: there is no check '{plain}'"
+                raise PluginError(f"{message}; {did_you_mean(plain, cls.checks())}")
+        return next((declared[key] for key in (check, *(f"{check}[{part}]" for part in case)) if key in declared), None)
+
+    def options(self, options: Mapping[str, Any]) -> Any:
+        """These options, validated."""
+        return self.subject().Config.model_validate(options)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Every check becomes a test for each of its cases."""
+        import pytest
+
+        check = metafunc.function.__name__.removeprefix(PREFIX)
+        for name, values in self.parameters().items():
+            if name not in metafunc.fixturenames:
+                continue
+            cases = []
+            for case, value in values.items():
+                reason = self.expected(check, (case,))
+                marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+                cases.append(pytest.param(value, id=case, marks=marks))
+            metafunc.parametrize(name, cases)
+
+    def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
+        """Every option has a description: the reference pages are made of them."""
+        model = self.subject().Config
+        bare = [name for name, field in model.model_fields.items() if not field.description]
+        assert not bare, f"{model.__qualname__}: no docstring below {', '.join(bare)}"
+        assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
+
+    def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
+        """`name` is what the YAML says, `version` is text."""
+        made = self.subject()(self.options(options))
+        assert isinstance(made.name, str), "the name is not text"
+        assert made.name, "the name is empty"
+        assert isinstance(made.version, str), "the version is not text"
+
+
+def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
+    """All checks of a contract class in all their cases, without pytest."""
+    suite, parameters = contract(), contract.parameters()
+    for check in contract.checks():
+        method = getattr(suite, PREFIX + check)
+        wanted = [name for name in inspect.signature(method).parameters if name in parameters]
+        for case in itertools.product(*(parameters[name].items() for name in wanted)):
+            names = [name for name, _ in case]
+            given = dict(zip(wanted, (value for _, value in case), strict=True))
+            yield _outcome(check, names, lambda: method(**given), contract.expected(check, names))  # noqa: B023
+
+
+def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None) -> Outcome:
+    case = ", ".join(names)
+    try:
+        call()
+    except Exception as error:
+        if reason is not None:
+            return Outcome(check, case, "expected failure", reason)
+        return Outcome(check, case, "failed", f"{type(error).__name__}: {error}".removeprefix("AssertionError: "))
+    if reason is not None:
+        return Outcome(check, case, "failed", f"passes, though it is expected to fail ({reason}): take that back")
+    return Outcome(check, case, "passed")

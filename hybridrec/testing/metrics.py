@@ -1,0 +1,100 @@
+"""The contract of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.arrays import PADDING
+from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
+from hybridrec.stages import kernels
+from hybridrec.testing.comparing import toy
+from hybridrec.testing.contract import Contract
+from hybridrec.testing.toys import csr_of
+
+ROWS, WIDTH = 30, 10
+
+
+class MetricContract(Contract):
+    """What every metric owes the engine, one named check each.
+
+    metric: the class under test
+    rewards_hits: whether a slate with all hits in front must not be worse than the same slate reversed
+    """
+
+    role = "metric"
+    metric: ClassVar[type[Metric]]
+    rewards_hits: ClassVar[bool] = False
+
+    def judged(self, rows: slice | None = None) -> Judged:
+        """Slates on the toy dataset: full, short and empty ones; one query asks for nothing, one for everything."""
+        rng, n = np.random.default_rng(4), len(toy().items)
+        ids = rng.permuted(np.tile(np.arange(n, dtype=np.int32), (ROWS, 1)), axis=1)[:, :WIDTH]
+        ids[np.arange(WIDTH) >= np.concatenate(([0, 1], rng.integers(3, WIDTH + 9, ROWS - 2)))[:, None]] = PADDING
+        truth = csr_of(
+            (rng.random((ROWS, n)) < 0.2) & (np.arange(ROWS) != 3)[:, None] | (np.arange(ROWS) == 4)[:, None]
+        )
+        part = slice(None) if rows is None else rows
+        return Judged("items", ids[part], kernels.hits(ids[part], truth[part]), truth[part], toy())
+
+    def made(self, options: Mapping[str, Any]) -> Metric:
+        """The metric."""
+        return self.metric(self.options(options))
+
+    def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
+        """float64, one a query, never infinite, for any k, also beyond the slate, and for no query at all."""
+        for judged in (self.judged(), self.judged(slice(0, 0))):
+            for k in (1, 5, WIDTH, WIDTH + 7):
+                values = self.made(options).values(judged, k)
+                assert values.dtype == np.float64, f"values are {values.dtype}, not float64"
+                assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
+                assert not np.isinf(values).any(), "a value is infinite; say NaN where it is not defined"
+
+    def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
+        """A query's value does not depend on the queries beside it (a SetMetric is a number of all of them)."""
+        metric = self.made(options)
+        if isinstance(metric, SetMetric):
+            return
+        alone = [metric.values(self.judged(slice(row, row + 1)), 5)[0] for row in range(ROWS)]
+        together = metric.values(self.judged(), 5)
+        assert np.allclose(alone, together, equal_nan=True), "other values in a batch than one by one"
+
+    def test_only_the_first_k_places_count(self, options: Mapping[str, Any]) -> None:
+        """What stands after the cut-off makes no difference; padding counts as nothing there."""
+        metric, judged = self.made(options), self.judged()
+        if not metric.cut_off:
+            return
+        cut = replace(judged, ids=judged.ids[:, :4], hits=judged.hits[:, :4])
+        assert np.allclose(metric.values(judged, 4), metric.values(cut, 4), equal_nan=True), "places after k count"
+
+    def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
+        """A SetMetric gives a float for the slates of all folds, in whatever order they come."""
+        metric = self.made(options)
+        if isinstance(metric, SetMetric):
+            folds = [self.judged(slice(0, 10)), self.judged(slice(10, ROWS))]
+            value = metric.value(folds, 5)
+            assert isinstance(value, float), f"`value` returned {type(value).__name__}, not a float"
+            assert np.isclose(value, metric.value(folds[::-1], 5), equal_nan=True), "the order of the folds counts"
+
+    def test_hits_in_front_are_not_worse(self, options: Mapping[str, Any]) -> None:
+        """For metrics that reward hits: all of them in front are at least as good as all of them at the end."""
+        if not self.rewards_hits:
+            return
+        judged, metric = self.judged(slice(5, None)), self.made(options)
+        front = np.argsort(~judged.hits, axis=1, kind="stable")
+        ordered = [np.take_along_axis(judged.ids, order, axis=1) for order in (front, front[:, ::-1])]
+        best, worst = (
+            metric.values(replace(judged, ids=ids, hits=kernels.hits(ids, judged.truth)), 5) for ids in ordered
+        )
+        better = best >= worst if metric.higher_is_better else best <= worst
+        assert (better | np.isnan(best)).all(), "a slate with its hits at the end is better"
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """Other metrics read the same slates."""
+        judged = self.judged()
+        before = judged.ids.tobytes(), judged.hits.tobytes(), judged.truth.data.tobytes()
+        self.made(options).values(judged, 5)
+        assert (judged.ids.tobytes(), judged.hits.tobytes(), judged.truth.data.tobytes()) == before, "it was changed"

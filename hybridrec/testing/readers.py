@@ -1,0 +1,74 @@
+"""The contract of readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.readers import Reader
+from hybridrec.errors import DataError
+from hybridrec.testing.comparing import through_a_file
+from hybridrec.testing.contract import Contract
+
+
+class ReaderContract(Contract):
+    """What every reader owes the engine, one named check each.
+
+    reader: the class under test
+    configs: the options to test it with; paths to files that it can read
+    """
+
+    role = "reader"
+    reader: ClassVar[type[Reader]]
+
+    def read(self, options: Mapping[str, Any]) -> Dataset:
+        """The data, read anew."""
+        return self.reader(self.options(options)).read()
+
+    def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
+        """Users, items and interactions; every code points into its vocabulary, text and matrices fit in length."""
+        data = self.read(options)
+        assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
+        users, items, tags = len(data.users), len(data.items), len(data.tags)
+        history = data.interactions
+        assert len(history.ids), "the data has no interactions"
+        assert (len(history), history.width) == (users, items), "interactions do not fit the users and items"
+        assert history.ids.min() >= 0, "an item code below 0"
+        assert history.ids.max() < items, "an item code beyond the vocabulary"
+        assert (len(data.titles), len(data.item_text)) == (users, items), "titles or texts are more or fewer than ids"
+        assert data.declared_user_tags.shape == (users, tags), "user tags do not fit the users and tags"
+        assert data.declared_item_tags.shape == (items, tags), "item tags do not fit the items and tags"
+
+    def test_numbers_are_sound(self, options: Mapping[str, Any]) -> None:
+        """Weights are finite; times are seconds since 1970, NaN where unknown, never infinite."""
+        history = self.read(options).interactions
+        if history.weights is not None:
+            assert np.isfinite(history.weights).all(), "a weight is NaN or infinite"
+        if history.times is not None:
+            assert not np.isinf(history.times).any(), "a time is infinite"
+
+    def test_reads_the_same_twice(self, options: Mapping[str, Any]) -> None:
+        """The same files give the same data, to the last bit: what is fitted on it can be reused."""
+        assert self.read(options).fingerprint == self.read(options).fingerprint, "other data when read again"
+
+    def test_data_survives_a_file(self, options: Mapping[str, Any]) -> None:
+        """The data comes back from the store as it went in."""
+        data = self.read(options)
+        assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
+
+    def test_missing_files_are_named(self, options: Mapping[str, Any]) -> None:
+        """Where a file is missing, a DataError says which."""
+        made = self.options(options)
+        for key in [key for key in type(made).model_fields if isinstance(getattr(made, key), Path)]:
+            gone = getattr(made, key).with_name("no-such-file")
+            try:
+                self.reader(made.model_copy(update={key: gone})).read()
+            except DataError as error:
+                message = str(error)
+            else:
+                message = "nothing"
+            assert gone.name in message, f"`{key}` points nowhere, and the error says: {message}"

@@ -1,0 +1,156 @@
+"""The contract of re-rankers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.arrays import PADDING, TARGETS, Floats, Ints
+from hybridrec.data.queries import QueryBatch
+from hybridrec.stages.checks import check_ranked
+from hybridrec.stages.component import Reranker
+from hybridrec.stages.pool import Pool
+from hybridrec.testing.comparing import identical, through_a_file, toy
+from hybridrec.testing.contract import Contract
+from hybridrec.testing.toys import csr_of, toy_queries
+
+
+class RerankerContract(Contract):
+    """What every re-ranker owes the engine, one named check each.
+
+    reranker: the class under test
+    configs: the options to test it with, one dict each, as they would stand in the YAML
+    columns: the labels of the pool it is tested on, if its options name some
+    """
+
+    role = "reranker"
+    reranker: ClassVar[type[Reranker]]
+    columns: ClassVar[tuple[str, ...]] = ("first", "second")
+
+    def model(self, options: Mapping[str, Any]) -> Reranker:
+        """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
+        made = self.reranker(self.options(options)).fit(toy(), np.random.default_rng(0))
+        if made.learns:
+            queries, pool = self.queries(), self.pool()
+            truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
+            made = made.learn(queries, pool, truth, np.ones(len(queries)), np.arange(len(queries), dtype=np.int32))
+        return made
+
+    def queries(self) -> QueryBatch:
+        """A batch with all kinds of queries."""
+        return toy_queries(toy())
+
+    def pool(self) -> Pool:
+        """Candidates for `queries`: two rows are full, others shorter, one is empty; every second column has gaps."""
+        rng, n = np.random.default_rng(1), len(self.queries())
+        shuffled = rng.permuted(np.tile(np.arange(len(toy().items), dtype=np.int32), (n, 1)), axis=1)[:, :12]
+        kept = np.arange(12) < np.concatenate(([12, 12, 0], rng.integers(1, 12, n - 3)))[:, None]
+        ids = np.sort(np.where(kept, shuffled, len(toy().items)), axis=1)
+        ids = np.where(ids < len(toy().items), ids, PADDING).astype(np.int32)
+        sources = np.where(ids == PADDING, 0, rng.integers(1, 2 ** len(self.columns), ids.shape)).astype(np.uint64)
+        columns = {label: _column(rng, ids, gaps=place % 2 == 1) for place, label in enumerate(self.columns)}
+        return Pool("items", ids, self.columns, sources, columns)
+
+    def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
+        """`targets` and `learns` are what the engine expects."""
+        model = self.reranker(self.options(options))
+        assert isinstance(model, Reranker), "not a Reranker"
+        assert model.targets, "has no target"
+        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not of {TARGETS}"
+        assert isinstance(model.learns, bool), "`learns` is neither true nor false"
+
+    def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
+        """The same candidates with `final`: float32 in their shape, NaN at padding, never infinite, for any n."""
+        pool = self.pool()
+        for n in (1, 5, 100):
+            check_ranked(ranked := self.model(options).rerank(self.queries(), pool, n), pool)
+            assert ranked.final is not None, "wrote no `final`"
+
+    def test_reorders_a_fused_pool(self, options: Mapping[str, Any]) -> None:
+        """In a chain it is handed a pool that has a `final` already."""
+        pool = self.pool()
+        fused = pool.ranked(next(iter(pool.columns.values())))
+        check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
+
+    def test_nobody_has_an_opinion(self, options: Mapping[str, Any]) -> None:
+        """A pool whose columns say nothing, a pool without candidates, and no query at all are no failure."""
+        model, queries, pool = self.model(options), self.queries(), self.pool()
+        silent = {label: np.full_like(values, np.nan) for label, values in pool.columns.items()}
+        nothing = np.empty((len(queries), 0), np.float32)
+        bare = Pool(
+            "items",
+            nothing.astype(np.int32),
+            pool.generators,
+            nothing.astype(np.uint64),
+            dict.fromkeys(pool.columns, nothing),
+        )
+        nobody = _rows(pool, slice(0, 0))
+        for asked, given in (
+            (queries, replace(pool, columns=silent)),
+            (queries, bare),
+            (queries.take(slice(0, 0)), nobody),
+        ):
+            check_ranked(model.rerank(asked, given, 5), given)
+
+    def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
+        """A query's order does not depend on the queries beside it."""
+        model, queries, pool = self.model(options), self.queries(), self.pool()
+        together = model.rerank(queries, pool, 5).final
+        assert together is not None, "wrote no `final`"
+        for row in range(len(queries)):
+            only = slice(row, row + 1)
+            alone = model.rerank(queries.take(only), _rows(pool, only), 5).final
+            assert alone is not None, "wrote no `final` for a single query"
+            assert np.allclose(alone, together[only], rtol=1e-4, atol=1e-5, equal_nan=True), (
+                f"query {row}: {alone[0]} when it is asked alone, {together[row]} in a batch"
+            )
+
+    def test_contributions_sum_to_final(self, options: Mapping[str, Any]) -> None:
+        """What each column adds is what the explanation shows; a re-ranker that is no sum gives none."""
+        model, queries, pool = self.model(options), self.queries(), self.pool()
+        parts = model.contributions(queries, pool)
+        if parts:
+            final = model.rerank(queries, pool, 5).final
+            total = np.sum(list(parts.values()), axis=0)
+            assert final is not None, "wrote no `final`"
+            assert np.allclose(total[pool.valid], final[pool.valid], rtol=1e-4, atol=1e-5, equal_nan=True), (
+                "the contributions do not sum to `final`"
+            )
+
+    def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
+        """Made again from the same data it gives exactly the same order."""
+        first, again = (self.model(options).rerank(self.queries(), self.pool(), 5).final for _ in range(2))
+        assert first is not None, "wrote no `final`"
+        assert again is not None, "wrote no `final`"
+        assert identical(first, again), "another `final` from the same data"
+
+    def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
+        """State is arrays without objects; a fresh instance restored from a file gives identical results."""
+        model = self.model(options)
+        other = self.reranker(self.options(options)).restore(through_a_file(model.state()))
+        before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, other))
+        assert before is not None, "wrote no `final`"
+        assert after is not None, "wrote no `final` after restore"
+        assert identical(before, after), "another `final` after restore"
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """Other pipelines share the pool: its ids and columns are the same after use."""
+        pool, fresh = self.pool(), self.pool()
+        self.model(options).rerank(self.queries(), pool, 5)
+        assert identical(pool.ids, fresh.ids), "the ids of the pool were changed"
+        for label, values in fresh.columns.items():
+            assert identical(pool.columns[label], values), f"the column '{label}' of the pool was changed"
+
+
+def _column(rng: np.random.Generator, ids: Ints, *, gaps: bool) -> Floats:
+    values = rng.normal(size=ids.shape).astype(np.float32)
+    silent = (ids == PADDING) | (gaps & (rng.random(ids.shape) < 0.4))
+    return np.where(silent, np.nan, values).astype(np.float32)
+
+
+def _rows(pool: Pool, rows: slice) -> Pool:
+    columns = {label: values[rows] for label, values in pool.columns.items()}
+    return replace(pool, ids=pool.ids[rows], sources=pool.sources[rows], columns=columns)

@@ -1,0 +1,97 @@
+"""The contract of splitters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.folds import Fold, Splitter
+from hybridrec.testing.contract import Contract
+from hybridrec.testing.toys import toy_dataset
+
+
+class SplitterContract(Contract):
+    """What every splitter owes the engine, one named check each.
+
+    splitter: the class under test
+    configs: the options to test it with, one dict each, as they would stand in the YAML
+    """
+
+    role = "splitter"
+    splitter: ClassVar[type[Splitter]]
+
+    def data(self) -> Dataset:
+        """What is split: the toy dataset with fold numbers; override it where the splitter needs something else."""
+        toy = toy_dataset()
+        groups = np.arange(len(toy.interactions.ids), dtype=np.int32) % 3
+        return replace(toy, interactions=replace(toy.interactions, groups=groups))
+
+    def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
+        """All folds of `data`, and the inner one of the first."""
+        splitter = self.splitter(self.options(options))
+        found = list(splitter.split(self.data(), np.random.default_rng(seed)))
+        assert found, "there is no fold"
+        return [*found, splitter.inner(found[0].train, np.random.default_rng(seed))]
+
+    def test_folds_are_well_formed(self, options: Mapping[str, Any]) -> None:
+        """Queries, truth, units and weights of one length; vocabularies, types and values as `Fold` says."""
+        data = self.data()
+        for fold in self.folds(options):
+            n = len(fold.queries)
+            assert n, f"fold {fold.name} asks nothing"
+            assert (len(fold.units), len(fold.weights)) == (n, n), f"fold {fold.name}: units or weights do not fit"
+            assert np.isfinite(fold.weights).all(), f"fold {fold.name}: a weight is not finite"
+            assert (fold.weights > 0).all(), f"fold {fold.name}: a weight is not positive"
+            assert ((fold.units >= 0) & (fold.units < len(data.users))).all(), f"fold {fold.name}: units are no users"
+            for target, size in (("items", len(data.items)), ("tags", len(data.tags))):
+                truth = fold.truth[target]  # type: ignore[index]
+                assert truth.shape == (n, size), f"fold {fold.name}: truth of {target} has the shape {truth.shape}"
+                assert (truth.data == 1).all(), f"fold {fold.name}: truth of {target} is not made of ones"
+            assert list(fold.train.items.ids) == list(data.items.ids), f"fold {fold.name}: other items in training"
+            assert list(fold.train.users.ids) == list(data.users.ids), f"fold {fold.name}: other users in training"
+
+    def test_every_query_asks_for_something(self, options: Mapping[str, Any]) -> None:
+        """A query without any truth measures nothing."""
+        for fold in self.folds(options):
+            wanted = sum(np.diff(truth.indptr) for truth in fold.truth.values())
+            assert np.asarray(wanted > 0).all(), f"fold {fold.name}: query {np.argmin(wanted)} asks for nothing"
+
+    def test_truth_is_hidden(self, options: Mapping[str, Any]) -> None:
+        """What is asked for stands neither in the query nor, for its user, in the training part."""
+        for fold in self.folds(options):
+            known = fold.train.interactions.matrix(binary=True)[fold.units]
+            for place, shown in (("its query", fold.queries.history.matrix(binary=True)), ("training", known)):
+                leaked = fold.truth["items"].multiply(shown)
+                assert not leaked.nnz, f"fold {fold.name}: query {leaked.nonzero()[0][:1]} asks for an item of {place}"
+
+    def test_training_is_a_part_of_the_data(self, options: Mapping[str, Any]) -> None:
+        """Training has no interaction that the data has not, and lacks at least one."""
+        data = self.data().interactions
+        for fold in self.folds(options):
+            train = fold.train.interactions
+            assert len(train.ids) < len(data.ids), f"fold {fold.name} hides nothing"
+            more = train.matrix() - train.matrix().minimum(data.matrix())
+            assert not np.asarray(abs(more).sum()).any(), f"fold {fold.name}: training has what the data has not"
+
+    def test_same_seed_same_folds(self, options: Mapping[str, Any]) -> None:
+        """All that is random comes from the generator it is given."""
+        first, again = ([_print(fold) for fold in self.folds(options)] for _ in range(2))
+        assert first == again, "other folds from the same seed"
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """The dataset is the same after use."""
+        data = self.data()
+        before = fingerprint(*data.state().values())
+        for fold in self.splitter(self.options(options)).split(data, np.random.default_rng(0)):
+            assert fold is not None
+        assert fingerprint(*data.state().values()) == before, "the dataset was changed by splitting"
+
+
+def _print(fold: Fold) -> tuple[str, ...]:
+    parts = (fold.queries, fold.truth["items"], fold.truth["tags"], fold.units, fold.weights, fold.universe)
+    return (fold.name, fold.train.fingerprint, *(fingerprint(part) for part in parts))

@@ -1,0 +1,65 @@
+"""Around every call into a plugin: its errors say where they come from, and HYBRIDREC_TRACE=1 prints its time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from hybridrec.plugin import Plugin
+
+GROUP = "hybridrec"
+"""The entry-point group. An entry point names a module, and one module is one plugin."""
+VARIABLE = "HYBRIDREC_TRACE"
+T = TypeVar("T")
+
+
+def origin(module: str) -> str:
+    """The plugin that a module belongs to, with its distribution and version, as far as it is installed."""
+    root = module.partition(".")[0]
+    for entry_point in importlib.metadata.entry_points(group=GROUP):
+        home = entry_point.module
+        if entry_point.dist is not None and (module == home or home.partition(".")[0] == root != GROUP):
+            return f"plugin '{entry_point.name}' ({entry_point.dist.name} {entry_point.dist.version})"
+    return "part of hybridrec" if root == GROUP else f"module {module}, of no installed plugin"
+
+
+@contextmanager
+def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
+    """A call into a plugin; `what` says what for and where ("in pipeline 'a', scorer 'b'")."""
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    with traced(f"{what}: {cls.name} {cls.version}"):
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"{what}: {cls.name} {cls.version}, {origin(cls.__module__)}")
+            raise
+
+
+def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
+    """The values of an iterator that a plugin gave; making each is a call into the plugin."""
+    iterator = iter(values)
+    while True:
+        with calling(plugin, what):
+            try:
+                value = next(iterator)
+            except StopIteration:
+                return
+        yield value
+
+
+@contextmanager
+def traced(what: str) -> Iterator[None]:
+    """Print to standard error what is done and how long it took, if HYBRIDREC_TRACE is set (and not 0)."""
+    if os.environ.get(VARIABLE, "0") in ("", "0"):
+        yield
+        return
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        print(f"[trace] {1000 * (time.perf_counter() - started):10.2f} ms  {what}", file=sys.stderr)

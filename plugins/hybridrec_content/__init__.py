@@ -1,0 +1,15 @@
+"""What the content of items tells of them: similarity, expected popularity, and neighbours for cold items."""
+
+from collections.abc import Sequence
+
+from hybridrec import Component, hookimpl
+
+
+@hookimpl
+def hybridrec_components() -> Sequence[type[Component]]:
+    """The components of this package."""
+    from hybridrec_content.content import Content
+    from hybridrec_content.popularity import ContentPopularity
+    from hybridrec_content.transfer import ContentTransfer
+
+    return [Content, ContentPopularity, ContentTransfer]

@@ -1,0 +1,55 @@
+"""The content of items as sparse blocks, one for each kind, and what all components here do with them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec import Dataset, Floats, Sparse, bag_of_words
+
+Kind: TypeAlias = Literal["tags", "text", "features", "vectors"]
+
+
+def block(data: Dataset, kind: Kind) -> Sparse:
+    """csr float32 [I, D] of one kind of content, 0 columns wide where the data has none.
+
+    Tags and the words of texts count log(1 + how often); features and vectors are as they are.
+    """
+    if kind == "tags":
+        return data.item_tags.log1p()
+    if kind == "text":
+        return bag_of_words(data.item_text)[1].log1p()
+    if kind == "features" and data.item_features is not None:
+        return data.item_features.matrix
+    if kind == "vectors" and data.item_vectors is not None:
+        return csr_matrix(data.item_vectors)
+    return csr_matrix((len(data.items), 0), dtype=np.float32)
+
+
+def cosines(data: Dataset, kind: Kind, idf: float, min_items: int) -> Sparse:
+    """A block whose rows have length 1, so that their products are cosines; sparse kinds weighed by their idf."""
+    content = block(data, kind)
+    return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
+
+
+def inverse_frequency(matrix: Sparse, power: float, min_items: int) -> Floats:
+    """log(I / n) to `power` for each column of csr [I, D] with n entries; 0 where n is below `min_items`."""
+    count = matrix.getnnz(axis=0)
+    idf = np.log(max(matrix.shape[0], 1) / np.maximum(count, 1)) ** power
+    return np.where(count >= min_items, idf, 0).astype(np.float32)
+
+
+def times(matrix: Sparse, columns: Floats) -> Sparse:
+    """Each column times its weight."""
+    return csr_matrix((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def unit(matrix: Sparse) -> Sparse:
+    """Rows of length 1, without the zeros it may have stored; empty rows stay empty."""
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    values = matrix.data / np.repeat(np.where(length > 0, length, 1), np.diff(matrix.indptr))
+    result = csr_matrix((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape, dtype=np.float32)
+    result.eliminate_zeros()
+    return result

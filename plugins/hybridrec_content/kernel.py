@@ -1,0 +1,87 @@
+"""How alike items are by their content, as a kernel matrix: what regressions between items stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from hybridrec import Bools, Dataset, Doubles, Floats, Ints, Sparse
+from hybridrec_content.blocks import Kind, cosines
+
+Time: TypeAlias = Literal["rank", "age"]
+
+BLOCK = 512
+"""Rows of the kernel that are made at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKernel:
+    """K(i, j) = exp(-(p_i - p_j)^2 / (2 w^2)) times, over the kinds of content, 1 + share cos(i, j)^2.
+
+    p is where an item stands in time (see `time_ranks` and `log_ages`), w the width. A product of positive
+    definite kernels is one again.
+
+    parts: share and unit rows, csr [I, D], of each kind of content
+    positions: float64[I], or None where no times count
+    """
+
+    parts: tuple[tuple[float, Sparse], ...]
+    positions: Doubles | None
+    width: float
+
+    @classmethod
+    def of(
+        cls, data: Dataset, shares: dict[Kind, float], *, idf: float, min_items: int, time: Time, width: float
+    ) -> ContentKernel:
+        """Of the items of a dataset; a `width` of 0 leaves out the times."""
+        parts = tuple((share, cosines(data, kind, idf, min_items)) for kind, share in shares.items() if share)
+        times = data.item_times if width else None
+        if times is None or np.isnan(times).all():
+            return cls(parts, None, width)
+        return cls(parts, time_ranks(times) if time == "rank" else log_ages(times), width)
+
+    def described(self) -> Bools:
+        """bool[I]: the items of which anything is known."""
+        known = [np.diff(content.indptr) > 0 for _, content in self.parts]
+        if self.positions is not None:
+            known.append(~np.isnan(self.positions))
+        return np.logical_or.reduce(known)
+
+    def matrix(self, rows: Ints, columns: Ints) -> Floats:
+        """K of some items and others: float32 [len(rows), len(columns)]."""
+        result = np.empty((len(rows), len(columns)), np.float32)
+        others = [content[columns].T.tocsr() for _, content in self.parts]
+        for start in range(0, len(rows), BLOCK):
+            here = rows[start : start + BLOCK]
+            block = self._near(here, columns)
+            for (share, content), other in zip(self.parts, others, strict=True):
+                block *= 1 + np.float32(share) * (content[here] @ other).toarray() ** 2
+            result[start : start + BLOCK] = block
+        return result
+
+    def _near(self, rows: Ints, columns: Ints) -> Floats:
+        """The factor of the times; an unknown time lies in the middle."""
+        if self.positions is None:
+            return np.ones((len(rows), len(columns)), np.float32)
+        places = np.nan_to_num(self.positions / self.width, nan=np.nanmedian(self.positions) / self.width)
+        places = places.astype(np.float32)
+        return np.exp(-((places[rows, None] - places[columns]) ** 2) / 2)
+
+
+def time_ranks(times: Doubles) -> Doubles:
+    """float64[I]: the share of known times that are earlier, equal ones counting half; NaN where unknown."""
+    known = np.sort(times[~np.isnan(times)])
+    middle = (np.searchsorted(known, times, "left") + np.searchsorted(known, times, "right")) / 2
+    return np.where(np.isnan(times), np.nan, middle / len(known))
+
+
+def log_ages(times: Doubles) -> Doubles:
+    """float64[I]: log(1 + a / q) of the time a before the newest item; NaN where unknown.
+
+    q is the lower quartile of the ages above 0, so that years and hours give the same.
+    """
+    ages = np.nanmax(times) - times
+    older = ages[ages > 0]
+    return np.log1p(ages / (np.quantile(older, 0.25) if len(older) else 1))

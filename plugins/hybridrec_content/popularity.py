@@ -1,0 +1,138 @@
+"""`content-popularity`: how popular an item is to be expected, from its content; serves every query and cold items."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, hstack
+
+from hybridrec import DataError, Dataset, DenseModel, Doubles, Floats, Options, QueryBatch, Sparse, State, Target
+from hybridrec_content.blocks import Kind, block
+
+
+class ContentPopularityOptions(Options):
+    """Options of `content-popularity`."""
+
+    kinds: tuple[Kind, ...] = ("tags", "features")
+    """The kinds of content it reads: `tags`, `features`, words of the `text`, dense `vectors`. Words are many and tell
+    little of popularity."""
+    pairs: bool = True
+    """Whether two tags (or features) of one item together count as one more of their kind."""
+    time_steps: int = Field(16, ge=0)
+    """The items are cut by time into this many parts of equal size, each with an effect from its start on; 0 ignores
+    times."""
+    min_items: int = Field(5, ge=1)
+    """What fewer items have (a tag, a pair, a word) is left out."""
+    l2: float = Field(30.0, gt=0)
+    """Penalty on the squared effects: large values keep them small."""
+
+
+class ContentPopularity(DenseModel):
+    """Poisson regression of the number of an item's users on its content.
+
+    The number of training users who have item i is taken as Poisson with the mean exp(a + x_i b), where x_i
+    has a 1 for each tag, feature, word and pair that the item has, and for each step of time it came
+    after (so neighbouring times have similar effects). a and b minimise
+
+        sum over items with users of exp(a + x_i b) - n_i (a + x_i b)  +  l2 / 2 |b|^2
+
+    The score is a + x_i b, for all items alike, the same for every query; items without any content get
+    no opinion. Items without users are not taken for unpopular ones: nobody may have seen them yet.
+    """
+
+    name = "content-popularity"
+    targets = ("items",)
+    Config = ContentPopularityOptions
+    config: ContentPopularityOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Regress; raises DataError where no item has both users and content."""
+        content = self._content(data)
+        users = data.interactions.matrix(binary=True).getnnz(axis=0).astype(np.float64)
+        described = np.diff(content.indptr) > 0
+        known = described & (users > 0)
+        if not known.any():
+            raise DataError(
+                f"content-popularity: none of the {len(users)} items has both users and content ({self._names()})"
+            )
+        effects = _poisson(content[known], users[known], self.config.l2)
+        self._scores = np.where(described, content @ effects[1:] + effects[0], np.nan).astype(np.float32)
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """The content with its pairs, twice, and the effects that the search remembers."""
+        content = self._content(data)
+        return 2 * 12 * content.nnz + 8 * 25 * content.shape[1]
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The same row for every query."""
+        return np.tile(self._scores, (len(queries), 1))
+
+    def state(self) -> State:
+        """A score per item."""
+        return {"items": self._scores}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._scores = state["items"]
+        return self
+
+    def _content(self, data: Dataset) -> Sparse:
+        """csr float64 [I, D]: what the regression knows of each item."""
+        blocks = [_steps(data.item_times, len(data.items), self.config.time_steps)]
+        for kind in self.config.kinds:
+            content = block(data, kind)
+            if kind == "vectors":
+                blocks.append(content)
+                continue
+            content = _common(content.sign(), self.config.min_items)
+            blocks.append(content)
+            if self.config.pairs and kind in ("tags", "features"):
+                blocks.append(_pairs(content, self.config.min_items))
+        return hstack(blocks, format="csr", dtype=np.float64)
+
+    def _names(self) -> str:
+        return ", ".join((*self.config.kinds, *(("times",) if self.config.time_steps else ())))
+
+
+def _poisson(content: Sparse, counts: Doubles, l2: float) -> Doubles:
+    """Intercept and effects, float64 [1 + D], of a Poisson regression with the logarithm as link."""
+    from scipy.optimize import minimize
+
+    transposed = content.T.tocsr()
+
+    def loss(effects: Doubles) -> tuple[float, Doubles]:
+        linear = content @ effects[1:] + effects[0]
+        # Beyond 1e13 users a step of the search has gone astray; exp must not overflow there.
+        mean = np.exp(np.minimum(linear, 30))
+        excess = mean - counts
+        gradient = np.concatenate(([excess.sum()], transposed @ excess + l2 * effects[1:]))
+        return float(mean.sum() - counts @ linear + l2 / 2 * (effects[1:] @ effects[1:])), gradient
+
+    start = np.zeros(1 + content.shape[1])
+    start[0] = np.log(counts.mean())
+    found: Doubles = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return found
+
+
+def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:
+    """csr [I, S] with a 1 for each quantile of the times that an item does not come before; none if unknown."""
+    if times is None or not steps or np.isnan(times).all():
+        return csr_matrix((n_items, 0), dtype=np.float32)
+    starts = np.unique(np.nanquantile(times, np.arange(steps) / steps, method="lower"))
+    return csr_matrix(times[:, None] >= starts, dtype=np.float32)
+
+
+def _common(content: Sparse, min_items: int) -> Sparse:
+    """The columns with at least so many entries."""
+    return content[:, content.getnnz(axis=0) >= min_items]
+
+
+def _pairs(content: Sparse, min_items: int) -> Sparse:
+    """csr [I, P] with a 1 for each two columns of csr [I, D] that an item has, where enough items have both."""
+    together = (content.T @ content).tocoo()
+    enough = (together.row < together.col) & (together.data >= min_items)
+    columns = content.tocsc()
+    return columns[:, together.row[enough]].multiply(columns[:, together.col[enough]]).tocsr()

@@ -1,0 +1,161 @@
+"""`content-transfer`: what the neighbours of items say of warm items, carried over to cold ones by content."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from hybridrec import (
+    DataError,
+    Dataset,
+    DenseModel,
+    Floats,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    pack_csr,
+    unpack_csr,
+)
+from hybridrec_content.blocks import Kind
+from hybridrec_content.kernel import BLOCK, ContentKernel, Time
+
+
+class ContentTransferOptions(Options):
+    """Options of `content-transfer`: the shares of the kinds of content in the kernel, and its regression."""
+
+    tags: float = Field(1.0, ge=0)
+    """The share of the items' tags in the kernel; 0 leaves them out."""
+    features: float = Field(1.0, ge=0)
+    """The share of `item_features` (artist, language, ...); 0 leaves them out."""
+    text: float = Field(1.0, ge=0)
+    """The share of the words of the items' texts; 0 leaves them out."""
+    vectors: float = Field(0.0, ge=0)
+    """The share of `item_vectors` (audio, say); 0 leaves them out."""
+    time: Time = "rank"
+    """How items stand in time: by `rank` among the times of all items (from 0 to 1), or by the logarithm of their
+    `age` against the newest, which tells more of recent items apart."""
+    time_width: float = Field(0.3, ge=0)
+    """How near two items must stand in time to be alike (the deviation of a Gaussian); 0 ignores times."""
+    idf: float = Field(1.0, ge=0)
+    """How much more a rare feature, tag or word says than a common one: the power of log(I / n); 0 weighs alike."""
+    min_items: int = Field(2, ge=1)
+    """Features, tags and words of fewer items are left out."""
+    l2: float = Field(10.0, gt=0)
+    """Penalty of the regression: large values average over more items."""
+
+    @model_validator(mode="after")
+    def _compares_something(self) -> Self:
+        if not self.features + self.tags + self.text + self.vectors + self.time_width:
+            raise ValueError("one of tags, features, text, vectors and time_width must be above 0")
+        return self
+
+
+class ContentTransfer(DenseModel):
+    """Item neighbours for warm items, and their kernel regression on content for cold ones.
+
+    With the interactions X, csr [U, I] of ones, P(i, j) = p(j | i) = n(i, j) / n(i) for i != j is the share of
+    the users of item i who have j as well. A warm item j scores (x P)_j for the history x of a query. A cold
+    item c has no neighbours, so its score is the kernel ridge regression of the scores of warm items on
+    their content, evaluated at c's:
+
+        (x P) W    with  W = (K + l2 I)^-1 K_c
+
+    K is the kernel (see ContentKernel) among warm items, K_c that of warm with cold ones. A cold item
+    without any content gets no opinion.
+    """
+
+    name = "content-transfer"
+    folds_in = True
+    needs = frozenset({"items"})
+    targets = ("items",)
+    Config = ContentTransferOptions
+    config: ContentTransferOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Solve for the cold items; raises DataError where nobody has any item."""
+        self._rows = data.interactions.matrix(binary=True)
+        counts = self._rows.getnnz(axis=0)
+        kernel = self._kernel(data)
+        self._warm = np.flatnonzero(counts).astype(np.int32)
+        self._cold = np.flatnonzero((counts == 0) & kernel.described()).astype(np.int32)
+        if not len(self._warm):
+            raise DataError("content-transfer: the training part has no interactions to learn from")
+        self._share = np.divide(1, counts, out=np.zeros(len(counts)), where=counts > 0).astype(np.float32)
+        self._carried = np.zeros((len(self._warm), len(self._cold)), np.float32)
+        if len(self._cold):
+            self._carry(kernel)
+        return self
+
+    def _carry(self, kernel: ContentKernel) -> None:
+        """P W, float32 [warm, cold]: W by Cholesky, and P W = X' (X W) / n - W without P itself."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        system = kernel.matrix(self._warm, self._warm)
+        system[np.diag_indices(len(system))] += np.float32(self.config.l2)
+        try:
+            # Transposed, LAPACK works in place; the matrix is symmetric.
+            factor = cho_factor(system.T, lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise DataError(f"content-transfer: l2 {self.config.l2:g} is too small for this content") from None
+        rows, share = self._rows[:, self._warm], self._share[self._warm, None]
+        for start in range(0, len(self._cold), BLOCK):
+            cold = self._cold[start : start + BLOCK]
+            weights = cho_solve(factor, kernel.matrix(self._warm, cold), overwrite_b=True, check_finite=False)
+            self._carried[:, start : start + BLOCK] = share * (rows.T @ (rows @ weights)) - weights
+
+    def memory(self, data: Dataset) -> int:
+        """The kernel of warm items, what is carried to the cold ones, and a block of both in work."""
+        warm = len(np.unique(data.interactions.ids))
+        cold, users = len(data.items) - warm, len(data.users)
+        return 4 * (warm * (warm + cold) + BLOCK * (4 * len(data.items) + users))
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """Neighbours' votes; NaN for queries without history and for cold items without content."""
+        history = queries.history.matrix(binary=True)
+        result = np.full(history.shape, np.nan, np.float32)
+        result[:, self._warm] = self._votes(history)[:, self._warm]
+        result[:, self._cold] = history[:, self._warm] @ self._carried
+        result[np.diff(history[:, self._warm].indptr) == 0] = np.nan
+        return result
+
+    def _votes(self, history: Sparse) -> Floats:
+        """x P = (x / n) X' X - x, float32 [Q, I]: less than P itself takes."""
+        shares = history.multiply(self._share).tocsr()
+        return ((shares @ self._rows.T) @ self._rows - history).toarray()
+
+    def state(self) -> State:
+        """The interactions, what each item counts, the warm and the cold, and what is carried over."""
+        return pack_csr(self._rows, "rows") | {
+            "share": self._share,
+            "warm": self._warm,
+            "cold": self._cold,
+            "carried": self._carried,
+        }
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._rows = unpack_csr(state, "rows")
+        self._share, self._warm, self._cold = state["share"], state["warm"], state["cold"]
+        self._carried = state["carried"]
+        return self
+
+    def _kernel(self, data: Dataset) -> ContentKernel:
+        shares: dict[Kind, float] = {
+            "tags": self.config.tags,
+            "features": self.config.features,
+            "text": self.config.text,
+            "vectors": self.config.vectors,
+        }
+        options = self.config
+        return ContentKernel.of(
+            data,
+            shares,
+            idf=options.idf,
+            min_items=options.min_items,
+            time=options.time,
+            width=options.time_width,
+        )

@@ -1,0 +1,33 @@
+"""Proposes an item beyond the vocabulary."""
+
+import numpy as np
+
+from hybridrec import Candidates, Generator, hookimpl
+
+
+class Broken(Generator):
+    """Proposes an item beyond the vocabulary."""
+
+    name = "ids-out-of-range"
+
+    def fit(self, data, rng):
+        self.size = len(data.items)
+        return self
+
+    def candidates(self, queries, k, target, exclude):
+        ids = np.tile(np.arange(k, dtype=np.int32), (len(queries), 1))
+        scores = np.tile(np.linspace(1, 0, k, dtype=np.float32), (len(queries), 1))
+        ids[:, -1] = self.size
+        return Candidates(ids, scores)
+
+    def state(self):
+        return {"size": np.array(self.size)}
+
+    def restore(self, state):
+        self.size = int(state["size"])
+        return self
+
+
+@hookimpl
+def hybridrec_components():
+    return [Broken]

@@ -1,0 +1,3 @@
+"""Written for an API that is gone."""
+
+requires_api = "0.9"

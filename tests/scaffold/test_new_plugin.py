@@ -1,0 +1,148 @@
+"""New plugins of every kind pass their own tests, linters and types untouched, and overwrite nothing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hybridrec import ConfigError, __version__
+from hybridrec.registry.discovery import Registry
+from hybridrec.scaffold import KINDS, LONGEST, new_plugin
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry()
+
+
+def installed(folder: Path, name: str) -> dict[str, str]:
+    """The environment in which the new distribution is installed, as far as Python can see; nothing is downloaded."""
+    package = f"hybridrec_{name.replace('-', '_')}"
+    info = folder / "src" / f"{package}-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {folder.name}\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(f"[hybridrec]\n{name} = {package}\n")
+    paths = os.pathsep.join(map(str, (folder / "src", ROOT, ROOT / "plugins")))
+    return os.environ | {"PYTHONPATH": paths, "MYPYPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def call(*command: str, cwd: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_passes_its_own_tests_and_runs_its_experiment(kind: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", kind, tmp_path, registry)
+    env = installed(folder, "mood-music")
+    assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, env=env)
+    example = "src/hybridrec_mood_music/example.yaml"
+    printed = call("hybridrec", "run", example, "--store", str(tmp_path / "store"), cwd=folder, env=env)
+    assert "variant" in printed
+
+
+@pytest.mark.parametrize("name", ["x", "a" * LONGEST])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_formatted_and_linted(kind: str, name: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin(name, kind, tmp_path, registry)
+    env = dict(os.environ)
+    call("ruff", "format", "--check", "--no-cache", ".", cwd=folder, env=env)
+    call("ruff", "check", "--no-cache", ".", cwd=folder, env=env)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", kind, tmp_path, registry)
+    env = installed(folder, "mood-music")
+    call("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "observer"])
+def test_its_class_fits_on_a_screen(kind: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", kind, tmp_path, registry)
+    tree = ast.parse((folder / f"src/hybridrec_mood_music/{kind}.py").read_text())
+    lines = {node.name: node.end_lineno - node.lineno + 1 for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert lines[f"MoodMusic{kind.capitalize()}"] < 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_have_the_same_files(kind: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", kind, tmp_path, registry)
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files >= {
+        "pyproject.toml",
+        "README.md",
+        ".github/workflows/ci.yml",
+        "src/hybridrec_mood_music/__init__.py",
+        "src/hybridrec_mood_music/example.yaml",
+        "src/hybridrec_mood_music/py.typed",
+        "tests/test_hybridrec_mood_music.py",
+    }
+    project = (folder / "pyproject.toml").read_text()
+    assert 'mood-music = "hybridrec_mood_music"' in project
+    assert f'"hybridrec>={__version__}"' in project
+    assert "${{ matrix.python }}" in (folder / ".github/workflows/ci.yml").read_text()
+
+
+def test_nothing_is_overwritten(tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", "metric", tmp_path, registry)
+    readme = folder / "README.md"
+    readme.write_text("mine")
+    with pytest.raises(ConfigError, match="exists; nothing was written"):
+        new_plugin("mood-music", "reader", tmp_path, registry)
+    assert readme.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("MoodMusic", "for example 'mood-music'"),
+        ("mood_music", "for example 'mood-music'"),
+        ("2nd try", "for example 'nd-try'"),
+        ("../up", "for example 'up'"),
+        ("", "is no name"),
+        ("a" * (LONGEST + 1), "31 letters"),
+        ("ease", "a component 'ease' already"),
+        ("ndcg", "a metric 'ndcg' already"),
+        ("linear", "plugin 'linear' .* is called so already"),
+    ],
+)
+def test_unfit_and_taken_names_are_refused(name: str, message: str, tmp_path: Path, registry: Registry):
+    with pytest.raises(ConfigError, match=message):
+        new_plugin(name, "generator", tmp_path, registry)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_prefix_of_the_distribution_may_be_typed(tmp_path: Path, registry: Registry):
+    assert new_plugin("hybridrec-mood", "metric", tmp_path, registry).name == "hybridrec-mood"
+
+
+@pytest.mark.slow
+def test_a_new_plugin_installs_into_a_fresh_environment(tmp_path: Path, registry: Registry):
+    """Everything as an outsider does it, with pip and from the wheels of the package index; about three minutes."""
+    folder = new_plugin("mood-music", "generator", tmp_path, registry)
+    bin_folder = tmp_path / "venv" / "bin"
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    env |= {"PIP_ONLY_BINARY": ":all:", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+    def shell(*command: str, timeout: int = 600) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    shell(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    shell(str(bin_folder / "pip"), "install", "-q", str(ROOT), f"{folder}[dev]")
+    assert "mood-music" in shell(str(bin_folder / "hybridrec"), "plugins")
+    assert " passed" in shell(str(bin_folder / "pytest"), "-q", str(folder))
+    shell(str(bin_folder / "mypy"), "--config-file", str(folder / "pyproject.toml"), str(folder / "src"))
+    assert "variant" in shell(str(bin_folder / "hybridrec"), "run", "plugin:mood-music/example.yaml")

@@ -1,0 +1,448 @@
+"""The contracts of re-rankers, readers, splitters and metrics: first-party plugins keep them, broken ones do not."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from hybridrec import Fold, InputPath, Metric, Options, PluginError, Reader, Reranker, SetMetric, Splitter
+from hybridrec.data import splits
+from hybridrec.data.movietweetings import MovieTweetingsReader
+from hybridrec.data.setlists import SetlistsReader
+from hybridrec.evaluation.accuracy import ACCURACY_METRICS, Ndcg
+from hybridrec.evaluation.beyond import BEYOND_METRICS
+from hybridrec.testing import (
+    ComponentContract,
+    MetricContract,
+    ReaderContract,
+    RerankerContract,
+    SplitterContract,
+    run_checks,
+    toy_dataset,
+)
+from hybridrec_baselines.popularity import Popularity
+from hybridrec_fusion.fixed import ReciprocalRank, Weighted
+from hybridrec_fusion.validated import Validated
+
+
+class TestWeighted(RerankerContract):
+    reranker = Weighted
+    configs = [{}, {"weights": {"first": 1, "second": 0.3}, "normalise": "rank", "missing": "mean"}]
+
+
+class TestReciprocalRank(RerankerContract):
+    reranker = ReciprocalRank
+
+
+class TestValidated(RerankerContract):
+    reranker = Validated
+    configs = [{}, {"min_queries": 1}]
+
+
+class TestSetlists(ReaderContract):
+    reader = SetlistsReader
+    configs = [{"min_items": 20}]
+
+
+class TestMovieTweetings(ReaderContract):
+    reader = MovieTweetingsReader
+
+
+class TestMasked(SplitterContract):
+    splitter = splits.Masked
+
+
+class TestRandom(SplitterContract):
+    splitter = splits.Random
+
+
+class TestLeaveOneOut(SplitterContract):
+    splitter = splits.LeaveOneOut
+    configs = [{}, {"pick": "random"}]
+
+
+class TestTemporal(SplitterContract):
+    splitter = splits.Temporal
+
+
+class TestColdItems(SplitterContract):
+    splitter = splits.ColdItems
+
+
+class TestPublishedFolds(SplitterContract):
+    splitter = splits.PublishedFolds
+
+
+class TestNdcg(MetricContract):
+    metric = Ndcg
+    rewards_hits = True
+
+
+@pytest.mark.parametrize("metric", [*ACCURACY_METRICS, *BEYOND_METRICS])
+def test_all_metrics_keep_their_contract(metric):
+    contract = type("Suite", (MetricContract,), {"metric": metric, "rewards_hits": metric in ACCURACY_METRICS})
+    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+
+
+class Quiet(Reranker):
+    """The mean of the columns, so far as there is one."""
+
+    name = "quiet"
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(sum(np.nan_to_num(values) for values in pool.columns.values()))
+
+
+class NoFinal(Quiet):
+    def rerank(self, queries, pool, n):
+        return pool
+
+
+class WideFinal(Quiet):
+    def rerank(self, queries, pool, n):
+        ranked = super().rerank(queries, pool, n)
+        return replace(ranked, final=ranked.final.astype(np.float64))
+
+
+class Drops(Quiet):
+    def rerank(self, queries, pool, n):
+        ranked = super().rerank(queries, pool, n)
+        return replace(ranked, ids=ranked.ids[:, :n], final=ranked.final[:, :n])
+
+
+class Infinite(Quiet):
+    def rerank(self, queries, pool, n):
+        return pool.ranked(super().rerank(queries, pool, n).final * np.float32(np.inf))
+
+
+class NeverFused(Quiet):
+    def rerank(self, queries, pool, n):
+        assert pool.final is None, "fused already"
+        return super().rerank(queries, pool, n)
+
+
+class NeedsAnOpinion(Quiet):
+    def rerank(self, queries, pool, n):
+        best = np.nanmax(pool.columns["first"])
+        return super().rerank(queries, pool, n) if np.isfinite(best) else pool.ranked(1 / 0)
+
+
+class LooksAround(Quiet):
+    def rerank(self, queries, pool, n):
+        final = super().rerank(queries, pool, n).final
+        return pool.ranked(final - np.float32(len(queries)))
+
+
+class Boasts(Quiet):
+    def contributions(self, queries, pool):
+        return {"first": np.full(pool.ids.shape, 7, np.float32)}
+
+
+class Unseeded(Quiet):
+    def rerank(self, queries, pool, n):
+        return pool.ranked(np.random.default_rng().random(pool.ids.shape))
+
+
+class Pickles(Quiet):
+    def state(self):
+        return {"extra": np.array([{}], object)}
+
+
+class Overwrites(Quiet):
+    def rerank(self, queries, pool, n):
+        pool.columns["first"][:] = 0
+        return super().rerank(queries, pool, n)
+
+
+class NoTarget(Quiet):
+    targets = ()
+
+
+class FileOptions(Options):
+    """Which file."""
+
+    path: InputPath = Path("plays.json")
+    """The file."""
+
+
+class GoodReader(Reader):
+    """The toy, whatever the file says."""
+
+    name = "good"
+    Config = FileOptions
+    data = staticmethod(toy_dataset)
+
+    def read(self):
+        if not self.config.path.exists():
+            from hybridrec import DataError
+
+            raise DataError(f"{self.config.path}: no such file")
+        return self.data()
+
+
+class Empty(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        return data.hide(np.ones(len(data.interactions.ids), bool))
+
+
+class BadWeights(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        weights = np.full(len(data.interactions.ids), np.nan, np.float32)
+        return replace(data, interactions=replace(data.interactions, weights=weights))
+
+
+class Changing(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        return data.hide(np.random.default_rng().random(len(data.interactions.ids)) < 0.5)
+
+
+class Objects(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        weights = np.ones(len(data.interactions.ids), object)
+        return replace(data, interactions=replace(data.interactions, weights=weights))
+
+
+class NoDataError(GoodReader):
+    def read(self):
+        return self.data()
+
+
+class Halves(Splitter):
+    """Every second pair of a user is hidden."""
+
+    name = "halves"
+
+    def split(self, data, rng):
+        yield self.fold("test", data, rng)
+
+    def inner(self, train, rng):
+        return self.fold("validation", train, rng)
+
+    def fold(self, name, data, rng):
+        keys, of = np.unique(data.pairs, return_inverse=True)
+        train = data.hide((rng.random(len(keys)) < 0.3)[of])
+        truth = (data.interactions.matrix(binary=True) - train.interactions.matrix(binary=True)).tocsr()
+        truth.eliminate_zeros()
+        users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int32)
+        tags = (data.user_tags.sign() - train.user_tags.sign()).tocsr()[users]
+        tags.eliminate_zeros()
+        return Fold(
+            name, train, train.queries(users), {"items": truth[users], "tags": tags}, users, np.ones(len(users))
+        )
+
+
+class Leaks(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, queries=data.queries(fold.units))
+
+
+class TrainsOnEverything(Halves):
+    def fold(self, name, data, rng):
+        return replace(super().fold(name, data, rng), train=data)
+
+
+class Weightless(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, weights=fold.weights * 0)
+
+
+class AsksForNothing(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, truth={target: csr_matrix(matrix.shape) for target, matrix in fold.truth.items()})
+
+
+class UnseededSplit(Halves):
+    def fold(self, name, data, rng):
+        return super().fold(name, data, np.random.default_rng())
+
+
+class WritesToTheData(Halves):
+    def fold(self, name, data, rng):
+        data.interactions.weights[:] = 1
+        return super().fold(name, data, rng)
+
+
+class Hits(Metric):
+    """How many of the first k are relevant."""
+
+    name = "hits"
+
+    def values(self, judged, k):
+        return judged.hits[:, :k].sum(axis=1).astype(np.float64)
+
+
+class Single(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k).astype(np.float32)
+
+
+class Compares(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k) - len(judged.ids)
+
+
+class LooksFurther(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k + 1)
+
+
+class Backwards(Hits):
+    def values(self, judged, k):
+        return -super().values(judged, k)
+
+
+class Spoils(Hits):
+    def values(self, judged, k):
+        judged.hits[:] = True
+        return super().values(judged, k)
+
+
+class Several(SetMetric):
+    """No number."""
+
+    name = "several"
+
+    def value(self, folds, k):
+        return np.zeros(len(folds))
+
+
+class BareOptions(Options):
+    size: int = 1
+
+
+class Bare(Hits):
+    Config = BareOptions
+
+
+class Nameless(Hits):
+    name = ""
+
+
+BROKEN = [
+    (NoTarget, "declares_what_it_serves", "no target"),
+    (NoFinal, "final_is_well_formed", "no `final`"),
+    (WideFinal, "final_is_well_formed", "float64"),
+    (Drops, "final_is_well_formed", "other candidates"),
+    (Infinite, "final_is_well_formed", "has the score"),
+    (NeverFused, "reorders_a_fused_pool", "fused already"),
+    (NeedsAnOpinion, "nobody_has_an_opinion", "division"),
+    (LooksAround, "batch_and_one_by_one_agree", "asked alone"),
+    (Boasts, "contributions_sum_to_final", "do not sum"),
+    (Unseeded, "same_seed_same_result", "another `final`"),
+    (Pickles, "state_survives_a_file", "Python objects"),
+    (Overwrites, "does_not_write_to_its_input", "'first' of the pool"),
+    (Empty, "reads_a_dataset", "no interactions"),
+    (BadWeights, "numbers_are_sound", "weight is NaN"),
+    (Changing, "reads_the_same_twice", "other data"),
+    (Objects, "data_survives_a_file", "Python objects"),
+    (NoDataError, "missing_files_are_named", "points nowhere"),
+    (Weightless, "folds_are_well_formed", "not positive"),
+    (AsksForNothing, "every_query_asks_for_something", "asks for nothing"),
+    (Leaks, "truth_is_hidden", "of its query"),
+    (TrainsOnEverything, "truth_is_hidden", "of training"),
+    (TrainsOnEverything, "training_is_a_part_of_the_data", "hides nothing"),
+    (UnseededSplit, "same_seed_same_folds", "other folds"),
+    (WritesToTheData, "does_not_write_to_its_input", "changed by splitting"),
+    (Single, "values_are_well_formed", "float32"),
+    (Compares, "batch_and_one_by_one_agree", "other values"),
+    (LooksFurther, "only_the_first_k_places_count", "after k"),
+    (Several, "a_set_is_one_number", "ndarray"),
+    (Backwards, "hits_in_front_are_not_worse", "at the end"),
+    (Spoils, "does_not_write_to_its_input", "changed"),
+    (Bare, "config_fields_are_documented", "size"),
+    (Nameless, "has_a_name_and_a_version", "empty"),
+]
+CONTRACTS = {
+    Reranker: (RerankerContract, "reranker", Quiet),
+    Reader: (ReaderContract, "reader", GoodReader),
+    Splitter: (SplitterContract, "splitter", Halves),
+    Metric: (MetricContract, "metric", Hits),
+}
+
+
+def suite(cls, tmp_path):
+    contract, role, good = next(found for base, found in CONTRACTS.items() if issubclass(cls, base))
+    (tmp_path / "plays.json").write_text(json.dumps({}))
+    configs = ({"path": str(tmp_path / "plays.json")},) if role == "reader" else ({},)
+    given = {"configs": configs, "rewards_hits": True}
+    return type("Suite", (contract,), {role: cls, **given}), type("Good", (contract,), {role: good, **given})
+
+
+def outcomes(contract, check):
+    with np.errstate(all="ignore"):
+        return [outcome for outcome in run_checks(contract) if outcome.check == check]
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN", "ignore:invalid value")
+@pytest.mark.parametrize(
+    ("broken", "check", "message"), BROKEN, ids=[f"{broken.__name__}-{check}" for broken, check, _ in BROKEN]
+)
+def test_each_check_catches_a_plugin_that_breaks_it(broken, check, message, tmp_path):
+    tested, good = suite(broken, tmp_path)
+    assert {outcome.status for outcome in outcomes(good, check)} == {"passed"}
+    failed = [outcome for outcome in outcomes(tested, check) if outcome.status == "failed"]
+    assert failed
+    assert message in failed[0].message
+
+
+def test_every_check_has_a_plugin_that_breaks_it():
+    for base, (contract, _, _) in CONTRACTS.items():
+        broken = {check for cls, check, _ in BROKEN if issubclass(cls, base)}
+        shared = {"config_fields_are_documented", "has_a_name_and_a_version"}
+        assert {*contract.checks()} - broken - shared == set()
+
+
+class KnownToFail(Single):
+    """A metric of half the precision."""
+
+    expected_failures = {"values_are_well_formed": "single precision is enough for us"}
+
+
+class TestKnownToFail(MetricContract):
+    """pytest reports the declared failure as expected."""
+
+    metric = KnownToFail
+
+
+def test_expected_failures_are_told_apart():
+    found = {outcome.check: outcome for outcome in run_checks(TestKnownToFail)}
+    assert found["values_are_well_formed"].status == "expected failure"
+    assert found["values_are_well_formed"].message == "single precision is enough for us"
+    assert {outcome.status for check, outcome in found.items() if check != "values_are_well_formed"} == {"passed"}
+
+
+def test_an_expected_failure_that_passes_is_a_failure():
+    mended = type("Mended", (Hits,), {"expected_failures": {"values_are_well_formed": "long ago"}})
+    found = outcomes(type("Suite", (MetricContract,), {"metric": mended}), "values_are_well_formed")
+    assert [outcome.status for outcome in found] == ["failed"]
+    assert "take that back" in found[0].message
+
+
+def test_one_case_can_be_expected_to_fail():
+    class Fragile(Popularity):
+        """Fails without tags."""
+
+        expected_failures = {"edge_datasets[no tags]": "divides by the number of tags"}
+
+        def fit(self, data, rng):
+            assert len(data.tags)
+            return super().fit(data, rng)
+
+    found = outcomes(type("Suite", (ComponentContract,), {"component": Fragile}), "edge_datasets")
+    assert {o.case: o.status for o in found if o.status != "passed"} == {"{}, no tags": "expected failure"}
+
+
+def test_an_unknown_check_cannot_be_expected_to_fail():
+    wrong = type("Wrong", (Hits,), {"expected_failures": {"values_are_wel_formed": "a slip"}})
+    with pytest.raises(PluginError, match="did you mean 'values_are_well_formed'"):
+        list(run_checks(type("Suite", (MetricContract,), {"metric": wrong})))

@@ -1,0 +1,117 @@
+"""The documentation is true: its snippets run, and what it says of hooks and checks is what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from hybridrec import testing
+from hybridrec.registry import hookspecs
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "plugins.md"
+BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
+CONTRACTS = [getattr(testing, name) for name in dir(testing) if name.endswith("Contract") and name != "Contract"]
+HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
+
+
+def blocks(page: Path) -> list[tuple[str, str, str]]:
+    """(language, mark, code) of every fenced block."""
+    return [(language, mark, code) for language, mark, code in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+def marked(page: Path, mark: str) -> str:
+    return "\n\n".join(code for _, found, code in blocks(page) if found == mark)
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin that the page writes, installed as far as Python can see."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "hybridrec_svd.py").write_text(marked(PAGE, "module"), encoding="utf-8")
+    (folder / "test_svd.py").write_text(marked(PAGE, "test"), encoding="utf-8")
+    (folder / "svd.yaml").write_text(marked(PAGE, "run"), encoding="utf-8")
+    info = folder / "hybridrec_svd-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hybridrec-svd\nVersion: 0.1\n")
+    (toml,) = [code for language, _, code in blocks(PAGE) if language == "toml"]
+    (info / "entry_points.txt").write_text(toml.replace("project.entry-points.", "").replace('"', ""))
+    return folder
+
+
+def call(*command: str, cwd: Path) -> str:
+    paths = os.pathsep.join(map(str, (cwd, ROOT, ROOT / "plugins")))
+    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_tests_on_the_page_pass(plugin: Path):
+    printed = call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_svd.py", cwd=plugin)
+    assert " passed" in printed
+    assert " 1 xfailed" in printed
+
+
+def test_the_config_on_the_page_runs(plugin: Path):
+    printed = call("hybridrec", "run", "svd.yaml", cwd=plugin)
+    assert "first-hit@20" in printed
+
+
+def test_check_plugin_accepts_what_the_page_writes(plugin: Path):
+    printed = call("hybridrec", "check-plugin", "svd", cwd=plugin)
+    assert "pure-svd 1" in printed
+    assert "failed" not in printed
+
+
+def test_every_python_and_yaml_block_is_run():
+    bare = [code for language, mark, code in blocks(PAGE) if language in ("python", "yaml") and not mark]
+    assert bare == []
+    assert {mark for _, mark, _ in blocks(PAGE) if mark} == {"module", "test", "run", "hook"}
+
+
+def test_every_hook_is_documented_with_its_exact_signature():
+    given = [code.strip() for _, mark, code in blocks(PAGE) if mark == "hook"]
+    wanted = [f"def {name}{inspect.signature(hook)}".replace("'", "") for name, hook in HOOKS.items()]
+    assert given == wanted
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_meaning_of_every_hook_is_its_docstring(name: str):
+    meaning = " ".join((inspect.getdoc(HOOKS[name]) or "").split())
+    assert meaning
+    assert f"```\n\n{meaning}\n" in PAGE.read_text(encoding="utf-8").partition(f"### {name}\n")[2]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_every_check_is_listed_with_its_docstring(contract: type[testing.Contract]):
+    section = PAGE.read_text(encoding="utf-8").partition(f"### {contract.__name__}\n\n")[2].partition("\n\n")[0]
+    meanings = {check: inspect.getdoc(getattr(contract, f"test_{check}")) or "" for check in contract.checks()}
+    assert section.splitlines() == [f"- `{check}`: {' '.join(text.split())}" for check, text in meanings.items()]
+
+
+def test_commands_on_the_page_exist():
+    from hybridrec.cli import hybridrec as group
+
+    named = set(re.findall(r"(?:^|`)hybridrec ([a-z][a-z-]*)", PAGE.read_text(encoding="utf-8"), re.M))
+    assert named - set(group.commands) == set()
+
+
+def test_the_plugin_of_the_readme_works(tmp_path: Path):
+    (code,) = [code for _, _, code in blocks(ROOT / "README.md") if "class Longest(" in code]
+    (contract,) = [code for _, _, code in blocks(ROOT / "README.md") if "class TestLongest" in code]
+    (tmp_path / "test_longest.py").write_text(f"{code}\n\n{contract}", encoding="utf-8")
+    assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_longest.py", cwd=tmp_path)
+
+
+def test_the_api_version_on_the_page_is_the_one_there_is():
+    assert f'requires_api = "{hybridrec.API_VERSION}"' in PAGE.read_text(encoding="utf-8")

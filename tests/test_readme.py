@@ -1,0 +1,62 @@
+"""What the README shows works: its config, its plugin, its commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridrec.cli import hybridrec
+from hybridrec.experiment import documents
+from hybridrec.experiment.checking import check
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing import toy_dataset, toy_queries
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_the_config_is_valid(tmp_path: Path) -> None:
+    (config,) = blocks("yaml")
+    experiment = check(documents.parse(config, "README.md"), Registry(), tmp_path)
+    assert [plan.name for plan in experiment.pipelines.values() if not plan.single] == ["control", "hybrid"]
+
+
+def test_the_plugin_recommends_what_it_says() -> None:
+    (source,) = (block for block in blocks("python") if "hookimpl" in block)
+    namespace: dict[str, object] = {"__name__": "readme"}
+    exec(source, namespace)
+    (longest,) = namespace["hybridrec_components"]()  # type: ignore[operator]
+    data = toy_dataset()
+    fitted = longest().fit(data, np.random.default_rng(0))
+    names = data.item_names()
+    queries = toy_queries(data)
+    best = fitted.scores(queries, "items").argmax(axis=1)
+    assert {len(names[item]) for item in best} == {max(map(len, names))}
+
+
+SHELL = "\n".join(blocks("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", README))
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"hybridrec ([a-z-]+)", SHELL))))
+def test_commands_exist(command: str) -> None:
+    assert command in hybridrec.commands
+
+
+def test_options_exist() -> None:
+    for command, rest in re.findall(r"hybridrec ([a-z-]+) ([^\n]*)", SHELL):
+        known = {option for parameter in hybridrec.commands[command].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest.split("&&")[0])) <= known
+
+
+@pytest.mark.parametrize("heading", ["Run it", "Test it"])
+def test_one_command_does_everything(heading: str) -> None:
+    found = re.search(rf"^## {heading}\n\n```bash\n(.*?)```", README, re.S | re.M)
+    assert found is not None
+    assert found[1].startswith("python -m pip install")
+    assert found[1].count("\n") == 1
