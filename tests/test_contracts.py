@@ -26,13 +26,21 @@ from hybridrec.testing import (
     toy_dataset,
 )
 from hybridrec_baselines.popularity import Popularity
-from hybridrec_fusion.fixed import ReciprocalRank, Weighted
+from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
 from hybridrec_fusion.validated import Validated
 
 
 class TestWeighted(RerankerContract):
     reranker = Weighted
     configs = [{}, {"weights": {"first": 1, "second": 0.3}, "normalise": "rank", "missing": "mean"}]
+
+
+class TestCombMNZ(RerankerContract):
+    reranker = CombMNZ
+
+
+class TestBorda(RerankerContract):
+    reranker = Borda
 
 
 class TestReciprocalRank(RerankerContract):

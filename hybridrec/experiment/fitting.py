@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+import hybridrec.data
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError
 from hybridrec.experiment.config import Spec
@@ -165,13 +166,24 @@ def fit_key(spec: Spec, fingerprint: str, seed: int) -> str:
 
 @cache
 def source_hash(cls: type) -> str:
-    """Digest of the source files of the package (or module) a class comes from."""
+    """Digest of the source files of the package (or module) a class comes from, and of the engine below it."""
     module = inspect.getmodule(cls)
     file = getattr(module, "__file__", None)
     if module is None or file is None:
         return "unknown"
     is_package = "." in module.__name__ or Path(file).name == "__init__.py"
     files = sorted(Path(file).parent.glob("*.py")) if is_package else [Path(file)]
+    return _digest(files) + _engine_hash()
+
+
+@cache
+def _engine_hash() -> str:
+    """Digest of what every component stands on: the data layer and the stages."""
+    root = Path(hybridrec.data.__file__).parent.parent
+    return _digest([path for part in ("data", "stages") for path in sorted((root / part).rglob("*.py"))])
+
+
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 import hybridrec_rerank
 from hybridrec import PADDING, DataError, PluginError, Pool, kernels
 from hybridrec.stages.pipeline import cut
-from hybridrec.testing import edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing import RerankerContract, edge_datasets, toy_dataset, toy_queries
 from hybridrec_rerank.caps import Caps, CapsOptions, admit
 from hybridrec_rerank.corrections import (
     DAY,
@@ -216,3 +216,20 @@ def test_rerankers_are_chained():
     for reranker in (ALL[5], ALL[3], ALL[0]):
         pool = reranker.rerank(QUERIES, pool, 10)
     assert (kernels.ranks(pool.final)[pool.valid & ~np.isnan(pool.final)] >= 1).all()
+
+
+class TestMMR(RerankerContract):
+    reranker = MMR
+    columns = ("fused",)
+    configs = [{}, {"alike": "tags", "relevance": 0.3}]
+
+
+class TestCaps(RerankerContract):
+    reranker = Caps
+    columns = ("fused",)
+    configs = [{}, {"most": 1}]
+
+
+class TestPopularityCorrection(RerankerContract):
+    reranker = PopularityCorrection
+    columns = ("fused",)
