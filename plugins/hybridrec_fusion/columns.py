@@ -1,12 +1,13 @@
-"""Columns of different models on one scale, and what stands in for a missing opinion."""
+"""Columns of different models on one scale, what stands in for a missing opinion, and their sum."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import Floats, Normaliser, Pool
+from hybridrec import TARGETS, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 
@@ -21,12 +22,21 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     return {label: _filled(normaliser.scale(values), missing) for label, values in pool.columns.items()}
 
 
-def total(pool: Pool, parts: dict[str, Floats]) -> Floats:
-    """Sum of the parts, float32 [Q, K]; 0 without any."""
-    final = np.zeros(pool.ids.shape, np.float32)
-    for part in parts.values():
-        final += part
-    return final
+class SumOfColumns(Reranker):
+    """A fusion whose final score is the sum of what each column contributes."""
+
+    targets = TARGETS
+
+    @abstractmethod
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Label -> float32 [Q, K], without NaN."""
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Add the contributions up."""
+        final = np.zeros(pool.ids.shape, np.float32)
+        for part in self.contributions(queries, pool).values():
+            final += part
+        return pool.ranked(final)
 
 
 def _filled(values: Floats, missing: Missing) -> Floats:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch, Reranker, kernels
-from hybridrec_fusion.columns import Missing, normalised, total
+from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch, kernels
+from hybridrec_fusion.columns import Missing, SumOfColumns, normalised
 from hybridrec_fusion.normalisers import MinMax, ZScore
 
 Weights = dict[str, float]
@@ -32,24 +32,19 @@ class CombMNZConfig(WeightedConfig):
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
 
 
-class Weighted(Reranker):
+class Weighted(SumOfColumns):
     """Weighted sum of normalised scores; without weights it is CombSUM (Fox and Shaw 1994)."""
 
     name = "weighted"
     Config = WeightedConfig
     config: WeightedConfig
-    targets = ("items", "tags")
-
-    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Sum of weight times normalised column."""
-        return pool.ranked(total(pool, self.contributions(queries, pool)))
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight times normalised column."""
         return _weighed(self.config, queries, pool)
 
 
-class CombMNZ(Reranker):
+class CombMNZ(SumOfColumns):
     """The weighted sum, times the number of generators that proposed the candidate (Fox and Shaw 1994).
 
     What several propose on their own gains on what only one does. Scores should not be negative, so the
@@ -59,11 +54,6 @@ class CombMNZ(Reranker):
     name = "combmnz"
     Config = CombMNZConfig
     config: CombMNZConfig
-    targets = ("items", "tags")
-
-    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Number of proposals times the sum of weight times normalised column."""
-        return pool.ranked(total(pool, self.contributions(queries, pool)))
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Number of proposals times weight times normalised column."""
@@ -80,7 +70,7 @@ class BordaConfig(Options):
     """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
 
 
-class Borda(Reranker):
+class Borda(SumOfColumns):
     """Borda count: of n candidates the first of a column gets n points, the last 1, over n.
 
     Candidates without an opinion share the points that are left evenly (Aslam and Montague 2001).
@@ -89,11 +79,6 @@ class Borda(Reranker):
     name = "borda"
     Config = BordaConfig
     config: BordaConfig
-    targets = ("items", "tags")
-
-    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Sum of weight times points."""
-        return pool.ranked(total(pool, self.contributions(queries, pool)))
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight times points over the number of candidates."""
@@ -115,17 +100,12 @@ class ReciprocalRankConfig(Options):
     """The constant added to every rank; larger ones flatten the difference between the first places."""
 
 
-class ReciprocalRank(Reranker):
+class ReciprocalRank(SumOfColumns):
     """Sum of weight / (offset + rank) over the columns with an opinion (Cormack, Clarke, Buettcher 2009)."""
 
     name = "rrf"
     Config = ReciprocalRankConfig
     config: ReciprocalRankConfig
-    targets = ("items", "tags")
-
-    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Reciprocal rank fusion; no opinion adds nothing."""
-        return pool.ranked(total(pool, self.contributions(queries, pool)))
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight / (offset + rank)."""

@@ -19,12 +19,11 @@ from hybridrec import (
     Options,
     Pool,
     QueryBatch,
-    Reranker,
     Sparse,
     State,
     kernels,
 )
-from hybridrec_fusion.columns import Missing, normalised, total
+from hybridrec_fusion.columns import Missing, SumOfColumns, normalised
 from hybridrec_fusion.normalisers import ZScore
 from hybridrec_fusion.search import Search
 
@@ -67,7 +66,7 @@ class Choice:
         return self.blend_value <= self.single_value
 
 
-class Validated(Reranker):
+class Validated(SumOfColumns):
     """Weighted sum of normalised scores, the weights found by coordinate ascent on validation queries.
 
     The engine gives scores of components that have not seen the validation queries. Their users are cut
@@ -82,7 +81,6 @@ class Validated(Reranker):
     version = "2"
     Config = ValidatedConfig
     config: ValidatedConfig
-    targets = ("items", "tags")
     learns = True
 
     labels: tuple[str, ...]
@@ -109,10 +107,6 @@ class Validated(Reranker):
             if inside.sum() >= self.config.min_queries:
                 self.choices[str(segment)], _ = _cross_fit(search.part(inside), parts[inside], found)
         return self
-
-    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Weighted sum, with the weights of each query's segment."""
-        return pool.ranked(total(pool, self.contributions(queries, pool)))
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight times normalised column."""
