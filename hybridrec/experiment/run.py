@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +26,7 @@ from hybridrec.evaluation.report import (
     DataReport,
     Environment,
     FitReport,
+    PipelineReport,
     Report,
     SecondsReport,
     StatisticsReport,
@@ -39,6 +40,7 @@ from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
+from hybridrec.stages.pipeline import BLEND
 from hybridrec.stages.pool import Slate
 from hybridrec.tracing import calling, each
 
@@ -234,7 +236,7 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=self.notes,
+            notes=[*self.notes, *_silent(pipelines)],
         )
 
     def comparison(self) -> list[Comparison]:
@@ -281,6 +283,14 @@ def read(experiment: Experiment) -> Dataset:
 _PACKAGES = (
     "hybridrec", "numpy", "scipy", "polars", "pydantic", "pluggy", "gensim", "implicit", "lightfm-next", "lightfm",
 )  # fmt: skip
+
+
+def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
+    """Says where the fallback is measured in a pipeline's place."""
+    for name, pipeline in pipelines.items():
+        if not any(rung.startswith(BLEND) for rung in pipeline.rungs):
+            others = ", ".join(pipeline.rungs)
+            yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; served by {others}"
 
 
 def _weighted_mean(values: Doubles, weights: Doubles) -> float | None:

@@ -102,7 +102,8 @@ class Validated(SumOfColumns):
         everywhere, found = _cross_fit(search.part(judged), parts[judged])
         self.choices = {EVERYWHERE: everywhere}
         segments = queries.segments()
-        for segment in np.unique(segments[judged]):
+        names = np.unique(segments[judged])
+        for segment in names if len(names) > 1 else ():  # the only segment is all there is
             inside = judged & (segments == segment)
             if inside.sum() >= self.config.min_queries:
                 self.choices[str(segment)], _ = _cross_fit(search.part(inside), parts[inside], found)
