@@ -64,7 +64,7 @@ def recommend(
     found_items = [find(item, recommender.data, "items") for item in items]
     found_tags = [find(tag, recommender.data, "tags") for tag in tags]
     for typed, found in zip((*items, *tags), (*found_items, *found_tags), strict=True):
-        if typed != found.id:
+        if typed not in (found.id, found.name):
             print(f"'{typed}' is taken for '{found.name}' ({found.id})")
     query = Query(user=user, items=[f.id for f in found_items], tags=[f.id for f in found_tags], text=text)
     if user is not None and user not in recommender.data.users:
@@ -105,6 +105,8 @@ def similar(run: Path, name: str, component: str, by: str, n: int, target: str, 
     else:
         found = find(name, recommender.data, "items" if by == "item" else "tags")
         title = found.name
+        if name not in (found.id, found.name):
+            print(f"'{name}' is taken for '{found.name}' ({found.id})")
         query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
     near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
     if not near:

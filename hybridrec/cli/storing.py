@@ -37,20 +37,21 @@ def size(store_folder: Path) -> None:
 
 @store.command()
 @STORE
-@click.option(
-    "--keep", default="0", show_default=True, metavar="SIZE", help="Keep the most recently used up to this size."
-)
-@click.option("--older-than", default=float("inf"), metavar="DAYS", help="Remove what was not used for so many days.")
-def gc(store_folder: Path, keep: str, older_than: float) -> None:
+@click.option("--keep", metavar="SIZE", help="Keep the most recently used up to this size, for example 2GB.")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove what was unused for so long.")
+@click.option("--all", "everything", is_flag=True, help="Remove everything; runs made with `refit: all` stop serving.")
+def gc(store_folder: Path, keep: str | None, older_than: float | None, everything: bool) -> None:
     """Remove artifacts: least recently used first, down to --keep, and those unused for long."""
     from hybridrec.errors import ConfigError
     from hybridrec.experiment.schema import parse_size
     from hybridrec.experiment.store import Store
 
+    if keep is None and older_than is None and not everything:
+        raise click.UsageError("say what may go: --keep SIZE, --older-than DAYS, or --all")
     try:
-        limit = int(str(parse_size(keep)))
+        limit = 2**63 if keep is None else int(str(parse_size(keep)))
     except ValueError as error:
         raise ConfigError(f"--keep: {error}") from None
-    keep_all = older_than != float("inf") and keep == "0"
-    removed = Store(store_folder).collect(2**63 if keep_all else limit, older_than * 86_400)
+    age = float("inf") if older_than is None else older_than * 86_400
+    removed = Store(store_folder).collect(0 if everything else limit, age)
     print(f"removed {len(removed)} artifacts, {sum(artifact.bytes for artifact in removed) / 1e6:.1f} MB")

@@ -13,6 +13,9 @@ from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Spars
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 
+NOTHING = "nothing"
+"""The segment of queries that carry no field."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -107,7 +110,7 @@ class QueryBatch:
         Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
         """
         names = np.array(
-            ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or "nothing" for code in range(16)]
+            ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in range(16)]
         )
         codes = sum(self.knows(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
         return names[codes]

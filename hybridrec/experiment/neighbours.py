@@ -38,17 +38,22 @@ class Found:
 
 
 def find(text: str, data: Dataset, target: Target) -> Found:
-    """The item or tag whose id or name is nearest to `text`; raises DataError if nothing is near."""
-    from rapidfuzz import fuzz, process, utils
+    """The item or tag meant by `text`: by id, by name, else the nearest name; DataError if nothing is near."""
+    from rapidfuzz import fuzz, process
 
     ids = data.items if target == "items" else data.tags
     names = data.item_names() if target == "items" else tuple(data.tags.ids)
     if text in ids:
         code = int(ids.encode([text])[0])
         return Found(text, names[code], 100.0)
-    near = process.extract(text, names, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=60, limit=50)
+    typed = text.casefold()
+    exact = next((code for code, name in enumerate(names) if name.casefold() == typed), None)
+    if exact is not None:
+        return Found(ids.ids[exact], names[exact], 100.0)
+    near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=50)
     if not near:
-        raise DataError(f"nothing among {len(names)} {target} is called like '{text}'")
+        other = "--by tag" if target == "items" else "--by item"
+        raise DataError(f"nothing among {len(names)} {target} is called like '{text}' (is it meant {other}?)")
     # Of names that fit equally well the shortest says the least beyond what was typed.
     name, score, code = min(near, key=lambda found: (-found[1], len(found[0]), found[2]))
     return Found(ids.ids[code], name, score)

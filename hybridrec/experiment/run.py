@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from hybridrec.arrays import Doubles, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
+from hybridrec.data.queries import NOTHING
 from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
@@ -140,7 +141,9 @@ class Experimenter:
             with self.timing("read"):
                 data = read(self.experiment)
             for fold in self.folds(data):
-                self.ask(fold, self.prepare(fold))
+                prepared = self.prepare(fold)
+                self.remember(fold, prepared)
+                self.ask(fold, prepared)
             return self.report(data), data
 
     def folds(self, data: Dataset) -> Iterator[Fold]:
@@ -177,12 +180,14 @@ class Experimenter:
                     cached=fitted.cached,
                 )
 
-            prepared = self.preparer.prepare(plan, done)
+            return self.preparer.prepare(plan, done)
+
+    def remember(self, fold: Fold, prepared: Prepared) -> None:
+        """Keep for the report how the arms of a fold came about."""
         self.fits += [_fit_report(fitted) for fitted in prepared.fits]
         self.notes += prepared.notes
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned
-        return prepared
 
     def ask(self, fold: Fold, prepared: Prepared) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
@@ -236,7 +241,7 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=[*self.notes, *_silent(pipelines)],
+            notes=[*self.notes, *_silent(pipelines), *_blind(sample)],
         )
 
     def comparison(self) -> list[Comparison]:
@@ -290,7 +295,17 @@ def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
     for name, pipeline in pipelines.items():
         if not any(rung.startswith(BLEND) for rung in pipeline.rungs):
             others = ", ".join(pipeline.rungs)
-            yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; served by {others}"
+            yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; {others} served"
+
+
+def _blind(sample: Sample) -> Iterator[str]:
+    """Says so if most queries know nothing: every pipeline is the same on them."""
+    nothing = int((sample.segments == NOTHING).sum())
+    if 2 * nothing > len(sample):
+        yield (
+            f"{nothing} of {len(sample)} queries know nothing at all (new users without history, tags or title): "
+            "pipelines hardly differ on them; another split, or its `min_history`, would ask more"
+        )
 
 
 def _weighted_mean(values: Doubles, weights: Doubles) -> float | None:

@@ -101,7 +101,10 @@ def load(run: Run | Path | str, *, store: Store | None = None, registry: Registr
     store = store or Store.default()
     state = store.get(run.report.data.fingerprint)
     if state is None:
-        raise StoreError(f"the data of {run.folder} is not in the store {store.folder}; run the experiment again")
+        raise StoreError(
+            f"the data of {run.folder} is not in the store {store.folder.resolve()}: name the store it was made with "
+            "(--store, or load(..., store=)), or run the experiment again"
+        )
     data = Dataset.restore(state)
     config = experiment.config
     with threadpool_limits(limits=1):

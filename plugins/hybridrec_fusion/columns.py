@@ -22,6 +22,18 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     return {label: _filled(normaliser.scale(values), missing) for label, values in pool.columns.items()}
 
 
+def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str, Floats]:
+    """Weight times normalised column: label -> float32 [Q, K]; `weights` is float32 [L, Q], in their order.
+
+    Where none of the weighed models has an opinion on a query, all that have one count alike: their order
+    is better than none.
+    """
+    speaks = np.stack([(~np.isnan(pool.columns[label])).any(axis=1) for label in columns])
+    unheard = ~((weights != 0) & speaks).any(axis=0)
+    weights = np.where(unheard, np.float32(1), weights)
+    return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
+
+
 class SumOfColumns(Reranker):
     """A fusion whose final score is the sum of what each column contributes."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch, kernels
-from hybridrec_fusion.columns import Missing, SumOfColumns, normalised
+from hybridrec_fusion.columns import Missing, SumOfColumns, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
 
 Weights = dict[str, float]
@@ -119,13 +119,13 @@ class ReciprocalRank(SumOfColumns):
 def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
     """Weight of the query's segment times normalised column: label -> float32 [Q, K]."""
     segments = queries.segments()
-    parts = {}
-    for label, values in normalised(pool, config.normalise, config.missing).items():
-        weight = np.full(len(queries), _weight(config.weights, label), np.float32)
-        for segment, weights in config.segments.items():
-            weight[segments == segment] = _weight(weights, label)
-        parts[label] = weight[:, None] * values
-    return parts
+    columns = normalised(pool, config.normalise, config.missing)
+    weights = np.empty((len(columns), len(queries)), np.float32)
+    for place, label in enumerate(columns):
+        weights[place] = _weight(config.weights, label)
+        for segment, others in config.segments.items():
+            weights[place, segments == segment] = _weight(others, label)
+    return weighed(weights, columns, pool)
 
 
 def _weight(weights: Weights, label: str) -> float:

@@ -23,7 +23,7 @@ from hybridrec import (
     State,
     kernels,
 )
-from hybridrec_fusion.columns import Missing, SumOfColumns, normalised
+from hybridrec_fusion.columns import Missing, SumOfColumns, normalised, weighed
 from hybridrec_fusion.normalisers import ZScore
 from hybridrec_fusion.search import Search
 
@@ -116,8 +116,7 @@ class Validated(SumOfColumns):
         chosen = np.tile(self.choices[EVERYWHERE].weights, (len(queries), 1))
         for segment, choice in self.choices.items():
             chosen[segments == segment] = choice.weights
-        shares = chosen.astype(np.float32).T[:, :, None]
-        return {label: share * columns[label] for label, share in zip(self.labels, shares, strict=True)}
+        return weighed(chosen.astype(np.float32).T, {label: columns[label] for label in self.labels}, pool)
 
     def state(self) -> State:
         """Labels, and what was chosen for each segment: weights [segments, labels], singles, values [segments, 2]."""

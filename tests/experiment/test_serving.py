@@ -1,5 +1,7 @@
 """A finished run recommends through the pipelines that were evaluated, and says why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from hybridrec import ConfigError, DataError, Query, StoreError
 from hybridrec.data.encoding import encode
 from hybridrec.experiment.neighbours import find, similar
 from hybridrec.experiment.store import Store
+from hybridrec.testing import toy_dataset
 
 NAN = float("nan")
 
@@ -198,3 +201,15 @@ def test_neighbours_in_a_space_of_vectors_are_by_cosine(experiment):
     assert "item 02" not in [one.id for one in near]
     assert all(-1.001 <= one.similarity <= 1.001 for one in near)
     assert np.mean([int(one.id[-2:]) % 2 == 0 for one in near[:10]]) > 0.8
+
+
+def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
+    data = toy_dataset()
+    names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
+    data = replace(data, item_text=names)
+    assert find("봄날 🌙", data, "items").id == data.items.ids[1]
+    assert find("SONG 7", data, "items").name == "song 7"
+    assert find("sng 12", data, "items").name == "song 12"
+    assert find(data.items.ids[3], data, "items").name == names[3]
+    with pytest.raises(DataError, match="--by tag"):
+        find("qqqqqqqq", data, "items")

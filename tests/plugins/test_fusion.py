@@ -411,3 +411,11 @@ def test_one_user_alone_cannot_judge():
     reranker = learned(units=np.zeros(Q, np.int32))
     assert not any(choice.guarded for choice in reranker.choices.values())
     assert reranker.summary()["all"]["validation_ndcg@20"] == {"blend": None, "best_single": None}
+
+
+def test_a_query_on_which_only_unweighed_models_speak_keeps_their_order():
+    nan = np.full((1, 3), np.nan, np.float32)
+    pool = pool_of({"a": nan, "b": np.array([[1.0, 3.0, 2.0]], np.float32)}, np.array([[0, 1, 2]], np.int32))
+    fused = Weighted(WeightedConfig(weights={"a": 1.0})).rerank(batch([False]), pool, 3)
+    assert fused.final is not None
+    assert np.argsort(-fused.final[0]).tolist() == [1, 2, 0]
