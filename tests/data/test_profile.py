@@ -142,3 +142,16 @@ def test_files_without_interactions(look):
         look({"items.csv": "item,title\n1,One\n", "users.csv": "user,name\n1,me\n"})
     with pytest.raises(DataError, match="is empty"):
         look({"p.csv": ""})
+
+
+@pytest.mark.parametrize(("mark", "said"), [("|", None), (";", ";"), (",", ","), ("/", None)])
+def test_what_stands_between_tags_is_seen(look, mark, said):
+    songs = "".join(f'{n},Song {n},"rock{mark}folk"\n' for n in range(4))
+    found = look(
+        {
+            "plays.csv": "user,song\n" + "".join(f"{u},{n}\n" for u in range(3) for n in range(4)),
+            "songs.csv": "id,name,genres\n" + songs,
+        }
+    )
+    assert found.data["items"].get("tag_separator") == said
+    assert found.tags == (1 if mark == "/" else 2)
