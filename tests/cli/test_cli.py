@@ -13,6 +13,8 @@ import pytest
 import hybridrec
 from hybridrec.cli import main
 
+PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
+
 
 @pytest.fixture
 def call(capsys, monkeypatch):
@@ -433,6 +435,16 @@ def test_check_plugin_names_what_failed(call, monkeypatch):
     (row,) = [row for row in out.splitlines() if row.startswith("candidates_are_well_formed") and ", ten" in row]
     assert "failed" in row
     assert "an id of query 0 has the score nan" in row
+
+
+@pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])
+def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, monkeypatch, arguments):
+    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+    status, out, err = call(*arguments)
+    assert (status, out) == (3, "")
+    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in err
+    assert "plugin 'linear' (hybridrec" in err
+    assert "--block" in err
 
 
 def test_check_plugin_says_what_it_cannot_check(call, toyland):
