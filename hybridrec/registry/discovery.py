@@ -311,4 +311,5 @@ def _kind(cls: type[Plugin]) -> str:
 
 def _clash(kind: str, name: str, offers: list[_Offer]) -> str:
     who = " and ".join(str(offer.provider) for offer in offers)
-    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; uninstall one of them, or leave one out with --block"
+    way_out = "uninstall one of them, or leave one out with --block"
+    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; {way_out}"
