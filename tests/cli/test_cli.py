@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,14 +165,22 @@ def test_an_unreadable_run_ends_with_4(call, finished):
     assert "cannot be read" in err
 
 
-def test_a_plugin_that_fails_shows_its_traceback_and_where(experiment, toyland, tmp_path):
+@pytest.mark.parametrize("trace", ["0", "1"])
+def test_a_plugin_that_fails_shows_its_own_frames_and_where(experiment, toyland, tmp_path, trace):
     path = experiment(("use: echo", "use: echo, misbehave: raise"))
     found = subprocess.run(
-        _command("run", path), cwd=tmp_path, env=_environment(toyland), capture_output=True, text=True
+        _command("run", path),
+        cwd=tmp_path,
+        env=_environment(toyland) | {"HYBRIDREC_TRACE": trace},
+        capture_output=True,
+        text=True,
     )
-    assert found.returncode == 1
-    assert "toyland.py" in found.stderr
-    assert "RuntimeError: the echo is gone\nwhile fitting components.noise in fold test (final): echo 1" in found.stderr
+    assert found.returncode == 3
+    assert "error: RuntimeError: the echo is gone\n" in found.stderr
+    assert re.search(r'File ".*toyland\.py", line \d+, in ', found.stderr)
+    assert "\n  while fitting components.noise in fold test (final): echo 1, plugin 'toyland'" in found.stderr
+    assert ("fitting.py" in found.stderr) == (trace == "1")
+    assert ("Traceback" in found.stderr) == (trace == "1")
 
 
 def test_compare_two_runs(call, experiment):
