@@ -118,6 +118,11 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
             3,
             "while fitting components.noise in fold test (final): echo 1",
         ),
+        (
+            ("use: echo", "use: echo, misbehave: forget"),
+            3,
+            "error: fit returned None; it must return self\n  while fitting",
+        ),
         (("use: echo", "use: echo, misbehave: infinite"), 3, "in pipeline 'hybrid', generator 'noise'"),
         (("use: echo", "use: echo, bytes: 9000000000000"), 2, "would need about 9000.0 GB"),
         (("{reader: toy}", "{reader: toy, items: 1}"), 2, "split masked: none of the 60 users has 2 distinct items"),
