@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TypeVar
 
 from hybridrec.plugin import Plugin
@@ -36,14 +35,13 @@ def tracing() -> bool:
     return os.environ.get(VARIABLE, "0") not in ("", "0")
 
 
-def plugin_frames(error: BaseException) -> traceback.StackSummary:
-    """Where an error went through code that is not the engine's, outermost first."""
-    walked = traceback.walk_tb(error.__traceback__)
-    return traceback.StackSummary.extract((frame, line) for frame, line in walked if _package(frame) not in _ENGINE)
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+def plugin_frames(error: BaseException, package: str | None = None) -> traceback.StackSummary:
+    """Where an error went through code that is not the engine's (or is of one package alone), outermost first."""
+    homes = ((place, str(place[0].f_globals.get("__name__", ""))) for place in traceback.walk_tb(error.__traceback__))
+    roots = ((place, home.partition(".")[0]) for place, home in homes)
+    return traceback.StackSummary.extract(
+        place for place, root in roots if root not in _ENGINE and package in (None, root)
+    )
 
 
 @contextmanager
