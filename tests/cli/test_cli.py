@@ -253,6 +253,30 @@ def test_show_explains_every_option(call):
     assert "half_life" in out
 
 
+def test_show_without_a_name_lists_the_names_by_kind(call):
+    status, out, err = call("show")
+    assert (status, err) == (0, "")
+    rows = {line.split()[0]: " ".join(line.split()) for line in out.splitlines() if line.strip()}
+    assert "popularity" in rows["components"]
+    for kind in ("normalisers", "readers", "splitters", "metrics"):
+        assert kind in rows
+
+
+def test_a_name_of_two_kinds_is_suggested_once(call):
+    _, _, err = call("show", "randon")
+    assert err.count(" random,") == 1
+
+
+def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
+    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+    status, out, _ = call("show", "ease", "--block", "clash")
+    assert status == 0
+    assert "Stages: generator, scorer" in out
+    status, _, err = call("check-plugin", "clash", "--block", "clash")
+    assert status == 2
+    assert "is blocked" in err
+
+
 def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
     broken = Path(__file__).parents[1] / "registry" / "plugins"
     for case in ("import_error", "clash"):
@@ -471,6 +495,11 @@ def test_check_plugin_says_what_it_cannot_check(call, toyland):
     status, _, err = call("check-plugin", "nobody")
     assert status == 2
     assert "nothing in one is called 'nobody'" in err
+
+
+def test_a_re_ranker_may_be_spelt_with_a_hyphen(call, tmp_path):
+    assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
+    assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
 
 
 def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):
