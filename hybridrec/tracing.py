@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -15,6 +16,7 @@ from hybridrec.plugin import Plugin
 GROUP = "hybridrec"
 """The entry-point group. An entry point names a module, and one module is one plugin."""
 VARIABLE = "HYBRIDREC_TRACE"
+_ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 T = TypeVar("T")
 
 
@@ -26,6 +28,20 @@ def origin(module: str) -> str:
         if entry_point.dist is not None and (module == home or home.partition(".")[0] == root != GROUP):
             return f"plugin '{entry_point.name}' ({entry_point.dist.name} {entry_point.dist.version})"
     return "part of hybridrec" if root == GROUP else f"module {module}, of no installed plugin"
+
+
+def tracing() -> bool:
+    """Whether HYBRIDREC_TRACE is set (and not 0)."""
+    return os.environ.get(VARIABLE, "0") not in ("", "0")
+
+
+def plugin_frames(error: BaseException, package: str | None = None) -> traceback.StackSummary:
+    """Where an error went through code that is not the engine's (or is of one package alone), outermost first."""
+    homes = ((place, str(place[0].f_globals.get("__name__", ""))) for place in traceback.walk_tb(error.__traceback__))
+    roots = ((place, home.partition(".")[0]) for place, home in homes)
+    return traceback.StackSummary.extract(
+        place for place, root in roots if root not in _ENGINE and package in (None, root)
+    )
 
 
 @contextmanager
@@ -55,7 +71,7 @@ def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
 @contextmanager
 def traced(what: str) -> Iterator[None]:
     """Print to standard error what is done and how long it took, if HYBRIDREC_TRACE is set (and not 0)."""
-    if os.environ.get(VARIABLE, "0") in ("", "0"):
+    if not tracing():
         yield
         return
     started = time.perf_counter()

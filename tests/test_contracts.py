@@ -1,6 +1,7 @@
 """The contracts of re-rankers, readers, splitters and metrics: first-party plugins keep them, broken ones do not."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -491,6 +492,33 @@ def test_one_case_can_be_expected_to_fail():
 
     found = outcomes(type("Suite", (ComponentContract,), {"component": Fragile}), "edge_datasets")
     assert {o.case: o.status for o in found if o.status != "passed"} == {"{}, no tags": "expected failure"}
+
+
+class RefusesToFit(Popularity):
+    """Fails in the line below."""
+
+    def fit(self, data, rng):
+        raise RuntimeError("out of order")
+
+
+class ForgetsItself(Popularity):
+    """Its fit returns nothing."""
+
+    def fit(self, data, rng):
+        super().fit(data, rng)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (RefusesToFit, r"RuntimeError: out of order \(test_contracts\.py:\d+\)"),
+        (ForgetsItself, "PluginError: fit returned None; it must return self"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told_once(broken, message):
+    (outcome,) = run_checks(type("Suite", (ComponentContract,), {"component": broken}))
+    assert (outcome.check, outcome.status) == ("prepare", "failed")
+    assert re.fullmatch(message, outcome.message)
 
 
 def test_an_unknown_check_cannot_be_expected_to_fail():

@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import hybridrec
 from hybridrec import testing
+from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +44,8 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hybridrec-svd\nVersion: 0.1\n")
     (toml,) = [code for language, _, code in blocks(PAGE) if language == "toml"]
-    (info / "entry_points.txt").write_text(toml.replace("project.entry-points.", "").replace('"', ""))
+    (entry,) = tomllib.loads(toml)["project"]["entry-points"]["hybridrec"].items()
+    (info / "entry_points.txt").write_text("[hybridrec]\n{} = {}\n".format(*entry))
     return folder
 
 
@@ -76,13 +79,27 @@ def test_check_plugin_accepts_what_the_page_writes(plugin: Path):
 def test_every_python_and_yaml_block_is_run():
     bare = [code for language, mark, code in blocks(PAGE) if language in ("python", "yaml") and not mark]
     assert bare == []
-    assert {mark for _, mark, _ in blocks(PAGE) if mark} == {"module", "test", "run", "hook"}
+    assert {mark for _, mark, _ in blocks(PAGE) if mark} == {"module", "test", "run", "hook", "signatures"}
 
 
 def test_every_hook_is_documented_with_its_exact_signature():
     given = [code.strip() for _, mark, code in blocks(PAGE) if mark == "hook"]
     wanted = [f"def {name}{inspect.signature(hook)}".replace("'", "") for name, hook in HOOKS.items()]
     assert given == wanted
+
+
+def test_the_signatures_on_the_page_are_those_of_the_code():
+    given = marked(PAGE, "signatures").splitlines()
+    assert given
+    for line in given:
+        base, _, method = line.partition("(")[0].partition(".")
+        signature = inspect.signature(getattr(getattr(hybridrec, base), method))
+        assert line == f"{base}.{method}{signature}".replace("'", "")
+
+
+def test_the_default_ladder_on_the_page_is_the_one_there_is():
+    ladder = ", ".join(PipelineUse.model_fields["fallback"].get_default(call_default_factory=True))
+    assert f"`[{ladder}]`" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", HOOKS)

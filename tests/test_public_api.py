@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 import hybridrec
+from hybridrec import kernels, testing
 
 NAMES = [
     "API_VERSION",
@@ -102,3 +103,17 @@ def test_every_public_method_is_described(name):
 def test_every_kernel_is_described():
     kernels = inspect.getmembers(hybridrec.kernels, inspect.isfunction)
     assert [name for name, kernel in kernels if not kernel.__doc__] == []
+
+
+@pytest.mark.parametrize("module", [kernels, testing])
+def test_a_public_module_lists_what_is_its_own_and_described(module):
+    assert len(module.__all__) == len({*module.__all__})
+    for name in module.__all__:
+        thing = getattr(module, name)
+        assert thing.__module__.startswith("hybridrec.")
+        assert inspect.getdoc(thing), f"{name} has no docstring"
+
+
+def test_every_kernel_is_listed():
+    own = {name for name, thing in vars(kernels).items() if inspect.isfunction(thing) and name[0] != "_"}
+    assert own == {*kernels.__all__}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import click
 
 from hybridrec import __version__
 from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing
-from hybridrec.errors import HybridrecError
+from hybridrec.errors import HybridrecError, PluginError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
 3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."
@@ -51,6 +52,21 @@ def main() -> None:
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
     except HybridrecError as error:
-        notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
-        click.echo(f"error: {error}{notes}", err=True)
+        click.echo(f"error: {error}{_notes(error)}", err=True)
         sys.exit(error.exit_status)
+    except Exception as error:
+        from hybridrec.tracing import plugin_frames, tracing
+
+        frames = plugin_frames(error)
+        if not (_notes(error) and frames):  # it was raised by no call into a plugin
+            raise
+        shown = traceback.format_exc() if tracing() else "".join(frames.format()).rstrip()
+        click.echo(f"error: {type(error).__name__}: {error}\n{shown}{_notes(error)}", err=True)
+        if not tracing():
+            click.echo("  (set HYBRIDREC_TRACE=1 for the whole traceback)", err=True)
+        sys.exit(PluginError.exit_status)
+
+
+def _notes(error: Exception) -> str:
+    """What the error says of the call into a plugin that raised it."""
+    return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli.running import BLOCK
+
 if TYPE_CHECKING:
     from hybridrec.plugin import Plugin
     from hybridrec.registry.discovery import Registry
@@ -18,7 +20,7 @@ _KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "ob
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(_KINDS), required=True, help="What the plugin brings.")
+@click.option("--kind", type=click.Choice((*_KINDS, "re-ranker")), required=True, help="What the plugin brings.")
 @click.option(
     "--path",
     type=click.Path(path_type=Path, file_okay=False),
@@ -34,7 +36,7 @@ def new_plugin(name: str, kind: str, path: Path) -> None:
     from hybridrec import scaffold
     from hybridrec.registry.discovery import Registry
 
-    folder = scaffold.new_plugin(name, kind, path, Registry())
+    folder = scaffold.new_plugin(name, kind.replace("re-ranker", "reranker"), path, Registry())
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         print(f"wrote {file}")
     plugin = folder.name.removeprefix("hybridrec-")
@@ -44,7 +46,8 @@ def new_plugin(name: str, kind: str, path: Path) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--verbose", is_flag=True, help="A line for every case of every check.")
-def check_plugin(name: str, verbose: bool) -> None:
+@BLOCK
+def check_plugin(name: str, verbose: bool, block: tuple[str, ...]) -> None:
     """Run the contract suite on a plugin, or on one component, reader, splitter or metric, called NAME.
 
     Speed and import time are reported beside those of `popularity`; no check depends on them.
@@ -55,7 +58,7 @@ def check_plugin(name: str, verbose: bool) -> None:
     from hybridrec.testing.checking import classes_of, contracts_of
     from hybridrec.testing.contract import run_checks
 
-    registry = Registry()
+    registry = Registry(block=block)
     failed, skipped, sound = [], [], []
     for cls in classes_of(name, registry):
         try:

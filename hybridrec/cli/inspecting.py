@@ -8,14 +8,24 @@ from hybridrec.cli.running import BLOCK
 
 
 @click.command()
-@click.argument("name")
-def show(name: str) -> None:
-    """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes."""
+@click.argument("name", required=False)
+@BLOCK
+def show(name: str | None, block: tuple[str, ...]) -> None:
+    """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes.
+
+    Without NAME, list all names by kind.
+    """
     from hybridrec.cli.printing import table
-    from hybridrec.registry.discovery import Registry
+    from hybridrec.registry.discovery import KINDS, Registry
     from hybridrec.registry.reference import describe
 
-    for page in describe(name, Registry()):
+    registry = Registry(block=block)
+    if name is None:
+        table(
+            "What `hybridrec show NAME` explains", ["kind", "names"], [[k, ", ".join(registry.names(k))] for k in KINDS]
+        )
+        return
+    for page in describe(name, registry):
         print(f"{page.name} ({page.kind}, version {page.version}, from {page.origin})\n")
         print(page.text + "\n")
         for fact in page.facts:

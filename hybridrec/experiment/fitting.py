@@ -22,7 +22,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
-from hybridrec.stages.checks import check_state
+from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component
 from hybridrec.tracing import calling
 
@@ -118,12 +118,13 @@ class Fitter:
         if state is None:
             return self._train(spec, part, key)
         with _noting(spec, part, "restoring"):
-            return spec.create().restore(state)
+            component = spec.create()
+            return check_self(component, "restore", component.restore(state))
 
     def _train(self, spec: Spec, part: Part, key: str) -> Component:
         component = spec.create()
         with _noting(spec, part, "fitting"):
-            component.fit(part.train, label_rng(self.seed, spec.label))
+            check_self(component, "fit", component.fit(part.train, label_rng(self.seed, spec.label)))
             state = component.state()
             check_state(state)
         self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})

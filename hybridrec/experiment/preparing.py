@@ -26,6 +26,7 @@ from hybridrec.experiment.assembly import (
 )
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
+from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
@@ -136,12 +137,12 @@ class Preparer:
         reranker = spec.create()
         assert isinstance(reranker, Reranker)
         if not reranker.learns or learner is None:
-            reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
-            return reranker, reranker_key(spec)
+            fitted = reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
+            return check_self(reranker, "fit", fitted), reranker_key(spec)
         key = reranker_key(spec, learner.key)
         state = self.fitter.store.find(key)
         if state is not None:
-            return reranker.restore(state), key
+            return check_self(reranker, "restore", reranker.restore(state)), key
         learner.teach(reranker)
         self.fitter.store.put(key, reranker.state(), {"reranker": spec.cls.name, "fold": fold.name})
         return reranker, key
@@ -172,7 +173,8 @@ class _Learner:
         pool = self.asker.pool_of(self.arm, question)
         pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
         with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
-            reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
+            learned = reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
+            check_self(reranker, "learn", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
         """The next re-ranker of the chain sees what this one did."""

@@ -178,23 +178,23 @@ class Registry:
 
     def component(self, name: str) -> type[Component]:
         """The component class of this name, or an error that says what there is."""
-        return self._get("components", name)
+        return self.get("components", name)
 
     def normaliser(self, name: str) -> type[Normaliser]:
         """The normaliser class of this name, or an error that says what there is."""
-        return self._get("normalisers", name)
+        return self.get("normalisers", name)
 
     def reader(self, name: str) -> type[Reader]:
         """The reader class of this name, or an error that says what there is."""
-        return self._get("readers", name)
+        return self.get("readers", name)
 
     def splitter(self, name: str) -> type[Splitter]:
         """The splitter class of this name, or an error that says what there is."""
-        return self._get("splitters", name)
+        return self.get("splitters", name)
 
     def metric(self, name: str) -> type[Metric]:
         """The metric class of this name, or an error that says what there is."""
-        return self._get("metrics", name)
+        return self.get("metrics", name)
 
     def metrics(self) -> dict[str, type[Metric]]:
         """All metric classes by name."""
@@ -205,20 +205,29 @@ class Registry:
         offers = self._offers[_kind(cls)].get(cls.name, [])
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
-    def _get(self, kind: str, name: str) -> Any:
+    def named(self, name: str) -> list[tuple[str, type[Any]]]:
+        """(kind, class) of everything of this name; raises PluginError where two plugins provide it."""
+        return [(kind, self.get(kind, name)) for kind in KINDS if name in self._offers[kind]]
+
+    def get(self, kind: str, name: str) -> Any:
+        """The class of a kind and name; raises PluginError if it is provided twice, ConfigError if not at all."""
         offers = self._offers[kind].get(name, [])
         if len(offers) > 1:
             raise PluginError(_clash(kind, name, offers))
         if offers:
             return offers[0].cls
-        message = f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}"
+        raise self.missing(f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}")
+
+    def missing(self, message: str) -> ConfigError:
+        """An error about a name that nothing has, with the plugins that may have it but are blocked or broken."""
         if blocked := [str(provider) for provider in self.providers if provider.blocked]:
             message += f". It may belong to a blocked plugin: {', '.join(blocked)}"
         if self.broken:
             causes = "; ".join(f"{p}: {_cause(p.error)}" for p in self.broken)
-            wanted = f"{message}. It may belong to a plugin that could not be loaded: {causes}"
-            raise ConfigError(wanted) from self.broken[0].error
-        raise ConfigError(message)
+            message += f". It may belong to a plugin that could not be loaded: {causes}"
+        error = ConfigError(message)
+        error.__cause__ = self.broken[0].error if self.broken else None
+        return error
 
 
 def _hook_tracers() -> tuple[Any, Any]:
@@ -302,4 +311,5 @@ def _kind(cls: type[Plugin]) -> str:
 
 def _clash(kind: str, name: str, offers: list[_Offer]) -> str:
     who = " and ".join(str(offer.provider) for offer in offers)
-    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; uninstall one of them"
+    way_out = "uninstall one of them, or leave one out with --block"
+    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; {way_out}"

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import KINDS, Registry
 
@@ -27,11 +27,11 @@ class Page:
 
 
 def describe(name: str, registry: Registry) -> list[Page]:
-    """The pages of everything that is called `name`; raises ConfigError if nothing is."""
-    pages = [_page(cls, kind, registry) for kind in KINDS for cls in registry.classes(kind) if cls.name == name]
+    """The pages of everything that is called `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
+    pages = [_page(cls, kind, registry) for kind, cls in registry.named(name)]
     if not pages:
-        known = [known for kind in KINDS for known in registry.names(kind)]
-        raise ConfigError(f"nothing is called '{name}': {did_you_mean(name, known)}")
+        known = {known for kind in KINDS for known in registry.names(kind)}
+        raise registry.missing(f"nothing is called '{name}': {did_you_mean(name, known)}")
     return pages
 
 

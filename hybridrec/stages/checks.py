@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.errors import PluginError
-from hybridrec.stages.component import Candidates
+from hybridrec.stages.component import Candidates, Component
 from hybridrec.stages.pool import Pool
 
+C = TypeVar("C", bound=Component)
 TOLERANCE = 1e-5
 """How far a score, relative to the largest of its row, may lie above the one before it."""
 
@@ -61,6 +64,14 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
         "final: padding of query {1} has the score {0}, not NaN", ~pool.valid & ~np.isnan(ranked.final), ranked.final
     )
     _refuse("final: a candidate of query {1} has the score {0}", np.isinf(ranked.final), ranked.final)
+
+
+def check_self(component: C, method: str, returned: object) -> C:
+    """Refuse anything but the component itself from a method that must return it, and give it back."""
+    if returned is not component:
+        what = "None" if returned is None else type(returned).__name__
+        raise PluginError(f"{method} returned {what}; it must return self")
+    return component
 
 
 def check_state(state: State) -> None:

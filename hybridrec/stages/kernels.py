@@ -13,6 +13,21 @@ from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
 
+__all__ = [
+    "best",
+    "csr_rows",
+    "gather_dot",
+    "hits",
+    "merge",
+    "min_max",
+    "ndcg",
+    "order",
+    "pick",
+    "ranks",
+    "top_k",
+    "zscore",
+]
+
 
 def csr_rows(matrix: Sparse) -> Ints:
     """The row of each stored entry of a csr matrix: int32 [nnz]."""

@@ -9,17 +9,29 @@ dataset is a checkerboard (even users like even items, odd users odd ones), so w
 to recommend is known.
 """
 
-from hybridrec.data.encoding import encode as encode
-from hybridrec.testing.components import ComponentContract as ComponentContract
-from hybridrec.testing.contract import Contract as Contract
-from hybridrec.testing.contract import Outcome as Outcome
-from hybridrec.testing.contract import run_checks as run_checks
-from hybridrec.testing.metrics import MetricContract as MetricContract
-from hybridrec.testing.normalisers import NormaliserContract as NormaliserContract
-from hybridrec.testing.readers import ReaderContract as ReaderContract
-from hybridrec.testing.rerankers import RerankerContract as RerankerContract
-from hybridrec.testing.splitters import SplitterContract as SplitterContract
-from hybridrec.testing.toys import colour_queries as colour_queries
-from hybridrec.testing.toys import edge_datasets as edge_datasets
-from hybridrec.testing.toys import toy_dataset as toy_dataset
-from hybridrec.testing.toys import toy_queries as toy_queries
+from hybridrec.data.encoding import encode
+from hybridrec.testing.components import ComponentContract
+from hybridrec.testing.contract import Contract, Outcome, run_checks
+from hybridrec.testing.metrics import MetricContract
+from hybridrec.testing.normalisers import NormaliserContract
+from hybridrec.testing.readers import ReaderContract
+from hybridrec.testing.rerankers import RerankerContract
+from hybridrec.testing.splitters import SplitterContract
+from hybridrec.testing.toys import colour_queries, edge_datasets, toy_dataset, toy_queries
+
+__all__ = [
+    "ComponentContract",
+    "Contract",
+    "MetricContract",
+    "NormaliserContract",
+    "Outcome",
+    "ReaderContract",
+    "RerankerContract",
+    "SplitterContract",
+    "colour_queries",
+    "edge_datasets",
+    "encode",
+    "run_checks",
+    "toy_dataset",
+    "toy_queries",
+]

@@ -37,17 +37,16 @@ _CONTRACTS: tuple[tuple[Any, type[Contract]], ...] = (
 def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
     """The classes that the plugin of this name offers, or those that are called so themselves.
 
-    Raises ConfigError if nothing is, PluginError if the plugin could not be loaded.
+    Raises ConfigError if nothing is, PluginError if the plugin could not be loaded
+    or a name is provided twice.
     """
-    everything = [cls for kind in KINDS for cls in registry.classes(kind)]
-    found = [cls for cls in everything if cls.name == name]
-    if found:
-        return found
-    known = {provider.name for provider in registry.providers} | {cls.name for cls in everything}
+    if found := registry.named(name):
+        return [cls for _, cls in found]
+    known = {provider.name for provider in registry.providers} | {n for kind in KINDS for n in registry.names(kind)}
     if name not in known | {provider.distribution for provider in registry.providers}:
         raise ConfigError(f"no plugin and nothing in one is called '{name}': {did_you_mean(name, known)}")
     provider = registry.provider(name)
-    return [cls for cls in everything if registry.provider_of(cls) is provider]
+    return [registry.get(kind, offered) for kind, names in provider.offers.items() for offered in names]
 
 
 def contracts_of(cls: type[Plugin]) -> Iterator[type[Contract]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybridrec.arrays import State
 from hybridrec.data.dataset import Dataset
-from hybridrec.stages.checks import check_state
+from hybridrec.stages.checks import C, check_self, check_state
 from hybridrec.testing.toys import toy_dataset
 
 
@@ -19,6 +19,11 @@ from hybridrec.testing.toys import toy_dataset
 def toy() -> Dataset:
     """The toy dataset, made once; not to be written to."""
     return toy_dataset()
+
+
+def fitted(component: C, data: Dataset) -> C:
+    """The component, fitted on `data`; raises PluginError if `fit` does not return it."""
+    return check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
 
 
 def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:

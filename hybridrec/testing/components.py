@@ -14,9 +14,9 @@ from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Int
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
-from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec.stages.checks import check_candidates, check_scores, check_self
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer
-from hybridrec.testing.comparing import identical, through_a_file, toy
+from hybridrec.testing.comparing import fitted, identical, through_a_file, toy
 from hybridrec.testing.contract import Contract
 from hybridrec.testing.toys import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
 
@@ -24,7 +24,7 @@ from hybridrec.testing.toys import colour_queries, csr_of, edge_datasets, toy_da
 @lru_cache(maxsize=64)
 def _fitted(component: type[Component], options: str) -> Component:
     """One fit for all checks of a class and configuration."""
-    return component(component.Config.model_validate(json.loads(options))).fit(toy(), np.random.default_rng(0))
+    return fitted(component(component.Config.model_validate(json.loads(options))), toy())
 
 
 class ComponentContract(Contract):
@@ -49,6 +49,10 @@ class ComponentContract(Contract):
     def model(self, options: Mapping[str, Any]) -> Component:
         """The component, fitted on the toy dataset; shared by all checks."""
         return _fitted(self.component, json.dumps(dict(options)))
+
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        """Without a fitted component there is nothing to check."""
+        self.model(options)
 
     def queries(self) -> QueryBatch:
         """A batch with all kinds of queries."""
@@ -120,7 +124,7 @@ class ComponentContract(Contract):
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Fitting again with the same data and seed learns exactly the same."""
         model = self.model(options)
-        again = self.component(self.options(options)).fit(toy(), np.random.default_rng(0)).state()
+        again = fitted(self.component(self.options(options)), toy()).state()
         state = model.state()
         assert again.keys() == state.keys(), "other names in the state"
         for name, array in state.items():
@@ -191,7 +195,8 @@ class ComponentContract(Contract):
         for name, array in state.items():
             assert isinstance(array, np.ndarray), f"state {name!r} is {type(array).__name__}, not an array"
             assert not array.dtype.hasobject, f"state {name!r} holds Python objects"
-        other = self.component(self.options(options)).restore(through_a_file(state))
+        other = self.component(self.options(options))
+        check_self(other, "restore", other.restore(through_a_file(state)))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)
         for target in _generated(model):
             mine, restored = (_candidates(m, queries, target, 10) for m in (model, other))
@@ -209,7 +214,7 @@ class ComponentContract(Contract):
         exclude = Exclude(rows=csr_of(np.eye(len(queries), _size("items"), dtype=bool)), ids=np.arange(40) == 1)
         ids = _some_ids(queries, "items")
         before = data.fingerprint, _bytes(queries, exclude, ids)
-        model = self.component(self.options(options)).fit(data, np.random.default_rng(0))
+        model = fitted(self.component(self.options(options)), data)
         if isinstance(model, Generator) and "items" in model.targets:
             model.candidates(queries, 5, "items", exclude)
         if isinstance(model, Scorer) and "items" in model.targets:
@@ -235,7 +240,7 @@ class ComponentContract(Contract):
         data = edge_datasets()[edge]
         queries = toy_queries(data)
         try:
-            model = self.component(self.options(options)).fit(data, np.random.default_rng(0))
+            model = fitted(self.component(self.options(options)), data)
         except HybridrecError as error:
             refusal = str(error)
             assert len(refusal.split()) >= 4, f"the message is too short to help: {refusal}"

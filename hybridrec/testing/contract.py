@@ -7,10 +7,12 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin
+from hybridrec.tracing import plugin_frames
 
 if TYPE_CHECKING:
     import pytest
@@ -70,6 +72,9 @@ class Contract:
         """These options, validated."""
         return self.subject().Config.model_validate(options)
 
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        """What the checks of a configuration stand on: where this raises, none of them can say more."""
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Every check becomes a test for each of its cases."""
         import pytest
@@ -101,25 +106,42 @@ class Contract:
 
 
 def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
-    """All checks of a contract class in all their cases, without pytest."""
+    """All checks of a contract class in all their cases, without pytest.
+
+    Where one of the configurations cannot be prepared, that is the only outcome.
+    """
     suite, parameters = contract(), contract.parameters()
+    package = contract.subject().__module__.partition(".")[0]
+    for name, options in parameters["options"].items():
+        prepared = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
+        if prepared.status == "failed":
+            yield prepared
+            return
     for check in contract.checks():
         method = getattr(suite, PREFIX + check)
         wanted = [name for name in inspect.signature(method).parameters if name in parameters]
         for case in itertools.product(*(parameters[name].items() for name in wanted)):
             names = [name for name, _ in case]
             given = dict(zip(wanted, (value for _, value in case), strict=True))
-            yield _outcome(check, names, lambda: method(**given), contract.expected(check, names))  # noqa: B023
+            expected = contract.expected(check, names)
+            yield _outcome(check, names, lambda: method(**given), expected, package)  # noqa: B023
 
 
-def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None) -> Outcome:
+def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None, package: str) -> Outcome:
     case = ", ".join(names)
     try:
         call()
     except Exception as error:
         if reason is not None:
             return Outcome(check, case, "expected failure", reason)
-        return Outcome(check, case, "failed", f"{type(error).__name__}: {error}".removeprefix("AssertionError: "))
+        message = f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
+        return Outcome(check, case, "failed", message + _place(error, package))
     if reason is not None:
         return Outcome(check, case, "failed", f"passes, though it is expected to fail ({reason}): take that back")
     return Outcome(check, case, "passed")
+
+
+def _place(error: Exception, package: str) -> str:
+    """The line of the plugin that raised, if one did; the checks themselves say what is wrong without it."""
+    lines = plugin_frames(error, package)
+    return f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""

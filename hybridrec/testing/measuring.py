@@ -12,7 +12,7 @@ import numpy as np
 
 from hybridrec.registry.discovery import KINDS
 from hybridrec.stages.component import Component, Exclude, Generator, Reranker, Scorer
-from hybridrec.testing.comparing import toy
+from hybridrec.testing.comparing import fitted, toy
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.testing.toys import toy_queries
 
@@ -34,7 +34,7 @@ def seconds_of_queries(cls: type[Component]) -> float:
 
     A generator gives its ten best items, a scorer all items, a re-ranker orders pools of 12 candidates.
     """
-    model = cls().fit(toy(), np.random.default_rng(0))
+    model = fitted(cls(), toy())
     queries = toy_queries(toy())
     queries = queries.take(np.resize(np.arange(len(queries)), BLOCK))
     if isinstance(model, Reranker):

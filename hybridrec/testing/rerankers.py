@@ -10,10 +10,10 @@ import numpy as np
 
 from hybridrec.arrays import PADDING, TARGETS, Floats, Ints
 from hybridrec.data.queries import QueryBatch
-from hybridrec.stages.checks import check_ranked
+from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
-from hybridrec.testing.comparing import identical, through_a_file, toy
+from hybridrec.testing.comparing import fitted, identical, through_a_file, toy
 from hybridrec.testing.contract import Contract
 from hybridrec.testing.toys import csr_of, toy_queries
 
@@ -32,12 +32,17 @@ class RerankerContract(Contract):
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
-        made = self.reranker(self.options(options)).fit(toy(), np.random.default_rng(0))
+        made = fitted(self.reranker(self.options(options)), toy())
         if made.learns:
             queries, pool = self.queries(), self.pool()
             truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
-            made = made.learn(queries, pool, truth, np.ones(len(queries)), np.arange(len(queries), dtype=np.int32))
+            units = np.arange(len(queries), dtype=np.int32)
+            check_self(made, "learn", made.learn(queries, pool, truth, np.ones(len(queries)), units))
         return made
+
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        """Without a fitted re-ranker there is nothing to check."""
+        self.model(options)
 
     def queries(self) -> QueryBatch:
         """A batch with all kinds of queries."""
@@ -130,7 +135,8 @@ class RerankerContract(Contract):
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """State is arrays without objects; a fresh instance restored from a file gives identical results."""
         model = self.model(options)
-        other = self.reranker(self.options(options)).restore(through_a_file(model.state()))
+        other = self.reranker(self.options(options))
+        check_self(other, "restore", other.restore(through_a_file(model.state())))
         before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, other))
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` after restore"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 import hybridrec
 from hybridrec.cli import main
+
+PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
 
 
 @pytest.fixture
@@ -115,6 +118,11 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
             3,
             "while fitting components.noise in fold test (final): echo 1",
         ),
+        (
+            ("use: echo", "use: echo, misbehave: forget"),
+            3,
+            "error: fit returned None; it must return self\n  while fitting",
+        ),
         (("use: echo", "use: echo, misbehave: infinite"), 3, "in pipeline 'hybrid', generator 'noise'"),
         (("use: echo", "use: echo, bytes: 9000000000000"), 2, "would need about 9000.0 GB"),
         (("{reader: toy}", "{reader: toy, items: 1}"), 2, "split masked: none of the 60 users has 2 distinct items"),
@@ -162,14 +170,22 @@ def test_an_unreadable_run_ends_with_4(call, finished):
     assert "cannot be read" in err
 
 
-def test_a_plugin_that_fails_shows_its_traceback_and_where(experiment, toyland, tmp_path):
+@pytest.mark.parametrize("trace", ["0", "1"])
+def test_a_plugin_that_fails_shows_its_own_frames_and_where(experiment, toyland, tmp_path, trace):
     path = experiment(("use: echo", "use: echo, misbehave: raise"))
     found = subprocess.run(
-        _command("run", path), cwd=tmp_path, env=_environment(toyland), capture_output=True, text=True
+        _command("run", path),
+        cwd=tmp_path,
+        env=_environment(toyland) | {"HYBRIDREC_TRACE": trace},
+        capture_output=True,
+        text=True,
     )
-    assert found.returncode == 1
-    assert "toyland.py" in found.stderr
-    assert "RuntimeError: the echo is gone\nwhile fitting components.noise in fold test (final): echo 1" in found.stderr
+    assert found.returncode == 3
+    assert "error: RuntimeError: the echo is gone\n" in found.stderr
+    assert re.search(r'File ".*toyland\.py", line \d+, in ', found.stderr)
+    assert "\n  while fitting components.noise in fold test (final): echo 1, plugin 'toyland'" in found.stderr
+    assert ("fitting.py" in found.stderr) == (trace == "1")
+    assert ("Traceback" in found.stderr) == (trace == "1")
 
 
 def test_compare_two_runs(call, experiment):
@@ -235,6 +251,30 @@ def test_show_explains_every_option(call):
     assert "popularity (component, version 1, from hybridrec" in out
     assert "Stages: generator, scorer" in out
     assert "half_life" in out
+
+
+def test_show_without_a_name_lists_the_names_by_kind(call):
+    status, out, err = call("show")
+    assert (status, err) == (0, "")
+    rows = {line.split()[0]: " ".join(line.split()) for line in out.splitlines() if line.strip()}
+    assert "popularity" in rows["components"]
+    for kind in ("normalisers", "readers", "splitters", "metrics"):
+        assert kind in rows
+
+
+def test_a_name_of_two_kinds_is_suggested_once(call):
+    _, _, err = call("show", "randon")
+    assert err.count(" random,") == 1
+
+
+def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
+    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+    status, out, _ = call("show", "ease", "--block", "clash")
+    assert status == 0
+    assert "Stages: generator, scorer" in out
+    status, _, err = call("check-plugin", "clash", "--block", "clash")
+    assert status == 2
+    assert "is blocked" in err
 
 
 def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
@@ -438,6 +478,16 @@ def test_check_plugin_names_what_failed(call, monkeypatch):
     assert "an id of query 0 has the score nan" in row
 
 
+@pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])
+def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, monkeypatch, arguments):
+    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+    status, out, err = call(*arguments)
+    assert (status, out) == (3, "")
+    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in err
+    assert "plugin 'linear' (hybridrec" in err
+    assert "--block" in err
+
+
 def test_check_plugin_says_what_it_cannot_check(call, toyland):
     status, out, _ = call("check-plugin", "homeless")
     assert status == 0
@@ -448,6 +498,11 @@ def test_check_plugin_says_what_it_cannot_check(call, toyland):
     status, _, err = call("check-plugin", "nobody")
     assert status == 2
     assert "nothing in one is called 'nobody'" in err
+
+
+def test_a_re_ranker_may_be_spelt_with_a_hyphen(call, tmp_path):
+    assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
+    assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
 
 
 def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):

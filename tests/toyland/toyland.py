@@ -94,6 +94,8 @@ class Echo(DenseModel):
             "items": rng.random(len(data.items)).astype(np.float32),
             "tags": rng.random(len(data.tags)).astype(np.float32),
         }
+        if self.config.misbehave == "forget":
+            return None  # type: ignore[return-value]
         return self
 
     def memory(self, data: Dataset) -> int:
