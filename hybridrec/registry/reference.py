@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,28 @@ def _facts(cls: type[Plugin]) -> list[str]:
 
 def _options(model: type[Options]) -> list[tuple[str, str, str, str]]:
     schema = model.model_json_schema(by_alias=True)
+    return list(_rows(schema, schema.get("$defs", {}), ""))
+
+
+def _rows(schema: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[tuple[str, str, str, str]]:
+    """The options of a schema, those of a mapping below it as `mapping.option`."""
     required = set(schema.get("required", ()))
-    return [
-        (
-            key,
-            _type(entry, schema.get("$defs", {})),
-            "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False),
-            " ".join(entry.get("description", "").split()),
-        )
-        for key, entry in schema.get("properties", {}).items()
-    ]
+    for key, entry in schema.get("properties", {}).items():
+        default = "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False)
+        below = _mapping(entry, definitions)
+        shown = "as below" if below is not None and default not in ("required", "null") else default
+        yield path + key, _type(entry, definitions), shown, " ".join(entry.get("description", "").split())
+        if below is not None:
+            yield from _rows(below, definitions, f"{path}{key}.")
+
+
+def _mapping(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of the mapping that an option is, if it is one with keys of its own."""
+    for member in (entry, *entry.get("anyOf", ())):
+        found = definitions.get(member.get("$ref", "").rsplit("/", 1)[-1])
+        if found is not None and "properties" in found:
+            return found
+    return None
 
 
 def _type(entry: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -22,6 +22,15 @@ def test_every_plugin_class_has_a_page_with_documented_options(name):
             assert meaning, f"{name}.{key} has no meaning"
 
 
+def test_a_page_shows_the_options_of_mappings():
+    (page,) = describe("table", REGISTRY)
+    options = {key: default for key, _, default, _ in page.options}
+    assert options["interactions.user"] == "required"
+    assert options["interactions.join.match"] == "required"
+    assert options["weight"] == "as below"
+    assert options["weight.transform"] == '"none"'
+
+
 def test_a_page_says_what_a_component_can_do_and_takes():
     (page,) = describe("popularity", REGISTRY)
     assert "Stages: generator, scorer" in page.facts
