@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -50,7 +51,9 @@ def test_commands_exist(command: str) -> None:
 
 def test_options_exist() -> None:
     for command, rest in re.findall(r"hybridrec ([a-z-]+) ([^\n]*)", SHELL):
-        known = {option for parameter in hybridrec.commands[command].params for option in parameter.opts}
+        found = hybridrec.commands[command]
+        inner = found.commands.values() if isinstance(found, click.Group) else ()
+        known = {option for one in (found, *inner) for parameter in one.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest.split("&&")[0])) <= known
 
 

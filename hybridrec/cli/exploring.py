@@ -58,9 +58,8 @@ def recommend(
     from hybridrec.data.queries import Query
     from hybridrec.experiment.neighbours import find
     from hybridrec.experiment.serving import load
-    from hybridrec.experiment.store import Store
 
-    recommender = load(run, store=Store(store_folder))
+    recommender = load(run, store=store_folder)
     found_items = [find(item, recommender.data, "items") for item in items]
     found_tags = [find(tag, recommender.data, "tags") for tag in tags]
     for typed, found in zip((*items, *tags), (*found_items, *found_tags), strict=True):
@@ -97,9 +96,8 @@ def similar(run: Path, name: str, component: str, by: str, n: int, target: str, 
     from hybridrec.data.queries import Query
     from hybridrec.experiment.neighbours import find, similar
     from hybridrec.experiment.serving import load
-    from hybridrec.experiment.store import Store
 
-    recommender = load(run, store=Store(store_folder))
+    recommender = load(run, store=store_folder)
     if by == "text":
         title, query = name, Query(text=name)
     else:

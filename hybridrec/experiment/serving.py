@@ -89,8 +89,10 @@ class Recommender:
         return n or targets[target]
 
 
-def load(run: Run | Path | str, *, store: Store | None = None, registry: Registry | None = None) -> Recommender:
+def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Registry | None = None) -> Recommender:
     """A finished run, ready to recommend; it must have been made with `refit: all`.
+
+    `store` is the folder of the store the run was made with, as for `run`.
 
     Raises DataError if the folder is no such run and StoreError if its data left the store.
     """
@@ -98,16 +100,16 @@ def load(run: Run | Path | str, *, store: Store | None = None, registry: Registr
     experiment = load_experiment(run.folder / CONFIG, registry or Registry())
     if experiment.config.refit != "all":
         raise DataError(f"{run.folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
-    store = store or Store.default()
-    state = store.get(run.report.data.fingerprint)
+    place = Store.default() if store is None else Store(Path(store))
+    state = place.get(run.report.data.fingerprint)
     if state is None:
         raise StoreError(
-            f"the data of {run.folder} is not in the store {store.folder.resolve()}: name the store it was made with "
+            f"the data of {run.folder} is not in the store {place.folder.resolve()}: name the store it was made with "
             "(--store, or load(..., store=)), or run the experiment again"
         )
     data = Dataset.restore(state)
     config = experiment.config
     with threadpool_limits(limits=1):
-        fitter = Fitter(store, config.seed, config.workers or 1, config.memory)
-        preparer = Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
+        fitter = Fitter(place, config.seed, config.workers or 1, config.memory)
+        preparer = Preparer(experiment, fitter, Asker(place, fitter.workers, config.memory))
         return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))

@@ -157,7 +157,7 @@ def test_only_a_run_with_refit_serves_and_only_while_its_data_is_stored(experime
         hybridrec.load(tmp_path)
     run = hybridrec.run(experiment(("workers: 2", "refit: all")))
     with pytest.raises(StoreError, match="is not in the store"):
-        hybridrec.load(run, store=Store(tmp_path / "another"))
+        hybridrec.load(run, store=tmp_path / "another")
     (run.folder / "report.json").write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):
         hybridrec.load(run.folder)
