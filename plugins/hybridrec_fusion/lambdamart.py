@@ -27,7 +27,7 @@ class LambdaMARTConfig(LearnedConfig):
     """What a tree counts."""
     leaves: int = Field(15, ge=2)
     """Leaves of a tree."""
-    min_leaf: int = Field(50, ge=1)
+    min_leaf: int = Field(200, ge=1)
     """Fewest candidates in a leaf."""
 
 

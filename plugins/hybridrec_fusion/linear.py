@@ -16,6 +16,8 @@ from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 class LinearConfig(LearnedConfig):
     """What is learned, and how freely."""
 
+    depth: int = Field(20, ge=1)
+    """Candidates that no column has among its first `depth` are not learned from: easy cases in great number."""
     l2: float = Field(1e-3, gt=0)
     """Strength of the penalty on the squared weights of standardised features, beside the mean loss of a query."""
 
