@@ -49,15 +49,24 @@ class Facts:
 
     def state(self, name: str) -> State:
         """As arrays `name.popularity`, ...; `restore` is the way back."""
-        arrays = {"popularity": self.popularity, "first": self.first, "last": self.last}
-        named = {f"{name}.{what}": array for what, array in arrays.items()}
-        return named | pack_csr(self.content, f"{name}.content") | pack_csr(self.tags, f"{name}.tags")
+        return {
+            f"{name}.popularity": self.popularity,
+            f"{name}.first": self.first,
+            f"{name}.last": self.last,
+            **pack_csr(self.content, f"{name}.content"),
+            **pack_csr(self.tags, f"{name}.tags"),
+        }
 
     @classmethod
     def restore(cls, state: State, name: str) -> Self:
         """The facts that `state` packed under this name."""
-        arrays = (state[f"{name}.{what}"] for what in ("popularity", "first", "last"))
-        return cls(*arrays, unpack_csr(state, f"{name}.content"), unpack_csr(state, f"{name}.tags"))
+        return cls(
+            state[f"{name}.popularity"],
+            state[f"{name}.first"],
+            state[f"{name}.last"],
+            unpack_csr(state, f"{name}.content"),
+            unpack_csr(state, f"{name}.tags"),
+        )
 
 
 def _popularity(has: Sparse, users: int) -> Floats:

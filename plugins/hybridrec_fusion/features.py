@@ -23,7 +23,7 @@ def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Flo
         values = pool.columns[label]
         yield label, "value", values
         yield label, "normalised", normaliser.scale(values)
-        yield label, "rank", 1 / np.log2(1 + kernels.ranks(values))
+        yield label, "rank", (1 / np.log2(1 + kernels.ranks(values))).astype(np.float32)
 
 
 def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
@@ -39,7 +39,7 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
 
     Ages are sign(d) log(1 + |d|) of the d days from an item's first or last time to the query's.
     """
-    yield "popularity", _at(facts.popularity, pool.ids)
+    yield "popularity", _at(facts.popularity, pool.ids).astype(np.float32)
     asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
     for feature, times in (("days since first", facts.first), ("days since last", facts.last)):
         days = (asked[:, None] - _at(times, pool.ids)) / DAY

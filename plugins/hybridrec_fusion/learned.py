@@ -110,7 +110,7 @@ class LearnedRanker(Guarded, Generic[M]):
         chosen = np.zeros(pool.ids.shape, bool)
         for values in pool.columns.values():
             chosen |= kernels.ranks(values) <= self.config.depth
-        answered = (chosen & validation.relevant).any(axis=1)
+        answered = (chosen & validation.relevant).sum(axis=1) > 0
         chosen[~answered] = False
         features = self.features(queries, pool)
         self.names = tuple(features)

@@ -55,7 +55,7 @@ class Linear(LearnedRanker[Doubles]):
         yield from provenance(pool)
         for feature, values in statistics(queries, pool, self.facts[pool.target]):
             known = ~np.isnan(values)
-            yield feature, np.where(known, values, 0).astype(np.float32)
+            yield feature, np.where(known, values, np.float32(0))
             yield f"{feature}, known", known.astype(np.float32)
 
     def train(self, examples: Examples, turn: int) -> Doubles:
