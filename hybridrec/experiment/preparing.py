@@ -71,7 +71,10 @@ class Preparer:
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
         fold = self.thinned(fold)
-        inner = self.inner(fold)
+        return self.planned(fold, self.inner(fold))
+
+    def planned(self, fold: Fold, inner: Fold | None) -> FoldPlan:
+        """The same for a fold that is thinned and cut already."""
         return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
 
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:

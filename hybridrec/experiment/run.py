@@ -83,9 +83,7 @@ class Measured:
 
     def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
         """Judge the answers to the queries of a fold."""
-        slate = answers.slate
-        hits = kernels.hits(slate.ids, fold.truth[target])
-        judged = Judged(target, slate.ids, hits, fold.truth[target], fold.train, fold.universe)
+        judged = judge(fold, target, answers.slate)
         for aim in aims:
             if aim.target != target:
                 continue
@@ -277,6 +275,12 @@ class Experimenter:
         started = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
+    """Slates for the queries of a fold beside what was hidden of them."""
+    truth = fold.truth[target]
+    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe)
 
 
 def read(experiment: Experiment) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,9 +18,13 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
 
     A candidate without an opinion gets the lowest (or the mean) normalised value that the same model
     gave in the same row, never a value of another model; a row without any opinion is all 0, so that
-    the model does not move it.
+    the model does not move it. They are kept with the pool, which may be weighed again.
     """
-    return {label: _filled(normaliser.scale(values), missing) for label, values in pool.columns.items()}
+    scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
+    return {
+        label: pool.once((label, *scale), partial(_scaled, normaliser, values, missing))
+        for label, values in pool.columns.items()
+    }
 
 
 def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str, Floats]:
@@ -51,7 +56,8 @@ class SumOfColumns(Reranker):
         return pool.ranked(final)
 
 
-def _filled(values: Floats, missing: Missing) -> Floats:
+def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
+    values = normaliser.scale(values)
     unknown = np.isnan(values)
     if missing == "lowest":
         fill = np.fmin.reduce(values, axis=1, keepdims=True, initial=np.inf)
