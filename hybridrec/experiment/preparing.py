@@ -36,6 +36,15 @@ Learned = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
+
+    fold: Fold
+    inner: Fold | None
+    parts: dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
 class FoldPlan:
     """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
 
@@ -70,12 +79,17 @@ class Preparer:
 
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
-        fold = self.thinned(fold)
-        return self.planned(fold, self.inner(fold))
+        return self.planned(self.cut(fold))
 
-    def planned(self, fold: Fold, inner: Fold | None) -> FoldPlan:
-        """The same for a fold that is thinned and cut already."""
-        return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
+    def cut(self, fold: Fold) -> Cut:
+        """The training parts of this fold."""
+        fold = self.thinned(fold)
+        inner = self.inner(fold)
+        return Cut(fold, inner, parts_of(fold, inner))
+
+    def planned(self, cut: Cut) -> FoldPlan:
+        """What has to be done on a fold that is cut already."""
+        return FoldPlan(cut.fold, cut.inner, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""

@@ -221,7 +221,7 @@ class Experimenter:
             pipeline.single = self.experiment.pipelines[name].single
             pipeline.learned = measured.learned
             pipeline.candidate_recall = {
-                target: _weighted_mean(np.concatenate(found), sample.weights)
+                target: weighted_mean(np.concatenate(found), sample.weights)
                 for target, found in measured.found.items()
             }
         return Report(
@@ -312,7 +312,8 @@ def _blind(sample: Sample) -> Iterator[str]:
         )
 
 
-def _weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+    """The mean over the queries for which there is a value; None if there are none."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -159,7 +160,11 @@ class Pipeline:
         """The slate with its rungs told apart by what the generators knew of the query."""
         rung = slate.rung.copy()
         rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in FIELDS))
-        proposed = {s: pool.proposed_by(s.label).any(axis=1) for s in self.sources if s.label in pool.generators}
+        proposed = {
+            source: pool.once((source.label, "served"), partial(_served, pool, source.label))
+            for source in self.sources
+            if source.label in pool.generators
+        }
         for code, known in reversed(list(enumerate(FIELDS, start=len(slate.rungs)))):
             for source, served in proposed.items():
                 if known in source.generator.needs:
@@ -191,6 +196,11 @@ class Pipeline:
     def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
         """Whatever a plugin raises tells where it was raised."""
         return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
+
+
+def _served(pool: Pool, label: str) -> Bools:
+    """bool[Q]: the queries for which a generator proposed anything."""
+    return pool.proposed_by(label).any(axis=1)
 
 
 def cut(pool: Pool, n: int) -> Slate:

@@ -57,10 +57,10 @@ class Pool:
         return (self.sources >> bit & np.uint64(1)).astype(bool)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, kept with the pool under a key that says all it depends on beside the pool.
+        """What `make` gives, kept under a key that says all it depends on beside candidates and columns.
 
         Tuning orders one pool thousands of times with other weights: what does not depend on them (a
-        normalised column, say) is then computed once. A pool made from this one knows nothing yet.
+        normalised column, say) is then computed once. It must not depend on `final`.
         """
         if key not in self._known:
             self._known[key] = make()
@@ -99,7 +99,9 @@ class Pool:
 
     def ranked(self, final: Floats) -> Pool:
         """The same pool with `final` set: float32 [Q, K]; padding becomes NaN."""
-        return replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
+        pool = replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
+        object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
+        return pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import TARGETS, Floats, Normaliser, Pool, QueryBatch, Reranker
+from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 
@@ -33,7 +33,7 @@ def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str
     Where none of the weighed models has an opinion on a query, all that have one count alike: their order
     is better than none.
     """
-    speaks = np.stack([(~np.isnan(pool.columns[label])).any(axis=1) for label in columns])
+    speaks = np.stack([pool.once((label, "speaks"), partial(_speaks, pool.columns[label])) for label in columns])
     unheard = ~((weights != 0) & speaks).any(axis=0)
     weights = np.where(unheard, np.float32(1), weights)
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
@@ -54,6 +54,11 @@ class SumOfColumns(Reranker):
         for part in self.contributions(queries, pool).values():
             final += part
         return pool.ranked(final)
+
+
+def _speaks(values: Floats) -> Bools:
+    """bool[Q]: the queries on which a column has an opinion."""
+    return (~np.isnan(values)).any(axis=1)
 
 
 def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
