@@ -221,8 +221,7 @@ class Experimenter:
             pipeline.single = self.experiment.pipelines[name].single
             pipeline.learned = measured.learned
             pipeline.candidate_recall = {
-                target: weighted_mean(np.concatenate(found), sample.weights)
-                for target, found in measured.found.items()
+                target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
             }
         return Report(
             name=config.name,
