@@ -38,7 +38,7 @@ class Pool:
     sources: NDArray[np.uint64]
     columns: dict[str, Floats]
     final: Floats | None = None
-    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def empty(cls, target: Target, queries: int) -> Pool:
@@ -56,15 +56,17 @@ class Pool:
         bit = np.uint64(self.generators.index(generator))
         return (self.sources >> bit & np.uint64(1)).astype(bool)
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, kept under a key that says all it depends on beside candidates and columns.
+    def once(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, kept by name until it is asked for with another `depends`.
 
-        Tuning orders one pool thousands of times with other weights: what does not depend on them (a
-        normalised column, say) is then computed once. It must not depend on `final`.
+        `depends` holds all that it depends on beside the candidates and columns of the pool. Tuning orders
+        one pool thousands of times with other weights: what does not depend on them (a normalised column,
+        say) is then computed once.
         """
-        if key not in self._known:
-            self._known[key] = make()
-        return cast(T, self._known[key])
+        known = self._known.get(name)
+        if known is None or known[0] != depends:
+            known = self._known[name] = (depends, make())
+        return cast(T, known[1])
 
     def state(self) -> State:
         """The unranked pool as named arrays."""

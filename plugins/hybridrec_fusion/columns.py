@@ -22,7 +22,7 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     """
     scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
     return {
-        label: pool.once((label, *scale), partial(_scaled, normaliser, values, missing))
+        label: pool.once(("scaled", label), scale, partial(_scaled, normaliser, values, missing))
         for label, values in pool.columns.items()
     }
 
@@ -33,7 +33,7 @@ def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str
     Where none of the weighed models has an opinion on a query, all that have one count alike: their order
     is better than none.
     """
-    speaks = np.stack([pool.once((label, "speaks"), partial(_speaks, pool.columns[label])) for label in columns])
+    speaks = np.stack([pool.once(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns])
     unheard = ~((weights != 0) & speaks).any(axis=0)
     weights = np.where(unheard, np.float32(1), weights)
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hybridrec.errors import HybridrecError, did_you_mean
@@ -56,7 +57,12 @@ def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range
     path: KeyPath = ("tune", "space", key)
     start = _start(checker, experiment, key)
     dimension = Dimension(key, values if isinstance(values, Range) else tuple(values), start)
-    if start not in dimension:
+    # An option that may be any number says 5.0 where the file says 5.
+    if isinstance(values, list) and start in values:
+        dimension = replace(dimension, start=values[values.index(start)])
+    elif dimension.whole and isinstance(start, float) and start.is_integer():
+        dimension = replace(dimension, start=int(start))
+    if dimension.start not in dimension:
         numbers = "whole numbers, as both ends are; " if dimension.whole and isinstance(start, float) else ""
         raise checker.fail(path, f"the config says {start!r}, from which the search starts, and that is not in the "
                            f"space ({numbers}change one of them)")  # fmt: skip
