@@ -15,14 +15,9 @@ from hybridrec.errors import HybridrecError
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asking import Asker
 from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.documents import Document
 from hybridrec.experiment.fitting import Fitter
-from hybridrec.experiment.store import Nowhere
 from hybridrec.experiment.tuning import tune as tuning
-from hybridrec.experiment.tuning.bench import Bench, Shelf
-from hybridrec.experiment.tuning.trials import Table
-from hybridrec.experiment.tuning.variants import Variants
-from hybridrec.experiment.tuning.writing import _edited, tuned_text
+from hybridrec.experiment.tuning.writing import _edited
 from hybridrec.registry.discovery import Registry
 
 pytest.importorskip("optuna")
@@ -47,7 +42,7 @@ def outcome(tuned):
 
 
 REFUSED = {
-    "unknown option": (f"{{pipeline: hybrid, space: {{components.ease.l3: [1, 2]}}}}",
+    "unknown option": ("{pipeline: hybrid, space: {components.ease.l3: [1, 2]}}",
                        "tune.space.components.ease.l3: components.ease has no 'l3' for the search to start from: "
                        "did you mean 'l2'?"),
     "unknown label": ("{pipeline: hybrid, space: {components.eas.l2: [1, 2]}}", "components has no 'eas'"),
