@@ -215,7 +215,8 @@ class Pipeline:
 
 def _served(pool: Pool, label: str) -> Bools:
     """bool[Q]: the queries for which a generator proposed anything."""
-    return pool.proposed_by(label).any(axis=1)
+    served: Bools = np.logical_or.reduce(pool.proposed_by(label), axis=1)
+    return served
 
 
 def cut(pool: Pool, n: int) -> Slate:

@@ -58,7 +58,8 @@ class SumOfColumns(Reranker):
 
 def _speaks(values: Floats) -> Bools:
     """bool[Q]: the queries on which a column has an opinion."""
-    return (~np.isnan(values)).any(axis=1)
+    speaks: Bools = np.logical_or.reduce(~np.isnan(values), axis=1)
+    return speaks
 
 
 def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:

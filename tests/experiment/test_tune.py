@@ -287,6 +287,9 @@ components:
   # below
   w2v:
     dim: 32   # dims
+    blocks:   # as a list
+      - a
+      - b     # last
 tune:
   space:
     a.b: [1, 2]   # gone
@@ -304,6 +307,7 @@ def test_a_file_is_edited_where_the_values_stand():
         ("components", "pop", "b"): 1,
         ("components", "w2v", "fields"): ["x", "y"],
         ("components", "w2v", "dim"): 1e-9,
+        ("components", "w2v", "blocks"): ["c"],
     }
     edited = _edited(TEXT, values)
     content = yaml.safe_load(TEXT)

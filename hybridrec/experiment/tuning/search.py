@@ -39,8 +39,8 @@ class Search:
         self.method = method
         self.seed = seed
         self.space = {dimension.path: _distribution(dimension) for dimension in tuning.space}
-        direction = "maximize" if tuning.aim.measure.metric.higher_is_better else "minimize"
-        self.study = optuna.create_study(direction=direction, sampler=self._sampler(0))
+        higher = tuning.aim.measure.metric.higher_is_better
+        self.study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=self._sampler(0))
 
     def tell(self, trial: Trial) -> None:
         """Learn from a trial; one that failed teaches nothing."""

@@ -78,7 +78,7 @@ def _root(text: str) -> yaml.MappingNode:
 def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
     """What writes a value at a key path below a node."""
     if not path:
-        return Edit(node.start_mark.index, node.end_mark.index, _flow(value))
+        return Edit(node.start_mark.index, _end(node), _flow(value))
     if isinstance(node, yaml.SequenceNode):
         return _edit(node.value[int(path[0])], path[1:], value)
     for key, below in node.value if isinstance(node, yaml.MappingNode) else ():
@@ -86,7 +86,7 @@ def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
             return _edit(below, path[1:], value)
     for key in reversed(path[1:]):
         value = {key: value}
-    if isinstance(node, yaml.ScalarNode) or not node.value:  # `{}`, or nothing at all
+    if not isinstance(node, yaml.MappingNode) or not node.value:  # `{}`, or nothing at all
         gap = " " if node.start_mark.index == node.end_mark.index else ""
         return Edit(node.start_mark.index, node.end_mark.index, gap + _flow({path[0]: value}))
     first = node.value[0][0].start_mark
@@ -96,7 +96,7 @@ def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
 
 def _end(node: yaml.Node) -> int:
     """Where the last value of a node ends; the mark of a block stands behind the comments after it."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
     return _end(last[1] if isinstance(last, tuple) else last)
