@@ -22,6 +22,9 @@ STORE = click.option(
 BLOCK = click.option(
     "--block", multiple=True, metavar="PLUGIN", help="Leave a plugin out, by its name or that of its distribution."
 )
+RUNS = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
 
 
 @click.command()
@@ -29,9 +32,7 @@ BLOCK = click.option(
 @SET
 @STORE
 @BLOCK
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@RUNS
 @click.option("--name", help="Name of the run, instead of the config's.")
 @click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the path of the report.")

@@ -36,12 +36,19 @@ Learned = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPlan:
-    """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
+class Cut:
+    """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
 
     fold: Fold
     inner: Fold | None
-    parts: Mapping[str, Part]
+    parts: dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What has to be fitted on the parts of a fold."""
+
+    cut: Cut
     jobs: list[tuple[Spec, Part]]
 
 
@@ -71,14 +78,21 @@ class Preparer:
 
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
+        return self.planned(self.cut(fold))
+
+    def cut(self, fold: Fold) -> Cut:
+        """The training parts of this fold."""
         fold = self.thinned(fold)
         inner = self.inner(fold)
-        parts = parts_of(fold, inner)
-        return FoldPlan(fold, inner, parts, list(jobs_of(self.experiment, parts)))
+        return Cut(fold, inner, parts_of(fold, inner))
+
+    def planned(self, cut: Cut) -> FoldPlan:
+        """What has to be done on a fold that is cut already."""
+        return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""
-        fold = plan.fold
+        fold = plan.cut.fold
         rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
         fits = self.fitter.fit(plan.jobs, done)
         by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
@@ -120,14 +134,14 @@ class Preparer:
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
             lessons = None
-            if plan.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+            if plan.cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
                 arm = Arm(pipeline, base, rules, NO_RERANKERS)
-                lessons = _Lessons(self.asker, arm, plan.fold.name, plan.inner, target)
+                lessons = _Lessons(self.asker, arm, plan.cut.fold.name, plan.cut.inner, target)
             chain = []
             for spec in specs:
                 reranker, learned_from = self.reranker(spec, lessons, plan)
                 chain.append(reranker)
-                keys.append(reranker_key(spec, plan.parts["final"].fingerprint, *learned_from))
+                keys.append(reranker_key(spec, plan.cut.parts["final"].fingerprint, *learned_from))
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
@@ -144,7 +158,7 @@ class Preparer:
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
             lessons.pass_on(base, reranker_key(spec, *learned_from))
-        return self.fitted(reranker, spec, plan.fold), learned_from
+        return self.fitted(reranker, spec, plan.cut.fold), learned_from
 
     def learned(self, base: Reranker, spec: Spec, lessons: _Lessons) -> tuple[State, str]:
         """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""

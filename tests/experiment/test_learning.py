@@ -45,7 +45,7 @@ def calls(toyland, monkeypatch):
 
 def test_a_learner_is_fitted_where_it_learns_and_again_where_it_ranks(prepared, calls):
     plan, _ = prepared("[{use: student}]")
-    base, final = plan.parts["base"].fingerprint, plan.parts["final"].fingerprint
+    base, final = plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint
     assert base != final
     assert calls == [base, "learn", final] * 2  # for items and for tags
     calls.clear()
@@ -64,7 +64,7 @@ def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(p
     )
     chain = "{items: [{use: weighted}, {use: popularity-correction}, {use: student}], tags: [{use: weighted}]}"
     plan, _ = prepared(chain)
-    assert fitted == [plan.parts["base"].fingerprint, plan.parts["final"].fingerprint]
+    assert fitted == [plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint]
 
 
 def test_answers_are_not_taken_for_those_on_another_training_part(prepared):
