@@ -8,7 +8,7 @@ import pytest
 import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset, toy_queries
-from hybridrec_baselines.fixed import Newest, Random
+from hybridrec_baselines.fixed import Listed, ListedOptions, Newest, Random
 from hybridrec_baselines.popularity import Popularity, PopularityOptions
 
 RNG = np.random.default_rng(0)
@@ -32,11 +32,17 @@ class TestNewestContract(ComponentContract):
     component = Newest
 
 
+class TestListedContract(ComponentContract):
+    component = Listed
+    configs = [{"ids": ["item 03", "item 00", "item 08", "item 11"]}]
+
+
 def test_what_the_package_offers():
     assert [component.name for component in hybridrec_baselines.hybridrec_components()] == [
         "popularity",
         "newest",
         "random",
+        "listed",
     ]
 
 
@@ -99,6 +105,15 @@ def test_newest_comes_first_and_unknown_times_last():
     data = replace(toy_dataset(users=4, items=4, tags=2), item_times=np.array([5.0, np.nan, 9.0, 9.0]))
     found = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())
     assert found.ids[0].tolist() == [2, 3, 0, 1]
+
+
+def test_a_list_keeps_its_order_and_knows_nothing_else():
+    data = toy_dataset()
+    listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
+    found = listed.candidates(toy_queries(data), 5, "items", Exclude())
+    assert (found.ids == [3, 0, 8, -1, -1]).all()
+    with pytest.raises(DataError, match="1 ids are not in the data, first 'item 99'"):
+        Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
 
 
 def test_random_follows_its_seed():
