@@ -16,5 +16,8 @@ def hybridrec_components() -> list[type[Component]]:
     from hybridrec_rerank.pinned import Pinned
     from hybridrec_rerank.quotas import Quotas
 
-    selections = [MMR, DPP, Calibration, Exposure, Caps]
-    return [*selections, Quotas, Pinned, Explore, PopularityCorrection, Freshness]
+    return [
+        *(MMR, DPP, Calibration, Exposure, Caps),
+        *(Quotas, Pinned, Explore),
+        *(PopularityCorrection, Freshness),
+    ]

@@ -46,7 +46,7 @@ class CalibrationOptions(Options):
 
 
 class Calibration(Reranker):
-    """Calibrated recommendations (Steck 2018): each place goes to what keeps the slate's mix of tags near the history's.
+    """Calibrated recommendations (Steck 2018): the slate's mix of tags stays near the history's.
 
     Greedy for relevance sum(r) - (1 - relevance) KL(p || q): r are the final scores of the slate on a scale
     from 0 to 1 within the candidates looked at, p the mean of the tag shares of the history's items by their

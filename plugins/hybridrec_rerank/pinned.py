@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, field_validator
 
-from hybridrec import DataError, Dataset, Options, Pool, QueryBatch, Reranker, State, kernels
+from hybridrec import DataError, Dataset, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.order import fused, placed
 
 

@@ -56,7 +56,7 @@ def test_a_slate_has_the_history_s_mix_and_one_without_tags_keeps_its_order():
     ids = np.tile(np.arange(5, 29, dtype=np.int32), (3, 1))
     final = np.where(ids % 2, 2.0, 1.0).astype(np.float32) - ids.astype(np.float32) / 100
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)
-    slates = cut(fitted(Calibration, data, relevance=0.05).rerank(queries, pool, 8), 8).ids
+    slates = cut(fitted(Calibration, data, relevance=0.01).rerank(queries, pool, 8), 8).ids
     assert (slates[0] % 2 == 0).sum() == 6  # three quarters, as in the history
     np.testing.assert_array_equal(slates[1:], cut(pool, 8).ids[1:])
 

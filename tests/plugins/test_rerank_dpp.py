@@ -27,7 +27,7 @@ def by_hand(relevance, vectors, trade, n):
             room = np.linalg.det(chosen @ chosen.T) / max(np.linalg.det(before @ before.T), 1e-30)
             return trade * relevance[j] + (1 - trade) * np.log(max(room, SMALLEST))
 
-        order.append(left.pop(int(np.argmax([gain(j) for j in left]))))
+        order.append(left.pop(int(np.argmax([round(gain(j), 5) for j in left]))))
     return order
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import PADDING, DataError, Pool, PluginError
+from hybridrec import PADDING, DataError, PluginError, Pool
 from hybridrec.stages.pipeline import cut
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.explore import Explore
