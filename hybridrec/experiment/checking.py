@@ -20,7 +20,7 @@ from hybridrec.experiment.documents import Document, KeyPath
 from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Use
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
-from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -229,6 +229,8 @@ class _Checker:
             for index, spec in enumerate(chain):
                 place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
                 self.weights(spec, columns, place)
+                self.sources(spec, plan.use, place)
+                self.uses(spec, components, target, place)
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""
@@ -241,6 +243,26 @@ class _Checker:
                 if label not in columns:
                     message = f"no generator or scorer here is '{label}': {did_you_mean(label, columns)}"
                     raise self.fail((*path, *place, label), message)
+
+    def sources(self, spec: Spec, use: PipelineUse, path: KeyPath) -> None:
+        """An option called `sources` names generators of the pipeline."""
+        generators = [generator.source for generator in use.generators]
+        sources = getattr(spec.options, "sources", None)
+        for label in sources if isinstance(sources, dict) else ():
+            if label not in generators:
+                message = f"no generator here is '{label}': {did_you_mean(label, generators)}"
+                raise self.fail((*path, "sources", label), message)
+
+    def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
+        """An option called `uses` names a component that has vectors for the target."""
+        if spec.uses is None:
+            return
+        place = (*path, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        if target not in components[spec.uses].create().targets:
+            raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        if spec.create().learns:  # type: ignore[attr-defined]
+            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
         self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]

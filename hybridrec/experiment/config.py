@@ -33,6 +33,11 @@ class Spec:
         """A new, unfitted instance."""
         return self.cls(self.options)
 
+    @property
+    def uses(self) -> str | None:
+        """The label of the component whose vectors a re-ranker is handed, if it has such an option."""
+        return getattr(self.options, "uses", None)
+
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
@@ -47,7 +52,8 @@ class PipelinePlan:
     def labels(self) -> list[str]:
         """Labels of the components it needs, in order of first mention."""
         mentioned = [g.source for g in self.use.generators] + self.use.scorers + self.use.fallback
-        return list(dict.fromkeys(mentioned))
+        used = [spec.uses for spec in self.reranker_specs() if spec.uses is not None]
+        return list(dict.fromkeys(mentioned + used))
 
     @property
     def learns(self) -> bool:

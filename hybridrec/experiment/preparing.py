@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from hybridrec.experiment.assembly import (
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.checks import check_self
-from hybridrec.stages.component import Reranker
+from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
 
@@ -86,7 +86,7 @@ class Preparer:
         learned: Learned = {}
         notes: list[str] = []
         for name, pipeline in self.experiment.pipelines.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level["base"])
+            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if summary:
                 learned[name] = summary
@@ -110,7 +110,7 @@ class Preparer:
             return self.experiment.splitter.inner(fold.train, rng)
 
     def rerankers(
-        self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
+        self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, fits: Mapping[str, Mapping[str, Fitted]]
     ) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
@@ -119,10 +119,11 @@ class Preparer:
         for target, specs in plan.rerankers.items():
             learner = None
             if inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                learner = _Learner(self.asker, Arm(plan, base, rules, NO_RERANKERS), inner, target)
+                learner = _Learner(self.asker, Arm(plan, fits["base"], rules, NO_RERANKERS), inner, target)
             chain = []
             for spec in specs:
-                reranker, key = self.reranker(spec, learner, fold)
+                used = None if spec.uses is None else fits["final"][spec.uses]
+                reranker, key = self.reranker(spec, learner, fold, target, used)
                 chain.append(reranker)
                 keys.append(key)
                 if learner is not None:
@@ -132,13 +133,17 @@ class Preparer:
             chains[target] = tuple(chain)
         return Rerankers(chains, keys), summary
 
-    def reranker(self, spec: Spec, learner: _Learner | None, fold: Fold) -> tuple[Reranker, str]:
-        """One re-ranker, learned if it learns, from the store if it learned this before."""
+    def reranker(
+        self, spec: Spec, learner: _Learner | None, fold: Fold, target: Target, used: Fitted | None
+    ) -> tuple[Reranker, str]:
+        """One re-ranker, learned if it learns, from the store if it learned this before; `used` lends its vectors."""
         reranker = spec.create()
         assert isinstance(reranker, Reranker)
         if not reranker.learns or learner is None:
+            if used is not None:
+                check_self(reranker, "use", reranker.use(cast(VectorModel, used.component).vectors(target)))
             fitted = reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
-            return check_self(reranker, "fit", fitted), reranker_key(spec)
+            return check_self(reranker, "fit", fitted), reranker_key(spec, *([] if used is None else [used.key]))
         key = reranker_key(spec, learner.key)
         state = self.fitter.store.find(key)
         if state is not None:
