@@ -42,7 +42,7 @@ class Explanation:
     contributions: dict[str, float]
     """Label -> its part of the score of the last fusion that is a sum; together they are that score."""
     moves: tuple[Move, ...]
-    """Where every re-ranker after the fusion moved it, in their order; those that left it where it was are not named."""
+    """Where the re-rankers after the fusion moved it, in their order; who left it where it was is not named."""
 
 
 def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data: Dataset) -> list[Explanation]:

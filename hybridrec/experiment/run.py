@@ -85,7 +85,7 @@ class Measured:
         """Judge the answers to the queries of a fold."""
         slate = answers.slate
         hits = kernels.hits(slate.ids, fold.truth[target])
-        judged = Judged(target, slate.ids, hits, fold.truth[target], fold.train, fold.universe)
+        judged = Judged(target, slate.ids, hits, fold.truth[target], fold.train, fold.universe, fold.queries)
         for aim in aims:
             if aim.target != target:
                 continue

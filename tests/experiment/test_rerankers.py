@@ -55,14 +55,16 @@ def test_a_component_that_only_a_reranker_uses_is_fitted_and_shapes_the_slates(e
     ],
 )
 def test_what_a_reranker_may_not_name(experiment, chain, message):
+    path = experiment(*ITEMS, ALS, chained(f"\n      - {chain}"))
     with pytest.raises(ConfigError, match=message):
-        load_experiment(experiment(*ITEMS, ALS, chained(f"\n      - {chain}")), Registry())
+        load_experiment(path, Registry())
 
 
 def test_a_vector_model_must_serve_the_target(experiment):
+    als = ("  ease: {l2: 5}", "  ease: {l2: 5}\n  als: {factors: 4, fields: [items]}")
+    path = experiment(als, chained("\n      - {use: mmr, uses: als}"))
     with pytest.raises(ConfigError, match="'als' has no vectors for the target 'tags'"):
-        als = ("  ease: {l2: 5}", "  ease: {l2: 5}\n  als: {factors: 4, fields: [items]}")
-        load_experiment(experiment(als, chained("\n      - {use: mmr, uses: als}")), Registry())
+        load_experiment(path, Registry())
 
 
 @pytest.fixture
