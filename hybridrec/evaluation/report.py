@@ -141,6 +141,24 @@ class Comparison(Section):
     the whole run (coverage) are `not tested`."""
 
 
+class TradeoffPoint(Section):
+    """A pipeline at one value of the option that is varied."""
+
+    value: float
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+
+
+class TradeoffReport(Section):
+    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+
+    pipeline: str
+    vary: str
+    """Path of the option below the pipeline, as in the config."""
+    points: list[TradeoffPoint]
+    """In the order of the config."""
+
+
 class StatisticsReport(Section):
     """How intervals and tests were made."""
 
@@ -255,6 +273,8 @@ class Report(Section):
     pipelines: dict[str, PipelineReport]
     """By name, single components too."""
     comparison: list[Comparison] = []
+    tradeoffs: list[TradeoffReport] = []
+    """The curves that the config asks for."""
     statistics: StatisticsReport
     seconds: SecondsReport
     environment: Environment

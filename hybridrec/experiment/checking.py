@@ -15,9 +15,9 @@ from hybridrec.arrays import Target
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
-from hybridrec.experiment.config import Aim, Experiment, PipelinePlan, Spec
+from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Use
+from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
 from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
@@ -74,6 +74,7 @@ class _Checker:
             components=components,
             pipelines=plans,
             aims=self.aims(config),
+            curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )
 
@@ -281,6 +282,22 @@ class _Checker:
                 | {key: getattr(first, key) for key in ("fallback", "seen", "allow", "block")}
             )
             yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
+
+    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
+        """A trade-off whose pipeline and option exist and take every value."""
+        path: KeyPath = ("tradeoffs", index)
+        if use.pipeline not in config.pipelines:
+            message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
+            raise self.fail((*path, "pipeline"), message)
+        points = []
+        for value in use.over:
+            content = config.pipelines[use.pipeline].model_dump(by_alias=True)
+            documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
+            varied = self.validate(PipelineUse, content, path)
+            name = f"{use.pipeline} {use.vary}={value:g}"
+            points.append(PipelinePlan(name, varied, self.rerankers(varied, config, path)))
+            self.opinions(points[-1], components)
+        return Curve(use, tuple(points))
 
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""

@@ -14,7 +14,7 @@ from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
 from hybridrec.data.readers import Reader
 from hybridrec.evaluation.metrics import Measure
-from hybridrec.experiment.schema import ExperimentConfig, PipelineUse
+from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Tradeoff
 from hybridrec.plugin import Options
 from hybridrec.stages.component import Component
 
@@ -67,6 +67,14 @@ class PipelinePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """A trade-off: the pipeline as it would be at each of the values."""
+
+    use: Tradeoff
+    points: tuple[PipelinePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """What is measured: a measure on a target."""
 
@@ -89,9 +97,15 @@ class Experiment:
     components: dict[str, Spec]
     pipelines: dict[str, PipelinePlan]
     aims: tuple[Aim, ...]
+    curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
+
+    @property
+    def measured(self) -> dict[str, PipelinePlan]:
+        """All that is asked and measured: the pipelines, and the points of the curves."""
+        return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
     @property
     def lower_is_better(self) -> list[str]:

@@ -77,7 +77,9 @@ class Preparer:
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""
         fold, inner = plan.fold, plan.inner
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
+        # Points of curves are measured, nothing else: a fold that asks nothing has none.
+        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
         by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
@@ -85,9 +87,11 @@ class Preparer:
         arms: list[Arm] = []
         learned: Learned = {}
         notes: list[str] = []
-        for name, pipeline in self.experiment.pipelines.items():
+        for name, pipeline in plans.items():
             rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
+            if name not in self.experiment.pipelines:
+                continue
             if summary:
                 learned[name] = summary
             for target, chain in rerankers.chains.items():

@@ -130,6 +130,17 @@ class Compare(Options):
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
 
 
+class Tradeoff(Options):
+    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    vary: str = Field(pattern=r"^rerank\.")
+    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
+    over: list[float] = Field(min_length=2)
+    """The values; each is a point of the curve, and no arm of the comparison."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -151,6 +162,8 @@ class ExperimentConfig(Options):
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Field(default_factory=Compare)
     """Metrics and comparison."""
+    tradeoffs: list[Tradeoff] = Field(default_factory=list)
+    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000
