@@ -81,7 +81,8 @@ class PipelineReport(Section):
     """By segment; `all` is every query."""
     rungs: dict[str, RungReport] = {}
     """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
-    items; `blend`: nothing), or a rung of its fallback ladder."""
+    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
+    of its fallback ladder."""
     candidate_recall: dict[Target, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
     learned: dict[str, Any] = {}

@@ -24,6 +24,11 @@ class TestPopularityByTagsContract(ComponentContract):
     configs = [{"by": "tags"}, {"by": "tags", "count": "weights"}]
 
 
+class TestPopularityByUserFeaturesContract(ComponentContract):
+    component = Popularity
+    configs = [{"by": "user-features"}]
+
+
 class TestRandomContract(ComponentContract):
     component = Random
 
@@ -97,8 +102,20 @@ def test_popularity_by_tags_leans_on_the_overall_share():
     model = Popularity(PopularityOptions(by="tags", smoothing=1e9)).fit(data, RNG)
     tagged = model.scores(colour_queries(data, "tags"), "items")
     np.testing.assert_allclose(tagged, overall[:2], rtol=1e-5)
-    untagged = model.scores(colour_queries(data, "title"), "items")
-    np.testing.assert_array_equal(untagged, overall[:2])
+    assert np.isnan(model.scores(colour_queries(data, "title"), "items")).all()  # the next rung serves them
+
+
+def test_popularity_by_user_features_prefers_what_like_users_have():
+    data = toy_dataset()
+    queries = data.queries(np.array([0, 1, -1], np.int32))
+    model = Popularity(PopularityOptions(by="user-features", smoothing=1e-6)).fit(data, RNG)
+    found = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
+    traits, had = data.user_features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
+    means = [np.mean([had[traits[:, f] > 0].mean(axis=0) for f in np.flatnonzero(traits[u])], axis=0) for u in (0, 1)]
+    np.testing.assert_allclose(found[:2], means, atol=1e-5)
+    assert np.isnan(model.scores(replace(queries, user_features=None), "items")).all()
+    with pytest.raises(DataError, match="needs features of users"):
+        Popularity(PopularityOptions(by="user-features")).fit(replace(data, user_features=None), RNG)
 
 
 def test_newest_comes_first_and_unknown_times_last():
