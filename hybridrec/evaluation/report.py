@@ -81,7 +81,8 @@ class PipelineReport(Section):
     """By segment; `all` is every query."""
     rungs: dict[str, RungReport] = {}
     """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
-    items; `blend`: nothing), or a rung of its fallback ladder."""
+    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
+    of its fallback ladder."""
     candidate_recall: dict[Target, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
     learned: dict[str, Any] = {}
@@ -139,6 +140,24 @@ class Comparison(Section):
     """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` leaves out 0; `equivalent within the margin`
     if `relative_ci95` lies within the declared margin, which goes first; else `undecided`. Numbers of
     the whole run (coverage) are `not tested`."""
+
+
+class TradeoffPoint(Section):
+    """A pipeline at one value of the option that is varied."""
+
+    value: float
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+
+
+class TradeoffReport(Section):
+    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+
+    pipeline: str
+    vary: str
+    """Path of the option below the pipeline, as in the config."""
+    points: list[TradeoffPoint]
+    """In the order of the config."""
 
 
 class StatisticsReport(Section):
@@ -276,6 +295,8 @@ class Report(Section):
     pipelines: dict[str, PipelineReport]
     """By name, single components too."""
     comparison: list[Comparison] = []
+    tradeoffs: list[TradeoffReport] = []
+    """The curves that the config asks for."""
     statistics: StatisticsReport
     tuning: TuningReport | None = None
     """How the config was chosen, if `hybridrec tune` made it."""

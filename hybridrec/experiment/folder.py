@@ -147,7 +147,8 @@ def _write_files(
     asked_frame(work.asked, data).write_parquet(folder / QUERIES, compression="zstd")
     names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
-    for name, measured in work.measured.items():
+    for name in work.arms:
+        measured = work.measured[name]
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
             frames = measured.slates(target, vocabulary)

@@ -128,6 +128,13 @@ class Reranker(Component):
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 
+    def use(self, vectors: Floats) -> Self:
+        """Take the vectors, float32 [N, D], of the component whose label the option `uses` gives; before `fit`.
+
+        A re-ranker with such an option is handed them on every training part, and keeps them in its state.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
+
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Label -> float32 [Q, K]: what each column adds to `final`; they sum to it. Empty if it is no sum."""
         return {}
