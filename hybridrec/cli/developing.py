@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import Outcome
 
-_KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "observer")
+_KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "normaliser", "observer")
 
 
 @click.command()
