@@ -103,7 +103,7 @@ class Contract:
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
         assert isinstance(made.version, str), "the version is not text"
-        older = getattr(made, "reads_versions", frozenset())
+        older: object = getattr(made, "reads_versions", frozenset())
         assert isinstance(older, frozenset), "`reads_versions` is no frozenset"
         assert all(isinstance(version, str) for version in older), "`reads_versions` holds what is not text"
 

@@ -138,9 +138,7 @@ def test_new_plugins_of_every_kind_install_into_a_fresh_environment(tmp_path: Pa
     env |= {"PIP_ONLY_BINARY": ":all:", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
     def shell(program: str | Path, *arguments: str | Path) -> str:
-        done = subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600
-        )
+        done = subprocess.run([program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
