@@ -73,7 +73,9 @@ def main() -> None:
         sys.exit(PluginError.exit_status)
 
 
-def _shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _shown(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     """A note of what is deprecated; other warnings as Python shows them."""
     note = issubclass(category, DeprecationNote)
     text = f"note: {message}" if note else warnings.formatwarning(message, category, filename, lineno).rstrip()

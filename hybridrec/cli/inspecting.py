@@ -30,6 +30,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
         print(page.text + "\n")
         for fact in page.facts:
             print(fact)
+        print(f"\n{page.example}", end="")
         if page.options:
             table("\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options])
         print()

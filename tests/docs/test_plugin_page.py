@@ -17,7 +17,7 @@ from hybridrec import testing
 from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 CONTRACTS = [getattr(testing, name) for name in dir(testing) if name.endswith("Contract") and name != "Contract"]
