@@ -107,7 +107,7 @@ def experiment_page() -> str:
     """The keys of an experiment file."""
     text = (
         "The keys of an experiment file, before any plugin is asked: `data`, `split`, components and re-rankers "
-        "take the options of the [plugin they name](index.md), too. `hybridrec schema` prints all of it as a JSON Schema."
+        "take the options of the [plugin they name](index.md), too. `hybridrec schema` prints a JSON Schema."
     )
     return model_page("Experiment files", text, ExperimentConfig)
 

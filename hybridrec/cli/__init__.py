@@ -37,6 +37,7 @@ for _command in (
     inspecting.show,
     inspecting.plugins,
     inspecting.schema,
+    inspecting.completion,
     developing.new_plugin,
     developing.check_plugin,
     storing.store,

@@ -1,14 +1,24 @@
-"""Commands around what is installed: show, plugins, schema."""
+"""Commands around what is installed: show, plugins, schema, completion."""
 
 from __future__ import annotations
 
 import click
+from click.shell_completion import get_completion_class
 
 from hybridrec.cli.running import BLOCK
 
 
+def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What may be explained or checked, for the completion of a shell."""
+    from hybridrec.registry.discovery import KINDS, Registry
+
+    registry = Registry()
+    known = {name for kind in KINDS for name in registry.names(kind)}
+    return sorted(name for name in known if name.startswith(begun))
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names)
 @BLOCK
 def show(name: str | None, block: tuple[str, ...]) -> None:
     """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes.
@@ -78,3 +88,16 @@ def schema(of: str) -> None:
 
     found = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
     print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what makes a SHELL complete commands, options, files and names of components.
+
+    For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())

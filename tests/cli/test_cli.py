@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 import hybridrec
 from hybridrec.cli import main
@@ -333,6 +335,9 @@ def test_init_writes_a_config_that_runs(call, experiment, tmp_path):
     status, out, err = call("init", "plays.csv", "-o", "mine.yaml")
     assert (status, err) == (0, "")
     assert "wrote mine.yaml; try: hybridrec run mine.yaml" in out
+    written = (tmp_path / "mine.yaml").read_text()
+    schema = written.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    jsonschema.validate(yaml.safe_load(written), json.loads((tmp_path / schema).read_text()))
     status, _, err = call("init", "plays.csv", "-o", "mine.yaml")
     assert status == 2
     assert "mine.yaml exists" in err
