@@ -49,7 +49,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
 @click.command()
 @BLOCK
 def plugins(block: tuple[str, ...]) -> None:
-    """List the installed plugins with version, origin, state, and what each offers."""
+    """List the installed plugins with version, origin, state, time of loading, and what each offers."""
     from hybridrec.cli.printing import table
     from hybridrec.registry.discovery import Registry
 
@@ -60,11 +60,12 @@ def plugins(block: tuple[str, ...]) -> None:
             provider.version,
             f"{provider.distribution} ({provider.module})",
             "blocked" if provider.blocked else "ok" if provider.error is None else "broken",
+            f"{1000 * provider.seconds:.0f} ms",
             "; ".join(f"{kind}: {', '.join(names)}" for kind, names in provider.offers.items()),
         ]
         for provider in registry.providers
     ]
-    table("Plugins", ["plugin", "version", "from", "state", "offers"], rows)
+    table("Plugins", ["plugin", "version", "from", "state", "loaded in", "offers"], rows)
     for provider in registry.broken:
         print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
     for provider in registry.slow:

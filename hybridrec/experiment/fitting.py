@@ -93,7 +93,7 @@ class Fitter:
         installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        keys = [self.key(spec, part) for spec, part in plan]
+        keys = [self.served(spec, part) or fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
         distinct = dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
@@ -111,12 +111,12 @@ class Fitter:
                 raise
         return [fitted[key] for key in keys]
 
-    def key(self, spec: Spec, part: Part) -> str:
-        """Where a fit is stored: under the key of the earlier run if that is still there, under its own otherwise."""
+    def served(self, spec: Spec, part: Part) -> str | None:
+        """Where the earlier run has this fit; None if it has none, or it left the store."""
         was = self.earlier.get(part.place(spec.label))
         about = None if was is None else self.store.about(was)
-        if was is None or about is None:
-            return fit_key(spec, part.fingerprint, self.seed)
+        if about is None:
+            return None
         version, readable = about.get("version"), {spec.cls.version, *spec.cls.reads_versions}
         if version not in readable:
             raise StoreError(

@@ -351,7 +351,7 @@ def test_help_tells_the_exit_status(call):
     assert "130 interrupted" in " ".join(out.split())
 
 
-HEAVY = ("gensim", "implicit", "lightfm", "lightgbm", "matplotlib", "sklearn", "polars", "rapidfuzz")
+HEAVY = ("gensim", "implicit", "lightfm", "lightgbm", "matplotlib", "optuna", "mlflow", "sklearn", "polars", "rapidfuzz")
 
 
 @pytest.mark.parametrize(
