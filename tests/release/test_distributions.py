@@ -112,7 +112,9 @@ def test_every_extra_installs_alone(extra: str, built: tuple[Path, Path], tmp_pa
         shell(programs / "python", "-W", "ignore", "-c", f"import {library}")
     assert "broken" not in shell(programs / "hybridrec", "plugins", cwd=tmp_path)
     if extra in (*LIBRARIES, "all"):
-        for name in {"word2vec": ["word2vec"], "implicit": ["als"], "lightfm": ["lightfm"]}.get(extra, ["als", "word2vec"]):
+        for name in {"word2vec": ["word2vec"], "implicit": ["als"], "lightfm": ["lightfm"]}.get(
+            extra, ["als", "word2vec"]
+        ):
             config = CONFIG.replace("ease", name)
             (tmp_path / f"{name}.yaml").write_text(config, encoding="utf-8")
             assert "variant" in shell(programs / "hybridrec", "run", f"{name}.yaml", cwd=tmp_path)
