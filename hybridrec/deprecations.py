@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["name", "component", "normaliser", "reader", "splitter", "metric", "key", "option"]
 
@@ -14,8 +13,7 @@ class DeprecationNote(FutureWarning):
     """Something that will go was used. The command line prints it as a note."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(NamedTuple):
     """A name that has become another one."""
 
     kind: Kind
@@ -64,5 +62,5 @@ def current_options(plugin: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _under_current_names(kind: Kind, path: str, given: dict[str, Any]) -> dict[str, Any]:
     """Where both names are given the old one stays, to be refused as unknown."""
-    new = {key: renamed(kind, f"{path}{key}") for key in given}
-    return {new[key] if new[key] not in (None, *given) else key: value for key, value in given.items()}  # type: ignore[misc]
+    new = {key: renamed(kind, f"{path}{key}") or key for key in given}
+    return {key if new[key] in given else new[key]: value for key, value in given.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
 
 from hybridrec.cli.running import BLOCK
 
@@ -99,6 +98,8 @@ def completion(context: click.Context, shell: str) -> None:
 
     For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
     """
+    from click.shell_completion import get_completion_class
+
     found = get_completion_class(shell)
     assert found is not None
     print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())
