@@ -1,6 +1,7 @@
 """Every block of every page is run, or completed and checked, or parsed; none is there only to be looked at.
 
 yaml          an experiment, or a piece of one that a small experiment around it makes whole: it is checked
+yaml run      a whole experiment: it is checked here, and run by the test of its page
 yaml file     written into the folder where the page's commands run, by the name that the config gives itself
 bash          every `hybridrec` command is parsed with its options
 bash run      ... and run, in order, in one folder for the page
@@ -32,9 +33,10 @@ from tests.docs.markdown import PAGES, ROOT, Block, blocks, title
 
 OWN = {
     "docs/plugins.md": {"python module", "python test", "python hook", "python signatures", "yaml run"},
+    "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "README.md": {"python", "toml"},
 }
-"""What the tests of a single page take care of (test_plugin_page.py, test_readme.py)."""
+"""What the test of a single page takes care of, beside this one."""
 RUN = {"bash run", "python run"}
 BASE = {
     "name": "page",
@@ -61,7 +63,7 @@ def of(*languages: str) -> list[Any]:
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_every_block_is_of_a_kind_that_is_tested(page: Path):
-    known = {"yaml", "yaml file", "bash", "toml", "json", "text", *RUN, *OWN.get(title(page), ())}
+    known = {"yaml", "yaml run", "yaml file", "bash", "toml", "json", "text", *RUN, *OWN.get(title(page), ())}
     found = {kind(block) for block in blocks(page) if "." not in block.mark}
     assert found <= known, "say what the tests should do with it: see the first lines of this file"
 

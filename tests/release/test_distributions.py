@@ -17,6 +17,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.release
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,12 @@ def test_the_sdist_holds_what_is_under_version_control(built: tuple[Path, Path])
     with tarfile.open(built[1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names - {"PKG-INFO"} == set(shell("git", "ls-files").split("\n")) - {""}
+
+
+def test_it_is_cited_as_it_is_published(metadata: Message):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["title"], citation["license"]) == (metadata["Name"], metadata["License-Expression"])
+    assert [author["name"] for author in citation["authors"]] == [metadata["Author"]]
 
 
 def test_the_core_alone_runs_an_experiment(built: tuple[Path, Path], tmp_path: Path):
