@@ -299,6 +299,14 @@ def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkey
     assert call("check", experiment(*replaced))[0] == 0
 
 
+def test_check_says_from_how_many_queries_is_learned(call, experiment):
+    learned = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: validated}]")
+    status, out, _ = call("check", experiment(learned))
+    assert status == 0
+    assert re.search(r"^Re-rankers learn from [1-9]\d* validation queries", out, re.M)
+    assert "Re-rankers learn" not in call("check", experiment())[1]
+
+
 def test_schema_is_json(call, toyland):
     status, out, _ = call("schema")
     assert status == 0
