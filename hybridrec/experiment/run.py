@@ -305,6 +305,7 @@ def read(experiment: Experiment) -> Dataset:
 
 _PACKAGES = (
     "hybridrec", "numpy", "scipy", "polars", "pydantic", "pluggy", "gensim", "implicit", "lightfm-next", "lightfm",
+    "lightgbm",
 )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from hybridrec_fusion.guard import Guarded, GuardedConfig, Verdict
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 M = TypeVar("M")
+_BLOCK = 512
+"""Queries whose features exist at a time: some 100 MB for 500 candidates with 100 features."""
 
 
 class LearnedConfig(GuardedConfig):
@@ -93,8 +95,7 @@ class LearnedRanker(Guarded, Generic[M]):
         for turn, (_, inside) in enumerate(validation.by_part()):
             self.models.append(self.train(examples.where(~inside[answered]), turn))
             asked, given = queries.take(np.flatnonzero(inside)), pool.take(inside)
-            final = self.predict(self.models[-1:], self.features(asked, given), given)
-            gains[inside] = validation.where(inside).ndcg(final)
+            gains[inside] = validation.where(inside).ndcg(self.scores(self.models[-1:], asked, given))
         if not self.models:
             self.models = [self.train(examples, 0)]
         for segment, rows in validation.by_segment(self.config.min_queries):
@@ -112,10 +113,13 @@ class LearnedRanker(Guarded, Generic[M]):
             chosen |= kernels.ranks(values) <= self.config.depth
         answered = (chosen & validation.relevant).sum(axis=1) > 0
         chosen[~answered] = False
-        features = self.features(queries, pool)
+        tables = []
+        for rows in _blocks(len(queries)):
+            features = self.features(queries.take(rows), pool.take(rows))
+            tables.append(np.stack([values[chosen[rows]] for values in features.values()], axis=1))
         self.names = tuple(features)
         examples = Examples(
-            features=np.stack([values[chosen] for values in features.values()], axis=1),
+            features=np.concatenate(tables),
             relevant=validation.relevant[chosen],
             sizes=chosen.sum(axis=1)[answered],
             wanted=validation.wanted[answered],
@@ -124,13 +128,20 @@ class LearnedRanker(Guarded, Generic[M]):
         )
         return examples, answered
 
+    def scores(self, models: list[M], queries: QueryBatch, pool: Pool) -> Floats:
+        """Mean score of the models: float32 [Q, K]; the features of a block of queries exist at a time."""
+        parts = []
+        for rows in _blocks(len(queries)):
+            given = pool.take(rows)
+            parts.append(self.predict(models, self.features(queries.take(rows), given), given))
+        return np.concatenate(parts)
+
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """By the models; where they may not rank, by the column that stands in."""
         replaced = self.replaced(queries)
         final = np.sum(list(self.alone(queries, pool).values()), axis=0)
         if not replaced.all():
-            blend = self.predict(self.models, self.features(queries, pool), pool)
-            final = np.where(replaced[:, None], final, blend)
+            final = np.where(replaced[:, None], final, self.scores(self.models, queries, pool))
         return pool.ranked(final)
 
     def replaced(self, queries: QueryBatch) -> Bools:
@@ -175,3 +186,8 @@ class LearnedRanker(Guarded, Generic[M]):
     @abstractmethod
     def importance(self) -> dict[str, float]:
         """What each feature is worth to the models, by its name, the most important first."""
+
+
+def _blocks(queries: int) -> list[slice]:
+    """Rows in blocks; one empty block if there are none."""
+    return [slice(start, start + _BLOCK) for start in range(0, max(queries, 1), _BLOCK)]

@@ -199,6 +199,14 @@ def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkey
     assert call("check", experiment(*replaced))[0] == 0
 
 
+def test_check_says_from_how_many_queries_is_learned(call, experiment):
+    learned = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: validated}]")
+    status, out, _ = call("check", experiment(learned))
+    assert status == 0
+    assert re.search(r"^Re-rankers learn from [1-9]\d* validation queries", out, re.M)
+    assert "Re-rankers learn" not in call("check", experiment())[1]
+
+
 def test_store_tells_its_size_and_is_cleared(call, experiment):
     status, out, _ = call("store", "size")
     assert status == 0
