@@ -78,6 +78,8 @@ class FitPlan:
     data: DataReport
     folds: int
     queries: int
+    lessons: int
+    """Out-of-sample queries from which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
 
@@ -101,10 +103,12 @@ def fit_plan(
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
-    folds = queries = 0
+    folds = queries = lessons = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        for spec, part in work.preparer.plan(fold).jobs:
+        plan = work.preparer.plan(fold)
+        lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
+        for spec, part in plan.jobs:
             job = (spec.label, part.level)
             fits[job] += 1
             stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
@@ -114,7 +118,7 @@ def fit_plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    return FitPlan(DataReport.of(data), folds, queries, jobs, experiment.notes)
+    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, experiment.notes)
 
 
 def compare_runs(

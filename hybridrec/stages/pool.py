@@ -99,6 +99,16 @@ class Pool:
             columns={label: joined([pool.columns[label] for pool in pools], np.nan) for label in first.columns},
         )
 
+    def take(self, rows: NDArray[Any] | slice) -> Pool:
+        """The given queries, in the given order (or those at which a bool[Q] is true)."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            sources=self.sources[rows],
+            columns={label: values[rows] for label, values in self.columns.items()},
+            final=None if self.final is None else self.final[rows],
+        )
+
     def ranked(self, final: Floats) -> Pool:
         """The same pool with `final` set: float32 [Q, K]; padding becomes NaN."""
         pool = replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
