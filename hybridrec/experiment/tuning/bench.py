@@ -118,10 +118,11 @@ class Bench:
     def _mean(self, aim: Aim, judged: list[Judged]) -> float:
         with calling(aim.measure.metric, f"while measuring {aim.key}"):
             if isinstance(aim.measure.metric, SetMetric):
-                return aim.measure.value(judged)
-            values = np.concatenate([aim.measure.values(fold) for fold in judged])
-        mean = weighted_mean(values, self.weights)
-        if mean is None:
+                mean: float | None = aim.measure.value(judged)
+            else:
+                values = np.concatenate([aim.measure.values(fold) for fold in judged])
+                mean = weighted_mean(values, self.weights)
+        if mean is None or np.isnan(mean):
             raise DataError(f"{aim.key} is not defined for any validation query")
         return mean
 
