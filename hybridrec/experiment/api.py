@@ -15,8 +15,8 @@ from hybridrec.evaluation.arms import Arm, Sample
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, DataReport
 from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.fitting import fit_key, label_rng
-from hybridrec.experiment.folder import Run, write
+from hybridrec.experiment.fitting import label_rng
+from hybridrec.experiment.folder import Run, write, write_report
 from hybridrec.experiment.run import Experimenter, Progress, Silent, read
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
@@ -49,7 +49,11 @@ def run(
     report, data = work.run()
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
     finished = write(Path(runs), work, report, data, serving)
-    registry.manager.hook.hybridrec_run_finished(report=report.model_dump(mode="json"), folder=str(finished.folder))
+    told = len(work.observers.failures)
+    work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
+    if failures := work.observers.failures[told:]:
+        report.notes += failures
+        write_report(finished)
     return finished
 
 
@@ -109,11 +113,12 @@ def fit_plan(
     folds = queries = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        for spec, part in work.preparer.plan(fold).jobs:
+        for spec, part in work.preparers[0].plan(fold).jobs:
             job = (spec.label, part.level)
-            fits[job] += 1
-            stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
-            memory[job] = max(memory.get(job, 0), work.fitter.within_budget(spec, part))
+            keys = {preparer.fitter.key(spec, part) for preparer in work.preparers}
+            fits[job] += len(keys)
+            stored[job] += sum(key in place for key in keys)
+            memory[job] = max(memory.get(job, 0), work.preparers[0].fitter.within_budget(spec, part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec.arrays import Target
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.evaluation.guardrails import LATENCY
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
 from hybridrec.experiment.config import Aim, Experiment, PipelinePlan, Spec
@@ -95,7 +96,7 @@ class _Checker:
                 what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
                 what = "this key is required"
-            else:
+            elif repr(problem["input"]) not in what:
                 what = f"{what}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {what}")
         return ConfigError("\n".join(dict.fromkeys(lines)))
@@ -263,8 +264,12 @@ class _Checker:
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
         found: dict[str, Aim] = {}
-        for index, name in enumerate(config.compare.metrics):
-            path: KeyPath = ("compare", "metrics", index)
+        wanted: list[tuple[str, KeyPath]] = [
+            (name, ("compare", "metrics", index)) for index, name in enumerate(config.compare.metrics)
+        ]
+        listed = {name.strip() for name in config.compare.metrics} | {LATENCY}
+        wanted += [(name, ("compare", "guardrails", name)) for name in config.compare.guardrails if name not in listed]
+        for name, path in wanted:
             target: Target = "tags" if name.startswith("tags/") else "items"
             if target not in config.targets:
                 raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
@@ -285,6 +290,10 @@ class _Checker:
         if control is not None and control not in config.pipelines:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
             raise self.fail(("compare", "control"), message)
+        if config.compare.guardrails and control is None:
+            raise self.fail(
+                ("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`"
+            )
         return tuple(found.values())
 
 

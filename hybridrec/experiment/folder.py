@@ -110,6 +110,13 @@ def write(
     return Run(final, report)
 
 
+def write_report(run: Run) -> None:
+    """Write `report.json` anew: something is to be said of the run that was not known before."""
+    partial = run.folder / f".{REPORT}"
+    partial.write_text(run.report.model_dump_json(indent=1), encoding="utf-8")
+    partial.replace(run.folder / REPORT)
+
+
 def _free(runs: Path, name: str) -> Path:
     """A folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
@@ -125,9 +132,9 @@ def _write_files(
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
         "seed": work.experiment.config.seed,
-        "threads": work.fitter.workers,
+        "threads": work.asker.workers,
         "environment": report.environment.model_dump(),
-        "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits},
+        "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits if fit.repeat == 1},
         "sample": Sample.join(work.samples).digest,
         "serving": serving,
     }

@@ -128,6 +128,8 @@ class Compare(Options):
     """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
     margin: float | None = Field(None, gt=0)
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
+    guardrails: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
 
 
 class ExperimentConfig(Options):
@@ -151,6 +153,8 @@ class ExperimentConfig(Options):
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Field(default_factory=Compare)
     """Metrics and comparison."""
+    repeats: int = Field(1, ge=1)
+    """Train everything so many times, each with seeds of its own; results are means, and what seeds change is told."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000

@@ -12,9 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hybridrec.evaluation.arms import ALL
-from hybridrec.evaluation.compare import sentence
 from hybridrec.evaluation.report import PipelineReport, Report
-from hybridrec.evaluation.summary import deciding
+from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
 from hybridrec.reporting import tables
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
@@ -40,12 +39,11 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
     )
     report, chart = run.report, Chart.of(run.report)
-    verdicts = deciding(report)
     script = _source(environment, "table.js")
     return environment.get_template("report.html").render(
         run=run,
         report=report,
-        verdicts=[(row.verdict, sentence(row)) for row in verdicts],
+        verdicts=[(row.verdict, text) for row, text in conclusions(report)],
         metric=chart.metric,
         metric_figures=chart.metrics(),
         segment_figures=chart.segments(),
