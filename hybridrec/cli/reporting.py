@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -31,26 +32,25 @@ def report(run: Path, no_open: bool, force: bool) -> None:
 def runs(folder: Path, metric: str | None) -> None:
     """List the finished runs in FOLDER, best first, with the config keys in which they differ.
 
-    Each run stands with its best blend. Results are comparable where the column `queries` is the same.
+    Each run stands with its best blend. Only results on the same queries can be ranked: runs that asked
+    others make a table of their own.
     """
     from hybridrec.cli.printing import table
     from hybridrec.evaluation.summary import cell
     from hybridrec.experiment.listing import listing
 
     found = listing(folder, metric)
-    rows = [
-        [
-            one.run.folder.name,
-            one.pipeline,
-            cell(one.result),
-            one.queries[:8],
-            ", ".join(f"{key}={value}" for key, value in one.differences.items()),
-        ]
-        for one in found.runs
-    ]
-    table(f"Runs in {folder}", ["run", "best blend", found.metric, "queries", "differs in"], rows)
+    for group in found.groups:
+        rows = [[one.run.folder.name, one.pipeline, cell(one.result), _assigned(one.differences)] for one in group.runs]
+        only = f", {_assigned(group.differences)}" if group.differences else ""
+        title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
+        table(title, ["run", "best blend", found.metric, "differs in"], rows)
     for reason in found.unreadable:
         print(f"note: {reason}")
+
+
+def _assigned(keys: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in keys.items())
 
 
 @click.command()

@@ -96,7 +96,7 @@ class _Checker:
                 what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
                 what = "this key is required"
-            elif repr(problem["input"]) not in what:
+            elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
                 what = f"{what}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {what}")
         return ConfigError("\n".join(dict.fromkeys(lines)))

@@ -370,7 +370,7 @@ def test_validation_measures_inside_the_training_part(experiment):
     test, inside = hybridrec.run(path), hybridrec.run(path, validation=True)
     assert set(inside.per_query()["unit"]) & set(test.per_query()["unit"]) == set()
     assert "measured on validation queries" in inside.report.notes[0]
-    with pytest.raises(DataError, match="did not answer the same queries"):
+    with pytest.raises(DataError, match="it was not asked the same queries"):
         compare_runs([test.folder, inside.folder])
 
 
