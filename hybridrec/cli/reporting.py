@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from hybridrec.experiment.trec import Form
 
 
 @click.command()
@@ -56,13 +60,14 @@ def _assigned(keys: Mapping[str, str]) -> str:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: trec/ in the run)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: that of the form, in RUN)."
 )
-def export(run: Path, output: Path | None) -> None:
-    """Write the slates and the truth of a finished RUN as TREC run files and qrels, for other judges."""
+@click.option("--form", type=click.Choice(["trec", "parquet"]), default="trec", show_default=True)
+def export(run: Path, output: Path | None, form: Form) -> None:
+    """Write the slates and the truth (qrels) of a finished RUN for other judges."""
     from hybridrec.experiment.folder import Run
     from hybridrec.experiment.trec import export as write
 
     finished = Run.open(run)
-    for path in write(finished, output or finished.folder / "trec"):
+    for path in write(finished, output or finished.folder / form, form):
         print(path)
