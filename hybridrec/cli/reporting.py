@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli.running import STORE
+
 if TYPE_CHECKING:
     from hybridrec.experiment.trec import Form
 
@@ -16,14 +18,25 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--no-open", is_flag=True, help="Only print the path of the page.")
 @click.option("--force", is_flag=True, help="Write the page anew even if it is there.")
-def report(run: Path, no_open: bool, force: bool) -> None:
-    """Open the page of a finished RUN, report.html; it is written if it is not there yet."""
+@click.option("--map", "label", metavar="LABEL", help="Add a map of the items as this component sees them.")
+@STORE
+def report(run: Path, no_open: bool, force: bool, label: str | None, store_folder: Path) -> None:
+    """Open the page of a finished RUN, report.html; it is written if it is not there yet.
+
+    With --map the page gets the items in a plane, those alike near one another (takes scikit-learn: the
+    extra `map`, and the fitted component in the store).
+    """
     from hybridrec.experiment.folder import Run
     from hybridrec.reporting.page import PAGE, write
 
     finished = Run.open(run)
+    if label is not None:
+        from hybridrec.experiment.mapping import draw_map
+        from hybridrec.experiment.store import Store
+
+        draw_map(finished, label, Store(store_folder))
     page = finished.folder / PAGE
-    if force or not page.exists():
+    if force or label is not None or not page.exists():
         write(finished)
     print(page)
     if not no_open:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
 QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
+MAPS = "maps"
 
 
 @dataclass(frozen=True, slots=True)

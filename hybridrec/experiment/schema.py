@@ -128,7 +128,7 @@ class Compare(Options):
     """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
     margin: float | None = Field(None, gt=0)
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
-    guardrails: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
 
 

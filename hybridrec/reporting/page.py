@@ -12,11 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hybridrec.evaluation.arms import ALL
+from hybridrec.evaluation.guardrails import words
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
-from hybridrec.reporting import tables
+from hybridrec.reporting import judgements, tables
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
+from hybridrec.reporting.maps import SIZE, maps
 from hybridrec.reporting.moved import PLACES, Differences
 
 PAGE = "report.html"
@@ -49,6 +51,10 @@ def render(run: Run) -> str:
         segment_figures=chart.segments(),
         differences=_differences(run),
         tables=tables,
+        judgements=judgements,
+        guardrail_words=words,
+        maps=maps(run),
+        map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),
         lessons={
             name: json.dumps(lesson, indent=1, ensure_ascii=False)
