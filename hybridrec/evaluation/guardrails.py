@@ -95,9 +95,15 @@ def words(guardrail: Guardrail) -> str:
     if guardrail.loss is None or guardrail.bounds is None:
         return f"guardrail {guardrail.metric} undecided (no interval; {accepted})"
     low, high = (f"{100 * bound:.1f} %" for bound in guardrail.bounds)
-    sure = {"held": f"at most {high}", "broken": f"at least {low}", "undecided": f"{low} ... {high}"}
-    loss = f"loss {100 * guardrail.loss:.1f} %, {sure[guardrail.verdict]}; {accepted}"
-    return f"guardrail {guardrail.metric} {guardrail.verdict} ({loss})"
+    no_loss = guardrail.bounds[1] <= 0
+    sure = {
+        "held": "surely no loss" if no_loss else f"a loss of at most {high}",
+        "broken": f"at least {low}",
+        "undecided": f"a loss between {low} and {high}",
+    }[guardrail.verdict]
+    change = "gain" if guardrail.loss < 0 else "loss"
+    size = f"{100 * abs(guardrail.loss):.1f} %"
+    return f"guardrail {guardrail.metric} {guardrail.verdict} ({change} {size}, {sure}; {accepted})"
 
 
 def groups_of(units: Ints, rng: np.random.Generator) -> Longs:

@@ -118,11 +118,16 @@ def test_what_has_no_interval_is_undecided():
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("held", "held (loss 1.0 %, at most 3.0 %; 5 % is accepted)"),
+        ("held", "held (loss 1.0 %, a loss of at most 3.0 %; 5 % is accepted)"),
         ("broken", "broken (loss 1.0 %, at least -2.0 %; 5 % is accepted)"),
-        ("undecided", "undecided (loss 1.0 %, -2.0 % ... 3.0 %; 5 % is accepted)"),
+        ("undecided", "undecided (loss 1.0 %, a loss between -2.0 % and 3.0 %; 5 % is accepted)"),
     ],
 )
 def test_words(said, expected):
     one = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=0.01, bounds=(-0.02, 0.03), verdict=said)
     assert words(one) == f"guardrail m {expected}"
+
+
+def test_a_gain_is_called_one():
+    one = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=-0.4, bounds=(-0.5, -0.3), verdict="held")
+    assert words(one) == "guardrail m held (gain 40.0 %, surely no loss; 5 % is accepted)"
