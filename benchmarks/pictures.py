@@ -1,7 +1,8 @@
 """Takes the pictures of report.html for the README and the docs: light, dark, and on a phone.
 
 pip install -e '.[all,docs,map]'     # and chromium
-hybridrec run configs/quickstart.yaml && python benchmarks/pictures.py runs/quickstart-*
+hybridrec run configs/quickstart.yaml --set 'compare.guardrails={coverage@20: 0.05, diversity@20: 0.02}'
+hybridrec report runs/quickstart-* --map word2vec --no-open && python benchmarks/pictures.py runs/quickstart-*
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from hybridrec.experiment.folder import Run
 from hybridrec.reporting.page import write
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PICTURES = {"light": (1100, 1500, ()), "dark": (1100, 1500, ("--force-dark-mode",)), "phone": (390, 1500, ())}
+PICTURES = {"light": (1100, 2300, ()), "dark": (1100, 2300, ("--force-dark-mode",)), "phone": (390, 2300, ())}
 """Name -> width and height in pixels, and what the browser is told."""
-COLOURS = 64
+COLOURS = 96
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -51,7 +52,11 @@ def take(page: Path, width: int, height: int, options: tuple[str, ...]) -> Image
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         with Image.open(shot) as image:
-            return image.convert("RGB").crop((0, 0, width, height)).quantize(COLOURS, dither=Image.Dither.NONE)
+            return (
+                image.convert("RGB")
+                .crop((0, 0, width, height))
+                .quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            )
 
 
 if __name__ == "__main__":

@@ -91,9 +91,14 @@ def verdict(loss: Change, margin: float) -> GuardrailVerdict:
 
 def words(guardrail: Guardrail) -> str:
     """A guardrail as the end of a verdict: "guardrail coverage@20 broken (loss 12.3 %, at least 10.1 %; ...)"."""
+    return f"guardrail {guardrail.metric} {guardrail.verdict} ({reason(guardrail)})"
+
+
+def reason(guardrail: Guardrail) -> str:
+    """Why a guardrail is judged as it is: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
     accepted = f"{100 * guardrail.margin:g} % is accepted"
     if guardrail.loss is None or guardrail.bounds is None:
-        return f"guardrail {guardrail.metric} undecided (no interval; {accepted})"
+        return f"no interval; {accepted}"
     low, high = (f"{100 * bound:.1f} %" for bound in guardrail.bounds)
     no_loss = guardrail.bounds[1] <= 0
     sure = {
@@ -102,8 +107,7 @@ def words(guardrail: Guardrail) -> str:
         "undecided": f"a loss between {low} and {high}",
     }[guardrail.verdict]
     change = "gain" if guardrail.loss < 0 else "loss"
-    size = f"{100 * abs(guardrail.loss):.1f} %"
-    return f"guardrail {guardrail.metric} {guardrail.verdict} ({change} {size}, {sure}; {accepted})"
+    return f"{change} {100 * abs(guardrail.loss):.1f} %, {sure}; {accepted}"
 
 
 def groups_of(units: Ints, rng: np.random.Generator) -> Longs:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hybridrec.evaluation.arms import ALL
-from hybridrec.evaluation.guardrails import words
+from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
@@ -52,7 +52,7 @@ def render(run: Run) -> str:
         differences=_differences(run),
         tables=tables,
         judgements=judgements,
-        guardrail_words=words,
+        reason=reason,
         maps=maps(run),
         map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),
