@@ -58,7 +58,8 @@ class Metric(Plugin):
 class SetMetric(Metric):
     """A number of the whole run: a property of all slates together, without an interval or a test.
 
-    The engine calls `value` once for each arm, with the slates of all folds.
+    The engine calls `value` once for each arm, with the slates of all folds; where it is a guardrail, also
+    without each of some groups of users, which gives its interval.
     """
 
     @abstractmethod
