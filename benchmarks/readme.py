@@ -1,4 +1,4 @@
-"""Writes the README's measured tables and its picture from finished runs.
+"""Writes the measured tables of the README and the docs, and the README's picture, from finished runs.
 
     pip install -e '.[all,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
@@ -17,22 +17,28 @@ from hybridrec.evaluation.report import Comparison, PipelineReport, Report
 from hybridrec.experiment.folder import Run
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "choosing-a-blend.md")
 PICTURE = ROOT / "docs" / "quickstart.svg"
 
 
 def main(folders: list[str]) -> None:
-    """Rewrite the README from the given runs."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Rewrite the pages from the given runs."""
     for folder in folders:
         report = Run.open(folder).report
-        block = f"<!-- {report.name} -->\n{table(report)}\n<!-- /{report.name} -->"
-        pattern = rf"<!-- {re.escape(report.name)} -->.*?<!-- /{re.escape(report.name)} -->"
-        text, found = re.subn(pattern, lambda _, block=block: block, text, flags=re.S)
-        print(f"{report.name}: {'written' if found else 'the README has no place for it'}")
+        written = [page.name for page in PAGES if write(report, page)]
+        print(f"{report.name}: {'written to ' + ', '.join(written) if written else 'no page has a place for it'}")
         if report.name == "quickstart":
             draw(report)
-    readme.write_text(text, encoding="utf-8")
+
+
+def write(report: Report, page: Path) -> bool:
+    """Put the table of a run into its place on a page, if the page has one."""
+    block = f"<!-- {report.name} -->\n{table(report)}\n<!-- /{report.name} -->"
+    pattern = rf"<!-- {re.escape(report.name)} -->.*?<!-- /{re.escape(report.name)} -->"
+    text, found = re.subn(pattern, lambda _: block, page.read_text(encoding="utf-8"), flags=re.S)
+    if found:
+        page.write_text(text, encoding="utf-8")
+    return bool(found)
 
 
 def table(report: Report) -> str:

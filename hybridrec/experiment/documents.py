@@ -38,15 +38,18 @@ class Document:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
-        value = _value(text, f"--set {assignment}").content
+        self.put(key, _value(text, f"--set {assignment}").content, f"--set {assignment}")
+
+    def put(self, key: str, value: Any, what: str) -> None:
+        """Set the value at a dotted path, creating what is missing on the way; errors begin with `what`."""
         *above, last = key.split(".")
         here: Any = self.content
         for depth, part in enumerate(above):
-            place = _place(here, part, f"--set {assignment}: {'.'.join(above[:depth])}")
+            place = _place(here, part, f"{what}: {'.'.join(above[:depth])}")
             if isinstance(here, dict) and here.get(part) is None:
                 here[part] = {}
             here = here[place]
-        here[_place(here, last, f"--set {assignment}: {'.'.join(above)}")] = value
+        here[_place(here, last, f"{what}: {'.'.join(above)}")] = value
 
 
 def load(path: Path) -> Document:

@@ -16,7 +16,7 @@ from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
-from hybridrec.reporting import judgements, tables
+from hybridrec.reporting import judgements, tables, tuning
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.maps import SIZE, maps
 from hybridrec.reporting.moved import PLACES, Differences
@@ -60,6 +60,8 @@ def render(run: Run) -> str:
             name: json.dumps(lesson, indent=1, ensure_ascii=False)
             for name, lesson in tables.other_lessons(report).items()
         },
+        course=tuning.Course.of(report),
+        chosen=None if report.tuning is None else tuning.chosen(report.tuning),
         places=PLACES,
         width=WIDTH,
         style=_source(environment, "page.css"),

@@ -35,6 +35,7 @@ class TestNewestContract(ComponentContract):
 def test_what_the_package_offers():
     assert [component.name for component in hybridrec_baselines.hybridrec_components()] == [
         "popularity",
+        "trending",
         "newest",
         "random",
     ]
