@@ -83,7 +83,8 @@ class PipelineReport(Section):
     """By segment; `all` is every query."""
     rungs: dict[str, RungReport] = {}
     """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
-    items; `blend`: nothing), or a rung of its fallback ladder."""
+    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
+    of its fallback ladder."""
     candidate_recall: dict[Target, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
     learned: dict[str, Any] = {}
@@ -204,6 +205,24 @@ class RepeatsReport(Section):
     """By arm and metric."""
     comparison: list[SeedSplit]
     """By declared pair and metric, over all queries."""
+
+
+class TradeoffPoint(Section):
+    """A pipeline at one value of the option that is varied."""
+
+    value: float
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+
+
+class TradeoffReport(Section):
+    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+
+    pipeline: str
+    vary: str
+    """Path of the option below the pipeline, as in the config."""
+    points: list[TradeoffPoint]
+    """In the order of the config."""
 
 
 class StatisticsReport(Section):
@@ -347,6 +366,8 @@ class Report(Section):
     """By declared pair and guardrail."""
     repeats: RepeatsReport | None = None
     """Null if everything was trained once."""
+    tradeoffs: list[TradeoffReport] = []
+    """The curves that the config asks for."""
     statistics: StatisticsReport
     tuning: TuningReport | None = None
     """How the config was chosen, if `hybridrec tune` made it."""

@@ -13,17 +13,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hybridrec.arrays import Target
+from hybridrec.deprecations import current_keys, current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.evaluation.guardrails import LATENCY
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
-from hybridrec.experiment.config import Aim, Experiment, PipelinePlan, Spec
+from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Use
+from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.experiment.tuning.checking import tuning
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
-from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,6 +40,7 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
+    document = replace(document, content=current_keys(document.content))
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
     return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
@@ -80,6 +82,7 @@ class Checker:
             components=components,
             pipelines=plans,
             aims=self.aims(config),
+            curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )
 
@@ -127,7 +130,7 @@ class Checker:
     def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
         cls = self.found(find, name, (*path, key))
-        return cls(self.validate(cls.Config, options, path))
+        return cls(self.validate(cls.Config, current_options(cls.name, options), path))
 
     def found(self, find: Any, name: str, path: KeyPath) -> Any:
         """Ask the registry; its errors get the place in the file."""
@@ -139,7 +142,7 @@ class Checker:
     def component(self, label: str, use: Use, path: KeyPath) -> Spec:
         """A component with validated options, whose libraries are there."""
         cls = self.found(self.registry.component, use.use, (*path, "use"))
-        spec = Spec(label, cls, self.validate(cls.Config, use.options, path))
+        spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
         self.require(spec, path)
         return spec
 
@@ -235,6 +238,8 @@ class Checker:
             for index, spec in enumerate(chain):
                 place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
                 self.weights(spec, columns, place)
+                self.sources(spec, plan.use, place)
+                self.uses(spec, components, target, place)
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""
@@ -247,6 +252,26 @@ class Checker:
                 if label not in columns:
                     message = f"no generator or scorer here is '{label}': {did_you_mean(label, columns)}"
                     raise self.fail((*path, *place, label), message)
+
+    def sources(self, spec: Spec, use: PipelineUse, path: KeyPath) -> None:
+        """An option called `sources` names generators of the pipeline."""
+        generators = [generator.source for generator in use.generators]
+        sources = getattr(spec.options, "sources", None)
+        for label in sources if isinstance(sources, dict) else ():
+            if label not in generators:
+                message = f"no generator here is '{label}': {did_you_mean(label, generators)}"
+                raise self.fail((*path, "sources", label), message)
+
+    def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
+        """An option called `uses` names a component that has vectors for the target."""
+        if spec.uses is None:
+            return
+        place = (*path, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        if target not in components[spec.uses].create().targets:
+            raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        if spec.create().learns:  # type: ignore[attr-defined]
+            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
         self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
@@ -265,6 +290,22 @@ class Checker:
                 | {key: getattr(first, key) for key in ("fallback", "seen", "allow", "block")}
             )
             yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
+
+    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
+        """A trade-off whose pipeline and option exist and take every value."""
+        path: KeyPath = ("tradeoffs", index)
+        if use.pipeline not in config.pipelines:
+            message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
+            raise self.fail((*path, "pipeline"), message)
+        points = []
+        for value in use.over:
+            content = config.pipelines[use.pipeline].model_dump(by_alias=True)
+            documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
+            varied = self.validate(PipelineUse, content, path)
+            name = f"{use.pipeline} {use.vary}={value:g}"
+            points.append(PipelinePlan(name, varied, self.rerankers(varied, config, path)))
+            self.opinions(points[-1], components)
+        return Curve(use, tuple(points))
 
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
@@ -295,9 +336,10 @@ class Checker:
         if target not in config.targets:
             raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
         plain = name.removeprefix("tags/")
-        self.found(self.registry.metric, plain.partition("@")[0].strip(), path)
+        called = plain.partition("@")[0].strip()
+        metric = self.found(self.registry.metric, called, path)
         try:
-            aim = Aim(target, parse_metric(plain, self.registry.metrics()))
+            aim = Aim(target, parse_metric(plain, {called: metric}))
         except ConfigError as error:
             raise self.fail(path, str(error)) from None
         if aim.measure.k is not None and aim.measure.k > config.targets[target]:

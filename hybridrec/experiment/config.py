@@ -14,7 +14,7 @@ from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
 from hybridrec.data.readers import Reader
 from hybridrec.evaluation.metrics import Measure
-from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Range
+from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.plugin import Options
 from hybridrec.stages.component import Component
 
@@ -33,6 +33,11 @@ class Spec:
         """A new, unfitted instance."""
         return self.cls(self.options)
 
+    @property
+    def uses(self) -> str | None:
+        """The label of the component whose vectors a re-ranker is handed, if it has such an option."""
+        return getattr(self.options, "uses", None)
+
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
@@ -47,7 +52,8 @@ class PipelinePlan:
     def labels(self) -> list[str]:
         """Labels of the components it needs, in order of first mention."""
         mentioned = [g.source for g in self.use.generators] + self.use.scorers + self.use.fallback
-        return list(dict.fromkeys(mentioned))
+        used = [spec.uses for spec in self.reranker_specs() if spec.uses is not None]
+        return list(dict.fromkeys(mentioned + used))
 
     @property
     def learns(self) -> bool:
@@ -58,6 +64,14 @@ class PipelinePlan:
         """All re-rankers of all targets."""
         for chain in self.rerankers.values():
             yield from chain
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A trade-off: the pipeline as it would be at each of the values."""
+
+    use: Tradeoff
+    points: tuple[PipelinePlan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +167,17 @@ class Experiment:
     components: dict[str, Spec]
     pipelines: dict[str, PipelinePlan]
     aims: tuple[Aim, ...]
+    curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
     tuning: Tuning | None = None
     """What `hybridrec tune` searches, if the config says so."""
+
+    @property
+    def measured(self) -> dict[str, PipelinePlan]:
+        """All that is asked and measured: the pipelines, and the points of the curves."""
+        return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
     @property
     def lower_is_better(self) -> list[str]:

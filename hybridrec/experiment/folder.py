@@ -17,6 +17,7 @@ from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
+from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asked import asked_frame, names_frame
 
@@ -67,6 +68,10 @@ class Run:
             return (self.folder / CONFIG).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder / CONFIG} cannot be read: {error}") from None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
         """One row per query and pipeline: unit, weight, segment, rung and every metric."""
@@ -155,7 +160,8 @@ def _write_files(
     asked_frame(work.asked, data).write_parquet(folder / QUERIES, compression="zstd")
     names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
-    for name, measured in work.measured.items():
+    for name in work.arms:
+        measured = work.measured[name]
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
             frames = measured.slates(target, vocabulary)

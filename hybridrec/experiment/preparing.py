@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,9 +27,12 @@ from hybridrec.experiment.assembly import (
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.checks import check_self
-from hybridrec.stages.component import Reranker
+from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
+
+Fits = dict[str, dict[str, Fitted]]
+"""Level -> label -> fit."""
 
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
@@ -93,17 +96,21 @@ class Preparer:
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""
         fold = plan.cut.fold
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
+        # Points of curves are measured, nothing else: a fold that asks nothing has none.
+        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
-        by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
+        by_level: Fits = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms: list[Arm] = []
         learned: Learned = {}
         notes: list[str] = []
-        for name, pipeline in self.experiment.pipelines.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], plan, by_level["base"])
+        for name, pipeline in plans.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], plan.cut, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
+            if name not in self.experiment.pipelines:
+                continue
             if summary:
                 learned[name] = summary
             for target, chain in rerankers.chains.items():
@@ -125,40 +132,46 @@ class Preparer:
         with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
             return self.experiment.splitter.inner(fold.train, rng)
 
-    def rerankers(
-        self, pipeline: PipelinePlan, rules: Rules, plan: FoldPlan, base: Mapping[str, Fitted]
-    ) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelinePlan, rules: Rules, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
             lessons = None
-            if plan.cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                arm = Arm(pipeline, base, rules, NO_RERANKERS)
-                lessons = _Lessons(self.asker, arm, plan.cut.fold.name, plan.cut.inner, target)
+            if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+                arm = Arm(pipeline, fits["base"], rules, NO_RERANKERS)
+                lessons = _Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
             chain = []
             for spec in specs:
-                reranker, learned_from = self.reranker(spec, lessons, plan)
+                lenders = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
+                reranker, key = self.reranker(spec, lessons, cut, target, lenders)
                 chain.append(reranker)
-                keys.append(reranker_key(spec, plan.cut.parts["final"].fingerprint, *learned_from))
+                keys.append(key)
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
         return Rerankers(chains, keys), summary
 
-    def reranker(self, spec: Spec, lessons: _Lessons | None, plan: FoldPlan) -> tuple[Reranker, list[str]]:
-        """One re-ranker, fitted on the final training part, and the key of what it learned before, if it learns."""
+    def reranker(
+        self, spec: Spec, lessons: _Lessons | None, cut: Cut, target: Target, lenders: Mapping[str, Fitted]
+    ) -> tuple[Reranker, str]:
+        """One re-ranker, fitted on the final training part, and its key; before that it learns, if it does.
+
+        `lenders` are the fits by level of the component whose vectors it uses, if it uses any.
+        """
         reranker = _create(spec)
         learned_from = []
         if lessons is not None:
-            base = self.fitted(_create(spec), spec, lessons.inner)
+            base = self.fitted(_create(spec), spec, lessons.inner, target, lenders.get("base"))
             if base.learns:
                 state, key = self.learned(base, spec, lessons)
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
-            lessons.pass_on(base, reranker_key(spec, *learned_from))
-        return self.fitted(reranker, spec, plan.cut.fold), learned_from
+            lessons.pass_on(base, reranker_key(spec, *_key(lenders.get("base")), *learned_from))
+        lender = lenders.get("final")
+        fitted = self.fitted(reranker, spec, cut.fold, target, lender)
+        return fitted, reranker_key(spec, cut.parts["final"].fingerprint, *_key(lender), *learned_from)
 
     def learned(self, base: Reranker, spec: Spec, lessons: _Lessons) -> tuple[State, str]:
         """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""
@@ -172,11 +185,17 @@ class Preparer:
             check_self(base, "restore", base.restore(state))
         return state, key
 
-    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold) -> Reranker:
-        """The re-ranker with the statistics of this training part."""
+    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, lender: Fitted | None) -> Reranker:
+        """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
+            if lender is not None:
+                check_self(reranker, "use", reranker.use(cast(VectorModel, lender.component).vectors(target)))
             rng = label_rng(self.experiment.config.seed, spec.label)
             return check_self(reranker, "fit", reranker.fit(fold.train, rng))
+
+
+def _key(fitted: Fitted | None) -> list[str]:
+    return [] if fitted is None else [fitted.key]
 
 
 def _create(spec: Spec) -> Reranker:

@@ -29,12 +29,14 @@ from hybridrec.evaluation.report import (
     Report,
     SecondsReport,
     StatisticsReport,
+    TradeoffPoint,
+    TradeoffReport,
 )
 from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asked import Asked
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
 from hybridrec.experiment.concluding import Conclusions, twins
-from hybridrec.experiment.config import Aim, Experiment
+from hybridrec.experiment.config import Aim, Curve, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
@@ -126,11 +128,11 @@ class Experimenter:
         self.asker = Asker(store, workers, config.memory, self.clock)
         repeats = range(1, config.repeats + 1)
         self.preparers = [
-            Preparer(experiment, Fitter(store, config.seed, workers, config.memory, repeat), self.asker)
+            Preparer(experiment, Fitter(store, config.seed, workers, config.memory, repeat=repeat), self.asker)
             for repeat in repeats
         ]
-        self.repeats = [{name: Measured() for name in experiment.pipelines} for _ in repeats]
-        self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.pipelines, ())
+        self.repeats = [{name: Measured() for name in experiment.measured} for _ in repeats]
+        self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
         self.latencies: dict[str, list[Doubles]] = {}
         self.fits: list[FitReport] = []
         self.notes = list(experiment.notes)
@@ -175,11 +177,11 @@ class Experimenter:
             yield fold
 
     def refit(self, data: Dataset) -> dict[str, str]:
-        """Train on everything, for serving; gives the store keys by label."""
+        """Train on everything, for serving; gives the key of every fit by its place."""
         with threadpool_limits(limits=1):
             fits = self.prepare(everything(data), self.preparers[0]).fits
         self.asker.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
-        return {fit.spec.label: fit.key for fit in fits if fit.part.level == "final"}
+        return {fit.part.place(fit.spec.label): fit.key for fit in fits}
 
     def prepare(self, fold: Fold, preparer: Preparer) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
@@ -238,7 +240,7 @@ class Experimenter:
         """Measure how long the blends take, if that is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
-        blends = [arm for arm in prepared.arms if not arm.plan.single]
+        blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.plan.single]
         rng = label_rng(self.experiment.config.seed, f"blocks timed in {fold.name}")
         with self.timing("evaluate"):
             for name, seconds in seconds_per_query(blends, question, rng).items():
@@ -255,13 +257,16 @@ class Experimenter:
                 {name: measured.arm(name, sample, self.experiment.aims, groups) for name, measured in repeat.items()}
                 for repeat in self.repeats
             ]
-            self.arms = {name: MeasuredArm.averaged([arms[name] for arms in repeats]) for name in self.measured}
-            conclusions = Conclusions(self.experiment, twins(self.identities))
+            arms = {name: MeasuredArm.averaged([found[name] for found in repeats]) for name in self.measured}
+            self.arms = {name: arms[name] for name in self.experiment.pipelines}
+            repeats = [{name: found[name] for name in self.arms} for found in repeats]
+            conclusions = Conclusions(self.experiment, twins({name: self.identities[name] for name in self.arms}))
             rng = label_rng(config.seed, "intervals")
             pipelines = summarise(list(self.arms.values()), rng, config.compare.resamples)
             comparison = conclusions.comparison(self.arms)
             seconds = {name: np.concatenate(parts) for name, parts in self.latencies.items()}
             guardrails = conclusions.guardrails(self.arms, seconds)
+            tradeoffs = [self.tradeoff(curve, arms) for curve in self.experiment.curves]
         for name, pipeline in pipelines.items():
             measured = self.measured[name]
             pipeline.same_as = conclusions.same.get(name)
@@ -278,6 +283,7 @@ class Experimenter:
             comparison=comparison,
             guardrails=guardrails,
             repeats=conclusions.repeats(repeats, self.fits),
+            tradeoffs=tradeoffs,
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
                 margin=config.compare.margin,
@@ -293,6 +299,16 @@ class Experimenter:
                 *self.observers.failures,
             ],
         )
+
+    def tradeoff(self, curve: Curve, arms: Mapping[str, MeasuredArm]) -> TradeoffReport:
+        """All metrics at every point of a curve, on resamples of their own."""
+        rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
+        found = summarise([arms[plan.name] for plan in curve.points], rng, self.experiment.config.compare.resamples)
+        points = [
+            TradeoffPoint(value=value, metrics=found[plan.name].metrics)
+            for value, plan in zip(curve.use.over, curve.points, strict=True)
+        ]
+        return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
 
     def seconds_report(self) -> SecondsReport:
         """Wall time by stage; the stages of the pipelines run on several threads and are summed over them."""
@@ -313,7 +329,7 @@ class Experimenter:
 def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
     """Slates for the queries of a fold beside what was hidden of them."""
     truth = fold.truth[target]
-    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe)
+    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
 
 
 def read(experiment: Experiment) -> Dataset:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from hybridrec.arrays import Target
+from hybridrec.errors import did_you_mean
 from hybridrec.evaluation.report import Correction
 from hybridrec.plugin import InputPath, Options
 
-Gate = Literal["has-user", "has-items", "has-tags", "has-title", "cold"]
+GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
+COUNTED = r"items(<|>=)[1-9][0-9]*"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -31,6 +33,18 @@ def as_list(value: object) -> object:
     return value if value is None or isinstance(value, list) else [value]
 
 
+def _known_gate(gate: str) -> str:
+    if gate not in GATES and not re.fullmatch(COUNTED, gate):
+        raise ValueError(f"'{gate}' is no gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
+    return gate
+
+
+Gate = Annotated[
+    str,
+    AfterValidator(_known_gate),
+    WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
+]
+"""Which queries a generator is asked about."""
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 """Of labels, pipelines and experiments: they become names of files."""
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
@@ -76,14 +90,16 @@ class GeneratorUse(Options):
     """Label of the component that proposes."""
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
-    when: Annotated[list[Gate], BeforeValidator(as_list)] = Field(default_factory=list)
-    """Only for queries that know this (all of it, if a list); `cold` = no generator before it served the query."""
+    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
+    """Only for queries that know this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
+    `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
+    the query."""
 
 
 class Lists(Options):
     """Ids that are always or never recommended."""
 
-    ids: list[str] = Field(default_factory=list)
+    ids: list[str] = Field([])
     """External ids."""
     path: InputPath | None = None
     """A text file with one external id a line."""
@@ -94,14 +110,14 @@ class PipelineUse(Options):
 
     generators: list[GeneratorUse] = Field(min_length=1)
     """Who proposes candidates; their lists are merged."""
-    scorers: list[str] = Field(default_factory=list)
+    scorers: list[str] = Field([])
     """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
     rerank: Annotated[
         Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
-    ] = Field(default_factory=list)
+    ] = Field([])
     """Re-rankers, in order; one list for all targets, or one for each."""
-    fallback: list[str] = Field(default_factory=lambda: ["tag-fallback", "popularity"])
+    fallback: list[str] = Field(["tag-fallback", "popularity"])
     """Who serves queries that no generator served, and fills slates that stay short, in this order.
 
     Labels, or names of components that are then used with their defaults."""
@@ -118,7 +134,7 @@ class Compare(Options):
 
     control: str | None = None
     """The pipeline the others are compared with."""
-    metrics: list[str] = Field(default_factory=lambda: ["ndcg@10", "recall@10"], min_length=1)
+    metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
     """Metrics with their cut-off; the first one is the one that decides. `tags/ndcg@10` is for the target tags."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
@@ -178,6 +194,17 @@ class Tune(Options):
     """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
 
 
+class Tradeoff(Options):
+    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    vary: str = Field(pattern=r"^rerank\.")
+    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
+    over: list[float] = Field(min_length=2)
+    """The values; each is a point of the curve, and no arm of the comparison."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -187,7 +214,7 @@ class ExperimentConfig(Options):
     """Everything random is derived from it."""
     data: DataUse
     """The data."""
-    k_core: KCore = Field(default_factory=KCore)
+    k_core: KCore = KCore()
     """Thinning of the training parts."""
     split: Use
     """How the data is cut into training and test."""
@@ -197,12 +224,14 @@ class ExperimentConfig(Options):
     """What is recommended and how long the slates are."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
-    compare: Compare = Field(default_factory=Compare)
+    compare: Compare = Compare()
     """Metrics and comparison."""
     repeats: int = Field(1, ge=1)
     """Train everything so many times, each with seeds of its own; results are means, and what seeds change is told."""
     tune: Tune | None = None
     """What `hybridrec tune` searches."""
+    tradeoffs: list[Tradeoff] = Field(default_factory=list)
+    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000

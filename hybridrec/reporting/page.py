@@ -17,6 +17,7 @@ from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
 from hybridrec.reporting import judgements, tables, tuning
+from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.maps import SIZE, maps
 from hybridrec.reporting.moved import PLACES, Differences
@@ -49,6 +50,7 @@ def render(run: Run) -> str:
         metric=chart.metric,
         metric_figures=chart.metrics(),
         segment_figures=chart.segments(),
+        curves=[(curve, Curve.all_of(curve, chart.metric)) for curve in report.tradeoffs],
         differences=_differences(run),
         tables=tables,
         judgements=judgements,

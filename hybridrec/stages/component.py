@@ -68,6 +68,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    reads_versions: ClassVar[frozenset[str]] = frozenset()
+    """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
     install_hint: ClassVar[str] = ""
@@ -127,6 +129,13 @@ class Reranker(Component):
         the one of the components it will re-rank for: what was learned has to stay.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
+
+    def use(self, vectors: Floats) -> Self:
+        """Take the vectors, float32 [N, D], of the component whose label the option `uses` gives; before `fit`.
+
+        A re-ranker with such an option is handed them on every training part, and keeps them in its state.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Label -> float32 [Q, K]: what each column adds to `final`; they sum to it. Empty if it is no sum."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import FIELDS, PADDING, Bools, Floats, Ints, Sparse, Target
+from hybridrec.arrays import PADDING, Bools, Field, Floats, Ints, Sparse, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
@@ -26,8 +26,10 @@ BLEND = "blend"
 """The rung of a query that the pipeline's own generators served, knowing nothing of it.
 
 "blend:user", "blend:items", ... where they did: the strongest field of the query, in the order of
-FIELDS, that a generator which proposed something for it `needs`.
+KNOWN, that a generator which proposed something for it `needs`.
 """
+KNOWN = ("user", "items", "few-items", "tags", "title")
+"""What tells the rungs of a pipeline apart; few-items is a generator's that only short histories reach."""
 NOBODY = "none"
 """The rung of a query that nobody could serve (every id is excluded)."""
 
@@ -48,8 +50,23 @@ class Source:
         """bool[Q]: the queries that pass all gates; `served` are those with a candidate already."""
         active = np.ones(len(queries), bool)
         for gate in self.when:
-            active &= ~served if gate == "cold" else queries.knows(gate.removeprefix("has-"))  # type: ignore[arg-type]
+            active &= ~served if gate == "cold" else _open(gate, queries)
         return active
+
+    def serves_by(self, known: str) -> bool:
+        """Whether it serves queries by this of KNOWN."""
+        if known in ("items", "few-items"):
+            few = any(gate.startswith("items<") for gate in self.when)
+            return "items" in self.generator.needs and few == (known == "few-items")
+        return known in self.generator.needs
+
+
+def _open(gate: str, queries: QueryBatch) -> Bools:
+    """bool[Q]: `has-tags` asks for a field, `items<5` and `items>=5` for the length of the history."""
+    if gate.startswith("has-"):
+        return queries.knows(cast(Field, gate.removeprefix("has-")))
+    number = int(gate.partition("=" if ">=" in gate else "<")[2])
+    return (queries.history.lengths >= number) == (">=" in gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +191,17 @@ class Pipeline:
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """The slate with its rungs told apart by what the generators knew of the query."""
         rung = slate.rung.copy()
-        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in FIELDS))
+        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in KNOWN))
         proposed = {
             source: pool.once(("served", source.label), None, partial(_served, pool, source.label))
             for source in self.sources
             if source.label in pool.generators
         }
-        for code, known in reversed(list(enumerate(FIELDS, start=len(slate.rungs)))):
+        for code, known in reversed(list(enumerate(KNOWN, start=len(slate.rungs)))):
+            told = queries.knows(cast(Field, known.removeprefix("few-")))
             for source, served in proposed.items():
-                if known in source.generator.needs:
-                    rung[served & queries.knows(known) & (slate.rung != 0)] = code
+                if source.serves_by(known):
+                    rung[served & told & (slate.rung != 0)] = code
         return replace(slate, rung=rung, rungs=rungs)
 
     def _candidates(

@@ -32,7 +32,11 @@ class RerankerContract(Contract):
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
-        made = fitted(self.reranker(self.options(options)), toy())
+        made = self.reranker(self.options(options))
+        if getattr(made.config, "uses", None) is not None:
+            vectors = np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32)
+            check_self(made, "use", made.use(vectors))
+        made = fitted(made, toy())
         if made.learns:
             queries, pool = self.queries(), self.pool()
             truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
