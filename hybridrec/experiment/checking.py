@@ -317,6 +317,8 @@ class Checker:
         wanted += [(name, ("compare", "guardrails", name)) for name in config.compare.guardrails if name not in listed]
         for name, path in wanted:
             aim = self.aim(name, config, path)
+            if path[1] == "guardrails" and name != aim.key:
+                raise self.fail(path, f"write '{aim.key}', as in reports")
             if aim.key in found:
                 raise self.fail(path, f"'{name}' is listed twice")
             found[aim.key] = aim

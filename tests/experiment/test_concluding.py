@@ -53,6 +53,7 @@ def test_a_pipeline_that_shows_everybody_the_same_breaks_its_guardrail(experimen
     [
         ("{coverge@5: 0.1}", r"guardrails.coverge@5: .* did you mean 'coverage'"),
         ("{coverage@50: 0.1}", "'coverage@50' looks further than the slate"),
+        ("{coverage@05: 0.1}", "guardrails.coverage@05: write 'coverage@5', as in reports"),
         ("{coverage@5: 0}", "guardrails.coverage@5: Input should be greater than 0"),
     ],
 )
