@@ -97,7 +97,7 @@ def _number(arm: PipelineReport, segment: str, metric: str) -> str:
 
 
 def _against(report: Report, control: str, variant: str, metric: str) -> str:
-    row = _row(report, control, variant, metric)
+    row = _row(report, report.pipelines[control].same_as or control, variant, metric)
     if row is None or row.relative is None or row.relative_ci95 is None or row.p_adjusted is None:
         return ""
     low, high = row.relative_ci95

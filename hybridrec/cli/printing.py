@@ -73,11 +73,10 @@ def result(report: Report) -> None:
 
 def verdicts(report: Report) -> None:
     """The deciding comparisons in words."""
-    from hybridrec.evaluation.compare import sentence
-    from hybridrec.evaluation.summary import deciding
+    from hybridrec.evaluation.summary import conclusions
 
-    rows = deciding(report)
-    for row in rows:
-        print(sentence(row))
+    rows = conclusions(report)
+    for _, text in rows:
+        print(text)
     if rows:
         print()

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from hybridrec.cli.running import STORE
+
+if TYPE_CHECKING:
+    from hybridrec.experiment.trec import Form
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--no-open", is_flag=True, help="Only print the path of the page.")
 @click.option("--force", is_flag=True, help="Write the page anew even if it is there.")
-def report(run: Path, no_open: bool, force: bool) -> None:
-    """Open the page of a finished RUN, report.html; it is written if it is not there yet."""
+@click.option("--map", "label", metavar="LABEL", help="Add a map of the items as this component sees them.")
+@STORE
+def report(run: Path, no_open: bool, force: bool, label: str | None, store_folder: Path) -> None:
+    """Open the page of a finished RUN, report.html; it is written if it is not there yet.
+
+    With --map the page gets the items in a plane, those alike near one another (takes scikit-learn: the
+    extra `map`, and the fitted component in the store).
+    """
     from hybridrec.experiment.folder import Run
     from hybridrec.reporting.page import PAGE, write
 
     finished = Run.open(run)
+    if label is not None:
+        from hybridrec.experiment.mapping import draw_map
+        from hybridrec.experiment.store import Store
+
+        draw_map(finished, label, Store(store_folder))
     page = finished.folder / PAGE
-    if force or not page.exists():
+    if force or label is not None or not page.exists():
         write(finished)
     print(page)
     if not no_open:
@@ -31,38 +49,38 @@ def report(run: Path, no_open: bool, force: bool) -> None:
 def runs(folder: Path, metric: str | None) -> None:
     """List the finished runs in FOLDER, best first, with the config keys in which they differ.
 
-    Each run stands with its best blend. Results are comparable where the column `queries` is the same.
+    Each run stands with its best blend. Only results on the same queries can be ranked: runs that asked
+    others make a table of their own.
     """
     from hybridrec.cli.printing import table
     from hybridrec.evaluation.summary import cell
     from hybridrec.experiment.listing import listing
 
     found = listing(folder, metric)
-    rows = [
-        [
-            one.run.folder.name,
-            one.pipeline,
-            cell(one.result),
-            one.queries[:8],
-            ", ".join(f"{key}={value}" for key, value in one.differences.items()),
-        ]
-        for one in found.runs
-    ]
-    table(f"Runs in {folder}", ["run", "best blend", found.metric, "queries", "differs in"], rows)
+    for group in found.groups:
+        rows = [[one.run.folder.name, one.pipeline, cell(one.result), _assigned(one.differences)] for one in group.runs]
+        only = f", {_assigned(group.differences)}" if group.differences else ""
+        title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
+        table(title, ["run", "best blend", found.metric, "differs in"], rows)
     for reason in found.unreadable:
         print(f"note: {reason}")
+
+
+def _assigned(keys: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in keys.items())
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: trec/ in the run)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: that of the form, in RUN)."
 )
-def export(run: Path, output: Path | None) -> None:
-    """Write the slates and the truth of a finished RUN as TREC run files and qrels, for other judges."""
+@click.option("--form", type=click.Choice(["trec", "parquet"]), default="trec", show_default=True)
+def export(run: Path, output: Path | None, form: Form) -> None:
+    """Write the slates and the truth (qrels) of a finished RUN for other judges."""
     from hybridrec.experiment.folder import Run
     from hybridrec.experiment.trec import export as write
 
     finished = Run.open(run)
-    for path in write(finished, output or finished.folder / "trec"):
+    for path in write(finished, output or finished.folder / form, form):
         print(path)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -54,22 +59,23 @@ def run(
     """
     from hybridrec.cli.printing import Bars, result
     from hybridrec.experiment.api import run as carry_out
-    from hybridrec.reporting.page import write
+    from hybridrec.reporting.page import PAGE, write
 
     assignments = (*assignments, f"name={name}") if name else assignments
-    finished = carry_out(
-        config,
-        assignments,
-        store=store_folder,
-        runs=runs,
-        progress=Bars(quiet),
-        validation=validation,
-        block=block,
-    )
-    page = write(finished)
+    with _announcing_interrupts():
+        finished = carry_out(
+            config,
+            assignments,
+            store=store_folder,
+            runs=runs,
+            progress=Bars(quiet),
+            validation=validation,
+            block=block,
+            written=write,
+        )
     if not quiet:
         result(finished.report)
-        print(page)
+        print(finished.folder / PAGE)
     print(finished.folder / "report.json")
 
 
@@ -105,14 +111,17 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
 @click.option("--control", help="Pipeline of the first run the others are compared with (default: its last blend).")
 @click.option("--metric", "metrics", multiple=True, help="Metrics to compare (default: all that the runs share).")
 def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...]) -> None:
-    """Compare finished RUNS, query by query: the first one is the control."""
+    """Compare finished RUNS, query by query: the first one is the control.
+
+    Runs that did not answer the same queries over the same candidates are left out, with the reason.
+    """
     from hybridrec.cli.printing import table
     from hybridrec.evaluation.compare import sentence
     from hybridrec.experiment.api import compare_runs
 
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
-    rows = compare_runs(runs, control=control, metrics=metrics)
+    found = compare_runs(runs, control=control, metrics=metrics)
     table(
         "Comparison",
         ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],
@@ -127,12 +136,30 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
                 _p(r.p_adjusted),
                 r.verdict,
             ]
-            for r in rows
+            for r in found.rows
         ],
     )
-    for row in rows:
+    for row in found.rows:
         if row.segment == "all":
             print(sentence(row))
+    for reason in found.left_out:
+        print(f"note: {reason}")
+
+
+@contextmanager
+def _announcing_interrupts() -> Iterator[None]:
+    """Threads cannot be stopped: the first Ctrl-C says what is waited for, the next one does not wait."""
+
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        click.echo("waiting for the fits that run, to keep them; Ctrl-C again leaves at once", err=True)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _signed(value: float | None) -> str:

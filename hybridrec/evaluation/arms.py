@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,7 @@ class Arm:
 
     values: metric -> float64[Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
+    without_group: metric -> float64[G], that number without each of G groups of users; only for guardrails
     rungs: str[Q], who served each query; None where nobody asks
     """
 
@@ -83,6 +84,25 @@ class Arm:
     values: dict[str, Doubles]
     set_values: dict[str, float] = field(default_factory=dict)
     rungs: NDArray[np.str_] | None = None
+    without_group: dict[str, Doubles] = field(default_factory=dict)
+
+    @classmethod
+    def averaged(cls, repeats: Sequence[Arm]) -> Arm:
+        """The mean of an arm over its repeats, query by query; the rungs are those of the first."""
+        first = repeats[0]
+        if len(repeats) == 1:
+            return first
+        return replace(
+            first,
+            values={metric: np.mean([arm.values[metric] for arm in repeats], axis=0) for metric in first.values},
+            set_values={
+                metric: float(np.mean([arm.set_values[metric] for arm in repeats])) for metric in first.set_values
+            },
+            without_group={
+                metric: np.mean([arm.without_group[metric] for arm in repeats], axis=0)
+                for metric in first.without_group
+            },
+        )
 
     def matrix(self, metrics: Sequence[str]) -> Doubles:
         """float64 [Q, len(metrics)]; there may be none, if only numbers of the whole run are measured."""

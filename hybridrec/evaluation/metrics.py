@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -36,6 +36,10 @@ class Judged:
     universe: Bools | None = None
     queries: QueryBatch | None = None
 
+    def take(self, rows: Bools) -> Judged:
+        """The queries at `rows`, bool[Q], alone."""
+        return replace(self, ids=self.ids[rows], hits=self.hits[rows], truth=self.truth[rows])
+
     @property
     def relevant(self) -> Longs:
         """int64 [Q]: how many relevant ids each query has, found or not."""
@@ -57,7 +61,8 @@ class Metric(Plugin):
 class SetMetric(Metric):
     """A number of the whole run: a property of all slates together, without an interval or a test.
 
-    The engine calls `value` once for each arm, with the slates of all folds.
+    The engine calls `value` once for each arm, with the slates of all folds; where it is a guardrail, also
+    without each of some groups of users, which gives its interval.
     """
 
     @abstractmethod
@@ -103,6 +108,12 @@ class Measure(NamedTuple):
         if not isinstance(self.metric, SetMetric):
             raise TypeError(f"{self.name} is a metric per query; use `values`")
         return self.metric.value(folds, max((self._depth(fold) for fold in folds), default=0))
+
+    def without_each(self, folds: Sequence[Judged], groups: Longs) -> Doubles:
+        """float64 [G]: `value` without each group; `groups`, int64[Q], says of every query, over all folds, its own."""
+        ends = np.cumsum([len(fold.ids) for fold in folds])[:-1]
+        kept = (np.split(groups != group, ends) for group in np.unique(groups))
+        return np.array([self.value([f.take(rows) for f, rows in zip(folds, parts, strict=True)]) for parts in kept])
 
     def _depth(self, judged: Judged) -> int:
         return judged.ids.shape[1] if self.k is None else self.k

@@ -21,6 +21,8 @@ from hybridrec.data.dataset import Dataset
 Correction: TypeAlias = Literal["holm", "bh"]
 Verdict: TypeAlias = Literal["better", "worse", "equivalent within the margin", "undecided", "not tested"]
 
+GuardrailVerdict: TypeAlias = Literal["held", "broken", "undecided"]
+
 
 def _number(value: Any) -> float | None:
     """NaN and infinities do not exist in JSON."""
@@ -89,6 +91,8 @@ class PipelineReport(Section):
     """What was learned for the blend (weights by segment and target, say)."""
     single: bool = False
     """True for a reference arm: one component alone, behind the same fallback."""
+    same_as: str | None = None
+    """The earlier arm that this one repeats, stage for stage; what is said of that one holds for it."""
 
 
 class Comparison(Section):
@@ -140,6 +144,67 @@ class Comparison(Section):
     """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` leaves out 0; `equivalent within the margin`
     if `relative_ci95` lies within the declared margin, which goes first; else `undecided`. Numbers of
     the whole run (coverage) are `not tested`."""
+
+
+class Guardrail(Section):
+    """A loss against the control that a variant may not exceed, whatever it gains elsewhere."""
+
+    control: str
+    variant: str
+    metric: str
+    """A metric, or `latency`: seconds per query of generating, scoring and re-ranking."""
+    margin: float
+    """The largest relative loss that is accepted: 0.05 is 5 % of the control's value."""
+    loss: Number
+    """What the variant loses, relative to the control; a gain is below 0."""
+    bounds: Interval
+    """One-sided 95 % bounds of `loss`, from below and from above."""
+    verdict: GuardrailVerdict
+    """`held` if the upper bound lies below the margin, `broken` if the lower one lies above it."""
+
+
+class SeedSplit(Section):
+    """The mean difference of a pair over repeats, with what users and what retraining seeds add to its variance."""
+
+    control: str
+    variant: str
+    metric: str
+    delta: Number
+    """Mean of variant - control over all queries and repeats."""
+    users_variance: Number = None
+    """Variance of `delta` due to the draw of users."""
+    seeds_variance: Number = None
+    """Variance of `delta` due to the draw of seeds; another training alone would add it times the repeats."""
+    seeds_share: Number = None
+    """`seeds_variance` over the sum of both."""
+    standard_error: Number = None
+    """Square root of that sum."""
+    degrees: Number = None
+    """Satterthwaite's degrees of freedom."""
+    ci95: Interval = None
+    """t interval of `delta` for new users and new seeds."""
+
+
+class Spread(Section):
+    """A metric of an arm over its repeats, all queries."""
+
+    values: list[Number]
+    """The mean over queries of each repeat."""
+    deviation: Number
+    """Their standard deviation."""
+
+
+class RepeatsReport(Section):
+    """What retraining with other seeds changes."""
+
+    repeats: int
+    """Times that everything was trained; all numbers of the report are means over them."""
+    retrained: list[str]
+    """Labels whose fits draw random numbers; all others were fitted once."""
+    arms: dict[str, dict[str, Spread]]
+    """By arm and metric."""
+    comparison: list[SeedSplit]
+    """By declared pair and metric, over all queries."""
 
 
 class TradeoffPoint(Section):
@@ -259,6 +324,8 @@ class FitReport(Section):
     seconds: float
     cached: bool
     """True if it was found in the store."""
+    repeat: int = 1
+    """Which training it was made for, from 1."""
 
 
 class TuningReport(Section):
@@ -295,6 +362,10 @@ class Report(Section):
     pipelines: dict[str, PipelineReport]
     """By name, single components too."""
     comparison: list[Comparison] = []
+    guardrails: list[Guardrail] = []
+    """By declared pair and guardrail."""
+    repeats: RepeatsReport | None = None
+    """Null if everything was trained once."""
     tradeoffs: list[TradeoffReport] = []
     """The curves that the config asks for."""
     statistics: StatisticsReport

@@ -100,15 +100,15 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
     return result
 
 
-def interval(samples: Doubles, units: Longs) -> Doubles:
-    """float64 [M, 2]: the middle 95 % of bootstrap samples [M, B], expanded for few units.
+def interval(samples: Doubles, units: Longs, level: float = LEVEL) -> Doubles:
+    """float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
 
     Percentiles of a mean of n values are too narrow by sqrt((n - 1) / n) and by normal against t
     quantiles; the tail probability is set so that both are made good. NaN samples (resamples without
     any unit of a segment) are passed over; fewer than two units give NaN.
     """
     usable = np.maximum(units, 2)
-    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - LEVEL) / 2))
+    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - level) / 2))
     ranked = np.sort(samples, axis=1)
     last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
     position = np.stack([tails, 1 - tails], axis=1) * last[:, None]

@@ -8,6 +8,9 @@ import numpy as np
 
 from hybridrec.arrays import Bools
 from hybridrec.evaluation.arms import ALL, Arm
+from hybridrec.evaluation.compare import sentence
+from hybridrec.evaluation.guardrails import words as guardrail_words
+from hybridrec.evaluation.repeats import words as seeds_words
 from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 
@@ -71,6 +74,23 @@ def deciding(report: Report) -> list[Comparison]:
     variants = {row.variant for row in declared}
     others = [row for row in rows if report.pipelines[row.control].single and (row.variant in variants or not declared)]
     return declared + others
+
+
+def conclusions(report: Report) -> list[tuple[Comparison, str]]:
+    """The rows that decide, each in words, with what guardrails and other seeds say of the pair."""
+    return [(row, "; ".join([sentence(row), *_beside(report, row)])) for row in deciding(report)]
+
+
+def _beside(report: Report, row: Comparison) -> list[str]:
+    pair = (row.control, row.variant)
+    found = [guardrail_words(one) for one in report.guardrails if (one.control, one.variant) == pair]
+    if report.repeats is not None:
+        found += [
+            seeds_words(one, report.repeats.repeats)
+            for one in report.repeats.comparison
+            if (one.control, one.variant, one.metric) == (*pair, row.metric)
+        ]
+    return found
 
 
 def result_table(

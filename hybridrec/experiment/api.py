@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hybridrec.errors import ConfigError, DataError, did_you_mean
+from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.arms import Arm, Sample
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, DataReport
 from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.fitting import fit_key, label_rng
-from hybridrec.experiment.folder import Run, writable, write
+from hybridrec.experiment.fitting import label_rng
+from hybridrec.experiment.folder import Run, writable, write, write_report
 from hybridrec.experiment.run import Experimenter, Progress, Silent, read
 from hybridrec.experiment.store import Store
 from hybridrec.experiment.tuning.folder import tuned_report
@@ -32,11 +32,13 @@ def run(
     progress: Progress | None = None,
     validation: bool = False,
     block: Collection[str] = (),
+    written: Callable[[Run], object] = lambda _: None,
 ) -> Run:
     """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
 
     With `validation` the queries come from inside the training parts, and no test query is touched.
-    Plugins named in `block` are left out.
+    Plugins named in `block` are left out. `written` is called when the folder of the run is there, before
+    observers are told: what it adds to the folder they find.
     """
     registry = Registry(block=block)
     experiment = load_experiment(Path(config), registry, tuple(assignments))
@@ -54,7 +56,13 @@ def run(
     report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
     finished = write(Path(runs), work, report, data, serving)
-    registry.manager.hook.hybridrec_run_finished(report=report.model_dump(mode="json"), folder=str(finished.folder))
+    written(finished)
+    told = len(work.observers.failures)
+    work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
+    if failures := work.observers.failures[told:]:
+        report.notes += failures
+        write_report(finished)
+        written(finished)
     return finished
 
 
@@ -106,13 +114,14 @@ def fit_plan(
     folds = queries = lessons = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        plan = work.preparer.plan(fold)
+        plan = work.preparers[0].plan(fold)
         lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
         for spec, part in plan.jobs:
             job = (spec.label, part.level)
-            fits[job] += 1
-            stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
-            memory[job] = max(memory.get(job, 0), work.fitter.within_budget(spec, part))
+            keys = {preparer.fitter.key(spec, part) for preparer in work.preparers}
+            fits[job] += len(keys)
+            stored[job] += sum(key in place for key in keys)
+            memory[job] = max(memory.get(job, 0), work.preparers[0].fitter.within_budget(spec, part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
@@ -121,14 +130,24 @@ def fit_plan(
     return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, experiment.notes)
 
 
+@dataclass(frozen=True, slots=True)
+class RunsCompared:
+    """Runs against the first of them."""
+
+    rows: list[Comparison]
+    left_out: list[str]
+    """Runs that cannot be compared with the first, in sentences that say why."""
+
+
 def compare_runs(
     folders: Sequence[Path | str], *, control: str | None = None, metrics: Sequence[str] = ()
-) -> list[Comparison]:
+) -> RunsCompared:
     """Compare the blends of finished runs with one blend of the first run, paired by query.
 
-    Raises DataError if the runs did not ask the same queries, ConfigError for unknown names.
+    Runs that cannot be read, or did not answer the queries of the first over the same candidates, are left
+    out. Raises DataError if nothing is left to compare, ConfigError for unknown names.
     """
-    runs = [Run.open(folder) for folder in folders]
+    runs, left_out = _comparable(folders)
     by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
     arms = {name: arm for found in by_run for name, arm in found.items()}
     reference = list(by_run[0])[-1]
@@ -144,7 +163,37 @@ def compare_runs(
     if not shared:
         raise DataError("the runs share no metric")
     pairs = [(reference, name) for name in arms if name != reference]
-    return compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs"))
+    return RunsCompared(compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs")), left_out)
+
+
+def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
+    """The first run and those that answered the same queries, and why the others did not."""
+    first = Run.open(folders[0])
+    runs, left_out = [first], []
+    for folder in folders[1:]:
+        try:
+            run = Run.open(folder)
+            reason = _difference(first, run)
+        except HybridrecError as error:
+            left_out.append(str(error))
+            continue
+        if reason:
+            left_out.append(f"{folder} cannot be compared with {folders[0]}: {reason}")
+        else:
+            runs.append(run)
+    if len(runs) == 1:
+        raise DataError("\n".join(["no other run can be compared with the first", *left_out]))
+    return runs, left_out
+
+
+def _difference(first: Run, other: Run) -> str:
+    """Why two runs cannot be paired, "" if they can; ids are compared as the data has them, not by their codes."""
+    asked, others = first.queries(), other.queries()
+    if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
+        return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
+    if not first.names()["id"].equals(other.names()["id"]):
+        return "its queries are the same, the items it recommends from are not"
+    return ""
 
 
 def _arms(run: Run) -> dict[str, Arm]:

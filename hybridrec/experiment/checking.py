@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from hybridrec.arrays import Target
 from hybridrec.deprecations import current_keys, current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.evaluation.guardrails import LATENCY
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
 from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
@@ -103,7 +104,7 @@ class Checker:
                 what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
                 what = "this key is required"
-            else:
+            elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
                 what = f"{what}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {what}")
         return ConfigError("\n".join(dict.fromkeys(lines)))
@@ -309,9 +310,15 @@ class Checker:
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
         found: dict[str, Aim] = {}
-        for index, name in enumerate(config.compare.metrics):
-            path: KeyPath = ("compare", "metrics", index)
+        wanted: list[tuple[str, KeyPath]] = [
+            (name, ("compare", "metrics", index)) for index, name in enumerate(config.compare.metrics)
+        ]
+        listed = {name.strip() for name in config.compare.metrics} | {LATENCY}
+        wanted += [(name, ("compare", "guardrails", name)) for name in config.compare.guardrails if name not in listed]
+        for name, path in wanted:
             aim = self.aim(name, config, path)
+            if path[1] == "guardrails" and name != aim.key:
+                raise self.fail(path, f"write '{aim.key}', as in reports")
             if aim.key in found:
                 raise self.fail(path, f"'{name}' is listed twice")
             found[aim.key] = aim
@@ -319,6 +326,10 @@ class Checker:
         if control is not None and control not in config.pipelines:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
             raise self.fail(("compare", "control"), message)
+        if config.compare.guardrails and control is None:
+            raise self.fail(
+                ("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`"
+            )
         return tuple(found.values())
 
     def aim(self, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:

@@ -66,6 +66,8 @@ class Fitted:
             return self._component
 
 
+RANDOM = "random"
+"""In what the store knows of a fit: whether it drew random numbers."""
 Done = Callable[[Fitted], None]
 
 
@@ -77,14 +79,32 @@ class Fitter:
     """
 
     def __init__(
-        self, store: Store, seed: int, workers: int, memory: int, earlier: Mapping[str, str] | None = None
+        self,
+        store: Store,
+        seed: int,
+        workers: int,
+        memory: int,
+        *,
+        earlier: Mapping[str, str] | None = None,
+        repeat: int = 1,
     ) -> None:
-        """`earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is."""
+        """`earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is.
+
+        `repeat`, from 1, tells trainings apart that differ in their seeds alone.
+        """
         self.store = store
         self.seed = seed
         self.workers = workers
         self.memory = memory
         self.earlier = earlier or {}
+        self.repeat = repeat
+
+    def key(self, spec: Spec, part: Part) -> str:
+        """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
+        key = fit_key(spec, part.fingerprint, self.seed)
+        if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
+            return key
+        return fit_key(spec, part.fingerprint, self.seed, self.repeat)
 
     def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """All jobs done, in their order; jobs that come to the same key are fitted once.
@@ -93,7 +113,7 @@ class Fitter:
         installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        keys = [self.served(spec, part) or fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
+        keys = [self.served(spec, part) or self.key(spec, part) for spec, part in plan]
         distinct = dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
@@ -147,11 +167,15 @@ class Fitter:
 
     def _train(self, spec: Spec, part: Part, key: str) -> Component:
         component = spec.create()
+        rng = label_rng(self.seed, spec.label if self.repeat == 1 else f"{spec.label}, repeat {self.repeat}")
+        before = rng.bit_generator.state
         with _noting(spec, part, "fitting"):
-            check_self(component, "fit", component.fit(part.train, label_rng(self.seed, spec.label)))
+            check_self(component, "fit", component.fit(part.train, rng))
             state = component.state()
             check_state(state)
-        about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
+        drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
+        named = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
+        about = {**named, RANDOM: drew}
         self.store.put(key, state, about)
         return component
 
@@ -174,9 +198,9 @@ def label_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
-def fit_key(spec: Spec, fingerprint: str, seed: int) -> str:
+def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
     """Everything that decides what a fit gives, as one hex digest."""
-    what = {
+    what: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
         "options": spec.options.model_dump(mode="json"),
@@ -187,6 +211,8 @@ def fit_key(spec: Spec, fingerprint: str, seed: int) -> str:
         "source": source_hash(spec.cls),
         "libraries": library_versions(spec.cls.requires),
     }
+    if repeat > 1:
+        what["repeat"] = repeat
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
 QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
+MAPS = "maps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,13 @@ def write(
     return Run(final, report)
 
 
+def write_report(run: Run) -> None:
+    """Write `report.json` anew: something is to be said of the run that was not known before."""
+    partial = run.folder / f".{REPORT}"
+    partial.write_text(run.report.model_dump_json(indent=1), encoding="utf-8")
+    partial.replace(run.folder / REPORT)
+
+
 def free(runs: Path, name: str) -> Path:
     """A folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
@@ -140,9 +148,9 @@ def _write_files(
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
         "seed": work.experiment.config.seed,
-        "threads": work.fitter.workers,
+        "threads": work.asker.workers,
         "environment": report.environment.model_dump(),
-        "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits},
+        "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits if fit.repeat == 1},
         "sample": Sample.join(work.samples).digest,
         "serving": serving,
     }

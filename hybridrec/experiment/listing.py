@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -14,6 +14,9 @@ from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mea
 from hybridrec.evaluation.report import MetricReport
 from hybridrec.experiment.documents import KeyPath, dotted
 from hybridrec.experiment.folder import REPORT, Run
+
+Config: TypeAlias = Mapping[str, str]
+"""Key path -> value (JSON)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,49 +27,74 @@ class Listed:
     pipeline: str
     """The best of its blends in the metric; "" if none has it."""
     result: MetricReport | None
-    queries: str
-    """Digest of what was asked: only results on the same queries can be compared."""
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), for keys in which the runs do not agree; absent keys are left out."""
+    """Key path of the config -> value (JSON), for keys in which the runs of its group do not agree; absent
+    keys are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs that asked the same queries, best first: only they can be ranked."""
+
+    queries: str
+    """Digest of what was asked."""
+    asked: int
+    """How many queries that is."""
+    differences: dict[str, str]
+    """Key path of the config -> value (JSON), on which the runs of this group agree and not those of all groups."""
+    runs: list[Listed]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The runs of a folder, best first; `unreadable` says which could not be read, and why."""
+    """The runs of a folder by what they asked; `unreadable` says which could not be read, and why."""
 
     metric: str
-    runs: list[Listed]
+    groups: list[Group]
     unreadable: list[str]
 
 
 def listing(folder: Path | str, metric: str | None = None) -> Listing:
-    """All runs below a folder, best first by a metric; by default the first one of the latest run.
+    """All runs below a folder, grouped by the queries they asked, the group of the latest run first.
 
+    Within a group they stand best first by a metric; by default the first one of the latest run.
     Raises DataError if there are none and ConfigError if none of them has the metric.
     """
     places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
-    runs, configs, unreadable = [], [], []
+    runs: list[tuple[Run, str, Config]] = []
+    unreadable = []
     for place in places:
         if place.name.startswith("."):
             continue
         try:
             run = Run.open(place)
-            configs.append(dict(_leaves(yaml.safe_load(run.config))))
-            runs.append((run, str(run.lock["sample"])))
+            runs.append((run, str(run.lock["sample"]), dict(_leaves(yaml.safe_load(run.config)))))
         except (HybridrecError, yaml.YAMLError) as error:
             unreadable.append(str(error))
     if not runs:
         raise DataError("; ".join([f"{folder} holds no finished runs", *unreadable]))
-    known = list(dict.fromkeys(m for run, _ in reversed(runs) for m in _metrics(run)))
+    known = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
     if metric is not None and metric not in known:
         raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, known)}")
     chosen = metric or known[0]
-    differences = _differences(configs)
-    listed = [
-        Listed(run, *_best(run, chosen), asked, differs)
-        for (run, asked), differs in zip(runs, differences, strict=True)
-    ]
-    return Listing(chosen, sorted(listed, key=lambda one: _order(one, chosen)), unreadable)
+    groups: dict[str, list[tuple[Run, Config]]] = {}
+    for run, asked, config in reversed(runs):
+        groups.setdefault(asked, []).append((run, config))
+    between = _differences([_common([config for _, config in members]) for members in groups.values()])
+    found = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
+    return Listing(chosen, found, unreadable)
+
+
+def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
+    inside = _differences([config for _, config in members])
+    listed = [Listed(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
+    queries = next(iter(members[0][0].report.pipelines.values())).queries
+    return Group(asked, queries, differs, sorted(listed, key=lambda one: _order(one, metric)))
+
+
+def _common(configs: Sequence[Config]) -> dict[str, str]:
+    """The keys on which all configs agree."""
+    return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
 
 
 def _metrics(run: Run) -> list[str]:
@@ -95,7 +123,7 @@ def _order(one: Listed, metric: str) -> tuple[bool, float]:
     return False, one.result.mean if lower else -one.result.mean
 
 
-def _differences(configs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
     """Of each config, the keys whose value is not the same in all."""
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]

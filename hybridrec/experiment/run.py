@@ -13,21 +13,19 @@ import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
-from hybridrec.arrays import Doubles, Target
+from hybridrec.arrays import Doubles, Longs, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
-from hybridrec.data.queries import NOTHING
 from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
-from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, compare
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
+from hybridrec.evaluation.guardrails import LATENCY, groups_of
 from hybridrec.evaluation.metrics import Judged, SetMetric
 from hybridrec.evaluation.report import (
-    Comparison,
     DataReport,
     Environment,
     FitReport,
-    PipelineReport,
     Report,
     SecondsReport,
     StatisticsReport,
@@ -37,13 +35,15 @@ from hybridrec.evaluation.report import (
 from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asked import Asked
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
+from hybridrec.experiment.concluding import Conclusions, twins
 from hybridrec.experiment.config import Aim, Curve, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.timing import seconds_per_query
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.observers import Observers
 from hybridrec.stages import kernels
-from hybridrec.stages.pipeline import BLEND
 from hybridrec.stages.pool import Slate
 from hybridrec.tracing import calling, each
 
@@ -97,15 +97,18 @@ class Measured:
         self.found.setdefault(target, []).append(answers.found)
         self.answers.setdefault(target, []).append(answers)
 
-    def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...]) -> MeasuredArm:
-        """For the statistics."""
-        whole = {}
+    def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...], groups: Mapping[str, Longs]) -> MeasuredArm:
+        """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
+        whole: dict[str, float] = {}
+        without: dict[str, Doubles] = {}
         for aim in aims:
             if aim.key in self.judged:
                 with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
                     whole[aim.key] = aim.measure.value(self.judged[aim.key])
+                    if aim.key in groups:
+                        without[aim.key] = aim.measure.without_each(self.judged[aim.key], groups[aim.key])
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
-        return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs))
+        return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
 
     def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
         """All slates of a target with external ids; `query` numbers the queries over all folds."""
@@ -119,13 +122,18 @@ class Experimenter:
         config = experiment.config
         workers = config.workers or os.cpu_count() or 1
         self.experiment = experiment
-        self.hooks = registry.manager.hook
+        self.observers = Observers(registry.manager)
         self.progress = progress
         self.clock = Clock()
         self.asker = Asker(store, workers, config.memory, self.clock)
-        self.fitter = Fitter(store, config.seed, workers, config.memory)
-        self.preparer = Preparer(experiment, self.fitter, self.asker)
-        self.measured = {name: Measured() for name in experiment.measured}
+        repeats = range(1, config.repeats + 1)
+        self.preparers = [
+            Preparer(experiment, Fitter(store, config.seed, workers, config.memory, repeat=repeat), self.asker)
+            for repeat in repeats
+        ]
+        self.repeats = [{name: Measured() for name in experiment.measured} for _ in repeats]
+        self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
+        self.latencies: dict[str, list[Doubles]] = {}
         self.fits: list[FitReport] = []
         self.notes = list(experiment.notes)
         self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
@@ -141,10 +149,20 @@ class Experimenter:
             with self.timing("read"):
                 data = read(self.experiment)
             for fold in self.folds(data):
-                prepared = self.prepare(fold)
-                self.remember(fold, prepared)
-                self.ask(fold, prepared)
+                self.samples.append(Sample.of(fold))
+                self.asked.append(Asked.of(fold))
+                for preparer, measured in zip(self.preparers, self.repeats, strict=True):
+                    prepared = self.prepare(fold, preparer)
+                    if measured is self.measured:
+                        self.remember(fold, prepared)
+                    self.fits += [_fit_report(fitted, preparer.fitter.repeat) for fitted in prepared.fits]
+                    self.ask(fold, prepared, measured)
             return self.report(data), data
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """What the first training gave: its slates, rungs and lessons stand for all."""
+        return self.repeats[0]
 
     def folds(self, data: Dataset) -> Iterator[Fold]:
         """The folds on which the experiment is evaluated; each asks something."""
@@ -161,18 +179,20 @@ class Experimenter:
     def refit(self, data: Dataset) -> dict[str, str]:
         """Train on everything, for serving; gives the key of every fit by its place."""
         with threadpool_limits(limits=1):
-            fits = self.prepare(everything(data)).fits
+            fits = self.prepare(everything(data), self.preparers[0]).fits
         self.asker.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
         return {fit.part.place(fit.spec.label): fit.key for fit in fits}
 
-    def prepare(self, fold: Fold) -> Prepared:
+    def prepare(self, fold: Fold, preparer: Preparer) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
-        plan = self.preparer.plan(fold)
-        with self.timing("fit"), self.progress.task(f"fit {fold.name}", len(plan.jobs)) as advance:
+        plan = preparer.plan(fold)
+        again = f", repeat {preparer.fitter.repeat}" if len(self.preparers) > 1 else ""
+        with self.timing("fit"), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
-                self.hooks.hybridrec_fitted(
+                self.observers.tell(
+                    "hybridrec_fitted",
                     label=fitted.spec.label,
                     component=fitted.spec.cls.name,
                     fold=fold.name,
@@ -180,19 +200,18 @@ class Experimenter:
                     cached=fitted.cached,
                 )
 
-            return self.preparer.prepare(plan, done)
+            return preparer.prepare(plan, done)
 
     def remember(self, fold: Fold, prepared: Prepared) -> None:
         """Keep for the report how the arms of a fold came about."""
-        self.fits += [_fit_report(fitted) for fitted in prepared.fits]
+        for arm in prepared.arms:
+            self.identities[arm.name] += (arm.pool_key, arm.order_key)
         self.notes += prepared.notes
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned
 
-    def ask(self, fold: Fold, prepared: Prepared) -> None:
+    def ask(self, fold: Fold, prepared: Prepared, measured: Mapping[str, Measured]) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
-        self.samples.append(Sample.of(fold))
-        self.asked.append(Asked.of(fold))
         for target, n in self.experiment.config.targets.items():
             question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
@@ -200,28 +219,57 @@ class Experimenter:
             with self.progress.task(f"ask {fold.name}", total) as advance:
                 answers = self.asker.answers(prepared.arms, question, advance)
             for (stage, name), seconds in (self.clock.seconds - before).items():
-                self.hooks.hybridrec_stage_done(
-                    stage=stage, pipeline=name, fold=fold.name, seconds=seconds, queries=len(question)
+                self.observers.tell(
+                    "hybridrec_stage_done",
+                    stage=stage,
+                    pipeline=name,
+                    fold=fold.name,
+                    seconds=seconds,
+                    queries=len(question),
                 )
             with self.timing("evaluate"):
                 for name, given in answers.items():
-                    self.measured[name].add(fold, target, given, self.experiment.aims)
+                    measured[name].add(fold, target, given, self.experiment.aims)
                     if target == next(iter(self.experiment.config.targets)):
-                        self.measured[name].rungs.append(np.array(given.slate.rungs)[given.slate.rung])
+                        measured[name].rungs.append(np.array(given.slate.rungs)[given.slate.rung])
+
+            if measured is self.measured and target == next(iter(self.experiment.config.targets)):
+                self.time(fold, prepared, question)
+
+    def time(self, fold: Fold, prepared: Prepared, question: Question) -> None:
+        """Measure how long the blends take, if that is a guardrail."""
+        if LATENCY not in self.experiment.config.compare.guardrails:
+            return
+        blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.plan.single]
+        rng = label_rng(self.experiment.config.seed, f"blocks timed in {fold.name}")
+        with self.timing("evaluate"):
+            for name, seconds in seconds_per_query(blends, question, rng).items():
+                self.latencies.setdefault(name, []).append(seconds)
 
     def report(self, data: Dataset) -> Report:
         """Means, intervals, comparison, and all that is known about how they came about."""
         config = self.experiment.config
         with self.timing("evaluate"):
             sample = Sample.join(self.samples)
-            arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+            users = groups_of(sample.units, label_rng(config.seed, "groups of users"))
+            groups = dict.fromkeys(config.compare.guardrails, users)
+            repeats = [
+                {name: measured.arm(name, sample, self.experiment.aims, groups) for name, measured in repeat.items()}
+                for repeat in self.repeats
+            ]
+            arms = {name: MeasuredArm.averaged([found[name] for found in repeats]) for name in self.measured}
             self.arms = {name: arms[name] for name in self.experiment.pipelines}
+            repeats = [{name: found[name] for name in self.arms} for found in repeats]
+            conclusions = Conclusions(self.experiment, twins({name: self.identities[name] for name in self.arms}))
             rng = label_rng(config.seed, "intervals")
             pipelines = summarise(list(self.arms.values()), rng, config.compare.resamples)
-            comparison = self.comparison()
+            comparison = conclusions.comparison(self.arms)
+            seconds = {name: np.concatenate(parts) for name, parts in self.latencies.items()}
+            guardrails = conclusions.guardrails(self.arms, seconds)
             tradeoffs = [self.tradeoff(curve, arms) for curve in self.experiment.curves]
         for name, pipeline in pipelines.items():
             measured = self.measured[name]
+            pipeline.same_as = conclusions.same.get(name)
             pipeline.single = self.experiment.pipelines[name].single
             pipeline.learned = measured.learned
             pipeline.candidate_recall = {
@@ -233,6 +281,8 @@ class Experimenter:
             data=DataReport.of(data),
             pipelines=pipelines,
             comparison=comparison,
+            guardrails=guardrails,
+            repeats=conclusions.repeats(repeats, self.fits),
             tradeoffs=tradeoffs,
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
@@ -243,26 +293,11 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=[*self.notes, *_silent(pipelines), *_blind(sample)],
-        )
-
-    def comparison(self) -> list[Comparison]:
-        """Every pipeline against the control, and against every single component if there are such arms."""
-        plans = self.experiment.pipelines
-        config = self.experiment.config.compare
-        blends = [name for name, plan in plans.items() if not plan.single]
-        singles = [name for name, plan in plans.items() if plan.single]
-        pairs = [(config.control, name) for name in blends if config.control not in (None, name)]
-        pairs += [(single, blend) for blend in blends for single in singles]
-        return compare(
-            self.arms,
-            [(str(control), variant) for control, variant in pairs],
-            [aim.key for aim in self.experiment.aims],
-            label_rng(self.experiment.config.seed, "comparison"),
-            lower_is_better=self.experiment.lower_is_better,
-            margin=config.margin,
-            correction=config.correction,
-            resamples=config.resamples,
+            notes=[
+                *self.notes,
+                *conclusions.notes(pipelines, sample),
+                *self.observers.failures,
+            ],
         )
 
     def tradeoff(self, curve: Curve, arms: Mapping[str, MeasuredArm]) -> TradeoffReport:
@@ -309,31 +344,13 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
-    """Says where the fallback is measured in a pipeline's place."""
-    for name, pipeline in pipelines.items():
-        if not any(rung.startswith(BLEND) for rung in pipeline.rungs):
-            others = ", ".join(pipeline.rungs)
-            yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; {others} served"
-
-
-def _blind(sample: Sample) -> Iterator[str]:
-    """Says so if most queries know nothing: every pipeline is the same on them."""
-    nothing = int((sample.segments == NOTHING).sum())
-    if 2 * nothing > len(sample):
-        yield (
-            f"{nothing} of {len(sample)} queries know nothing at all (new users without history, tags or title): "
-            "pipelines hardly differ on them; another split, or its `min_history`, would ask more"
-        )
-
-
 def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
     """The mean over the queries for which there is a value; None if there are none."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 
 
-def _fit_report(fitted: Fitted) -> FitReport:
+def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
     return FitReport(
         label=fitted.spec.label,
         component=fitted.spec.cls.name,
@@ -343,4 +360,5 @@ def _fit_report(fitted: Fitted) -> FitReport:
         key=fitted.key,
         seconds=round(fitted.seconds, 3),
         cached=fitted.cached,
+        repeat=repeat,
     )

@@ -144,6 +144,8 @@ class Compare(Options):
     """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
     margin: float | None = Field(None, gt=0)
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
+    guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
 
 
 class Range(Options):
@@ -224,6 +226,8 @@ class ExperimentConfig(Options):
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()
     """Metrics and comparison."""
+    repeats: int = Field(1, ge=1)
+    """Train everything so many times, each with seeds of its own; results are means, and what seeds change is told."""
     tune: Tune | None = None
     """What `hybridrec tune` searches."""
     tradeoffs: list[Tradeoff] = Field(default_factory=list)

@@ -113,6 +113,6 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
     data = Dataset.restore(state)
     config = experiment.config
     with threadpool_limits(limits=1):
-        fitter = Fitter(place, config.seed, config.workers or 1, config.memory, run.lock["serving"])
+        fitter = Fitter(place, config.seed, config.workers or 1, config.memory, earlier=run.lock["serving"])
         preparer = Preparer(experiment, fitter, Asker(place, fitter.workers, config.memory))
         return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))

@@ -12,13 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hybridrec.evaluation.arms import ALL
-from hybridrec.evaluation.compare import sentence
+from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
-from hybridrec.evaluation.summary import deciding
+from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
-from hybridrec.reporting import tables, tuning
+from hybridrec.reporting import judgements, tables, tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
+from hybridrec.reporting.maps import SIZE, maps
 from hybridrec.reporting.moved import PLACES, Differences
 
 PAGE = "report.html"
@@ -41,18 +42,21 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
     )
     report, chart = run.report, Chart.of(run.report)
-    verdicts = deciding(report)
     script = _source(environment, "table.js")
     return environment.get_template("report.html").render(
         run=run,
         report=report,
-        verdicts=[(row.verdict, sentence(row)) for row in verdicts],
+        verdicts=[(row.verdict, text) for row, text in conclusions(report)],
         metric=chart.metric,
         metric_figures=chart.metrics(),
         segment_figures=chart.segments(),
         curves=[(curve, Curve.all_of(curve, chart.metric)) for curve in report.tradeoffs],
         differences=_differences(run),
         tables=tables,
+        judgements=judgements,
+        reason=reason,
+        maps=maps(run),
+        map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),
         lessons={
             name: json.dumps(lesson, indent=1, ensure_ascii=False)

@@ -187,7 +187,34 @@ def test_compare_refuses_runs_that_asked_something_else(call, experiment):
     second = hybridrec.run(experiment(("seed: 3", "seed: 4"))).folder
     status, _, err = call("compare", first, second)
     assert status == 2
-    assert "they did not answer the same queries" in err
+    assert "it was not asked the same queries" in err
+
+
+def test_compare_takes_the_runs_that_match_the_first_and_says_why_not_the_others(call, experiment):
+    first, other, match = (
+        hybridrec.run(experiment(change)).folder
+        for change in (("pop: 0.2", "pop: 0.2"), ("seed: 3", "seed: 4"), ("pop: 0.2", "pop: 0.9"))
+    )
+    damaged = Path("runs/damaged")
+    damaged.mkdir()
+    status, out, _ = call("compare", first, other, damaged, match)
+    assert status == 0
+    assert f"{match}:hybrid" in out
+    assert f"{other}:hybrid" not in out
+    assert f"note: {other} cannot be compared with {first}: it was not asked the same queries" in out
+    assert "note: runs/damaged is no run: it has no report.json" in out
+
+
+def test_compare_knows_codes_from_ids(call, experiment):
+    """The same queries in codes are other queries where the items have other names."""
+    import polars as pl
+
+    first, second = (hybridrec.run(experiment()).folder for _ in range(2))
+    names = pl.read_parquet(second / "names.parquet")
+    names.with_columns(pl.col("id") + "!").write_parquet(second / "names.parquet")
+    status, _, err = call("compare", first, second)
+    assert status == 2
+    assert "the items it recommends from are not" in err
 
 
 def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkeypatch):
@@ -246,7 +273,10 @@ def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err.strip() == "interrupted; what was fitted so far is in the store"
+    assert [line for line in err.splitlines() if line] == [
+        "waiting for the fits that run, to keep them; Ctrl-C again leaves at once",
+        "interrupted; what was fitted so far is in the store",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["store", "size"]])

@@ -110,6 +110,12 @@ def test_a_wrong_value_is_told_with_its_place_and_what_it_is(refused, case):
         assert part in message
 
 
+@pytest.mark.parametrize("given", ["zscroe", "{use: zscroe}"])
+def test_a_message_that_quotes_the_value_does_not_repeat_it(refused, given):
+    message = refused(("weights: {ease: 1", f"normalise: {given}, weights: {{ease: 1"))
+    assert message.endswith("Available: ecdf, min-max, none, rank, signs, softmax, zscore")
+
+
 def test_all_mistakes_of_one_kind_are_told_at_once(refused):
     assert refused(("seed: 3", "seed: x\nsede: 3")).count("\n") == 1
 

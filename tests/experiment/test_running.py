@@ -339,7 +339,10 @@ def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_wit
     report = hybridrec.run(experiment(("  resamples: 100", "  resamples: 100\n  singles: true"))).report
     assert [name for name, arm in report.pipelines.items() if arm.single] == ["ease", "pop", "noise"]
     pairs = {(row.control, row.variant) for row in report.comparison}
-    assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "pop", "noise") for b in ("control", "hybrid")}
+    assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "noise") for b in ("control", "hybrid")}
+    assert {name: arm.same_as for name, arm in report.pipelines.items() if arm.same_as} == {"pop": "control"}
+    assert "pop is the same pipeline as control: it is compared once, under the name of the latter" in report.notes
+    assert {row.family for row in report.comparison if (row.segment, row.metric) == ("all", "ndcg@5")} == {5}
     assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend:items"} != set()
     # ease knows no tags: its slates of tags are the fallback's
     assert report.pipelines["ease"].metrics["tags/ndcg@5"].mean is not None
@@ -351,7 +354,7 @@ def test_what_generates_nothing_is_noted_instead_of_an_arm(experiment):
     )
     report = hybridrec.run(path).report
     assert "judge" not in report.pipelines
-    assert report.notes == ["'judge' generates no candidates and is no reference arm of its own"]
+    assert "'judge' generates no candidates and is no reference arm of its own" in report.notes
 
 
 def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):
@@ -367,7 +370,7 @@ def test_validation_measures_inside_the_training_part(experiment):
     test, inside = hybridrec.run(path), hybridrec.run(path, validation=True)
     assert set(inside.per_query()["unit"]) & set(test.per_query()["unit"]) == set()
     assert "measured on validation queries" in inside.report.notes[0]
-    with pytest.raises(DataError, match="did not answer the same queries"):
+    with pytest.raises(DataError, match="it was not asked the same queries"):
         compare_runs([test.folder, inside.folder])
 
 

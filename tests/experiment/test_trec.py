@@ -37,6 +37,26 @@ def test_runs_and_qrels_give_the_metric_of_the_report(experiment):
         assert defined[metric].to_list() == [float(query in hits) for query in defined["query"]]
 
 
+def test_parquet_holds_the_same_in_plain_ids_and_qrels_are_the_truth(experiment):
+    run = hybridrec.run(experiment())
+    trec, parquet = (export(run, run.folder / form, form) for form in ("trec", "parquet"))
+    assert [f"{path.name}.parquet" for path in trec] == [path.name for path in parquet]
+    for target in ("items", "tags"):
+        qrels = pl.read_parquet(run.folder / f"parquet/{target}.qrels.parquet")
+        truth = run.queries().select("query", id=f"relevant_{target}").explode("id").drop_nulls()
+        assert qrels.columns == ["query", "id", "relevant"]
+        assert qrels.select("query", "id").equals(truth)
+        assert qrels["relevant"].unique().to_list() == [1]
+        written = [(int(q), unquote(one)) for q, _, one, _ in lines(run.folder / f"trec/{target}.qrels")]
+        assert written == truth.rows()
+        slates = pl.read_parquet(run.folder / f"parquet/hybrid.{target}.run.parquet")
+        assert slates.drop("run").equals(run.slates("hybrid", target).select("query", "id", "rank", "score"))
+        assert slates["run"].unique().to_list() == ["hybrid"]
+        places = [(int(q), unquote(one), int(rank)) for q, _, one, rank, *_ in
+                  lines(run.folder / f"trec/hybrid.{target}.run")]  # fmt: skip
+        assert places == slates.select("query", "id", "rank").rows()
+
+
 def test_a_damaged_run_is_named(experiment):
     run = hybridrec.run(experiment())
     (run.folder / "queries.parquet").unlink()

@@ -9,7 +9,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
+
+import hybridrec
+from hybridrec.reporting.page import write
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium (Debian: apt-get install chromium)")
@@ -90,6 +95,36 @@ def test_everything_is_drawn_and_can_be_read(page, tmp_path, width, dark):
     assert (brightness(said["paper"]) < 0.2) == dark
     for ink in said["inks"]:
         assert contrast(ink, said["paper"]) >= 4.5
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
+def test_the_sections_that_not_every_run_has_are_drawn_as_well(experiment, tmp_path, width, dark):
+    metrics = "  metrics: [ndcg@5, tags/ndcg@5]\n"
+    rails = f"{metrics}  guardrails: {{coverage@5: 0.05}}\n"
+    run = hybridrec.run(experiment((metrics, rails)), ["repeats=2"])
+    names = run.names()["id"]
+    rng = np.random.default_rng(1)
+    frame = pl.DataFrame(
+        {"id": names, "name": [f"a rather long name of {name}" for name in names], "count": range(len(names), 0, -1),
+         "x": rng.normal(size=len(names)), "y": rng.normal(size=len(names)), "cluster": np.arange(len(names)) % 8}
+    )  # fmt: skip
+    (run.folder / "maps").mkdir()
+    frame.write_parquet(run.folder / "maps/ease.parquet")
+    said = probe(write(run), tmp_path, width, *(["--force-dark-mode"] if dark else []))
+    assert all(w > 200 and h > 80 for w, h in said["figures"])
+    assert len(names) in said["marks"]
+    assert said["outside"] == [0] * len(said["figures"])
+    assert said["scrolled"] <= said["width"]
+
+
+def test_paper_gets_what_is_not_folded(page, tmp_path):
+    command = [
+        str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+        f"--print-to-pdf={tmp_path / 'page.pdf'}", "--no-pdf-header-footer", page.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    sheets = len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes()))
+    assert 1 <= sheets <= 6
 
 
 def test_tables_sort_by_their_values(page, tmp_path):

@@ -13,7 +13,7 @@ from hybridrec.reporting import page as pages
 from hybridrec.reporting import tables
 from tests.reporting.conftest import HOSTILE
 
-VOID = {"meta", "line", "circle", "img", "br", "link"}
+VOID = {"meta", "line", "img", "br", "link"}
 REFERENCES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "formaction", "background"}
 
 

@@ -77,8 +77,8 @@ class Bench:
     def __init__(self, experiment: Experiment, data: Dataset, work: Experimenter, store: Store) -> None:
         """Cut `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
-        self.fitter = KeepingFitter(store, config.seed, work.fitter.workers, config.memory)
-        self.asker = Asker(Nowhere(), work.fitter.workers, config.memory)
+        self.fitter = KeepingFitter(store, config.seed, work.asker.workers, config.memory)
+        self.asker = Asker(Nowhere(), work.asker.workers, config.memory)
         preparer = self._preparer(experiment)
         self.cuts = [preparer.cut(fold) for fold in work.folds(data)]
         self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])

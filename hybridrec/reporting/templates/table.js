@@ -1,5 +1,5 @@
 "use strict";
-// Sorts a table by the column whose header is pressed; prints with everything unfolded.
+// Sorts a table by the column whose header is pressed.
 for (const table of document.querySelectorAll("table.sortable")) {
   table.querySelectorAll("thead th").forEach((header, column) => {
     const button = document.createElement("button");
@@ -23,15 +23,3 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details:not([open])")) {
-    part.open = true;
-    part.dataset.folded = "";
-  }
-});
-addEventListener("afterprint", () => {
-  for (const part of document.querySelectorAll("details[data-folded]")) {
-    part.open = false;
-    delete part.dataset.folded;
-  }
-});

@@ -1,0 +1,36 @@
+"""Telling observers what goes on; one that fails is named, and ends neither the run nor the others."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import pluggy
+
+from hybridrec.tracing import origin, tracing
+
+
+class Observers:
+    """Calls the hooks of observers one plugin at a time; `failures` says, in sentences, which of them failed."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self.manager = manager
+        self.failures: list[str] = []
+        self._silenced: set[tuple[object, str]] = set()
+
+    def tell(self, hook: str, **what: Any) -> None:
+        """Call a hook of every observer that has not failed in it before."""
+        for plugin in self._listening(hook):
+            others = [other for other in self.manager.get_plugins() if other is not plugin]
+            try:
+                self.manager.subset_hook_caller(hook, others)(**what)
+            except Exception as error:  # what watches a run must not end it
+                self._silenced.add((plugin, hook))
+                name = origin(str(getattr(plugin, "__name__", plugin)))
+                self.failures.append(f"{name} failed in {hook} and was not told again: {type(error).__name__}: {error}")
+                if tracing():
+                    traceback.print_exc()
+
+    def _listening(self, hook: str) -> list[object]:
+        found = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
+        return [plugin for plugin in found if (plugin, hook) not in self._silenced]

@@ -1,0 +1,128 @@
+"""One finished run as one run of MLflow, with a nested run for each pipeline.
+
+MLflow's names may hold letters, digits and `_-. :/` alone: `@` becomes `_at_`, `+` becomes `_and_`, and an
+index in brackets stands behind a dot. The experiment is MLFLOW_EXPERIMENT_NAME, or called as the YAML's is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridrec import MissingDependencyError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
+FILES = ("report.html", "report.json", "config.yaml", "lock.json")
+_MOST_PARAMETERS = 100
+"""MLflow takes no more in one batch."""
+_LONGEST = 500
+"""Characters of a value that every backend takes."""
+
+
+def send(report: Mapping[str, Any], folder: str) -> str:
+    """Send the run in this folder; gives the id of its MLflow run.
+
+    Raises MissingDependencyError if MLflow is not installed; what MLflow raises goes through.
+    """
+    import yaml
+
+    client = _client()
+    place = Path(folder)
+    experiment = _experiment(client, os.environ.get(EXPERIMENT_NAME) or str(report["name"]))
+    tags = {
+        "hybridrec.config_hash": report["config_hash"],
+        "hybridrec.data": report["data"]["fingerprint"],
+        "hybridrec.folder": str(place),
+        **_verdicts(report),
+    }
+    run = client.create_run(experiment, run_name=place.name, tags=tags).info.run_id
+    config = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
+    _log(client, run, parameters=dict(_leaves(config)), metrics=_seconds(report))
+    for name in FILES:
+        if (place / name).exists():
+            client.log_artifact(run, str(place / name))
+    for name, pipeline in report["pipelines"].items():
+        about = {"mlflow.parentRunId": run, "hybridrec.single": str(pipeline["single"])}
+        nested = client.create_run(experiment, run_name=name, tags=about).info.run_id
+        _log(client, nested, parameters={"pipeline": name}, metrics=_metrics(pipeline))
+        client.set_terminated(nested)
+    client.set_terminated(run)
+    return run
+
+
+def _client() -> MlflowClient:
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise MissingDependencyError(
+            "MLFLOW_TRACKING_URI is set, and MLflow is not installed: pip install 'hybridrec[mlflow]'"
+        ) from error
+    return MlflowClient()
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return client.create_experiment(name) if found is None else found.experiment_id
+
+
+def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    import time
+
+    from mlflow.entities import Metric, Param
+
+    now = int(1000 * time.time())
+    client.log_batch(run, metrics=[Metric(_name(key), value, now, 0) for key, value in metrics.items()])
+    given = [Param(_name(key), value[:_LONGEST]) for key, value in parameters.items()]
+    for start in range(0, len(given), _MOST_PARAMETERS):
+        client.log_batch(run, params=given[start : start + _MOST_PARAMETERS])
+
+
+def _metrics(pipeline: Mapping[str, Any]) -> dict[str, float]:
+    """Means with the ends of their intervals: plain over all queries, `SEGMENT/` before those of a segment."""
+    found: dict[str, float] = {}
+    for segment, part in pipeline["segments"].items():
+        prefix = "" if segment == "all" else f"{segment}/"
+        for metric, number in part["metrics"].items():
+            if number["mean"] is None:
+                continue
+            found[f"{prefix}{metric}"] = number["mean"]
+            if number["ci95"] is not None:
+                found |= {f"{prefix}{metric}.{end}": x for end, x in zip(("low", "high"), number["ci95"], strict=True)}
+    shares = pipeline["candidate_recall"].items()
+    return found | {f"candidate_recall.{target}": share for target, share in shares if share is not None}
+
+
+def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
+    return {f"seconds.{stage}": seconds for stage, seconds in report["seconds"].items()}
+
+
+def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
+    """`verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries; guardrails alike."""
+    rows = [("verdict", row) for row in report["comparison"] if row["segment"] == "all"]
+    rows += [("guardrail", row) for row in report["guardrails"]]
+    return {
+        _name(f"{kind}.{row['variant']} against {row['control']}.{row['metric']}"): row["verdict"] for kind, row in rows
+    }
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted path, text) of everything in a config that is neither a mapping nor a list of such."""
+    if isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from _leaves(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(below, dict | list) for below in value):
+        for place, below in enumerate(value):
+            yield from _leaves(below, f"{path}.{place}")
+    else:
+        yield path, str(value)
+
+
+def _name(text: str) -> str:
+    """A name that MLflow takes."""
+    return re.sub(r"[^\w\-. :/]", "_", text.replace("@", "_at_").replace("+", "_and_"))

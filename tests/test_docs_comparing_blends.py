@@ -1,0 +1,50 @@
+"""docs/comparing-blends.md is true: its config runs, its words are those of the verdict, its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from hybridrec import Run
+from hybridrec.cli import hybridrec as group
+from hybridrec.evaluation.guardrails import GROUPS
+from hybridrec.evaluation.summary import conclusions
+from hybridrec.experiment.timing import BLOCK_QUERIES, BLOCKS
+
+PAGE = (Path(__file__).parents[1] / "docs" / "comparing-blends.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("comparing")
+    (config,) = re.findall(r"```yaml run\n(.*?)```", PAGE, re.S)
+    (folder / "compare.yaml").write_text(config, encoding="utf-8")
+    return hybridrec.run(folder / "compare.yaml", store=folder / "store", runs=folder / "runs")
+
+
+def test_the_verdict_is_said_as_on_the_page(run: Run):
+    ((row, text),) = conclusions(run.report)
+    shape = re.escape(" ".join(re.search(r"    (hybrid beats .*?losses)\n", PAGE, re.S)[1].split()))
+    assert re.match(re.sub(r"\\?[+-]?[\d.]+", r"[-+\\d.]+", shape).replace("[-+\\d.]+20", "20"), text)
+    assert row.verdict == "better"
+    assert "; trained 2 times: 95 % interval for new users and seeds +" in text
+    assert re.search(r" \.\.\. \+[\d.]+, \d+ % of its variance from seeds$", text)
+
+
+def test_guardrails_of_the_page_are_all_judged(run: Run):
+    assert [one.metric for one in run.report.guardrails] == ["coverage@20", "diversity@20", "latency"]
+    for one in run.report.guardrails:
+        assert one.bounds is not None
+        assert f"guardrail {one.metric} {one.verdict} (" in conclusions(run.report)[0][1]
+    assert f"leaves out each of {GROUPS} groups of users" in PAGE
+    assert f"twelve blocks of {BLOCK_QUERIES} queries" in PAGE
+    assert BLOCKS == 12
+
+
+def test_commands_and_options_on_the_page_exist():
+    for name, rest in re.findall(r"^hybridrec ([a-z-]+)([^\n#]*)", PAGE, re.M):
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known
