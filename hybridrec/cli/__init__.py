@@ -8,7 +8,7 @@ import traceback
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing
+from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing, tuning
 from hybridrec.errors import HybridrecError, PluginError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -24,6 +24,7 @@ def hybridrec() -> None:
 for _command in (
     running.run,
     running.check,
+    tuning.tune,
     exploring.init,
     running.compare,
     reporting.runs,

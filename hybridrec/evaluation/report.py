@@ -261,6 +261,27 @@ class FitReport(Section):
     """True if it was found in the store."""
 
 
+class TuningReport(Section):
+    """How the values of the config were chosen, on validation queries inside the training parts."""
+
+    metric: str
+    """What was searched for."""
+    search: str
+    """How: `tpe` or `random`."""
+    subject_to: list[str] = []
+    """Bounds that the best trial had to keep."""
+    best: int
+    """Number of the trial that was taken; trial 0 is the config as it was written."""
+    values: dict[str, Any]
+    """What it chose, by key path."""
+    trials: list[Number]
+    """The metric on the validation queries by number of the trial; null if it failed."""
+    feasible: list[bool]
+    """Whether each trial kept all bounds."""
+    importance: dict[str, float] = {}
+    """Share of each key path in what tells the best trials from the others (PED-ANOVA); they sum to 1."""
+
+
 class Report(Section):
     """A finished run."""
 
@@ -277,6 +298,8 @@ class Report(Section):
     tradeoffs: list[TradeoffReport] = []
     """The curves that the config asks for."""
     statistics: StatisticsReport
+    tuning: TuningReport | None = None
+    """How the config was chosen, if `hybridrec tune` made it."""
     seconds: SecondsReport
     environment: Environment
     fits: list[FitReport] = []

@@ -6,6 +6,7 @@ import importlib.util
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from hybridrec.experiment import documents
 from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
 from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.experiment.tuning.checking import tuning
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
 from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
@@ -36,15 +38,18 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
-    return _Checker(document, registry, folder).experiment()
+    checker = Checker(document, registry, folder)
+    experiment = checker.experiment()
+    return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
 
 
-class _Checker:
+class Checker:
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
     def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
         self.document = document
         self.registry = registry
+        self.folder = folder
         self.context = {"folder": folder, "registry": registry}
         self.notes: list[str] = []
 
@@ -262,8 +267,6 @@ class _Checker:
         self.role(components, spec.uses, VectorModel, "vector model", place)
         if target not in components[spec.uses].create().targets:
             raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
-        if spec.create().learns:  # type: ignore[attr-defined]
-            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
         self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
@@ -304,19 +307,7 @@ class _Checker:
         found: dict[str, Aim] = {}
         for index, name in enumerate(config.compare.metrics):
             path: KeyPath = ("compare", "metrics", index)
-            target: Target = "tags" if name.startswith("tags/") else "items"
-            if target not in config.targets:
-                raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
-            plain = name.removeprefix("tags/")
-            self.found(self.registry.metric, plain.partition("@")[0].strip(), path)
-            try:
-                aim = Aim(target, parse_metric(plain, self.registry.metrics()))
-            except ConfigError as error:
-                raise self.fail(path, str(error)) from None
-            if aim.measure.k is not None and aim.measure.k > config.targets[target]:
-                raise self.fail(
-                    path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
-                )
+            aim = self.aim(name, config, path)
             if aim.key in found:
                 raise self.fail(path, f"'{name}' is listed twice")
             found[aim.key] = aim
@@ -325,6 +316,23 @@ class _Checker:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
             raise self.fail(("compare", "control"), message)
         return tuple(found.values())
+
+    def aim(self, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
+        """A metric with its target."""
+        target: Target = "tags" if name.startswith("tags/") else "items"
+        if target not in config.targets:
+            raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
+        plain = name.removeprefix("tags/")
+        self.found(self.registry.metric, plain.partition("@")[0].strip(), path)
+        try:
+            aim = Aim(target, parse_metric(plain, self.registry.metrics()))
+        except ConfigError as error:
+            raise self.fail(path, str(error)) from None
+        if aim.measure.k is not None and aim.measure.k > config.targets[target]:
+            raise self.fail(
+                path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
+            )
+        return aim
 
 
 def _installed(module: str) -> bool:

@@ -15,7 +15,7 @@ import yaml
 
 from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import DataError, StoreError
+from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asked import asked_frame, names_frame
@@ -92,6 +92,16 @@ class Run:
             raise StoreError(f"{self.folder / file} cannot be read: {error}") from None
 
 
+def writable(folder: Path) -> None:
+    """Make a folder for results, before hours are spent on them; raises ConfigError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{folder}: no permission to write results into this folder")
+
+
 def write(
     runs: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None = None
 ) -> Run:
@@ -102,7 +112,7 @@ def write(
     partial.mkdir(parents=True)
     try:
         _write_files(partial, work, report, data, serving)
-        final = _free(runs, name)
+        final = free(runs, name)
         partial.rename(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -110,7 +120,7 @@ def write(
     return Run(final, report)
 
 
-def _free(runs: Path, name: str) -> Path:
+def free(runs: Path, name: str) -> Path:
     """A folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
     return next(path for path in candidates if not path.exists())

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from hybridrec.arrays import Target
+from hybridrec.arrays import State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold
@@ -36,11 +36,19 @@ Learned = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPlan:
-    """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
+class Cut:
+    """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
 
     fold: Fold
     inner: Fold | None
+    parts: dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What has to be fitted on the parts of a fold."""
+
+    cut: Cut
     jobs: list[tuple[Spec, Part]]
 
 
@@ -70,16 +78,24 @@ class Preparer:
 
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
+        return self.planned(self.cut(fold))
+
+    def cut(self, fold: Fold) -> Cut:
+        """The training parts of this fold."""
         fold = self.thinned(fold)
         inner = self.inner(fold)
-        return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
+        return Cut(fold, inner, parts_of(fold, inner))
+
+    def planned(self, cut: Cut) -> FoldPlan:
+        """What has to be done on a fold that is cut already."""
+        return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""
-        fold, inner = plan.fold, plan.inner
+        fold = plan.cut.fold
         # Points of curves are measured, nothing else: a fold that asks nothing has none.
-        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
+        pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in pipelines.items()}
         fits = self.fitter.fit(plan.jobs, done)
         by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
@@ -87,8 +103,8 @@ class Preparer:
         arms: list[Arm] = []
         learned: Learned = {}
         notes: list[str] = []
-        for name, pipeline in plans.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level)
+        for name, pipeline in pipelines.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], plan, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
@@ -114,55 +130,88 @@ class Preparer:
             return self.experiment.splitter.inner(fold.train, rng)
 
     def rerankers(
-        self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, fits: Mapping[str, Mapping[str, Fitted]]
+        self, pipeline: PipelinePlan, rules: Rules, plan: FoldPlan, fits: Mapping[str, Mapping[str, Fitted]]
     ) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
-        for target, specs in plan.rerankers.items():
-            learner = None
-            if inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                learner = _Learner(self.asker, Arm(plan, fits["base"], rules, NO_RERANKERS), inner, target)
+        for target, specs in pipeline.rerankers.items():
+            lessons = None
+            if plan.cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+                arm = Arm(pipeline, fits["base"], rules, NO_RERANKERS)
+                lessons = _Lessons(self.asker, arm, plan.cut.fold.name, plan.cut.inner, target)
             chain = []
             for spec in specs:
-                used = None if spec.uses is None else fits["final"][spec.uses]
-                reranker, key = self.reranker(spec, learner, fold, target, used)
+                label = spec.uses
+                used = {} if label is None else {level: found[label] for level, found in fits.items() if label in found}
+                reranker, learned_from = self.reranker(spec, lessons, plan, target, used)
                 chain.append(reranker)
-                keys.append(key)
-                if learner is not None:
-                    learner.pass_on(reranker, key)
+                keys.append(reranker_key(spec, plan.cut.parts["final"].fingerprint, *learned_from))
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
         return Rerankers(chains, keys), summary
 
     def reranker(
-        self, spec: Spec, learner: _Learner | None, fold: Fold, target: Target, used: Fitted | None
-    ) -> tuple[Reranker, str]:
-        """One re-ranker, learned if it learns, from the store if it learned this before; `used` lends its vectors."""
-        reranker = spec.create()
-        assert isinstance(reranker, Reranker)
-        if not reranker.learns or learner is None:
+        self, spec: Spec, lessons: _Lessons | None, plan: FoldPlan, target: Target, used: Mapping[str, Fitted]
+    ) -> tuple[Reranker, list[str]]:
+        """One re-ranker, fitted on the final training part, and the keys of what it learned before and of what it uses.
+
+        `used`: the component whose vectors it is handed, if it uses one, on both levels.
+        """
+        reranker = _create(spec)
+        learned_from = []
+        if lessons is not None:
+            base = self.fitted(_create(spec), spec, lessons.inner, target, used.get("base"))
+            lent = _keys(used.get("base"))
+            if base.learns:
+                state, key = self.learned(base, spec, lessons, lent)
+                check_self(reranker, "restore", reranker.restore(state))
+                learned_from.append(key)
+            lessons.pass_on(base, reranker_key(spec, *learned_from, *lent))
+        final = used.get("final")
+        return self.fitted(reranker, spec, plan.cut.fold, target, final), learned_from + _keys(final)
+
+    def learned(self, base: Reranker, spec: Spec, lessons: _Lessons, lent: list[str]) -> tuple[State, str]:
+        """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""
+        key = reranker_key(spec, lessons.key, *lent)
+        state = self.fitter.store.find(key)
+        if state is None:
+            lessons.teach(base)
+            state = base.state()
+            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": lessons.fold})
+        else:
+            check_self(base, "restore", base.restore(state))
+        return state, key
+
+    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, used: Fitted | None) -> Reranker:
+        """The re-ranker with the statistics of this training part, and with the vectors of what it uses there."""
+        with calling(reranker, f"while fitting it on the training part of {fold.name}"):
             if used is not None:
                 check_self(reranker, "use", reranker.use(cast(VectorModel, used.component).vectors(target)))
-            fitted = reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
-            return check_self(reranker, "fit", fitted), reranker_key(spec, *([] if used is None else [used.key]))
-        key = reranker_key(spec, learner.key)
-        state = self.fitter.store.find(key)
-        if state is not None:
-            return check_self(reranker, "restore", reranker.restore(state)), key
-        learner.teach(reranker)
-        self.fitter.store.put(key, reranker.state(), {"reranker": spec.cls.name, "fold": fold.name})
-        return reranker, key
+            rng = label_rng(self.experiment.config.seed, spec.label)
+            return check_self(reranker, "fit", reranker.fit(fold.train, rng))
 
 
-class _Learner:
+def _keys(used: Fitted | None) -> list[str]:
+    """What the component that is used adds to a key."""
+    return [] if used is None else [used.key]
+
+
+def _create(spec: Spec) -> Reranker:
+    reranker = spec.create()
+    assert isinstance(reranker, Reranker)
+    return reranker
+
+
+class _Lessons:
     """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
 
-    def __init__(self, asker: Asker, arm: Arm, inner: Fold, target: Target) -> None:
+    def __init__(self, asker: Asker, arm: Arm, fold: str, inner: Fold, target: Target) -> None:
         self.asker = asker
         self.arm = arm
+        self.fold = fold
         self.inner = inner
         self.target = target
         self._asked = fingerprint(
@@ -186,5 +235,5 @@ class _Learner:
             check_self(reranker, "learn", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
-        """The next re-ranker of the chain sees what this one did."""
+        """The next re-ranker of the chain sees what this one, fitted on the base level, did."""
         self._before.append((reranker, key))

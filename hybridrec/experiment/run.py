@@ -85,9 +85,7 @@ class Measured:
 
     def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
         """Judge the answers to the queries of a fold."""
-        slate = answers.slate
-        hits = kernels.hits(slate.ids, fold.truth[target])
-        judged = Judged(target, slate.ids, hits, fold.truth[target], fold.train, fold.universe, fold.queries)
+        judged = judge(fold, target, answers.slate)
         for aim in aims:
             if aim.target != target:
                 continue
@@ -227,8 +225,7 @@ class Experimenter:
             pipeline.single = self.experiment.pipelines[name].single
             pipeline.learned = measured.learned
             pipeline.candidate_recall = {
-                target: _weighted_mean(np.concatenate(found), sample.weights)
-                for target, found in measured.found.items()
+                target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
             }
         return Report(
             name=config.name,
@@ -294,6 +291,12 @@ class Experimenter:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
+def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
+    """Slates for the queries of a fold beside what was hidden of them."""
+    truth = fold.truth[target]
+    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
+
+
 def read(experiment: Experiment) -> Dataset:
     """The data of an experiment."""
     with calling(experiment.reader, "while reading the data"):
@@ -323,7 +326,8 @@ def _blind(sample: Sample) -> Iterator[str]:
         )
 
 
-def _weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+    """The mean over the queries for which there is a value; None if there are none."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 

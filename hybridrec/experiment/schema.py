@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from hybridrec.arrays import Target
 from hybridrec.errors import did_you_mean
@@ -159,6 +159,52 @@ class Tradeoff(Options):
     """The values; each is a point of the curve, and no arm of the comparison."""
 
 
+class Range(Options):
+    """Numbers between two ends, both included; whole numbers if both ends are."""
+
+    low: int | float
+    """The smallest."""
+    high: int | float
+    """The largest."""
+    log: bool = False
+    """Draw evenly in the logarithm, for what spans orders of magnitude."""
+    step: int | float | None = Field(None, gt=0)
+    """Only low, low + step, low + 2 step, ..."""
+
+    @model_validator(mode="after")
+    def _wide(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low, {self.low}, must be less than high, {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with `log` low must be more than 0, and there is no `step`")
+        return self
+
+
+class Tune(Options):
+    """What `hybridrec tune` searches; `hybridrec run` takes the values as they are written."""
+
+    pipeline: str | None = None
+    """The pipeline whose value counts; may be left out if there is only one."""
+    metric: str | None = None
+    """What is searched for, `ndcg@20` say; the first metric of `compare` if not given."""
+    search: Literal["tpe", "random"] = "tpe"
+    """`tpe` learns from earlier trials where good values lie, `random` draws every trial alike."""
+    trials: int = Field(100, ge=1)
+    """How many trials at most; the first one is the config as it is written."""
+    seconds: float | None = Field(None, gt=0)
+    """No trial begins after so many seconds."""
+    space: dict[
+        str,
+        Annotated[
+            Annotated[Range, Tag("range")] | Annotated[list[Any], Field(min_length=2), Tag("list")],
+            Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
+        ],
+    ] = Field(min_length=1)
+    """Key path, as for `--set`, of an option of a component or pipeline -> a list of choices, or a range."""
+    subject_to: list[str] = Field(default_factory=list)
+    """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -182,6 +228,8 @@ class ExperimentConfig(Options):
     """Metrics and comparison."""
     tradeoffs: list[Tradeoff] = Field(default_factory=list)
     """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
+    tune: Tune | None = None
+    """What `hybridrec tune` searches."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000

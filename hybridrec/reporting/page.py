@@ -16,7 +16,7 @@ from hybridrec.evaluation.compare import sentence
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import deciding
 from hybridrec.experiment.folder import Run
-from hybridrec.reporting import tables
+from hybridrec.reporting import tables, tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.moved import PLACES, Differences
@@ -58,6 +58,8 @@ def render(run: Run) -> str:
             name: json.dumps(lesson, indent=1, ensure_ascii=False)
             for name, lesson in tables.other_lessons(report).items()
         },
+        course=tuning.Course.of(report),
+        chosen=None if report.tuning is None else tuning.chosen(report.tuning),
         places=PLACES,
         width=WIDTH,
         style=_source(environment, "page.css"),

@@ -122,6 +122,9 @@ class Reranker(Component):
         `units`, int32[Q], is the user behind each query, also where the query does not know it: what is
         learned on some and judged on others must not share users. Called once before `rerank` where
         `learns` is true; positives that are not in the pool count as missed.
+
+        `fit` is called before, with the training part of those components, and again afterwards, with
+        the one of the components it will re-rank for: what was learned has to stay.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 
@@ -145,7 +148,7 @@ class Reranker(Component):
         return []
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Most re-rankers take nothing from the training part itself."""
+        """Statistics of the training part, of items say; most re-rankers take none. Never touches what was learned."""
         return self
 
     def state(self) -> State:
