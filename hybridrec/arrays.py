@@ -11,10 +11,15 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Bools: TypeAlias = NDArray[np.bool_]
+"""Masks."""
 Floats: TypeAlias = NDArray[np.float32]
+"""Scores and vectors."""
 Doubles: TypeAlias = NDArray[np.float64]
+"""Weights of queries and values of metrics: what is summed over many."""
 Ints: TypeAlias = NDArray[np.int32]
+"""Users, items and tags, as whole numbers from 0."""
 Longs: TypeAlias = NDArray[np.int64]
+"""Offsets, and pairs of two ids in one number."""
 Sparse: TypeAlias = "csr_matrix"
 """A scipy `csr_matrix` of float32 (implicit does not take `csr_array`)."""
 
@@ -22,9 +27,13 @@ State: TypeAlias = dict[str, NDArray[Any]]
 """What a fitted component is: named arrays, nothing else."""
 
 Target: TypeAlias = Literal["items", "tags"]
+"""What is recommended."""
 Field: TypeAlias = Literal["user", "items", "tags", "title"]
+"""What a query may know."""
 
 TARGETS: tuple[Target, ...] = ("items", "tags")
+"""All of them, items first."""
 FIELDS: tuple[Field, ...] = ("user", "items", "tags", "title")
+"""All of them, in the order in which segments name them."""
 PADDING = -1
 """Fills a row of ids that is shorter than the array is wide."""

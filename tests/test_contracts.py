@@ -1,37 +1,60 @@
 """The contracts of re-rankers, readers, splitters and metrics: first-party plugins keep them, broken ones do not."""
 
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 import hybridrec_fusion
-from hybridrec import Fold, InputPath, Metric, Normaliser, Options, PluginError, Reader, Reranker, SetMetric, Splitter
+from hybridrec import Metric, Normaliser, Reader, Reranker, Splitter
 from hybridrec.data import splits
 from hybridrec.data.movietweetings import MovieTweetingsReader
 from hybridrec.data.setlists import SetlistsReader
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS, Ndcg
 from hybridrec.evaluation.beyond import BEYOND_METRICS
 from hybridrec.testing import (
-    ComponentContract,
     MetricContract,
     NormaliserContract,
     ReaderContract,
     RerankerContract,
     SplitterContract,
     run_checks,
-    toy_dataset,
 )
-from hybridrec_baselines.popularity import Popularity
 from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
 from hybridrec_fusion.greedy import Greedy
 from hybridrec_fusion.lambdamart import LambdaMART
 from hybridrec_fusion.linear import Linear
 from hybridrec_fusion.validated import Validated
+from tests.broken import (
+    AsksForNothing,
+    Backwards,
+    BadWeights,
+    Bare,
+    Changing,
+    Compares,
+    Empty,
+    Fills,
+    GoodReader,
+    Halves,
+    Hits,
+    InPlace,
+    Leaks,
+    LooksFurther,
+    Nameless,
+    NoDataError,
+    Objects,
+    OfTheBatch,
+    Same,
+    Several,
+    Single,
+    Spoils,
+    TrainsOnEverything,
+    UnseededSplit,
+    UpsideDown,
+    Weightless,
+    WritesToTheData,
+)
 
 
 class TestWeighted(RerankerContract):
@@ -120,36 +143,6 @@ def test_all_metrics_keep_their_contract(metric):
 def test_all_normalisers_keep_their_contract(normaliser):
     contract = type("Suite", (NormaliserContract,), {"normaliser": normaliser})
     assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
-
-
-class Same(Normaliser):
-    """As it is."""
-
-    name = "same"
-
-    def scale(self, values):
-        return values
-
-
-class Fills(Same):
-    def scale(self, values):
-        return np.nan_to_num(values)
-
-
-class OfTheBatch(Same):
-    def scale(self, values):
-        return values / np.float32(len(values) + 1)
-
-
-class UpsideDown(Same):
-    def scale(self, values):
-        return -values
-
-
-class InPlace(Same):
-    def scale(self, values):
-        values += 1
-        return values
 
 
 class Quiet(Reranker):
@@ -241,173 +234,6 @@ class NoTarget(Quiet):
     targets = ()
 
 
-class FileOptions(Options):
-    """Which file."""
-
-    path: InputPath = Path("plays.json")
-    """The file."""
-
-
-class GoodReader(Reader):
-    """The toy, whatever the file says."""
-
-    name = "good"
-    Config = FileOptions
-    data = staticmethod(toy_dataset)
-
-    def read(self):
-        if not self.config.path.exists():
-            from hybridrec import DataError
-
-            raise DataError(f"{self.config.path}: no such file")
-        return self.data()
-
-
-class Empty(GoodReader):
-    def data(self):
-        data = toy_dataset()
-        return data.hide(np.ones(len(data.interactions.ids), bool))
-
-
-class BadWeights(GoodReader):
-    def data(self):
-        data = toy_dataset()
-        weights = np.full(len(data.interactions.ids), np.nan, np.float32)
-        return replace(data, interactions=replace(data.interactions, weights=weights))
-
-
-class Changing(GoodReader):
-    def data(self):
-        data = toy_dataset()
-        return data.hide(np.random.default_rng().random(len(data.interactions.ids)) < 0.5)
-
-
-class Objects(GoodReader):
-    def data(self):
-        data = toy_dataset()
-        weights = np.ones(len(data.interactions.ids), object)
-        return replace(data, interactions=replace(data.interactions, weights=weights))
-
-
-class NoDataError(GoodReader):
-    def read(self):
-        return self.data()
-
-
-class Halves(Splitter):
-    """Every second pair of a user is hidden."""
-
-    name = "halves"
-
-    def split(self, data, rng):
-        yield self.fold("test", data, rng)
-
-    def inner(self, train, rng):
-        return self.fold("validation", train, rng)
-
-    def fold(self, name, data, rng):
-        keys, of = np.unique(data.pairs, return_inverse=True)
-        train = data.hide((rng.random(len(keys)) < 0.3)[of])
-        truth = (data.interactions.matrix(binary=True) - train.interactions.matrix(binary=True)).tocsr()
-        truth.eliminate_zeros()
-        users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int32)
-        tags = (data.user_tags.sign() - train.user_tags.sign()).tocsr()[users]
-        tags.eliminate_zeros()
-        return Fold(
-            name, train, train.queries(users), {"items": truth[users], "tags": tags}, users, np.ones(len(users))
-        )
-
-
-class Leaks(Halves):
-    def fold(self, name, data, rng):
-        fold = super().fold(name, data, rng)
-        return replace(fold, queries=data.queries(fold.units))
-
-
-class TrainsOnEverything(Halves):
-    def fold(self, name, data, rng):
-        return replace(super().fold(name, data, rng), train=data)
-
-
-class Weightless(Halves):
-    def fold(self, name, data, rng):
-        fold = super().fold(name, data, rng)
-        return replace(fold, weights=fold.weights * 0)
-
-
-class AsksForNothing(Halves):
-    def fold(self, name, data, rng):
-        fold = super().fold(name, data, rng)
-        return replace(fold, truth={target: csr_matrix(matrix.shape) for target, matrix in fold.truth.items()})
-
-
-class UnseededSplit(Halves):
-    def fold(self, name, data, rng):
-        return super().fold(name, data, np.random.default_rng())
-
-
-class WritesToTheData(Halves):
-    def fold(self, name, data, rng):
-        data.interactions.weights[:] = 1
-        return super().fold(name, data, rng)
-
-
-class Hits(Metric):
-    """How many of the first k are relevant."""
-
-    name = "hits"
-
-    def values(self, judged, k):
-        return judged.hits[:, :k].sum(axis=1).astype(np.float64)
-
-
-class Single(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k).astype(np.float32)
-
-
-class Compares(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k) - len(judged.ids)
-
-
-class LooksFurther(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k + 1)
-
-
-class Backwards(Hits):
-    def values(self, judged, k):
-        return -super().values(judged, k)
-
-
-class Spoils(Hits):
-    def values(self, judged, k):
-        judged.hits[:] = True
-        return super().values(judged, k)
-
-
-class Several(SetMetric):
-    """No number."""
-
-    name = "several"
-
-    def value(self, folds, k):
-        return np.zeros(len(folds))
-
-
-class BareOptions(Options):
-    size: int = 1
-
-
-class Bare(Hits):
-    Config = BareOptions
-
-
-class Nameless(Hits):
-    name = ""
-
-
 BROKEN = [
     (NoTarget, "declares_what_it_serves", "no target"),
     (NoFinal, "final_is_well_formed", "no `final`"),
@@ -486,76 +312,3 @@ def test_every_check_has_a_plugin_that_breaks_it():
         broken = {check for cls, check, _ in BROKEN if issubclass(cls, base)}
         shared = {"config_fields_are_documented", "has_a_name_and_a_version"}
         assert {*contract.checks()} - broken - shared == set()
-
-
-class KnownToFail(Single):
-    """A metric of half the precision."""
-
-    expected_failures = {"values_are_well_formed": "single precision is enough for us"}
-
-
-class TestKnownToFail(MetricContract):
-    """pytest reports the declared failure as expected."""
-
-    metric = KnownToFail
-
-
-def test_expected_failures_are_told_apart():
-    found = {outcome.check: outcome for outcome in run_checks(TestKnownToFail)}
-    assert found["values_are_well_formed"].status == "expected failure"
-    assert found["values_are_well_formed"].message == "single precision is enough for us"
-    assert {outcome.status for check, outcome in found.items() if check != "values_are_well_formed"} == {"passed"}
-
-
-def test_an_expected_failure_that_passes_is_a_failure():
-    mended = type("Mended", (Hits,), {"expected_failures": {"values_are_well_formed": "long ago"}})
-    found = outcomes(type("Suite", (MetricContract,), {"metric": mended}), "values_are_well_formed")
-    assert [outcome.status for outcome in found] == ["failed"]
-    assert "take that back" in found[0].message
-
-
-def test_one_case_can_be_expected_to_fail():
-    class Fragile(Popularity):
-        """Fails without tags."""
-
-        expected_failures = {"edge_datasets[no tags]": "divides by the number of tags"}
-
-        def fit(self, data, rng):
-            assert len(data.tags)
-            return super().fit(data, rng)
-
-    found = outcomes(type("Suite", (ComponentContract,), {"component": Fragile}), "edge_datasets")
-    assert {o.case: o.status for o in found if o.status != "passed"} == {"{}, no tags": "expected failure"}
-
-
-class RefusesToFit(Popularity):
-    """Fails in the line below."""
-
-    def fit(self, data, rng):
-        raise RuntimeError("out of order")
-
-
-class ForgetsItself(Popularity):
-    """Its fit returns nothing."""
-
-    def fit(self, data, rng):
-        super().fit(data, rng)
-
-
-@pytest.mark.parametrize(
-    ("broken", "message"),
-    [
-        (RefusesToFit, r"RuntimeError: out of order \(test_contracts\.py:\d+\)"),
-        (ForgetsItself, "PluginError: fit returned None; it must return self"),
-    ],
-)
-def test_what_cannot_be_fitted_is_told_once(broken, message):
-    (outcome,) = run_checks(type("Suite", (ComponentContract,), {"component": broken}))
-    assert (outcome.check, outcome.status) == ("prepare", "failed")
-    assert re.fullmatch(message, outcome.message)
-
-
-def test_an_unknown_check_cannot_be_expected_to_fail():
-    wrong = type("Wrong", (Hits,), {"expected_failures": {"values_are_wel_formed": "a slip"}})
-    with pytest.raises(PluginError, match="did you mean 'values_are_well_formed'"):
-        list(run_checks(type("Suite", (MetricContract,), {"metric": wrong})))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
+from typing import Any
 
 import click
 
 from hybridrec import __version__
 from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing, tuning
+from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -35,6 +38,7 @@ for _command in (
     inspecting.show,
     inspecting.plugins,
     inspecting.schema,
+    inspecting.completion,
     developing.new_plugin,
     developing.check_plugin,
     storing.store,
@@ -45,7 +49,10 @@ for _command in (
 def main() -> None:
     """Entry point: a mistake of the user is answered with a message, never with a traceback."""
     try:
-        hybridrec.main(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", DeprecationNote)
+            warnings.showwarning = _shown
+            hybridrec.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -66,6 +73,15 @@ def main() -> None:
         if not tracing():
             click.echo("  (set HYBRIDREC_TRACE=1 for the whole traceback)", err=True)
         sys.exit(PluginError.exit_status)
+
+
+def _shown(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A note of what is deprecated; other warnings as Python shows them."""
+    note = issubclass(category, DeprecationNote)
+    text = f"note: {message}" if note else warnings.formatwarning(message, category, filename, lineno).rstrip()
+    click.echo(text, err=True)
 
 
 def _notes(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli.inspecting import names
 from hybridrec.cli.running import BLOCK
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import Outcome
 
-_KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "observer")
+_KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "normaliser", "observer")
 
 
 @click.command()
@@ -44,7 +45,7 @@ def new_plugin(name: str, kind: str, path: Path) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names)
 @click.option("--verbose", is_flag=True, help="A line for every case of every check.")
 @BLOCK
 def check_plugin(name: str, verbose: bool, block: tuple[str, ...]) -> None:

@@ -17,9 +17,13 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
-    """Profile your own data FILES and write a working config for them."""
+    """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor."""
+    import json
+
     from hybridrec.errors import ConfigError
-    from hybridrec.experiment.starting import starting_config
+    from hybridrec.experiment.json_schema import experiment_schema
+    from hybridrec.experiment.starting import SCHEMA, starting_config
+    from hybridrec.registry.discovery import Registry
 
     if output.exists() and not force:
         raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
@@ -27,6 +31,9 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
     for line in description:
         print(line)
     output.write_text(config, encoding="utf-8")
+    schema = output.parent / SCHEMA
+    schema.parent.mkdir(exist_ok=True)
+    schema.write_text(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False), encoding="utf-8")
     print(f"wrote {output}; try: hybridrec run {output}")
 
 

@@ -1,4 +1,4 @@
-"""Commands around what is installed: show, plugins, schema."""
+"""Commands around what is installed: show, plugins, schema, completion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ import click
 from hybridrec.cli.running import BLOCK
 
 
+def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What may be explained or checked, for the completion of a shell."""
+    from hybridrec.registry.discovery import KINDS, Registry
+
+    registry = Registry()
+    known = {name for kind in KINDS for name in registry.names(kind)}
+    return sorted(name for name in known if name.startswith(begun))
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names)
 @BLOCK
 def show(name: str | None, block: tuple[str, ...]) -> None:
     """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes.
@@ -30,6 +39,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
         print(page.text + "\n")
         for fact in page.facts:
             print(fact)
+        print(f"\n{page.example}", end="")
         if page.options:
             table("\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options])
         print()
@@ -38,7 +48,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
 @click.command()
 @BLOCK
 def plugins(block: tuple[str, ...]) -> None:
-    """List the installed plugins with version, origin, state, and what each offers."""
+    """List the installed plugins with version, origin, state, time of loading, and what each offers."""
     from hybridrec.cli.printing import table
     from hybridrec.registry.discovery import Registry
 
@@ -49,11 +59,12 @@ def plugins(block: tuple[str, ...]) -> None:
             provider.version,
             f"{provider.distribution} ({provider.module})",
             "blocked" if provider.blocked else "ok" if provider.error is None else "broken",
+            f"{1000 * provider.seconds:.0f} ms",
             "; ".join(f"{kind}: {', '.join(names)}" for kind, names in provider.offers.items()),
         ]
         for provider in registry.providers
     ]
-    table("Plugins", ["plugin", "version", "from", "state", "offers"], rows)
+    table("Plugins", ["plugin", "version", "from", "state", "loaded in", "offers"], rows)
     for provider in registry.broken:
         print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
     for provider in registry.slow:
@@ -77,3 +88,18 @@ def schema(of: str) -> None:
 
     found = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
     print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what makes a SHELL complete commands, options, files and names of components.
+
+    For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())

@@ -146,7 +146,7 @@ class ItemVectors(Source):
 class TableOptions(Options):
     """Which files to read, and what their columns are."""
 
-    interactions: Interactions
+    interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
     """The only file that is needed."""
 
     users: Users | None = None

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hybridrec.arrays import Target
+from hybridrec.deprecations import current_keys, current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
@@ -38,6 +39,7 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
+    document = replace(document, content=current_keys(document.content))
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
     return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
@@ -127,7 +129,7 @@ class Checker:
     def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
         cls = self.found(find, name, (*path, key))
-        return cls(self.validate(cls.Config, options, path))
+        return cls(self.validate(cls.Config, current_options(cls.name, options), path))
 
     def found(self, find: Any, name: str, path: KeyPath) -> Any:
         """Ask the registry; its errors get the place in the file."""
@@ -139,7 +141,7 @@ class Checker:
     def component(self, label: str, use: Use, path: KeyPath) -> Spec:
         """A component with validated options, whose libraries are there."""
         cls = self.found(self.registry.component, use.use, (*path, "use"))
-        spec = Spec(label, cls, self.validate(cls.Config, use.options, path))
+        spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
         self.require(spec, path)
         return spec
 
@@ -267,6 +269,8 @@ class Checker:
         self.role(components, spec.uses, VectorModel, "vector model", place)
         if target not in components[spec.uses].create().targets:
             raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        if spec.create().learns:  # type: ignore[attr-defined]
+            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
         self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
@@ -323,9 +327,10 @@ class Checker:
         if target not in config.targets:
             raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
         plain = name.removeprefix("tags/")
-        self.found(self.registry.metric, plain.partition("@")[0].strip(), path)
+        called = plain.partition("@")[0].strip()
+        metric = self.found(self.registry.metric, called, path)
         try:
-            aim = Aim(target, parse_metric(plain, self.registry.metrics()))
+            aim = Aim(target, parse_metric(plain, {called: metric}))
         except ConfigError as error:
             raise self.fail(path, str(error)) from None
         if aim.measure.k is not None and aim.measure.k > config.targets[target]:

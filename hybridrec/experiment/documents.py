@@ -38,11 +38,8 @@ class Document:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
-        self.put(key, _value(text, f"--set {assignment}").content, f"--set {assignment}")
-
-    def put(self, key: str, value: Any, what: str) -> None:
-        """Set the value at a dotted path, creating what is missing on the way; errors begin with `what`."""
-        assign(self.content, key, value, what)
+        value = _value(text, f"--set {assignment}").content
+        assign(self.content, key, value, f"--set {assignment}")
 
 
 def load(path: Path) -> Document:

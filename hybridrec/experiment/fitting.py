@@ -8,7 +8,7 @@ import inspect
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ import numpy as np
 
 import hybridrec.data
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import MemoryBudgetError
+from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
 from hybridrec.stages.checks import check_self, check_state
@@ -36,6 +36,10 @@ class Part:
     """"final" (what is evaluated) or "base" (what blends are learned on)."""
     train: Dataset
     fingerprint: str
+
+    def place(self, label: str) -> str:
+        """Where a fit on this part stands in the `lock.json` of a run."""
+        return f"{self.fold}/{self.level}/{label}"
 
 
 class Fitted:
@@ -72,19 +76,24 @@ class Fitter:
     one thread each, so the threads here are the only parallelism there is.
     """
 
-    def __init__(self, store: Store, seed: int, workers: int, memory: int) -> None:
+    def __init__(
+        self, store: Store, seed: int, workers: int, memory: int, earlier: Mapping[str, str] | None = None
+    ) -> None:
+        """`earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is."""
         self.store = store
         self.seed = seed
         self.workers = workers
         self.memory = memory
+        self.earlier = earlier or {}
 
     def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """All jobs done, in their order; jobs that come to the same key are fitted once.
 
-        Raises MemoryBudgetError before the first fit if one of them is too large.
+        Raises MemoryBudgetError before the first fit if one of them is too large, and StoreError if the
+        installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        keys = [fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
+        keys = [self.served(spec, part) or fit_key(spec, part.fingerprint, self.seed) for spec, part in plan]
         distinct = dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
@@ -101,6 +110,21 @@ class Fitter:
                 pool.shutdown(cancel_futures=True)
                 raise
         return [fitted[key] for key in keys]
+
+    def served(self, spec: Spec, part: Part) -> str | None:
+        """Where the earlier run has this fit; None if it has none, or it left the store."""
+        was = self.earlier.get(part.place(spec.label))
+        about = None if was is None else self.store.about(was)
+        if about is None:
+            return None
+        version, readable = about.get("version"), {spec.cls.version, *spec.cls.reads_versions}
+        if version not in readable:
+            raise StoreError(
+                f"components.{spec.label} was stored by {spec.cls.name} {version}; the installed version "
+                f"{spec.cls.version} reads {', '.join(sorted(readable))}: run the experiment again, or install "
+                "the plugin as it was (lock.json of the run has its version)"
+            )
+        return was
 
     def fit_one(self, spec: Spec, part: Part, key: str) -> Fitted:
         """Find a component in the store, or fit and store it."""
@@ -127,7 +151,8 @@ class Fitter:
             check_self(component, "fit", component.fit(part.train, label_rng(self.seed, spec.label)))
             state = component.state()
             check_state(state)
-        self.store.put(key, state, {"component": spec.cls.name, "label": spec.label, "fold": part.fold})
+        about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
+        self.store.put(key, state, about)
         return component
 
     def within_budget(self, spec: Spec, part: Part) -> int:

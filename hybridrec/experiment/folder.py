@@ -17,6 +17,7 @@ from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
+from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asked import asked_frame, names_frame
 
@@ -66,6 +67,10 @@ class Run:
             return (self.folder / CONFIG).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder / CONFIG} cannot be read: {error}") from None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
         """One row per query and pipeline: unit, weight, segment, rung and every metric."""

@@ -31,6 +31,9 @@ from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
 
+Fits = dict[str, dict[str, Fitted]]
+"""Level -> label -> fit."""
+
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
 
@@ -94,17 +97,17 @@ class Preparer:
         """Carry the plan out: fit, learn, assemble."""
         fold = plan.cut.fold
         # Points of curves are measured, nothing else: a fold that asks nothing has none.
-        pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in pipelines.items()}
+        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
-        by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
+        by_level: Fits = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms: list[Arm] = []
         learned: Learned = {}
         notes: list[str] = []
-        for name, pipeline in pipelines.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], plan, by_level)
+        for name, pipeline in plans.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], plan.cut, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
@@ -129,53 +132,50 @@ class Preparer:
         with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
             return self.experiment.splitter.inner(fold.train, rng)
 
-    def rerankers(
-        self, pipeline: PipelinePlan, rules: Rules, plan: FoldPlan, fits: Mapping[str, Mapping[str, Fitted]]
-    ) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelinePlan, rules: Rules, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
             lessons = None
-            if plan.cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+            if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
                 arm = Arm(pipeline, fits["base"], rules, NO_RERANKERS)
-                lessons = _Lessons(self.asker, arm, plan.cut.fold.name, plan.cut.inner, target)
+                lessons = _Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
             chain = []
             for spec in specs:
-                label = spec.uses
-                used = {} if label is None else {level: found[label] for level, found in fits.items() if label in found}
-                reranker, learned_from = self.reranker(spec, lessons, plan, target, used)
+                lenders = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
+                reranker, key = self.reranker(spec, lessons, cut, target, lenders)
                 chain.append(reranker)
-                keys.append(reranker_key(spec, plan.cut.parts["final"].fingerprint, *learned_from))
+                keys.append(key)
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
         return Rerankers(chains, keys), summary
 
     def reranker(
-        self, spec: Spec, lessons: _Lessons | None, plan: FoldPlan, target: Target, used: Mapping[str, Fitted]
-    ) -> tuple[Reranker, list[str]]:
-        """One re-ranker, fitted on the final training part, and the keys of what it learned before and of what it uses.
+        self, spec: Spec, lessons: _Lessons | None, cut: Cut, target: Target, lenders: Mapping[str, Fitted]
+    ) -> tuple[Reranker, str]:
+        """One re-ranker, fitted on the final training part, and its key; before that it learns, if it does.
 
-        `used`: the component whose vectors it is handed, if it uses one, on both levels.
+        `lenders` are the fits by level of the component whose vectors it uses, if it uses any.
         """
         reranker = _create(spec)
         learned_from = []
         if lessons is not None:
-            base = self.fitted(_create(spec), spec, lessons.inner, target, used.get("base"))
-            lent = _keys(used.get("base"))
+            base = self.fitted(_create(spec), spec, lessons.inner, target, lenders.get("base"))
             if base.learns:
-                state, key = self.learned(base, spec, lessons, lent)
+                state, key = self.learned(base, spec, lessons)
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
-            lessons.pass_on(base, reranker_key(spec, *learned_from, *lent))
-        final = used.get("final")
-        return self.fitted(reranker, spec, plan.cut.fold, target, final), learned_from + _keys(final)
+            lessons.pass_on(base, reranker_key(spec, *_key(lenders.get("base")), *learned_from))
+        lender = lenders.get("final")
+        fitted = self.fitted(reranker, spec, cut.fold, target, lender)
+        return fitted, reranker_key(spec, cut.parts["final"].fingerprint, *_key(lender), *learned_from)
 
-    def learned(self, base: Reranker, spec: Spec, lessons: _Lessons, lent: list[str]) -> tuple[State, str]:
+    def learned(self, base: Reranker, spec: Spec, lessons: _Lessons) -> tuple[State, str]:
         """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""
-        key = reranker_key(spec, lessons.key, *lent)
+        key = reranker_key(spec, lessons.key)
         state = self.fitter.store.find(key)
         if state is None:
             lessons.teach(base)
@@ -185,18 +185,17 @@ class Preparer:
             check_self(base, "restore", base.restore(state))
         return state, key
 
-    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, used: Fitted | None) -> Reranker:
-        """The re-ranker with the statistics of this training part, and with the vectors of what it uses there."""
+    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, lender: Fitted | None) -> Reranker:
+        """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
-            if used is not None:
-                check_self(reranker, "use", reranker.use(cast(VectorModel, used.component).vectors(target)))
+            if lender is not None:
+                check_self(reranker, "use", reranker.use(cast(VectorModel, lender.component).vectors(target)))
             rng = label_rng(self.experiment.config.seed, spec.label)
             return check_self(reranker, "fit", reranker.fit(fold.train, rng))
 
 
-def _keys(used: Fitted | None) -> list[str]:
-    """What the component that is used adds to a key."""
-    return [] if used is None else [used.key]
+def _key(fitted: Fitted | None) -> list[str]:
+    return [] if fitted is None else [fitted.key]
 
 
 def _create(spec: Spec) -> Reranker:

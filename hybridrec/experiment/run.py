@@ -159,11 +159,11 @@ class Experimenter:
             yield fold
 
     def refit(self, data: Dataset) -> dict[str, str]:
-        """Train on everything, for serving; gives the store keys by label."""
+        """Train on everything, for serving; gives the key of every fit by its place."""
         with threadpool_limits(limits=1):
             fits = self.prepare(everything(data)).fits
         self.asker.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
-        return {fit.spec.label: fit.key for fit in fits if fit.part.level == "final"}
+        return {fit.part.place(fit.spec.label): fit.key for fit in fits}
 
     def prepare(self, fold: Fold) -> Prepared:
         """Fit the components of a fold and let its blends learn."""

@@ -90,9 +90,7 @@ class GeneratorUse(Options):
     """Label of the component that proposes."""
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
-    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field(
-        default_factory=list
-    )
+    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
     """Only for queries that know this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
     `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
     the query."""
@@ -101,7 +99,7 @@ class GeneratorUse(Options):
 class Lists(Options):
     """Ids that are always or never recommended."""
 
-    ids: list[str] = Field(default_factory=list)
+    ids: list[str] = Field([])
     """External ids."""
     path: InputPath | None = None
     """A text file with one external id a line."""
@@ -112,14 +110,14 @@ class PipelineUse(Options):
 
     generators: list[GeneratorUse] = Field(min_length=1)
     """Who proposes candidates; their lists are merged."""
-    scorers: list[str] = Field(default_factory=list)
+    scorers: list[str] = Field([])
     """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
     rerank: Annotated[
         Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
-    ] = Field(default_factory=list)
+    ] = Field([])
     """Re-rankers, in order; one list for all targets, or one for each."""
-    fallback: list[str] = Field(default_factory=lambda: ["tag-fallback", "popularity"])
+    fallback: list[str] = Field(["tag-fallback", "popularity"])
     """Who serves queries that no generator served, and fills slates that stay short, in this order.
 
     Labels, or names of components that are then used with their defaults."""
@@ -136,7 +134,7 @@ class Compare(Options):
 
     control: str | None = None
     """The pipeline the others are compared with."""
-    metrics: list[str] = Field(default_factory=lambda: ["ndcg@10", "recall@10"], min_length=1)
+    metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
     """Metrics with their cut-off; the first one is the one that decides. `tags/ndcg@10` is for the target tags."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
@@ -146,17 +144,6 @@ class Compare(Options):
     """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
     margin: float | None = Field(None, gt=0)
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
-
-
-class Tradeoff(Options):
-    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
-
-    pipeline: str
-    """Name of the pipeline."""
-    vary: str = Field(pattern=r"^rerank\.")
-    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
-    over: list[float] = Field(min_length=2)
-    """The values; each is a point of the curve, and no arm of the comparison."""
 
 
 class Range(Options):
@@ -205,6 +192,17 @@ class Tune(Options):
     """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
 
 
+class Tradeoff(Options):
+    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    vary: str = Field(pattern=r"^rerank\.")
+    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
+    over: list[float] = Field(min_length=2)
+    """The values; each is a point of the curve, and no arm of the comparison."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -214,7 +212,7 @@ class ExperimentConfig(Options):
     """Everything random is derived from it."""
     data: DataUse
     """The data."""
-    k_core: KCore = Field(default_factory=KCore)
+    k_core: KCore = KCore()
     """Thinning of the training parts."""
     split: Use
     """How the data is cut into training and test."""
@@ -224,12 +222,12 @@ class ExperimentConfig(Options):
     """What is recommended and how long the slates are."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
-    compare: Compare = Field(default_factory=Compare)
+    compare: Compare = Compare()
     """Metrics and comparison."""
-    tradeoffs: list[Tradeoff] = Field(default_factory=list)
-    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     tune: Tune | None = None
     """What `hybridrec tune` searches."""
+    tradeoffs: list[Tradeoff] = Field(default_factory=list)
+    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000

@@ -94,7 +94,10 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
 
     `store` is the folder of the store the run was made with, as for `run`.
 
-    Raises DataError if the folder is no such run and StoreError if its data left the store.
+    The fits of the run are used as they are stored, also after an upgrade; what left the store is fitted again.
+
+    Raises DataError if the folder is no such run and StoreError if its data left the store, or if a component
+    is installed in a version that does not read what is stored (`Component.reads_versions`).
     """
     run = run if isinstance(run, Run) else Run.open(run)
     experiment = load_experiment(run.folder / CONFIG, registry or Registry())
@@ -110,6 +113,6 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
     data = Dataset.restore(state)
     config = experiment.config
     with threadpool_limits(limits=1):
-        fitter = Fitter(place, config.seed, config.workers or 1, config.memory)
+        fitter = Fitter(place, config.seed, config.workers or 1, config.memory, run.lock["serving"])
         preparer = Preparer(experiment, fitter, Asker(place, fitter.workers, config.memory))
         return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))

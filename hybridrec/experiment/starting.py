@@ -24,7 +24,10 @@ def starting_config(files: Sequence[Path], folder: Path) -> tuple[list[str], str
     return _description(found), _HEADER + text
 
 
-_HEADER = """\
+SCHEMA = ".hybridrec/experiment.schema.json"
+"""Where `init` puts the schema that the first line of a config names, from the folder of that config."""
+_HEADER = f"""\
+# yaml-language-server: $schema={SCHEMA}
 # Written by `hybridrec init`. Every option is explained by `hybridrec show NAME`;
 # `hybridrec check` shows what would be fitted, `hybridrec run` carries it out.
 """

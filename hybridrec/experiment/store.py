@@ -74,6 +74,13 @@ class Store:
             os.utime(path / MANIFEST)
         return state
 
+    def about(self, key: str) -> dict[str, Any] | None:
+        """What was noted with an artifact; None if there is none, or it is damaged."""
+        try:
+            return cast(dict[str, Any], _manifest(self._path(key))["about"])
+        except (FileNotFoundError, StoreError):
+            return None
+
     def find(self, key: str) -> State | None:
         """Like `get`, but a damaged artifact is dropped and counts as absent, so that it is made anew."""
         try:

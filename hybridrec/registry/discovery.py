@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from hybridrec.deprecations import renamed
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
@@ -216,6 +217,8 @@ class Registry:
             raise PluginError(_clash(kind, name, offers))
         if offers:
             return offers[0].cls
+        if (new := renamed(kind.removesuffix("s"), name)) is not None:  # type: ignore[arg-type]
+            return self.get(kind, new)
         raise self.missing(f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}")
 
     def missing(self, message: str) -> ConfigError:

@@ -22,6 +22,7 @@ minor or a later one.
 """
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin module as the implementation of the hook it is called like."""
 
 
 @hookspec

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import KINDS, Registry
@@ -25,6 +27,8 @@ class Page:
     facts: tuple[str, ...]
     options: tuple[tuple[str, str, str, str], ...]
     """(key, type, default, meaning)"""
+    example: str
+    """The smallest piece of YAML that uses it."""
 
 
 def describe(name: str, registry: Registry) -> list[Page]:
@@ -46,7 +50,28 @@ def _page(cls: type[Plugin], kind: str, registry: Registry) -> Page:
         text=inspect.getdoc(cls) or "",
         facts=tuple(_facts(cls)),
         options=tuple(_options(cls.Config)),
+        example=yaml.safe_dump(_example(cls, kind), sort_keys=False, default_flow_style=None, width=100),
     )
+
+
+def _example(cls: type[Plugin], kind: str) -> dict[str, Any]:
+    """What an experiment file says to use a class, with the first of the examples of each required option."""
+    from hybridrec.stages.component import Generator, Reranker
+
+    fields = cls.Config.model_fields.items()
+    options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
+    if kind == "readers":
+        return {"data": {"reader": cls.name, **options}}
+    if kind == "splitters":
+        return {"split": {"use": cls.name, **options}}
+    if kind == "metrics":
+        return {"compare": {"metrics": [f"{cls.name}@10" if cls.cut_off else cls.name]}}  # type: ignore[attr-defined]
+    if kind == "normalisers":
+        return {"pipelines": {"mine": {"rerank": [{"use": "weighted", "normalise": cls.name}]}}}
+    if issubclass(cls, Reranker):
+        return {"pipelines": {"mine": {"rerank": [{"use": cls.name, **options}]}}}
+    stage = {"generators": [{"from": cls.name, "k": 200}]} if issubclass(cls, Generator) else {"scorers": [cls.name]}
+    return {"components": {cls.name: options}, "pipelines": {"mine": stage}}
 
 
 def _facts(cls: type[Plugin]) -> list[str]:
@@ -72,19 +97,21 @@ def _facts(cls: type[Plugin]) -> list[str]:
 
 def _options(model: type[Options]) -> list[tuple[str, str, str, str]]:
     schema = model.model_json_schema(by_alias=True)
-    return list(_rows(schema, schema.get("$defs", {}), ""))
+    return list(rows(schema, schema.get("$defs", {})))
 
 
-def _rows(schema: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[tuple[str, str, str, str]]:
-    """The options of a schema, those of a mapping below it as `mapping.option`."""
+def rows(
+    schema: dict[str, Any], definitions: dict[str, Any], path: str = "", *, deep: bool = True
+) -> Iterator[tuple[str, str, str, str]]:
+    """(key, type, default, meaning) of the keys of a schema; `deep` adds those of mappings below, as `mapping.key`."""
     required = set(schema.get("required", ()))
     for key, entry in schema.get("properties", {}).items():
         default = "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False)
         below = _mapping(entry, definitions)
         shown = "as below" if below is not None and default not in ("required", "null") else default
         yield path + key, _type(entry, definitions), shown, " ".join(entry.get("description", "").split())
-        if below is not None:
-            yield from _rows(below, definitions, f"{path}{key}.")
+        if below is not None and deep:
+            yield from rows(below, definitions, f"{path}{key}.")
 
 
 def _mapping(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:

@@ -41,6 +41,7 @@ KINDS = {
     "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader"),
     "splitter": Kind("hybridrec_splitters", "Splitter", "SplitterContract", "splitter"),
     "metric": Kind("hybridrec_metrics", "Metric", "MetricContract", "metric"),
+    "normaliser": Kind("hybridrec_normalisers", "Normaliser", "NormaliserContract", "normaliser"),
     "observer": Kind(),
 }
 

@@ -68,6 +68,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    reads_versions: ClassVar[frozenset[str]] = frozenset()
+    """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
     install_hint: ClassVar[str] = ""

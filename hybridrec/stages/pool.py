@@ -152,7 +152,10 @@ class Slate:
         return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs)
 
     def to_frame(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """One row per recommendation: query (row number), rank (from 1), id (external), score, rung."""
+        """One row per recommendation: query (row number), rank (from 1), id (external), score, rung.
+
+        A Polars frame; its `to_pandas()` gives one of pandas.
+        """
         import polars as pl
 
         rows, ranks = np.nonzero(self.ids != PADDING)

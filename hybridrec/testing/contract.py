@@ -98,11 +98,14 @@ class Contract:
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
-        """`name` is what the YAML says, `version` is text."""
+        """`name` is what the YAML says, `version` is text, and so are the versions it reads."""
         made = self.subject()(self.options(options))
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
         assert isinstance(made.version, str), "the version is not text"
+        older: object = getattr(made, "reads_versions", frozenset())
+        assert isinstance(older, frozenset), "`reads_versions` is no frozenset"
+        assert all(isinstance(version, str) for version in older), "`reads_versions` holds what is not text"
 
 
 def run_checks(contract: type[Contract]) -> Iterator[Outcome]:

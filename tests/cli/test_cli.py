@@ -12,32 +12,8 @@ from pathlib import Path
 import pytest
 
 import hybridrec
-from hybridrec.cli import main
 
 PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Runs the command line in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hybridrec", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
-
-
-@pytest.fixture
-def finished(experiment):
-    """A run that can serve."""
-    return hybridrec.run(experiment(("workers: 2", "refit: all"))).folder
 
 
 def test_run_prints_tables_verdict_and_the_path_of_the_report(call, experiment):
@@ -214,82 +190,6 @@ def test_compare_refuses_runs_that_asked_something_else(call, experiment):
     assert "they did not answer the same queries" in err
 
 
-def test_recommend_by_items_tags_text_and_user(call, finished):
-    status, out, _ = call("recommend", finished, "--item", "Item 2", "--tag", "tag 00", "-n", "3")
-    assert status == 0
-    assert "'Item 2' is taken for '" in out
-    assert len([line for line in out.splitlines() if line[:1] in "123" and "song" in line]) == 3
-    status, out, _ = call("recommend", finished, "--user", "nobody", "--text", "even evening", "--target", "tags")
-    assert status == 0
-    assert "user 'nobody' is unknown" in out
-    assert "Recommended tags" in out
-    status, out, _ = call("recommend", finished, "--user", "user 03", "--pipeline", "control")
-    assert status == 0
-
-
-def test_recommend_explains_sources_ranks_and_contributions(call, finished):
-    status, out, _ = call("recommend", finished, "--item", "item 02", "--explain", "-n", "3")
-    assert status == 0
-    for word in ("proposed by", "opinions: rank (value)", "contributions", "ease 1 (", "blend"):
-        assert word in out
-
-
-def test_similar_finds_by_loose_text(call, finished):
-    status, out, _ = call("similar", finished, "item 02", "--component", "ease", "-n", "4")
-    assert status == 0
-    assert "Nearest items to 'even song 2' in ease" in out
-    status, out, _ = call("similar", finished, "tag 02", "--by", "tag", "--component", "tag-fallback")
-    assert status == 0
-    status, _, err = call("similar", finished, "item 02", "--component", "ese")
-    assert status == 2
-    assert "did you mean 'ease'" in err
-
-
-def test_show_explains_every_option(call):
-    status, out, _ = call("show", "popularity")
-    assert status == 0
-    assert "popularity (component, version 1, from hybridrec" in out
-    assert "Stages: generator, scorer" in out
-    assert "half_life" in out
-
-
-def test_show_without_a_name_lists_the_names_by_kind(call):
-    status, out, err = call("show")
-    assert (status, err) == (0, "")
-    rows = {line.split()[0]: " ".join(line.split()) for line in out.splitlines() if line.strip()}
-    assert "popularity" in rows["components"]
-    for kind in ("normalisers", "readers", "splitters", "metrics"):
-        assert kind in rows
-
-
-def test_a_name_of_two_kinds_is_suggested_once(call):
-    _, _, err = call("show", "randon")
-    assert err.count(" random,") == 1
-
-
-def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
-    status, out, _ = call("show", "ease", "--block", "clash")
-    assert status == 0
-    assert "Stages: generator, scorer" in out
-    status, _, err = call("check-plugin", "clash", "--block", "clash")
-    assert status == 2
-    assert "is blocked" in err
-
-
-def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
-    broken = Path(__file__).parents[1] / "registry" / "plugins"
-    for case in ("import_error", "clash"):
-        monkeypatch.syspath_prepend(str(broken / case))
-    status, out, err = call("plugins")
-    assert (status, err) == (0, "")
-    assert "toyland" in out
-    assert "readers: toy" in out
-    assert "broken" in out
-    assert "import_error_plugin) could not be loaded: RuntimeError: half of me is missing" in out
-    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in out
-
-
 def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "registry" / "plugins" / "clash"))
     status, _, err = call("check", experiment())
@@ -297,12 +197,6 @@ def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkey
     assert "toy.yaml:6: components.ease.use: the component 'ease' is provided twice" in err
     replaced = ("  ease: {l2: 5}\n", "  als: {factors: 4}\n"), ("from: ease", "from: als"), ("{ease: 1", "{als: 1")
     assert call("check", experiment(*replaced))[0] == 0
-
-
-def test_schema_is_json(call, toyland):
-    status, out, _ = call("schema")
-    assert status == 0
-    assert "toy" in json.dumps(json.loads(out)["$defs"]["DataUse"])
 
 
 def test_store_tells_its_size_and_is_cleared(call, experiment):
@@ -326,44 +220,10 @@ def test_store_tells_its_size_and_is_cleared(call, experiment):
     assert not list(Path(".hybridrec/store").glob("??/*"))
 
 
-def test_init_writes_a_config_that_runs(call, experiment, tmp_path):
-    experiment()
-    rows = [f"u{user},i{item}" for user in range(40) for item in range(user % 2, 24, 2) if (user * item) % 5]
-    (tmp_path / "plays.csv").write_text("\n".join(["user,item", *rows]) + "\n")
-    status, out, err = call("init", "plays.csv", "-o", "mine.yaml")
-    assert (status, err) == (0, "")
-    assert "wrote mine.yaml; try: hybridrec run mine.yaml" in out
-    status, _, err = call("init", "plays.csv", "-o", "mine.yaml")
-    assert status == 2
-    assert "mine.yaml exists" in err
-    status, out, err = call("run", "mine.yaml")
-    assert (status, err) == (0, "")
-
-
 def test_help_tells_the_exit_status(call):
     status, out, _ = call("--help")
     assert status == 0
     assert "130 interrupted" in " ".join(out.split())
-
-
-HEAVY = ("gensim", "implicit", "lightfm", "lightgbm", "matplotlib", "sklearn", "polars", "rapidfuzz")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "never"), [(["--help"], (*HEAVY, "numpy", "scipy", "rich")), (["plugins"], HEAVY)]
-)
-def test_light_commands_import_nothing_heavy(arguments, never):
-    program = f"""
-import sys, atexit
-atexit.register(lambda: print("MODULES", *sorted({{name.partition(".")[0] for name in sys.modules}})))
-sys.argv = ["hybridrec", *{arguments!r}]
-from hybridrec.cli import main
-main()
-"""
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    loaded = out.splitlines()[-1].split()
-    assert "MODULES" in loaded
-    assert not set(loaded) & set(never)
 
 
 def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
@@ -409,19 +269,6 @@ def _environment(toyland):
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}
 
 
-def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
-    from hybridrec.registry import discovery
-
-    monkeypatch.setattr(discovery, "SLOW", -1.0)
-    status, out, _ = call("plugins", "--block", "toyland")
-    assert status == 0
-    (row,) = [line for line in out.splitlines() if line.startswith("toyland")]
-    assert "blocked" in row
-    assert "echo" not in out
-    assert "plugin 'linear' (hybridrec" in out
-    assert "which every command waits for" in out
-
-
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_what_a_blocked_plugin_provides_is_missed(call, experiment, command):
     status, _, err = call(command, experiment(), "--block", "toyland")
@@ -457,59 +304,3 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
         status, _, err = call("check", wrong)
         assert status == 2
         assert message in err
-
-
-def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
-    status, out, err = call("check-plugin", "popularity")
-    assert (status, err) == (0, "")
-    rows = {line[:30].strip(): line for line in out.splitlines()}
-    assert "passed" in rows["batch and one by one agree"]
-    assert "10,000 queries" in out
-    assert out.splitlines()[-1].startswith("popularity")
-
-
-def test_check_plugin_names_what_failed(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "registry/plugins/nan_scores"))
-    status, out, err = call("check-plugin", "nan_scores", "--verbose")
-    assert status == 3
-    assert "checks failed: nan-scores: candidates_are_well_formed" in err
-    (row,) = [row for row in out.splitlines() if row.startswith("candidates_are_well_formed") and ", ten" in row]
-    assert "failed" in row
-    assert "an id of query 0 has the score nan" in row
-
-
-@pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])
-def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, monkeypatch, arguments):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
-    status, out, err = call(*arguments)
-    assert (status, out) == (3, "")
-    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in err
-    assert "plugin 'linear' (hybridrec" in err
-    assert "--block" in err
-
-
-def test_check_plugin_says_what_it_cannot_check(call, toyland):
-    status, out, _ = call("check-plugin", "homeless")
-    assert status == 0
-    assert "not checked: 'homeless' needs no_such_library, not installed here. pip install 'toyland[home]'" in out
-    status, out, _ = call("check-plugin", "table")
-    assert status == 0
-    assert "not checked: 'table' has no default for interactions" in out
-    status, _, err = call("check-plugin", "nobody")
-    assert status == 2
-    assert "nothing in one is called 'nobody'" in err
-
-
-def test_a_re_ranker_may_be_spelt_with_a_hyphen(call, tmp_path):
-    assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
-    assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
-
-
-def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):
-    status, out, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert (status, err) == (0, "")
-    assert (tmp_path / "hybridrec-mood" / "pyproject.toml").is_file()
-    assert "pip install -e" in out.splitlines()[-1]
-    status, _, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert status == 2
-    assert "nothing was written" in err

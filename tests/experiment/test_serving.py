@@ -10,6 +10,7 @@ from hybridrec import ConfigError, DataError, Query, StoreError
 from hybridrec.data.encoding import encode
 from hybridrec.experiment.neighbours import find, similar
 from hybridrec.experiment.store import Store
+from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
 
 NAN = float("nan")
@@ -171,6 +172,35 @@ def test_what_was_collected_is_fitted_again_for_serving(experiment):
         if artifact.key != run.report.data.fingerprint:
             store.drop(artifact.key)
     assert np.array_equal(hybridrec.load(run).recommend(QUERIES).ids, before)
+
+
+def serving_again(run, monkeypatch, **attributes):
+    """The run, loaded where `echo` is installed with other attributes."""
+    cls = Registry().component("echo")
+    for name, value in attributes.items():
+        monkeypatch.setattr(cls, name, value)
+    return hybridrec.load(run).recommend(QUERIES).ids
+
+
+def test_a_component_of_another_version_is_not_given_what_an_earlier_one_stored(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    reason = r"components\.noise was stored by echo 1; the installed version 2 reads 0, 2: run the experiment again"
+    with pytest.raises(StoreError, match=reason):
+        serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"0"}))
+
+
+def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    before = hybridrec.load(run).recommend(QUERIES).ids
+    monkeypatch.setattr(Registry().component("echo"), "fit", None)
+    ids = serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"1"}))
+    assert np.array_equal(ids, before)
+
+
+def test_what_is_served_survives_an_upgrade_of_the_libraries(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    monkeypatch.setattr("hybridrec.experiment.fitting.library_versions", lambda _: {"numpy": "99"})
+    assert np.array_equal(serving_again(run, monkeypatch, fit=None), hybridrec.load(run).recommend(QUERIES).ids)
 
 
 def test_names_are_found_loosely(recommender):

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,21 +129,27 @@ def test_the_prefix_of_the_distribution_may_be_typed(tmp_path: Path, registry: R
 
 
 @pytest.mark.slow
-def test_a_new_plugin_installs_into_a_fresh_environment(tmp_path: Path, registry: Registry):
-    """Everything as an outsider does it, with pip and from the wheels of the package index; about three minutes."""
-    folder = new_plugin("mood-music", "generator", tmp_path, registry)
-    bin_folder = tmp_path / "venv" / "bin"
+def test_new_plugins_of_every_kind_install_into_a_fresh_environment(tmp_path: Path, registry: Registry):
+    """From an empty folder, as an outsider does it, with pip and from the wheels of the package index."""
+    started = time.perf_counter()
+    folders = {kind: new_plugin(f"my-{kind}", kind, tmp_path, registry) for kind in KINDS}
+    programs = tmp_path / "venv" / "bin"
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env |= {"PIP_ONLY_BINARY": ":all:", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
-    def shell(*command: str, timeout: int = 600) -> str:
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+    def shell(program: str | Path, *arguments: str | Path) -> str:
+        done = subprocess.run([program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    shell(sys.executable, "-m", "venv", str(tmp_path / "venv"))
-    shell(str(bin_folder / "pip"), "install", "-q", str(ROOT), f"{folder}[dev]")
-    assert "mood-music" in shell(str(bin_folder / "hybridrec"), "plugins")
-    assert " passed" in shell(str(bin_folder / "pytest"), "-q", str(folder))
-    shell(str(bin_folder / "mypy"), "--config-file", str(folder / "pyproject.toml"), str(folder / "src"))
-    assert "variant" in shell(str(bin_folder / "hybridrec"), "run", "plugin:mood-music/example.yaml")
+    shell(sys.executable, "-m", "venv", programs.parent)
+    shell(programs / "pip", "install", "-q", ROOT, *(f"{folder}[dev]" for folder in folders.values()))
+    print(f"\ninstalled after {time.perf_counter() - started:.0f} s")
+    listed = shell(programs / "hybridrec", "plugins")
+    for kind, folder in folders.items():
+        begun = time.perf_counter()
+        assert f"my-{kind}" in listed
+        assert " passed" in shell(programs / "pytest", "-q", folder)
+        shell(programs / "mypy", "--config-file", folder / "pyproject.toml", folder / "src")
+        assert "variant" in shell(programs / "hybridrec", "run", f"plugin:my-{kind}/example.yaml")
+        print(f"{kind}: tests, types and experiment in {time.perf_counter() - begun:.0f} s")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.experiment.config import Experiment
-from hybridrec.experiment.documents import Document
+from hybridrec.experiment.documents import Document, assign
 from hybridrec.registry.discovery import Registry
 
 
@@ -26,7 +26,7 @@ class Variants:
         changed = replace(self.document, content=deepcopy(self.document.content))
         changed.content.pop("tune", None)
         for path, value in values.items():
-            changed.put(path, value, self.document.source)
+            assign(changed.content, path, value, self.document.source)
         return changed
 
     def experiment(self, values: Mapping[str, Any]) -> Experiment:

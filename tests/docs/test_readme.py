@@ -9,13 +9,14 @@ import click
 import numpy as np
 import pytest
 
+from hybridrec import run as run_experiment
 from hybridrec.cli import hybridrec
 from hybridrec.experiment import documents
 from hybridrec.experiment.checking import check
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset, toy_queries
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -41,6 +42,24 @@ def test_the_plugin_recommends_what_it_says() -> None:
     assert {len(names[item]) for item in best} == {max(map(len, names))}
 
 
+def test_what_recommends_recommends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("served.yaml").write_text(SERVED, encoding="utf-8")
+    run = run_experiment("served.yaml")
+    (source,) = (block for block in blocks("python") if "load(" in block)
+    assert '"runs/NAME"' in source
+    exec(source.replace('"runs/NAME"', repr(str(run.folder))), {"__name__": "readme"})
+    assert "shape: (20, " in capsys.readouterr().out
+
+
+SERVED = """\
+name: served
+data: {reader: setlists, min_items: 20}
+split: {use: masked}
+components: {popularity: {}}
+pipelines: {all: {generators: [{from: popularity}]}}
+refit: all
+"""
 SHELL = "\n".join(blocks("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", README))
 
 

@@ -18,7 +18,7 @@ from hybridrec import testing
 from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
 BLENDS = ROOT / "docs" / "choosing-a-blend.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)

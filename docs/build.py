@@ -1,0 +1,137 @@
+"""Build the documentation site: `python docs/build.py [FOLDER]`, by default into `site/`. Warnings are errors.
+
+The pages are those of this folder, README.md, CHANGELOG.md and what `docs/reference.py` makes from the code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+
+from docs import reference  # noqa: E402
+from hybridrec.registry.discovery import KINDS, Registry  # noqa: E402
+
+DOCS = ROOT / "docs"
+FIRST = tuple(name for name in ("start.md", "your-data.md", "stages.md", "plugins.md") if (DOCS / name).exists())
+"""What a reader wants first; the other pages of the folder follow by name."""
+
+
+def pages() -> dict[str, str]:
+    """File -> Markdown of the whole site, in the order of the navigation."""
+    registry = Registry()
+    found = {"index.md": _from_root(ROOT / "README.md")}
+    others = [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in FIRST]
+    for name in (*FIRST, *others):
+        found[name] = (DOCS / name).read_text(encoding="utf-8")
+    found["reference/index.md"] = reference.index_page(registry)
+    found |= reference.plugin_pages(registry)
+    found["reference/commands.md"] = reference.commands_page()
+    found["reference/experiment.md"] = reference.experiment_page()
+    found["reference/report.md"] = reference.report_page()
+    found["reference/hooks.md"] = reference.hooks_page()
+    found["reference/api.md"] = reference.api_page()
+    for path in sorted(DOCS.glob("decisions/*.md")):
+        found[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
+    found["changes.md"] = _from_root(ROOT / "CHANGELOG.md")
+    return found
+
+
+def navigation(found: dict[str, str]) -> list[object]:
+    """The pages as a tree of titles."""
+
+    def entry(file: str) -> dict[str, str]:
+        return {_title(found[file]): file}
+
+    def below(folder: str) -> list[dict[str, str]]:
+        return [entry(file) for file in found if Path(file).parent == Path(folder)]
+
+    top = [entry(file) for file in found if "/" not in file and file not in ("index.md", "changes.md")]
+    plugins = [{kind.capitalize(): below(f"reference/{kind}")} for kind in KINDS]
+    return [
+        {"hybridrec": "index.md"},
+        *top,
+        {"Reference": [*below("reference"), *plugins]},
+        {"Decisions": below("decisions")},
+        {"Changes": "changes.md"},
+    ]
+
+
+def build(site: Path) -> None:
+    """Write the pages and a config into a folder of their own, and let Zensical make `site` of them.
+
+    What stands behind the language of a block tells the tests what to do with it, and is no part of the page.
+    """
+    found = pages()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, text in found.items():
+            target = folder / "docs" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(re.sub(r"^```(\w+) [\w.-]+$", r"```\1", text, flags=re.M), encoding="utf-8")
+        for asset in (*DOCS.glob("*.svg"), *DOCS.glob("*.schema.json")):
+            shutil.copy(asset, folder / "docs")
+        (folder / "zensical.toml").write_text(config(navigation(found)), encoding="utf-8")
+        command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{done.stdout}{done.stderr}")
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(folder / "site", site)
+
+
+def config(tree: list[object]) -> str:
+    """zensical.toml; arrays and strings of JSON are those of TOML, and inline tables need `=`."""
+    return f"""\
+[project]
+site_name = "hybridrec"
+site_description = "A hybrid recommender plugin framework"
+docs_dir = "docs"
+site_dir = "site"
+nav = {_inline(tree)}
+
+[project.theme]
+features = ["navigation.sections", "navigation.top", "content.code.copy"]
+font = false
+
+[[project.theme.palette]]
+scheme = "default"
+toggle = {{ icon = "lucide/sun", name = "Dark" }}
+
+[[project.theme.palette]]
+scheme = "slate"
+toggle = {{ icon = "lucide/moon", name = "Light" }}
+"""
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_inline(below)}" for key, below in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value)
+
+
+def _from_root(path: Path) -> str:
+    """A page of the top folder, its links those of a page in docs/."""
+    return path.read_text(encoding="utf-8").replace("](docs/", "](")
+
+
+def _title(text: str) -> str:
+    """What the first heading says."""
+    heading = re.search(r"^# (.+)$", text, re.M)
+    assert heading is not None, f"a page without a heading: {text[:60]!r}"
+    return heading[1]
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
+    build(target)
+    print(target / "index.html")

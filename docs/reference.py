@@ -1,0 +1,251 @@
+"""The reference pages, in Markdown, made from the code they are about: nothing in them is written twice."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import BaseModel
+
+import hybridrec
+from hybridrec import kernels, testing
+from hybridrec.cli import hybridrec as commands
+from hybridrec.evaluation.report import Report
+from hybridrec.experiment.schema import ExperimentConfig
+from hybridrec.registry import hookspecs
+from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.reference import Page, describe, rows
+
+ROOT = Path(__file__).parents[1]
+HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
+
+
+def plugin_pages(registry: Registry) -> dict[str, str]:
+    """File -> page of every class that the distribution itself brings."""
+    found = {}
+    for kind in KINDS:
+        for name in own(kind, registry):
+            page = next(page for page in describe(name, registry) if page.kind == kind.removesuffix("s"))
+            found[f"reference/{kind}/{name}.md"] = plugin_page(page)
+    return found
+
+
+def own(kind: str, registry: Registry) -> list[str]:
+    """Names of the classes of a kind that came with hybridrec, not with another installed plugin."""
+    found = []
+    for cls in registry.classes(kind):
+        provider = registry.provider_of(cls)
+        if provider is not None and provider.distribution == "hybridrec":
+            found.append(cls.name)
+    return found
+
+
+def plugin_page(page: Page) -> str:
+    """What `hybridrec show` prints, and what was measured."""
+    parts = [f"# {page.name}", f"*{page.kind}, version {page.version}*", page.text]
+    parts += ["\n".join(f"- {fact}" for fact in page.facts), "## In a config", fence("yaml", page.example)]
+    if page.options:
+        parts += ["## Options", table(["option", "type", "default", "meaning"], page.options)]
+    if page.kind == "component" and (measured := list(_measured(page.name))):
+        parts += [
+            "## Measured",
+            "Alone, behind the fallback of the experiment (the whole tables are on the first page).",
+            *measured,
+        ]
+    return joined(parts)
+
+
+def index_page(registry: Registry) -> str:
+    """All names by kind, each with the first sentence of its page."""
+    parts = ["# Components and other plugins", "What `hybridrec show NAME` prints, a page for each."]
+    for kind in KINDS:
+        names = own(kind, registry)
+        lines = [(f"[{name}]({kind}/{name}.md)", _summary(registry.get(kind, name))) for name in names]
+        parts += [f"## {kind.capitalize()}", table([kind.removesuffix("s"), ""], lines)]
+    return joined(parts)
+
+
+def hooks_page() -> str:
+    """Every hook with its signature."""
+    parts = ["# Hooks", "What plugins offer and observers hear; [Write a plugin](../plugins.md) shows how."]
+    for name, hook in HOOKS.items():
+        parts += [f"## {name}", fence("python", f"def {name}{_signature(hook)}"), _prose(hook)]
+    return joined(parts)
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {commands.epilog}"]
+    for name, command in _commands("hybridrec", commands):
+        usage = " ".join([name, *(_usage(parameter) for parameter in command.params)])
+        parts += [f"## {name}", fence("text", usage), inspect.cleandoc(command.help or "")]
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        if options:
+            parts.append(table(["option", "meaning"], [(_spelt(option), _meaning(option)) for option in options]))
+    return joined(parts)
+
+
+def model_page(title: str, text: str, model: type[BaseModel]) -> str:
+    """A page of all keys of a document; each mapping below the top has a table of its own."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    parts = [f"# {title}", text, _keys(schema, definitions)]
+    for name, definition in definitions.items():
+        if "properties" in definition:
+            parts += [f"## {name}", definition.get("description", ""), _keys(definition, definitions)]
+    return joined(parts)
+
+
+def experiment_page() -> str:
+    """The keys of an experiment file."""
+    text = (
+        "The keys of an experiment file, before any plugin is asked: `data`, `split`, components and re-rankers "
+        "take the options of the [plugin they name](index.md), too. `hybridrec schema` prints a JSON Schema."
+    )
+    return model_page("Experiment files", text, ExperimentConfig)
+
+
+def report_page() -> str:
+    """The keys of report.json."""
+    text = "What a run writes; `hybridrec schema --of report` prints it as a JSON Schema. What does not exist is null."
+    return model_page("report.json", text, Report)
+
+
+def api_page() -> str:
+    """Every public name with its signature and what it is."""
+    parts = ["# Public API", "What plugins and notebooks may import, and nothing else."]
+    for name in hybridrec.__all__:
+        if name != "kernels":
+            parts += _described(name, getattr(hybridrec, name), "##")
+    for module in (kernels, testing):
+        called = "hybridrec.kernels" if module is kernels else "hybridrec.testing"
+        parts += [f"## {called}", _prose(module)]
+        for name in module.__all__:
+            parts += _described(name, getattr(module, name), "###")
+    return joined(parts)
+
+
+def described(name: str) -> str:
+    """The text beside a public constant or type, where it is defined."""
+    stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
+    home = re.search(rf"^from \.(\S+) import {name} as {name}$", stub, re.M)
+    assert home is not None, f"{name} is not in __init__.pyi"
+    tree = ast.parse(inspect.getsource(importlib.import_module(f"hybridrec.{home[1]}")))
+    for statement, following in zip(tree.body, tree.body[1:], strict=False):
+        target = statement.target if isinstance(statement, ast.AnnAssign) else None
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else target
+        text = (
+            following.value.value
+            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            else ""
+        )
+        if isinstance(target, ast.Name) and target.id == name:
+            return inspect.cleandoc(str(text))
+    return ""
+
+
+def table(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [headers, ["---"] * len(headers), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def fence(language: str, code: str) -> str:
+    """A block of code."""
+    return f"```{language}\n{code.rstrip()}\n```"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Paragraphs, those that are empty left out."""
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _described(name: str, thing: Any, level: str) -> Iterator[str]:
+    yield f"{level} {name}"
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        yield described(name)
+        return
+    yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{_signature(thing)}")
+    yield _prose(thing)
+    if inspect.isclass(thing):
+        for key, method in vars(thing).items():
+            function = getattr(method, "fget", None) or getattr(method, "__func__", method)
+            if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
+                called = key if isinstance(method, property) else f"{key}{_signature(function)}"
+                yield f"- `{called}`: {' '.join((inspect.getdoc(function) or '').split())}"
+
+
+def _prose(thing: Any) -> str:
+    """A docstring in Markdown: its lines `name: meaning` become a list."""
+    text = inspect.getdoc(thing) or ""
+    return re.sub(r"^(\w+(?:, \w+)*): ", r"\n- `\1`: ", text, flags=re.M)
+
+
+def _signature(thing: Any) -> str:
+    try:
+        return str(inspect.signature(thing)).replace("'", "")
+    except ValueError:  # exceptions have none
+        return ""
+
+
+def _summary(cls: type) -> str:
+    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+
+
+def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    for name, below in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+        yield f"{path} {name}", below
+        yield from _commands(f"{path} {name}", below)
+
+
+def _usage(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return parameter.opts[-1] if parameter.required else f"[{parameter.opts[-1]}]"
+    name = (parameter.name or "").upper() + ("..." if parameter.nargs == -1 else "")
+    return name if parameter.required else f"[{name}]"
+
+
+def _spelt(option: click.Option) -> str:
+    if option.is_flag:
+        value = ""
+    elif isinstance(option.type, click.Choice):
+        value = " " + " | ".join(map(str, option.type.choices))
+    else:
+        value = f" {option.metavar or option.type.name.upper()}"
+    return f"`{', '.join(option.opts)}{value}`"
+
+
+def _meaning(option: click.Option) -> str:
+    """Its help, how often it may be given, and its default as a reader sees it."""
+    said = option.help or ""
+    if option.multiple:
+        said += " May be given several times."
+    if option.show_default and option.default is not None:
+        default = option.show_default if isinstance(option.show_default, str) else option.default
+        said += f" Default: `{default}`."
+    return said.strip()
+
+
+def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    lines = rows(dict(schema), dict(definitions), "", deep=False)
+    return table(["key", "type", "default", "meaning"], list(lines))
+
+
+def _measured(component: str) -> Iterator[str]:
+    """The rows of the README's tables in which a component stands alone."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", readme, re.S):
+        components = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8"))["components"]
+        labels = [label for label, options in components.items() if (options or {}).get("use", label) == component]
+        header, line, *lines = body.splitlines()
+        alone = [row for row in lines if any(row.startswith(f"| {label} (alone) |") for label in labels)]
+        if alone:
+            yield f"`configs/{config}.yaml`:"
+            yield "\n".join([header, line, *alone])

@@ -1,0 +1,61 @@
+"""What users and plugins see by name, as text: `python -m tests.accept` writes it down, a test compares.
+
+A change of any of these files is a change of the interface: it is made on purpose, and seen in review.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hybridrec
+from docs import reference
+from hybridrec.evaluation.report import Report
+from hybridrec.experiment.json_schema import experiment_schema
+from hybridrec.registry.discovery import KINDS, Registry
+
+ROOT = Path(__file__).parents[1]
+
+
+class Own(Registry):
+    """The plugins of this repository, whatever else is installed."""
+
+    def __init__(self) -> None:
+        """Leave the others out."""
+        everything = Registry().providers
+        super().__init__(block=[found.distribution for found in everything if found.distribution != "hybridrec"])
+
+
+def interface() -> dict[str, str]:
+    """File, from the top folder -> what it ought to hold."""
+    registry = Own()
+    return {
+        "docs/experiment.schema.json": _json(experiment_schema(registry)),
+        "docs/report.schema.json": _json(Report.model_json_schema()),
+        "tests/accepted/names.txt": "\n".join(_names(registry)) + "\n",
+        "tests/accepted/commands.md": reference.commands_page(),
+    }
+
+
+def _names(registry: Registry) -> Iterator[str]:
+    """All that plugins and configs may name."""
+    yield f"plugin API {hybridrec.API_VERSION}"
+    yield from (f"public name {name}" for name in sorted(hybridrec.__all__))
+    for name in reference.HOOKS:
+        yield f"hook {name}"
+    for kind in KINDS:
+        for cls in registry.classes(kind):
+            yield f"{kind.removesuffix('s')} {cls.name} {cls.version}"
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for file, content in interface().items():
+        (ROOT / file).parent.mkdir(exist_ok=True)
+        (ROOT / file).write_text(content, encoding="utf-8")
+        print(f"wrote {file}")

@@ -1,0 +1,207 @@
+"""Normalisers, readers, splitters and metrics that break their contracts, each beside a sound one of its kind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec import Fold, InputPath, Metric, Normaliser, Options, Reader, SetMetric, Splitter
+from hybridrec.testing import toy_dataset
+
+
+class Same(Normaliser):
+    """As it is."""
+
+    name = "same"
+
+    def scale(self, values):
+        return values
+
+
+class Fills(Same):
+    def scale(self, values):
+        return np.nan_to_num(values)
+
+
+class OfTheBatch(Same):
+    def scale(self, values):
+        return values / np.float32(len(values) + 1)
+
+
+class UpsideDown(Same):
+    def scale(self, values):
+        return -values
+
+
+class InPlace(Same):
+    def scale(self, values):
+        values += 1
+        return values
+
+
+class FileOptions(Options):
+    """Which file."""
+
+    path: InputPath = Path("plays.json")
+    """The file."""
+
+
+class GoodReader(Reader):
+    """The toy, whatever the file says."""
+
+    name = "good"
+    Config = FileOptions
+    data = staticmethod(toy_dataset)
+
+    def read(self):
+        if not self.config.path.exists():
+            from hybridrec import DataError
+
+            raise DataError(f"{self.config.path}: no such file")
+        return self.data()
+
+
+class Empty(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        return data.hide(np.ones(len(data.interactions.ids), bool))
+
+
+class BadWeights(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        weights = np.full(len(data.interactions.ids), np.nan, np.float32)
+        return replace(data, interactions=replace(data.interactions, weights=weights))
+
+
+class Changing(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        return data.hide(np.random.default_rng().random(len(data.interactions.ids)) < 0.5)
+
+
+class Objects(GoodReader):
+    def data(self):
+        data = toy_dataset()
+        weights = np.ones(len(data.interactions.ids), object)
+        return replace(data, interactions=replace(data.interactions, weights=weights))
+
+
+class NoDataError(GoodReader):
+    def read(self):
+        return self.data()
+
+
+class Halves(Splitter):
+    """Every second pair of a user is hidden."""
+
+    name = "halves"
+
+    def split(self, data, rng):
+        yield self.fold("test", data, rng)
+
+    def inner(self, train, rng):
+        return self.fold("validation", train, rng)
+
+    def fold(self, name, data, rng):
+        keys, of = np.unique(data.pairs, return_inverse=True)
+        train = data.hide((rng.random(len(keys)) < 0.3)[of])
+        truth = (data.interactions.matrix(binary=True) - train.interactions.matrix(binary=True)).tocsr()
+        truth.eliminate_zeros()
+        users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int32)
+        tags = (data.user_tags.sign() - train.user_tags.sign()).tocsr()[users]
+        tags.eliminate_zeros()
+        return Fold(
+            name, train, train.queries(users), {"items": truth[users], "tags": tags}, users, np.ones(len(users))
+        )
+
+
+class Leaks(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, queries=data.queries(fold.units))
+
+
+class TrainsOnEverything(Halves):
+    def fold(self, name, data, rng):
+        return replace(super().fold(name, data, rng), train=data)
+
+
+class Weightless(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, weights=fold.weights * 0)
+
+
+class AsksForNothing(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, truth={target: csr_matrix(matrix.shape) for target, matrix in fold.truth.items()})
+
+
+class UnseededSplit(Halves):
+    def fold(self, name, data, rng):
+        return super().fold(name, data, np.random.default_rng())
+
+
+class WritesToTheData(Halves):
+    def fold(self, name, data, rng):
+        data.interactions.weights[:] = 1
+        return super().fold(name, data, rng)
+
+
+class Hits(Metric):
+    """How many of the first k are relevant."""
+
+    name = "hits"
+
+    def values(self, judged, k):
+        return judged.hits[:, :k].sum(axis=1).astype(np.float64)
+
+
+class Single(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k).astype(np.float32)
+
+
+class Compares(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k) - len(judged.ids)
+
+
+class LooksFurther(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k + 1)
+
+
+class Backwards(Hits):
+    def values(self, judged, k):
+        return -super().values(judged, k)
+
+
+class Spoils(Hits):
+    def values(self, judged, k):
+        judged.hits[:] = True
+        return super().values(judged, k)
+
+
+class Several(SetMetric):
+    """No number."""
+
+    name = "several"
+
+    def value(self, folds, k):
+        return np.zeros(len(folds))
+
+
+class BareOptions(Options):
+    size: int = 1
+
+
+class Bare(Hits):
+    Config = BareOptions
+
+
+class Nameless(Hits):
+    name = ""

@@ -1,0 +1,98 @@
+"""The site is built without a warning, and its reference leaves nothing out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from docs import build, reference
+from hybridrec import kernels, testing
+from hybridrec.cli import hybridrec as commands
+from hybridrec.experiment import documents
+from hybridrec.experiment.checking import check
+from hybridrec.registry.discovery import KINDS, Registry
+from tests.docs.test_snippets import whole
+
+REGISTRY = Registry()
+PAGES = build.pages()
+
+
+def sections(page: str) -> dict[str, str]:
+    """What stands below each heading."""
+    found = re.split(r"^##+ (.+)$", PAGES[page], flags=re.M)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def test_the_site_is_built(tmp_path: Path):
+    pytest.importorskip("zensical")
+    build.build(tmp_path / "site")
+    for name, text in PAGES.items():
+        page = Path(name).with_suffix("")
+        file = tmp_path / "site" / (page.parent if page.name == "index" else page) / "index.html"
+        html = file.read_text(encoding="utf-8")
+        assert "```" not in html, f"{name}: a block is not closed"
+        assert "fonts.googleapis" not in html, "a reader is not reported to anybody"
+        for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+            assert (tmp_path / "site" / Path(name).parent / image).is_file(), f"{name}: no image {image}"
+
+
+def test_every_page_is_in_the_navigation():
+    listed = set(re.findall(r'"([\w/.-]+\.md)"', build.config(build.navigation(PAGES))))
+    assert listed == PAGES.keys()
+
+
+@pytest.mark.parametrize("name", hybridrec.__all__)
+def test_every_public_name_is_documented_with_its_signature(name: str):
+    thing = getattr(hybridrec, name)
+    if name == "kernels":
+        assert "hybridrec.kernels" in sections("reference/api.md")
+        return
+    text = sections("reference/api.md")[name]
+    assert re.search(r"\w{3}", text.replace(name, "")), f"{name} has no text where it is defined"
+    if inspect.isfunction(thing) or inspect.isclass(thing):
+        assert f"{'class' if inspect.isclass(thing) else 'def'} {name}" in text
+        assert re.sub(r"```.*?```", "", text, flags=re.S).strip()
+
+
+@pytest.mark.parametrize("module", [kernels, testing], ids=lambda module: module.__name__)
+def test_every_name_of_a_public_module_is_documented(module):
+    found = sections("reference/api.md")
+    for name in module.__all__:
+        assert re.sub(r"```.*?```", "", found[name], flags=re.S).strip(), name
+
+
+@pytest.mark.parametrize("name", reference.HOOKS)
+def test_every_hook_is_documented_with_its_signature(name: str):
+    text = sections("reference/hooks.md")[name]
+    signature = f"def {name}{inspect.signature(reference.HOOKS[name])}".replace("'", "")
+    assert signature in text
+    assert text.partition("```\n\n")[2].strip()
+
+
+def test_every_command_is_documented_with_its_options():
+    found = sections("reference/commands.md")
+    for name, command in commands.commands.items():
+        text = found[f"hybridrec {name}"]
+        assert all(f"`{option.opts[0]}" in text for option in command.params if option.param_type_name == "option")
+        assert "|  |" not in text, f"an option of {name} has no help"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path: Path):
+    for name in reference.own(kind, REGISTRY):
+        page = PAGES[f"reference/{kind}/{name}.md"]
+        (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+        piece = documents.parse(example, name).content
+        experiment = documents.parse("{}", name)
+        experiment.content = whole(piece)
+        assert check(experiment, REGISTRY, tmp_path)
+
+
+def test_what_was_measured_of_a_component_stands_on_its_page():
+    assert "| ease (alone) |" in PAGES["reference/components/ease.md"]
+    assert "| transfer-rank (alone) |" in PAGES["reference/components/content-transfer.md"]
+    assert "(alone)" not in PAGES["reference/components/weighted.md"]

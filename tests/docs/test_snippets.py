@@ -1,0 +1,131 @@
+"""Every block of every page is run, or completed and checked, or parsed; none is there only to be looked at.
+
+yaml          an experiment, or a piece of one that a small experiment around it makes whole: it is checked
+yaml run      a whole experiment: it is checked here, and run by the test of its page
+yaml file     written into the folder where the page's commands run, by the name that the config gives itself
+bash          every `hybridrec` command is parsed with its options
+bash run      ... and run, in order, in one folder for the page
+python run    run there, too
+LANGUAGE f.x  written there as the file f.x
+python, toml, other marks: the page has a test of its own (OWN)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from hybridrec.cli import hybridrec
+from hybridrec.experiment import documents
+from hybridrec.experiment.checking import check
+from hybridrec.registry.discovery import Registry
+from tests.docs.markdown import PAGES, ROOT, Block, blocks, title
+
+OWN = {
+    "docs/plugins.md": {"python module", "python test", "python hook", "python signatures", "yaml run"},
+    "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
+    "README.md": {"python", "toml"},
+}
+"""What the test of a single page takes care of, beside this one."""
+RUN = {"bash run", "python run"}
+BASE = {
+    "name": "page",
+    "data": {"reader": "setlists"},
+    "split": {"use": "masked"},
+    "components": {"popularity": {}},
+    "pipelines": {"control": {"generators": [{"from": "popularity"}]}},
+}
+CASES = [(page, number, block) for page in PAGES for number, block in enumerate(blocks(page), 1)]
+
+
+def kind(block: Block) -> str:
+    return f"{block.language} {block.mark}".strip()
+
+
+def of(*languages: str) -> list[Any]:
+    """The blocks in one of these languages that no other test takes, as parameters."""
+    return [
+        pytest.param(block, id=f"{title(page)}-{number}")
+        for page, number, block in CASES
+        if block.language in languages and kind(block) not in OWN.get(title(page), ())
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_every_block_is_of_a_kind_that_is_tested(page: Path):
+    known = {"yaml", "yaml run", "yaml file", "bash", "toml", "json", "text", *RUN, *OWN.get(title(page), ())}
+    found = {kind(block) for block in blocks(page) if "." not in block.mark}
+    assert found <= known, "say what the tests should do with it: see the first lines of this file"
+
+
+@pytest.mark.parametrize("block", of("yaml"))
+def test_a_config_is_valid_or_a_piece_of_a_valid_one(block: Block, tmp_path: Path):
+    experiment = whole(yaml.safe_load(block.code))
+    check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), Registry(), tmp_path)
+
+
+@pytest.mark.parametrize("block", of("bash"))
+def test_commands_exist_with_their_options(block: Block):
+    for line in block.code.splitlines():
+        for command in line.partition(" #")[0].partition(" > ")[0].split("&&"):
+            words = shlex.split(command)
+            if words[:1] == ["hybridrec"]:
+                parse(hybridrec, "hybridrec", words[1:])
+
+
+@pytest.mark.parametrize("block", of("toml", "json"))
+def test_what_is_data_can_be_read(block: Block):
+    {"toml": tomllib.loads, "json": json.loads}[block.language](block.code)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if {kind(b) for b in blocks(page)} & RUN - OWN.get(title(page), set())], ids=title
+)
+def test_what_a_page_runs_runs(page: Path, tmp_path: Path):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "plugins"))), "OMP_NUM_THREADS": "1"}
+    for block in blocks(page):
+        if "." in block.mark:
+            (tmp_path / block.mark).write_text(block.code, encoding="utf-8")
+        elif kind(block) == "yaml file":
+            (tmp_path / f"{yaml.safe_load(block.code)['name']}.yaml").write_text(block.code, encoding="utf-8")
+        elif kind(block) in RUN:
+            shell = block.language == "bash"
+            hybridrec_here = f'set -e; hybridrec() {{ "{sys.executable}" -m hybridrec "$@"; }}\n{block.code}'
+            command = ["bash", "-c", hybridrec_here] if shell else [sys.executable, "-W", "error", "-c", block.code]
+            done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, f"{block.code}\n{done.stdout}{done.stderr}"
+
+
+def parse(command: click.Command, name: str, words: list[str]) -> None:
+    """Refuse what the command line would refuse before it does anything."""
+    if isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"there is no command '{name} {words[0]}'"
+        parse(command.commands[words[0]], f"{name} {words[0]}", words[1:])
+    else:
+        command.make_context(name, list(words), resilient_parsing="--help" in words)
+
+
+def whole(piece: dict[str, Any]) -> dict[str, Any]:
+    """The experiment in which a piece of one stands: what it does not say is that of a small one."""
+    experiment = BASE | piece
+    experiment["components"] = dict(experiment["components"])
+    used: list[str] = []
+    for pipeline in experiment["pipelines"].values():
+        chain = pipeline.get("rerank", [])
+        weighed = [label for step in (chain if isinstance(chain, list) else []) for label in step.get("weights", {})]
+        if "generators" not in pipeline:
+            pipeline["generators"] = [{"from": label} for label in dict.fromkeys([*weighed, "popularity", "ease"])]
+        used += [generator["from"] for generator in pipeline["generators"]] + pipeline.get("scorers", [])
+    for label in used:
+        experiment["components"].setdefault(label, {})
+    return experiment

@@ -1,0 +1,146 @@
+"""What is published installs and works: `pytest -m release`, with `pip install -e '.[release]'`; some minutes.
+
+The distributions are built once, and installed into fresh environments from the package index's wheels.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.release
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LIBRARIES = {"word2vec": "gensim", "implicit": "implicit", "lightfm": "lightfm"}
+"""The extras that bring models, and the import names of what they bring."""
+CONFIG = """\
+name: released
+data: {reader: setlists, min_items: 20}
+split: {use: masked}
+components: {popularity: {}, ease: {}}
+pipelines:
+  control: {generators: [{from: popularity}]}
+  variant: {generators: [{from: ease}]}
+compare: {control: control}
+"""
+
+
+def shell(*command: str | Path, cwd: Path = ROOT, timeout: int = 900, **variables: str) -> str:
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | variables
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The wheel, built from the sdist as an index's users would, and the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    shell(sys.executable, "-m", "build", "--outdir", folder)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def metadata(built: tuple[Path, Path]) -> Message:
+    with zipfile.ZipFile(built[0]) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_string(wheel.read(name).decode())
+
+
+def installed(folder: Path, wanted: str) -> Path:
+    """The programs of a fresh environment in which a requirement is installed."""
+    shell(sys.executable, "-m", "venv", folder)
+    shell(folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", wanted)
+    return folder / "bin"
+
+
+def test_the_index_accepts_them(built: tuple[Path, Path]):
+    shell(sys.executable, "-m", "twine", "check", "--strict", *built)
+
+
+def test_the_metadata_names_a_licence_and_brings_its_texts(built: tuple[Path, Path], metadata: Message):
+    assert metadata["License-Expression"] == "MIT"
+    texts = metadata.get_all("License-File", [])
+    assert {Path(text).name for text in texts} == {"LICENSE", "LICENSE-setlists.txt", "LICENSE-movietweetings.txt"}
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = wheel.namelist()
+    for text in texts:
+        assert any(name.endswith(f".dist-info/licenses/{text}") for name in names)
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(built: tuple[Path, Path]):
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" not in name]
+    packages = {Path(package).name for package in _packages()}
+    assert {name.partition("/")[0] for name in names} == packages
+    assert {"hybridrec/py.typed", "hybridrec/__init__.pyi"} <= set(names)
+    known = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl"}
+    assert [name for name in names if Path(name).suffix not in known] == []
+
+
+def test_the_sdist_holds_what_is_under_version_control(built: tuple[Path, Path]):
+    with tarfile.open(built[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names - {"PKG-INFO"} == set(shell("git", "ls-files").split("\n")) - {""}
+
+
+def test_it_is_cited_as_it_is_published(metadata: Message):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["title"], citation["license"]) == (metadata["Name"], metadata["License-Expression"])
+    assert [author["name"] for author in citation["authors"]] == [metadata["Author"]]
+
+
+def test_the_core_alone_runs_an_experiment(built: tuple[Path, Path], tmp_path: Path):
+    programs = installed(tmp_path / "venv", str(built[0]))
+    assert "run" in shell(programs / "hybridrec", "--help", cwd=tmp_path)
+    assert "broken" not in shell(programs / "hybridrec", "plugins", cwd=tmp_path)
+    (tmp_path / "released.yaml").write_text(CONFIG, encoding="utf-8")
+    assert "variant" in shell(programs / "hybridrec", "run", "released.yaml", cwd=tmp_path)
+    there = shell(programs / "pip", "list", "--format=freeze")
+    assert not re.search("^(gensim|implicit|lightfm)", there, re.M)
+
+
+@pytest.mark.parametrize("extra", sorted({*LIBRARIES, "all", "docs"}))
+def test_every_extra_installs_alone(extra: str, built: tuple[Path, Path], tmp_path: Path):
+    programs = installed(tmp_path / "venv", f"{built[0]}[{extra}]")
+    for library in LIBRARIES.values() if extra == "all" else filter(None, [LIBRARIES.get(extra)]):
+        shell(programs / "python", "-W", "ignore", "-c", f"import {library}")
+    assert "broken" not in shell(programs / "hybridrec", "plugins", cwd=tmp_path)
+    if extra in (*LIBRARIES, "all"):
+        for name in {"word2vec": ["word2vec"], "implicit": ["als"], "lightfm": ["lightfm"]}.get(
+            extra, ["als", "word2vec"]
+        ):
+            config = CONFIG.replace("ease", name)
+            (tmp_path / f"{name}.yaml").write_text(config, encoding="utf-8")
+            assert "variant" in shell(programs / "hybridrec", "run", f"{name}.yaml", cwd=tmp_path)
+
+
+def test_every_extra_is_tested():
+    assert PROJECT["optional-dependencies"].keys() == {*LIBRARIES, "all", "docs", "dev", "release"}
+
+
+def test_the_lowest_versions_that_are_allowed_pass_the_tests(tmp_path: Path):
+    """`>=` is true: with the oldest version of every direct dependency the whole suite passes."""
+    python = tmp_path / "venv" / "bin" / "python"
+    shell(sys.executable, "-m", "uv", "venv", "-q", "--python", sys.executable, tmp_path / "venv")
+    lowest = ("--resolution", "lowest-direct", "--only-binary", ":all:")
+    shell(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *lowest, "-e", f"{ROOT}[all,dev]")
+    shell(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", timeout=3600, OMP_NUM_THREADS="1")
+
+
+def _packages() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages: list[str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    return packages
