@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 from hybridrec.evaluation.report import MetricReport, TradeoffReport
 from hybridrec.reporting.figures import WIDTH, Estimate, Scale
 
+_TOP = 12.0
 _HEIGHT = 200.0
 
 
@@ -45,7 +46,7 @@ class Curve:
 
     def down(self, value: float) -> float:
         """The height at which a value stands, from the top."""
-        return _HEIGHT * (1 - self.upwards(value) / WIDTH)
+        return _TOP + _HEIGHT * (1 - self.upwards(value) / WIDTH)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
@@ -55,7 +56,7 @@ class Curve:
     @property
     def bottom(self) -> float:
         """The height at which the axis lies."""
-        return _HEIGHT
+        return _TOP + _HEIGHT
 
     @property
     def title(self) -> str:

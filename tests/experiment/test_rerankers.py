@@ -9,6 +9,7 @@ import hybridrec
 from hybridrec import ConfigError, Query
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.registry.discovery import Registry
+from hybridrec_rerank.mmr import MMR
 
 FUSION = "{use: weighted, weights: {ease: 1, pop: 0.2}}"
 ALS = ("  ease: {l2: 5}", "  ease: {l2: 5}\n  als: {factors: 4, iterations: 2}")
@@ -43,6 +44,22 @@ def test_a_component_that_only_a_reranker_uses_is_fitted_and_shapes_the_slates(e
     assert keys[2].keys() >= {"als", "ease"}
     assert keys[2]["als"] != keys[4]["als"]
     assert slates[2] != slates[4]
+
+
+def test_before_a_learner_the_vectors_are_those_of_the_base_level(experiment, monkeypatch):
+    handed = []
+    use = MMR.use
+
+    def noting(self, vectors):
+        handed.append(vectors.copy())
+        return use(self, vectors)
+
+    monkeypatch.setattr(MMR, "use", noting)
+    run = hybridrec.run(experiment(*ITEMS, ALS, chained("\n      - {use: mmr, uses: als}\n      - {use: student}")))
+    assert {fit.level for fit in run.report.fits if fit.label == "als"} == {"base", "final"}
+    base, final = handed
+    assert base.shape == final.shape
+    assert not np.array_equal(base, final)
 
 
 @pytest.mark.parametrize(

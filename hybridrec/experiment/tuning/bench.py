@@ -86,7 +86,7 @@ class Bench:
 
     def measure(self, variant: Experiment, pipeline: str, aims: Mapping[str, Aim]) -> dict[str, float]:
         """The means of the aims over all validation queries, by their names in reports; one pipeline is asked."""
-        variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]})
+        variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         preparer = self._preparer(variant)
         judged: dict[Target, list[Judged]] = {aim.target: [] for aim in aims.values()}
         with threadpool_limits(limits=1):
