@@ -1,9 +1,10 @@
-"""Writes the README's measured tables and its picture from finished runs.
+"""Writes the measured tables of the README and the docs, and the README's picture, from finished runs.
 
     pip install -e '.[all,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
-A run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; the run
+On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
+its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`. The run
 named `quickstart` is drawn, too.
 """
 
@@ -14,25 +15,36 @@ import sys
 from pathlib import Path
 
 from hybridrec.evaluation.report import Comparison, PipelineReport, Report
+from hybridrec.evaluation.summary import cell
 from hybridrec.experiment.folder import Run
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PICTURE = ROOT / "docs" / "quickstart.svg"
 
 
 def main(folders: list[str]) -> None:
-    """Rewrite the README from the given runs."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Rewrite the pages from the given runs."""
     for folder in folders:
         report = Run.open(folder).report
-        block = f"<!-- {report.name} -->\n{table(report)}\n<!-- /{report.name} -->"
-        pattern = rf"<!-- {re.escape(report.name)} -->.*?<!-- /{re.escape(report.name)} -->"
-        text, found = re.subn(pattern, lambda _, block=block: block, text, flags=re.S)
-        print(f"{report.name}: {'written' if found else 'the README has no place for it'}")
+        tables = {report.name: table, f"{report.name} rungs": rungs, f"{report.name} tradeoffs": tradeoffs}
+        pages = [page for page in PAGES if write(page, {mark: make(report) for mark, make in tables.items()})]
+        names = ", ".join(str(page.relative_to(ROOT)) for page in pages)
+        print(f"{report.name}: {f'written to {names}' if pages else 'no page has a place for it'}")
         if report.name == "quickstart":
             draw(report)
-    readme.write_text(text, encoding="utf-8")
+
+
+def write(page: Path, blocks: dict[str, str]) -> int:
+    """Put the blocks between their marks on a page; how many it has a place for."""
+    text, places = page.read_text(encoding="utf-8"), 0
+    for mark, block in blocks.items():
+        pattern = rf"<!-- {re.escape(mark)} -->.*?<!-- /{re.escape(mark)} -->"
+        whole = f"<!-- {mark} -->\n{block}\n<!-- /{mark} -->"
+        text, found = re.subn(pattern, lambda _, whole=whole: whole, text, flags=re.S)
+        places += found
+    page.write_text(text, encoding="utf-8")
+    return places
 
 
 def table(report: Report) -> str:
@@ -47,6 +59,35 @@ def table(report: Report) -> str:
         cells = [_number(arm, segment, metric) for segment in shown]
         label = f"**{name}**" if name == blend else f"{name} (alone)" if arm.single else name
         rows.append([label, *cells, _against(report, name, blend, metric)])
+    return _markdown(rows)
+
+
+def rungs(report: Report) -> str:
+    """Who served the queries of every pipeline, and how well."""
+    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+    head = ["pipeline", "rung", "queries", "share", metric]
+    rows = [head, ["---"] * len(head)]
+    for name, arm in report.pipelines.items():
+        label = f"{name} (alone)" if arm.single else name
+        rows.append([label, "all", str(arm.queries), "100.0 %", cell(arm.metrics[metric])])
+        for rung, found in arm.rungs.items():
+            share = f"{100 * found.share:.1f} %"
+            rows.append(["", f"`{rung}`", str(found.queries), share, cell(found.metrics[metric])])
+    return _markdown(rows)
+
+
+def tradeoffs(report: Report) -> str:
+    """A table for each curve: every metric at every value."""
+    tables = []
+    for curve in report.tradeoffs:
+        metrics = list(curve.points[0].metrics)
+        head = [f"`{curve.vary}` of {curve.pipeline}", *metrics]
+        points = ([f"{point.value:g}", *(cell(point.metrics[metric]) for metric in metrics)] for point in curve.points)
+        tables.append(_markdown([head, ["---"] * len(head), *points]))
+    return "\n\n".join(tables)
+
+
+def _markdown(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

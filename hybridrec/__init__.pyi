@@ -47,6 +47,8 @@ from .experiment.api import run as run
 from .experiment.folder import Run as Run
 from .experiment.serving import Recommender as Recommender
 from .experiment.serving import load as load
+from .experiment.tuning.folder import Tuned as Tuned
+from .experiment.tuning.tune import tune as tune
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin

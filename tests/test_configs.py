@@ -26,4 +26,4 @@ def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
 
 
 def test_there_are_configs() -> None:
-    assert {"quickstart", "lastfm2k-folds", "cold-items"} <= {path.stem for path in CONFIGS}
+    assert {"quickstart", "lastfm2k-folds", "cold-items", "sweep"} <= {path.stem for path in CONFIGS}

@@ -22,6 +22,9 @@ from hybridrec.testing import (
     run_checks,
 )
 from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
+from hybridrec_fusion.greedy import Greedy
+from hybridrec_fusion.lambdamart import LambdaMART
+from hybridrec_fusion.linear import Linear
 from hybridrec_fusion.validated import Validated
 from tests.broken import (
     AsksForNothing,
@@ -74,6 +77,21 @@ class TestReciprocalRank(RerankerContract):
 class TestValidated(RerankerContract):
     reranker = Validated
     configs = [{}, {"min_queries": 1}]
+
+
+class TestGreedy(RerankerContract):
+    reranker = Greedy
+    configs = [{}, {"min_queries": 1, "rounds": 3}]
+
+
+class TestLinear(RerankerContract):
+    reranker = Linear
+    configs = [{}, {"min_queries": 1, "depth": 3}]
+
+
+class TestLambdaMART(RerankerContract):
+    reranker = LambdaMART
+    configs = [{"min_leaf": 2}, {"min_queries": 1, "parts": 2, "min_leaf": 2, "trees": 5}]
 
 
 class TestSetlists(ReaderContract):
@@ -186,6 +204,21 @@ class Unseeded(Quiet):
         return pool.ranked(np.random.default_rng().random(pool.ids.shape))
 
 
+class Forgets(Quiet):
+    learns = True
+
+    def fit(self, data, rng):
+        self.sign = np.float32(1)
+        return self
+
+    def learn(self, queries, pool, truth, weights, units):
+        self.sign = np.float32(-1)
+        return self
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(self.sign * super().rerank(queries, pool, n).final)
+
+
 class Pickles(Quiet):
     def state(self):
         return {"extra": np.array([{}], object)}
@@ -212,6 +245,7 @@ BROKEN = [
     (LooksAround, "batch_and_one_by_one_agree", "asked alone"),
     (Boasts, "contributions_sum_to_final", "do not sum"),
     (Unseeded, "same_seed_same_result", "another `final`"),
+    (Forgets, "fit_keeps_what_was_learned", "fitted again"),
     (Pickles, "state_survives_a_file", "Python objects"),
     (Overwrites, "does_not_write_to_its_input", "'first' of the pool"),
     (Empty, "reads_a_dataset", "no interactions"),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing
+from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing, tuning
 from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
@@ -27,6 +27,7 @@ def hybridrec() -> None:
 for _command in (
     running.run,
     running.check,
+    tuning.tune,
     exploring.init,
     running.compare,
     reporting.runs,

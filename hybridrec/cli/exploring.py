@@ -45,7 +45,7 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
 @click.option("--text", default="", help="A title in free words.")
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
 @click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
-@click.option("--explain", is_flag=True, help="Show sources, ranks and contributions of each recommendation.")
+@click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
 @STORE
 def recommend(
@@ -79,11 +79,12 @@ def recommend(
     headers = ["rank", "name", "id", "score", "rung"]
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.rung] for e in slate]
     if explain:
-        headers += ["proposed by", "opinions: rank (value)", "contributions"]
+        headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         for row, place in zip(rows, slate, strict=True):
             opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
             parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
-            row += [", ".join(place.sources), opinions, parts]
+            moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)
+            row += [", ".join(place.sources), opinions, parts, moves]
     table(f"Recommended {target}", headers, rows)
 
 

@@ -22,6 +22,9 @@ STORE = click.option(
 BLOCK = click.option(
     "--block", multiple=True, metavar="PLUGIN", help="Leave a plugin out, by its name or that of its distribution."
 )
+RUNS = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
 
 
 @click.command()
@@ -29,9 +32,7 @@ BLOCK = click.option(
 @SET
 @STORE
 @BLOCK
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@RUNS
 @click.option("--name", help="Name of the run, instead of the config's.")
 @click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the path of the report.")
@@ -88,6 +89,8 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
         f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
         f"{data.interactions} interactions; {plan.folds} fold{'s'[: plan.folds != 1]}, {plan.queries} queries."
     )
+    if plan.lessons:
+        print(f"Re-rankers learn from {plan.lessons} validation queries, out of sample for the base fits below.")
     rows = [
         [job.label, job.component, job.level, str(job.fits), str(job.stored), _megabytes(job.memory)]
         for job in plan.jobs

@@ -11,6 +11,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 
@@ -24,6 +25,7 @@ class Judged:
     truth: csr [Q, N] of ones, the relevant ids
     train: the training part (popularity, content)
     universe: bool [N], which ids may be recommended; None for all
+    queries: what was asked; None where nobody tells
     """
 
     target: Target
@@ -32,6 +34,7 @@ class Judged:
     truth: Sparse
     train: Dataset
     universe: Bools | None = None
+    queries: QueryBatch | None = None
 
     @property
     def relevant(self) -> Longs:

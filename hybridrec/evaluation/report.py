@@ -81,7 +81,8 @@ class PipelineReport(Section):
     """By segment; `all` is every query."""
     rungs: dict[str, RungReport] = {}
     """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
-    items; `blend`: nothing), or a rung of its fallback ladder."""
+    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
+    of its fallback ladder."""
     candidate_recall: dict[Target, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
     learned: dict[str, Any] = {}
@@ -139,6 +140,24 @@ class Comparison(Section):
     """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` leaves out 0; `equivalent within the margin`
     if `relative_ci95` lies within the declared margin, which goes first; else `undecided`. Numbers of
     the whole run (coverage) are `not tested`."""
+
+
+class TradeoffPoint(Section):
+    """A pipeline at one value of the option that is varied."""
+
+    value: float
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+
+
+class TradeoffReport(Section):
+    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+
+    pipeline: str
+    vary: str
+    """Path of the option below the pipeline, as in the config."""
+    points: list[TradeoffPoint]
+    """In the order of the config."""
 
 
 class StatisticsReport(Section):
@@ -242,6 +261,27 @@ class FitReport(Section):
     """True if it was found in the store."""
 
 
+class TuningReport(Section):
+    """How the values of the config were chosen, on validation queries inside the training parts."""
+
+    metric: str
+    """What was searched for."""
+    search: str
+    """How: `tpe` or `random`."""
+    subject_to: list[str] = []
+    """Bounds that the best trial had to keep."""
+    best: int
+    """Number of the trial that was taken; trial 0 is the config as it was written."""
+    values: dict[str, Any]
+    """What it chose, by key path."""
+    trials: list[Number]
+    """The metric on the validation queries by number of the trial; null if it failed."""
+    feasible: list[bool]
+    """Whether each trial kept all bounds."""
+    importance: dict[str, float] = {}
+    """Share of each key path in what tells the best trials from the others (PED-ANOVA); they sum to 1."""
+
+
 class Report(Section):
     """A finished run."""
 
@@ -255,7 +295,11 @@ class Report(Section):
     pipelines: dict[str, PipelineReport]
     """By name, single components too."""
     comparison: list[Comparison] = []
+    tradeoffs: list[TradeoffReport] = []
+    """The curves that the config asks for."""
     statistics: StatisticsReport
+    tuning: TuningReport | None = None
+    """How the config was chosen, if `hybridrec tune` made it."""
     seconds: SecondsReport
     environment: Environment
     fits: list[FitReport] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,12 @@ from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, DataReport
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import fit_key, label_rng
-from hybridrec.experiment.folder import Run, write
+from hybridrec.experiment.folder import Run, writable, write
 from hybridrec.experiment.run import Experimenter, Progress, Silent, read
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.tuning.folder import tuned_report
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.shipped import located
 
 
 def run(
@@ -42,25 +43,19 @@ def run(
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
         experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
+    if experiment.tuning is not None:
+        note = "the values are those that stand in the config; `hybridrec tune` searches its section `tune`"
+        experiment = replace(experiment, notes=(*experiment.notes, note))
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
-        _writable(folder)
+        writable(folder)
     work = Experimenter(experiment, registry, place, progress or Silent())
     report, data = work.run()
+    report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
     finished = write(Path(runs), work, report, data, serving)
     registry.manager.hook.hybridrec_run_finished(report=report.model_dump(mode="json"), folder=str(finished.folder))
     return finished
-
-
-def _writable(folder: Path) -> None:
-    """Make a folder for results, before hours are spent on them."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
-    if not os.access(folder, os.W_OK):
-        raise ConfigError(f"{folder}: no permission to write results into this folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +78,8 @@ class FitPlan:
     data: DataReport
     folds: int
     queries: int
+    lessons: int
+    """Out-of-sample queries from which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
 
@@ -106,10 +103,12 @@ def fit_plan(
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
-    folds = queries = 0
+    folds = queries = lessons = 0
     for fold in work.folds(data):
         folds, queries = folds + 1, queries + len(fold.queries)
-        for spec, part in work.preparer.plan(fold).jobs:
+        plan = work.preparer.plan(fold)
+        lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
+        for spec, part in plan.jobs:
             job = (spec.label, part.level)
             fits[job] += 1
             stored[job] += fit_key(spec, part.fingerprint, experiment.config.seed) in place
@@ -119,7 +118,7 @@ def fit_plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    return FitPlan(DataReport.of(data), folds, queries, jobs, experiment.notes)
+    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, experiment.notes)
 
 
 def compare_runs(

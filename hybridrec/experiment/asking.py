@@ -93,6 +93,15 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Pooled:
+    """A block of queries with the candidates a pipeline has for them: what its re-rankers order."""
+
+    block: Question
+    exclude: Exclude
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """Sends questions through pipelines; the store keeps pools and answers from run to run."""
 
@@ -119,12 +128,21 @@ class Asker:
 
     def pool_of(self, arm: Arm, question: Question) -> Pool:
         """One pool for all queries: what a re-ranker learns on."""
+        return Pool.stack([pooled.pool for pooled in self.pooled(arm, question)])
 
-        def work(block: Question) -> Pool:
+    def pooled(self, arm: Arm, question: Question) -> list[Pooled]:
+        """The first two stages: candidates and their scores, in blocks of the queries."""
+
+        def work(block: Question) -> Pooled:
             exclude = arm.rules.exclude(block.queries, block.target, block.universe)
-            return self._pool(arm, block, exclude, {})
+            return Pooled(block, exclude, self._pool(arm, block, exclude, {}))
 
-        return Pool.stack(self.each_block(question, work))
+        return self.each_block(question, work)
+
+    def ranked(self, arm: Arm, blocks: Sequence[Pooled]) -> Slate:
+        """The last stage alone: the slates of all blocks, as the re-rankers of this arm order them."""
+        with ThreadPoolExecutor(self.workers) as executor:
+            return Slate.stack(list(executor.map(lambda pooled: self._slate(arm, pooled), blocks)))
 
     def each_block(self, question: Question, work: Callable[[Question], R]) -> list[R]:
         """`work` on blocks of the queries that, all workers at once, stay within the memory budget."""
@@ -141,14 +159,18 @@ class Asker:
                 excludes[arm.rules_key] = arm.rules.exclude(block.queries, block.target, block.universe)
             exclude = excludes[arm.rules_key]
             pool = self._pool(arm, block, exclude, memo)
-            with self.clock.timing("rerank", arm.name):
-                ranked = arm.pipeline.rank(block.queries, pool, block.n)
-                slate = arm.pipeline.complete(block.queries, ranked, block.n, exclude)
+            slate = self._slate(arm, Pooled(block, exclude, pool))
             wanted = np.diff(block.truth.indptr)
             found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
             answers.append(Answers(slate, found))
             advance(len(block))
         return answers
+
+    def _slate(self, arm: Arm, pooled: Pooled) -> Slate:
+        queries, n = pooled.block.queries, pooled.block.n
+        with self.clock.timing("rerank", arm.name):
+            ranked = arm.pipeline.rank(queries, pooled.pool, n)
+            return arm.pipeline.complete(queries, ranked, n, pooled.exclude)
 
     def _pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
         """The pool of a block, from the store if one of the same generators and scorers is there."""

@@ -17,12 +17,13 @@ from hybridrec.deprecations import current_keys, current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.evaluation.metrics import parse_metric
 from hybridrec.experiment import documents
-from hybridrec.experiment.config import Aim, Experiment, PipelinePlan, Spec
+from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Use
+from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.experiment.tuning.checking import tuning
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
-from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,15 +40,18 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
     document = replace(document, content=current_keys(document.content))
-    return _Checker(document, registry, folder).experiment()
+    checker = Checker(document, registry, folder)
+    experiment = checker.experiment()
+    return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
 
 
-class _Checker:
+class Checker:
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
     def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
         self.document = document
         self.registry = registry
+        self.folder = folder
         self.context = {"folder": folder, "registry": registry}
         self.notes: list[str] = []
 
@@ -77,6 +81,7 @@ class _Checker:
             components=components,
             pipelines=plans,
             aims=self.aims(config),
+            curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )
 
@@ -232,6 +237,8 @@ class _Checker:
             for index, spec in enumerate(chain):
                 place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
                 self.weights(spec, columns, place)
+                self.sources(spec, plan.use, place)
+                self.uses(spec, components, target, place)
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""
@@ -244,6 +251,26 @@ class _Checker:
                 if label not in columns:
                     message = f"no generator or scorer here is '{label}': {did_you_mean(label, columns)}"
                     raise self.fail((*path, *place, label), message)
+
+    def sources(self, spec: Spec, use: PipelineUse, path: KeyPath) -> None:
+        """An option called `sources` names generators of the pipeline."""
+        generators = [generator.source for generator in use.generators]
+        sources = getattr(spec.options, "sources", None)
+        for label in sources if isinstance(sources, dict) else ():
+            if label not in generators:
+                message = f"no generator here is '{label}': {did_you_mean(label, generators)}"
+                raise self.fail((*path, "sources", label), message)
+
+    def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
+        """An option called `uses` names a component that has vectors for the target."""
+        if spec.uses is None:
+            return
+        place = (*path, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        if target not in components[spec.uses].create().targets:
+            raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        if spec.create().learns:  # type: ignore[attr-defined]
+            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
         self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
@@ -263,25 +290,28 @@ class _Checker:
             )
             yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
+    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
+        """A trade-off whose pipeline and option exist and take every value."""
+        path: KeyPath = ("tradeoffs", index)
+        if use.pipeline not in config.pipelines:
+            message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
+            raise self.fail((*path, "pipeline"), message)
+        points = []
+        for value in use.over:
+            content = config.pipelines[use.pipeline].model_dump(by_alias=True)
+            documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
+            varied = self.validate(PipelineUse, content, path)
+            name = f"{use.pipeline} {use.vary}={value:g}"
+            points.append(PipelinePlan(name, varied, self.rerankers(varied, config, path)))
+            self.opinions(points[-1], components)
+        return Curve(use, tuple(points))
+
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
         found: dict[str, Aim] = {}
         for index, name in enumerate(config.compare.metrics):
             path: KeyPath = ("compare", "metrics", index)
-            target: Target = "tags" if name.startswith("tags/") else "items"
-            if target not in config.targets:
-                raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
-            plain = name.removeprefix("tags/")
-            called = plain.partition("@")[0].strip()
-            metric = self.found(self.registry.metric, called, path)
-            try:
-                aim = Aim(target, parse_metric(plain, {called: metric}))
-            except ConfigError as error:
-                raise self.fail(path, str(error)) from None
-            if aim.measure.k is not None and aim.measure.k > config.targets[target]:
-                raise self.fail(
-                    path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
-                )
+            aim = self.aim(name, config, path)
             if aim.key in found:
                 raise self.fail(path, f"'{name}' is listed twice")
             found[aim.key] = aim
@@ -290,6 +320,24 @@ class _Checker:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
             raise self.fail(("compare", "control"), message)
         return tuple(found.values())
+
+    def aim(self, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
+        """A metric with its target."""
+        target: Target = "tags" if name.startswith("tags/") else "items"
+        if target not in config.targets:
+            raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
+        plain = name.removeprefix("tags/")
+        called = plain.partition("@")[0].strip()
+        metric = self.found(self.registry.metric, called, path)
+        try:
+            aim = Aim(target, parse_metric(plain, {called: metric}))
+        except ConfigError as error:
+            raise self.fail(path, str(error)) from None
+        if aim.measure.k is not None and aim.measure.k > config.targets[target]:
+            raise self.fail(
+                path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
+            )
+        return aim
 
 
 def _installed(module: str) -> bool:

@@ -14,7 +14,7 @@ from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
 from hybridrec.data.readers import Reader
 from hybridrec.evaluation.metrics import Measure
-from hybridrec.experiment.schema import ExperimentConfig, PipelineUse
+from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.plugin import Options
 from hybridrec.stages.component import Component
 
@@ -33,6 +33,11 @@ class Spec:
         """A new, unfitted instance."""
         return self.cls(self.options)
 
+    @property
+    def uses(self) -> str | None:
+        """The label of the component whose vectors a re-ranker is handed, if it has such an option."""
+        return getattr(self.options, "uses", None)
+
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
@@ -47,7 +52,8 @@ class PipelinePlan:
     def labels(self) -> list[str]:
         """Labels of the components it needs, in order of first mention."""
         mentioned = [g.source for g in self.use.generators] + self.use.scorers + self.use.fallback
-        return list(dict.fromkeys(mentioned))
+        used = [spec.uses for spec in self.reranker_specs() if spec.uses is not None]
+        return list(dict.fromkeys(mentioned + used))
 
     @property
     def learns(self) -> bool:
@@ -58,6 +64,14 @@ class PipelinePlan:
         """All re-rankers of all targets."""
         for chain in self.rerankers.values():
             yield from chain
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A trade-off: the pipeline as it would be at each of the values."""
+
+    use: Tradeoff
+    points: tuple[PipelinePlan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,76 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
+class Dimension:
+    """One option that is searched: its key path, what it may be, and what the config says."""
+
+    path: str
+    values: Range | tuple[Any, ...]
+    start: Any
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a range of whole numbers."""
+        found = self.values
+        return isinstance(found, Range) and all(isinstance(n, int) for n in (found.low, found.high, found.step or 1))
+
+    @property
+    def samples(self) -> list[Any]:
+        """Values of which all must be valid if the dimension is: every choice, or both ends."""
+        return [self.values.low, self.values.high] if isinstance(self.values, Range) else list(self.values)
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(self.values, Range):
+            return value in self.values
+        if not isinstance(value, int if self.whole else (int, float)):
+            return False
+        steps = (value - self.values.low) / (self.values.step or 1)
+        on_step = self.values.step is None or abs(steps - round(steps)) < 1e-9
+        return self.values.low <= value <= self.values.high and on_step
+
+    def text(self, value: Any) -> str:
+        """A value in one line, for tables; `parse` is the way back."""
+        return value if isinstance(value, str) else json.dumps(value)
+
+    def parse(self, text: str) -> Any:
+        """The value that a text stands for."""
+        if isinstance(self.values, Range):
+            return json.loads(text)
+        return next(value for value in self.values if self.text(value) == text)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a trial must keep to be taken: a metric not below (or not above) a limit."""
+
+    aim: Aim
+    at_least: bool
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.aim.key} {'>=' if self.at_least else '<='} {self.limit:g}"
+
+    def excess(self, value: float) -> float:
+        """How far a value is beyond the limit: more than 0 where the bound is broken."""
+        return self.limit - value if self.at_least else value - self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A checked `tune` section."""
+
+    pipeline: str
+    aim: Aim
+    bounds: tuple[Bound, ...]
+    space: tuple[Dimension, ...]
+
+    @property
+    def aims(self) -> dict[str, Aim]:
+        """All that a trial is measured at, by its name in reports."""
+        return {aim.key: aim for aim in (self.aim, *(bound.aim for bound in self.bounds))}
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """A checked config with everything it names found and its options validated."""
 
@@ -83,9 +167,17 @@ class Experiment:
     components: dict[str, Spec]
     pipelines: dict[str, PipelinePlan]
     aims: tuple[Aim, ...]
+    curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
+    tuning: Tuning | None = None
+    """What `hybridrec tune` searches, if the config says so."""
+
+    @property
+    def measured(self) -> dict[str, PipelinePlan]:
+        """All that is asked and measured: the pipelines, and the points of the curves."""
+        return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
     @property
     def lower_is_better(self) -> list[str]:
@@ -101,6 +193,13 @@ class Experiment:
         content["components"] = {
             label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()
         }
+        for name, use in self.config.pipelines.items():
+            chains = {
+                target: [{"use": spec.cls.name, **_plain(spec.options)} for spec in chain]
+                for target, chain in self.pipelines[name].rerankers.items()
+            }
+            by_target = isinstance(use.rerank, dict)
+            content["pipelines"][name]["rerank"] = chains if by_target else next(iter(chains.values()))
         return content
 
     @property

@@ -39,14 +39,7 @@ class Document:
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
         value = _value(text, f"--set {assignment}").content
-        *above, last = key.split(".")
-        here: Any = self.content
-        for depth, part in enumerate(above):
-            place = _place(here, part, f"--set {assignment}: {'.'.join(above[:depth])}")
-            if isinstance(here, dict) and here.get(part) is None:
-                here[part] = {}
-            here = here[place]
-        here[_place(here, last, f"--set {assignment}: {'.'.join(above)}")] = value
+        assign(self.content, key, value, f"--set {assignment}")
 
 
 def load(path: Path) -> Document:
@@ -83,6 +76,18 @@ def _value(text: str, source: str) -> Document:
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
     return document
+
+
+def assign(content: Any, key: str, value: object, what: str) -> None:
+    """Set the value at the path `a.b.0.c` of nested mappings and lists; `what` stands in the messages."""
+    *above, last = key.split(".")
+    here = content
+    for depth, part in enumerate(above):
+        place = _place(here, part, f"{what}: {'.'.join(above[:depth])}")
+        if isinstance(here, dict) and here.get(part) is None:
+            here[part] = {}
+        here = here[place]
+    here[_place(here, last, f"{what}: {'.'.join(above)}")] = value
 
 
 def dotted(path: KeyPath) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import DataError, StoreError
+from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
@@ -97,6 +97,16 @@ class Run:
             raise StoreError(f"{self.folder / file} cannot be read: {error}") from None
 
 
+def writable(folder: Path) -> None:
+    """Make a folder for results, before hours are spent on them; raises ConfigError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{folder}: no permission to write results into this folder")
+
+
 def write(
     runs: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None = None
 ) -> Run:
@@ -107,7 +117,7 @@ def write(
     partial.mkdir(parents=True)
     try:
         _write_files(partial, work, report, data, serving)
-        final = _free(runs, name)
+        final = free(runs, name)
         partial.rename(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -115,7 +125,7 @@ def write(
     return Run(final, report)
 
 
-def _free(runs: Path, name: str) -> Path:
+def free(runs: Path, name: str) -> Path:
     """A folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
     return next(path for path in candidates if not path.exists())
@@ -142,7 +152,8 @@ def _write_files(
     asked_frame(work.asked, data).write_parquet(folder / QUERIES, compression="zstd")
     names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
-    for name, measured in work.measured.items():
+    for name in work.arms:
+        measured = work.measured[name]
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
             frames = measured.slates(target, vocabulary)

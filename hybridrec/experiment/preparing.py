@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from hybridrec.arrays import Target
+from hybridrec.arrays import State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold
@@ -27,20 +27,31 @@ from hybridrec.experiment.assembly import (
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.checks import check_self
-from hybridrec.stages.component import Reranker
+from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
+
+Fits = dict[str, dict[str, Fitted]]
+"""Level -> label -> fit."""
 
 Learned = dict[str, dict[str, Any]]
 """Pipeline -> target -> what its re-rankers learned."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPlan:
-    """What a fold needs: its (thinned) training part, the validation fold inside it, and the fits on both."""
+class Cut:
+    """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
 
     fold: Fold
     inner: Fold | None
+    parts: dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What has to be fitted on the parts of a fold."""
+
+    cut: Cut
     jobs: list[tuple[Spec, Part]]
 
 
@@ -70,24 +81,36 @@ class Preparer:
 
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
+        return self.planned(self.cut(fold))
+
+    def cut(self, fold: Fold) -> Cut:
+        """The training parts of this fold."""
         fold = self.thinned(fold)
         inner = self.inner(fold)
-        return FoldPlan(fold, inner, list(jobs_of(self.experiment, parts_of(fold, inner))))
+        return Cut(fold, inner, parts_of(fold, inner))
+
+    def planned(self, cut: Cut) -> FoldPlan:
+        """What has to be done on a fold that is cut already."""
+        return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
         """Carry the plan out: fit, learn, assemble."""
-        fold, inner = plan.fold, plan.inner
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in self.experiment.pipelines.items()}
+        fold = plan.cut.fold
+        # Points of curves are measured, nothing else: a fold that asks nothing has none.
+        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
-        by_level: dict[str, dict[str, Fitted]] = {"final": {}, "base": {}}
+        by_level: Fits = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms: list[Arm] = []
         learned: Learned = {}
         notes: list[str] = []
-        for name, pipeline in self.experiment.pipelines.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], fold, inner, by_level["base"])
+        for name, pipeline in plans.items():
+            rerankers, summary = self.rerankers(pipeline, rules[name], plan.cut, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
+            if name not in self.experiment.pipelines:
+                continue
             if summary:
                 learned[name] = summary
             for target, chain in rerankers.chains.items():
@@ -109,51 +132,85 @@ class Preparer:
         with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
             return self.experiment.splitter.inner(fold.train, rng)
 
-    def rerankers(
-        self, plan: PipelinePlan, rules: Rules, fold: Fold, inner: Fold | None, base: Mapping[str, Fitted]
-    ) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelinePlan, rules: Rules, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
-        for target, specs in plan.rerankers.items():
-            learner = None
-            if inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                learner = _Learner(self.asker, Arm(plan, base, rules, NO_RERANKERS), inner, target)
+        for target, specs in pipeline.rerankers.items():
+            lessons = None
+            if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+                arm = Arm(pipeline, fits["base"], rules, NO_RERANKERS)
+                lessons = _Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
             chain = []
             for spec in specs:
-                reranker, key = self.reranker(spec, learner, fold)
+                lenders = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
+                reranker, key = self.reranker(spec, lessons, cut, target, lenders)
                 chain.append(reranker)
                 keys.append(key)
-                if learner is not None:
-                    learner.pass_on(reranker, key)
                 if reranker.summary():
                     summary.setdefault(target, {}).update(reranker.summary())
             chains[target] = tuple(chain)
         return Rerankers(chains, keys), summary
 
-    def reranker(self, spec: Spec, learner: _Learner | None, fold: Fold) -> tuple[Reranker, str]:
-        """One re-ranker, learned if it learns, from the store if it learned this before."""
-        reranker = spec.create()
-        assert isinstance(reranker, Reranker)
-        if not reranker.learns or learner is None:
-            fitted = reranker.fit(fold.train, label_rng(self.experiment.config.seed, spec.label))
-            return check_self(reranker, "fit", fitted), reranker_key(spec)
-        key = reranker_key(spec, learner.key)
+    def reranker(
+        self, spec: Spec, lessons: _Lessons | None, cut: Cut, target: Target, lenders: Mapping[str, Fitted]
+    ) -> tuple[Reranker, str]:
+        """One re-ranker, fitted on the final training part, and its key; before that it learns, if it does.
+
+        `lenders` are the fits by level of the component whose vectors it uses, if it uses any.
+        """
+        reranker = _create(spec)
+        learned_from = []
+        if lessons is not None:
+            base = self.fitted(_create(spec), spec, lessons.inner, target, lenders.get("base"))
+            if base.learns:
+                state, key = self.learned(base, spec, lessons)
+                check_self(reranker, "restore", reranker.restore(state))
+                learned_from.append(key)
+            lessons.pass_on(base, reranker_key(spec, *_key(lenders.get("base")), *learned_from))
+        lender = lenders.get("final")
+        fitted = self.fitted(reranker, spec, cut.fold, target, lender)
+        return fitted, reranker_key(spec, cut.parts["final"].fingerprint, *_key(lender), *learned_from)
+
+    def learned(self, base: Reranker, spec: Spec, lessons: _Lessons) -> tuple[State, str]:
+        """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""
+        key = reranker_key(spec, lessons.key)
         state = self.fitter.store.find(key)
-        if state is not None:
-            return check_self(reranker, "restore", reranker.restore(state)), key
-        learner.teach(reranker)
-        self.fitter.store.put(key, reranker.state(), {"reranker": spec.cls.name, "fold": fold.name})
-        return reranker, key
+        if state is None:
+            lessons.teach(base)
+            state = base.state()
+            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": lessons.fold})
+        else:
+            check_self(base, "restore", base.restore(state))
+        return state, key
+
+    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, lender: Fitted | None) -> Reranker:
+        """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""
+        with calling(reranker, f"while fitting it on the training part of {fold.name}"):
+            if lender is not None:
+                check_self(reranker, "use", reranker.use(cast(VectorModel, lender.component).vectors(target)))
+            rng = label_rng(self.experiment.config.seed, spec.label)
+            return check_self(reranker, "fit", reranker.fit(fold.train, rng))
 
 
-class _Learner:
+def _key(fitted: Fitted | None) -> list[str]:
+    return [] if fitted is None else [fitted.key]
+
+
+def _create(spec: Spec) -> Reranker:
+    reranker = spec.create()
+    assert isinstance(reranker, Reranker)
+    return reranker
+
+
+class _Lessons:
     """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
 
-    def __init__(self, asker: Asker, arm: Arm, inner: Fold, target: Target) -> None:
+    def __init__(self, asker: Asker, arm: Arm, fold: str, inner: Fold, target: Target) -> None:
         self.asker = asker
         self.arm = arm
+        self.fold = fold
         self.inner = inner
         self.target = target
         self._asked = fingerprint(
@@ -177,5 +234,5 @@ class _Learner:
             check_self(reranker, "learn", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
-        """The next re-ranker of the chain sees what this one did."""
+        """The next re-ranker of the chain sees what this one, fitted on the base level, did."""
         self._before.append((reranker, key))

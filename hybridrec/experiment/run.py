@@ -31,11 +31,13 @@ from hybridrec.evaluation.report import (
     Report,
     SecondsReport,
     StatisticsReport,
+    TradeoffPoint,
+    TradeoffReport,
 )
 from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asked import Asked
 from hybridrec.experiment.asking import Answers, Asker, Clock, Question
-from hybridrec.experiment.config import Aim, Experiment
+from hybridrec.experiment.config import Aim, Curve, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
@@ -83,9 +85,7 @@ class Measured:
 
     def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
         """Judge the answers to the queries of a fold."""
-        slate = answers.slate
-        hits = kernels.hits(slate.ids, fold.truth[target])
-        judged = Judged(target, slate.ids, hits, fold.truth[target], fold.train, fold.universe)
+        judged = judge(fold, target, answers.slate)
         for aim in aims:
             if aim.target != target:
                 continue
@@ -125,7 +125,7 @@ class Experimenter:
         self.asker = Asker(store, workers, config.memory, self.clock)
         self.fitter = Fitter(store, config.seed, workers, config.memory)
         self.preparer = Preparer(experiment, self.fitter, self.asker)
-        self.measured = {name: Measured() for name in experiment.pipelines}
+        self.measured = {name: Measured() for name in experiment.measured}
         self.fits: list[FitReport] = []
         self.notes = list(experiment.notes)
         self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
@@ -214,17 +214,18 @@ class Experimenter:
         config = self.experiment.config
         with self.timing("evaluate"):
             sample = Sample.join(self.samples)
-            self.arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+            arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+            self.arms = {name: arms[name] for name in self.experiment.pipelines}
             rng = label_rng(config.seed, "intervals")
             pipelines = summarise(list(self.arms.values()), rng, config.compare.resamples)
             comparison = self.comparison()
+            tradeoffs = [self.tradeoff(curve, arms) for curve in self.experiment.curves]
         for name, pipeline in pipelines.items():
             measured = self.measured[name]
             pipeline.single = self.experiment.pipelines[name].single
             pipeline.learned = measured.learned
             pipeline.candidate_recall = {
-                target: _weighted_mean(np.concatenate(found), sample.weights)
-                for target, found in measured.found.items()
+                target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
             }
         return Report(
             name=config.name,
@@ -232,6 +233,7 @@ class Experimenter:
             data=DataReport.of(data),
             pipelines=pipelines,
             comparison=comparison,
+            tradeoffs=tradeoffs,
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
                 margin=config.compare.margin,
@@ -263,6 +265,16 @@ class Experimenter:
             resamples=config.resamples,
         )
 
+    def tradeoff(self, curve: Curve, arms: Mapping[str, MeasuredArm]) -> TradeoffReport:
+        """All metrics at every point of a curve, on resamples of their own."""
+        rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
+        found = summarise([arms[plan.name] for plan in curve.points], rng, self.experiment.config.compare.resamples)
+        points = [
+            TradeoffPoint(value=value, metrics=found[plan.name].metrics)
+            for value, plan in zip(curve.use.over, curve.points, strict=True)
+        ]
+        return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
+
     def seconds_report(self) -> SecondsReport:
         """Wall time by stage; the stages of the pipelines run on several threads and are summed over them."""
         stages = dict.fromkeys(("generate", "score", "rerank"), 0.0)
@@ -277,6 +289,12 @@ class Experimenter:
         started = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
+    """Slates for the queries of a fold beside what was hidden of them."""
+    truth = fold.truth[target]
+    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
 
 
 def read(experiment: Experiment) -> Dataset:
@@ -308,7 +326,8 @@ def _blind(sample: Sample) -> Iterator[str]:
         )
 
 
-def _weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
+    """The mean over the queries for which there is a value; None if there are none."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from hybridrec.arrays import Target
+from hybridrec.errors import did_you_mean
 from hybridrec.evaluation.report import Correction
 from hybridrec.plugin import InputPath, Options
 
-Gate = Literal["has-user", "has-items", "has-tags", "has-title", "cold"]
+GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
+COUNTED = r"items(<|>=)[1-9][0-9]*"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -31,6 +33,18 @@ def as_list(value: object) -> object:
     return value if value is None or isinstance(value, list) else [value]
 
 
+def _known_gate(gate: str) -> str:
+    if gate not in GATES and not re.fullmatch(COUNTED, gate):
+        raise ValueError(f"'{gate}' is no gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
+    return gate
+
+
+Gate = Annotated[
+    str,
+    AfterValidator(_known_gate),
+    WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
+]
+"""Which queries a generator is asked about."""
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 """Of labels, pipelines and experiments: they become names of files."""
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
@@ -76,8 +90,10 @@ class GeneratorUse(Options):
     """Label of the component that proposes."""
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
-    when: Annotated[list[Gate], BeforeValidator(as_list)] = Field([])
-    """Only for queries that know this (all of it, if a list); `cold` = no generator before it served the query."""
+    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
+    """Only for queries that know this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
+    `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
+    the query."""
 
 
 class Lists(Options):
@@ -130,6 +146,63 @@ class Compare(Options):
     """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
 
 
+class Range(Options):
+    """Numbers between two ends, both included; whole numbers if both ends are."""
+
+    low: int | float
+    """The smallest."""
+    high: int | float
+    """The largest."""
+    log: bool = False
+    """Draw evenly in the logarithm, for what spans orders of magnitude."""
+    step: int | float | None = Field(None, gt=0)
+    """Only low, low + step, low + 2 step, ..."""
+
+    @model_validator(mode="after")
+    def _wide(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low, {self.low}, must be less than high, {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with `log` low must be more than 0, and there is no `step`")
+        return self
+
+
+class Tune(Options):
+    """What `hybridrec tune` searches; `hybridrec run` takes the values as they are written."""
+
+    pipeline: str | None = None
+    """The pipeline whose value counts; may be left out if there is only one."""
+    metric: str | None = None
+    """What is searched for, `ndcg@20` say; the first metric of `compare` if not given."""
+    search: Literal["tpe", "random"] = "tpe"
+    """`tpe` learns from earlier trials where good values lie, `random` draws every trial alike."""
+    trials: int = Field(100, ge=1)
+    """How many trials at most; the first one is the config as it is written."""
+    seconds: float | None = Field(None, gt=0)
+    """No trial begins after so many seconds."""
+    space: dict[
+        str,
+        Annotated[
+            Annotated[Range, Tag("range")] | Annotated[list[Any], Field(min_length=2), Tag("list")],
+            Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
+        ],
+    ] = Field(min_length=1)
+    """Key path, as for `--set`, of an option of a component or pipeline -> a list of choices, or a range."""
+    subject_to: list[str] = Field(default_factory=list)
+    """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
+
+
+class Tradeoff(Options):
+    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    vary: str = Field(pattern=r"^rerank\.")
+    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
+    over: list[float] = Field(min_length=2)
+    """The values; each is a point of the curve, and no arm of the comparison."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -151,6 +224,10 @@ class ExperimentConfig(Options):
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()
     """Metrics and comparison."""
+    tune: Tune | None = None
+    """What `hybridrec tune` searches."""
+    tradeoffs: list[Tradeoff] = Field(default_factory=list)
+    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, to be served."""
     memory: Size = 8_000_000_000

@@ -156,6 +156,21 @@ class Store:
         return removed
 
 
+class Nowhere(Store):
+    """A store that keeps nothing, for what is not worth its place on a disk."""
+
+    def __init__(self) -> None:
+        """There is no folder."""
+        super().__init__(Path(os.devnull))
+
+    def get(self, key: str) -> State | None:
+        """Nothing."""
+        return None
+
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        """Keep nothing."""
+
+
 def _hidden(final: Path) -> Path:
     """A name of its own beside an artifact, for what is being written or removed."""
     return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"

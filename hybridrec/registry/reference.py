@@ -82,7 +82,9 @@ def _facts(cls: type[Plugin]) -> list[str]:
         return []
     roles = [word for word, role in (("generator", Generator), ("scorer", Scorer), ("re-ranker", Reranker))
              if issubclass(cls, role)]  # fmt: skip
-    instance = cls()
+    # What it serves may depend on options; where one has no default, the class itself is asked.
+    required = any(field.is_required() for field in cls.Config.model_fields.values())
+    instance = cls if required else cls()
     facts = [f"Stages: {', '.join(roles)}", f"Targets: {', '.join(instance.targets)}"]
     if not issubclass(cls, Reranker):
         needs = ", ".join(sorted(instance.needs))

@@ -16,7 +16,8 @@ from hybridrec.evaluation.compare import sentence
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import deciding
 from hybridrec.experiment.folder import Run
-from hybridrec.reporting import tables
+from hybridrec.reporting import tables, tuning
+from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.moved import PLACES, Differences
 
@@ -49,6 +50,7 @@ def render(run: Run) -> str:
         metric=chart.metric,
         metric_figures=chart.metrics(),
         segment_figures=chart.segments(),
+        curves=[(curve, Curve.all_of(curve, chart.metric)) for curve in report.tradeoffs],
         differences=_differences(run),
         tables=tables,
         segments=list(next(iter(report.pipelines.values())).segments),
@@ -56,6 +58,8 @@ def render(run: Run) -> str:
             name: json.dumps(lesson, indent=1, ensure_ascii=False)
             for name, lesson in tables.other_lessons(report).items()
         },
+        course=tuning.Course.of(report),
+        chosen=None if report.tuning is None else tuning.chosen(report.tuning),
         places=PLACES,
         width=WIDTH,
         style=_source(environment, "page.css"),

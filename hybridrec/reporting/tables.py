@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from hybridrec.evaluation.report import Comparison, MetricReport, Report
+from hybridrec.evaluation.report import Comparison, MetricReport, Report, TradeoffReport
 from hybridrec.evaluation.summary import cell
 from hybridrec.experiment.folder import Run
 
@@ -52,6 +52,16 @@ def arms_by_metric(report: Report, segment: str) -> Table:
     queries = next(iter(arms.values())).queries
     rows = [[Cell(name), *(metric_cell(arm.metrics.get(m)) for m in metrics)] for name, arm in arms.items()]
     return Table(f"{segment_title(segment)} ({queries})", ["pipeline", *metrics], rows)
+
+
+def tradeoff(found: TradeoffReport) -> Table:
+    """Every metric at every value of the option."""
+    metrics = list(dict.fromkeys(metric for point in found.points for metric in point.metrics))
+    rows = [
+        [Cell(f"{point.value:g}", point.value), *(metric_cell(point.metrics.get(m)) for m in metrics)]
+        for point in found.points
+    ]
+    return Table(f"{found.pipeline}: {found.vary}", [found.vary, *metrics], rows)
 
 
 def segment_title(segment: str) -> str:

@@ -124,8 +124,18 @@ class Reranker(Component):
         `units`, int32[Q], is the user behind each query, also where the query does not know it: what is
         learned on some and judged on others must not share users. Called once before `rerank` where
         `learns` is true; positives that are not in the pool count as missed.
+
+        `fit` is called before, with the training part of those components, and again afterwards, with
+        the one of the components it will re-rank for: what was learned has to stay.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
+
+    def use(self, vectors: Floats) -> Self:
+        """Take the vectors, float32 [N, D], of the component whose label the option `uses` gives; before `fit`.
+
+        A re-ranker with such an option is handed them on every training part, and keeps them in its state.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Label -> float32 [Q, K]: what each column adds to `final`; they sum to it. Empty if it is no sum."""
@@ -140,7 +150,7 @@ class Reranker(Component):
         return []
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Most re-rankers take nothing from the training part itself."""
+        """Statistics of the training part, of items say; most re-rankers take none. Never touches what was learned."""
         return self
 
     def state(self) -> State:

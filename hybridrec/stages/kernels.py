@@ -210,9 +210,12 @@ def ranks(values: Floats) -> Floats:
 def hits(ids: Ints, truth: Sparse) -> Bools:
     """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
     width = truth.shape[1]
-    wanted = csr_rows(truth).astype(np.int64) * width + truth.indices
+    wanted = np.sort(csr_rows(truth).astype(np.int64) * width + truth.indices)
     asked = np.arange(len(ids), dtype=np.int64)[:, None] * width + ids
-    return np.isin(asked, wanted) & (ids != PADDING)
+    if not len(wanted):
+        return np.zeros(ids.shape, bool)
+    places = np.minimum(np.searchsorted(wanted, asked), len(wanted) - 1)
+    return (wanted[places] == asked) & (ids != PADDING)
 
 
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import FIELDS, PADDING, Bools, Floats, Ints, Sparse, Target
+from hybridrec.arrays import PADDING, Bools, Field, Floats, Ints, Sparse, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
@@ -25,8 +26,10 @@ BLEND = "blend"
 """The rung of a query that the pipeline's own generators served, knowing nothing of it.
 
 "blend:user", "blend:items", ... where they did: the strongest field of the query, in the order of
-FIELDS, that a generator which proposed something for it `needs`.
+KNOWN, that a generator which proposed something for it `needs`.
 """
+KNOWN = ("user", "items", "few-items", "tags", "title")
+"""What tells the rungs of a pipeline apart; few-items is a generator's that only short histories reach."""
 NOBODY = "none"
 """The rung of a query that nobody could serve (every id is excluded)."""
 
@@ -47,8 +50,23 @@ class Source:
         """bool[Q]: the queries that pass all gates; `served` are those with a candidate already."""
         active = np.ones(len(queries), bool)
         for gate in self.when:
-            active &= ~served if gate == "cold" else queries.knows(gate.removeprefix("has-"))  # type: ignore[arg-type]
+            active &= ~served if gate == "cold" else _open(gate, queries)
         return active
+
+    def serves_by(self, known: str) -> bool:
+        """Whether it serves queries by this of KNOWN."""
+        if known in ("items", "few-items"):
+            few = any(gate.startswith("items<") for gate in self.when)
+            return "items" in self.generator.needs and few == (known == "few-items")
+        return known in self.generator.needs
+
+
+def _open(gate: str, queries: QueryBatch) -> Bools:
+    """bool[Q]: `has-tags` asks for a field, `items<5` and `items>=5` for the length of the history."""
+    if gate.startswith("has-"):
+        return queries.knows(cast(Field, gate.removeprefix("has-")))
+    number = int(gate.partition("=" if ">=" in gate else "<")[2])
+    return (queries.history.lengths >= number) == (">=" in gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,27 +161,47 @@ class Pipeline:
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
         """Cut the slate; rows that stay short are filled by the fallback, in its order."""
         slate = self._named(queries, pool, cut(pool, n))
-        size = _vocabulary_size(queries, pool.target)
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
             if pool.target not in generator.targets or not len(short):
                 continue
-            taken = _also(exclude.take(short), slate.ids[short], size)
-            with self._note("fallback", label, generator):
-                more = generator.candidates(queries.take(short), n, pool.target, taken)
-                check_candidates(more, len(short), n, size)
-            slate = _fill(slate, short, more.ids, label)
+            # A slate is short where the pool is, and holds all of it then: in whatever order, the same is missing.
+            depends = (generator, n, exclude, short.tobytes(), np.sort(slate.ids[short], axis=1).tobytes())
+            propose = partial(self._propose, label, generator, queries, slate, short, exclude)
+            slate = _fill(slate, short, pool.once(("fallback", label), depends, propose).ids, label)
         return slate
+
+    def _propose(
+        self,
+        label: str,
+        generator: Generator,
+        queries: QueryBatch,
+        slate: Slate,
+        short: NDArray[np.integer],
+        exclude: Exclude,
+    ) -> Candidates:
+        """What a fallback has for the short rows of a slate, beside what is in them."""
+        n, size = slate.ids.shape[1], _vocabulary_size(queries, slate.target)
+        taken = _also(exclude.take(short), slate.ids[short], size)
+        with self._note("fallback", label, generator):
+            more = generator.candidates(queries.take(short), n, slate.target, taken)
+            check_candidates(more, len(short), n, size)
+        return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """The slate with its rungs told apart by what the generators knew of the query."""
         rung = slate.rung.copy()
-        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in FIELDS))
-        proposed = {s: pool.proposed_by(s.label).any(axis=1) for s in self.sources if s.label in pool.generators}
-        for code, known in reversed(list(enumerate(FIELDS, start=len(slate.rungs)))):
+        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in KNOWN))
+        proposed = {
+            source: pool.once(("served", source.label), None, partial(_served, pool, source.label))
+            for source in self.sources
+            if source.label in pool.generators
+        }
+        for code, known in reversed(list(enumerate(KNOWN, start=len(slate.rungs)))):
+            told = queries.knows(cast(Field, known.removeprefix("few-")))
             for source, served in proposed.items():
-                if known in source.generator.needs:
-                    rung[served & queries.knows(known) & (slate.rung != 0)] = code
+                if source.serves_by(known):
+                    rung[served & told & (slate.rung != 0)] = code
         return replace(slate, rung=rung, rungs=rungs)
 
     def _candidates(
@@ -191,6 +229,12 @@ class Pipeline:
     def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
         """Whatever a plugin raises tells where it was raised."""
         return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
+
+
+def _served(pool: Pool, label: str) -> Bools:
+    """bool[Q]: the queries for which a generator proposed anything."""
+    served: Bools = np.logical_or.reduce(pool.proposed_by(label), axis=1)
+    return served
 
 
 def cut(pool: Pool, n: int) -> Slate:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from hybridrec.data.vocabulary import Vocabulary
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -26,6 +28,8 @@ class Pool:
     sources: uint64 [Q, K], bit g is set if `generators[g]` proposed the candidate
     columns: label -> float32 [Q, K], the scorers' values, NaN = no opinion
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
+
+    Arrays of a pool are never written to: pipelines share them.
     """
 
     target: Target
@@ -34,6 +38,7 @@ class Pool:
     sources: NDArray[np.uint64]
     columns: dict[str, Floats]
     final: Floats | None = None
+    _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def empty(cls, target: Target, queries: int) -> Pool:
@@ -50,6 +55,18 @@ class Pool:
         """bool [Q, K]: which candidates this generator proposed."""
         bit = np.uint64(self.generators.index(generator))
         return (self.sources >> bit & np.uint64(1)).astype(bool)
+
+    def once(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, kept by name until it is asked for with another `depends`.
+
+        `depends` holds all that it depends on beside the candidates and columns of the pool. Tuning orders
+        one pool thousands of times with other weights: what does not depend on them (a normalised column,
+        say) is then computed once.
+        """
+        known = self._known.get(name)
+        if known is None or known[0] != depends:
+            known = self._known[name] = (depends, make())
+        return cast(T, known[1])
 
     def state(self) -> State:
         """The unranked pool as named arrays."""
@@ -82,9 +99,21 @@ class Pool:
             columns={label: joined([pool.columns[label] for pool in pools], np.nan) for label in first.columns},
         )
 
+    def take(self, rows: NDArray[Any] | slice) -> Pool:
+        """The given queries, in the given order (or those at which a bool[Q] is true)."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            sources=self.sources[rows],
+            columns={label: values[rows] for label, values in self.columns.items()},
+            final=None if self.final is None else self.final[rows],
+        )
+
     def ranked(self, final: Floats) -> Pool:
         """The same pool with `final` set: float32 [Q, K]; padding becomes NaN."""
-        return replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
+        pool = replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
+        object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
+        return pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
 from hybridrec.stages import kernels
 from hybridrec.testing.comparing import toy
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import csr_of
+from hybridrec.testing.toys import csr_of, toy_queries
 
 ROWS, WIDTH = 30, 10
 
@@ -38,7 +38,10 @@ class MetricContract(Contract):
             (rng.random((ROWS, n)) < 0.2) & (np.arange(ROWS) != 3)[:, None] | (np.arange(ROWS) == 4)[:, None]
         )
         part = slice(None) if rows is None else rows
-        return Judged("items", ids[part], kernels.hits(ids[part], truth[part]), truth[part], toy())
+        asked = toy_queries(toy())
+        queries = asked.take(np.arange(ROWS)[part] % len(asked))
+        hits = kernels.hits(ids[part], truth[part])
+        return Judged("items", ids[part], hits, truth[part], toy(), queries=queries)
 
     def made(self, options: Mapping[str, Any]) -> Metric:
         """The metric."""

@@ -32,7 +32,11 @@ class RerankerContract(Contract):
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
-        made = fitted(self.reranker(self.options(options)), toy())
+        made = self.reranker(self.options(options))
+        if getattr(made.config, "uses", None) is not None:
+            vectors = np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32)
+            check_self(made, "use", made.use(vectors))
+        made = fitted(made, toy())
         if made.learns:
             queries, pool = self.queries(), self.pool()
             truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
@@ -92,7 +96,7 @@ class RerankerContract(Contract):
             nothing.astype(np.uint64),
             dict.fromkeys(pool.columns, nothing),
         )
-        nobody = _rows(pool, slice(0, 0))
+        nobody = pool.take(slice(0, 0))
         for asked, given in (
             (queries, replace(pool, columns=silent)),
             (queries, bare),
@@ -107,7 +111,7 @@ class RerankerContract(Contract):
         assert together is not None, "wrote no `final`"
         for row in range(len(queries)):
             only = slice(row, row + 1)
-            alone = model.rerank(queries.take(only), _rows(pool, only), 5).final
+            alone = model.rerank(queries.take(only), pool.take(only), 5).final
             assert alone is not None, "wrote no `final` for a single query"
             assert np.allclose(alone, together[only], rtol=1e-4, atol=1e-5, equal_nan=True), (
                 f"query {row}: {alone[0]} when it is asked alone, {together[row]} in a batch"
@@ -132,6 +136,15 @@ class RerankerContract(Contract):
         assert again is not None, "wrote no `final`"
         assert identical(first, again), "another `final` from the same data"
 
+    def test_fit_keeps_what_was_learned(self, options: Mapping[str, Any]) -> None:
+        """What is learned on one training part is used on another: fitting again changes statistics alone."""
+        model = self.model(options)
+        before = model.rerank(self.queries(), self.pool(), 5).final
+        after = fitted(model, toy()).rerank(self.queries(), self.pool(), 5).final
+        assert before is not None, "wrote no `final`"
+        assert after is not None, "wrote no `final` when fitted again"
+        assert identical(before, after), "another `final` when fitted again on the same data"
+
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """State is arrays without objects; a fresh instance restored from a file gives identical results."""
         model = self.model(options)
@@ -155,8 +168,3 @@ def _column(rng: np.random.Generator, ids: Ints, *, gaps: bool) -> Floats:
     values = rng.normal(size=ids.shape).astype(np.float32)
     silent = (ids == PADDING) | (gaps & (rng.random(ids.shape) < 0.4))
     return np.where(silent, np.nan, values).astype(np.float32)
-
-
-def _rows(pool: Pool, rows: slice) -> Pool:
-    columns = {label: values[rows] for label, values in pool.columns.items()}
-    return replace(pool, ids=pool.ids[rows], sources=pool.sources[rows], columns=columns)

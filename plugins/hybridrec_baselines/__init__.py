@@ -1,4 +1,4 @@
-"""Baselines that look at no history: popularity, newest first, random."""
+"""Baselines that look at no history: popularity, overall or around a time, newest first, random, a given list."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from hybridrec import Component, hookimpl
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
-    from hybridrec_baselines.fixed import Newest, Random
+    from hybridrec_baselines.fixed import Listed, Newest, Random
     from hybridrec_baselines.popularity import Popularity
+    from hybridrec_baselines.trending import Trending
 
-    return [Popularity, Newest, Random]
+    return [Popularity, Trending, Newest, Random, Listed]

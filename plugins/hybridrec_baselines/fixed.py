@@ -1,12 +1,13 @@
-"""Rankings that are the same for every query: newest first, and a random one."""
+"""Rankings that are the same for every query: newest first, a random one, and a given list."""
 
 from __future__ import annotations
 
 from typing import Self
 
 import numpy as np
+from pydantic import Field
 
-from hybridrec import TARGETS, Dataset, DenseModel, Floats, QueryBatch, State, Target
+from hybridrec import TARGETS, DataError, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
 
 
 class Newest(DenseModel):
@@ -64,4 +65,43 @@ class Random(DenseModel):
     def restore(self, state: State) -> Self:
         """From `state`."""
         self._scores = state
+        return self
+
+
+class ListedOptions(Options):
+    """Options of `listed`."""
+
+    ids: list[str] = Field(min_length=1)
+    """External ids of the items, best first."""
+
+
+class Listed(DenseModel):
+    """A list that people made, in their order, for every query; it has no opinion on other items."""
+
+    name = "listed"
+    targets = ("items",)
+    Config = ListedOptions
+    config: ListedOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Find the items; raises DataError for an id that the data does not have."""
+        codes = data.items.encode(self.config.ids)
+        missing = [name for name, code in zip(self.config.ids, codes, strict=True) if code < 0]
+        if missing:
+            raise DataError(f"listed: {len(missing)} ids are not in the data, first '{missing[0]}'")
+        self._scores = np.full(len(data.items), np.nan, np.float32)
+        self._scores[codes] = np.arange(len(codes), 0, -1)
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The same row for every query: as many points as there are items from here to the end of the list."""
+        return np.tile(self._scores, (len(queries), 1))
+
+    def state(self) -> State:
+        """A score per item."""
+        return {"items": self._scores}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._scores = state["items"]
         return self

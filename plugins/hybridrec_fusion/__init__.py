@@ -5,11 +5,14 @@ from hybridrec import Component, Normaliser, hookimpl
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Sums with fixed weights, of scores, ranks and votes, and with weights learned on validation queries."""
+    """Sums with fixed weights, of scores, ranks and votes; sums and trees learned on validation queries."""
     from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
+    from hybridrec_fusion.greedy import Greedy
+    from hybridrec_fusion.lambdamart import LambdaMART
+    from hybridrec_fusion.linear import Linear
     from hybridrec_fusion.validated import Validated
 
-    return [Weighted, CombMNZ, Borda, ReciprocalRank, Validated]
+    return [Weighted, CombMNZ, Borda, ReciprocalRank, Validated, Greedy, Linear, LambdaMART]
 
 
 @hookimpl

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import TARGETS, Floats, Normaliser, Pool, QueryBatch, Reranker
+from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 
@@ -17,9 +18,13 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
 
     A candidate without an opinion gets the lowest (or the mean) normalised value that the same model
     gave in the same row, never a value of another model; a row without any opinion is all 0, so that
-    the model does not move it.
+    the model does not move it. They are kept with the pool, which may be weighed again.
     """
-    return {label: _filled(normaliser.scale(values), missing) for label, values in pool.columns.items()}
+    scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
+    return {
+        label: pool.once(("scaled", label), scale, partial(_scaled, normaliser, values, missing))
+        for label, values in pool.columns.items()
+    }
 
 
 def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str, Floats]:
@@ -28,7 +33,7 @@ def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str
     Where none of the weighed models has an opinion on a query, all that have one count alike: their order
     is better than none.
     """
-    speaks = np.stack([(~np.isnan(pool.columns[label])).any(axis=1) for label in columns])
+    speaks = np.stack([pool.once(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns])
     unheard = ~((weights != 0) & speaks).any(axis=0)
     weights = np.where(unheard, np.float32(1), weights)
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
@@ -51,7 +56,14 @@ class SumOfColumns(Reranker):
         return pool.ranked(final)
 
 
-def _filled(values: Floats, missing: Missing) -> Floats:
+def _speaks(values: Floats) -> Bools:
+    """bool[Q]: the queries on which a column has an opinion."""
+    speaks: Bools = np.logical_or.reduce(~np.isnan(values), axis=1)
+    return speaks
+
+
+def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
+    values = normaliser.scale(values)
     unknown = np.isnan(values)
     if missing == "lowest":
         fill = np.fmin.reduce(values, axis=1, keepdims=True, initial=np.inf)

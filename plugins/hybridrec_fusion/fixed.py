@@ -118,7 +118,7 @@ class ReciprocalRank(SumOfColumns):
 
 def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
     """Weight of the query's segment times normalised column: label -> float32 [Q, K]."""
-    segments = queries.segments()
+    segments = queries.segments() if config.segments else None
     columns = normalised(pool, config.normalise, config.missing)
     weights = np.empty((len(columns), len(queries)), np.float32)
     for place, label in enumerate(columns):

@@ -12,8 +12,10 @@ from scipy.sparse import csr_matrix, hstack
 from hybridrec import (
     PADDING,
     TARGETS,
+    DataError,
     Dataset,
     DenseModel,
+    Doubles,
     Field,
     Floats,
     Options,
@@ -29,6 +31,7 @@ from hybridrec import (
     unpack_words,
 )
 
+DAY = 86_400.0
 _CELLS = 1 << 23
 """Similarities of queries with users that are held at a time."""
 
@@ -42,6 +45,10 @@ class UserKNNOptions(Options):
     """The share of common tags; 0 leaves them out."""
     title: float = Option(0.5, ge=0)
     """The share of common title words; 0 leaves them out."""
+    time: float = Option(0.0, ge=0)
+    """What closeness in time adds to the similarity, which without it is at most 1; 0 looks at no time."""
+    half_life: float = Option(200.0, gt=0)
+    """Days between a query and a user's latest interaction at which they are half as close in time."""
     idf: float = Option(0.5, ge=0)
     """How much more a rare item, tag or word says than a common one: the power of log(1 + U / n); 0 weighs alike."""
     neighbours: int = Option(50, ge=1)
@@ -60,8 +67,10 @@ class UserKNN(DenseModel):
     """Nearest neighbours among the training users (Resnick et al. 1994), by cosine over all a query knows.
 
     A user is a sparse vector of items, tags and title words, each value the root of its share times
-    log(1 + U / n) to the power `idf`. The score of an item (or tag) is the sum of similarity to the
-    power `power` over the nearest users who have it; what none of them has gets no opinion.
+    log(1 + U / n) to the power `idf`. To the cosine comes `time` times 2^(-days apart / half_life) where
+    both times are known: sessions near in time are alike (Jannach and Ludewig 2017). The score of an
+    item (or tag) is the sum of similarity to the power `power` over the nearest users who have it; what
+    none of them has gets no opinion.
     """
 
     name = "user-knn"
@@ -86,6 +95,9 @@ class UserKNN(DenseModel):
             np.float32
         )
         self._users = self._vectors(everyone)
+        self._latest = _known(data.interactions.latest(), len(data.users))
+        if self.config.time and np.isnan(self._latest).all():
+            raise DataError("user-knn: `time` needs the times of interactions, and this data has none")
         self._has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
         return self
 
@@ -107,11 +119,18 @@ class UserKNN(DenseModel):
     def _votes(self, queries: QueryBatch) -> Sparse:
         """csr [Q, U]: what each of the nearest users counts."""
         similarity = np.asarray((self._vectors(queries) @ self._users.T).toarray(), np.float32)
+        if self.config.time:
+            similarity += np.float32(self.config.time) * self._closeness(_known(queries.times, len(queries)))
         similarity[similarity <= 0] = np.nan
         users, values = kernels.top_k(similarity, min(self.config.neighbours, max(similarity.shape[1], 1)))
         rows, places = np.nonzero(users != PADDING)
         votes = values[rows, places] ** np.float32(self.config.power)
         return csr_matrix((votes, (rows, users[rows, places])), shape=similarity.shape)
+
+    def _closeness(self, times: Doubles) -> Floats:
+        """float32 [Q, U]: 1 at the same time, half after each half-life, 0 where a time is unknown."""
+        apart = np.abs(times[:, None] - self._latest) / (DAY * self.config.half_life)
+        return np.nan_to_num(np.exp2(-apart.astype(np.float32)), nan=0.0)
 
     def _vectors(self, queries: QueryBatch) -> Sparse:
         """csr [Q, cues], rows of length 1."""
@@ -131,12 +150,19 @@ class UserKNN(DenseModel):
 
     def state(self) -> State:
         """The users' vectors, what they have, and the weights of cues."""
-        arrays = {"idf": self._idf, "words": pack_words(self._words)} | pack_csr(self._users, "users")
+        arrays = {"idf": self._idf, "latest": self._latest, "words": pack_words(self._words)} | pack_csr(
+            self._users, "users"
+        )
         return arrays | pack_csr(self._has["items"], "items") | pack_csr(self._has["tags"], "tags")
 
     def restore(self, state: State) -> Self:
         """From `state`."""
-        self._idf, self._words = state["idf"], unpack_words(state["words"])
+        self._idf, self._latest, self._words = state["idf"], state["latest"], unpack_words(state["words"])
         self._users = unpack_csr(state, "users")
         self._has = {target: unpack_csr(state, target) for target in TARGETS}
         return self
+
+
+def _known(times: Doubles | None, n: int) -> Doubles:
+    """float64 [n]: the times, NaN where there are none."""
+    return np.full(n, np.nan) if times is None else times

@@ -7,8 +7,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import PADDING, Bools, Dataset, Ints, Options, Pool, QueryBatch, Reranker, Sparse, State
-from hybridrec_rerank.order import fused, head, moved
+from hybridrec import PADDING, Bools, Dataset, Ints, Options, Pool, QueryBatch, Reranker, State
+from hybridrec_rerank.groups import counted, padded
+from hybridrec_rerank.order import fused, head, lifted, moved
 
 
 class CapsOptions(Options):
@@ -31,8 +32,7 @@ class Caps(Reranker):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """The tags that count, for each item."""
-        counted = np.char.startswith(np.array(data.tags.ids.to_list(), str), self.config.prefix)
-        self._tags = _padded(data.item_tags[:, np.flatnonzero(counted)].tocsr())
+        self._tags = padded(counted(data, self.config.prefix))
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
@@ -40,8 +40,7 @@ class Caps(Reranker):
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         taken = admit(self._tags[ids], scores > -np.inf, self.config.most, n)
-        order = np.argsort(~taken, axis=1, kind="stable")
-        return moved(pool, final, columns, np.argsort(order, axis=1))
+        return moved(pool, final, columns, lifted(taken))
 
     def state(self) -> State:
         """The tags."""
@@ -65,11 +64,3 @@ def admit(tags: Ints, valid: Bools, most: int, n: int) -> Bools:
         taken[:, place] = valid[:, place] & ~full & (taken.sum(axis=1) < n)
         used[rows, mine] += taken[:, place, None]
     return taken
-
-
-def _padded(matrix: Sparse) -> Ints:
-    """The columns of each row: int32 [rows, m], padded with -1."""
-    counts = np.diff(matrix.indptr)
-    result = np.full((matrix.shape[0], max(int(counts.max(initial=0)), 1)), PADDING, np.int32)
-    result[np.arange(result.shape[1]) < counts[:, None]] = matrix.indices
-    return result

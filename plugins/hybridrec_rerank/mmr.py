@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Floats, Longs, Options, Pool, QueryBatch, Reranker, Sparse, State
-from hybridrec_rerank.order import fused, head, moved
+from hybridrec import Floats, Longs, Pool, QueryBatch
+from hybridrec_rerank.greedy import Greedy
+from hybridrec_rerank.likeness import Likeness, LikenessOptions
+from hybridrec_rerank.order import fused, head, moved, unit_range
 
 
-class MMROptions(Options):
+class MMROptions(LikenessOptions):
     """Options of `mmr`."""
 
     relevance: float = Field(0.8, ge=0, le=1)
     """Share of relevance in the trade (lambda of the paper); 1 changes nothing."""
-    alike: Literal["users", "tags"] = "users"
-    """What makes two items alike: the same users have them, or the same tags describe them."""
-    dim: int = Field(64, ge=1)
-    """Dimensions of the vectors that likeness is measured on."""
-    depth: int = Field(100, ge=1)
-    """How many of the best candidates are looked at."""
 
 
-class MMR(Reranker):
+class MMR(Likeness):
     """Maximal marginal relevance (Carbonell and Goldstein 1998) on cosines of item vectors.
 
     Place by place the candidate with the highest lambda r - (1 - lambda) s is taken: r is its final score
-    on a scale from 0 to 1 within the candidates looked at, s its largest cosine with what was taken. The
-    vectors are a truncated SVD of who has an item, or of its tags.
+    on a scale from 0 to 1 within the candidates looked at, s its largest cosine with what was taken.
     """
 
     name = "mmr"
     Config = MMROptions
     config: MMROptions
-
-    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """A unit vector per item."""
-        described = data.item_tags if self.config.alike == "tags" else data.interactions.matrix(binary=True).T.tocsr()
-        self._vectors = _units(_reduced(described, self.config.dim, rng))
-        return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """The first n places anew, the others behind them in their order."""
@@ -48,16 +35,7 @@ class MMR(Reranker):
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
-        return moved(pool, final, columns, select(_unit_range(scores), self._vectors[ids], self.config.relevance, n))
-
-    def state(self) -> State:
-        """The vectors."""
-        return {"vectors": self._vectors}
-
-    def restore(self, state: State) -> Self:
-        """From `state`."""
-        self._vectors = state["vectors"]
-        return self
+        return moved(pool, final, columns, select(unit_range(scores), self._vectors[ids], self.config.relevance, n))
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
@@ -66,42 +44,10 @@ def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
     relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
     vectors: float32 [Q, D, dim], of length 1
     """
-    queries, depth = relevance.shape
-    rows = np.arange(queries)
-    places = np.tile(np.arange(depth) + n, (queries, 1))
-    open_gain = np.where(relevance > -np.inf, np.float32(trade) * np.maximum(relevance, 0), np.float32(-np.inf))
+    greedy = Greedy(relevance, trade, n)
     nearest = np.full(relevance.shape, -1, np.float32)
-    for place in range(min(n, depth)):
-        chosen = np.argmax(open_gain - np.float32(1 - trade) * nearest, axis=1)
-        there = open_gain[rows, chosen] > -np.inf
-        places[rows[there], chosen[there]] = place
-        open_gain[rows, chosen] = -np.inf
-        np.maximum(nearest, np.matmul(vectors, vectors[rows, chosen][:, :, None])[:, :, 0], out=nearest)
-    return places
-
-
-def _unit_range(scores: Floats) -> Floats:
-    """Each row from 0 to 1; -inf stays."""
-    known = scores > -np.inf
-    low = np.min(scores, axis=1, keepdims=True, where=known, initial=np.inf)
-    width = np.max(scores, axis=1, keepdims=True, where=known, initial=-np.inf) - low
-    scaled = np.where(known, scores, 0) - np.where(known, low, 0)
-    return np.where(known, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
-
-
-def _reduced(matrix: Sparse, dim: int, rng: np.random.Generator) -> Floats:
-    """Rows in `dim` dimensions: left singular vectors times singular values, or the rows themselves if few."""
-    from scipy.sparse.linalg import svds
-
-    if not matrix.nnz:
-        return np.zeros((matrix.shape[0], 1), np.float32)
-    if min(matrix.shape) <= dim:
-        return matrix.toarray().astype(np.float32)
-    left, values, _ = svds(matrix.astype(np.float64), k=dim, v0=rng.standard_normal(min(matrix.shape)))
-    return (left * values).astype(np.float32)
-
-
-def _units(rows: Floats) -> Floats:
-    """Each row at length 1; a row of zeros is like nothing and stays."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    for place in greedy.steps:
+        chosen = greedy.take(place, -nearest)
+        taken = vectors[greedy.rows, chosen][:, :, None]
+        np.maximum(nearest, np.matmul(vectors, taken)[:, :, 0], out=nearest)
+    return greedy.places

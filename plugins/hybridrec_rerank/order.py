@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridrec import Floats, Ints, Longs, PluginError, Pool, kernels
+from hybridrec import Bools, Floats, Ints, Longs, PluginError, Pool, kernels
 
 
 def fused(pool: Pool, name: str) -> Floats:
@@ -32,3 +32,35 @@ def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
     known = ~np.isnan(np.take_along_axis(final, columns, axis=1))
     np.put_along_axis(reordered, columns, np.where(known, -places, np.nan).astype(np.float32), axis=1)
     return pool.ranked(reordered)
+
+
+def unit_range(scores: Floats) -> Floats:
+    """Each row from 0 to 1; -inf stays."""
+    known = scores > -np.inf
+    low = np.min(scores, axis=1, keepdims=True, where=known, initial=np.inf)
+    width = np.max(scores, axis=1, keepdims=True, where=known, initial=-np.inf) - low
+    scaled = np.where(known, scores, 0) - np.where(known, low, 0)
+    return np.where(known, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
+
+
+def lifted(taken: Bools) -> Longs:
+    """Places, int64 [Q, D], from 0: those that are taken in front, then the others, both in their order."""
+    return np.argsort(np.argsort(~taken, axis=1, kind="stable"), axis=1)
+
+
+def placed(pool: Pool, final: Floats, wanted: Longs) -> Pool:
+    """The pool with some candidates at given places, and the others around them in their order.
+
+    wanted: int64 [Q, K], a place from 1, each at most once a row, 0 for no matter which
+    """
+    rows = np.arange(len(wanted))[:, None]
+    width = wanted.shape[1] + int(wanted.max(initial=0))
+    reserved = np.zeros((len(wanted), width + 1), bool)
+    reserved[rows, wanted] = True  # the first column stands for no place
+    open_places = np.argsort(reserved[:, 1:], axis=1, kind="stable")
+    fixed = wanted > 0
+    others = kernels.order(np.where(fixed, np.float32(np.nan), final))
+    places = np.empty(wanted.shape, np.int64)
+    np.put_along_axis(places, others, open_places[:, : wanted.shape[1]], axis=1)
+    reordered = np.where(fixed, 1 - wanted, -places).astype(np.float32)
+    return pool.ranked(np.where(fixed | ~np.isnan(final), reordered, np.float32(np.nan)))

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 import hybridrec
+import hybridrec_fusion
 from hybridrec import testing
 from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
+BLENDS = ROOT / "docs" / "choosing-a-blend.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 CONTRACTS = [getattr(testing, name) for name in dir(testing) if name.endswith("Contract") and name != "Contract"]
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
@@ -68,6 +70,19 @@ def test_the_tests_on_the_page_pass(plugin: Path):
 def test_the_config_on_the_page_runs(plugin: Path):
     printed = call("hybridrec", "run", "svd.yaml", cwd=plugin)
     assert "first-hit@20" in printed
+
+
+def test_the_blends_on_the_page_run(tmp_path: Path):
+    (tmp_path / "choosing.yaml").write_text(marked(BLENDS, "run"), encoding="utf-8")
+    printed = call("hybridrec", "run", "choosing.yaml", cwd=tmp_path)
+    assert {"equal", "by-weights", "by-features"} <= set(printed.split())
+
+
+def test_the_fusions_on_the_page_are_those_there_are():
+    table = BLENDS.read_text(encoding="utf-8").partition("## What they do")[2].partition("\n\nFeatures")[0]
+    firsts = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for first in firsts[1:] for name in re.findall(r"`([a-z]+)`", first)}
+    assert named == {component.name for component in hybridrec_fusion.hybridrec_components()}
 
 
 def test_check_plugin_accepts_what_the_page_writes(plugin: Path):

@@ -77,7 +77,9 @@ WRONG_VALUES = {
     "no generators": ((GENERATORS, "generators: []"), "13: pipelines.hybrid.generators: ", "at least 1"),
     "generator is a word": ((GENERATORS, "generators: [ease]"), "13: pipelines.hybrid.generators[0]: "),
     "gate": (("from: noise", "when: warm, from: noise"), "13: pipelines.hybrid.generators[1].when[0]: ",
-             "'has-user', 'has-items'"),
+             "'warm' is no gate: ", "has-user, items<5, items>=5"),
+    "gate without a number": (("from: noise", "when: items<0, from: noise"), "13: pipelines.hybrid.generators[1].when"
+                              "[0]: 'items<0' is no gate: did you mean 'items<5'?"),
     "rerank is no list": ((HYBRID, "    rerank: {use: weighted}"), "15: pipelines.hybrid.rerank: Input should "
                           "be a valid list, got"),
     "rerank of no target": ((HYBRID, "    rerank: {users: []}"), "15: pipelines.hybrid.rerank.users: ",

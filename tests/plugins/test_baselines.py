@@ -8,7 +8,7 @@ import pytest
 import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset, toy_queries
-from hybridrec_baselines.fixed import Newest, Random
+from hybridrec_baselines.fixed import Listed, ListedOptions, Newest, Random
 from hybridrec_baselines.popularity import Popularity, PopularityOptions
 
 RNG = np.random.default_rng(0)
@@ -24,6 +24,11 @@ class TestPopularityByTagsContract(ComponentContract):
     configs = [{"by": "tags"}, {"by": "tags", "count": "weights"}]
 
 
+class TestPopularityByUserFeaturesContract(ComponentContract):
+    component = Popularity
+    configs = [{"by": "user-features"}]
+
+
 class TestRandomContract(ComponentContract):
     component = Random
 
@@ -32,11 +37,18 @@ class TestNewestContract(ComponentContract):
     component = Newest
 
 
+class TestListedContract(ComponentContract):
+    component = Listed
+    configs = [{"ids": ["item 03", "item 00", "item 08", "item 11"]}]
+
+
 def test_what_the_package_offers():
     assert [component.name for component in hybridrec_baselines.hybridrec_components()] == [
         "popularity",
+        "trending",
         "newest",
         "random",
+        "listed",
     ]
 
 
@@ -91,14 +103,35 @@ def test_popularity_by_tags_leans_on_the_overall_share():
     model = Popularity(PopularityOptions(by="tags", smoothing=1e9)).fit(data, RNG)
     tagged = model.scores(colour_queries(data, "tags"), "items")
     np.testing.assert_allclose(tagged, overall[:2], rtol=1e-5)
-    untagged = model.scores(colour_queries(data, "title"), "items")
-    np.testing.assert_array_equal(untagged, overall[:2])
+    assert np.isnan(model.scores(colour_queries(data, "title"), "items")).all()  # the next rung serves them
+
+
+def test_popularity_by_user_features_prefers_what_like_users_have():
+    data = toy_dataset()
+    queries = data.queries(np.array([0, 1, -1], np.int32))
+    model = Popularity(PopularityOptions(by="user-features", smoothing=1e-6)).fit(data, RNG)
+    found = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
+    traits, had = data.user_features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
+    means = [np.mean([had[traits[:, f] > 0].mean(axis=0) for f in np.flatnonzero(traits[u])], axis=0) for u in (0, 1)]
+    np.testing.assert_allclose(found[:2], means, atol=1e-5)
+    assert np.isnan(model.scores(replace(queries, user_features=None), "items")).all()
+    with pytest.raises(DataError, match="needs features of users"):
+        Popularity(PopularityOptions(by="user-features")).fit(replace(data, user_features=None), RNG)
 
 
 def test_newest_comes_first_and_unknown_times_last():
     data = replace(toy_dataset(users=4, items=4, tags=2), item_times=np.array([5.0, np.nan, 9.0, 9.0]))
     found = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())
     assert found.ids[0].tolist() == [2, 3, 0, 1]
+
+
+def test_a_list_keeps_its_order_and_knows_nothing_else():
+    data = toy_dataset()
+    listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
+    found = listed.candidates(toy_queries(data), 5, "items", Exclude())
+    assert (found.ids == [3, 0, 8, -1, -1]).all()
+    with pytest.raises(DataError, match="1 ids are not in the data, first 'item 99'"):
+        Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
 
 
 def test_random_follows_its_seed():

@@ -19,9 +19,10 @@ from hybridrec_fusion.fixed import (
     Weighted,
     WeightedConfig,
 )
+from hybridrec_fusion.guard import GuardedConfig
 from hybridrec_fusion.normalisers import EmpiricalCDF, Softmax, SoftmaxConfig
-from hybridrec_fusion.search import Search
-from hybridrec_fusion.validated import Validated, ValidatedConfig
+from hybridrec_fusion.validated import Validated, climb
+from hybridrec_fusion.validation import Validation
 
 NAN = np.nan
 
@@ -68,6 +69,9 @@ def test_what_the_package_offers():
         "borda",
         "rrf",
         "validated",
+        "greedy",
+        "linear",
+        "lambdamart",
     ]
     assert all(component.targets == ("items", "tags") for component in components)
 
@@ -206,7 +210,7 @@ def test_a_normaliser_is_named_with_its_options_and_says_them_again():
 
 @pytest.mark.parametrize(
     "wrong",
-    [(SoftmaxConfig, {"temperature": 0}), (ReciprocalRankConfig, {"offset": 0}), (ValidatedConfig, {"k": 0})],
+    [(SoftmaxConfig, {"temperature": 0}), (ReciprocalRankConfig, {"offset": 0}), (GuardedConfig, {"k": 0})],
 )
 def test_options_out_of_range_are_refused(wrong):
     config, options = wrong
@@ -239,11 +243,11 @@ WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, Q)
 
 def learned(pool=POOL, truth=TRUTH, weights=WEIGHTS, tagged=TAGGED, units=None, **options):
     units = np.arange(len(tagged), dtype=np.int32) if units is None else units
-    return Validated(ValidatedConfig(**options)).learn(batch(tagged), pool, truth, weights, units)
+    return Validated(GuardedConfig(**options)).learn(batch(tagged), pool, truth, weights, units)
 
 
 def weights_of(reranker):
-    return {segment: choice.weights for segment, choice in reranker.choices.items()}
+    return reranker.weights
 
 
 def value(final, truth=TRUTH, rows=slice(None), pool=POOL, k=20):
@@ -367,11 +371,12 @@ def test_what_judges_the_blend_was_not_learned_on():
     for seed in range(4):
         pool, rng = chance(12, seed)
         truth = csr_matrix(rng.random((Q, N)) < 0.05, dtype=np.float32)
-        choice = learned(pool, truth, np.ones(Q), [False] * Q).choices["all"]
+        verdict = learned(pool, truth, np.ones(Q), [False] * Q).verdicts["all"]
         columns, wanted = np.stack(list(pool.columns.values())), np.diff(truth.indptr)
-        search = Search(columns, pool.valid, kernels.hits(pool.ids, truth), wanted, np.ones(Q), 20)
-        by_chance = np.mean([search.value(rng.random(12)) for _ in range(20)])
-        gains.append([search.value(search.climb([])) - by_chance, choice.blend_value - by_chance])
+        relevant, same = kernels.hits(pool.ids, truth), np.zeros(Q, int)
+        judge = Validation(columns, pool.valid, relevant, wanted, np.ones(Q), same.astype(str), same, 20)
+        by_chance = np.mean([judge.value(rng.random(12)) for _ in range(20)])
+        gains.append([judge.value(climb(judge, [])) - by_chance, verdict.blend_value - by_chance])
     in_sample, out_of_sample = np.mean(gains, axis=0)
     assert in_sample > 0.008
     assert out_of_sample < 0.4 * in_sample
@@ -384,8 +389,8 @@ def test_queries_of_one_user_are_not_on_both_sides():
     twice = pool_of({label: column[first] for label, column in pool.columns.items()}, pool.ids[first])
     truth = csr_matrix(rng.random((Q, N)) < 0.05, dtype=np.float32)[first]
     options = {"min_queries": Q + 1}
-    apart = learned(twice, truth, np.ones(Q), [False] * Q, first, **options).choices["all"]
-    mixed = learned(twice, truth, np.ones(Q), [False] * Q, rng.permutation(Q), **options).choices["all"]
+    apart = learned(twice, truth, np.ones(Q), [False] * Q, first, **options).verdicts["all"]
+    mixed = learned(twice, truth, np.ones(Q), [False] * Q, rng.permutation(Q), **options).verdicts["all"]
     assert mixed.blend_value > apart.blend_value + 0.002
 
 
@@ -394,7 +399,7 @@ def test_a_blend_that_is_not_better_out_of_sample_gives_way_to_its_best_part():
     columns = {label: column.copy() for label, column in POOL.columns.items()}
     columns["complement"][TAGGED] = kernels.hits(POOL.ids, TRUTH)[TAGGED]
     reranker = learned(pool_of(columns, POOL.ids))
-    assert {segment: choice.guarded for segment, choice in reranker.choices.items()} == {
+    assert {segment: verdict.guarded for segment, verdict in reranker.verdicts.items()} == {
         "all": False,
         "nothing": False,
         "tags": True,
@@ -409,7 +414,7 @@ def test_a_blend_that_is_not_better_out_of_sample_gives_way_to_its_best_part():
 
 def test_one_user_alone_cannot_judge():
     reranker = learned(units=np.zeros(Q, np.int32))
-    assert not any(choice.guarded for choice in reranker.choices.values())
+    assert not any(verdict.guarded for verdict in reranker.verdicts.values())
     assert reranker.summary()["all"]["validation_ndcg@20"] == {"blend": None, "best_single": None}
 
 

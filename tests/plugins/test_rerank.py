@@ -1,15 +1,17 @@
-"""Re-rankers of a fused pool, against plain loops over queries and places."""
+"""What all re-rankers of a fused pool have in common; MMR, caps and corrections against plain loops."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
 import hybridrec_rerank
-from hybridrec import PADDING, DataError, PluginError, Pool, kernels
+from hybridrec import PADDING, DataError, PluginError, Pool
 from hybridrec.stages.pipeline import cut
-from hybridrec.testing import RerankerContract, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing import RerankerContract, edge_datasets
+from hybridrec_rerank.calibration import Calibration
 from hybridrec_rerank.caps import Caps, CapsOptions, admit
 from hybridrec_rerank.corrections import (
     DAY,
@@ -18,29 +20,13 @@ from hybridrec_rerank.corrections import (
     PopularityCorrection,
     PopularityCorrectionOptions,
 )
+from hybridrec_rerank.dpp import DPP
+from hybridrec_rerank.explore import Explore
+from hybridrec_rerank.exposure import Exposure
 from hybridrec_rerank.mmr import MMR, MMROptions, select
-
-DATA = replace(toy_dataset(), item_times=1e9 + DAY * np.where(np.arange(40) % 7, np.arange(40.0), np.nan))
-QUERIES = toy_queries(DATA)
-Q, K, N = len(QUERIES), 25, 40
-
-
-def made(seed=0):
-    """A fused pool in which rows have different lengths, one none, and some candidates no score."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, K + 1, Q)
-    lengths[0], lengths[1] = 0, K
-    ids = np.sort(np.argsort(rng.random((Q, N)), axis=1)[:, :K], axis=1).astype(np.int32)
-    ids[np.arange(K) >= lengths[:, None]] = PADDING
-    final = rng.standard_normal((Q, K)).astype(np.float32)
-    final[rng.random((Q, K)) < 0.05] = np.nan
-    pool = Pool("items", ids, ("g",), (ids >= 0).astype(np.uint64), {"a": final, "b": final})
-    return pool.ranked(final)
-
-
-def fitted(cls, data=DATA, **options):
-    return cls(cls.Config(**options)).fit(data, np.random.default_rng(0))
-
+from hybridrec_rerank.pinned import Pinned
+from hybridrec_rerank.quotas import Quotas
+from tests.plugins.rerank_pools import DATA, QUERIES, K, N, Q, fitted, made, rows
 
 ALL = [
     fitted(MMR, dim=4),
@@ -50,13 +36,21 @@ ALL = [
     fitted(Caps, most=2, depth=9),
     fitted(PopularityCorrection),
     fitted(Freshness),
+    fitted(DPP, dim=4),
+    fitted(DPP, vectors=np.random.default_rng(1).standard_normal((N, 3)).astype(np.float32), uses="als", depth=9),
+    fitted(Calibration, relevance=0.2),
+    fitted(Exposure, depth=20),
+    fitted(Quotas, sources={"g": {"at_least": 3, "at_most": 4}, "h": {"at_most": 2}}),
+    fitted(Pinned, places={2: "item 05", 1: "item 11", 40: "item 08"}),
+    fitted(Explore, share=0.4, most=9),
 ]
 NAMES = [f"{reranker.name}-{position}" for position, reranker in enumerate(ALL)]
 
 
 def test_what_the_package_offers():
     names = [cls.name for cls in hybridrec_rerank.hybridrec_components()]
-    assert names == ["mmr", "caps", "popularity-correction", "freshness"]
+    selections = ["mmr", "dpp", "calibration", "exposure", "caps"]
+    assert names == [*selections, "quotas", "pinned", "explore", "popularity-correction", "freshness"]
 
 
 @pytest.mark.parametrize("n", [1, 10, 60])
@@ -67,13 +61,14 @@ def test_nothing_is_lost_and_a_query_alone_is_as_in_the_batch(reranker, n):
     found = reranker.rerank(QUERIES, pool, n)
     np.testing.assert_array_equal(pool.final, before)
     assert found.final.dtype == np.float32
-    np.testing.assert_array_equal(np.isnan(found.final), np.isnan(before))
+    pinned = np.isin(pool.ids, reranker.state().get("codes", []))  # a pinned item needs no score
+    np.testing.assert_array_equal(np.isnan(found.final), np.isnan(before) & ~pinned)
     slate = cut(found, n).ids
     assert [set(row) - {PADDING} for row in cut(found, K).ids] == [set(row) - {PADDING} for row in pool.ids]
     for row in range(Q):
-        rows = np.array([row])
-        part = Pool("items", pool.ids[rows], ("g",), pool.sources[rows], {"a": before[rows]}, before[rows])
-        np.testing.assert_array_equal(cut(reranker.rerank(QUERIES.take(rows), part, n), n).ids[0], slate[row])
+        one = np.array([row])
+        alone = reranker.rerank(QUERIES.take(one), rows(pool, one), n)
+        np.testing.assert_array_equal(cut(alone, n).ids[0], slate[row])
 
 
 @pytest.mark.parametrize("reranker", ALL, ids=NAMES)
@@ -89,7 +84,7 @@ def test_state_empty_pools_and_pools_that_are_not_fused(reranker):
 
 
 @pytest.mark.parametrize("data", edge_datasets().values(), ids=edge_datasets())
-@pytest.mark.parametrize("cls", [MMR, Caps, PopularityCorrection])
+@pytest.mark.parametrize("cls", [MMR, DPP, Calibration, Exposure, Caps, Explore, PopularityCorrection])
 def test_edge_datasets_can_be_fitted(cls, data):
     fitted(cls, data)
 
@@ -211,11 +206,12 @@ def test_options_are_checked():
             options(**wrong)
 
 
-def test_rerankers_are_chained():
+@pytest.mark.parametrize("chain", [*permutations(range(7, len(ALL)), 2)], ids=str)
+def test_rerankers_are_chained_in_any_order(chain):
     pool = made(4)
-    for reranker in (ALL[5], ALL[3], ALL[0]):
-        pool = reranker.rerank(QUERIES, pool, 10)
-    assert (kernels.ranks(pool.final)[pool.valid & ~np.isnan(pool.final)] >= 1).all()
+    for place in (*chain, 3, 0):
+        pool = ALL[place].rerank(QUERIES, pool, 10)
+    assert [set(row) - {PADDING} for row in cut(pool, K).ids] == [set(row) - {PADDING} for row in pool.ids]
 
 
 class TestMMR(RerankerContract):

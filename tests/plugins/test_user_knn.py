@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from hybridrec import Query
+from hybridrec import DataError, Query, Ragged
 from hybridrec.data.encoding import encode
 from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec_neighbours.users import UserKNN, UserKNNOptions
@@ -13,7 +15,7 @@ from hybridrec_neighbours.users import UserKNN, UserKNNOptions
 
 class TestUserKNN(ComponentContract):
     component = UserKNN
-    configs = ({}, {"title": 0, "tags": 0}, {"neighbours": 3, "power": 3.0, "idf": 0})
+    configs = ({}, {"title": 0, "tags": 0}, {"neighbours": 3, "power": 3.0, "idf": 0}, {"time": 0.5, "half_life": 7})
     learns_the_checkerboard = ("items", "tags")
 
 
@@ -30,6 +32,27 @@ def test_scores_are_the_votes_of_the_nearest() -> None:
     expected = (cosine[nearest, None] ** 2 * has[nearest]).sum(axis=0)
     found = np.nan_to_num(model.scores(query, "items")[0])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_closeness_in_time_adds_to_the_similarity() -> None:
+    """Users 0 and 1 have the same items, a half-life and two of them before the query."""
+    day = 86_400.0
+    history = replace(Ragged.from_rows([[0, 1], [0, 2]], 3), times=np.array([0, 10, 0, 20]) * day)
+    data = replace(toy_dataset(users=2, items=3, tags=2), interactions=history)
+    options = UserKNNOptions(tags=0, title=0, idf=0, time=0.5, half_life=10)
+    model = UserKNN(options).fit(data, np.random.default_rng(0))
+    query = replace(encode([Query(items=[data.items.ids[0]])], data), times=np.array([30 * day]))
+    cosine = 1 / np.sqrt(2)
+    assert model.scores(query, "items")[0, 1:] == pytest.approx([cosine + 0.5 / 4, cosine + 0.5 / 2], rel=1e-5)
+    unknown = replace(query, times=None)
+    assert model.scores(unknown, "items")[0, 1:] == pytest.approx([cosine, cosine], rel=1e-5)
+
+
+def test_closeness_in_time_needs_times() -> None:
+    data = toy_dataset()
+    data = replace(data, interactions=replace(data.interactions, times=None))
+    with pytest.raises(DataError, match="`time` needs the times of interactions"):
+        UserKNN(UserKNNOptions(time=1)).fit(data, np.random.default_rng(0))
 
 
 def test_something_must_be_compared() -> None:

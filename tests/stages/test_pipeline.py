@@ -145,6 +145,11 @@ def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
     assert of(Knows("tags"), Knows("items")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
     assert of(Knows("tags"), Knows("user")) == ["blend:user", "none", "blend:tags", "none", "none"]
     assert of(Knows("title"), Knows()) == ["blend", "blend", "blend", "blend:title", "blend"]
+    for number, known in ((3, "few-items"), (2, "items")):
+        many, few = f"items>={number}", f"items<{number}"
+        both = pipeline([("many", Knows("items"), 3, many), ("few", Knows("items", "tags"), 3, few)])
+        told = [f"blend:{known}", f"blend:{known}", "blend:tags", "none", "none"]
+        assert rungs(both.slate(QUERIES, "items", 2)) == told
     assert of(Knows("tags"), fallback=[("some", Fixed())]) == ["blend:tags", "some", "blend:tags", "some", "some"]
 
 
@@ -158,6 +163,11 @@ def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
         (("has-title",), [3]),
         (("has-items", "has-tags"), [0]),
         (("has-user", "has-title"), []),
+        (("items<3",), [0, 1, 2, 3, 4]),
+        (("items<2",), [2, 3, 4]),
+        (("items>=2",), [0, 1]),
+        (("items>=3",), []),
+        (("items<10", "has-items"), [0, 1]),
     ],
 )
 def test_gates_let_through_what_a_query_knows(gates, active):

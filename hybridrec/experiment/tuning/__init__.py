@@ -1,0 +1,1 @@
+"""Choosing options and weights on validation queries from inside the training parts: `hybridrec tune`."""

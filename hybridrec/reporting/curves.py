@@ -1,0 +1,73 @@
+"""The geometry of trade-off curves: one metric against another, a point for each value of an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from hybridrec.evaluation.report import MetricReport, TradeoffReport
+from hybridrec.reporting.figures import WIDTH, Estimate, Scale
+
+_HEIGHT = 200.0
+
+
+class Point(NamedTuple):
+    """A value of the option, measured in both metrics; its label is that of both."""
+
+    x: Estimate
+    y: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points in the order of the option's values, `x_metric` to the right and `y_metric` upwards."""
+
+    x_metric: str
+    y_metric: str
+    points: Sequence[Point]
+    across: Scale
+    upwards: Scale
+
+    @classmethod
+    def all_of(cls, found: TradeoffReport, metric: str) -> list[Self]:
+        """The deciding metric against every other one, as far as they are known at two points."""
+        others = dict.fromkeys(name for point in found.points for name in point.metrics if name != metric)
+        curves = []
+        for other in others:
+            pairs = [(f"{p.value:g}", p.metrics.get(metric), p.metrics.get(other)) for p in found.points]
+            points = [Point(x, y) for x, y in ((_at(v, a), _at(v, b)) for v, a, b in pairs) if x and y]
+            if len(points) > 1:
+                across = Scale.over(end for point in points for end in point.x.ends)
+                upwards = Scale.over(end for point in points for end in point.y.ends)
+                curves.append(cls(metric, other, points, across, upwards))
+        return curves
+
+    def down(self, value: float) -> float:
+        """The height at which a value stands, from the top."""
+        return _HEIGHT * (1 - self.upwards(value) / WIDTH)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round values of the upward scale: the height of each, and its text."""
+        return [(self.down(float(text)), text) for _, text in self.upwards.ticks]
+
+    @property
+    def bottom(self) -> float:
+        """The height at which the axis lies."""
+        return _HEIGHT
+
+    @property
+    def title(self) -> str:
+        """What is drawn."""
+        return f"{self.y_metric} against {self.x_metric}"
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        said = (f"at {p.x.label} {self.x_metric} {p.x.text}, {self.y_metric} {p.y.text}" for p in self.points)
+        return f"{self.title}: " + "; ".join(said)
+
+
+def _at(label: str, number: MetricReport | None) -> Estimate | None:
+    return None if number is None or number.mean is None else Estimate(label, "blend", number.mean, number.ci95)

@@ -1,0 +1,111 @@
+"""How a config was tuned: the course of the search as a figure, what it chose and what mattered as tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hybridrec.evaluation.report import Report, TuningReport
+from hybridrec.reporting.figures import WIDTH, Scale
+from hybridrec.reporting.tables import Cell, Table, number
+
+_HEIGHT = 150.0
+_TOP = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The value of every trial from left to right, higher is higher, and the best so far as a line."""
+
+    tuning: TuningReport
+    lower_is_better: bool
+    scale: Scale
+    values: Scale
+
+    @classmethod
+    def of(cls, report: Report) -> Course | None:
+        """The course of the search; None for a config that was not tuned."""
+        tuning = report.tuning
+        found = [] if tuning is None else [value for value in tuning.trials if value is not None]
+        if tuning is None or not found:
+            return None
+        lower = tuning.metric in report.statistics.lower_is_better
+        return cls(tuning, lower, Scale.over((0, len(tuning.trials) - 1)), Scale.over(found))
+
+    @property
+    def title(self) -> str:
+        """The figure's caption."""
+        return f"{self.tuning.metric} by trial, on validation queries"
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        first, best = self.tuning.trials[0], self.tuning.trials[self.tuning.best]
+        return (
+            f"{len(self.tuning.trials)} trials; {_text(first)} as the config was written, "
+            f"{_text(best)} in trial {self.tuning.best}, the best"
+        )
+
+    @property
+    def bottom(self) -> float:
+        """The height at which the axis lies."""
+        return _TOP + _HEIGHT
+
+    @property
+    def feasible(self) -> str:
+        """A dot for each trial that keeps the bounds, as an SVG path."""
+        return self._dots(True)
+
+    @property
+    def infeasible(self) -> str:
+        """A dot for each other trial."""
+        return self._dots(False)
+
+    @property
+    def best_so_far(self) -> str:
+        """Steps from one best trial to the next, as an SVG path."""
+        path, best = "", None
+        for trial, value in self._measured(True):
+            if best is None or (value < best if self.lower_is_better else value > best):
+                path += f"H{self.scale(trial):.1f}V{self._y(value):.1f}" if path else self._at(trial, value)
+                best = value
+        return f"{path}H{self.scale(len(self.tuning.trials) - 1):.1f}" if path else ""
+
+    @property
+    def levels(self) -> list[tuple[float, str]]:
+        """Heights of round values, and their texts."""
+        return [(self._height(place), text) for place, text in self.values.ticks]
+
+    def _dots(self, feasible: bool) -> str:
+        return "".join(f"{self._at(trial, value)}h0" for trial, value in self._measured(feasible))
+
+    def _measured(self, feasible: bool) -> Iterator[tuple[int, float]]:
+        trials = zip(self.tuning.trials, self.tuning.feasible, strict=True)
+        for trial, (value, kept) in enumerate(trials):
+            if value is not None and kept == feasible:
+                yield trial, value
+
+    def _at(self, trial: int, value: float) -> str:
+        return f"M{self.scale(trial):.1f} {self._y(value):.1f}"
+
+    def _y(self, value: float) -> float:
+        return self._height(self.values(value))
+
+    def _height(self, place: float) -> float:
+        """A place on the width of a figure as one on the height of this one."""
+        return self.bottom - _HEIGHT * place / WIDTH
+
+
+def chosen(tuning: TuningReport) -> Table:
+    """What the search chose, and how much each option mattered."""
+    table = Table("Chosen values", ["option", "value", "importance"])
+    for path, value in tuning.values.items():
+        share = tuning.importance.get(path)
+        text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+        table.rows.append([Cell(path), Cell(text), number(share, "{:.2f}")._replace(share=share)])
+    return table
+
+
+def _text(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

@@ -1,0 +1,107 @@
+"""Trending: what users have around the query's own time."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+from hybridrec import (
+    DataError,
+    Dataset,
+    DenseModel,
+    Doubles,
+    Floats,
+    Ints,
+    Longs,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    pack_csr,
+    unpack_csr,
+)
+from hybridrec_baselines.popularity import DAY
+
+_BINS = 16
+"""Bins of time in one half-life: a time is off by at most 1/32 of it, a weight by 2 %."""
+_REACH = 20
+"""Half-lives after which an interaction counts nothing: 2^-20 is below what float32 adds to 1."""
+
+
+class TrendingOptions(Options):
+    """Options of `trending`."""
+
+    half_life: float = Field(60.0, gt=0)
+    """Days from the query's time, before or after it, at which an interaction counts half."""
+    smoothing: float = Field(5.0, gt=0)
+    """As how many more users at the query's time the overall shares count."""
+
+
+class Trending(DenseModel):
+    """Items by their share of the users around the query's time; by their overall share where it has none.
+
+    The score is (Σ w n(i) + a p(i)) / (Σ w m + a), summed over bins of time: m users were active in a bin,
+    n(i) of them with item i, w = 2^(-distance / half_life), p is the overall share and a the `smoothing`.
+    Where training knows later times than the query's, as under random splits, those count too.
+    """
+
+    name = "trending"
+    Config = TrendingOptions
+    config: TrendingOptions
+    targets = ("items",)
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Count users per bin; raises DataError where no interaction has a time."""
+        history = data.interactions
+        if history.times is None or np.isnan(history.times).all():
+            raise DataError("trending needs the times of interactions, and this data has none")
+        had = history.matrix(binary=True)
+        users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
+        self._share = np.asarray(had.sum(axis=0) / users, np.float32).ravel()
+        width = self.config.half_life * DAY / _BINS
+        timed = ~np.isnan(history.times)
+        self._bins, bins = np.unique(np.floor(history.times[timed] / width), return_inverse=True)
+        self._counts = _distinct(bins, history.rows[timed], history.ids[timed], (len(self._bins), history.width))
+        one_id = np.zeros(len(bins), np.int32)
+        self._active = _distinct(bins, history.rows[timed], one_id, (len(self._bins), 1)).toarray().ravel()
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, I]: the shares around each query's time."""
+        times = np.full(len(queries), np.nan) if queries.times is None else queries.times
+        near = self._near(times)
+        a = np.float32(self.config.smoothing)
+        shares = (near @ self._counts).toarray() + a * self._share
+        shares /= (near @ self._active + a)[:, None]
+        return shares.astype(np.float32, copy=False)
+
+    def state(self) -> State:
+        """The bins, their users, and their counts."""
+        return {"share": self._share, "bins": self._bins, "active": self._active} | pack_csr(self._counts, "counts")
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._share, self._bins, self._active = state["share"], state["bins"], state["active"]
+        self._counts = unpack_csr(state, "counts")
+        return self
+
+    def _near(self, times: Doubles) -> Sparse:
+        """csr float32 [Q, bins]: the weight of each bin within reach; an empty row for an unknown time."""
+        place = times / (self.config.half_life * DAY) * _BINS - 0.5
+        first = np.searchsorted(self._bins, place - _REACH * _BINS)
+        lengths = np.where(np.isnan(place), 0, np.searchsorted(self._bins, place + _REACH * _BINS) - first)
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        columns = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
+        distance = np.abs(np.repeat(place, lengths) - self._bins[columns])
+        weights = np.exp2(-distance / _BINS).astype(np.float32)
+        return csr_matrix((weights, columns, offsets), shape=(len(times), len(self._bins)))
+
+
+def _distinct(rows: Longs, users: Ints, ids: Ints, shape: tuple[int, int]) -> Sparse:
+    """csr float32 of `shape`: how many distinct users have each id in each row."""
+    once = np.unique(np.stack([rows, users, ids]), axis=1)
+    return csr_matrix((np.ones(once.shape[1], np.float32), (once[0], once[2])), shape=shape)

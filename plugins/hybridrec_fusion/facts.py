@@ -1,0 +1,104 @@
+"""What a training part says of the ids that may be recommended, whoever asks: use, age and content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+
+from hybridrec import Dataset, Doubles, Floats, Sparse, State, Target, kernels, pack_csr, unpack_csr
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of the N ids of a target.
+
+    popularity: float32[N], log((1 + users) / (1 + all users)) of the users who have it
+    first, last: float64[N], when it came out, or else was first used, and when it was last used, seconds
+        since 1970; NaN where nobody says
+    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighed by rarity, and its features
+    tags: csr float32 [N, T], the same of its tags alone, to hold against the tags of a query
+    """
+
+    popularity: Floats
+    first: Doubles
+    last: Doubles
+    content: Sparse
+    tags: Sparse
+
+    @classmethod
+    def of(cls, data: Dataset, target: Target) -> Self:
+        """Of a training part; tags are known by how many users have them, and no more."""
+        if target == "tags":
+            n = len(data.tags)
+            unknown = np.full(n, np.nan)
+            return cls(_popularity(data.user_tags, len(data.users)), unknown, unknown, _nothing(n), _nothing(n))
+        tags = _rare(data.item_tags)
+        blocks = [tags]
+        if data.item_features is not None:
+            blocks.append(_rare(data.item_features.matrix))
+        if data.item_vectors is not None:
+            blocks.append(_unit(csr_matrix(data.item_vectors)))
+        first, last = _used(data)
+        if data.item_times is not None:
+            first = np.where(np.isnan(data.item_times), first, data.item_times)
+        users = data.interactions.matrix(binary=True)
+        return cls(_popularity(users, len(data.users)), first, last, _unit(hstack(blocks, format="csr")), tags)
+
+    def state(self, name: str) -> State:
+        """As arrays `name.popularity`, ...; `restore` is the way back."""
+        return {
+            f"{name}.popularity": self.popularity,
+            f"{name}.first": self.first,
+            f"{name}.last": self.last,
+            **pack_csr(self.content, f"{name}.content"),
+            **pack_csr(self.tags, f"{name}.tags"),
+        }
+
+    @classmethod
+    def restore(cls, state: State, name: str) -> Self:
+        """The facts that `state` packed under this name."""
+        return cls(
+            state[f"{name}.popularity"],
+            state[f"{name}.first"],
+            state[f"{name}.last"],
+            unpack_csr(state, f"{name}.content"),
+            unpack_csr(state, f"{name}.tags"),
+        )
+
+
+def _popularity(has: Sparse, users: int) -> Floats:
+    return np.log((1 + has.getnnz(axis=0)) / (1 + users)).astype(np.float32)
+
+
+def _used(data: Dataset) -> tuple[Doubles, Doubles]:
+    """When each item was first and last used: float64[I], NaN where nobody says."""
+    first = np.full(len(data.items), np.nan)
+    last = first.copy()
+    if data.interactions.times is not None:
+        np.fmin.at(first, data.interactions.ids, data.interactions.times)
+        np.fmax.at(last, data.interactions.ids, data.interactions.times)
+    return first, last
+
+
+def _rare(matrix: Sparse) -> Sparse:
+    """Unit rows of log(1 + count) times log(N / n) of the column."""
+    count = np.maximum(matrix.getnnz(axis=0), 1)
+    rarity = np.log(max(matrix.shape[0], 1) / count).astype(np.float32)
+    parts = (np.log1p(np.abs(matrix.data)) * rarity[matrix.indices], matrix.indices, matrix.indptr)
+    return _unit(csr_matrix(parts, shape=matrix.shape))
+
+
+def _unit(matrix: Sparse) -> Sparse:
+    """Rows of length 1; empty rows stay empty."""
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    values = matrix.data / np.where(length > 0, length, 1)[kernels.csr_rows(matrix)]
+    result = csr_matrix((values, matrix.indices, matrix.indptr), shape=matrix.shape, dtype=np.float32)
+    result.eliminate_zeros()
+    return result
+
+
+def _nothing(rows: int) -> Sparse:
+    return csr_matrix((rows, 0), dtype=np.float32)

@@ -1,0 +1,90 @@
+"""What a learned ranker knows of a query and a candidate, as named columns of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hybridrec import FIELDS, PADDING, Doubles, Floats, Ints, Normaliser, Pool, QueryBatch, Sparse, kernels
+from hybridrec_fusion.facts import Facts
+
+DAY = 86_400.0
+_DENSE = 1 << 24
+"""Most similarities that exist at a time."""
+
+
+def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Floats]]:
+    """(label, feature, float32 [Q, K]) of what the models say, labels in order of the alphabet; NaN = no opinion.
+
+    The rank r in the row counts as 1 / log2(r + 1): a place further down matters less and less.
+    """
+    for label in sorted(pool.columns):
+        values = pool.columns[label]
+        yield label, "value", values
+        yield label, "normalised", normaliser.scale(values)
+        yield label, "rank", (1 / np.log2(1 + kernels.ranks(values))).astype(np.float32)
+
+
+def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
+    """(feature, float32 [Q, K]) of which generators proposed a candidate, and how many did."""
+    proposed = {label: pool.proposed_by(label).astype(np.float32) for label in sorted(pool.generators)}
+    for label, flags in proposed.items():
+        yield f"{label}: proposed", flags
+    yield "proposals", np.sum([np.zeros(pool.ids.shape, np.float32), *proposed.values()], axis=0)
+
+
+def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[str, Floats]]:
+    """(feature, float32 [Q, K]) of the candidates themselves; NaN where nothing is known, or at padding.
+
+    Ages are sign(d) log(1 + |d|) of the d days from an item's first or last time to the query's.
+    """
+    yield "popularity", _at(facts.popularity, pool.ids).astype(np.float32)
+    asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
+    for feature, times in (("days since first", facts.first), ("days since last", facts.last)):
+        days = (asked[:, None] - _at(times, pool.ids)) / DAY
+        yield feature, (np.sign(days) * np.log1p(np.abs(days))).astype(np.float32)
+    if pool.target == "items":
+        yield "similar to the history", _cosines(queries.history.matrix() @ facts.content, facts.content, pool.ids)
+        yield "similar to the tags", _cosines(queries.tags, facts.tags, pool.ids)
+
+
+def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
+    """(feature, float64[Q]) of what a query knows; the same for all its candidates."""
+    for field in FIELDS:
+        yield f"knows {field}", queries.knows(field).astype(np.float64)
+    yield "items known", np.log1p(queries.history.lengths)
+    yield "tags known", np.log1p(np.diff(queries.tags.indptr))
+
+
+def features(queries: QueryBatch, pool: Pool, facts: Facts, normaliser: Normaliser) -> Iterator[tuple[str, Floats]]:
+    """Every (name, float32 [Q, K]), NaN where nothing is known: what trees are grown on.
+
+    Names and their order depend on the target and the labels of the pool, not on the order of these.
+    """
+    for label, feature, values in opinions(pool, normaliser):
+        yield f"{label}: {feature}", values
+    yield from provenance(pool)
+    yield from statistics(queries, pool, facts)
+    for feature, known in circumstances(queries):
+        yield feature, np.broadcast_to(known.astype(np.float32)[:, None], pool.ids.shape)
+
+
+def _at(values: Floats | Doubles, ids: Ints) -> Doubles:
+    """`values[ids]`, NaN at padding: float64, shape of `ids`."""
+    return np.where(ids == PADDING, np.nan, values[ids])
+
+
+def _cosines(profiles: Sparse, content: Sparse, ids: Ints) -> Floats:
+    """Cosines of each profile, csr [Q, D], with the content, csr [N, D], of its candidates; NaN where one is empty."""
+    result = np.full(ids.shape, np.nan, np.float32)
+    length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
+    described = content.getnnz(axis=1) > 0
+    step = max(_DENSE // max(content.shape[0], 1), 1)
+    others = content.T.tocsr()
+    for start in range(0, len(ids) if described.any() else 0, step):
+        rows = slice(start, start + step)
+        result[rows] = kernels.pick((profiles[rows] @ others).toarray(), ids[rows])
+        result[rows] /= np.where(length > 0, length, np.nan)[rows, None]
+    result[~described[ids]] = np.nan
+    return result

@@ -1,0 +1,156 @@
+"""LambdaMART: regression trees that are boosted to rank, by LightGBM."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Doubles, Floats, Pool, QueryBatch, State
+from hybridrec_fusion.features import features
+from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+
+class LambdaMARTConfig(LearnedConfig):
+    """What is learned, and how freely."""
+
+    trees: int = Field(300, ge=1)
+    """Most trees of a model; fewer where more do not help users that the trees have not seen."""
+    patience: int = Field(30, ge=1)
+    """So many trees in a row without a better nDCG on those users end the growth."""
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    """What a tree counts."""
+    leaves: int = Field(15, ge=2)
+    """Leaves of a tree."""
+    min_leaf: int = Field(200, ge=1)
+    """Fewest candidates in a leaf."""
+
+
+class Trees:
+    """A model of LightGBM, kept as its text and read when it is first asked; an empty text scores all alike."""
+
+    def __init__(self, text: str, gains: Doubles) -> None:
+        self.text = text
+        self.gains = gains
+        """What splits on each feature gained, float64[F]."""
+
+    @cached_property
+    def booster(self) -> Booster:
+        """Ready to predict."""
+        from lightgbm import Booster
+
+        return Booster(model_str=self.text)
+
+    def scores(self, matrix: Floats) -> Doubles:
+        """float64[R] for float32 [R, F]."""
+        if not self.text or not len(matrix):
+            return np.zeros(len(matrix))
+        return np.asarray(self.booster.predict(matrix, num_threads=1))
+
+
+class LambdaMART(LearnedRanker[Trees]):
+    """Gradient-boosted trees on the lambdas of nDCG@k (Burges 2010), as LightGBM's `lambdarank` grows them.
+
+    Trees see every feature, an unknown value as such, and find products of features on their own. Each model
+    grows until its nDCG@k falls on a part of the users held out for that, which is neither the part that the
+    guard judges it on nor among those the trees are grown on. An answer that no generator found lowers the
+    nDCG of its query, and with it what the query counts.
+    """
+
+    name = "lambdamart"
+    Config = LambdaMARTConfig
+    config: LambdaMARTConfig
+    requires = ("lightgbm",)
+    install_hint = "pip install 'hybridrec[lightgbm]'"
+
+    def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """All features, NaN where nothing is known."""
+        return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
+
+    def train(self, examples: Examples, turn: int) -> Trees:
+        """Grow trees on all parts of the users but one, until they are no better on that one."""
+        import lightgbm
+
+        parts = np.unique(examples.parts)
+        if not len(parts):
+            return Trees("", np.zeros(examples.features.shape[1]))
+        held = examples.parts == parts[turn % len(parts)] if len(parts) > 1 else np.zeros(len(examples.parts), bool)
+        grown = _dataset(examples.where(~held), self.config.k)
+        stopping: dict[str, Any] = {}
+        if held.any():
+            stopping["valid_sets"] = [_dataset(examples.where(held), self.config.k, reference=grown)]
+            stopping["callbacks"] = [lightgbm.early_stopping(self.config.patience, verbose=False)]
+        booster = lightgbm.train(self._parameters(), grown, self.config.trees, **stopping)
+        used = booster.best_iteration if held.any() else None
+        gains = booster.feature_importance("gain", iteration=used)
+        return Trees(booster.model_to_string(num_iteration=used), gains)
+
+    def predict(self, models: list[Trees], features: dict[str, Floats], pool: Pool) -> Floats:
+        """Mean of the models' sums."""
+        valid = pool.valid
+        matrix = np.stack([values[valid] for values in features.values()], axis=1)
+        final = np.zeros(pool.ids.shape, np.float32)
+        final[valid] = np.mean([model.scores(matrix) for model in models], axis=0)
+        return final
+
+    def importance(self) -> dict[str, float]:
+        """The share of all gains that splits on the feature have; features that no tree splits on are left out."""
+        gains = np.sum([model.gains for model in self.models], axis=0) if self.models else np.zeros(0)
+        order = np.argsort(-gains, kind="stable")
+        return {self.names[place]: round(float(gains[place] / gains.sum()), 5) for place in order if gains[place]}
+
+    def state(self) -> State:
+        """The models as UTF-8 bytes and the end of each, and their gains, beside what all rankers keep."""
+        texts = [model.text.encode() for model in self.models]
+        gains = np.array([model.gains for model in self.models])
+        return {
+            **super().state(),
+            "models": np.frombuffer(b"".join(texts), np.uint8),
+            "ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
+            "gains": gains.reshape(len(texts), len(self.names)),
+        }
+
+    def restore(self, state: State) -> Self:
+        """The way back from `state`."""
+        super().restore(state)
+        texts = np.split(state["models"], state["ends"])[:-1]
+        self.models = [Trees(text.tobytes().decode(), gains) for text, gains in zip(texts, state["gains"], strict=True)]
+        return self
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "lambdarank",
+            "metric": "ndcg",
+            "eval_at": [self.config.k],
+            "lambdarank_truncation_level": self.config.k + 10,  # pairs that may enter the first k places count, too
+            "learning_rate": self.config.learning_rate,
+            "num_leaves": self.config.leaves,
+            "min_data_in_leaf": self.config.min_leaf,
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+def _dataset(examples: Examples, k: int, reference: Any = None) -> Any:
+    """Examples as LightGBM wants them; a query weighs what its found answers are of the ideal over all answers."""
+    import lightgbm
+
+    starts = np.concatenate(([0], np.cumsum(examples.sizes)[:-1]))
+    ideal = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))))
+    found = np.add.reduceat(examples.relevant.astype(np.int64), starts)
+    weights = examples.weights * ideal[np.minimum(found, k)] / ideal[np.minimum(examples.wanted, k)]
+    return lightgbm.Dataset(
+        examples.features,
+        label=examples.relevant.astype(np.float32),
+        group=examples.sizes,
+        weight=np.repeat(weights, examples.sizes),
+        reference=reference,
+        free_raw_data=True,
+    )

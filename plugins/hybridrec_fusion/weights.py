@@ -1,0 +1,89 @@
+"""Sums whose weights are searched on validation queries, for all of them and for each segment."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from hybridrec import Doubles, Floats, Pool, QueryBatch, State
+from hybridrec_fusion.columns import SumOfColumns, weighed
+from hybridrec_fusion.guard import Guarded, Verdict
+from hybridrec_fusion.validation import EVERYWHERE, Validation
+
+
+class SearchedWeights(Guarded, SumOfColumns):
+    """A weighted sum of normalised scores; a subclass says how weights are searched.
+
+    The users of the validation queries are cut into parts. Without each part in turn, weights are
+    searched; the part that was left out then judges them. The blend takes their mean.
+    """
+
+    weights: dict[str, Doubles]
+    """By segment, float64[L]: of the blend, or of the best single column where the guard took over."""
+
+    @abstractmethod
+    def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
+        """Weights float64[L] that rank these queries well, none negative, not all 0.
+
+        `starts` are weights that ranked more queries, these among them, well.
+        """
+
+    def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
+        """Search for all queries first, then for each segment with enough of them."""
+        self.weights = {}
+        everywhere: dict[int, Doubles] = {}
+        for segment, rows in validation.by_segment(self.config.min_queries):
+            here = validation.where(rows)
+            found: dict[int, Doubles] = {}
+            gains = np.full(len(here), np.nan)
+            for part, inside in here.by_part():
+                starts = [everywhere[part]] if part in everywhere else []
+                found[part] = self.search(here.where(~inside), starts)
+                gains[inside] = here.where(inside).gains(found[part])
+            verdict = Verdict.of(here, gains)
+            if verdict.guarded:
+                weights = np.eye(len(self.labels))[verdict.single]
+            elif found:
+                weights = np.mean(list(found.values()), axis=0)
+            else:
+                weights = self.search(here, list(everywhere.values()))
+            if segment == EVERYWHERE:
+                everywhere = found
+            self.verdicts[segment] = verdict
+            self.weights[segment] = weights / weights.max()
+
+    def learn_nothing(self) -> None:
+        """All weights are 1."""
+        self.verdicts = {EVERYWHERE: Verdict(0)}
+        self.weights = {EVERYWHERE: np.ones(len(self.labels))}
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight times normalised column."""
+        columns = self.scaled(pool)
+        segments = queries.segments()
+        chosen = np.tile(self.weights[EVERYWHERE], (len(queries), 1))
+        for segment, weights in self.weights.items():
+            chosen[segments == segment] = weights
+        return weighed(chosen.astype(np.float32).T, {label: columns[label] for label in self.labels}, pool)
+
+    def state(self) -> State:
+        """The verdicts, and weights [segments, labels]."""
+        return {**super().state(), "weights": np.stack(list(self.weights.values()))}
+
+    def restore(self, state: State) -> Self:
+        """The way back from `state`."""
+        super().restore(state)
+        self.weights = dict(zip(self.verdicts, state["weights"], strict=True))
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """Segment -> weights by label, and the verdict on them."""
+        return {
+            segment: {"weights": self._by_label(self.weights[segment]), **self.judgement(verdict)}
+            for segment, verdict in self.verdicts.items()
+        }
+
+    def _by_label(self, weights: Doubles) -> dict[str, float]:
+        return {label: round(float(weight), 4) for label, weight in zip(self.labels, weights, strict=True)}

@@ -1,0 +1,123 @@
+"""Calibration: the slate's mix of tags is that of the history."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import diags
+
+from hybridrec import (
+    PADDING,
+    Dataset,
+    Floats,
+    Ints,
+    Longs,
+    Options,
+    Pool,
+    QueryBatch,
+    Reranker,
+    Sparse,
+    State,
+    kernels,
+    pack_csr,
+    unpack_csr,
+)
+from hybridrec_rerank.greedy import Greedy
+from hybridrec_rerank.groups import counted
+from hybridrec_rerank.order import fused, head, moved, unit_range
+
+BLUR = 0.01
+"""Share of the history's mix that is added to the slate's, so that its logarithm exists (alpha of the paper)."""
+
+
+class CalibrationOptions(Options):
+    """Options of `calibration`."""
+
+    relevance: float = Field(0.5, ge=0, le=1)
+    """Share of relevance in the trade (1 - lambda of the paper); 1 changes nothing."""
+    prefix: str = ""
+    """Only tags that begin so count, for example `genre:`; empty: all."""
+    tags: int = Field(32, ge=1)
+    """How many tags of a history are looked at, the most frequent ones."""
+    depth: int = Field(100, ge=1)
+    """How many of the best candidates are looked at."""
+
+
+class Calibration(Reranker):
+    """Calibrated recommendations (Steck 2018): the slate's mix of tags stays near the history's.
+
+    Greedy for relevance sum(r) - (1 - relevance) KL(p || q): r are the final scores of the slate on a scale
+    from 0 to 1 within the candidates looked at, p the mean of the tag shares of the history's items by their
+    weights, q that of the slate's items, smoothed as 0.99 q + 0.01 p. A history without tags keeps its order.
+    """
+
+    name = "calibration"
+    Config = CalibrationOptions
+    config: CalibrationOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """The tag shares of each item; they sum to 1."""
+        tags = counted(data, self.config.prefix)
+        sums = np.asarray(tags.sum(axis=1), np.float32).ravel()
+        self._shares = (diags(1 / np.where(sums > 0, sums, 1)) @ tags).astype(np.float32).tocsr()
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """The first n places anew, the others behind them in their order."""
+        final = fused(pool, self.name)
+        columns, ids, scores = head(pool, final, self.config.depth)
+        if not ids.size:
+            return pool.ranked(final)
+        tags, wanted = mixes(queries.history.matrix() @ self._shares, self.config.tags)
+        shares = _at(self._shares, ids, tags)
+        return moved(pool, final, columns, select(unit_range(scores), shares, wanted, self.config.relevance, n))
+
+    def state(self) -> State:
+        """The tag shares."""
+        return pack_csr(self._shares, "shares")
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._shares = unpack_csr(state, "shares")
+        return self
+
+
+def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: int) -> Longs:
+    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
+    shares: float32 [Q, D, m], how each candidate spreads over m tags of its query
+    wanted: float32 [Q, m], how the slate shall: rows sum to 1, or to 0 where nothing is known
+    """
+    greedy = Greedy(relevance, trade, n)
+    slate = np.zeros_like(wanted)
+    for place in greedy.steps:
+        mix = (1 - BLUR) * (slate[:, None] + shares) / (place + 1) + BLUR * wanted[:, None]
+        # -KL(p || q) is sum(p log q) and what does not depend on the choice.
+        chosen = greedy.take(place, np.einsum("qdm,qm->qd", np.log(np.maximum(mix, 1e-30)), wanted))
+        slate += shares[greedy.rows, chosen]
+    return greedy.places
+
+
+def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
+    """The m largest entries of each row: columns int64 [Q, m], -1 where there are fewer, and values that sum to 1."""
+    found, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
+    values = np.nan_to_num(values, nan=0.0)
+    sums = values.sum(axis=1, keepdims=True)
+    return found.astype(np.int64), (values / np.where(sums > 0, sums, 1)).astype(np.float32)
+
+
+def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:
+    """`shares` of each candidate in the tags of its query: float32 [Q, D, m] for ids [Q, D] and tags [Q, m]."""
+    (queries, depth), m = ids.shape, tags.shape[1]
+    place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column takes the padding
+    np.put_along_axis(place, tags, np.arange(m)[None, :].repeat(queries, axis=0), axis=1)
+    place[:, -1] = m
+    picked = shares[np.maximum(ids, 0).ravel()]
+    row = kernels.csr_rows(picked)
+    result = np.zeros((queries * depth, m + 1), np.float32)
+    result[row, place[row // depth, picked.indices]] = picked.data
+    result[(ids == PADDING).ravel()] = 0
+    return result[:, :m].reshape(queries, depth, m)

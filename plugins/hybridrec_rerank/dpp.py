@@ -1,0 +1,64 @@
+"""Determinantal point process: the slate whose items span the most room for their relevance."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Floats, Longs, Pool, QueryBatch
+from hybridrec_rerank.greedy import Greedy
+from hybridrec_rerank.likeness import Likeness, LikenessOptions
+from hybridrec_rerank.order import fused, head, moved, unit_range
+
+SMALLEST = 1e-6
+"""Of an item's squared distance from what was taken: what lies in the span of the slate adds no more room."""
+
+
+class DPPOptions(LikenessOptions):
+    """Options of `dpp`."""
+
+    relevance: float = Field(0.8, ge=0, le=1)
+    """Share of relevance in the trade (theta of the paper); 1 changes nothing."""
+
+
+class DPP(Likeness):
+    """Greedy MAP inference for a determinantal point process (Chen, Zhang and Zhou 2018).
+
+    Place by place the candidate is taken that adds most to theta sum(r) + (1 - theta) log det(S): r are the
+    final scores of the slate on a scale from 0 to 1 within the candidates looked at, S the cosines of its
+    items. Unlike `mmr` it looks at the slate as a whole, not at the nearest item alone.
+    """
+
+    name = "dpp"
+    Config = DPPOptions
+    config: DPPOptions
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """The first n places anew, the others behind them in their order."""
+        final = fused(pool, self.name)
+        columns, ids, scores = head(pool, final, self.config.depth)
+        if not ids.size:
+            return pool.ranked(final)
+        return moved(pool, final, columns, select(unit_range(scores), self._vectors[ids], self.config.relevance, n))
+
+
+def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
+    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
+    vectors: float32 [Q, D, dim], of length 1 or 0
+
+    The Cholesky factor of S grows by a row with each choice, so log det(S) costs one product a place.
+    """
+    greedy = Greedy(relevance, trade, n)
+    factor = np.zeros((*relevance.shape, len(greedy.steps)), np.float32)
+    room = np.ones(relevance.shape, np.float32)  # squared distance from the span of what was taken
+    for place in greedy.steps:
+        chosen = greedy.take(place, np.log(np.maximum(room, SMALLEST)))
+        cosine = np.matmul(vectors, vectors[greedy.rows, chosen][:, :, None])[:, :, 0]
+        explained = np.matmul(factor[:, :, :place], factor[greedy.rows, chosen, :place, None])[:, :, 0]
+        left = room[greedy.rows, chosen][:, None]
+        row = np.where(left > SMALLEST, (cosine - explained) / np.sqrt(np.maximum(left, SMALLEST)), 0)
+        factor[:, :, place] = row
+        room -= row**2
+    return greedy.places

@@ -1,0 +1,72 @@
+"""What makes two items alike: a vector for each, from the data or from a component of the experiment."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Dataset, Floats, Options, Reranker, Sparse, State
+
+
+class LikenessOptions(Options):
+    """Options of the re-rankers that look at what is alike."""
+
+    alike: Literal["users", "tags"] = "users"
+    """What makes two items alike: the same users have them, or the same tags describe them."""
+    uses: str | None = None
+    """Label of a component whose vectors tell what is alike, such as `als` or `word2vec`, in place of `alike`."""
+    dim: int = Field(64, ge=1)
+    """Dimensions of the vectors that `alike` is measured on."""
+    depth: int = Field(100, ge=1)
+    """How many of the best candidates are looked at."""
+
+
+class Likeness(Reranker):
+    """Base of the re-rankers that look at what is alike: `_vectors`, float32 [I, D], each of length 1 or 0.
+
+    They are the vectors of the component that `uses` names, or a truncated SVD of who has an item, or of its tags.
+    """
+
+    config: LikenessOptions
+
+    def use(self, vectors: Floats) -> Self:
+        """Take a component's vectors."""
+        self._vectors = _units(vectors)
+        return self
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """A vector per item, unless a component gives them."""
+        if self.config.uses is None:
+            tags = self.config.alike == "tags"
+            described = data.item_tags if tags else data.interactions.matrix(binary=True).T.tocsr()
+            self._vectors = _units(_reduced(described, self.config.dim, rng))
+        return self
+
+    def state(self) -> State:
+        """The vectors."""
+        return {"vectors": self._vectors}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._vectors = state["vectors"]
+        return self
+
+
+def _reduced(matrix: Sparse, dim: int, rng: np.random.Generator) -> Floats:
+    """Rows in `dim` dimensions: left singular vectors times singular values, or the rows themselves if few."""
+    from scipy.sparse.linalg import svds
+
+    if not matrix.nnz:
+        return np.zeros((matrix.shape[0], 1), np.float32)
+    if min(matrix.shape) <= dim:
+        return matrix.toarray().astype(np.float32)
+    left, values, _ = svds(matrix.astype(np.float64), k=dim, v0=rng.standard_normal(min(matrix.shape)))
+    return (left * values).astype(np.float32)
+
+
+def _units(rows: Floats) -> Floats:
+    """Each row at length 1; a row of zeros is like nothing and stays."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -1,0 +1,64 @@
+"""Pinned items: given ones at given places."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from hybridrec import DataError, Dataset, Options, Pool, QueryBatch, Reranker, State
+from hybridrec_rerank.order import fused, placed
+
+
+class PinnedOptions(Options):
+    """Options of `pinned`."""
+
+    places: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1)
+    """Place of the slate, from 1 -> id of the item that stands there, for example `{1: single-of-the-week}`."""
+
+    @field_validator("places")
+    @classmethod
+    def _once(cls, places: dict[int, str]) -> dict[int, str]:
+        ids = list(places.values())
+        twice = next((item for item in ids if ids.count(item) > 1), None)
+        if twice is not None:
+            raise ValueError(f"'{twice}' is pinned to two places")
+        return places
+
+
+class Pinned(Reranker):
+    """Puts items at their places wherever they are among the candidates; the others close up around them.
+
+    Candidates are what may be recommended to the query: what it has seen, dislikes, or is blocked for all is
+    never pinned. The generator `listed` sees to it that the items are proposed.
+    """
+
+    name = "pinned"
+    Config = PinnedOptions
+    config: PinnedOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Find the items; raises DataError for an id that the data does not have."""
+        self._codes = data.items.encode(list(self.config.places.values())).astype(np.int32)
+        missing = [name for name, code in zip(self.config.places.values(), self._codes, strict=True) if code < 0]
+        if missing:
+            raise DataError(f"pinned: {len(missing)} ids are not in the data, first '{missing[0]}'")
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Each pinned candidate at its place, as far as there are so many candidates."""
+        final = fused(pool, self.name)
+        wanted = np.zeros(pool.ids.shape, np.int64)
+        for place, code in zip(self.config.places, self._codes, strict=True):
+            wanted[pool.ids == code] = place
+        return placed(pool, final, wanted)
+
+    def state(self) -> State:
+        """The codes of the items."""
+        return {"codes": self._codes}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._codes = state["codes"]
+        return self

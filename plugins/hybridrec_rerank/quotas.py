@@ -1,0 +1,83 @@
+"""Quotas: how many places of a slate each generator has at least, and at most."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from hybridrec import Bools, Longs, Options, Pool, QueryBatch, Reranker
+from hybridrec_rerank.order import fused, head, lifted, moved
+
+UNLIMITED = np.iinfo(np.int32).max
+
+
+class Quota(Options):
+    """Places of one generator."""
+
+    at_least: int = Field(0, ge=0)
+    """Fewest places of a slate, as far as it proposed so many."""
+    at_most: int | None = Field(None, ge=0)
+    """Most places of a slate; null for no limit."""
+
+
+class QuotasOptions(Options):
+    """Options of `quotas`."""
+
+    sources: dict[str, Quota] = Field(min_length=1)
+    """Label of a generator -> its quota, for example `{word2vec: {at_least: 3}, als: {at_most: 10}}`. A candidate
+    that several generators proposed counts for each of them."""
+    depth: int = Field(200, ge=1)
+    """How many of the best candidates are looked at."""
+
+    @field_validator("sources")
+    @classmethod
+    def _ordered(cls, sources: dict[str, Quota]) -> dict[str, Quota]:
+        for label, quota in sources.items():
+            if quota.at_most is not None and quota.at_least > quota.at_most:
+                raise ValueError(f"{label}: at_least {quota.at_least} is more than at_most {quota.at_most}")
+        return sources
+
+
+class Quotas(Reranker):
+    """Takes the best candidates that keep every generator within its quota; the others fill what stays empty.
+
+    What `at_least` asks for is taken first, then the best of all, never beyond `at_most`. The slate keeps the
+    order of the final score.
+    """
+
+    name = "quotas"
+    Config = QuotasOptions
+    config: QuotasOptions
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """The n that keep the quotas, then the others, both in their order."""
+        final = fused(pool, self.name)
+        columns, _, scores = head(pool, final, self.config.depth)
+        sources = {label: quota for label, quota in self.config.sources.items() if label in pool.generators}
+        proposed = np.zeros((*columns.shape, len(sources)), bool)
+        for place, label in enumerate(sources):
+            proposed[:, :, place] = np.take_along_axis(pool.proposed_by(label), columns, axis=1)
+        least = np.array([quota.at_least for quota in sources.values()], np.int64)
+        most = np.array([UNLIMITED if q.at_most is None else q.at_most for q in sources.values()], np.int64)
+        taken = admit(proposed, scores > -np.inf, least, most, n)
+        return moved(pool, final, columns, lifted(taken))
+
+
+def admit(proposed: Bools, valid: Bools, least: Longs, most: Longs, n: int) -> Bools:
+    """Who is taken: bool [Q, D], at most n a row.
+
+    proposed: bool [Q, D, G], by which of G generators; valid: bool [Q, D]; least, most: int64 [G]
+    """
+    taken = np.zeros(valid.shape, bool)
+    used = np.zeros((len(valid), len(least)), np.int64)
+    count = np.zeros(len(valid), np.int64)
+    for reserved in (True, False):
+        for place in range(valid.shape[1]):
+            mine = proposed[:, place]
+            fits = valid[:, place] & ~taken[:, place] & (count < n) & ~(mine & (used >= most)).any(axis=1)
+            if reserved:
+                fits &= (mine & (used < least)).any(axis=1)
+            taken[:, place] |= fits
+            used += mine & fits[:, None]
+            count += fits
+    return taken
