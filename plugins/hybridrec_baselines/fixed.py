@@ -71,7 +71,7 @@ class Random(DenseModel):
 class ListedOptions(Options):
     """Options of `listed`."""
 
-    ids: list[str] = Field(min_length=1)
+    ids: list[str] = Field(min_length=1, examples=[["42", "7"]])
     """External ids of the items, best first."""
 
 
