@@ -14,7 +14,7 @@ from hybridrec_rerank.order import fused, placed
 class PinnedOptions(Options):
     """Options of `pinned`."""
 
-    places: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1)
+    places: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1, examples=[{1: "single-of-the-week"}])
     """Place of the slate, from 1 -> id of the item that stands there, for example `{1: single-of-the-week}`."""
 
     @field_validator("places")

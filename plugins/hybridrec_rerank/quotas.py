@@ -23,7 +23,7 @@ class Quota(Options):
 class QuotasOptions(Options):
     """Options of `quotas`."""
 
-    sources: dict[str, Quota] = Field(min_length=1)
+    sources: dict[str, Quota] = Field(min_length=1, examples=[{"popularity": {"at_least": 2}}])
     """Label of a generator -> its quota, for example `{word2vec: {at_least: 3}, als: {at_most: 10}}`. A candidate
     that several generators proposed counts for each of them."""
     depth: int = Field(200, ge=1)
