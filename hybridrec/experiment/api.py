@@ -119,7 +119,8 @@ def fit_plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    return FitPlan(DataReport.of(data), folds, queries, jobs, experiment.notes)
+    notes = (*experiment.notes, *experiment.reader.notes())
+    return FitPlan(DataReport.of(data), folds, queries, jobs, notes)
 
 
 def compare_runs(
