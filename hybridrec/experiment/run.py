@@ -21,7 +21,7 @@ from hybridrec.errors import DataError
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, compare
-from hybridrec.evaluation.metrics import Judged, SetMetric
+from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.report import (
     Comparison,
     DataReport,
@@ -97,14 +97,17 @@ class Measured:
         self.found.setdefault(target, []).append(answers.found)
         self.answers.setdefault(target, []).append(answers)
 
-    def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...]) -> MeasuredArm:
+    def arm(self, name: str, sample: Sample, experiment: Experiment) -> MeasuredArm:
         """For the statistics."""
         whole = {}
-        for aim in aims:
+        for aim in experiment.aims:
             if aim.key in self.judged:
                 with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
                     whole[aim.key] = aim.measure.value(self.judged[aim.key])
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
+        combined = experiment.config.compare.combined
+        values |= {metric: combine(values, weights) for metric, weights in combined.items()}
+        values = {metric: values[metric] for metric in experiment.metrics if metric in values}
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs))
 
     def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
@@ -140,6 +143,7 @@ class Experimenter:
         with threadpool_limits(limits=1):
             with self.timing("read"):
                 data = read(self.experiment)
+            self.notes += self.experiment.reader.notes()
             for fold in self.folds(data):
                 prepared = self.prepare(fold)
                 self.remember(fold, prepared)
@@ -214,7 +218,7 @@ class Experimenter:
         config = self.experiment.config
         with self.timing("evaluate"):
             sample = Sample.join(self.samples)
-            self.arms = {name: m.arm(name, sample, self.experiment.aims) for name, m in self.measured.items()}
+            self.arms = {name: m.arm(name, sample, self.experiment) for name, m in self.measured.items()}
             rng = label_rng(config.seed, "intervals")
             pipelines = summarise(list(self.arms.values()), rng, config.compare.resamples)
             comparison = self.comparison()
@@ -255,7 +259,7 @@ class Experimenter:
         return compare(
             self.arms,
             [(str(control), variant) for control, variant in pairs],
-            [aim.key for aim in self.experiment.aims],
+            self.experiment.metrics,
             label_rng(self.experiment.config.seed, "comparison"),
             lower_is_better=self.experiment.lower_is_better,
             margin=config.margin,
