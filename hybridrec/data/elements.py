@@ -69,7 +69,8 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str]]:
             if not (chunk := file.read(CHUNK)):
                 break
             text += chunk
-    yield line, f", {text}"
+    rest = text.lstrip(BETWEEN)
+    yield line + text.count("\n", 0, len(text) - len(rest)), f", {rest}"
 
 
 def _start(text: str, key: str | None) -> int | None:

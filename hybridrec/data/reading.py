@@ -24,6 +24,7 @@ __all__ = [
     "Numbering",
     "Tolerance",
     "check_file",
+    "csv_pattern",
     "first_of_each",
     "only_known",
     "parse_lines",
@@ -44,8 +45,10 @@ def check_file(path: Path, origin: str) -> None:
         raise DataError(f"{path}: no such file. {origin}")
 
 
-def read_lines(path: Path, malformed: Malformed, encoding: str = "utf-8") -> Iterator[pl.DataFrame]:
-    """Blocks with the columns `line` (from 1) and `text`, without blank lines and ends of lines.
+def read_lines(
+    path: Path, malformed: Malformed, *, encoding: str = "utf-8", last: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """Blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
 
     Lines that are not of the encoding are malformed.
     """
@@ -53,28 +56,36 @@ def read_lines(path: Path, malformed: Malformed, encoding: str = "utf-8") -> Ite
 
     start = 1
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            block += file.readline()
-            raw = block.removesuffix(b"\n").split(b"\n")
-            frame = pl.DataFrame({"line": np.arange(start, start + len(raw)), "text": _decoded(raw, block, encoding)})
-            start += len(raw)
+        while (last is None or start <= last) and (block := file.read(BLOCK)):
+            texts = _decoded(block + file.readline(), encoding)
+            frame = pl.DataFrame({"line": np.arange(start, start + len(texts)), "text": texts})
+            start += len(texts)
+            if last is not None:
+                frame = frame.filter(pl.col("line") <= last)
             malformed.add(path, frame.filter(pl.col("text").is_null())["line"].to_list(), f"not {encoding}")
             text = pl.col("text").str.strip_chars_end("\r").str.strip_prefix("\ufeff")
             yield frame.with_columns(text).filter(pl.col("text").str.strip_chars() != "")
 
 
 def parse_lines(
-    path: Path, pattern: str, layout: str, malformed: Malformed, *, encoding: str = "utf-8", header: bool = False
+    path: Path,
+    pattern: str,
+    layout: str,
+    malformed: Malformed,
+    *,
+    encoding: str = "utf-8",
+    header: bool = False,
+    last: int | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Blocks with the column `line` and one of text for each named group of the regular expression `pattern`.
 
     A group that is optional is null where it is missing; the first may not be optional. Lines that do not
     match are malformed; `layout` says what is right ("user::item::rating"). With `header` the first line may
-    be names instead.
+    be names instead. Lines after `last` are not read.
     """
     import polars as pl
 
-    for block in read_lines(path, malformed, encoding):
+    for block in read_lines(path, malformed, encoding=encoding, last=last):
         fields = pl.col("text").str.extract_groups(pattern)
         rows = block.select("line", fields.alias("fields")).unnest("fields")
         misses = rows[:, 1].is_null()
@@ -121,6 +132,12 @@ def only_known(
     return rows.filter(found)
 
 
+def csv_pattern(*names: str) -> str:
+    """For `parse_lines`: a line of CSV with these columns; their texts may be in quotes (see `unquoted`)."""
+    fields = (rf'(?<{name}>"(?:[^"]|"")*"|[^",]*)' for name in names)
+    return rf"^{','.join(fields)}$"
+
+
 def unquoted(column: str) -> pl.Expr:
     """A field of a CSV line without the quotes around it, and with doubled quotes made single."""
     import polars as pl
@@ -148,6 +165,8 @@ class Numbering:
         """The number of each text, uint32; new texts get the next ones."""
         import polars as pl
 
+        if not len(texts):
+            return pl.Series(dtype=pl.UInt32)
         distinct = texts.unique(maintain_order=True)
         codes = [self._codes.setdefault(text, len(self._codes)) for text in distinct]
         return texts.replace_strict(distinct, pl.Series(codes, dtype=pl.UInt32), return_dtype=pl.UInt32)
@@ -160,14 +179,15 @@ class Numbering:
         return pl.Series(names, dtype=pl.Enum(names)).gather(codes)
 
 
-def _decoded(raw: list[bytes], block: bytes, encoding: str) -> pl.Series:
+def _decoded(block: bytes, encoding: str) -> pl.Series:
     """One text a line, null where it cannot be decoded."""
     import polars as pl
 
+    block = block.removesuffix(b"\n")
     try:
-        return pl.Series(block.removesuffix(b"\n").decode(encoding).split("\n"), dtype=pl.String)
+        return pl.Series([block.decode(encoding)]).str.split("\n").explode()
     except UnicodeDecodeError:
-        return pl.Series([_or_none(line, encoding) for line in raw], dtype=pl.String)
+        return pl.Series([_or_none(line, encoding) for line in block.split(b"\n")], dtype=pl.String)
 
 
 def _or_none(line: bytes, encoding: str) -> str | None:
