@@ -56,13 +56,21 @@ def runs(folder: Path, metric: str | None) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: trec/ in the run)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: in the run, by format)."
 )
-def export(run: Path, output: Path | None) -> None:
-    """Write the slates and the truth of a finished RUN as TREC run files and qrels, for other judges."""
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["trec", "melon"]),
+    default="trec",
+    help="trec: run files and qrels. melon: the results file of the Melon challenge.",
+)
+def export(run: Path, output: Path | None, form: str) -> None:
+    """Write the slates (and the truth) of a finished RUN for other judges."""
+    from hybridrec.experiment import melon, trec
     from hybridrec.experiment.folder import Run
-    from hybridrec.experiment.trec import export as write
 
     finished = Run.open(run)
-    for path in write(finished, output or finished.folder / "trec"):
+    write = {"trec": trec.export, "melon": melon.export}[form]
+    for path in write(finished, output or finished.folder / form):
         print(path)

@@ -111,12 +111,13 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
 
 def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[Longs, Longs]:
     """Playlists that are held out, and the category of each; those that show the most choose first."""
-    taken, categories = [], []
+    taken: list[Longs] = []
+    categories: list[Longs] = []
     order = sorted(range(len(CATEGORIES)), key=lambda number: -CATEGORIES[number].seeds)
     for place, number in enumerate(order):
         category = CATEGORIES[number]
         fits = (distinct[lists] > category.seeds) & (titled[lists] | (not category.title))
-        left = wanted - sum(map(len, taken))
+        left = wanted - sum(len(part) for part in taken)
         chosen = np.flatnonzero(fits)[: -(-left // (len(order) - place))]
         taken.append(lists[chosen])
         categories.append(np.full(len(chosen), number))

@@ -1,4 +1,4 @@
-"""Reader `yes`: what American radio stations played, collected from Yes.com with tags from Last.fm."""
+"""Reader `yes-radio`: what American radio stations played, collected from Yes.com with tags from Last.fm."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class YesReader(Reader):
     dropped from the lists.
     """
 
-    name = "yes"
+    name = "yes-radio"
     Config = YesOptions
     config: YesOptions
 
