@@ -9,10 +9,18 @@ import pytest
 
 import hybridrec
 from hybridrec import DataError
+from hybridrec.experiment.api import fit_plan
 from hybridrec.experiment.melon import _filled, export
 
 CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
-SMALL = ("components.als.factors=8", "workers=1", "memory=1GB", "compare.resamples=200", "split.test=0.2")
+SMALL = (
+    "components.als.factors=8",
+    "workers=1",
+    "memory=1GB",
+    "compare.resamples=200",
+    "split.test=0.2",
+    "data.strict=false",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +55,7 @@ def melon(tmp_path_factory):
         }
         for song in range(400)
     ]
+    lists.append({"id": 1, "songs": [7]})
     for name, content in (("train", lists), ("song_meta", songs), ("genre_gn_all", {"GN0100": "pop"})):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
@@ -58,6 +67,13 @@ def run(melon, tmp_path_factory):
     return hybridrec.run(
         CONFIG, (f"data.folder={melon}", "data.unplayed=true", *SMALL), store=place / "store", runs=place / "runs"
     )
+
+
+def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
+    (told,) = [note for note in run.report.notes if "malformed" in note]
+    assert told.startswith(f"{melon / 'train.json'}: 1 malformed line was passed over; line 1: no playlist with id")
+    plan = fit_plan(CONFIG, (f"data.folder={melon}", *SMALL), store=tmp_path)
+    assert told in plan.notes
 
 
 def test_the_score_is_the_weighted_sum_over_songs_and_tags(run):
