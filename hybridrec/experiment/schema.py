@@ -33,7 +33,7 @@ def as_list(value: object) -> object:
 
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 """Of labels, pipelines and experiments: they become names of files."""
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
 class Use(Options, extra="allow"):
@@ -76,7 +76,9 @@ class GeneratorUse(Options):
     """Label of the component that proposes."""
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
-    when: Annotated[list[Gate], BeforeValidator(as_list)] = Field(default_factory=list)
+    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=Gate | list[Gate])] = Field(
+        default_factory=list
+    )
     """Only for queries that know this (all of it, if a list); `cold` = no generator before it served the query."""
 
 
