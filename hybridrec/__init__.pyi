@@ -12,6 +12,7 @@ from .arrays import Longs as Longs
 from .arrays import Sparse as Sparse
 from .arrays import State as State
 from .arrays import Target as Target
+from .data import reading as reading
 from .data.assembly import Tables as Tables
 from .data.assembly import assemble as assemble
 from .data.dataset import Dataset as Dataset

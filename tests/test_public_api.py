@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import hybridrec
-from hybridrec import kernels, testing
+from hybridrec import kernels, reading, testing
 
 NAMES = [
     "API_VERSION",
@@ -69,6 +69,7 @@ NAMES = [
     "load",
     "pack_csr",
     "pack_words",
+    "reading",
     "run",
     "tokens",
     "tune",
@@ -107,7 +108,7 @@ def test_every_kernel_is_described():
     assert [name for name, kernel in kernels if not kernel.__doc__] == []
 
 
-@pytest.mark.parametrize("module", [kernels, testing])
+@pytest.mark.parametrize("module", [kernels, reading, testing])
 def test_a_public_module_lists_what_is_its_own_and_described(module):
     assert len(module.__all__) == len({*module.__all__})
     for name in module.__all__:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
 
 import click
 
 from hybridrec.cli.running import STORE
 
-if TYPE_CHECKING:
-    from hybridrec.experiment.trec import Form
+
 
 
 @click.command()
@@ -73,14 +72,28 @@ def _assigned(keys: Mapping[str, str]) -> str:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: that of the form, in RUN)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for the files (default: in RUN, named by format)."
 )
-@click.option("--form", type=click.Choice(["trec", "parquet"]), default="trec", show_default=True)
-def export(run: Path, output: Path | None, form: Form) -> None:
-    """Write the slates and the truth (qrels) of a finished RUN for other judges."""
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["trec", "parquet", "melon"]),
+    default="trec",
+    show_default=True,
+    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge.",
+)
+def export(run: Path, output: Path | None, form: str) -> None:
+    """Write the slates (and the truth) of a finished RUN for other judges."""
+    from functools import partial
+
+    from hybridrec.experiment import judges, melon
     from hybridrec.experiment.folder import Run
-    from hybridrec.experiment.trec import export as write
 
     finished = Run.open(run)
-    for path in write(finished, output or finished.folder / form, form):
+    writers = {
+        "trec": partial(judges.export, form="trec"),
+        "parquet": partial(judges.export, form="parquet"),
+        "melon": melon.export,
+    }
+    for path in writers[form](finished, output or finished.folder / form):
         print(path)

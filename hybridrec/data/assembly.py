@@ -26,9 +26,11 @@ UNCHANGED = WeightOptions()
 class Tables:
     """What a reader has read, one polars frame a kind; ids, tags and features are text.
 
+    In long frames ids may be integers, read as their decimal text, or of type `Enum`: they take less memory.
+
     interactions: user, item; and where known time (seconds since 1970), weight, position, group
-    users, items: the columns id, and where known title (users), text and time (items); they may list
-        ids that never interact, and need not list those that do
+    users, items: the columns id, and where known title and time (users), text and time (items); they
+        may list ids that never interact, and need not list those that do
     user_tags, item_tags: the columns user or item, tag, and where known weight
     assignments: the columns user, item, tag
     user_features, item_features: the columns user or item, feature, and where known weight
@@ -74,13 +76,14 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
         item_features=_features(tables.item_features, "item", items),
         item_vectors=_vectors(tables.item_vectors, items),
         user_features=_features(tables.user_features, "user", users),
+        user_times=_times(tables.users, users),
     )
 
 
 def _vocabulary(columns: Iterable[tuple[pl.DataFrame | None, str]]) -> Vocabulary:
     import polars as pl
 
-    found = [frame[name].cast(pl.String) for frame, name in columns if frame is not None]
+    found = [frame[name].unique().cast(pl.String) for frame, name in columns if frame is not None]
     return Vocabulary(pl.concat(found) if found else ())
 
 

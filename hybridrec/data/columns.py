@@ -10,6 +10,7 @@ import numpy as np
 
 from hybridrec.arrays import Floats
 from hybridrec.data.files import Source, check_column, load
+from hybridrec.data.malformed import Malformed
 from hybridrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,17 +34,22 @@ S = TypeVar("S", bound=Source)
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[S]):
-    """A file whose columns are read when they are asked for; errors say where a value stands."""
+    """A file whose columns are read when they are asked for; errors say where a value stands.
+
+    Where malformed lines are passed over, a value that cannot be used is null.
+    """
 
     source: S
     frame: pl.LazyFrame
+    malformed: Malformed
     rows: pl.Series | None = None
     """The row of the file that each row of `frame` comes from, where it is not the same."""
 
     @classmethod
-    def of(cls, source: S) -> Table[S]:
-        """Open the file."""
-        return cls(source, load(source))
+    def of(cls, source: S, malformed: Malformed) -> Table[S]:
+        """Open the file; lines that cannot be used go to `malformed`."""
+        frame, rows = load(source, malformed)
+        return cls(source, frame, malformed, rows)
 
     def column(self, name: str) -> pl.Series:
         """A column as it is; DataError if there is none of this name."""
@@ -64,7 +70,8 @@ class Table(Generic[S]):
         if not isinstance(lists.dtype, pl.List):
             return self
         frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column).collect()
-        return replace(self, frame=frame.drop(ROW).lazy(), rows=frame[ROW])
+        rows = frame[ROW] if self.rows is None else self.rows.gather(frame[ROW])
+        return replace(self, frame=frame.drop(ROW).lazy(), rows=rows)
 
     def values(self, name: str) -> pl.Series:
         """A column with one value a row; lists and structures are refused."""
@@ -83,32 +90,30 @@ class Table(Generic[S]):
             values = values.fill_nan(None)
             values = values if (values != values.round()).any() else values.cast(pl.Int64, strict=False)
         ids = values.cast(pl.String)
-        self._refuse((ids == "").fill_null(True), column, "not an id", "every row needs one")
-        return ids
+        return self._usable(ids, (ids == "").fill_null(True), column, "not an id", "every row needs one")
 
     def numbers(self, column: str) -> pl.Series:
         """float64; what is missing, not a number, infinite or NaN is refused."""
         import polars as pl
 
         numbers = self.values(column).cast(pl.Float64, strict=False)
-        self._refuse(~numbers.is_finite().fill_null(False), column, "not a finite number")
-        return numbers
+        return self._usable(numbers, ~numbers.is_finite().fill_null(False), column, "not a finite number")
 
     def weights(self, column: str) -> pl.Series:
         """float32, not negative."""
         import polars as pl
 
         numbers = self.numbers(column)
-        self._refuse(numbers < 0, column, "negative", "a weight is positive, or 0 for no interaction")
-        return numbers.cast(pl.Float32)
+        right = "a weight is positive, or 0 for no interaction"
+        return self._usable(numbers, numbers < 0, column, "negative", right).cast(pl.Float32)
 
     def integers(self, column: str) -> pl.Series:
         """int32."""
         import polars as pl
 
         numbers = self.numbers(column)
-        self._refuse((numbers != numbers.round()) | (numbers.abs() >= 2**31), column, "not an integer of 32 bits")
-        return numbers.cast(pl.Int32)
+        bad = (numbers != numbers.round()) | (numbers.abs() >= 2**31)
+        return self._usable(numbers, bad, column, "not an integer of 32 bits").cast(pl.Int32)
 
     def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
         """Seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
@@ -118,11 +123,10 @@ class Table(Generic[S]):
         values = self.values(column)
         times = parse_times(values, unit, years=years)
         missing = times.is_null() if required else times.is_null() & values.is_not_null()
-        self._refuse(missing, column, "not a time", f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)")
-        self._refuse(
-            times.abs() > FAR_FUTURE, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)"
-        )
-        return times
+        right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
+        times = self._usable(times, missing, column, "not a time", right)
+        far = times.abs() > FAR_FUTURE
+        return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)")
 
     def texts(self, columns: Sequence[str]) -> pl.Series:
         """The columns joined with " - "; what is missing is passed over."""
@@ -145,7 +149,11 @@ class Table(Generic[S]):
             values = self._several(name, separator)
             exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
             label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
-            parts.append(exploded.filter(pl.col("value").fill_null("") != "").select("owner", label=label))
+            parts.append(
+                exploded.filter(pl.col("value").fill_null("") != "", pl.col("owner").is_not_null()).select(
+                    "owner", label=label
+                )
+            )
         return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
 
     def _several(self, column: str, separator: str) -> pl.Series:
@@ -169,23 +177,27 @@ class Table(Generic[S]):
         lists = values.cast(pl.List(pl.Float32))
         lengths = lists.list.len().fill_null(0).to_numpy()
         width = int(lengths.max(initial=1))
-        self._refuse(pl.Series(lengths != width), column, f"not a list of {width} numbers")
-        vectors = lists.explode().to_numpy().reshape(len(lists), width)
-        self._refuse(pl.Series(~np.isfinite(vectors).all(axis=1)), column, "not a list of finite numbers")
+        lists = self._usable(lists, pl.Series(lengths != width), column, f"not a list of {width} numbers")
+        vectors = lists.fill_null([np.nan] * width).explode().to_numpy().reshape(len(lists), width)
+        broken = pl.Series(~np.isfinite(vectors).all(axis=1)) & lists.is_not_null()
+        self._usable(lists, broken, column, "not a list of finite numbers")
         return vectors
 
-    def _refuse(self, bad: pl.Series, column: str, what: str, right: str = "") -> None:
-        """Raise DataError if any value is bad: how many, the first one's line, and what would be right."""
-        if not bad.any():
-            return
-        row = bad.arg_true()[0]
-        [value] = self.column(column).slice(row, 1).to_list()
+    def _usable(self, values: pl.Series, bad: pl.Series, column: str, what: str, right: str = "") -> pl.Series:
+        """The values, null where `bad`, whose rows are malformed: the first one's line, and what would be right."""
+        import polars as pl
+
+        rows = bad.fill_null(False).arg_true()
+        if not len(rows):
+            return values
+        [value] = self.column(column).slice(rows[0], 1).to_list()
         shown = "missing" if value is None else f"{value!r}, {what}"
-        place = self.source.place(row if self.rows is None else self.rows[row])
-        raise DataError(
-            f"{self.source.path}, {place}: column {column!r} is {shown} "
-            f"({bad.sum()} of {len(bad)} rows are bad)" + (f"; {right}" if right else "")
+        places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
+        told = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
+            f"; {right}" if right else ""
         )
+        self.malformed.add(self.source.path, places.to_list(), told, unit=self.source.unit)
+        return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
 
 
 def seconds(dates: pl.Series) -> pl.Series:

@@ -44,6 +44,8 @@ class Dataset:
     item_text: a readable text per item (a song's name, a film's title); "" where there is none
     item_times: float64[I], when each item came out, seconds since 1970, NaN if unknown; or None
     item_vectors: float32[I, D], dense content (audio, say), or None
+    user_times: float64[U], when each user asks (a playlist's last change, say), seconds since 1970, NaN if
+        unknown; known with the query, as the title is; or None
     declared_user_tags, declared_item_tags: csr [U, T], [I, T]: tags the source states of users and items
     assignments: int32[M, 3], rows (user, item, tag): who gave which tag to which item
 
@@ -64,6 +66,7 @@ class Dataset:
     item_features: Features | None = None
     item_vectors: Floats | None = None
     user_features: Features | None = None
+    user_times: Doubles | None = None
 
     @property
     def user_tags(self) -> Sparse:
@@ -115,16 +118,18 @@ class Dataset:
             user_features=None
             if self.user_features is None
             else replace(self.user_features, matrix=self.user_features.matrix.multiply(kept).tocsr()),
+            user_times=None if self.user_times is None else np.where(hidden, np.nan, self.user_times),
         )
 
     def queries(self, users: Ints) -> QueryBatch:
-        """The given users as queries: each with its whole history, tags and title."""
+        """The given users as queries: each with its whole history, tags, title and time."""
         return QueryBatch(
             users=users.astype(np.int32),
             history=self.interactions.take(users),
             tags=self.user_tags[users],
             text=tuple(self.titles[user] for user in users),
             user_features=None if self.user_features is None else self.user_features.rows(users),
+            times=None if self.user_times is None else self.user_times[users],
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -151,6 +156,7 @@ class Dataset:
             item_features=_features_of(state, "item_features"),
             item_vectors=state.get("item_vectors"),
             user_features=_features_of(state, "user_features"),
+            user_times=state.get("user_times"),
         )
 
     @property

@@ -8,10 +8,11 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from hybridrec.data.malformed import Malformed
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import InputPath, Options
 
@@ -81,11 +82,21 @@ class File(Options):
         """The character between two fields of a line."""
         return self.separator or ("\t" if self.kind == "tsv" else ",")
 
-    def place(self, row: int) -> str:
-        """Where a person finds a row (counted from 0) of the file."""
-        if self.kind == "parquet":
-            return f"row {row + 1}"
-        return f"line {row + 1 if self.kind == 'jsonl' or self.columns else row + 2}"
+    @property
+    def dialect(self) -> dict[str, Any]:
+        """The same in the words of the csv module."""
+        quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
+        return {"delimiter": self.delimiter, "quotechar": self.quote, "quoting": quoting}
+
+    @property
+    def unit(self) -> str:
+        """What a person counts in this file."""
+        return "row" if self.kind == "parquet" else "line"
+
+    @property
+    def first_row(self) -> int:
+        """The line (or row) of the file that holds its first row of data, counted from 1."""
+        return 1 if self.kind in ("parquet", "jsonl") or self.columns else 2
 
 
 class Join(File):
@@ -102,13 +113,16 @@ class Source(File):
     """Adds the columns of a second file: codes to names, or weights from elsewhere."""
 
 
-def load(source: Source) -> pl.LazyFrame:
-    """The rows of the file, in its order; all columns of csv and tsv files are text.
+def load(source: Source, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
+    """The rows of the file, in its order, all columns of csv and tsv files as text; and which row of the
+    file each one is, counted from 0, where lines were passed over.
 
     Raises DataError if the file is missing, empty or cannot be parsed.
     """
-    frame = _read(source)
-    return frame if source.join is None else _joined(frame.collect(), source, source.join).lazy()
+    frame, rows = _read(source, malformed)
+    if source.join is not None:
+        frame = _joined(frame.collect(), source, source.join, malformed).lazy()
+    return frame, rows
 
 
 def check_column(path: Path, name: str, available: Iterable[str]) -> None:
@@ -117,11 +131,12 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
         raise DataError(f"{path} has no column {name!r}; {did_you_mean(name, available)}")
 
 
-def _joined(frame: pl.DataFrame, source: Source, join: Join) -> pl.DataFrame:
-    """Left join; a key that occurs twice in the second file is refused, a missing one gives nulls."""
+def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed) -> pl.DataFrame:
+    """Left join; a key that occurs again in the second file is malformed, a missing one gives nulls."""
     import polars as pl
 
-    other = _read(join).collect()
+    read, rows = _read(join, malformed)
+    other = read.collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
         check_column(source.path, name, frame.columns)
@@ -130,17 +145,18 @@ def _joined(frame: pl.DataFrame, source: Source, join: Join) -> pl.DataFrame:
     # As text, so that a number in one file finds the same number in the other, whatever their formats.
     frame = frame.with_columns(pl.col(left).cast(pl.String))
     other = other.with_columns(pl.col(right).cast(pl.String))
-    twice = other.select(right).is_duplicated()
-    if twice.any():
-        row = twice.arg_true()[0]
-        key = ", ".join(f"{name} {other[name][row]!r}" for name in right)
-        raise DataError(
-            f"{join.path}, {join.place(row)}: {key} occurs more than once; a joined file needs one row for each key"
-        )
+    again = ~pl.select(pl.struct(*other.select(right)).is_first_distinct()).to_series()
+    if again.any():
+        places = again.arg_true()
+        key = ", ".join(f"{name} {other[name][places[0]]!r}" for name in right)
+        places = join.first_row + (places if rows is None else rows.gather(places))
+        told = f"{key} occurs more than once; a joined file needs one row for each key"
+        malformed.add(join.path, places.to_list(), told, unit=join.unit)
+        other = other.filter(~again)
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
 
 
-def _read(file: File) -> pl.LazyFrame:
+def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
     import polars as pl
 
     if not file.path.is_file():
@@ -151,21 +167,23 @@ def _read(file: File) -> pl.LazyFrame:
         if file.kind == "parquet":
             frame = pl.scan_parquet(file.path, glob=False)
             frame.collect_schema()
-            return frame
+            return frame, None
         if file.kind == "jsonl":
-            return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy()
-        return _read_csv(file).lazy()
+            return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
+        return _read_csv(file, file.path).lazy(), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        if not malformed.strict and file.kind != "parquet":
+            return _read_what_is_whole(file, malformed)
         reason = str(error).partition("\n")[0]
         raise DataError(_first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
 
 
-def _read_csv(file: File) -> pl.DataFrame:
+def _read_csv(file: File, source: Path | io.BytesIO) -> pl.DataFrame:
     import polars as pl
 
     # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
     frame = pl.read_csv(
-        file.path,
+        source,
         separator=file.delimiter,
         quote_char=file.quote,
         has_header=file.columns is None,
@@ -178,6 +196,47 @@ def _read_csv(file: File) -> pl.DataFrame:
     if len(file.columns) != frame.width:
         raise DataError(f"{file.path} has {frame.width} columns, but `columns` names {len(file.columns)}")
     return frame.rename(dict(zip(frame.columns, file.columns, strict=True)))
+
+
+def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
+    """The lines that polars can read, each taken by itself, and the row of the file each one is; the others
+    are malformed."""
+    import polars as pl
+
+    whole, numbers, width = [], [], None
+    with file.path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            told, fields = _what_is_wrong(file, line, width)
+            if told:
+                malformed.add(file.path, [number], told)
+            elif fields:
+                width = fields if width is None else width
+                whole.append(line)
+                numbers.append(number)
+    if not whole:
+        raise DataError(f"{file.path} cannot be read as {file.kind}: every line is malformed")
+    text = io.BytesIO(b"".join(line.rstrip(b"\r\n") + b"\n" for line in whole))
+    frame = pl.read_ndjson(text, infer_schema_length=None) if file.kind == "jsonl" else _read_csv(file, text)
+    return frame.lazy(), pl.Series(numbers[len(numbers) - len(frame) :]) - file.first_row
+
+
+def _what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
+    """What is wrong with a line, "" if nothing, and how many fields it has; the first line had `width`."""
+    try:
+        text = line.decode(file.encoding).strip("\r\n\ufeff")
+    except UnicodeDecodeError:
+        return f"not {file.encoding}", 0
+    if not text.strip():
+        return "", 0
+    if file.kind == "jsonl":
+        return _wrong_json(text), 1
+    try:
+        (fields,) = csv.reader([text], strict=True, **file.dialect)
+    except (csv.Error, ValueError):
+        return f"a quote ({file.quote}) is not closed or not doubled", 0
+    if width is not None and len(fields) != width:
+        return f"{len(fields)} fields, where the first line has {width}", 0
+    return "", len(fields)
 
 
 def _first_broken_line(file: File) -> str | None:
@@ -195,22 +254,21 @@ def _first_broken_line(file: File) -> str | None:
 
 def _broken_json(path: Path, text: str) -> str | None:
     for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            if not isinstance(json.loads(line.strip() or "{}"), dict):
-                return f"{path}, line {number}: not a JSON object"
-        except json.JSONDecodeError as error:
-            return f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})"
+        if told := _wrong_json(line.strip() or "{}"):
+            return f"{path}, line {number}: {told}"
     return None
 
 
+def _wrong_json(line: str) -> str:
+    """What is wrong with a line of JSON Lines, "" if nothing."""
+    try:
+        return "" if isinstance(json.loads(line), dict) else "not a JSON object"
+    except json.JSONDecodeError as error:
+        return f"not JSON ({error.msg}, column {error.colno})"
+
+
 def _broken_csv(file: File, text: str) -> str | None:
-    lines = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=file.delimiter,
-        quotechar=file.quote,
-        quoting=csv.QUOTE_NONE if file.quote is None else csv.QUOTE_MINIMAL,
-        strict=True,
-    )
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True, **file.dialect)
     start, width = 1, None
     try:
         for fields in lines:

@@ -15,6 +15,7 @@ from hybridrec.arrays import PADDING, Doubles
 from hybridrec.data.columns import FAR_FUTURE, parse_times
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.files import FORMATS, Source, load
+from hybridrec.data.malformed import Malformed
 from hybridrec.data.tables import TableOptions, TableReader
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError
@@ -169,7 +170,8 @@ def _look(path: Path, folder: Path) -> _File:
             options["format"] = "tsv" if separator == "\t" else "csv"
         if separator in header and separator != ("\t" if kind == "tsv" or "format" in options else ","):
             options["separator"] = separator
-    frame = load(Source.model_validate(options, context={"folder": folder})).collect()
+    rows, _ = load(Source.model_validate(options, context={"folder": folder}), Malformed(strict=True))
+    frame = rows.collect()
     file = _File(options, frame, roles_of(frame.columns))
     if file.lists("item") and "user" not in file.roles and "id" in file.roles:
         file.roles["user"] = file.roles["id"]  # a row is a whole playlist

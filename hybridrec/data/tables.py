@@ -13,10 +13,10 @@ from hybridrec.data.assembly import Tables, assemble
 from hybridrec.data.columns import S, Table, TimeUnit
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.files import Source
+from hybridrec.data.malformed import Malformed, Tolerance
 from hybridrec.data.readers import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
-from hybridrec.plugin import Options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,7 +143,7 @@ class ItemVectors(Source):
     """Column of the vector, a list of numbers (Parquet, JSON Lines)."""
 
 
-class TableOptions(Options):
+class TableOptions(Tolerance):
     """Which files to read, and what their columns are."""
 
     interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
@@ -184,25 +184,26 @@ class TableReader(Reader):
     def read(self) -> Dataset:
         """The whole data; raises DataError with file, line and column where something is wrong."""
         config = self.config
-        users, items = _open(config.users), _open(config.items)
+        self.malformed = Malformed(strict=config.strict)
+        users, items = self._open(config.users), self._open(config.items)
         return assemble(
             Tables(
-                interactions=_interactions(Table.of(config.interactions)),
+                interactions=_interactions(Table.of(config.interactions, self.malformed)),
                 users=None if users is None else _users(users),
                 items=None if items is None else _items(items),
-                user_tags=_tags("user", users, _open(config.user_tags)),
-                item_tags=_tags("item", items, _open(config.item_tags)),
-                assignments=_assignments(_open(config.assignments)),
+                user_tags=_tags("user", users, self._open(config.user_tags)),
+                item_tags=_tags("item", items, self._open(config.item_tags)),
+                assignments=_assignments(self._open(config.assignments)),
                 user_features=_features(users, "user"),
                 item_features=_features(items, "item"),
-                item_vectors=_vectors(config.item_vectors, items),
+                item_vectors=_vectors(config.item_vectors, items, self.malformed),
             ),
             config.weight,
         )
 
-
-def _open(source: S | None) -> Table[S] | None:
-    return None if source is None else Table.of(source)
+    def _open(self, source: S | None) -> Table[S] | None:
+        assert self.malformed is not None
+        return None if source is None else Table.of(source, self.malformed)
 
 
 def _interactions(file: Table[Interactions]) -> pl.DataFrame:
@@ -220,7 +221,7 @@ def _interactions(file: Table[Interactions]) -> pl.DataFrame:
         columns["position"] = file.numbers(options.position)
     if options.group is not None:
         columns["group"] = file.integers(options.group)
-    frame = pl.DataFrame(columns)
+    frame = pl.DataFrame(columns).drop_nulls()
     if options.weight is not None:
         frame = frame.filter(pl.col("weight") > 0)
     if not len(frame):
@@ -235,7 +236,7 @@ def _users(file: Table[Users]) -> pl.DataFrame:
     columns = {"id": file.ids(file.source.id)}
     if file.source.title is not None:
         columns["title"] = file.texts([file.source.title])
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).drop_nulls("id")
 
 
 def _items(file: Table[Items]) -> pl.DataFrame:
@@ -247,7 +248,7 @@ def _items(file: Table[Items]) -> pl.DataFrame:
         columns["text"] = file.texts(file.source.text)
     if file.source.time is not None:
         columns["time"] = file.times(file.source.time, file.source.time_unit, years=True, required=False)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).drop_nulls("id")
 
 
 def _tags(
@@ -266,7 +267,7 @@ def _tags(
         frame = pl.DataFrame({owner: file.ids(file.source.owner), "tag": file.ids(file.source.tag)})
         weight = file.source.weight
         parts.append(frame.with_columns(weight=pl.lit(1.0, pl.Float32) if weight is None else file.weights(weight)))
-    return pl.concat(parts)
+    return pl.concat(parts).drop_nulls()
 
 
 def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
@@ -274,7 +275,7 @@ def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
 
     if file is None:
         return None
-    return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "tag")})
+    return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "tag")}).drop_nulls()
 
 
 def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFrame | None:
@@ -285,12 +286,16 @@ def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFr
     return file.labels(file.source.id, kinds, file.source.tag_separator).rename({"owner": owner, "label": "feature"})
 
 
-def _vectors(options: ItemVectors | None, items: Table[Items] | None) -> tuple[pl.Series, Floats] | None:
+def _vectors(
+    options: ItemVectors | None, items: Table[Items] | None, malformed: Malformed
+) -> tuple[pl.Series, Floats] | None:
     if options is None:
         return None
     if options.path.suffix != ".npy":
-        file = Table.of(options)
-        return file.ids(options.id), file.vectors(options.vector)
+        file = Table.of(options, malformed)
+        ids, vectors = file.ids(options.id), file.vectors(options.vector)
+        usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
+        return ids.filter(usable), vectors[usable]
     if items is None:
         raise DataError(f"{options.path}: a .npy file needs `items`, whose rows say which item each vector is of")
     ids = items.ids(items.source.id)

@@ -74,6 +74,18 @@ class SetMetric(Metric):
         return np.full(len(judged.ids), self.value([judged], k))
 
 
+def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doubles:
+    """float64 [Q]: the weighted sum of several metrics, each float64 [Q].
+
+    Where some are NaN, the others take their weight; NaN where all are.
+    """
+    parts, shares = np.array([values[name] for name in weights]), np.array(list(weights.values()))[:, None]
+    defined = ~np.isnan(parts)
+    present = (shares * defined).sum(axis=0)
+    total = (shares * np.where(defined, parts, 0.0)).sum(axis=0)
+    return np.where(present > 0, total * shares.sum() / np.where(present > 0, present, 1.0), np.nan)
+
+
 class Measure(NamedTuple):
     """A metric at a cut-off, None for a metric without one."""
 

@@ -127,7 +127,8 @@ def fit_plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, experiment.notes)
+    notes = (*experiment.notes, *experiment.reader.notes())
+    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, notes)
 
 
 @dataclass(frozen=True, slots=True)

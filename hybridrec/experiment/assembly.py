@@ -40,7 +40,7 @@ class Arm:
         self._fitted = fitted
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
-        self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values()))
+        self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values(), rules.released))
         self.pool_key = digest(
             [[g.source, fitted[g.source].key, g.k, g.when] for g in use.generators],
             [[label, fitted[label].key] for label in use.scorers],
@@ -121,7 +121,10 @@ def rules_of(plan: PipelinePlan, data: Dataset) -> Rules:
     if plan.use.block is not None:
         allowed = np.ones(len(data.items), bool) if allowed is None else allowed
         allowed[_codes(plan.use.block, data, plan.name, "block")] = False
-    return Rules(plan.use.seen, {} if allowed is None else {"items": allowed})
+    if plan.use.released and data.item_times is None:
+        raise DataError(f"pipelines.{plan.name}.released: the items of the data have no times; leave `released` out")
+    released = data.item_times if plan.use.released else None
+    return Rules(plan.use.seen, {} if allowed is None else {"items": allowed}, released)
 
 
 def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:

@@ -16,11 +16,11 @@ from hybridrec.arrays import Target
 from hybridrec.deprecations import current_keys, current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.evaluation.guardrails import LATENCY
-from hybridrec.evaluation.metrics import parse_metric
+from hybridrec.evaluation.metrics import SetMetric, parse_metric
 from hybridrec.experiment import documents
 from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.experiment.schema import Compare, ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.experiment.tuning.checking import tuning
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
@@ -287,7 +287,7 @@ class Checker:
                 raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
             alone = PipelineUse.model_validate(
                 {"generators": [{"from": label, "k": depth}]}
-                | {key: getattr(first, key) for key in ("fallback", "seen", "allow", "block")}
+                | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block")}
             )
             yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
@@ -310,18 +310,16 @@ class Checker:
     def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
         """The metrics with their targets; slates must be long enough for every cut-off."""
         found: dict[str, Aim] = {}
-        wanted: list[tuple[str, KeyPath]] = [
-            (name, ("compare", "metrics", index)) for index, name in enumerate(config.compare.metrics)
-        ]
-        listed = {name.strip() for name in config.compare.metrics} | {LATENCY}
-        wanted += [(name, ("compare", "guardrails", name)) for name in config.compare.guardrails if name not in listed]
-        for name, path in wanted:
+        for path, name in self.measured(config.compare):
             aim = self.aim(name, config, path)
-            if path[1] == "guardrails" and name != aim.key:
-                raise self.fail(path, f"write '{aim.key}', as in reports")
-            if aim.key in found:
+            if path[1] == "metrics" and aim.key in found:
                 raise self.fail(path, f"'{name}' is listed twice")
-            found[aim.key] = aim
+            if path[1] == "combined" and isinstance(aim.measure.metric, SetMetric):
+                raise self.fail(path, f"'{name}' is one number of the whole run; only metrics per query are combined")
+            if aim.key != name.strip():
+                raise self.fail(path, f"write '{aim.key}' for '{name}'")
+            found.setdefault(aim.key, aim)
+        self.directions(config.compare, found)
         control = config.compare.control
         if control is not None and control not in config.pipelines:
             message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
@@ -331,6 +329,22 @@ class Checker:
                 ("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`"
             )
         return tuple(found.values())
+
+    def measured(self, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
+        """The metrics that are listed, then those of sums and of guardrails, with their places."""
+        for index, name in enumerate(compare.metrics):
+            if compare.metrics.index(name) != index:
+                raise self.fail(("compare", "metrics", index), f"'{name}' is listed twice")
+            if name not in compare.combined:
+                yield ("compare", "metrics", index), name
+        for whole, parts in compare.combined.items():
+            if whole not in compare.metrics:
+                raise self.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
+            for name in parts:
+                yield ("compare", "combined", whole, name), name
+        for name in compare.guardrails:
+            if name != LATENCY and name not in compare.combined:
+                yield ("compare", "guardrails", name), name
 
     def aim(self, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
         """A metric with its target."""
@@ -349,6 +363,13 @@ class Checker:
                 path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
             )
         return aim
+
+    def directions(self, compare: Compare, aims: Mapping[str, Aim]) -> None:
+        """More of a sum is better only if more of each of its parts is."""
+        for whole, parts in compare.combined.items():
+            if any(not aims[name].measure.metric.higher_is_better for name in parts):
+                message = "of one of these metrics less is better; such a metric is not combined"
+                raise self.fail(("compare", "combined", whole), message)
 
 
 def _installed(module: str) -> bool:

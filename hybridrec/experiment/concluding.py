@@ -62,7 +62,7 @@ class Conclusions:
         return compare(
             arms,
             self.pairs,
-            [aim.key for aim in self.experiment.aims],
+            self.experiment.metrics,
             label_rng(self.experiment.config.seed, "comparison"),
             lower_is_better=self.experiment.lower_is_better,
             margin=config.margin,
@@ -92,7 +92,7 @@ class Conclusions:
             repeats=len(repeats),
             retrained=list(dict.fromkeys(fit.label for fit in fits if fit.key not in first)),
             arms=spreads(repeats),
-            comparison=seed_splits(repeats, self.declared, [aim.key for aim in self.experiment.aims]),
+            comparison=seed_splits(repeats, self.declared, self.experiment.metrics),
         )
 
     def _distinct(self, pairs: Iterable[Pair]) -> list[Pair]:

@@ -180,6 +180,13 @@ class Experiment:
         return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
     @property
+    def metrics(self) -> list[str]:
+        """All that is measured, by the names in reports: what the config lists, in its order, then the parts of
+        combined metrics."""
+        listed = (name.strip() for name in self.config.compare.metrics)
+        return list(dict.fromkeys([*listed, *(aim.key for aim in self.aims)]))
+
+    @property
     def lower_is_better(self) -> list[str]:
         """The measured metrics, by their names in reports, of which less is better."""
         return [aim.key for aim in self.aims if not aim.measure.metric.higher_is_better]

@@ -21,7 +21,7 @@ from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
 from hybridrec.evaluation.guardrails import LATENCY, groups_of
-from hybridrec.evaluation.metrics import Judged, SetMetric
+from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.report import (
     DataReport,
     Environment,
@@ -97,17 +97,20 @@ class Measured:
         self.found.setdefault(target, []).append(answers.found)
         self.answers.setdefault(target, []).append(answers)
 
-    def arm(self, name: str, sample: Sample, aims: tuple[Aim, ...], groups: Mapping[str, Longs]) -> MeasuredArm:
+    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> MeasuredArm:
         """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}
-        for aim in aims:
+        for aim in experiment.aims:
             if aim.key in self.judged:
                 with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
                     whole[aim.key] = aim.measure.value(self.judged[aim.key])
                     if aim.key in groups:
                         without[aim.key] = aim.measure.without_each(self.judged[aim.key], groups[aim.key])
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
+        combined = experiment.config.compare.combined
+        values |= {metric: combine(values, weights) for metric, weights in combined.items()}
+        values = {metric: values[metric] for metric in experiment.metrics if metric in values}
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
 
     def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
@@ -148,6 +151,7 @@ class Experimenter:
         with threadpool_limits(limits=1):
             with self.timing("read"):
                 data = read(self.experiment)
+            self.notes += self.experiment.reader.notes()
             for fold in self.folds(data):
                 self.samples.append(Sample.of(fold))
                 self.asked.append(Asked.of(fold))
@@ -254,7 +258,7 @@ class Experimenter:
             users = groups_of(sample.units, label_rng(config.seed, "groups of users"))
             groups = dict.fromkeys(config.compare.guardrails, users)
             repeats = [
-                {name: measured.arm(name, sample, self.experiment.aims, groups) for name, measured in repeat.items()}
+                {name: measured.arm(name, sample, self.experiment, groups) for name, measured in repeat.items()}
                 for repeat in self.repeats
             ]
             arms = {name: MeasuredArm.averaged([found[name] for found in repeats]) for name in self.measured}

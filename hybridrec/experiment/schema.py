@@ -47,7 +47,7 @@ Gate = Annotated[
 """Which queries a generator is asked about."""
 Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
 """Of labels, pipelines and experiments: they become names of files."""
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
 class Use(Options, extra="allow"):
@@ -123,6 +123,9 @@ class PipelineUse(Options):
     Labels, or names of components that are then used with their defaults."""
     seen: Literal["exclude", "allow"] = "exclude"
     """Whether what the query already holds may be recommended."""
+    released: bool = False
+    """Recommend only items that were out at the time of the query; needs data whose items have times. Items and
+    queries without a time are not held back."""
     allow: Lists | None = None
     """Only these items may be recommended."""
     block: Lists | None = None
@@ -136,6 +139,11 @@ class Compare(Options):
     """The pipeline the others are compared with."""
     metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
     """Metrics with their cut-off; the first one is the one that decides. `tags/ndcg@10` is for the target tags."""
+    combined: dict[Name, Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """Weighted sums of metrics under a name that `metrics` may list: {both: {ndcg@100: 0.85, tags/ndcg@10: 0.15}}.
+    They are made query by query; where one of the metrics is not defined, the others take its weight."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
     resamples: int = Field(10_000, ge=100)

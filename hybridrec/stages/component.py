@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,17 +20,25 @@ from hybridrec.stages.pool import Pool
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exclude:
-    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query.
+    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query; and those
+    that came out, `released`, float64[N], after the time of the query, `times`, float64[Q] (both or neither;
+    NaN is neither before nor after).
 
     Equal only to itself, so that it can be part of a key.
     """
 
     rows: Sparse | None = None
     ids: Bools | None = None
+    released: Doubles | None = None
+    times: Doubles | None = None
 
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
         """For the given queries."""
-        return Exclude(None if self.rows is None else self.rows[rows], self.ids)
+        return replace(
+            self,
+            rows=None if self.rows is None else self.rows[rows],
+            times=None if self.times is None else self.times[rows],
+        )
 
     def mask(self, scores: Floats) -> None:
         """Set the excluded entries of `scores`, float32 [Q, N], to -inf, in place."""
@@ -38,6 +46,8 @@ class Exclude:
             scores[kernels.csr_rows(self.rows), self.rows.indices] = -np.inf
         if self.ids is not None:
             scores[:, self.ids] = -np.inf
+        if self.released is not None and self.times is not None:
+            scores[self.released > self.times[:, None]] = -np.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import PADDING, Bools, Field, Floats, Ints, Sparse, Target
+from hybridrec.arrays import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
@@ -71,17 +71,23 @@ def _open(gate: str, queries: QueryBatch) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a pipeline may recommend: `allowed` is bool[N] per target, all if the target is missing."""
+    """What a pipeline may recommend: `allowed` is bool[N] per target, all if the target is missing; with
+    `released`, float64[I], no item that came out after the time of the query."""
 
     seen: Literal["exclude", "allow"] = "exclude"
     allowed: dict[Target, Bools] = field(default_factory=dict)
+    released: Doubles | None = None
 
     def exclude(self, queries: QueryBatch, target: Target, universe: Bools | None = None) -> Exclude:
-        """What may not be proposed: the seen and the disliked of each query, and what is not allowed at all."""
+        """What may not be proposed: the seen, the disliked and the unreleased of each query, and what is not
+        allowed at all."""
         allowed = self.allowed.get(target)
         if target == "items" and universe is not None:
             allowed = universe if allowed is None else allowed & universe
-        return Exclude(self._rows(queries, target), None if allowed is None else ~allowed)
+        rows, ids = self._rows(queries, target), None if allowed is None else ~allowed
+        if target == "items" and self.released is not None and queries.times is not None:
+            return Exclude(rows, ids, self.released, queries.times)
+        return Exclude(rows, ids)
 
     def _rows(self, queries: QueryBatch, target: Target) -> Sparse | None:
         rows = None

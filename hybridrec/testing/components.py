@@ -173,7 +173,8 @@ class ComponentContract(Contract):
             everything = _candidates(model, queries, target, n)
             some = np.arange(n) % 3 == 0
             best = (everything.ids[:, :4, None] == np.arange(n)).any(axis=1)
-            for exclude in (Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(csr_of(best), some)):
+            newer = {"released": np.arange(n, dtype=float), "times": np.linspace(0, n, len(queries))}
+            for exclude in (Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(csr_of(best), some, **newer)):
                 wanted = _dense(everything, n)
                 exclude.mask(wanted)
                 found = _dense(_candidates(model, queries, target, n, exclude), n)

@@ -22,7 +22,7 @@ def complete():
                     "group": [0, 1, 2, 0],
                 }
             ),
-            users=frame({"id": ["silent", "me"], "title": ["", "Mein Mix ♥"]}),
+            users=frame({"id": ["silent", "me"], "title": ["", "Mein Mix ♥"], "time": [None, 4.0]}),
             items=frame({"id": ["new", "b", "new"], "text": ["Neu", None, "Alt"], "time": [5.0, None, 7.0]}),
             user_tags=frame({"user": ["me", "me", "nobody"], "tag": ["rock", "rock", "pop"]}),
             item_tags=frame({"item": ["b"], "tag": ["jazz"], "weight": [0.5]}),

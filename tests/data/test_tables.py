@@ -321,7 +321,7 @@ def test_an_unknown_column_to_join_by(read):
 def test_a_joined_key_that_occurs_twice(read):
     join = {"path": "names.csv", "match": {"song": "song"}}
     files = {"plays.csv": "uid,song\n1,a\n", "names.csv": "song,n\nb,1\na,1\na,2\n"}
-    refused(read, files, "names.csv, line 3", "song 'a' occurs more than once", interactions={**PLAYS, "join": join})
+    refused(read, files, "names.csv, line 4", "song 'a' occurs more than once", interactions={**PLAYS, "join": join})
 
 
 def test_a_line_with_too_many_fields(read):
@@ -456,3 +456,38 @@ def test_vectors_that_are_no_lists(read):
 def test_options_are_strict(mapping):
     with pytest.raises(ValidationError):
         TableOptions.model_validate(mapping)
+
+
+# What malformed lines do where they are passed over
+
+
+def test_malformed_values_are_passed_over_and_counted(read, tmp_path):
+    content = "uid,song,w\n1,a,1\n2,,1\n3,c,much\n4,d,-1\n1,e,2\n"
+    with pytest.raises(DataError, match=r"plays.csv, line 3: .*`strict: false` passes over malformed lines"):
+        read({"plays.csv": content}, interactions={**PLAYS, "weight": "w"})
+    options = {"interactions": {**PLAYS, "weight": "w"}, "strict": False}
+    reader = TableReader(TableOptions.model_validate(options, context={"folder": tmp_path}))
+    data = reader.read()
+    assert list(data.items.ids) == ["a", "e"]
+    (note,) = reader.notes()
+    assert "plays.csv: 3 malformed lines were passed over; the first: line 3: " in note
+    assert all(place in note for place in ("line 4", "line 5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("plays.csv", b"uid,song\n1,a\n1,b,c\n2,\xff\n2,b\n", (3, 4)),
+        ("plays.csv", b'uid,song\n1,a\n1,"x\n2,b\n\n3,\n', (3, 6)),
+        ("plays.jsonl", b'{"uid": 1, "song": "a"}\n{"uid": 1, "so\n[1]\n{"uid": 2, "song": "b"}\n', (2, 3)),
+    ],
+)
+def test_broken_lines_are_passed_over_where_they_stand(tmp_path, name, content, lines):
+    (tmp_path / name).write_bytes(content)
+    options = {"interactions": {**PLAYS, "path": name}, "strict": False}
+    reader = TableReader(TableOptions.model_validate(options, context={"folder": tmp_path}))
+    data = reader.read()
+    assert (plays_of(data, "1"), plays_of(data, "2")) == (["a"], ["b"])
+    (note,) = reader.notes()
+    assert "2 malformed lines" in note
+    assert all(f"line {line}: " in note for line in lines)

@@ -40,7 +40,8 @@ UNKNOWN_KEYS = {
     "split": (("test: 0.3", "tset: 0.3"), "4: split.tset: unknown key: did you mean 'test'?"),
     "component": (("{l2: 5}", "{L2: 5}"), "6: components.ease.L2: unknown key: did you mean 'l2'?"),
     "pipeline": (("    scorers: [pop]", "    scorer: [pop]"), "14: pipelines.hybrid.scorer: unknown key: "
-                 "did you mean 'scorers'? Available: allow, block, fallback, generators, rerank, scorers, seen"),
+                 "did you mean 'scorers'? Available: allow, block, fallback, generators, released, rerank, scorers, "
+                 "seen"),
     "generator": ((GENERATORS, GENERATORS.replace("{from: noise, k", "{from: noise, K")),
                   "13: pipelines.hybrid.generators[1].K: unknown key: did you mean 'k'? "
                   "Available: from, k, when"),
@@ -171,6 +172,11 @@ IMPOSSIBLE = {
     "metric of a missing target": ([(", tags: 5", "")], "18: compare.metrics[1]: 'tags/ndcg@5' needs the "
                                    "target 'tags'"),
     "metric twice": ([("[ndcg@5,", "[ndcg@5, ndcg@5,")], "18: compare.metrics[1]: 'ndcg@5' is listed twice"),
+    "combined but not listed": ([("  resamples", "  combined: {both: {ndcg@5: 1}}\n  resamples")],
+                                "19: compare.combined.both: `metrics` does not list 'both'"),
+    "a part of a combined metric": ([("[ndcg@5,", "[both, ndcg@5,"),
+                                     ("  resamples", "  combined: {both: {coverage@5: 1}}\n  resamples")],
+                                    "19: compare.combined.both.coverage@5: 'coverage@5' is one number of the whole"),
     "single with the name of a pipeline": ([("  resamples", "  singles: true\n  resamples"), ("hybrid:", "ease:")],
                                            "12: pipelines.ease: with `singles: true` no pipeline may have"),
     "no fusion": ([(HYBRID, "")], "12: pipelines.hybrid: ease, noise, pop give scores for items: say under "

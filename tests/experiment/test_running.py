@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -19,8 +20,12 @@ from hybridrec import DataError, MemoryBudgetError, PluginError, Run
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment import fitting
 from hybridrec.experiment.api import compare_runs, fit_plan
+from hybridrec.experiment.assembly import rules_of
+from hybridrec.experiment.config import PipelinePlan
 from hybridrec.experiment.fitting import source_hash
+from hybridrec.experiment.schema import PipelineUse
 from hybridrec.experiment.store import Store
+from hybridrec.testing import toy_dataset
 
 LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]")
 
@@ -322,6 +327,30 @@ def test_per_query_values_are_what_the_means_are_made_of(experiment):
     assert {**dict(frame["segment"].value_counts().iter_rows()), "all": len(frame)} == {
         name: segment.queries for name, segment in segments.items()
     }
+
+
+def test_a_combined_metric_is_measured_and_compared_as_any_other(experiment):
+    combined = "  combined: {both: {recall@5: 0.85, tags/ndcg@5: 0.15}}\n  resamples"
+    run = hybridrec.run(experiment(("[ndcg@5,", "[both, ndcg@5,"), ("  resamples", combined)))
+    metrics = run.report.pipelines["hybrid"].metrics
+    assert [name for name in metrics if metrics[name].ci95][:1] == ["both"]
+    assert {"recall@5", "tags/ndcg@5"} <= metrics.keys()
+    assert run.report.comparison[0].metric == "both"
+    frame = run.per_query().fill_nan(None)
+    whole = frame.filter(pl.col("recall@5").is_not_null(), pl.col("tags/ndcg@5").is_not_null())
+    wanted = 0.85 * whole["recall@5"] + 0.15 * whole["tags/ndcg@5"]
+    assert len(whole)
+    assert whole["both"].to_list() == pytest.approx(wanted.to_list())
+    only = frame.filter(pl.col("recall@5").is_not_null(), pl.col("tags/ndcg@5").is_null())
+    assert only["both"].to_list() == pytest.approx(only["recall@5"].to_list())
+
+
+def test_released_needs_items_with_times():
+    use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
+    plan, data = PipelinePlan("hybrid", use, {}), toy_dataset()
+    assert rules_of(plan, data).released is data.item_times
+    with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
+        rules_of(plan, replace(data, item_times=None))
 
 
 def test_the_config_of_a_run_is_the_same_experiment(experiment, tmp_path):

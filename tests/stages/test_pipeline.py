@@ -241,6 +241,20 @@ def test_allowed_and_universe_hold_together():
     assert rules.exclude(QUERIES, "tags", universe).ids is None  # a universe of items says nothing of tags
 
 
+def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():
+    released = np.arange(N, dtype=float)
+    released[5] = np.nan
+    rules = Rules("allow", released=released)
+    pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
+    queries = replace(QUERIES, times=np.array([3.0, np.nan, 100.0, -1.0, 3.0])[: len(QUERIES)], disliked=None)
+    ids = pipe.slate(queries, "items", N).ids
+    assert set(ids[0]) == {0, 1, 2, 3, 5, PADDING}
+    assert set(ids[1]) == set(ids[2]) == {*range(N)}
+    assert set(rules.exclude(queries, "items").take(np.array([2, 0])).times) == {100.0, 3.0}
+    assert rules.exclude(queries, "tags").released is None
+    assert rules.exclude(replace(queries, times=None), "items").released is None
+
+
 def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served():
     pipe = pipeline(
         [("a", Fixed([6, 4]), 2, "has-items")],

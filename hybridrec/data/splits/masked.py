@@ -89,8 +89,8 @@ class Masked(Splitter):
     (no id, no user features). A user's items fall into a visible and a hidden part, chosen once for all
     scenarios; the visible history keeps its order, repeats, times and weights. A query's tags are a part
     of the declared tags and of those assigned to visible items: the tags of a hidden item hide with it.
-    The truth of a query is everything of the user that it does not show. The time of a query is that of
-    its latest visible interaction, NaN where it shows none.
+    The truth of a query is everything of the user that it does not show. The time of a query is the user's
+    where the data knows it; else that of its latest visible interaction, NaN where it shows none.
 
     A query that would know nothing (tags only, for a user without tags) or with nothing to find is
     dropped.
@@ -193,7 +193,7 @@ def _queries(shown: Dataset, users: Ints, tags: Sparse, shows: dict[Shown, Bools
         history=history,
         tags=entries(tags, np.repeat(shows["tags"], np.diff(tags.indptr))),
         text=tuple(shown.titles[user] if told else "" for user, told in zip(users, shows["title"], strict=True)),
-        times=history.latest(),
+        times=history.latest() if shown.user_times is None else shown.user_times[users],
     )
 
 

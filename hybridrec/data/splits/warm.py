@@ -33,7 +33,7 @@ def fold_of(
     (weight 1). A query shows what training knows of its user; its truth is what the user has beyond that,
     so items that training already has are not asked for again. Users of whom no interaction is left are
     unknown: training knows nothing of them, their queries have no user id, but carry the tags, title and
-    features which the data declares. `time` is the time of all queries.
+    features which the data declares. `time` is the time of all queries; without it each has its user's.
     """
     shown = data.hide(hidden)
     before, left = data.interactions.matrix(binary=True), shown.interactions.matrix(binary=True)
@@ -43,13 +43,14 @@ def fold_of(
     users = np.flatnonzero((wanted > 0) & (history >= min_history)).astype(np.int32)
     if not len(users) or not left.nnz:
         return None
+    queries = shown.queries(users)
     return Fold(
         name=name,
         train=shown.hide_users((history == 0) & (before.getnnz(axis=1) > 0)),
         queries=replace(
-            shown.queries(users),
+            queries,
             users=np.where(history[users] > 0, users, PADDING).astype(np.int32),
-            times=None if time is None else np.full(len(users), time),
+            times=queries.times if time is None else np.full(len(users), time),
         ),
         truth={target: matrix[users] for target, matrix in truth.items()},
         units=users,

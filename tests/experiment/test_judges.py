@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec.experiment.trec import export
+from hybridrec.experiment.judges import export
 
 
 def lines(path: Path) -> list[list[str]]:

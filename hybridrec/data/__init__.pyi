@@ -1,0 +1,3 @@
+"""The public module of the data layer."""
+
+from . import reading as reading

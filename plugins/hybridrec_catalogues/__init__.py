@@ -1,0 +1,13 @@
+"""Readers of catalogues with ratings, counts and side information, in the formats they are published in."""
+
+from hybridrec import Reader, hookimpl
+
+
+@hookimpl
+def hybridrec_readers() -> list[type[Reader]]:
+    """MovieLens, HetRec Last.fm, and lines of features."""
+    from hybridrec_catalogues.feature_lines import FeatureLinesReader
+    from hybridrec_catalogues.hetrec import HetRecLastfmReader
+    from hybridrec_catalogues.movielens import MovieLensReader
+
+    return [MovieLensReader, HetRecLastfmReader, FeatureLinesReader]

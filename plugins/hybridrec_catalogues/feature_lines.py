@@ -1,0 +1,97 @@
+"""Reader `feature-lines`: interactions, and a line of features for each item and each user, as LightFM takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PAIR = r"^(?<user>\S+)\s+(?<item>\S+)(?:\s+(?<weight>\d+(?:\.\d*)?))?(?:\s+(?<time>\d+(?:\.\d*)?))?\s*$"
+FEATURES = r"^(?<owner>\S+)(?<features>(?:\s+\S+)*)\s*$"
+WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
+
+
+class FeatureLinesOptions(reading.Tolerance):
+    """The files; all are UTF-8, their fields separated by blanks or tabs."""
+
+    interactions: InputPath
+    """A line for each interaction: user, item, and if known weight, and time in seconds since 1970."""
+
+    item_features: InputPath | None = None
+    """A line for each item: its id, and its features, each as `name` or `name:weight`."""
+
+    user_features: InputPath | None = None
+    """The same for users."""
+
+    weight: WeightOptions = WeightOptions()
+    """From the weight of a line to how much an interaction counts."""
+
+
+class FeatureLinesReader(Reader):
+    """What `lightfm.data.Dataset` is built from, as text: ids and features are words without blanks.
+
+    An item with a line of features is known, and can be recommended, without any interaction. A weight
+    ends a feature after its last colon: `genre:rock` is a feature, `genre:rock:0.5` is the same one with
+    the weight 0.5, `year:1999` is the feature `year` with the weight 1999 (write `year=1999`).
+    """
+
+    name = "feature-lines"
+    Config = FeatureLinesOptions
+    config: FeatureLinesOptions
+
+    def read(self) -> Dataset:
+        """The whole data; raises DataError if a file is missing."""
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        items, item_features = self._features(self.config.item_features, "item")
+        users, user_features = self._features(self.config.user_features, "user")
+        return assemble(
+            Tables(
+                interactions=self._interactions(self.config.interactions),
+                items=items,
+                users=users,
+                item_features=item_features,
+                user_features=user_features,
+            ),
+            self.config.weight,
+        )
+
+    def _interactions(self, path: Path) -> pl.DataFrame:
+        """user, item, weight, and time where the lines have one."""
+        import polars as pl
+
+        assert self.malformed is not None
+        reading.check_file(path, "Its lines are: user item weight time, the last two if known.")
+        numbers, parts = {name: reading.Numbering() for name in ("user", "item")}, []
+        for block in reading.parse_lines(path, PAIR, "user item weight time (the last two if known)", self.malformed):
+            coded = [numbering.codes(block[name]).alias(name) for name, numbering in numbers.items()]
+            rest = block.select(
+                pl.col("weight").cast(pl.Float32).fill_null(1.0),
+                pl.col("time").cast(pl.Float64).fill_null(float("nan")),
+            )
+            parts.append(pl.DataFrame([*coded, *rest]))
+        rows = pl.concat(parts).filter(pl.col("weight") > 0) if parts else pl.DataFrame()
+        if not len(rows):
+            raise DataError(f"{path} has no interactions: it has no lines, or none of a weight above 0")
+        rows = rows.with_columns(numbering.texts(rows[name]).alias(name) for name, numbering in numbers.items())
+        return rows.drop("time") if rows["time"].is_nan().all() else rows
+
+    def _features(self, path: Path | None, owner: str) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+        """The ids of the lines; and owner, feature, weight."""
+        import polars as pl
+
+        if path is None:
+            return None, None
+        assert self.malformed is not None
+        reading.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
+        rows = reading.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.malformed)
+        rows = reading.first_of_each(rows, "owner", path, self.malformed, owner)
+        words = rows.select(pl.col("owner").alias(owner), word=pl.col("features").str.extract_all(r"\S+")).explode(
+            "word"
+        )
+        named = words.drop_nulls().select(owner, fields=pl.col("word").str.extract_groups(WEIGHTED)).unnest("fields")
+        weighted = named.with_columns(pl.col("weight").cast(pl.Float32).fill_null(1.0))
+        return rows.select(id="owner"), weighted

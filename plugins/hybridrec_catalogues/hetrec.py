@@ -1,0 +1,101 @@
+"""Reader `hetrec-lastfm`: the Last.fm set of HetRec 2011, listening counts with tags and friends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybridrec import Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+from hybridrec_catalogues.layouts import Layout
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "HetRec 2011 Last.fm-2k is at https://grouplens.org/datasets/hetrec-2011: for research, not for commercial use, "
+    "with acknowledgement of Last.fm and of I. Cantador, P. Brusilovsky, T. Kuflik (2011)"
+)
+
+_ID = r"\d{1,9}"
+COUNTS = Layout(
+    "user_artists.dat",
+    rf"^(?<user>{_ID})\t(?<item>{_ID})\t(?<weight>\d+)$",
+    "user, artist, count between tabs",
+    header=True,
+)
+ARTISTS = Layout(
+    "artists.dat", rf"^(?<item>{_ID})\t(?<name>[^\t]+)(?:\t.*)?$", "id, name, url between tabs", header=True
+)
+TAGS = Layout("tags.dat", rf"^(?<id>{_ID})\t(?<tag>.+)$", "id, tag between tabs", encoding="latin-1", header=True)
+TAGGED = Layout(
+    "user_taggedartists.dat",
+    rf"^(?<user>{_ID})\t(?<item>{_ID})\t(?<id>{_ID})(?:\t-?\d+){{3}}$",
+    "user, artist, tag, day, month, year between tabs",
+    header=True,
+)
+FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "user, friend between tabs", header=True)
+
+
+class HetRecLastfmOptions(reading.Tolerance):
+    """Where the files are, and what of them is read."""
+
+    folder: InputPath
+    """The unpacked data set: artists.dat, tags.dat, user_artists.dat, user_taggedartists.dat, user_friends.dat."""
+
+    friends: bool = True
+    """Whether a user's friends are features ("friend:275")."""
+
+    weight: WeightOptions = WeightOptions()
+    """From the listening count to the weight; `transform: log` tames its long tail."""
+
+
+class HetRecLastfmReader(Reader):
+    """An artist is an item, its listening count the weight; the tags that users gave to artists are assignments.
+
+    Assignments to artists that are not in the catalogue are passed over: the file is known to have them.
+    """
+
+    name = "hetrec-lastfm"
+    Config = HetRecLastfmOptions
+    config: HetRecLastfmOptions
+
+    def read(self) -> Dataset:
+        """The whole data; raises DataError if a file is missing."""
+        import polars as pl
+
+        folder = self.config.folder
+        for layout in (COUNTS, ARTISTS, TAGS, TAGGED, *([FRIENDS] if self.config.friends else [])):
+            reading.check_file(folder / layout.file, ORIGIN)
+        self.malformed = malformed = reading.Malformed(strict=self.config.strict)
+        artists = ARTISTS.whole(folder, malformed, "item")
+        counts = reading.only_known(
+            COUNTS.whole(folder, malformed), "item", artists["item"], folder / COUNTS.file, malformed, "artist"
+        )
+        tags = TAGS.whole(folder, malformed, "id").select("id", "tag")
+        return assemble(
+            Tables(
+                interactions=counts.select("user", "item", pl.col("weight").cast(pl.Float32)).filter(
+                    pl.col("weight") > 0
+                ),
+                items=artists.select(id="item", text="name"),
+                assignments=self._assignments(tags),
+                user_features=self._friends() if self.config.friends else None,
+            ),
+            self.config.weight,
+        )
+
+    def _assignments(self, tags: pl.DataFrame) -> pl.DataFrame:
+        """user, item, tag."""
+        assert self.malformed is not None
+        path = self.config.folder / TAGGED.file
+        rows = reading.only_known(
+            TAGGED.whole(self.config.folder, self.malformed), "id", tags["id"], path, self.malformed, "tag"
+        )
+        return rows.join(tags, on="id", maintain_order="left").select("user", "item", "tag")
+
+    def _friends(self) -> pl.DataFrame:
+        """user, feature."""
+        import polars as pl
+
+        assert self.malformed is not None
+        rows = FRIENDS.whole(self.config.folder, self.malformed)
+        return rows.select("user", feature="friend:" + pl.col("friend"))

@@ -1,0 +1,41 @@
+"""How the lines of a file look, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridrec import reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A file of a data set and the layout of its lines.
+
+    fields: a regular expression with a named group for each field that is used
+    shown: the layout as an error tells it
+    header: whether the first line may be names
+    """
+
+    file: str
+    fields: str
+    shown: str
+    encoding: str = "utf-8"
+    header: bool = False
+
+    def blocks(self, folder: Path, malformed: reading.Malformed) -> Iterator[pl.DataFrame]:
+        """The file in blocks: the column `line`, and one of text for each field."""
+        return reading.parse_lines(
+            folder / self.file, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
+        )
+
+    def whole(self, folder: Path, malformed: reading.Malformed, key: str | None = None) -> pl.DataFrame:
+        """The whole file; with `key`, each value of this field once."""
+        path = folder / self.file
+        rows = reading.parse_whole(path, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header)
+        return rows if key is None else reading.first_of_each(rows, key, path, malformed, key)

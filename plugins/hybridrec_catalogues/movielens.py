@@ -1,0 +1,215 @@
+"""Reader `movielens`: ratings, films, tags and users in the three formats that GroupLens has published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+from hybridrec_catalogues.layouts import Layout
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "MovieLens is at https://grouplens.org/datasets/movielens: free for research, with acknowledgement (F. M. Harper, "
+    "J. A. Konstan 2015); commercial use needs a permission"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """The files of one format. `films` has the genres as one text, or as a flag for each line of `genres`."""
+
+    ratings: Layout
+    films: Layout
+    tags: Layout | None = None
+    users: Layout | None = None
+    genres: Layout | None = None
+
+
+_ID, _RATING, _TIME = r"\d{1,9}", r"\d(?:\.\d+)?", r"\d{1,12}"
+
+
+def _ratings(file: str, separator: str, header: bool = False) -> Layout:
+    fields = [rf"(?<user>{_ID})", rf"(?<item>{_ID})", rf"(?<rating>{_RATING})", rf"(?<time>{_TIME})"]
+    return Layout(file, rf"^{separator.join(fields)}$", "user, item, rating, time", header=header)
+
+
+_DAT_FILMS = Layout("movies.dat", rf"^(?<item>{_ID})::(?<title>.*)::(?<genres>[^:]*)$", "item::title::genres")
+
+EDITIONS = (
+    Edition(
+        ratings=_ratings("u.data", r"\t"),
+        films=Layout(
+            "u.item",
+            rf"^(?<item>{_ID})\|(?<title>.*)\|(?<date>[^|]*)\|[^|]*\|[^|]*(?<flags>(?:\|[01]){{19}})$",
+            "item|title|release date|video date|url and 19 flags of 0 or 1",
+            encoding="latin-1",
+        ),
+        users=Layout(
+            "u.user",
+            rf"^(?<user>{_ID})\|(?<age>\d+)\|(?<gender>\w+)\|(?<occupation>[^|]*)\|[^|]*$",
+            "user|age|gender|occupation|zip code",
+        ),
+        genres=Layout("u.genre", r"^(?<genre>[^|]+)\|(?<place>\d+)$", "genre|place"),
+    ),
+    Edition(
+        ratings=_ratings("ratings.dat", "::"),
+        films=Layout(_DAT_FILMS.file, _DAT_FILMS.fields, _DAT_FILMS.shown, encoding="latin-1"),
+        users=Layout(
+            "users.dat",
+            rf"^(?<user>{_ID})::(?<gender>\w+)::(?<age>\d+)::(?<occupation>\d+)::.*$",
+            "user::gender::age::occupation::zip code",
+        ),
+    ),
+    Edition(
+        ratings=_ratings("ratings.dat", "::"),
+        films=_DAT_FILMS,
+        tags=Layout("tags.dat", rf"^(?<user>{_ID})::(?<item>{_ID})::(?<tag>.+)::{_TIME}$", "user::item::tag::time"),
+    ),
+    Edition(
+        ratings=_ratings("ratings.csv", ",", header=True),
+        films=Layout(
+            "movies.csv", rf"^(?<item>{_ID}),(?<title>.*),(?<genres>[^,]*)$", "item,title,genres", header=True
+        ),
+        tags=Layout(
+            "tags.csv", rf"^(?<user>{_ID}),(?<item>{_ID}),(?<tag>.+),{_TIME}$", "user,item,tag,time", header=True
+        ),
+    ),
+)
+"""100k, 1M, 10M, and the CSV of latest, 20M, 25M and 32M."""
+
+
+class MovieLensOptions(reading.Tolerance):
+    """Which ratings are read, and how much each counts."""
+
+    folder: InputPath
+    """The unpacked data set. Its files tell which format it is: `u.data` and others (100k), `ratings.dat` and others
+    (1M, 10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
+
+    min_rating: float = Field(default=0, ge=0, le=5)
+    """Lower ratings are left out; films without any are still known. Ratings go from 0.5 or 1 to 5."""
+
+    weight: WeightOptions = WeightOptions()
+    """From the rating to the weight; `transform: binary` makes all ratings count the same."""
+
+
+class MovieLensReader(Reader):
+    """A film is an item under its MovieLens number; its text is the title, its time its release (or 1 January).
+
+    Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features; so
+    are age, gender and occupation of the users of 100k and 1M. Tags that users gave to films are assignments.
+    """
+
+    name = "movielens"
+    Config = MovieLensOptions
+    config: MovieLensOptions
+
+    def read(self) -> Dataset:
+        """The ratings that are high enough; raises DataError if a file is missing."""
+        import polars as pl
+
+        edition, folder = self._edition(), self.config.folder
+        self.malformed = malformed = reading.Malformed(strict=self.config.strict)
+        films = self._films(edition)
+        genres = films.select("item", tag="genres").explode("tag").filter(pl.col("tag").str.len_chars() > 0)
+        genres = genres.with_columns(tag="genre:" + pl.col("tag"))
+        users = None if edition.users is None else edition.users.whole(folder, malformed, "user")
+        return assemble(
+            Tables(
+                interactions=self._ratings(edition, films["item"]),
+                items=films.select("text", "time", id="item"),
+                item_tags=genres,
+                item_features=pl.concat([genres.rename({"tag": "feature"}), _years(films)]),
+                assignments=self._assignments(edition, films["item"]),
+                users=None if users is None else users.select(id="user"),
+                user_features=None if users is None else _about(users),
+            ),
+            self.config.weight,
+        )
+
+    def _edition(self) -> Edition:
+        """The first format whose files are all there."""
+        folder = self.config.folder
+        for edition in EDITIONS:
+            wanted = [edition.ratings, edition.films, edition.tags, edition.users, edition.genres]
+            if all((folder / layout.file).is_file() for layout in wanted if layout is not None):
+                return edition
+        raise DataError(
+            f"{folder} holds no MovieLens: neither u.data, u.item, u.user and u.genre, nor ratings.dat and movies.dat "
+            f"with users.dat or tags.dat, nor ratings.csv, movies.csv and tags.csv. {ORIGIN}"
+        )
+
+    def _ratings(self, edition: Edition, films: pl.Series) -> pl.DataFrame:
+        """user, item, time, weight."""
+        import polars as pl
+
+        assert self.malformed is not None
+        parts, path = [], self.config.folder / edition.ratings.file
+        numbers = films.cast(pl.UInt32)
+        for block in edition.ratings.blocks(self.config.folder, self.malformed):
+            rows = block.select(
+                "line",
+                pl.col("user", "item").cast(pl.UInt32),
+                weight=pl.col("rating").cast(pl.Float32),
+                time=pl.col("time").cast(pl.Float64),
+            )
+            rows = reading.only_known(rows, "item", numbers, path, self.malformed, "film")
+            parts.append(rows.filter(pl.col("weight") >= self.config.min_rating).drop("line"))
+        if not sum(map(len, parts)):
+            raise DataError(f"{path} has no rating of {self.config.min_rating:g} or more")
+        return pl.concat(parts)
+
+    def _films(self, edition: Edition) -> pl.DataFrame:
+        """item, text, time, genres (a list)."""
+        import polars as pl
+
+        assert self.malformed is not None
+        films = edition.films.whole(self.config.folder, self.malformed, "item")
+        if edition.genres is None:
+            films = films.with_columns(
+                reading.unquoted("title"),
+                genres=pl.col("genres").str.split("|").list.set_difference(["(no genres listed)"]),
+                date=pl.lit(None, pl.String),
+            )
+        else:
+            names = edition.genres.whole(self.config.folder, self.malformed).sort(pl.col("place").cast(pl.Int32))
+            flags = pl.col("flags").str.strip_prefix("|").str.split("|")
+            named = [
+                pl.when(flags.list.get(place) == "1").then(pl.lit(name)) for place, name in enumerate(names["genre"])
+            ]
+            films = films.with_columns(genres=pl.concat_list(named).list.drop_nulls())
+        released = pl.col("date").str.to_date("%d-%b-%Y", strict=False)
+        first_day = pl.date(pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int32), 1, 1)
+        time = pl.coalesce(released, first_day).dt.epoch("s").cast(pl.Float64)
+        return films.select("item", "genres", text="title", time=time)
+
+    def _assignments(self, edition: Edition, films: pl.Series) -> pl.DataFrame | None:
+        """user, item, tag."""
+        if edition.tags is None:
+            return None
+        assert self.malformed is not None
+        rows = edition.tags.whole(self.config.folder, self.malformed)
+        rows = reading.only_known(rows, "item", films, self.config.folder / edition.tags.file, self.malformed, "film")
+        return rows.select("user", "item", reading.unquoted("tag"))
+
+
+def _years(films: pl.DataFrame) -> pl.DataFrame:
+    """The features year and decade."""
+    import polars as pl
+
+    year = pl.from_epoch(pl.col("time").cast(pl.Int64)).dt.to_string("%Y")
+    named = ("year:" + year, "decade:" + year.str.head(3) + "0s")
+    return pl.concat([films.select("item", feature=feature).drop_nulls() for feature in named])
+
+
+def _about(users: pl.DataFrame) -> pl.DataFrame:
+    """The features age, gender and occupation."""
+    import polars as pl
+
+    return pl.concat(
+        [users.select("user", feature=f"{kind}:" + pl.col(kind)) for kind in ("age", "gender", "occupation")]
+    )

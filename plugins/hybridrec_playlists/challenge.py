@@ -1,0 +1,136 @@
+"""Splitter `ten-categories`: the queries of the RecSys Challenge 2018 on any collection of playlists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+from hybridrec import PADDING, Bools, DataError, Dataset, Fold, Ints, Longs, Options, QueryBatch, Splitter
+
+
+class Category(NamedTuple):
+    """What a query shows: so many tracks, the first ones or any, and the title or not."""
+
+    seeds: int
+    title: bool = True
+    first: bool = True
+
+
+CATEGORIES = (
+    Category(0),
+    Category(1),
+    Category(5),
+    Category(5, title=False),
+    Category(10),
+    Category(10, title=False),
+    Category(25),
+    Category(25, first=False),
+    Category(100),
+    Category(100, first=False),
+)
+"""In the order of the challenge."""
+
+
+class TenCategoriesOptions(Options):
+    """Options of `ten-categories`."""
+
+    test: float = Field(0.01, gt=0, lt=1)
+    """Share of the playlists that are held out; the challenge holds 10,000 out of a million."""
+    validation: float = Field(0.01, gt=0, lt=1)
+    """Share of the training playlists that are held out, in the same categories, to learn blends on."""
+
+
+class TenCategories(Splitter):
+    """Hold playlists out, a tenth for each category, and ask for what the category does not show.
+
+    Title only; title and the first track; the first 5 with and without the title; the first 10 with and
+    without it; title and the first 25, or any 25; title and the first 100, or any 100. A playlist has more
+    distinct tracks than its category shows; categories for which there are too few such playlists are
+    smaller. All about a playlist that is held out is taken out of training, and no query tells its tags.
+    The shown tracks of a query, and whether it has a title, tell its category in the files of a run.
+    """
+
+    name = "ten-categories"
+    Config = TenCategoriesOptions
+    config: TenCategoriesOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """One fold; DataError if no playlist fits any category."""
+        yield _fold("test", data, self.config.test, rng)
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Hold out `validation` of the training playlists."""
+        return _fold("validation", train, self.config.validation, rng)
+
+
+def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
+    distinct = data.interactions.matrix(binary=True).getnnz(axis=1)
+    lists = np.flatnonzero(distinct)
+    wanted = max(1, round(share * len(lists)))
+    users, categories = _assign(
+        rng.permutation(lists), distinct, np.array([bool(title) for title in data.titles]), wanted
+    )
+    if not len(users) or len(users) == len(lists):
+        raise DataError(
+            f"split ten-categories: {len(users)} of {len(lists)} playlists can be asked; some need a title or two "
+            "distinct tracks, and some have to stay for training"
+        )
+    is_held = np.zeros(len(data.users), bool)
+    is_held[users] = True
+    history = data.interactions.take(users)
+    shown = history.where(_shown(history.offsets, categories, rng))
+    truth = (history.matrix(binary=True) - shown.matrix(binary=True)).tocsr()
+    truth.eliminate_zeros()
+    asked = truth.getnnz(axis=1) > 0
+    titles = tuple(
+        data.titles[user] if CATEGORIES[category].title else ""
+        for user, category in zip(users, categories, strict=True)
+    )
+    tags = data.user_tags[users]
+    tags.data = np.ones_like(tags.data)
+    queries = QueryBatch(
+        users=np.full(len(users), PADDING, np.int32),
+        history=shown,
+        tags=csr_matrix(tags.shape, dtype=np.float32),
+        text=titles,
+        times=None if data.user_times is None else data.user_times[users],
+    )
+    return Fold(
+        name=name,
+        train=data.hide_users(is_held),
+        queries=queries.take(np.flatnonzero(asked)),
+        truth={"items": truth[asked], "tags": tags[asked]},
+        units=users[asked].astype(np.int32),
+        weights=np.ones(int(asked.sum())),
+    )
+
+
+def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[Longs, Longs]:
+    """Playlists that are held out, and the category of each; those that show the most choose first."""
+    taken: list[Longs] = []
+    categories: list[Longs] = []
+    order = sorted(range(len(CATEGORIES)), key=lambda number: -CATEGORIES[number].seeds)
+    for place, number in enumerate(order):
+        category = CATEGORIES[number]
+        fits = (distinct[lists] > category.seeds) & (titled[lists] | (not category.title))
+        left = wanted - sum(len(part) for part in taken)
+        chosen = np.flatnonzero(fits)[: -(-left // (len(order) - place))]
+        taken.append(lists[chosen])
+        categories.append(np.full(len(chosen), number))
+        lists = np.delete(lists, chosen)
+    return np.concatenate(taken), np.concatenate(categories)
+
+
+def _shown(offsets: Longs, categories: Longs, rng: np.random.Generator) -> Bools:
+    """Which entries of the playlists their categories show, the first ones of each or random ones."""
+    lengths = np.diff(offsets)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    first = np.array([category.first for category in CATEGORIES])[categories]
+    keys = np.where(first[rows], np.arange(len(rows), dtype=float), rng.random(len(rows)))
+    places = np.empty(len(rows), np.int64)
+    places[np.lexsort((keys, rows))] = np.arange(len(rows)) - offsets[:-1][rows]
+    return places < np.array([category.seeds for category in CATEGORIES])[categories][rows]

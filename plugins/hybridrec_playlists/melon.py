@@ -1,0 +1,236 @@
+"""Reader `melon`: the playlists of the Melon Playlist Continuation challenge (Kakao Arena 2020)."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "The Melon Playlist Dataset is at https://mtg.github.io/melon-dataset, for research, on request and under its "
+    "terms (A. Ferraro and others, 2021)"
+)
+SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
+
+
+class MelonOptions(reading.Tolerance):
+    """Which files are read, and what of the songs becomes a feature."""
+
+    folder: InputPath
+    """Where song_meta.json, genre_gn_all.json and the files of playlists lie."""
+
+    playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)
+    """Files of playlists in the folder. What the challenge has hidden from those in val.json and test.json nobody
+    knows; their visible half may be learned from."""
+
+    features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
+    """What of a song becomes a feature."""
+
+    unplayed: bool = False
+    """Whether songs that are on no playlist are known, too, and can be recommended."""
+
+
+class MelonReader(Reader):
+    """A playlist is a user, with its title, its tags, and its last change as its time; a song is an item.
+
+    A song's text is artists and name, its time the day it came out (where only year or month are known, the
+    first day). Genres are features with all that is above them in the tree: GN0105 is in GN0100.
+    """
+
+    name = "melon"
+    Config = MelonOptions
+    config: MelonOptions
+
+    def read(self) -> Dataset:
+        """The playlists; raises DataError if a file is missing."""
+        import polars as pl
+
+        folder = self.config.folder
+        for file in (*self.config.playlists, SONGS, GENRES):
+            reading.check_file(folder / file, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        lists = _Playlists()
+        for file in self.config.playlists:
+            lists.read(folder / file, self.malformed)
+        if not lists.songs:
+            raise DataError(f"{folder}: the playlists of {', '.join(self.config.playlists)} hold no song")
+        songs = _Songs(None if self.config.unplayed else {*lists.songs})
+        songs.read(folder / SONGS, self.malformed)
+        genres = _genre_names(folder / GENRES)
+        return assemble(
+            Tables(
+                interactions=lists.interactions(pl.Series(songs.ids, dtype=pl.UInt32), self.malformed),
+                users=lists.users(),
+                user_tags=lists.tag_rows(),
+                items=songs.items(),
+                item_features=songs.features(self.config.features, genres),
+            )
+        )
+
+
+class _Playlists:
+    """What the files say of P playlists, those with songs one after the other."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[Path, int]] = []
+        self.ids, self.songs = array("I"), array("I")
+        self.lengths, self.tag_counts = array("I"), array("I")
+        self.titles: list[str] = []
+        self.changed: list[str] = []
+        self.tags: list[str] = []
+        self._known: set[int] = set()
+
+    def read(self, path: Path, malformed: reading.Malformed) -> None:
+        """Add the playlists of a file."""
+        for line, found in reading.read_elements(path, malformed):
+            try:
+                playlist, songs = array("I", [found["id"]])[0], array("I", found["songs"])
+                title, tags, changed = found["plylst_title"], found["tags"], found["updt_date"]
+                text = title + changed + "".join(tags)
+            except (KeyError, TypeError, OverflowError):
+                text = None
+            if text is None:
+                malformed.add(path, [line], "no playlist with id, plylst_title, songs, tags and updt_date")
+            elif playlist in self._known:
+                malformed.add(path, [line], f"playlist {playlist} occurs again")
+            else:
+                self._known.add(playlist)
+                self.places.append((path, line))
+                self.ids.append(playlist)
+                self.songs.extend(songs)
+                self.lengths.append(len(songs))
+                self.titles.append(title)
+                self.changed.append(changed)
+                self.tags += tags
+                self.tag_counts.append(len(tags))
+
+    def interactions(self, known: pl.Series, malformed: reading.Malformed) -> pl.DataFrame:
+        """user, item, time, without songs of which nothing is known."""
+        import polars as pl
+
+        lengths = np.asarray(self.lengths)
+        rows = pl.DataFrame(
+            {
+                "user": np.repeat(np.asarray(self.ids), lengths),
+                "item": np.asarray(self.songs),
+                "time": np.repeat(self._times().to_numpy(), lengths),
+                "place": np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths),
+            }
+        )
+        strange = rows.filter(~pl.col("item").is_in(known.implode())).unique("place", keep="first", maintain_order=True)
+        for place, song in strange.select("place", "item").iter_rows():
+            path, line = self.places[place]
+            malformed.add(path, [line], f"song {song} is not in {SONGS}")
+        return rows.filter(pl.col("item").is_in(known.implode())).drop("place")
+
+    def users(self) -> pl.DataFrame:
+        """id, title, time."""
+        import polars as pl
+
+        ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
+        return pl.DataFrame({"id": ids, "title": self.titles, "time": self._times()})
+
+    def tag_rows(self) -> pl.DataFrame:
+        """user, tag."""
+        import polars as pl
+
+        owners = np.repeat(np.asarray(self.ids), np.asarray(self.tag_counts))
+        return pl.DataFrame({"user": owners, "tag": pl.Series(self.tags, dtype=pl.String)})
+
+    def _times(self) -> pl.Series:
+        """Seconds since 1970, NaN where the date is none."""
+        import polars as pl
+
+        return reading.parse_times(pl.Series(self.changed, dtype=pl.String)).fill_null(float("nan"))
+
+
+class _Songs:
+    """What song_meta.json says of the songs in `wanted`, or of all."""
+
+    def __init__(self, wanted: set[int] | None) -> None:
+        self.wanted = wanted
+        self.ids = array("I")
+        self.texts: list[str] = []
+        self.issued: list[str] = []
+        self.labels: dict[str, list[list[str]]] = {"genre": [], "artist": [], "album": []}
+
+    def read(self, path: Path, malformed: reading.Malformed) -> None:
+        """Add the songs of the file."""
+        known: set[int] = set()
+        for line, song in reading.read_elements(path, malformed):
+            try:
+                number = song["id"]
+                if number in known:
+                    malformed.add(path, [line], f"song {number} occurs again")
+                elif self.wanted is None or number in self.wanted:
+                    self._add(song)
+                    known.add(number)
+            except (KeyError, TypeError, OverflowError):
+                malformed.add(path, [line], "no song with id, song_name, artists, genres, album_id and issue_date")
+
+    def _add(self, song: dict[str, Any]) -> None:
+        """One song, all of it or nothing."""
+        genres = [*song["song_gn_gnr_basket"], *song["song_gn_dtl_gnr_basket"]]
+        above = [f"{code[:-2]}00" for code in genres]
+        text = ", ".join(song["artist_name_basket"]) + f" - {song['song_name']}"
+        labels = {
+            "genre": sorted({*genres, *above}),
+            "artist": [str(artist) for artist in song["artist_id_basket"]],
+            "album": [str(song["album_id"])],
+        }
+        issued = str(song["issue_date"])
+        self.ids.append(song["id"])
+        self.texts.append(text)
+        self.issued.append(issued)
+        for kind, values in labels.items():
+            self.labels[kind].append(values)
+
+    def items(self) -> pl.DataFrame:
+        """id, text, time."""
+        import polars as pl
+
+        date = pl.col("date")
+        # 20140500 and 20140000 are known to the month and to the year.
+        month, day = (date.str.slice(start, 2).cast(pl.Int32, strict=False).clip(1) for start in (4, 6))
+        year = date.str.slice(0, 4).cast(pl.Int32, strict=False)
+        whole = pl.concat_str(
+            year.cast(pl.String), month.cast(pl.String).str.zfill(2), day.cast(pl.String).str.zfill(2), separator="-"
+        )
+        time = pl.when(year > 0).then(whole.str.to_date("%Y-%m-%d", strict=False)).dt.epoch("s").cast(pl.Float64)
+        frame = pl.DataFrame({"id": self._names(), "text": self.texts, "date": self.issued})
+        return frame.select("id", "text", time=time)
+
+    def features(self, kinds: tuple[str, ...], genres: dict[str, str]) -> pl.DataFrame:
+        """item, feature."""
+        import polars as pl
+
+        parts = [pl.DataFrame(schema={"item": pl.String, "feature": pl.String})]
+        for kind in kinds:
+            values = pl.Series("value", self.labels[kind], dtype=pl.List(pl.String))
+            rows = pl.DataFrame([self._names().alias("item"), values]).explode("value").drop_nulls()
+            value = pl.col("value").replace(genres) if kind == "genre" else pl.col("value")
+            parts.append(rows.select("item", feature=f"{kind}:" + value))
+        return pl.concat(parts)
+
+    def _names(self) -> pl.Series:
+        import polars as pl
+
+        return pl.Series(np.asarray(self.ids)).cast(pl.String)
+
+
+def _genre_names(path: Path) -> dict[str, str]:
+    """Code to code and name: names alone repeat."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        return {code: f"{code} {name}" for code, name in names.items()}
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{path}: not a JSON object of genre codes and names ({error})") from None

@@ -1,0 +1,145 @@
+"""Reader `mpd`: the slices of the Million Playlist Dataset, and the challenge set beside them."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "The Million Playlist Dataset is given out by Spotify Research, for research, under its own terms; its challenge "
+    "is at https://www.aicrowd.com/challenges/spotify-million-playlist-dataset-challenge"
+)
+SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
+
+
+class MPDOptions(reading.Tolerance):
+    """Which playlists are read."""
+
+    folder: InputPath
+    """Where the files mpd.slice.0-999.json and so on lie."""
+
+    slices: int | None = Field(default=None, ge=1)
+    """Only so many slices, of 1,000 playlists each, from the first on; all by default."""
+
+    challenge: InputPath | None = None
+    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show."""
+
+
+class MPDReader(Reader):
+    """A playlist is a user under its `pid`, with its name as title and its last change as time; a track is an item.
+
+    A track's id is its URI, its text artist and name; artist and album are features ("artist:spotify:...").
+    One playlist after the other is read, and only numbers are kept of its tracks.
+    """
+
+    name = "mpd"
+    Config = MPDOptions
+    config: MPDOptions
+
+    def read(self) -> Dataset:
+        """The playlists, in the order of their tracks; raises DataError if there is no slice."""
+        import polars as pl
+
+        folder = self.config.folder
+        found = {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
+        paths = [found[start] for start in sorted(found)][: self.config.slices]
+        if not paths:
+            raise DataError(f"{folder}: no file mpd.slice.0-999.json or the like. {ORIGIN}")
+        if self.config.challenge is not None:
+            reading.check_file(self.config.challenge, ORIGIN)
+            paths.append(self.config.challenge)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        gathered = _Playlists()
+        for path in paths:
+            gathered.read(path, self.malformed)
+        if not len(gathered.tracks):
+            raise DataError(f"{folder}: the playlists hold no track")
+        tracks = pl.concat(gathered.about)
+        return assemble(
+            Tables(
+                interactions=gathered.interactions(),
+                users=gathered.users(),
+                items=tracks.select("id", "text"),
+                item_features=pl.concat(
+                    [tracks.select(item="id", feature=f"{kind}:" + pl.col(kind)) for kind in ("artist", "album")]
+                ),
+            )
+        )
+
+
+class _Playlists:
+    """What the slices say."""
+
+    def __init__(self) -> None:
+        self.tracks = reading.Numbering()
+        self.codes: list[pl.Series] = []
+        self.about: list[pl.DataFrame] = []
+        self.ids, self.lengths, self.changed = array("q"), array("q"), array("d")
+        self.titles: list[str] = []
+        self._known: set[int] = set()
+
+    def read(self, path: Path, malformed: reading.Malformed) -> None:
+        """Add the playlists of a file."""
+        import polars as pl
+
+        rows: list[tuple[str, str, str, str]] = []
+        for line, found in reading.read_elements(path, malformed, "playlists"):
+            try:
+                number, tracks = int(found["pid"]), _tracks(found)
+                title, changed = str(found.get("name", "")), float(found.get("modified_at", "nan"))
+            except (KeyError, TypeError, ValueError):
+                malformed.add(path, [line], "no playlist with pid and tracks, each with URIs and names")
+                continue
+            if number in self._known:
+                malformed.add(path, [line], f"playlist {number} occurs again")
+                continue
+            self._known.add(number)
+            self.ids.append(number)
+            self.titles.append(title)
+            self.changed.append(changed)
+            self.lengths.append(len(tracks))
+            rows += tracks
+        names = ["id", "artist", "album", "text"]
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+        before = len(self.tracks)
+        codes = self.tracks.codes(frame["id"])
+        self.codes.append(codes)
+        self.about.append(frame.filter(codes >= before).unique("id", keep="first", maintain_order=True))
+
+    def interactions(self) -> pl.DataFrame:
+        """user, item, time."""
+        import polars as pl
+
+        lengths = np.asarray(self.lengths)
+        return pl.DataFrame(
+            {
+                "user": np.repeat(np.asarray(self.ids), lengths),
+                "item": self.tracks.texts(pl.concat(self.codes)),
+                "time": np.repeat(np.asarray(self.changed), lengths),
+            }
+        )
+
+    def users(self) -> pl.DataFrame:
+        """id, title, time."""
+        import polars as pl
+
+        ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
+        return pl.DataFrame({"id": ids, "title": self.titles, "time": np.asarray(self.changed)})
+
+
+def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """URI, artist, album and text of each track, in order."""
+    return [
+        (t["track_uri"], t["artist_uri"], t["album_uri"], t["artist_name"] + " - " + t["track_name"])
+        for t in playlist["tracks"]
+    ]

@@ -1,0 +1,111 @@
+"""Reader `radio`: a week of 25 classic rock stations, as FiveThirtyEight published it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from hybridrec import Dataset, InputPath, Reader, Tables, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "Classic Rock is at https://github.com/fivethirtyeight/data/tree/master/classic-rock, under CC BY 4.0 "
+    "(FiveThirtyEight)"
+)
+PLAYS, SONGS = "classic_rock_raw_data.csv", "classic-rock-song-list.csv"
+PLAY_COLUMNS = ("song", "artist", "callsign", "time", "date_time", "unique_id", "combined")
+SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays", "first_by_plays")
+
+
+class RadioOptions(reading.Tolerance):
+    """Where the files are, and what a list is."""
+
+    folder: InputPath
+    """With classic_rock_raw_data.csv and classic-rock-song-list.csv."""
+
+    length: int | None = Field(default=None, ge=2)
+    """Plays in a list; a station's plays are cut into lists of so many, a shorter rest is the last. By default
+    all plays of a station are one list."""
+
+
+class RadioReader(Reader):
+    """A list of plays is a user ("KGLK-1" is the first of that station), a song an item, "Song by Artist".
+
+    The order of the air is that of the number in `unique_id`, descending; the times, when the list was read
+    off the web, only nearly so. Artist, year and decade of a song are its tags and features; the list of
+    songs, which knows the years, lacks a song or two.
+    """
+
+    name = "radio"
+    Config = RadioOptions
+    config: RadioOptions
+
+    def read(self) -> Dataset:
+        """All plays; raises DataError if a file is missing."""
+        import polars as pl
+
+        folder = self.config.folder
+        for file in (PLAYS, SONGS):
+            reading.check_file(folder / file, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        plays = self._plays()
+        songs = pl.concat([self._songs(), plays.select("combined", "artist", year=pl.lit(None, pl.String))])
+        songs = songs.unique("combined", keep="first", maintain_order=True)
+        labels = _labels(songs)
+        return assemble(
+            Tables(
+                interactions=plays.select("user", "time", "position", item="combined"),
+                items=songs.select(id="combined", text="combined"),
+                item_tags=labels.rename({"label": "tag"}),
+                item_features=labels.rename({"label": "feature"}),
+            )
+        )
+
+    def _plays(self) -> pl.DataFrame:
+        """user, combined, artist, time, position; in the order of the air."""
+        import polars as pl
+
+        assert self.malformed is not None
+        path = self.config.folder / PLAYS
+        rows = reading.parse_whole(path, reading.csv_pattern(*PLAY_COLUMNS), ",".join(PLAY_COLUMNS), self.malformed)
+        rows = rows.with_columns(
+            reading.unquoted("combined"),
+            reading.unquoted("artist"),
+            number=pl.col("unique_id").str.extract(r"(\d+)$").cast(pl.Int32),
+            time=pl.col("time").cast(pl.Float64, strict=False),
+        )
+        header = (rows["line"] == 1) & rows["number"].is_null()
+        broken = rows.filter(~header & (rows["number"].is_null() | rows["time"].is_null()))
+        self.malformed.add(path, broken["line"].to_list(), "no play with a time and a numbered unique_id")
+        rows = rows.drop_nulls(["number", "time"])
+        rows = rows.sort("callsign", "number", descending=[False, True])
+        length = self.config.length or len(rows)
+        place = pl.int_range(pl.len()).over("callsign") // length + 1
+        user = pl.col("callsign") + "-" + place.cast(pl.String)
+        return rows.select("combined", "artist", "time", user=user, position=-pl.col("number"))
+
+    def _songs(self) -> pl.DataFrame:
+        """combined, artist, year (null where it is unknown)."""
+        import polars as pl
+
+        assert self.malformed is not None
+        path = self.config.folder / SONGS
+        rows = reading.parse_whole(path, reading.csv_pattern(*SONG_COLUMNS), ",".join(SONG_COLUMNS), self.malformed)
+        rows = rows.filter((pl.col("line") > 1) | pl.col("plays").str.contains(r"^\d+$"))
+        rows = rows.with_columns(
+            reading.unquoted("combined"), reading.unquoted("artist"), pl.col("year").str.extract(r"^(\d{4})$")
+        )
+        rows = reading.first_of_each(rows, "combined", path, self.malformed, "song")
+        return rows.select("combined", "artist", "year")
+
+
+def _labels(songs: pl.DataFrame) -> pl.DataFrame:
+    """item, label: "artist:...", "year:..." and "decade:..."."""
+    import polars as pl
+
+    year = pl.col("year")
+    kinds = ("artist:" + pl.col("artist"), "year:" + year, "decade:" + year.str.head(3) + "0s")
+    return pl.concat([songs.select(item="combined", label=label) for label in kinds]).drop_nulls()

@@ -1,0 +1,100 @@
+"""Reader `spotify`: the Spotify Playlists Dataset, rows of user, artist, track and playlist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "The Spotify Playlists Dataset is at https://zenodo.org/records/2594557, under CC BY 4.0 (M. Pichl, E. Zangerle, "
+    "G. Specht 2015)"
+)
+# Every field is in quotes, quotes inside are not always doubled: what parts two fields is `","`.
+ROW = r'^"(?<user>[^"]*)","(?<artist>.+?)","(?<track>.+?)","(?<playlist>.*)"$'
+LAYOUT = '"user_id","artistname","trackname","playlistname"'
+
+
+class SpotifyOptions(reading.Tolerance):
+    """Which rows and playlists are read."""
+
+    path: InputPath
+    """spotify_dataset.csv. Some of its lines are broken: `strict: false` passes over them."""
+
+    rows: int | None = Field(default=None, ge=1)
+    """Only so many lines from the first row on; all by default."""
+
+    min_items: int = Field(default=2, ge=1)
+    """Playlists with fewer entries are left out."""
+
+
+class SpotifyReader(Reader):
+    """A playlist of a user is a user, "user_id/playlistname", its name the title; a track is an item.
+
+    A track is known by its name and artist alone, its id and text are "artist - track"; its artist is a
+    feature. The file is read in blocks, and only numbers are kept of its rows.
+    """
+
+    name = "spotify"
+    Config = SpotifyOptions
+    config: SpotifyOptions
+
+    def read(self) -> Dataset:
+        """The playlists that are long enough; raises DataError if the file is missing."""
+        import polars as pl
+
+        path = self.config.path
+        reading.check_file(path, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        playlists, tracks, artists = (reading.Numbering() for _ in range(3))
+        parts, owners = [], []
+        last = None if self.config.rows is None else self.config.rows + 1
+        for block in reading.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
+            rows = _cleaned(block)
+            before = len(tracks)
+            part = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
+            parts.append(part)
+            songs = pl.DataFrame({"item": part["item"], "artist": artists.codes(rows["artist"])})
+            owners.append(songs.filter(pl.col("item") >= before).unique(maintain_order=True))
+        if not sum(map(len, parts)):
+            raise DataError(f"{path}: no line is {LAYOUT}")
+        plays = pl.concat(parts)
+        entries = np.bincount(plays["user"].to_numpy(), minlength=len(playlists))
+        plays = plays.filter(pl.Series(entries >= self.config.min_items).gather(plays["user"]))
+        if not len(plays):
+            raise DataError(f"{path}: no playlist has {self.config.min_items} entries")
+        kept = plays["user"].unique(maintain_order=True)
+        names = playlists.texts(kept).cast(pl.String)
+        plays = plays.select(user=playlists.texts(plays["user"]), item=tracks.texts(plays["item"]))
+        played = plays.select(id=pl.col("item").unique().cast(pl.String))
+        owner = pl.concat(owners)
+        return assemble(
+            Tables(
+                interactions=plays,
+                users=pl.DataFrame({"id": names}).with_columns(title=pl.col("id").str.replace("^[^/]*/", "")),
+                items=played.with_columns(text="id"),
+                item_features=pl.DataFrame(
+                    {
+                        "item": tracks.texts(owner["item"]),
+                        "feature": "artist:" + artists.texts(owner["artist"]).cast(pl.String),
+                    }
+                ),
+            )
+        )
+
+
+def _cleaned(block: pl.DataFrame) -> pl.DataFrame:
+    """list, song, artist, with quotes that are doubled or escaped made single."""
+    import polars as pl
+
+    plain = (pl.col(name).str.replace_all(r'""|\\"', '"') for name in ("user", "artist", "track", "playlist"))
+    rows = block.select(plain)
+    return rows.select(
+        "artist", list=pl.col("user") + "/" + pl.col("playlist"), song=pl.col("artist") + " - " + pl.col("track")
+    )

@@ -1,0 +1,116 @@
+"""Reader `yes-radio`: what American radio stations played, collected from Yes.com with tags from Last.fm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGIN = (
+    "The Yes.com playlists are at https://www.cs.cornell.edu/~shuochen/lme/data_page.html, for research; commercial "
+    "use is up to Yes.com and Last.fm (S. Chen, J. L. Moore, D. Turnbull, T. Joachims 2012)"
+)
+HEADER = 2
+"""Lines before the first playlist: the ids of the songs, and how often each occurs."""
+NUMBERS = r"^(?<numbers>\d{1,9}(?:\s+\d{1,9})*)\s*$"
+SONG = r"^(?<song>\d{1,9})\s*\t\s*(?<title>[^\t]*?)\s*\t\s*(?<artist>[^\t]*?)\s*$"
+TAGS = r"^(?<numbers>#|\d{1,9}(?:\s+\d{1,9})*)\s*$"
+TAG = r"^(?<id>\d+)\s*,\s*(?<tag>.+?)\s*$"
+UNKNOWN = "-"
+
+
+class YesOptions(reading.Tolerance):
+    """Where the files are, and which lists are kept."""
+
+    folder: InputPath
+    """One of yes_small, yes_big and yes_complete: train.txt, test.txt, song_hash.txt, tags.txt, tag_hash.txt."""
+
+    min_items: int = Field(default=2, ge=1)
+    """Lists with fewer songs are left out; songs whose title or artist is unknown do not count."""
+
+
+class YesReader(Reader):
+    """A list is a user ("train-1" is the first list of train.txt), a song an item, in the order of the air.
+
+    Songs have the tags of Last.fm and are read as "artist - title"; those whose title or artist is "-" are
+    dropped from the lists.
+    """
+
+    name = "yes-radio"
+    Config = YesOptions
+    config: YesOptions
+
+    def read(self) -> Dataset:
+        """The lists of both files; raises DataError if a file is missing."""
+        import polars as pl
+
+        for file in ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt"):
+            reading.check_file(self.config.folder / file, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        songs = self._songs()
+        lists = pl.concat([self._lists(name, songs) for name in ("train", "test")])
+        lists = lists.filter(pl.len().over("user") >= self.config.min_items)
+        if not len(lists):
+            raise DataError(f"{self.config.folder}: no list has {self.config.min_items} known songs")
+        named = songs.filter(~pl.col("dropped"))
+        return assemble(
+            Tables(
+                interactions=lists,
+                items=named.select(id=pl.col("song").cast(pl.String), text=pl.col("artist") + " - " + pl.col("title")),
+                item_tags=self._tags().join(named, left_on="item", right_on="song", how="semi"),
+            )
+        )
+
+    def _songs(self) -> pl.DataFrame:
+        """song, title, artist, dropped."""
+        import polars as pl
+
+        assert self.malformed is not None
+        path = self.config.folder / "song_hash.txt"
+        rows = reading.parse_whole(path, SONG, "id, title, artist between tabs", self.malformed)
+        rows = reading.first_of_each(rows, "song", path, self.malformed, "song")
+        dropped = (pl.col("title").is_in(["", UNKNOWN])) | (pl.col("artist").is_in(["", UNKNOWN]))
+        return rows.select(pl.col("song").cast(pl.UInt32), "title", "artist", dropped=dropped)
+
+    def _lists(self, name: str, songs: pl.DataFrame) -> pl.DataFrame:
+        """user, item; in order."""
+        import polars as pl
+
+        assert self.malformed is not None
+        path = self.config.folder / f"{name}.txt"
+        rows = reading.parse_whole(path, NUMBERS, "ids of songs between blanks", self.malformed)
+        played = _spread(rows.filter(pl.col("line") > HEADER))
+        played = reading.only_known(played, "number", songs["song"], path, self.malformed, "song")
+        played = played.join(
+            songs.filter("dropped"), left_on="number", right_on="song", how="anti", maintain_order="left"
+        )
+        user = f"{name}-" + (pl.col("line") - HEADER).cast(pl.String)
+        return played.select(user=user, item="number")
+
+    def _tags(self) -> pl.DataFrame:
+        """item, tag: line n of tags.txt is about song n - 1."""
+        import polars as pl
+
+        assert self.malformed is not None
+        folder = self.config.folder
+        names = reading.parse_whole(folder / "tag_hash.txt", TAG, "id, name", self.malformed)
+        names = reading.first_of_each(names, "id", folder / "tag_hash.txt", self.malformed, "tag")
+        names = names.select(pl.col("id").cast(pl.UInt32), "tag")
+        rows = reading.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.malformed)
+        given = _spread(rows.filter(pl.col("numbers") != "#"))
+        given = reading.only_known(given, "number", names["id"], folder / "tags.txt", self.malformed, "tag")
+        tagged = given.join(names, left_on="number", right_on="id", maintain_order="left")
+        return tagged.select("tag", item=(pl.col("line") - 1).cast(pl.UInt32))
+
+
+def _spread(rows: pl.DataFrame) -> pl.DataFrame:
+    """line, number: one row for each number of a line."""
+    import polars as pl
+
+    numbers = pl.col("numbers").str.extract_all(r"\d+").cast(pl.List(pl.UInt32))
+    return rows.select("line", number=numbers).explode("number").drop_nulls()

@@ -1,0 +1,119 @@
+"""A run on playlists in Melon's format: its score over songs and tags, the date filter, the results file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import DataError
+from hybridrec.experiment.api import fit_plan
+from hybridrec.experiment.melon import _filled, export
+
+CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
+SMALL = (
+    "components.als.factors=8",
+    "workers=1",
+    "memory=1GB",
+    "compare.resamples=200",
+    "split.test=0.2",
+    "data.strict=false",
+)
+
+
+@pytest.fixture(scope="module")
+def melon(tmp_path_factory):
+    """90 playlists of two kinds over 150 of 400 songs and 14 tags; every third song came out in 2019."""
+    folder, rng = tmp_path_factory.mktemp("melon"), np.random.default_rng(0)
+    lists = []
+    for number in range(90):
+        kind, year = number % 2, 2012 + number % 8
+        chosen = rng.choice(75, rng.integers(6, 25), replace=False) + 75 * kind
+        tags = [f"tag {tag}" for tag in rng.choice(7, rng.integers(2, 5), replace=False) + 7 * kind]
+        lists.append(
+            {
+                "id": 1000 + number,
+                "plylst_title": f"kind {kind}",
+                "songs": [int(song) for song in chosen if song % 3 or year == 2019],
+                "tags": tags,
+                "like_cnt": 0,
+                "updt_date": f"{year}-06-01 00:00:00.000",
+            }
+        )
+    songs = [
+        {
+            "id": song,
+            "song_name": f"song {song}",
+            "artist_id_basket": [song % 20],
+            "artist_name_basket": [f"artist {song % 20}"],
+            "album_id": song % 40,
+            "song_gn_gnr_basket": ["GN0100"],
+            "song_gn_dtl_gnr_basket": ["GN0101"],
+            "issue_date": "20100101" if song % 3 else "20190101",
+        }
+        for song in range(400)
+    ]
+    lists.append({"id": 1, "songs": [7]})
+    for name, content in (("train", lists), ("song_meta", songs), ("genre_gn_all", {"GN0100": "pop"})):
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(melon, tmp_path_factory):
+    place = tmp_path_factory.mktemp("run")
+    return hybridrec.run(
+        CONFIG, (f"data.folder={melon}", "data.unplayed=true", *SMALL), store=place / "store", runs=place / "runs"
+    )
+
+
+def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
+    (told,) = [note for note in run.report.notes if "malformed" in note]
+    assert told.startswith(f"{melon / 'train.json'}: 1 malformed line was passed over; line 1: no playlist with id")
+    plan = fit_plan(CONFIG, (f"data.folder={melon}", *SMALL), store=tmp_path)
+    assert told in plan.notes
+
+
+def test_the_score_is_the_weighted_sum_over_songs_and_tags(run):
+    for pipeline in run.report.pipelines.values():
+        found = pipeline.metrics
+        wanted = 0.85 * found["melon-ndcg@100"].mean + 0.15 * found["tags/melon-ndcg@10"].mean
+        assert found["melon"].mean == pytest.approx(wanted, rel=0.02)  # playlists without hidden tags count by songs
+        assert found["melon"].ci95 is not None
+    assert run.report.comparison[0].metric == "melon"
+
+
+def test_nothing_is_recommended_before_it_is_out(run):
+    queries = run.queries().select("query", year=2012 + (pl.col("unit").cast(pl.Int32) - 1000) % 8)
+    for name in run.report.pipelines:
+        slates = run.slates(name).join(queries.cast({"query": pl.Int32}), on="query")
+        late = slates.filter(pl.col("id").cast(pl.Int32) % 3 == 0)
+        assert len(slates)
+        assert set(late["year"]) <= {2019}
+
+
+def test_the_results_file_is_whole(run, tmp_path):
+    paths = export(run, tmp_path)
+    assert [path.name for path in paths] == ["control.json", "hybrid.json"]
+    for path in paths:
+        answers = json.loads(path.read_text(encoding="utf-8"))
+        queries = run.queries()
+        assert [answer["id"] for answer in answers] == [int(unit) for unit in queries["unit"]]
+        for answer, known in zip(answers, queries["items"], strict=True):
+            assert (len(answer["songs"]), len({*answer["songs"]})) == (100, 100)
+            assert (len(answer["tags"]), len({*answer["tags"]})) == (10, 10)
+            assert not {*answer["songs"]} & {int(song) for song in known}
+
+
+def test_a_short_slate_is_filled_with_what_is_popular_and_not_its_own():
+    slates = pl.DataFrame({"query": [0, 0, 2], "rank": [1, 2, 1], "id": ["a", "b", "d"]})
+    queries = pl.DataFrame({"query": [0, 1, 2], "known": [["c"], ["c", "d"], ["e", "a", "d", "c"]]})
+    assert _filled(slates, queries, 3).to_list() == [["a", "b", "d"], ["a", "e"], ["d"]]
+
+
+def test_too_little_to_fill_up_with_is_told(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("hybridrec.experiment.melon.WANTED", {"songs": ("items", 500)})
+    with pytest.raises(DataError, match="no 500 songs for each playlist"):
+        export(run, tmp_path)

@@ -1,0 +1,40 @@
+"""The page on data sets is true: its blocks are read, and it knows all readers and configs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybridrec.registry.discovery import Registry
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "data-sets.md").read_text(encoding="utf-8")
+BLOCKS = [yaml.safe_load(code)["data"] for code in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)]
+READERS = ["melon", "yes-radio", "spotify", "mpd", "radio", "movielens", "hetrec-lastfm", "feature-lines"]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block["reader"])
+def test_every_block_reads_the_fixture(block: dict[str, object], registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(ROOT / "tests" / "plugins" / "fixtures", target_is_directory=True)
+    reader = registry.reader(block["reader"])
+    options = {key: value for key, value in block.items() if key != "reader"}
+    data = reader(reader.Config.model_validate(options, context={"folder": tmp_path})).read()
+    assert len(data.interactions.ids)
+
+
+def test_every_reader_has_its_block_and_its_row() -> None:
+    assert [block["reader"] for block in BLOCKS] == READERS
+    assert re.findall(r"^\| `([\w-]+)` \|", PAGE, re.M) == READERS
+
+
+def test_the_configs_it_names_are_there() -> None:
+    (line,) = re.findall(r"^`configs/` has an experiment for (.*)\.$", PAGE, re.M)
+    assert all((ROOT / "configs" / f"{name}.yaml").is_file() for name in re.findall(r"`([\w-]+)`", line))
