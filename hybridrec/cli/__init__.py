@@ -8,7 +8,7 @@ import traceback
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing
+from hybridrec.cli import developing, exploring, inspecting, replaying, reporting, running, storing
 from hybridrec.errors import HybridrecError, PluginError
 
 _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -29,6 +29,8 @@ for _command in (
     reporting.runs,
     reporting.report,
     reporting.export,
+    replaying.interleave,
+    replaying.off_policy,
     exploring.recommend,
     exploring.similar,
     inspecting.show,
