@@ -27,6 +27,7 @@ from hybridrec.evaluation.report import Verdict
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     Totals,
+    degrees_of_freedom,
     interval,
     membership,
     ratio,
@@ -97,7 +98,10 @@ def off_policy_estimates(
     columns = Totals.join([*parts, shown])
     grouped = columns.grouped(rng)
     values = ratio(*np.split(resampled_sums(np.hstack([grouped.sums, grouped.weights]), rng, resamples), 2))
-    bounds, lift_bounds = interval(values, columns.units), interval(values - values[-1], columns.units)
+    influence = columns.residuals / columns.weights.sum(axis=0)
+    bounds = interval(values, columns.units, degrees_of_freedom(influence, columns.units))
+    freedom = degrees_of_freedom(influence - influence[:, -1:], columns.units)
+    lift_bounds = interval(values - values[-1], columns.units, freedom)
     means, errors = columns.means, standard_errors(columns)
     rows = [(name, clip) for clip, part in zip(levels, parts, strict=True) for name in ESTIMATORS[: part.sums.shape[1]]]
     return [
