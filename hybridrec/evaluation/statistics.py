@@ -117,7 +117,9 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles) -> Doubles:
     tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - LEVEL) / 2))
     ranked = np.sort(samples, axis=1)
     last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
-    position = np.stack([tails, 1 - tails], axis=1) * last[:, None]
+    # The k-th of B samples in order stands at k / (B + 1) on average.
+    position = np.stack([tails, 1 - tails], axis=1) * (last[:, None] + 2) - 1
+    position = np.clip(position, 0, last[:, None])
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, last[:, None])
     low, high = np.take_along_axis(ranked, below, axis=1), np.take_along_axis(ranked, above, axis=1)

@@ -81,7 +81,7 @@ def test_interval_is_the_t_interval_for_normal_samples():
 def test_interval_passes_over_resamples_without_the_segment():
     samples = np.array([[NAN, *range(101), NAN], [NAN] * 103, list(range(103))], float)
     low, high = interval(samples, np.array([1000, 2, 1]), np.array([999.0, 1.0, 1.0])).T
-    assert (low[0], high[0]) == pytest.approx((2.5, 97.5), abs=0.1)
+    assert (low[0], high[0]) == pytest.approx((0.025 * 102 - 1, 0.975 * 102 - 1), abs=0.1)
     assert np.isnan([low[1:], high[1:]]).all()
 
 
