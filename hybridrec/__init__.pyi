@@ -41,9 +41,14 @@ from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
+from .evaluation.interleaving import Interleaved as Interleaved
+from .evaluation.interleaving import interleave as interleave
+from .evaluation.logged import Logged as Logged
 from .evaluation.metrics import Judged as Judged
 from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
+from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
+from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
 from .experiment.api import run as run
 from .experiment.folder import Run as Run
 from .experiment.serving import Recommender as Recommender

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, reporting, running, storing, tuning
+from hybridrec.cli import developing, exploring, inspecting, replaying, reporting, running, storing, tuning
 from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
@@ -33,6 +33,8 @@ for _command in (
     reporting.runs,
     reporting.report,
     reporting.export,
+    replaying.interleave,
+    replaying.off_policy,
     exploring.recommend,
     exploring.similar,
     inspecting.show,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-
+from typing import Literal
 
 import click
 
 from hybridrec.cli.running import STORE
-
-
 
 
 @click.command()
@@ -82,18 +80,12 @@ def _assigned(keys: Mapping[str, str]) -> str:
     show_default=True,
     help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge.",
 )
-def export(run: Path, output: Path | None, form: str) -> None:
+def export(run: Path, output: Path | None, form: Literal["trec", "parquet", "melon"]) -> None:
     """Write the slates (and the truth) of a finished RUN for other judges."""
-    from functools import partial
-
     from hybridrec.experiment import judges, melon
     from hybridrec.experiment.folder import Run
 
     finished = Run.open(run)
-    writers = {
-        "trec": partial(judges.export, form="trec"),
-        "parquet": partial(judges.export, form="parquet"),
-        "melon": melon.export,
-    }
-    for path in writers[form](finished, output or finished.folder / form):
+    folder = output or finished.folder / form
+    for path in melon.export(finished, folder) if form == "melon" else judges.export(finished, folder, form):
         print(path)

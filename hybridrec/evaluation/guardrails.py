@@ -123,9 +123,10 @@ def _per_query(control: Arm, variant: Arm, metric: str, rng: np.random.Generator
     base = np.where(np.isnan(gain), np.nan, control.values[metric][:, None])
     totals = Totals.join([Totals.of(members, gain), Totals.of(members, base)])
     drawn = resampled_sums(totals.grouped(rng).sums, rng, resamples)
-    bounds = interval(ratio(drawn[:1], drawn[1:]), totals.units[:1], 2 * ONE_SIDED - 1)[0]
-    gains, bases = totals.sums.sum(axis=0)
-    return Change(float(ratio(gains, bases)), *bounds.tolist())
+    relative = Totals(totals.sums[:, :1], totals.sums[:, 1:])
+    freedom = degrees_of_freedom(relative.residuals, totals.units[:1])
+    bounds = interval(ratio(drawn[:1], drawn[1:]), totals.units[:1], freedom, 2 * ONE_SIDED - 1)[0]
+    return Change(float(relative.means[0]), *bounds.tolist())
 
 
 def _of_the_whole(control: Arm, variant: Arm, metric: str) -> Change:

@@ -230,7 +230,7 @@ class StatisticsReport(Section):
 
     unit: str = "user"
     """What is resampled: all queries of a user go together."""
-    interval: str = "bootstrap over users, percentiles expanded for few users"
+    interval: str = "bootstrap over users, percentiles expanded for few users and heavy tails"
     """Method of every `ci95`."""
     test: str = "randomization test: arms exchanged at random for each user, two-sided, p = (b + 1) / (B + 1)"
     """Method of every `p_value`."""

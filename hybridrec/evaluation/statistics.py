@@ -6,10 +6,10 @@ never taken for independent. Columns are whatever is to be measured side by side
 segment, the difference of two arms.
 
 Interval: bootstrap over units of that ratio (Efron and Tibshirani 1993), percentiles expanded for few
-units (Hesterberg 2015, section 5.3). Test: the arms of a unit are exchanged at random (Fisher's
-randomization test; Smucker, Allan and Carterette 2007), two-sided, p = (b + 1) / (B + 1), which is
-never 0 (Phipson and Smyth 2010). Beside it stands t: the ratio over its standard error by linearisation,
-which is the paired t test where all units weigh alike.
+units (Hesterberg 2015, section 5.3) and for heavy tails. Test: the arms of a unit are exchanged at
+random (Fisher's randomization test; Smucker, Allan and Carterette 2007), two-sided, p = (b + 1) / (B + 1),
+which is never 0 (Phipson and Smyth 2010). Beside it stands t: the ratio over its standard error by
+linearisation, which is the paired t test where all units weigh alike.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class Totals:
         """int64 [M]: how many units have a say in each column."""
         return np.count_nonzero(self.weights > 0, axis=0).astype(np.int64)
 
+    @property
+    def residuals(self) -> Doubles:
+        """float64 [units, M]: what each unit adds to the linearised error of the mean; their sum is 0."""
+        return self.sums - np.nan_to_num(self.means) * self.weights
+
     def grouped(self, rng: np.random.Generator) -> Totals:
         """Units joined at random into at most 4096 groups, which bounds the cost of resampling.
 
@@ -100,23 +105,38 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
     return result
 
 
-def interval(samples: Doubles, units: Longs, level: float = LEVEL) -> Doubles:
+def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LEVEL) -> Doubles:
     """float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
 
     Percentiles of a mean of n values are too narrow by sqrt((n - 1) / n) and by normal against t
-    quantiles; the tail probability is set so that both are made good. NaN samples (resamples without
-    any unit of a segment) are passed over; fewer than two units give NaN.
+    quantiles (`freedom`: degrees of freedom, float64 [M]); the tail probability is set so that both are
+    made good. NaN samples (resamples without any unit of a segment) are passed over; fewer than two
+    units give NaN.
     """
     usable = np.maximum(units, 2)
-    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(usable - 1, (1 - level) / 2))
+    tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - level) / 2))
     ranked = np.sort(samples, axis=1)
     last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
-    position = np.stack([tails, 1 - tails], axis=1) * last[:, None]
+    # The k-th of B samples in order stands at k / (B + 1) on average.
+    position = np.stack([tails, 1 - tails], axis=1) * (last[:, None] + 2) - 1
+    position = np.clip(position, 0, last[:, None])
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, last[:, None])
     low, high = np.take_along_axis(ranked, below, axis=1), np.take_along_axis(ranked, above, axis=1)
     bounds = low + (high - low) * (position - below)
     return np.where((units > 1)[:, None], bounds, np.nan)
+
+
+def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
+    """float64 [M]: how many degrees of freedom the standard error of each column has, n - 1 at most.
+
+    The variance of s^2 is sigma^4 (k - (n - 3) / (n - 1)) / n, k being the kurtosis; as many degrees of
+    freedom as match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, where
+    intervals with n - 1 are too narrow. residuals: float64 [at least units, M], 0 where a unit has no say.
+    """
+    n = np.maximum(units, 2).astype(np.float64)
+    kurtosis = n * ratio((residuals**4).sum(axis=0), np.square((residuals**2).sum(axis=0)))
+    return np.fmin(ratio(2 * n, kurtosis - (n - 3) / (n - 1)), n - 1)
 
 
 def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
@@ -125,7 +145,8 @@ def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RE
     weights, column = _distinct(grouped.weights)
     drawn = resampled_sums(np.hstack([grouped.sums, weights]), rng, resamples)
     width = grouped.sums.shape[1]
-    return interval(ratio(drawn[:width], drawn[width:][column]), totals.units)
+    samples = ratio(drawn[:width], drawn[width:][column])
+    return interval(samples, totals.units, degrees_of_freedom(totals.residuals, totals.units))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +194,12 @@ def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resa
     per_unit = ratio(differences.sums, differences.weights)
     error = standard_errors(differences)
     t = ratio(differences.means, error)
+    relative = Totals(differences.sums, controls.sums)
     return PairedResult(
         delta=differences.means,
-        ci95=interval(ratio(gain, drawn_weights[weight]), units),
-        relative=ratio(differences.sums.sum(axis=0), controls.sums.sum(axis=0)),
-        relative_ci95=interval(ratio(gain, drawn_bases[base]), units),
+        ci95=interval(ratio(gain, drawn_weights[weight]), units, degrees_of_freedom(differences.residuals, units)),
+        relative=relative.means,
+        relative_ci95=interval(ratio(gain, drawn_bases[base]), units, degrees_of_freedom(relative.residuals, units)),
         p_value=randomization_test(gains, rng, resamples),
         standard_error=error,
         t=t,
@@ -205,9 +227,8 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
 
 def standard_errors(totals: Totals) -> Doubles:
     """float64 [M]: of the means, by linearising the ratio (Cochran 1977, section 6.4); NaN for fewer than two units."""
-    residuals = totals.sums - np.nan_to_num(totals.means) * totals.weights
     units = totals.units.astype(np.float64)
-    return ratio(np.sqrt(ratio(units, units - 1) * (residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
+    return ratio(np.sqrt(ratio(units, units - 1) * (totals.residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
 
 
 def detectable(standard_error: float, units: int, significance: float) -> float:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from hybridrec.arrays import Target
@@ -76,6 +77,14 @@ class Run:
     def per_query(self) -> pl.DataFrame:
         """One row per query and pipeline: unit, weight, segment, rung and every metric."""
         return self._frame(PER_QUERY)
+
+    def sample(self) -> Sample:
+        """The queries as statistics see them."""
+        import polars as pl
+
+        rows = self.per_query().filter(pl.col("pipeline") == pl.col("pipeline").first())
+        units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
+        return Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), self.lock["sample"])
 
     def queries(self) -> pl.DataFrame:
         """One row per query: fold, unit, what was known (items, tags, text) and what was hidden (relevant_...)."""

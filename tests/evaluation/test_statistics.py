@@ -12,6 +12,7 @@ from hybridrec.evaluation import statistics
 from hybridrec.evaluation.statistics import (
     Totals,
     benjamini_hochberg,
+    degrees_of_freedom,
     detectable,
     holm,
     interval,
@@ -72,16 +73,28 @@ def test_interval_is_the_t_interval_for_normal_samples():
     # Means of n normal values with spread s scatter by s / sqrt(n) * sqrt((n - 1) / n) in the bootstrap.
     quantiles = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
     for n in (5, 30, 1000):
-        low, high = interval(quantiles[None] * np.sqrt((n - 1) / n / n), np.array([n]))[0]
+        low, high = interval(quantiles[None] * np.sqrt((n - 1) / n / n), np.array([n]), np.array([n - 1.0]))[0]
         t = stats.t.ppf(0.975, n - 1) / np.sqrt(n)
         assert (low, high) == pytest.approx((-t, t), rel=1e-3)
 
 
 def test_interval_passes_over_resamples_without_the_segment():
     samples = np.array([[NAN, *range(101), NAN], [NAN] * 103, list(range(103))], float)
-    low, high = interval(samples, np.array([1000, 2, 1])).T
-    assert (low[0], high[0]) == pytest.approx((2.5, 97.5), abs=0.1)
+    low, high = interval(samples, np.array([1000, 2, 1]), np.array([999.0, 1.0, 1.0])).T
+    assert (low[0], high[0]) == pytest.approx((0.025 * 102 - 1, 0.975 * 102 - 1), abs=0.1)
     assert np.isnan([low[1:], high[1:]]).all()
+
+
+def test_heavy_tails_leave_fewer_degrees_of_freedom():
+    source = np.random.default_rng(2)
+    columns = [source.normal(size=5000), source.random(5000), source.standard_t(9, 5000), np.zeros(5000)]
+    normal, flat, heavy, constant = degrees_of_freedom(totals(np.stack(columns, axis=1)).residuals, np.full(4, 5000))
+    assert normal == pytest.approx(4999, rel=0.1)
+    assert (flat, constant) == (4999, 4999)  # never more than n - 1
+    kurtosis = stats.kurtosis(columns[2], fisher=False)
+    assert heavy == pytest.approx(2 * 5000 / (kurtosis - 4997 / 4999), rel=1e-6)
+    two = totals([[0.0], [1.0]])
+    assert degrees_of_freedom(two.residuals, two.units) == 1
 
 
 def test_mean_interval_of_a_ratio(rng):

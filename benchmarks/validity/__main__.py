@@ -1,0 +1,95 @@
+"""Checks the statistics on the real per-query results of finished runs and writes docs/validity.md.
+
+    pip install -e '.[all,dev,docs]'
+    hybridrec run configs/quickstart.yaml && hybridrec run configs/cold-items.yaml
+    python -m benchmarks.validity runs/quickstart-* runs/cold-items-*
+
+All runs are used for the calibration; the first alone for power, interleaving and the peers' metrics. The
+figures lie beside the page in docs/validity.json; every simulation is seeded. `--quick` simulates little
+and is meant for trying out.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.validity import agreement, calibration, logs, page, power
+from benchmarks.validity.population import Population
+from hybridrec.evaluation.summary import deciding
+from hybridrec.experiment.folder import Run
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+RANX = Path.home() / ".cache" / "hybridrec" / "ranx"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is simulated; B resamples in each comparison."""
+
+    comparisons: int
+    families: int
+    trials: int
+    logs: int
+    resamples: int
+    peers: int
+    """Queries that scikit-learn judges one by one."""
+
+
+FULL = Effort(comparisons=20_000, families=10_000, trials=4_000, logs=1_000, resamples=1_000, peers=200)
+QUICK = Effort(comparisons=200, families=50, trials=200, logs=40, resamples=200, peers=20)
+
+
+@click.command()
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--docs", type=click.Path(path_type=Path), default=DOCS, help="Where validity.md lies.")
+@click.option("--ranx", type=click.Path(path_type=Path), default=RANX, help="ranx's environment; made if missing.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--quick", is_flag=True, help="Simulate little.")
+def main(folders: Sequence[Path], docs: Path, ranx: Path, seed: int, quick: bool) -> None:
+    """Check the statistics on finished RUNs and write the page."""
+    runs = [Run.open(folder) for folder in folders]
+    found = study(runs, QUICK if quick else FULL, ranx, np.random.default_rng(seed))
+    (docs / "validity.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    text = docs / "validity.md"
+    text.write_text(page.fill(text.read_text(encoding="utf-8"), found), encoding="utf-8")
+    page.draw(found, docs)
+
+
+def study(runs: Sequence[Run], effort: Effort, ranx: Path, rng: np.random.Generator) -> dict[str, Any]:
+    """All results: rows by the name of their table, and how it was made."""
+    started = time.perf_counter()
+    populations = [Population.of(run) for run in runs]
+    first, B = populations[0], effort.resamples
+    parts = {
+        "populations": lambda: [{"run": one.name, "metric": one.metric, **one.description()} for one in populations],
+        "calibration": lambda: [
+            r for one in populations for r in calibration.equal_arms(one, effort.comparisons, rng, B)
+        ],
+        "coverage": lambda: [r for one in populations for r in calibration.coverage(one, effort.comparisons, rng, B)],
+        "families": lambda: [r for one in populations for r in calibration.families(one, effort.families, rng, B)],
+        "power": lambda: power.detected(first, deciding(runs[0].report)[0], effort.trials, rng, B),
+        "sensitivity": lambda: power.sensitivity(runs[0], effort.trials, rng, B),
+        "off-policy": lambda: [r for one in populations for r in logs.off_policy(one, effort.logs, rng, B)],
+        "agreement": lambda: agreement.tests(first, rng) + agreement.metrics(runs[0], ranx, effort.peers),
+    }
+    found: dict[str, Any] = {}
+    for name, part in parts.items():
+        found[name] = part()
+        click.echo(f"{name}: {time.perf_counter() - started:.0f} s", err=True)
+    minutes = (time.perf_counter() - started) / 60
+    found["made"] = (
+        f"{effort.comparisons:,} comparisons a row, B = {B:,} resamples; the study took {minutes:.0f} minutes."
+    )
+    return found
+
+
+if __name__ == "__main__":
+    main()

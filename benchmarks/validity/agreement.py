@@ -1,0 +1,143 @@
+"""Do others get the same numbers? scipy's tests, scikit-learn's and ranx's metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hybridrec.experiment.trec import export
+
+from benchmarks.validity.population import Population, draw
+from hybridrec.arrays import Doubles
+from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
+from hybridrec.evaluation.metrics import Judged
+from hybridrec.evaluation.statistics import Totals, paired, randomization_test
+from hybridrec.evaluation.summary import deciding
+from hybridrec.experiment.folder import Run
+from hybridrec.experiment.replaying import stored_slates
+from hybridrec.stages import kernels
+
+K = 20
+METRICS = {"ndcg": Ndcg(), "map": MeanAveragePrecision(), "recall": Recall()}
+EXACT = 1e-6
+PERMUTATIONS = 10_000
+PEER = ["ranx", "pandas<3"]
+
+_RANX = """
+import json, sys
+from ranx import Qrels, Run, evaluate
+qrels, run = (kind.from_file(path, kind="trec") for kind, path in zip((Qrels, Run), sys.argv[1:3]))
+evaluate(qrels, run, sys.argv[3:], return_mean=False, make_comparable=True)
+json.dump({name: dict(scores) for name, scores in run.scores.items()}, sys.stdout)
+"""
+
+
+def tests(population: Population, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """The t test with scipy's, and the randomization test with its permutation test."""
+    from scipy import stats
+
+    drawn = draw(population, 50, 200, rng, "exchanged")
+    gains = drawn.differences.sums / drawn.differences.weights
+    ours = paired(Totals(gains, np.ones_like(gains)), Totals(np.ones_like(gains), np.ones_like(gains)), rng, 10)
+    theirs = stats.ttest_1samp(gains, 0)
+    some = gains[:, :40]
+    p = randomization_test(some, rng, PERMUTATIONS)
+    # scipy's own two-sided p doubles the smaller tail, which is the same but for twice the Monte Carlo variance.
+    q = stats.permutation_test(
+        (some,), _size, permutation_type="samples", alternative="greater", n_resamples=PERMUTATIONS, rng=rng
+    ).pvalue
+    error = np.sqrt(2 * p * (1 - p) / PERMUTATIONS)
+    return [
+        _row("t", "scipy.stats.ttest_1samp", 200, np.abs(ours.t - theirs.statistic).max(), EXACT),
+        _row("p of t", "scipy.stats.ttest_1samp", 200, np.abs(ours.p_t - theirs.pvalue).max(), EXACT),
+        _row("p of the randomization test, in Monte Carlo errors", "scipy.stats.permutation_test", 40,
+             np.abs((p - q) / error).max(), 4.0),
+    ]  # fmt: skip
+
+
+def _size(gains: Doubles, axis: int) -> Doubles:
+    return np.abs(gains.mean(axis=axis))
+
+
+def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
+    """nDCG, MAP and recall of the deciding variant with scikit-learn's, and if ranx can be had, with its."""
+    pipeline = deciding(run.report)[0].variant
+    (ids,), truth = stored_slates(run, [pipeline], "items")
+    judged = Judged("items", ids, kernels.hits(ids, truth), truth, train=None)  # type: ignore[arg-type]
+    ours = {name: metric.values(judged, K) for name, metric in METRICS.items()}
+    rows = [
+        _row(f"{name}@{K}", "scikit-learn", *_gap(ours[name][judged.relevant > 0][:queries], theirs), EXACT)
+        for name, theirs in _sklearn(judged, queries).items()
+    ]
+    try:
+        scores = _ranx(run, pipeline, folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        return [
+            *rows,
+            {"what": "metrics", "against": "ranx", "note": f"skipped: ranx cannot be installed here ({error})"},
+        ]
+    # ranx divides the precisions of MAP@k by all relevant ids, also where there are more than k.
+    scores["map"] *= np.maximum(judged.relevant / K, 1)
+    return rows + [_row(f"{name}@{K}", "ranx", *_gap(ours[name], scores[name]), EXACT) for name in METRICS]
+
+
+def _sklearn(judged: Judged, queries: int) -> dict[str, Doubles]:
+    """The first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
+    from sklearn.metrics import average_precision_score, ndcg_score, recall_score
+
+    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    for row in np.flatnonzero(judged.relevant)[:queries]:
+        ids = judged.ids[row, :K]
+        ids, hits = ids[ids >= 0], judged.hits[row, :K]
+        labels, scores = judged.truth[row].toarray()[0], np.zeros(judged.truth.shape[1])
+        scores[ids] = np.arange(len(ids), 0, -1)
+        found["ndcg"].append(ndcg_score([labels], [scores], k=K))
+        found["recall"].append(recall_score(labels, scores > 0))
+        precisions = average_precision_score(labels[ids], scores[ids]) * hits.sum() if hits.any() else 0.0
+        found["map"].append(precisions / min(judged.relevant[row], K))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
+    """What ranx says, float64 [Q] each, from the TREC files of the run, in an environment of its own."""
+    python = _environment(folder)
+    names = [f"{name}@{K}" for name in METRICS]
+    with tempfile.TemporaryDirectory() as place:
+        export(run, Path(place))
+        files = [str(Path(place) / name) for name in ("items.qrels", f"{pipeline}.items.run")]
+        command = [str(python), "-W", "ignore", "-c", _RANX, *files, *names]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    scores = json.loads(printed)
+    values = {name: np.full(run.queries().height, np.nan) for name in METRICS}
+    for name in METRICS:
+        for query, score in scores[f"{name}@{K}"].items():
+            values[name][int(query)] = score
+    return values
+
+
+def _environment(folder: Path) -> Path:
+    """The Python of a virtual environment that holds ranx; made if it is not there."""
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not (folder / "ready").exists():
+        print(f"installing ranx into {folder}", file=sys.stderr)
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PEER], check=True, capture_output=True)
+        (folder / "ready").touch()
+    return python
+
+
+def _gap(ours: Doubles, theirs: Doubles) -> tuple[int, float]:
+    """Queries both have, and the largest difference."""
+    both = ~np.isnan(ours)
+    return int(both.sum()), float(np.abs(ours[both] - theirs[both]).max())
+
+
+def _row(what: str, against: str, cases: int, difference: float, allowed: float) -> dict[str, Any]:
+    return {"what": what, "against": against, "cases": cases, "difference": float(difference), "allowed": allowed}

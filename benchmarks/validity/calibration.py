@@ -1,0 +1,120 @@
+"""Do tests say "different" of equal arms as often as promised, and do intervals hold the true difference?"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from benchmarks.validity.population import Drawn, Population, batches, draw
+from hybridrec.arrays import Bools, Doubles
+from hybridrec.evaluation.compare import CORRECTIONS, SIGNIFICANCE
+from hybridrec.evaluation.statistics import (
+    Totals,
+    detectable,
+    paired,
+    randomization_test,
+    standard_errors,
+)
+
+SIZES = (50, 200, 1000)
+ARMS = 10
+
+
+def equal_arms(
+    population: Population, comparisons: int, rng: np.random.Generator, resamples: int
+) -> list[dict[str, Any]]:
+    """How often each test finds a difference at 5 % where there is none."""
+    rows = []
+    for kind in ("exchanged", "centred"):
+        for n in SIZES:
+            found = []
+            for size in batches(comparisons):
+                drawn = draw(population, n, size, rng, kind)
+                result = paired(drawn.differences, drawn.controls, rng, resamples)
+                found.append(np.stack([result.p_value, result.p_t, _wilcoxon(drawn)]) < SIGNIFICANCE)
+            randomization, t, wilcoxon = np.concatenate(found, axis=1).mean(axis=1).tolist()
+            rows.append(
+                {"run": population.name, "equal arms": kind, "users": n, "comparisons": comparisons,
+                 "randomization": randomization, "t": t, "Wilcoxon": wilcoxon}
+            )  # fmt: skip
+    return rows
+
+
+def _wilcoxon(drawn: Drawn) -> Doubles:
+    from scipy import stats
+
+    per_user = drawn.differences.sums / drawn.differences.weights
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of samples that are all ties
+        return stats.wilcoxon(per_user, axis=0, method="asymptotic").pvalue
+
+
+def coverage(
+    population: Population, comparisons: int, rng: np.random.Generator, resamples: int
+) -> list[dict[str, Any]]:
+    """How often the intervals hold the difference of the whole population.
+
+    A relative difference is counted where it has an interval: not if the drawn users give the control nothing.
+    """
+    rows = []
+    for n in SIZES:
+        held, missed_low, missed_high = [], [], []
+        for size in batches(comparisons):
+            drawn = draw(population, n, size, rng, "as they are")
+            result = paired(drawn.differences, drawn.controls, rng, resamples)
+            held.append([_holds(result.ci95, drawn.truth), _holds(result.relative_ci95, drawn.relative_truth)])
+            missed_low.append(result.ci95[:, 1] < drawn.truth)
+            missed_high.append(result.ci95[:, 0] > drawn.truth)
+        delta, relative = np.nanmean(np.concatenate(held, axis=1), axis=1).tolist()
+        rows.append(
+            {"run": population.name, "users": n, "comparisons": comparisons, "difference": delta,
+             "relative": relative, "below": np.concatenate(missed_low).mean().item(),
+             "above": np.concatenate(missed_high).mean().item()}
+        )  # fmt: skip
+    return rows
+
+
+def _holds(bounds: Doubles, truth: Doubles) -> Doubles:
+    """1 or 0, NaN without an interval."""
+    inside = (bounds[:, 0] <= truth) & (truth <= bounds[:, 1])
+    return np.where(np.isnan(bounds).any(axis=1), np.nan, inside)
+
+
+def families(population: Population, count: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
+    """Chance of any false verdict in a family of ARMS variants against one control, 200 users each.
+
+    Equal arms: control and variants each take, of every drawn user, the value of one of the run's arms at
+    random. With `better` variants, the first of them gain what as many users can detect alone.
+    """
+    n, rows = SIZES[1], []
+    for better in (0, ARMS // 2):
+        wrong: dict[str, list[Bools]] = {"uncorrected": [], "holm": [], "bh": []}
+        shares: dict[str, list[float]] = {name: [] for name in wrong}
+        for size in batches(count, 100):
+            p_values = randomization_test(_family(population, n, size, better, rng), rng, resamples)
+            for family in p_values.reshape(size, ARMS):
+                corrected = {name: adjust(family) for name, (_, adjust) in CORRECTIONS.items()}
+                for name, adjusted in {"uncorrected": family, **corrected}.items():
+                    found = adjusted < SIGNIFICANCE
+                    wrong[name].append(found[better:].any())
+                    shares[name].append(found[better:].sum() / max(found.sum(), 1))
+        rows += [
+            {"run": population.name, "better variants": better, "families": count, "correction": name,
+             "any false": float(np.mean(wrong[name])), "share of false": float(np.mean(shares[name]))}
+            for name in wrong
+        ]  # fmt: skip
+    return rows
+
+
+def _family(population: Population, n: int, count: int, better: int, rng: np.random.Generator) -> Doubles:
+    """float64 [n, count * ARMS]: weighted differences of the variants to their control, family by family."""
+    users = rng.integers(0, len(population), (n, count, 1))
+    arms = rng.integers(0, len(population.arms), (n, count, ARMS + 1))
+    sums, weights = population.sums[arms, users], population.weights[users]
+    gains = sums[:, :, 1:] - sums[:, :, :1]
+    flat = Totals(gains.reshape(n, -1), np.broadcast_to(weights, gains.shape).reshape(n, -1))
+    effect = detectable(float(np.nanmean(standard_errors(flat))), n, SIGNIFICANCE)
+    gains[:, :, :better] += effect * weights
+    return gains.reshape(n, -1)

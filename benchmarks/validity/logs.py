@@ -1,0 +1,92 @@
+"""Do off-policy estimates hit the truth? Simulated logs of which it is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.validity.population import Population
+from hybridrec.arrays import Doubles
+from hybridrec.errors import DataError
+from hybridrec.evaluation.logged import Logged
+from hybridrec.evaluation.off_policy import ESTIMATORS, effective_size, totals
+from hybridrec.evaluation.statistics import Totals, mean_intervals, standard_errors
+
+SIZES = (200, 1000)
+CLIPS = (None, 5.0)
+
+
+def off_policy(population: Population, logs: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
+    """Bias, error and coverage of every estimator over many simulated logs of n actions, one per user.
+
+    The action is which arm of the run serves the user; it is rewarded (1 or 0) with the probability of the
+    arm's metric there. Logging prefers some arms to others, the target policy the arms that are better
+    in the mean; both also depend on the user. The model of the reward knows the mean of each arm, times 0.8.
+    """
+    reward = population.sums / population.weights
+    noise = rng.normal(0, 0.5, reward.shape)
+    logging = _softmax(rng.normal(0, 0.7, (len(reward), 1)) + noise)
+    target = _softmax(8 * reward.mean(axis=1, keepdims=True) - 0.5 * noise)
+    model = 0.8 * np.broadcast_to(reward.mean(axis=1, keepdims=True), reward.shape)
+    truth = float((target * reward).sum(axis=0).mean())
+    rows = []
+    for n in SIZES:
+        drawn, refused = [], 0
+        for _ in range(logs):
+            try:
+                drawn.append(_log(reward, logging, target, model, n, rng))
+            except DataError:
+                refused += 1
+        size = float(np.mean([effective_size(log.weights) for log in drawn]) / n)
+        for clip in CLIPS:
+            rows += [
+                {"run": population.name, "actions": n, "effective": size, "refused": refused, "clip": clip, **row}
+                for row in _judged([totals(log, clip) for log in drawn], truth, rng, resamples)
+            ]
+    return rows
+
+
+def _softmax(scores: Doubles) -> Doubles:
+    """Probabilities of the arms, [arms, U]."""
+    odds = np.exp(scores - scores.max(axis=0))
+    return odds / odds.sum(axis=0)
+
+
+def _log(
+    reward: Doubles, logging: Doubles, target: Doubles, model: Doubles, n: int, rng: np.random.Generator
+) -> Logged:
+    """n users drawn with replacement, each served by an arm that the logging policy draws."""
+    users = rng.integers(0, reward.shape[1], n)
+    arms = (np.cumsum(logging[:, users], axis=0) < rng.random(n)).sum(axis=0).clip(max=len(reward) - 1)
+    return Logged(
+        units=np.arange(n, dtype=np.int32),
+        reward=(rng.random(n) < reward[arms, users]).astype(np.float64),
+        propensity=logging[arms, users],
+        target=target[arms, users],
+        predicted=model[arms, users],
+        expected=(target * model)[:, users].sum(axis=0),
+    )
+
+
+def _judged(parts: list[Totals], truth: float, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
+    """By estimator, over all logs; bias and error are relative to the truth."""
+    width = len(ESTIMATORS)
+    held = []
+    for start in range(0, len(parts), 200):
+        low, high = mean_intervals(Totals.join(parts[start : start + 200]), rng, resamples).T
+        held.append(((low <= truth) & (truth <= high)).reshape(-1, width))
+    estimates = np.array([part.means for part in parts])
+    errors = np.array([standard_errors(part) for part in parts])
+    spread = estimates.std(axis=0, ddof=1)
+    return [
+        {
+            "estimator": name,
+            "bias": estimates[:, e].mean() / truth - 1,
+            "noise": spread[e] / truth / np.sqrt(len(parts)),
+            "error": np.sqrt(np.mean((estimates[:, e] - truth) ** 2)) / truth,
+            "stated error": errors[:, e].mean() / spread[e],
+            "coverage": np.concatenate(held)[:, e].mean().item(),
+        }
+        for e, name in enumerate(ESTIMATORS)
+    ]

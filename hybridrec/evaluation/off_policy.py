@@ -1,0 +1,157 @@
+"""What another policy would have earned, from a log of what was shown with which probability.
+
+With the importance weight w = target propensity / logged propensity of an action and its reward r:
+
+    ips    mean of w r                      Horvitz and Thompson 1952: no bias, much variance
+    snips  sum of w r / sum of w            Swaminathan and Joachims 2015, "The self-normalized estimator
+                                            for counterfactual learning": little bias, less variance
+    dr     mean of expected + w (r - predicted)   Dudik, Langford and Li 2011, "Doubly robust policy
+                                            evaluation and learning": a model of the reward takes most of
+                                            the variance away, and the weights its error
+
+All three, and the mean reward of the log itself, are ratios of sums over units, so errors come by
+linearisation and intervals by the bootstrap over units that the rest of the evaluation uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from hybridrec.arrays import Doubles
+from hybridrec.evaluation.logged import Logged
+from hybridrec.evaluation.report import Verdict
+from hybridrec.evaluation.statistics import (
+    RESAMPLES,
+    Totals,
+    degrees_of_freedom,
+    interval,
+    membership,
+    ratio,
+    resampled_sums,
+    standard_errors,
+)
+
+Estimator: TypeAlias = Literal["ips", "snips", "dr"]
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+
+CLIPS = (5.0, 10.0, 20.0, 50.0, 100.0)
+"""Where a sensitivity table cuts importance weights off, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class OffPolicyEstimate:
+    """What one estimator says of the target policy.
+
+    clip: the importance weights were cut off there; None if they were not
+    value: the mean reward per action under the target policy; `ci95` its bootstrap interval over units,
+        `standard_error` by linearisation
+    lift: value minus the mean reward of the log, with a bootstrap interval of this difference
+    effective_size: (sum of w)^2 / sum of w^2: so many actions of the target policy itself would be worth as much
+    clipped: the share of actions whose weight was cut off
+    verdict: `better` or `worse` than the logging policy if `lift_ci95` leaves out 0, else `undecided`
+    """
+
+    estimator: Estimator
+    clip: float | None
+    value: float
+    ci95: tuple[float, float]
+    standard_error: float
+    lift: float
+    lift_ci95: tuple[float, float]
+    effective_size: float
+    clipped: float
+    actions: int
+    units: int
+    verdict: Verdict
+
+
+def totals(log: Logged, clip: float | None = None) -> Totals:
+    """Numerators and denominators of all estimators by unit: columns ips, snips and, with a model, dr.
+
+    `means` of the result are the estimates, and all that is done with means can be done with them.
+    """
+    members = membership(log.units, np.ones(len(log.units)))
+    weights, ones = clipped_weights(log, clip), np.ones(len(log.units))
+    numerators, denominators = [weights * log.reward] * 2, [ones, weights]
+    if log.predicted is not None and log.expected is not None:
+        numerators.append(log.expected + weights * (log.reward - log.predicted))
+        denominators.append(ones)
+    return Totals(members @ np.stack(numerators, axis=1), members @ np.stack(denominators, axis=1))
+
+
+def clipped_weights(log: Logged, clip: float | None) -> Doubles:
+    """float64 [N]: importance weights, cut off at `clip`."""
+    return log.weights if clip is None else np.minimum(log.weights, clip)
+
+
+def off_policy_estimates(
+    log: Logged, rng: np.random.Generator, clips: Sequence[float] = (), resamples: int = RESAMPLES
+) -> list[OffPolicyEstimate]:
+    """All estimators without clipping, and then at each level of `clips`: all on the same resamples."""
+    levels = [None, *clips]
+    parts = [totals(log, clip) for clip in levels]
+    shown = Totals.of(membership(log.units, np.ones(len(log.units))), log.reward[:, None])
+    columns = Totals.join([*parts, shown])
+    grouped = columns.grouped(rng)
+    values = ratio(*np.split(resampled_sums(np.hstack([grouped.sums, grouped.weights]), rng, resamples), 2))
+    influence = columns.residuals / columns.weights.sum(axis=0)
+    bounds = interval(values, columns.units, degrees_of_freedom(influence, columns.units))
+    freedom = degrees_of_freedom(influence - influence[:, -1:], columns.units)
+    lift_bounds = interval(values - values[-1], columns.units, freedom)
+    means, errors = columns.means, standard_errors(columns)
+    rows = [(name, clip) for clip, part in zip(levels, parts, strict=True) for name in ESTIMATORS[: part.sums.shape[1]]]
+    return [
+        OffPolicyEstimate(
+            estimator=estimator,
+            clip=clip,
+            value=float(means[column]),
+            ci95=_pair(bounds[column]),
+            standard_error=float(errors[column]),
+            lift=float(means[column] - means[-1]),
+            lift_ci95=_pair(lift_bounds[column]),
+            effective_size=effective_size(clipped_weights(log, clip)),
+            clipped=0.0 if clip is None else float(np.mean(log.weights > clip)),
+            actions=len(log.units),
+            units=len(columns.sums),
+            verdict=_verdict(lift_bounds[column]),
+        )
+        for column, (estimator, clip) in enumerate(rows)
+    ]
+
+
+def effective_size(weights: Doubles) -> float:
+    """(sum of w)^2 / sum of w^2 (Kong 1992)."""
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def _verdict(lift_bounds: Doubles) -> Verdict:
+    low, high = lift_bounds
+    return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+
+def _pair(bounds: Doubles) -> tuple[float, float]:
+    return float(bounds[0]), float(bounds[1])
+
+
+def sentence(rows: Sequence[OffPolicyEstimate]) -> str:
+    """What all estimates of a log say together, in words; the doubly robust one decides, else snips.
+
+    "the target policy is better than the logging policy by +0.0120 (dr: 0.1520, 95 % interval of the
+    difference +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; the verdict is the same
+    wherever the weights are clipped"
+    """
+    chosen = rows[-1].estimator if rows[-1].estimator == "dr" else "snips"
+    whole, *clipped = [row for row in rows if row.estimator == chosen]
+    low, high = whole.lift_ci95
+    said = f"{whole.verdict} than" if whole.verdict != "undecided" else "undecided against"
+    others = [f"{row.verdict} at {row.clip:g}" for row in clipped if row.verdict != whole.verdict]
+    held = f"clipping changes the verdict: {', '.join(others)}" if others else "no clipping changes the verdict"
+    return (
+        f"the target policy is {said} the logging policy: {whole.lift:+.4f} ({chosen} {whole.value:.4f}, 95 % interval "
+        f"of the difference {low:+.4f} ... {high:+.4f}); effective sample size {whole.effective_size:,.0f} of "
+        f"{whole.actions:,} actions" + (f"; {held}" if clipped else "")
+    )
