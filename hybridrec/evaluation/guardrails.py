@@ -23,7 +23,15 @@ from scipy.special import stdtrit
 from hybridrec.arrays import Doubles, Ints, Longs
 from hybridrec.evaluation.arms import Arm
 from hybridrec.evaluation.report import Guardrail, GuardrailVerdict
-from hybridrec.evaluation.statistics import RESAMPLES, Totals, interval, membership, ratio, resampled_sums
+from hybridrec.evaluation.statistics import (
+    RESAMPLES,
+    Totals,
+    degrees_of_freedom,
+    interval,
+    membership,
+    ratio,
+    resampled_sums,
+)
 
 LATENCY = "latency"
 """The guardrail that is no metric: seconds per query."""

@@ -10,6 +10,7 @@ import numpy as np
 from hybridrec.arrays import Bools, Doubles, Ints
 from hybridrec.data.columns import Table
 from hybridrec.data.files import Source
+from hybridrec.data.malformed import Malformed
 from hybridrec.errors import DataError
 from hybridrec.evaluation.statistics import Totals, membership, standard_errors
 
@@ -96,7 +97,7 @@ class Logged:
 
         Raises DataError also for a missing column or a value that is no number, with its row.
         """
-        table = Table.of(Source(path=path))
+        table = Table.of(Source(path=path), Malformed(strict=True))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
         names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
         units = table.ids("unit").rank("dense").to_numpy().astype(np.int32) - 1
