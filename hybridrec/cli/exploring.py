@@ -1,4 +1,4 @@
-"""Commands around a user's data and a finished run: init, recommend, similar."""
+"""Commands around a user's data and a finished run: init, reduce, recommend, similar."""
 
 from __future__ import annotations
 
@@ -35,6 +35,32 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
     schema.parent.mkdir(exist_ok=True)
     schema.write_text(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False), encoding="utf-8")
     print(f"wrote {output}; try: hybridrec run {output}")
+
+
+@click.command()
+@click.argument("array", metavar="FILE.npy", type=click.Path(path_type=Path))
+@click.option("--dims", default=64, show_default=True, type=click.IntRange(min=1), help="Numbers in each vector.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("vectors.npy"), show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+def reduce(array: Path, dims: int, output: Path, force: bool) -> None:
+    """Make short vectors of spectrograms or embeddings, FILE.npy with a row for each item, by PCA.
+
+    The file may be larger than memory. The result is what `item_vectors` of the `table` reader takes.
+    """
+    import numpy as np
+
+    from hybridrec.data.dense import Rows, pca
+    from hybridrec.errors import ConfigError
+
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
+    rows = Rows.of(array)
+    reduced = pca(rows, dims, np.random.default_rng(0))
+    np.save(output, reduced.vectors)
+    print(
+        f"wrote {output}: {dims} numbers in place of {rows.dims} for each of {len(rows)} items, "
+        f"with {reduced.explained:.1%} of the variance"
+    )
 
 
 @click.command()

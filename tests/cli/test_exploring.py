@@ -1,8 +1,9 @@
-"""The commands around a user's data and a finished run: init, recommend, similar."""
+"""The commands around a user's data and a finished run: init, reduce, recommend, similar."""
 
 import json
 
 import jsonschema
+import numpy as np
 import yaml
 
 
@@ -52,3 +53,16 @@ def test_init_writes_a_config_that_runs(call, experiment, tmp_path):
     assert "mine.yaml exists" in err
     status, out, err = call("run", "mine.yaml")
     assert (status, err) == (0, "")
+
+
+def test_reduce_makes_vectors_that_are_not_overwritten_by_accident(call, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(30, 4, 5)))
+    command = ("reduce", tmp_path / "x.npy", "--dims", "3", "-o", tmp_path / "v.npy")
+    status, out, _ = call(*command)
+    assert status == 0
+    assert "3 numbers in place of 20 for each of 30 items, with" in out
+    vectors = np.load(tmp_path / "v.npy")
+    assert (vectors.shape, vectors.dtype) == ((30, 3), np.float32)
+    assert call(*command)[0] == 2
+    assert call(*command, "--force")[0] == 0
+    assert (np.load(tmp_path / "v.npy") == vectors).all()
