@@ -8,6 +8,7 @@ from hybridrec import Component, hookimpl
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
+    from hybridrec_autoencoder.audio_tags import AudioTagAutoencoder
     from hybridrec_autoencoder.denoising import DenoisingAutoencoder
 
-    return [DenoisingAutoencoder]
+    return [DenoisingAutoencoder, AudioTagAutoencoder]
