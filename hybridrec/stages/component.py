@@ -193,9 +193,12 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        scores = self.query_vectors(queries, target) @ self.vectors(target).T
-        exclude.mask(scores)
-        return Candidates(*kernels.top_k(scores, k))
+        asked, vectors = self.query_vectors(queries, target), self.vectors(target)
+
+        def mask(rows: slice, scores: Floats) -> None:
+            exclude.take(rows).mask(scores)
+
+        return Candidates(*kernels.top_products(asked, vectors, k, mask))
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
