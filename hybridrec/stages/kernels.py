@@ -224,28 +224,30 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
     ids = np.concatenate([part for part, _ in lists], axis=1)
+    queries, places = ids.shape
     # Sorting (id, place) as one number is faster than sorting places; padding, unsigned, comes last.
-    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(ids.shape[1], dtype=np.uint64)
+    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(places, dtype=np.uint64)
     keys.sort(axis=1)
     ids = (keys >> _HALF).astype(np.uint32).view(np.int32)
-    first = np.ones(ids.shape, bool)
-    first[:, 1:] = ids[:, 1:] != ids[:, :-1]
-    width = int((first & (ids != PADDING)).sum(axis=1).max(initial=0))
-    slots = np.cumsum(first, axis=1) - 1
-    # Padding gets the slot after the last id of its row, which is cut off if there is no such slot.
-    out_ids = np.full((len(ids), width + 1), PADDING, np.int32)
-    np.put_along_axis(out_ids, slots, ids, axis=1)
-    slot_of_place = np.empty_like(slots)
-    np.put_along_axis(slot_of_place, _columns(keys), slots, axis=1)
-    sources = np.zeros((len(ids), width), np.uint64)
-    columns = []
-    ends = np.cumsum([part.shape[1] for part, _ in lists])
-    for g, (end, (part, scores)) in enumerate(zip(ends, lists, strict=True)):
-        column = np.full(out_ids.shape, np.nan, np.float32)
-        np.put_along_axis(column, slot_of_place[:, end - part.shape[1] : end], scores, axis=1)
-        columns.append(np.ascontiguousarray(column[:, :width]))
-        sources |= (~np.isnan(columns[g])).astype(np.uint64) << np.uint64(g)
-    return np.ascontiguousarray(out_ids[:, :width]), sources, columns
+    found = ids != PADDING
+    first = found.copy()
+    first[:, 1:] &= ids[:, 1:] != ids[:, :-1]
+    counts = first.sum(axis=1)
+    width = int(counts.max(initial=0))
+    out_ids = np.full((queries, width), PADDING, np.int32)
+    out_ids[np.arange(width) < counts[:, None]] = ids[first]
+    # Everything below is flat: numpy moves what one array of places names fastest.
+    slots = np.cumsum(first, axis=1) + (np.arange(queries) * width - 1)[:, None]
+    origin = _columns(keys) + (np.arange(queries) * places)[:, None]
+    table_of = np.repeat(np.arange(len(lists)) * out_ids.size, [part.shape[1] for part, _ in lists])
+    into = slots[found] + table_of[_columns(keys)[found]]
+    given = np.concatenate([scores for _, scores in lists], axis=1)
+    columns = np.full((len(lists), queries, width), np.nan, np.float32)
+    columns.reshape(-1)[into] = given.reshape(-1)[origin[found]]
+    sources = np.zeros((queries, width), np.uint64)
+    for g, column in enumerate(columns):
+        sources |= (column == column).astype(np.uint64) << np.uint64(g)
+    return out_ids, sources, list(columns)
 
 
 def zscore(values: Floats) -> Floats:
@@ -270,11 +272,17 @@ def min_max(values: Floats) -> Floats:
 
 def ranks(values: Floats) -> Floats:
     """Rank of each non-NaN entry in its row, 1 for the best, ties in column order; NaN stays NaN."""
-    by_value = order(values)
-    result = np.empty(values.shape, np.float32)
-    places = np.arange(1, values.shape[1] + 1, dtype=np.float32)
-    np.put_along_axis(result, by_value, np.broadcast_to(places, values.shape), axis=1)
-    return np.where(np.isnan(values), np.nan, result).astype(np.float32, copy=False)
+    known = ~np.isnan(values)
+    counts = known.sum(axis=1)
+    width = int(counts.max(initial=0))
+    filled = np.arange(width) < counts[:, None]
+    packed = np.full(filled.shape, np.nan, np.float32)  # often a third of the row: what one of many lists holds
+    packed[filled] = values[known]
+    flat = order(packed) + (np.arange(len(values)) * width)[:, None]
+    packed.reshape(-1)[flat] = np.arange(1, width + 1, dtype=np.float32)
+    result = np.full(values.shape, np.nan, np.float32)
+    result[known] = packed[filled]
+    return result
 
 
 def hits(ids: Ints, truth: Sparse) -> Bools:
