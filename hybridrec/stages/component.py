@@ -68,6 +68,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    threads: int = 1
+    """How many `fit` may use if what it learns is the same for any number; the engine sets it where cores are idle."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
     install_hint: ClassVar[str] = ""
