@@ -158,7 +158,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
     ours = next(way for way in work.ways if way.startswith("hybridrec"))
     try:
         python = peers.python("ranx")
-    except peers.Unavailable as reason:
+    except peers.UnavailableError as reason:
         work.ways[ours].facts["ranx left out"] = str(reason)
         return
     with tempfile.TemporaryDirectory() as folder:

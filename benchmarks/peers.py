@@ -19,7 +19,7 @@ CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 """LensKit needs torch, whose wheels on PyPI bring gigabytes of CUDA with them; those from here do not."""
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A peer cannot be installed; the message says why."""
 
 
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 @cache
 def python(peer: str) -> Path:
-    """The interpreter of a peer's environment, made when first asked for; raises Unavailable."""
+    """The interpreter of a peer's environment, made when first asked for; raises UnavailableError."""
     folder = cache_folder() / "peers" / f"{peer}-{sys.version_info.major}.{sys.version_info.minor}"
     interpreter = folder / "bin" / "python"
     if not (folder / "complete").exists():
@@ -50,4 +50,4 @@ def _install(interpreter: Path, *arguments: str) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
-        raise Unavailable(f"pip install {' '.join(arguments)}: {last}")
+        raise UnavailableError(f"pip install {' '.join(arguments)}: {last}")

@@ -50,7 +50,7 @@ def _als(size: Size, repeats: int, *, with_lenskit: bool) -> Work:
         try:
             if name != "LensKit" or with_lenskit:
                 scripts[name] = (peers.python(peer), script)
-        except peers.Unavailable as reason:
+        except peers.UnavailableError as reason:
             left_out[f"{name} left out"] = str(reason)
     told: dict[str, list[dict[str, Any]]] = {name: [] for name in scripts}
     for _ in range(repeats):

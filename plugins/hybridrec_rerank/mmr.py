@@ -11,6 +11,10 @@ from hybridrec import Dataset, Floats, Longs, Options, Pool, QueryBatch, Reranke
 from hybridrec_rerank.order import fused, head, moved
 
 
+_QUERIES = 32
+"""Queries whose candidates' vectors exist at once: they stay in the processor's cache."""
+
+
 class MMROptions(Options):
     """Options of `mmr`."""
 
@@ -48,7 +52,12 @@ class MMR(Reranker):
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
-        return moved(pool, final, columns, select(_unit_range(scores), self._vectors[ids], self.config.relevance, n))
+        relevance, places = _unit_range(scores), np.empty(ids.shape, np.int64)
+        # The vectors of all candidates of all queries would be much larger than the pool.
+        for start in range(0, len(ids), _QUERIES):
+            rows = slice(start, start + _QUERIES)
+            places[rows] = select(relevance[rows], self._vectors[ids[rows]], self.config.relevance, n)
+        return moved(pool, final, columns, places)
 
     def state(self) -> State:
         """The vectors."""
