@@ -161,6 +161,8 @@ _CACHED = 1 << 17
 """Entries of a block that stays in the processor's nearest cache."""
 _RANKED = 1 << 16
 """Keys that are ranked at once: with their temporaries they stay there, too."""
+_FLAGGED = 1 << 22
+"""Flags, of a byte each, that exist at once."""
 _BUFFERED = 1 << 23
 """Products that exist at once: they stay in its farthest cache, and are many enough for a fast matrix product."""
 _HALF = np.uint64(32)
@@ -288,9 +290,16 @@ def ranks(values: Floats) -> Floats:
 def hits(ids: Ints, truth: Sparse) -> Bools:
     """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
     width = truth.shape[1]
-    wanted = csr_rows(truth).astype(np.int64) * width + truth.indices
-    asked = np.arange(len(ids), dtype=np.int64)[:, None] * width + ids
-    return np.isin(asked, wanted) & (ids != PADDING)
+    result = np.empty(ids.shape, bool)
+    step = max(_FLAGGED // max(width, 1), 1)
+    flags = np.zeros((min(step, len(ids)), width + 1), bool)  # the last column is where padding looks: never set
+    for start in range(0, len(ids), step):
+        wanted = truth[start : start + step]
+        places = csr_rows(wanted), wanted.indices
+        flags[places] = True
+        result[start : start + step] = np.take_along_axis(flags[: wanted.shape[0]], ids[start : start + step], axis=1)
+        flags[places] = False
+    return result
 
 
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:

@@ -235,7 +235,9 @@ def test_merge_says_how_many_lists_it_takes(lists):
         kernels.merge([part] * lists)
 
 
-def test_hits_are_the_ids_in_the_truth():
+@pytest.mark.parametrize("flags", [1, 100, 1 << 22])
+def test_hits_are_the_ids_in_the_truth(flags, monkeypatch):
+    monkeypatch.setattr(kernels, "_FLAGGED", flags)
     rng = np.random.default_rng(0)
     dense = rng.random((12, 30)) < 0.2
     dense[3] = False
@@ -244,7 +246,6 @@ def test_hits_are_the_ids_in_the_truth():
     given = kernels.hits(ids, truth)
     assert given.dtype == bool
     assert given.tolist() == [[bool(i >= 0 and dense[q, i]) for i in row] for q, row in enumerate(ids)]
-    # The last id of the query before has the key next to the padding of this one.
     assert not kernels.hits(np.array([[0], [-1]], np.int32), csr_matrix([[0, 1.0], [0, 0]])).any()
     assert kernels.hits(ids[:, :0], truth).shape == (12, 0)
     assert not kernels.hits(ids, csr_matrix((12, 30), dtype=np.float32)).any()
