@@ -161,7 +161,7 @@ _CACHED = 1 << 17
 """Entries of a block that stays in the processor's nearest cache."""
 _RANKED = 1 << 16
 """Keys that are ranked at once: with their temporaries they stay there, too."""
-_FLAGGED = 1 << 22
+_FLAGGED = 1 << 21
 """Flags, of a byte each, that exist at once."""
 _BUFFERED = 1 << 23
 """Products that exist at once: they stay in its farthest cache, and are many enough for a fast matrix product."""
