@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
 from benchmarks import peers, synthetic
-from benchmarks.timing import Way, Work, in_blocks, race, run_way
+from benchmarks.timing import CORES, Way, Work, in_blocks, race, run_way
 from hybridrec import Exclude, Floats, Ints, Judged, Longs, Pool, QueryBatch, Ragged, Sparse, Tables, assemble, kernels
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.accuracy import ReciprocalRank as Mrr
@@ -23,6 +23,8 @@ from hybridrec_rerank.mmr import select
 SEED = 8
 ROWS = 512
 """Queries a thread takes at a time."""
+FUSED = 64
+"""The same where little is done with each."""
 
 
 def top_k(quick: bool) -> list[Work]:
@@ -38,7 +40,7 @@ def _top_k(items: int, queries: int, faster: float, share: float) -> Work:
     users, vectors = synthetic.latent(queries, items, 64, rng)
     seen = _seen(queries, items, 50, rng)
     exclude = Exclude(seen)
-    peer = AlternatingLeastSquares(factors=64)
+    peer = AlternatingLeastSquares(factors=64, num_threads=CORES)
     peer.user_factors, peer.item_factors = users, vectors
     everybody = np.arange(queries)
     products = np.empty((queries // ROWS + 1, 128, items), np.float32)
@@ -92,27 +94,32 @@ def fusion(quick: bool) -> list[Work]:
     scores = -np.sort(-rng.random(ids.shape, dtype=np.float32), axis=2)
     batch = _unknown(queries, 1000)
     fuse = ReciprocalRank()
-    pools: list[Pool] = []
+    pools: dict[int, Pool] = {}
 
-    def engine() -> None:
-        merged, sources, columns = kernels.merge(list(zip(ids, scores, strict=True)))
+    def engine(rows: slice) -> None:
+        merged, sources, columns = kernels.merge([(ids[g, rows], scores[g, rows]) for g in range(4)])
         pool = Pool("items", merged, tuple("abcd"), sources, dict(zip("abcd", columns, strict=True)))
-        pools[:] = [fuse.rerank(batch, pool, 100)]
+        pools[rows.start] = fuse.rerank(batch.take(rows), pool, 100)
 
     work = race(
         "reciprocal rank fusion of 4 lists of 200",
         "query",
         queries,
-        {"hybridrec": engine, "a dictionary for each query": lambda: [_fuse(ids[:, q]) for q in range(queries)]},
+        {
+            "hybridrec": in_blocks(engine, queries, FUSED),
+            "a dictionary for each query": lambda: [_fuse(ids[:, q]) for q in range(queries)],
+        },
         repeats=5,
     )
-    final = pools[0].final
-    assert final is not None
-    for q in range(0, queries, 37):
-        mine = dict(zip(pools[0].ids[q].tolist(), final[q].tolist(), strict=True))
-        assert all(math.isclose(mine[item], value, abs_tol=1e-6) for item, value in _fuse(ids[:, q]).items())
+    for start, pool in pools.items():
+        assert pool.final is not None
+        mine = dict(zip(pool.ids[0].tolist(), pool.final[0].tolist(), strict=True))
+        assert all(math.isclose(mine[item], value, abs_tol=1e-6) for item, value in _fuse(ids[:, start]).items())
+    first = pools[0]
+    assert first.final is not None
     work.ratio("a dictionary for each query", "hybridrec")
-    _beside_ranx(work, "fusion", "≥ 100", ids=ids, scores=scores, fused=np.nan_to_num(final), at=pools[0].ids)
+    fused = {"fused": np.nan_to_num(first.final), "at": first.ids}
+    _beside_ranx(work, "fusion", "≥ 100", ids=ids, scores=scores, **fused)
     return [work]
 
 
@@ -186,7 +193,7 @@ def diversity(quick: bool) -> list[Work]:
         "query",
         queries,
         {
-            "hybridrec": in_blocks(engine, queries, 128),
+            "hybridrec": in_blocks(engine, queries, FUSED),
             "numpy for one user at a time": lambda: places.update(
                 user=np.stack([_mmr(relevance[q], vectors[q], 0.7, 20) for q in range(queries)])
             ),
