@@ -177,7 +177,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
 
 def diversity(quick: bool) -> list[Work]:
     """MMR from 100 candidates to 20 places, vectors of 64, beside a plain loop and numpy for one user at a time."""
-    queries, plain_queries = (256, 4) if quick else (2_048, 16)
+    queries, plain_queries = (1_024, 4) if quick else (2_048, 16)
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((queries, 100, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
@@ -193,7 +193,7 @@ def diversity(quick: bool) -> list[Work]:
         "query",
         queries,
         {
-            "hybridrec": in_blocks(engine, queries, FUSED),
+            "hybridrec": in_blocks(engine, queries, 256),
             "numpy for one user at a time": lambda: places.update(
                 user=np.stack([_mmr(relevance[q], vectors[q], 0.7, 20) for q in range(queries)])
             ),

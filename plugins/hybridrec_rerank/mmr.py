@@ -10,7 +10,7 @@ from pydantic import Field
 from hybridrec import Dataset, Floats, Longs, Options, Pool, QueryBatch, Reranker, Sparse, State
 from hybridrec_rerank.order import fused, head, moved
 
-_QUERIES = 32
+_QUERIES = 64
 """Queries whose candidates' vectors exist at once: they stay in the processor's cache."""
 
 
