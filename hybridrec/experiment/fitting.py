@@ -8,7 +8,7 @@ import inspect
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -198,14 +198,17 @@ def _digest(files: Iterable[Path]) -> str:
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
     """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
-    names = {"hybridrec", "numpy", "scipy"} | {name for module in modules for name in _owners().get(module, [])}
+    names = {"hybridrec", "numpy", "scipy"}.union(*(_distributions(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 @cache
-def _owners() -> Mapping[str, list[str]]:
-    """The distributions of every importable package: all their files are read for it, once."""
-    return importlib.metadata.packages_distributions()
+def _distributions(module: str) -> Collection[str]:
+    """What provides an importable package: mostly what has its name; else the files of all that is installed tell."""
+    try:
+        return [importlib.metadata.metadata(module)["Name"]]
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.packages_distributions().get(module, [])
 
 
 def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:
