@@ -1,4 +1,4 @@
-"""Dense arrays in .npy files that may be larger than memory: read in blocks of rows, reduced to short vectors by PCA."""
+"""Dense arrays in .npy files, perhaps larger than memory: read in blocks of rows, reduced to short vectors by PCA."""
 
 from __future__ import annotations
 

@@ -16,7 +16,16 @@ class TestDenoisingAutoencoder(ComponentContract):
     component = DenoisingAutoencoder
     configs = [
         {"hidden": 16, "epochs": 60, "batch": 16},
-        {"hidden": 8, "epochs": 40, "batch": 7, "learning_rate": 0.01, "weights": "log", "min_users": 1, "hide_field": 1, "dropout": 0},
+        {
+            "hidden": 8,
+            "epochs": 40,
+            "batch": 7,
+            "learning_rate": 0.01,
+            "weights": "log",
+            "min_users": 1,
+            "hide_field": 1,
+            "dropout": 0,
+        },
     ]
     learns_the_checkerboard = ("items", "tags")
 
