@@ -27,13 +27,13 @@ Loss: TypeAlias = Callable[[Floats, Longs], float]
 class TrainingOptions(Options):
     """How a network is trained."""
 
-    hidden: int = Field(128, ge=1)
+    hidden: int = Field(200, ge=1)
     """Width of the hidden layer."""
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(60, ge=1)
     """Passes over the training rows."""
-    batch: int = Field(128, ge=1)
+    batch: int = Field(64, ge=1)
     """Rows of a mini-batch."""
-    learning_rate: float = Field(0.002, gt=0)
+    learning_rate: float = Field(0.005, gt=0)
     """Adam's step; it falls to a tenth along half a cosine over the epochs."""
     weight_decay: float = Field(0.01, ge=0)
     """Decoupled: in a step of learning rate r weights shrink by the factor 1 - r times this; biases do not."""
