@@ -45,6 +45,7 @@ class DenoisingAutoencoder(VectorModel):
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
         self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng)
+        self._outputs = {target: self._vectors(target) for target in self.targets}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -74,11 +75,7 @@ class DenoisingAutoencoder(VectorModel):
 
     def vectors(self, target: Target) -> Floats:
         """float32 [N, H + 1], columns of W and b; NaN for ids of too few users."""
-        part, network = self._part(target), self._network
-        first = 0 if target == "items" else int(self._sizes[0])
-        result = np.full((self._sizes[TARGETS.index(target)], self.config.hidden + 1), np.nan, np.float32)
-        result[self._ids[part] - first] = np.column_stack((network.decoder.T[part], network.bias[part]))
-        return result
+        return self._outputs[target]
 
     def state(self) -> State:
         """The network, what its inputs and outputs are, and the mean loss of each epoch."""
@@ -88,4 +85,12 @@ class DenoisingAutoencoder(VectorModel):
         """From `state`."""
         self._network = Network.restore(state)
         self._ids, self._sizes, self._losses = state["ids"], state["sizes"], state["losses"]
+        self._outputs = {target: self._vectors(target) for target in self.targets}
         return self
+
+    def _vectors(self, target: Target) -> Floats:
+        part, network = self._part(target), self._network
+        first = 0 if target == "items" else int(self._sizes[0])
+        result = np.full((self._sizes[TARGETS.index(target)], self.config.hidden + 1), np.nan, np.float32)
+        result[self._ids[part] - first] = np.column_stack((network.decoder.T[part], network.bias[part]))
+        return result
