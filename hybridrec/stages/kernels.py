@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
 
@@ -24,6 +25,7 @@ __all__ = [
     "order",
     "pick",
     "ranks",
+    "strongest",
     "top_k",
     "zscore",
 ]
@@ -65,6 +67,18 @@ def best(scores: Floats, k: int) -> Ints:
         keys[rows] = np.partition(_contenders(scores[rows], k), k - 1, axis=1)[:, :k]
     keys.sort(axis=1)
     return _columns(keys)
+
+
+def strongest(matrix: Sparse, k: int) -> Sparse:
+    """A csr matrix with only the k largest stored entries of each row, in column order; ties go to the lower column."""
+    rows = csr_rows(matrix)
+    by_value = np.lexsort((matrix.indices, -matrix.data, rows))
+    places = np.arange(len(rows)) - matrix.indptr[rows]
+    kept = np.sort(by_value[places < k])
+    indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(matrix.indptr), k))))
+    result = csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result
 
 
 def order(scores: Floats) -> Ints:
