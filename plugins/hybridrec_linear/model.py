@@ -66,7 +66,7 @@ class LinearModel(DenseModel):
 
 
 class SparseLinearModel(LinearModel):
-    """A linear model with few weights, all of them positive; what none of a query's columns leads to gets no opinion."""
+    """A linear model of few weights, none negative; what no column of a query leads to gets no opinion."""
 
     _weights: Sparse
     """csr float32 [C, n]."""

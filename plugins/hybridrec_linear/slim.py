@@ -49,7 +49,7 @@ class Slim(SparseLinearModel):
         gram = (rows.T @ rows).tocsr()
         gram.sort_indices()
         nearest = _nearest(gram, n, self.config.neighbours)
-        step = max(_CELLS // max(nearest.shape[1], 1) ** 2, 1)
+        step = max(_CELLS // nearest.shape[1] ** 2, 1)
         blocks = [self._solve(gram, nearest[start : start + step], start) for start in range(0, n, step)]
         self._weights = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
 
@@ -96,7 +96,7 @@ def _nearest(gram: Sparse, n: int, k: int) -> Ints:
     scale = diags(np.divide(1, np.sqrt(own), out=np.zeros_like(own), where=own > 0))
     nearest = strongest_others(((scale @ gram)[:n] @ scale).tocsr(), k)
     counts = np.diff(nearest.indptr)
-    ids = np.full((n, int(counts.max(initial=0))), PADDING, np.int32)
+    ids = np.full((n, int(counts.max(initial=1))), PADDING, np.int32)
     ids[np.arange(ids.shape[1]) < counts[:, None]] = nearest.indices
     return ids
 
