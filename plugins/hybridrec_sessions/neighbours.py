@@ -11,10 +11,10 @@ from scipy.sparse import csr_matrix
 from hybridrec import (
     Dataset,
     DenseModel,
+    Doubles,
     Floats,
     Options,
     QueryBatch,
-    Ragged,
     Sparse,
     State,
     Target,
@@ -32,7 +32,7 @@ class VSKNNOptions(Options):
     """Options of `vsknn`."""
 
     sample: int = Field(1000, ge=1)
-    """Of the sessions with an item in common, so many are compared: the most recent ones."""
+    """Of the sessions with an item in common, so many are compared: those nearest in time."""
     neighbours: int = Field(100, ge=1)
     """How many of them, the most similar, vote."""
     decay: Decay = "linear"
@@ -52,8 +52,10 @@ class VSKNN(DenseModel):
 
         idf(i) * sum over the neighbours s that have i of  cosine(q, s) * closeness(q, s)
 
-    Neighbours are the most similar of the most recent sessions with an item in common. What none of
-    them has gets no opinion. Without times, later users are the more recent ones.
+    Neighbours are the most similar of the `sample` sessions with an item in common that are nearest to
+    the query in time: the most recent ones, where the query comes after all of them, or tells no time.
+    Without times in the training part, later users are the more recent ones. What no neighbour has gets
+    no opinion.
     """
 
     name = "vsknn"
@@ -64,19 +66,18 @@ class VSKNN(DenseModel):
     config: VSKNNOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Keep the sessions, the most recent ones first."""
+        """Keep the sessions and when they ended."""
         times = data.interactions.latest()
-        users = np.arange(len(data.users))
-        when = users if times is None else np.nan_to_num(times, nan=-np.inf)
-        sessions = data.interactions.matrix(binary=True)[np.lexsort((users, when))[::-1]]
-        return self._become(sessions[np.diff(sessions.indptr) > 0])
+        ends = np.arange(len(data.users), dtype=np.float64) if times is None else times
+        some = data.interactions.lengths > 0
+        return self._become(data.interactions.matrix(binary=True)[some], ends[some], times is not None)
 
-    def _become(self, sessions: Sparse) -> Self:
-        self._sessions = sessions
+    def _become(self, sessions: Sparse, ends: Doubles, timed: bool) -> Self:
+        self._sessions, self._ends, self._timed = sessions, ends, timed
         count = sessions.getnnz(axis=0)
         self._idf = (np.log1p(sessions.shape[0] / np.maximum(count, 1)) ** self.config.idf).astype(np.float32)
         # Sessions at length 1, as columns.
-        self._units = sessions.T.tocsr().astype(np.float32)
+        self._units = sessions.T.tocsr()
         self._units.data = np.diff(sessions.indptr)[self._units.indices].astype(np.float32) ** np.float32(-0.5)
         return self
 
@@ -92,39 +93,51 @@ class VSKNN(DenseModel):
         rows = max(1, _CELLS // max(n_items, n_sessions, voting))
         for start in range(0, len(queries), rows):
             part = slice(start, start + rows)
-            result[part] = (self._votes(queries.history.take(part)) @ self._sessions).toarray()
+            result[part] = (self._votes(queries.take(part)) @ self._sessions).toarray()
         result *= self._idf
         result[result <= 0] = np.nan
         return result
 
-    def _votes(self, history: Ragged) -> Sparse:
+    def _votes(self, queries: QueryBatch) -> Sparse:
         """csr [Q, S]: what each neighbour counts."""
-        rows, ids, steps = latest(history)
-        shape = (len(history), history.width)
-        neighbours = self._neighbours(csr_matrix((decayed(steps, self.config.decay), (rows, ids)), shape=shape))
+        rows, ids, steps = latest(queries.history)
+        shape = (len(queries), queries.history.width)
+        vectors = csr_matrix((decayed(steps, self.config.decay), (rows, ids)), shape=shape)
+        votes = kernels.strongest(self._similar(vectors, self._asked(queries)), self.config.neighbours)
         places = np.zeros(shape, np.float32)
         places[rows, ids] = decayed(steps, self.config.closeness)
-        members = self._sessions[neighbours.indices]
-        closeness = places[np.repeat(kernels.csr_rows(neighbours), np.diff(members.indptr)), members.indices]
+        members = self._sessions[votes.indices]
+        closeness = places[np.repeat(kernels.csr_rows(votes), np.diff(members.indptr)), members.indices]
         if len(closeness):
-            neighbours.data *= np.maximum.reduceat(closeness, members.indptr[:-1])
-        return neighbours
+            votes.data *= np.maximum.reduceat(closeness, members.indptr[:-1])
+        return votes
 
-    def _neighbours(self, queries: Sparse) -> Sparse:
-        """csr [Q, S]: the cosine with the nearest among the most recent sessions that have something in common."""
-        length = np.sqrt(np.asarray(queries.multiply(queries).sum(axis=1)).ravel())
-        similar = (queries @ self._units).tocsr()
+    def _asked(self, queries: QueryBatch) -> Doubles:
+        """float64 [Q]: the time of each query, else that of its latest item, else of the latest session."""
+        asked = np.full(len(queries), np.nan)
+        for known in (queries.times, queries.history.latest()):
+            if self._timed and known is not None:
+                asked = np.where(np.isnan(asked), known, asked)
+        return np.where(np.isnan(asked), np.nanmax(self._ends, initial=0), asked)
+
+    def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:
+        """csr [Q, S]: the cosine with the sessions nearest in time among those with something in common."""
+        similar = (vectors @ self._units).tocsr()
         similar.eliminate_zeros()
-        similar.sort_indices()
-        recent = np.arange(similar.nnz) - similar.indptr[kernels.csr_rows(similar)] < self.config.sample
-        similar.data = np.where(recent, similar.data / length[kernels.csr_rows(similar)], 0)
-        similar.eliminate_zeros()
-        return kernels.strongest(similar, self.config.neighbours)
+        rows = kernels.csr_rows(similar)
+        length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+        similar.data /= length[rows]
+        apart = np.nan_to_num(np.abs(self._ends[similar.indices] - asked[rows]), nan=np.inf)
+        near = kernels.strongest(
+            csr_matrix((-apart, similar.indices, similar.indptr), shape=similar.shape), self.config.sample
+        )
+        near.data = np.ones(near.nnz, np.float32)
+        return similar.multiply(near).tocsr()
 
     def state(self) -> State:
-        """The sessions."""
-        return pack_csr(self._sessions, "sessions")
+        """The sessions, when they ended, and whether that is a time."""
+        return pack_csr(self._sessions, "sessions") | {"ends": self._ends, "timed": np.array(self._timed)}
 
     def restore(self, state: State) -> Self:
         """From `state`."""
-        return self._become(unpack_csr(state, "sessions"))
+        return self._become(unpack_csr(state, "sessions"), state["ends"], bool(state["timed"]))

@@ -102,6 +102,14 @@ def test_the_most_recent_sessions_are_compared(times, heard) -> None:
     assert [item for item in (1, 2, 3) if not np.isnan(found[item])] == heard
 
 
+@pytest.mark.parametrize("known", ["times", "item_times"])
+def test_a_query_of_the_past_finds_the_sessions_of_its_time(known) -> None:
+    data = plays([0, 1], [0, 2], [0, 3], items=4, times=[10, 20, 99])
+    model = VSKNN(VSKNNOptions(**LOOSE, sample=2)).fit(data, RNG)
+    query = encode([Query(items=["item 00"], **{"time": 12.0} if known == "times" else {known: [12.0]})], data)
+    assert np.flatnonzero(~np.isnan(model.scores(query, "items")[0])).tolist() == [0, 1, 2]
+
+
 def test_the_most_similar_of_them_vote() -> None:
     data = plays([0, 1], [0, 2, 3], items=4)
     found = scores(VSKNN(VSKNNOptions(**LOOSE, neighbours=1)), data, 0)
