@@ -29,8 +29,8 @@ class MarkovChain(DenseModel):
         P(i | l) = (n(l, i) + a p(i)) / (n(l) + a)
 
     n counts how often i directly follows l in the histories of the training part, p is the share of i
-    among all followers, a the `smoothing` (Jelinek and Mercer's interpolation with Dirichlet weights). The
-    score is the mean of P over the last items, weighted by `decay`: 1 for the last, d, d^2, ... before it.
+    among all followers, a the `smoothing` (a Dirichlet prior; Zhai and Lafferty 2001). The score is the mean
+    of P over the last items, weighted by the powers of `decay`: 1 for the last, d, d^2, ... for those before.
     """
 
     name = "markov-chain"

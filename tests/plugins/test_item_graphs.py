@@ -9,10 +9,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from hybridrec import Query, Ragged
+from hybridrec import Query, Ragged, Vocabulary
 from hybridrec.data.encoding import encode
 from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec_linear import slim, walks
+from hybridrec_linear.ease import Ease
 from hybridrec_linear.slim import Slim, SlimOptions
 from hybridrec_linear.walks import P3Alpha, P3AlphaOptions, RP3Beta, RP3BetaOptions
 
@@ -130,3 +131,18 @@ def test_blocks_of_any_size_give_the_same_weights(monkeypatch) -> None:
 def test_l1_makes_it_sparse() -> None:
     x = matrix(30, 12)
     assert (solved(x, l1=2.0, l2=1) > 0).sum() < (solved(x, l1=0, l2=1) > 0).sum()
+
+
+def test_what_a_catalogue_of_700_000_items_takes() -> None:
+    """More than any machine has for `ease`, little for models that keep few weights."""
+    n = 700_000
+    pairs = np.stack((np.arange(n), (np.arange(n) + 1) % n), axis=1).astype(np.int32)
+    history = Ragged(pairs.ravel(), np.arange(0, 2 * n + 1, 2), n)
+    names = Vocabulary(f"{i:06}" for i in range(n))
+    small = toy_dataset(users=1, items=1, tags=1)
+    data = replace(small, users=names, items=names, interactions=history, titles=("",) * n)
+    nothing = csr_matrix((n, len(data.tags)), dtype=np.float32)
+    none = np.empty((0, 3), np.int32)
+    data = replace(data, declared_user_tags=nothing, declared_item_tags=nothing, assignments=none, user_features=None)
+    assert Ease().memory(data) > 8 * n**2
+    assert max(model().memory(data) for model in (P3Alpha, RP3Beta, Slim)) < 8e9
