@@ -56,7 +56,7 @@ class Slim(SparseLinearModel):
     def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
         """The weights of columns from `start` on, ids int32 [B, K] being their neighbours: csr [B, C]."""
         found, ids = ids != PADDING, np.maximum(ids, 0)
-        columns = np.arange(start, start + len(ids))
+        columns = np.arange(start, start + len(ids), dtype=np.int32)
         among = _entries(gram, ids[:, :, None], ids[:, None, :])
         towards = np.where(found, _entries(gram, ids, columns[:, None]), 0)
         options = self.config
