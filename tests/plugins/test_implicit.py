@@ -8,9 +8,10 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude, Query, QueryBatch, Ragged
 from hybridrec.testing import ComponentContract, encode, toy_dataset
-from hybridrec_implicit.als import ALS, _blocks
+from hybridrec_implicit.als import ALS
 from hybridrec_implicit.bpr import BPR
 from hybridrec_implicit.knn import ItemKNN
+from hybridrec_implicit.squares import blocks
 
 pytest.importorskip("implicit")
 
@@ -59,9 +60,9 @@ def test_als_fold_in_agrees_with_implicit():
     np.testing.assert_allclose(given[~empty], wanted[~empty], atol=1e-3)
 
 
-def test_blocks_hold_every_row_once():
+def testblocks_hold_every_row_once():
     lengths = np.array([3, 0, 70, 1, 2, 2, 90_000, 0])
-    parts = list(_blocks(lengths, 64))
+    parts = list(blocks(lengths, 64))
     np.testing.assert_array_equal(np.sort(np.concatenate([rows for rows, _ in parts])), [0, 2, 3, 4, 5, 6])
     for rows, width in parts:
         assert lengths[rows].max() == width
