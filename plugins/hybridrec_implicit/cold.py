@@ -20,7 +20,7 @@ class ColdOptions(Options):
     cold: Literal["none", "mean", "regression"] = "none"
     """Vectors of items nobody has had: `none`; the `mean` vector of each tag and feature an item has, averaged; or
     ridge `regression` from tags and features to vectors. Items of which nothing is known get none."""
-    cold_l2: float = Field(10.0, gt=0)
+    cold_l2: float = Field(100.0, gt=0)
     """Penalty on the squared coefficients of the regression."""
 
 

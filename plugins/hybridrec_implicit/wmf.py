@@ -16,7 +16,7 @@ from hybridrec_implicit.squares import LeastSquares, Side, alternate
 class WMFOptions(ColdOptions):
     """Options of `wmf`."""
 
-    factors: int = Field(32, gt=0)
+    factors: int = Field(64, gt=0)
     """Dimensions of the space."""
     feedback: Literal["implicit", "explicit"] = "implicit"
     """What an entry is: `implicit` 1, or its weight where that is below 1 (a rating between 0 and 1); `explicit` its
@@ -29,7 +29,7 @@ class WMFOptions(ColdOptions):
     """Weight of the squared score where there is no entry; 0 learns from the entries alone, for explicit feedback."""
     gravity: float = Field(0.0, ge=0)
     """Weight of the squared score of all pairs, entries too: it keeps scores of unrated items from growing."""
-    regularization: float = Field(5.0, gt=0)
+    regularization: float = Field(3.0, gt=0)
     """Weight of the squared length of each vector."""
     iterations: int = Field(15, gt=0)
     """Rounds of solving for users, then for items."""
