@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field
@@ -11,6 +11,9 @@ from hybridrec import Dataset, Doubles, Floats, QueryBatch, Sparse, State, Targe
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.squares import LeastSquares, Side, alternate
+
+if TYPE_CHECKING:
+    from implicit.cpu.als import AlternatingLeastSquares
 
 
 class ALSOptions(ColumnOptions, ColdOptions):
@@ -71,15 +74,8 @@ class ALS(ColumnModel, VectorModel):
     def _library(self, confidence: Sparse, seed: int) -> Floats:
         """float32 [columns, factors]."""
         with one_thread(self.name):
-            from implicit.cpu.als import AlternatingLeastSquares
-
-            model = AlternatingLeastSquares(
-                factors=self.config.factors,
-                regularization=self.config.regularization,
-                iterations=self.config.iterations,
-                random_state=seed,
-                num_threads=1,
-            )
+            model = self._model(seed)
+            model.num_threads = self.threads  # each row is solved on one: it is the same for any number of them
             model.fit(confidence, show_progress=False)
         return model.item_factors
 
@@ -108,9 +104,28 @@ class ALS(ColumnModel, VectorModel):
         """Take the vectors and prepare the fold-in."""
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
-        stacked = np.concatenate(list(self._vectors.values())).astype(np.float64)
-        self._squares = LeastSquares.of(np.where(self._learned[:, None], stacked, 0), unobserved=1)
+        columns = list(self._vectors.values())
+        stacked = columns[0] if len(columns) == 1 else np.concatenate(columns)
+        factors = stacked if self._learned.all() else np.where(self._learned[:, None], stacked, np.float32(0))
+        if self.config.frequency_power:
+            self._squares = LeastSquares.of(factors.astype(np.float64), unobserved=1)
+        else:
+            with one_thread(self.name):
+                self._solver = self._model(0)
+                self._solver.item_factors = factors
+                _ = self._solver.YtY  # computed once, before threads ask for it
         return self
+
+    def _model(self, seed: int) -> AlternatingLeastSquares:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        return AlternatingLeastSquares(
+            factors=self.config.factors,
+            regularization=self.config.regularization,
+            iterations=self.config.iterations,
+            random_state=seed,
+            num_threads=1,
+        )
 
     def memory(self, data: Dataset) -> int:
         """Both factor matrices, and the training matrix by rows and by columns."""
@@ -127,10 +142,13 @@ class ALS(ColumnModel, VectorModel):
         known = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
         known.data[~self._learned[known.indices]] = 0
         known.eliminate_zeros()
-        ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
-        result = self._squares.solve(known, known.data - 1, ridge).astype(np.float32)
-        result[np.diff(known.indptr) == 0] = np.nan
-        return result
+        if self.config.frequency_power:
+            ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
+            vectors = self._squares.solve(known, known.data - 1, ridge).astype(np.float32)
+        else:
+            vectors = self._solver.recalculate_user(np.arange(len(queries)), known)
+        vectors[known.getnnz(axis=1) == 0] = np.nan
+        return vectors
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
         confident = matrix.copy()
