@@ -118,7 +118,7 @@ class TestLeaveOneOut(SplitterContract):
 
 class TestEachPosition(SplitterContract):
     splitter = splits.EachPosition
-    configs = [{}, {"window": 1}, {"test": 3, "validation": 2, "window": None}]
+    configs = [{}, {"window": 1}, {"test": 3, "validation": 2, "window": 1000}]
 
 
 class TestTemporal(SplitterContract):

@@ -41,6 +41,8 @@ class Word2VecOptions(Options):
     """Dimensions of the space."""
     window: int | None = Option(5, gt=0)
     """Neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
+    shrink_windows: bool = False
+    """Draw the window of each token anew, from 1 to `window`: the nearer a neighbour, the more often it counts."""
     shuffle: bool = True
     """Mix the items of a sentence anew in each epoch; if false they keep the order in which they were played."""
     epochs: int = Option(40, gt=0)

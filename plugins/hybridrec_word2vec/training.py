@@ -61,7 +61,7 @@ def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
     return Trainer(
         vector_size=options.dim,
         window=options.window or longest,
-        shrink_windows=False,
+        shrink_windows=options.shrink_windows,
         epochs=options.epochs,
         sg=int(options.algorithm == "skip-gram"),
         negative=options.negative,

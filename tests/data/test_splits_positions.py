@@ -39,14 +39,14 @@ def test_every_position_of_a_held_out_list_is_asked_for_by_its_window():
     fold = fold_of(data, test=1, min_items=3, window=2)
     assert fold.units.tolist() == [0] * 5
     assert fold.truth["items"].indices.tolist() == [1, 2, 3, 4, 5]
-    assert shown(fold) == [[2, 3], [1, 3, 4], [1, 2, 4, 5], [2, 3, 5], [3, 4]]
+    assert shown(fold) == [[3, 2], [4, 3, 1], [5, 1, 4, 2], [2, 5, 3], [3, 4]]
     assert fold.train.interactions.ids.tolist() == [6, 7, 7, 8]
     assert (fold.queries.users == PADDING).all()
 
 
-def test_without_a_window_the_whole_list_is_shown():
-    fold = fold_of(lists([1, 2, 3, 4], [5]), test=1, window=None)
-    assert shown(fold) == [[2, 3, 4], [1, 3, 4], [1, 2, 4], [1, 2, 3]]
+def test_a_window_may_be_wider_than_any_list():
+    fold = fold_of(lists([1, 2, 3, 4], [5]), test=1, window=1000)
+    assert shown(fold) == [[4, 3, 2], [4, 3, 1], [1, 4, 2], [1, 2, 3]]
 
 
 def test_an_item_that_stands_in_its_own_window_is_hidden_there():

@@ -29,8 +29,8 @@ class EachPositionOptions(Options):
     """The users (lists) that are held out: their share (0.2), or how many (1000)."""
     min_items: int = Field(2, ge=2)
     """Distinct items a user needs in order to be held out; users with fewer always belong to training."""
-    window: int | None = Field(10, ge=1)
-    """How many items before a position, and how many after it, a query shows; null for the whole list."""
+    window: int = Field(10, ge=1)
+    """How many items before a position, and how many after it, a query shows at most."""
     validation: Part = 0.2
     """The training users that are held out in the same way to learn blends on: their share, or how many."""
 
@@ -39,8 +39,9 @@ class EachPosition(Splitter):
     """Hold out users and leave out every position of each in turn: what stood here, between these?
 
     All about a held-out user is taken out of training. Each of the user's interactions is a query of an
-    unknown user, which shows the items of the `window` around it in their order, and nothing else; its truth
-    is the one item. Where that item stands in its own window again it is hidden there, too, and a position
+    unknown user, which shows the items of the `window` around it, and nothing else; its truth is the one
+    item. The nearest items come last, the one before the position behind the one after it: what counts only
+    the last n items of a history counts the n nearest. Where that item stands in its own window again it is hidden there, too, and a position
     that then shows nothing is not asked for. The queries of a user share the weight of one, so the mean hit
     rate is the mean over lists of the share of positions that were hit: AHR@k is `hit-rate@k`.
     The time of a query is the user's where the data knows it, else the latest of those that it shows.
@@ -107,13 +108,12 @@ class EachPosition(Splitter):
         return users[choose(len(users), part if part < 1 else part / len(users), rng)]
 
 
-def _around(lists: Ragged, window: int | None) -> Ragged:
-    """One row for each entry of `lists`: the entries of its row up to `window` places from it, but for its own id."""
-    places, lengths = np.arange(len(lists.ids)), lists.lengths
-    first, last = np.repeat(lists.offsets[:-1], lengths), np.repeat(lists.offsets[1:], lengths)
-    if window is not None:
-        first, last = np.maximum(first, places - window), np.minimum(last, places + window + 1)
-    offsets = offsets_of(last - first)
-    which = np.repeat(places, last - first)
-    rows = lists.pick(np.arange(offsets[-1]) + (first - offsets[:-1])[which], offsets)
-    return rows.where(rows.ids != lists.ids[which])
+def _around(lists: Ragged, window: int) -> Ragged:
+    """One row for each entry of `lists`: what stands up to `window` places from it, the nearest last, but for its own id."""
+    reach = min(window, int(lists.lengths.max()) - 1)
+    steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()
+    places = np.arange(len(lists.ids))[:, None] + steps
+    first, last = (np.repeat(ends, lists.lengths)[:, None] for ends in (lists.offsets[:-1], lists.offsets[1:]))
+    shown = (places >= first) & (places < last)
+    shown &= lists.ids[np.where(shown, places, 0)] != lists.ids[:, None]
+    return lists.pick(places[shown], offsets_of(shown.sum(axis=1)))
