@@ -4,8 +4,8 @@
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
-its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, what all pairs of
-its blends say as `pairs`. The run named `quickstart` is drawn, too.
+its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, what all pairs
+of its blends say as `pairs`. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations

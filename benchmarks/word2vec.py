@@ -3,13 +3,12 @@
     pip install -e '.[word2vec,docs]'
     python benchmarks/word2vec.py                  # ten to twenty minutes on one core
 
-One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer the
-same queries, so every variant is compared with those settings pair by pair.
+One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer
+the same queries, so every variant is compared with those settings pair by pair.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.readme import markdown, write  # noqa: E402
-from hybridrec import Run, run  # noqa: E402
-from hybridrec.evaluation.summary import cell  # noqa: E402
-from hybridrec.experiment.store import Store  # noqa: E402
+from hybridrec import Run, run
+from hybridrec.evaluation.summary import cell
+from hybridrec.experiment.store import Store
+from readme import ROOT, markdown, write  # the script beside this one
 
 CONFIG = ROOT / "configs" / "song2vec-setlists.yaml"
 PAGE = ROOT / "docs" / "word2vec.md"
@@ -91,7 +87,9 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
         low, high = (100 * bound for bound in row.relative_ci95 or (np.nan, np.nan))
         told = f"{100 * (row.relative or 0):+.0f} % ({low:+.0f} to {high:+.0f})"
         shown = f"`{option}` (base {yaml_text(base.get(option))})"
-        rows.append([shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told, f"{seconds[label]:.0f}"])
+        rows.append(
+            [shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told, f"{seconds[label]:.0f}"]
+        )
     return markdown(rows)
 
 

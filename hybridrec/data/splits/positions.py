@@ -41,10 +41,11 @@ class EachPosition(Splitter):
     All about a held-out user is taken out of training. Each of the user's interactions is a query of an
     unknown user, which shows the items of the `window` around it, and nothing else; its truth is the one
     item. The nearest items come last, the one before the position behind the one after it: what counts only
-    the last n items of a history counts the n nearest. Where that item stands in its own window again it is hidden there, too, and a position
-    that then shows nothing is not asked for. The queries of a user share the weight of one, so the mean hit
-    rate is the mean over lists of the share of positions that were hit: AHR@k is `hit-rate@k`.
-    The time of a query is the user's where the data knows it, else the latest of those that it shows.
+    the last n items of a history counts the n nearest. Where the item itself stands in the window again it is
+    hidden there, too, and a position that then shows nothing is not asked for. The queries of a user share
+    the weight of one, so the mean hit rate is the mean over lists of the share of positions that were hit:
+    AHR@k is `hit-rate@k`. The time of a query is the user's where the data knows it, else the latest of those
+    that it shows.
     """
 
     name = "each-position"
@@ -109,7 +110,7 @@ class EachPosition(Splitter):
 
 
 def _around(lists: Ragged, window: int) -> Ragged:
-    """One row for each entry of `lists`: what stands up to `window` places from it, the nearest last, but for its own id."""
+    """A row for each entry of `lists`: what stands up to `window` places from it, nearest last, but for its own id."""
     reach = min(window, int(lists.lengths.max()) - 1)
     steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()
     places = np.arange(len(lists.ids))[:, None] + steps
