@@ -6,14 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
-from hybridrec.arrays import Doubles, Longs, Target
+from hybridrec.arrays import Doubles
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
 from hybridrec.errors import DataError
@@ -21,7 +21,6 @@ from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
 from hybridrec.evaluation.guardrails import LATENCY, groups_of
-from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.report import (
     DataReport,
     Environment,
@@ -34,23 +33,17 @@ from hybridrec.evaluation.report import (
 )
 from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asked import Asked
-from hybridrec.experiment.asking import Answers, Asker, Clock, Question
+from hybridrec.experiment.asking import Asker, Clock, Question
 from hybridrec.experiment.concluding import Conclusions, twins
-from hybridrec.experiment.config import Aim, Curve, Experiment
+from hybridrec.experiment.config import Curve, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
+from hybridrec.experiment.measuring import Measured, weighted_mean
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.experiment.timing import seconds_per_query
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
-from hybridrec.stages import kernels
-from hybridrec.stages.pool import Slate
 from hybridrec.tracing import calling, each
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from hybridrec.data.vocabulary import Vocabulary
 
 Advance = Callable[[int], None]
 
@@ -70,52 +63,6 @@ class Silent:
     def task(self, what: str, total: int) -> Iterator[Advance]:
         """Nothing is drawn."""
         yield lambda _: None
-
-
-@dataclass(slots=True)
-class Measured:
-    """What one pipeline gave over all folds."""
-
-    values: dict[str, list[Doubles]] = field(default_factory=dict)
-    judged: dict[str, list[Judged]] = field(default_factory=dict)
-    rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
-    found: dict[Target, list[Doubles]] = field(default_factory=dict)
-    answers: dict[Target, list[Answers]] = field(default_factory=dict)
-    learned: dict[str, object] = field(default_factory=dict)
-
-    def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
-        """Judge the answers to the queries of a fold."""
-        judged = judge(fold, target, answers.slate)
-        for aim in aims:
-            if aim.target != target:
-                continue
-            if isinstance(aim.measure.metric, SetMetric):
-                self.judged.setdefault(aim.key, []).append(judged)
-            else:
-                with calling(aim.measure.metric, f"while measuring {aim.key} in fold {fold.name}"):
-                    self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
-        self.found.setdefault(target, []).append(answers.found)
-        self.answers.setdefault(target, []).append(answers)
-
-    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> MeasuredArm:
-        """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
-        whole: dict[str, float] = {}
-        without: dict[str, Doubles] = {}
-        for aim in experiment.aims:
-            if aim.key in self.judged:
-                with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
-                    whole[aim.key] = aim.measure.value(self.judged[aim.key])
-                    if aim.key in groups:
-                        without[aim.key] = aim.measure.without_each(self.judged[aim.key], groups[aim.key])
-        values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
-        combined = experiment.config.compare.combined
-        values |= {metric: combine(values, weights) for metric, weights in combined.items()}
-        values = {metric: values[metric] for metric in experiment.metrics if metric in values}
-        return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
-
-    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
-        """All slates of a target with external ids; `query` numbers the queries over all folds."""
-        return Slate.stack([answers.slate for answers in self.answers[target]]).to_frame(vocabulary)
 
 
 class Experimenter:
@@ -330,12 +277,6 @@ class Experimenter:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
-    """Slates for the queries of a fold beside what was hidden of them."""
-    truth = fold.truth[target]
-    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
-
-
 def read(experiment: Experiment) -> Dataset:
     """The data of an experiment."""
     with calling(experiment.reader, "while reading the data"):
@@ -346,12 +287,6 @@ _PACKAGES = (
     "hybridrec", "numpy", "scipy", "polars", "pydantic", "pluggy", "gensim", "implicit", "lightfm-next", "lightfm",
     "lightgbm",
 )  # fmt: skip
-
-
-def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
-    """The mean over the queries for which there is a value; None if there are none."""
-    defined = ~np.isnan(values)
-    return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 
 
 def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
