@@ -1,7 +1,7 @@
 """Writes what each setting of Word2Vec gives, and the loss of its epochs, into docs/word2vec.md.
 
     pip install -e '.[word2vec,docs]'
-    python benchmarks/word2vec.py                  # ten to twenty minutes on one core
+    python -m benchmarks.word2vec                  # ten minutes on one core
 
 One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer
 the same queries, so every variant is compared with those settings pair by pair.
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.readme import ROOT, markdown, write
 from hybridrec import Run, run
 from hybridrec.evaluation.summary import cell
 from hybridrec.experiment.store import Store
-from readme import ROOT, markdown, write  # the script beside this one
 
 CONFIG = ROOT / "configs" / "song2vec-setlists.yaml"
 PAGE = ROOT / "docs" / "word2vec.md"
