@@ -13,6 +13,7 @@ from hybridrec import (
     TARGETS,
     Dataset,
     DenseModel,
+    Doubles,
     Floats,
     Options,
     QueryBatch,
@@ -122,6 +123,6 @@ class NaiveBayes(DenseModel):
         return self
 
 
-def _sums(matrix: Sparse) -> Floats:
+def _sums(matrix: Sparse) -> Doubles:
     """Column sums."""
     return np.asarray(matrix.sum(axis=0), np.float64).ravel()

@@ -33,7 +33,8 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
     frequent = np.flatnonzero(sentences.counts >= options.min_count)
     if not len(frequent):
         return Trained(vectors[0], vectors[1], np.empty(0))
-    model, losses = _trainer(sentences.longest, options, seed), []
+    model = _trainer(sentences.longest, options, seed)
+    losses: list[float] = []
     counts = {str(token): int(sentences.counts[token]) for token in frequent}
     total = int(sentences.counts.sum())
     model.build_vocab_from_freq(counts, corpus_count=len(sentences))
@@ -81,7 +82,7 @@ def _recorder(losses: list[float]) -> Any:
     """A callback of gensim that appends the loss of each epoch."""
     from gensim.models.callbacks import CallbackAny2Vec
 
-    class Recorder(CallbackAny2Vec):
+    class Recorder(CallbackAny2Vec):  # type: ignore[misc]
         def on_epoch_end(self, model: Trainer) -> None:
             losses.append(float(model.get_latest_training_loss()))
             # gensim adds up over epochs, in 32 bits, which stands still where the sum has become large.

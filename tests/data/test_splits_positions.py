@@ -82,3 +82,13 @@ def test_too_few_lists_and_nothing_to_learn_from_are_errors():
         fold_of(lists([1, 2, 3], [1, 2, 1]), test=2, min_items=3)
     with pytest.raises(DataError, match="leaves no interaction to learn from"):
         fold_of(lists([1, 2, 3]), test=1)
+
+
+def test_training_knows_nothing_of_held_out_lists():
+    data = random_dataset()
+    fold = fold_of(data, test=0.3)
+    held = np.zeros(len(data.users), bool)
+    held[fold.units] = True
+    assert fold.train.fingerprint == data.hide_users(held).fingerprint
+    assert not fold.queries.tags.nnz
+    assert not any(fold.queries.text)
