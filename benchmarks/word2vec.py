@@ -77,9 +77,8 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
     """One row for each variant, under the option that it changes."""
     report = finished.report
     against = {row.variant: row for row in report.comparison if row.metric == METRIC and row.segment == "all"}
-    seconds = {fit.label: fit.seconds for fit in report.fits}
-    rows = [["option", "value", f"{METRIC}", "against the base", "seconds to fit"], ["---"] * 5]
-    rows.append(["**base**", "", cell(report.pipelines[BASE].metrics[METRIC]), "", f"{seconds[BASE]:.0f}"])
+    rows = [["option", "value", METRIC, "against the base"], ["---"] * 4]
+    rows.append(["**base**", "", cell(report.pipelines[BASE].metrics[METRIC]), ""])
     for label, option, value in variants():
         if label not in labels:
             continue
@@ -87,9 +86,7 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
         low, high = (100 * bound for bound in row.relative_ci95 or (np.nan, np.nan))
         told = f"{100 * (row.relative or 0):+.0f} % ({low:+.0f} to {high:+.0f})"
         shown = f"`{option}` (base {yaml_text(base.get(option))})"
-        rows.append(
-            [shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told, f"{seconds[label]:.0f}"]
-        )
+        rows.append([shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told])
     return markdown(rows)
 
 

@@ -58,7 +58,7 @@ class Word2VecOptions(Options):
     alpha: float = Option(0.1, gt=0)
     """Initial learning rate; about 0.025 for skip-gram."""
     context: int | None = Option(None, gt=0)
-    """Only the last so many items of a query count; null for all."""
+    """Only the last so many items of a query count, which the split `each-position` makes the nearest; null for all."""
     weights: dict[Field, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that stands for a query; 1 where nothing is said."""
 
