@@ -69,7 +69,8 @@ class Evidence:
 class NaiveBayes(DenseModel):
     """Naive Bayes over the items that a query has (Manning, Raghavan and Schütze 2008, chapter 13): auto-tagging.
 
-    Those that it lacks say nothing, for they may be hidden. The score of a tag or item t, for the distinct items i of a query that training knows, is
+    Those that it lacks say nothing, for they may be hidden. The score of a tag or item t, for the distinct
+    items i of a query that training knows, is
 
         prior log n(t) + sum log P(i | t) / P(i),    P(i | t) = (n(i, t) + a P(i)) / (n(t) + a)
 
