@@ -84,7 +84,7 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
             continue
         row = against[label]
         low, high = (100 * bound for bound in row.relative_ci95 or (np.nan, np.nan))
-        told = f"{100 * (row.relative or 0):+.0f} % ({low:+.0f} to {high:+.0f})"
+        told = f"{100 * (row.relative or 0):+.1f} % ({low:+.1f} to {high:+.1f})"
         shown = f"`{option}` (base {yaml_text(base.get(option))})"
         rows.append([shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told])
     return markdown(rows)
