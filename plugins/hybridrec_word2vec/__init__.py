@@ -1,4 +1,4 @@
-"""Items, tags, title words and users in one space, learned by gensim's Word2Vec: `word2vec`."""
+"""Items, tags, title words and users in one space, learned by gensim's Word2Vec, and clusters of its items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`word2vec`."""
+    """The components of this package."""
+    from hybridrec_word2vec.clusters import ClusterDraw
     from hybridrec_word2vec.model import Word2Vec
 
-    return [Word2Vec]
+    return [Word2Vec, ClusterDraw]

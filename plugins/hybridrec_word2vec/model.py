@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
@@ -11,9 +11,9 @@ from hybridrec import (
     FIELDS,
     TARGETS,
     Dataset,
+    Doubles,
     Field,
     Floats,
-    MissingDependencyError,
     Options,
     QueryBatch,
     State,
@@ -24,9 +24,7 @@ from hybridrec import (
     unpack_words,
 )
 from hybridrec_word2vec.space import Sentences, Space
-
-if TYPE_CHECKING:
-    from gensim.models import Word2Vec as Trainer
+from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
 class Word2VecOptions(Options):
@@ -43,6 +41,8 @@ class Word2VecOptions(Options):
     """Dimensions of the space."""
     window: int | None = Option(5, gt=0)
     """Neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
+    shrink_windows: bool = False
+    """Draw the window of each token anew, from 1 to `window`: the nearer a neighbour, the more often it counts."""
     shuffle: bool = True
     """Mix the items of a sentence anew in each epoch; if false they keep the order in which they were played."""
     epochs: int = Option(40, gt=0)
@@ -58,7 +58,7 @@ class Word2VecOptions(Options):
     alpha: float = Option(0.1, gt=0)
     """Initial learning rate; about 0.025 for skip-gram."""
     context: int | None = Option(None, gt=0)
-    """Only the last so many items of a query count; null for all."""
+    """Only the last so many items of a query count, which the split `each-position` makes the nearest; null for all."""
     weights: dict[Field, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that stands for a query; 1 where nothing is said."""
 
@@ -76,8 +76,11 @@ class Word2Vec(VectorModel):
     Config = Word2VecOptions
     config: Word2VecOptions
     requires = ("gensim",)
-    install_hint = "pip install 'hybridrec[word2vec]'"
+    install_hint = INSTALL_HINT
     folds_in = True
+
+    losses: Doubles
+    """The loss of each epoch, per token of the sentences: float64 [epochs]."""
 
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
@@ -88,61 +91,26 @@ class Word2Vec(VectorModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user."""
         space = Space.of(data, self._fields)
-        vectors, predictors = self._train(Sentences(space, data, self.config.shuffle, rng), int(rng.integers(2**31)))
+        trained = train(Sentences(space, data, self.config.shuffle, rng), self.config, int(rng.integers(2**31)))
+        vectors, predictors, self.losses = trained
         if self.config.score == "cosine":
-            vectors = predictors = _normalised(vectors)
+            vectors = predictors = normalised(vectors)
         return self._become(space, vectors, {target: predictors[space.part(target)] for target in self.targets})
 
-    def _train(self, sentences: Sentences, seed: int) -> tuple[Floats, Floats]:
-        """Input and output vectors of all tokens, float32 [tokens, dim]; NaN rows for tokens without one."""
-        vectors = np.full((2, len(sentences.counts), self.config.dim), np.nan, np.float32)
-        frequent = np.flatnonzero(sentences.counts >= self.config.min_count)
-        if len(frequent):
-            model = self._trainer(sentences.longest, seed)
-            counts = {str(token): int(sentences.counts[token]) for token in frequent}
-            model.build_vocab_from_freq(counts, corpus_count=len(sentences))
-            total = int(sentences.counts.sum())
-            model.train(sentences, total_examples=len(sentences), total_words=total, epochs=model.epochs)
-            tokens = np.array(model.wv.index_to_key, np.int64)
-            vectors[0, tokens], vectors[1, tokens] = model.wv.vectors, model.syn1neg
-        return vectors[0], vectors[1]
-
-    def _trainer(self, longest: int, seed: int) -> Trainer:
-        """gensim's model; with one worker the result depends on the seed alone."""
-        try:
-            from gensim.models import Word2Vec as Trainer
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"component '{self.name}' needs the library gensim, which cannot be imported ({error}); "
-                f"{self.install_hint}"
-            ) from error
-        options = self.config
-        return Trainer(
-            vector_size=options.dim,
-            window=options.window or longest,
-            shrink_windows=False,
-            epochs=options.epochs,
-            sg=int(options.algorithm == "skip-gram"),
-            negative=options.negative,
-            ns_exponent=options.ns_exponent,
-            sample=options.sample,
-            min_count=options.min_count,
-            alpha=options.alpha,
-            seed=seed,
-            workers=1,
-        )
-
     def state(self) -> State:
-        """Where each field's tokens begin, the words, the input vectors of all tokens, what scores each target."""
+        """Where each field's tokens begin, the words, the input vectors of all tokens, what scores each target, and
+        the losses."""
         return {
             "starts": self._space.starts,
             "words": pack_words(self._space.words),
             "vectors": self._vectors,
+            "losses": self.losses,
             **{f"candidates.{target}": part for target, part in self._candidates.items()},
         }
 
     def restore(self, state: State) -> Self:
-        """Take the vectors."""
+        """Take the vectors and the losses."""
+        self.losses = state["losses"]
         space = Space(self._fields, state["starts"], unpack_words(state["words"]))
         return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self.targets})
 
@@ -164,17 +132,21 @@ class Word2Vec(VectorModel):
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
         """The words of titles and their input vectors."""
-        return (self._space.words, self._vectors[self._space.part("title")]) if "title" in self._fields else None
+        return (self._space.words, self.inputs("title")) if "title" in self._fields else None
+
+    def inputs(self, field: Field) -> Floats:
+        """float32 [N, dim]: the input vectors of a field's tokens; NaN rows if unseen."""
+        return self._vectors[self._space.part(field)]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, dim]; NaN where nothing in the query has a vector."""
         known = self._space.matrix(queries, self.config.weights, self.config.context)
         total = known @ self._learned.astype(np.float32)
         mean = (known @ self._embedding) / np.where(total > 0, total, np.float32(np.nan))[:, None]
-        return _normalised(mean) if self.config.score == "cosine" else mean
+        return normalised(mean) if self.config.score == "cosine" else mean
 
 
-def _normalised(vectors: Floats) -> Floats:
+def normalised(vectors: Floats) -> Floats:
     """Each row at length 1; rows of zeros stay, rows of NaN too."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)

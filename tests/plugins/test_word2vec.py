@@ -122,3 +122,13 @@ def test_words_live_in_the_space_of_queries():
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None
+
+
+def test_the_loss_of_every_epoch_is_kept_and_falls():
+    data = toy_dataset()
+    model = Word2Vec(Word2Vec.Config(dim=8, epochs=12, algorithm="skip-gram", alpha=0.025))
+    losses = model.fit(data, np.random.default_rng(0)).losses
+    assert losses.shape == (12,)
+    assert (losses > 0).all()
+    assert losses[-3:].mean() < losses[:3].mean()
+    np.testing.assert_array_equal(Word2Vec(model.config).restore(model.state()).losses, losses)
