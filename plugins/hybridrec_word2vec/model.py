@@ -8,22 +8,21 @@ import numpy as np
 from pydantic import Field as Option
 
 from hybridrec import (
-    FIELDS,
     TARGETS,
     Dataset,
-    Field,
     Floats,
     MissingDependencyError,
     Options,
     QueryBatch,
+    Sparse,
     State,
     Target,
+    Tokenizer,
     VectorModel,
     Vocabulary,
-    pack_words,
-    unpack_words,
+    kernels,
 )
-from hybridrec_word2vec.space import Sentences, Space
+from hybridrec_word2vec.space import SENTENCE_FIELDS, SentenceField, Sentences, Space
 
 if TYPE_CHECKING:
     from gensim.models import Word2Vec as Trainer
@@ -32,8 +31,13 @@ if TYPE_CHECKING:
 class Word2VecOptions(Options):
     """Options of `word2vec`."""
 
-    fields: tuple[Field, ...] = Option(("items", "tags", "title"), min_length=1)
-    """What stands in a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id)."""
+    fields: tuple[SentenceField, ...] = Option(("items", "tags", "title"), min_length=1)
+    """What stands in a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id), `features` (those
+    of the items, artist and genre say, each once)."""
+    repeat: dict[SentenceField, Annotated[int, Option(ge=1)]] = Option(default_factory=dict)
+    """How often each token of a field stands in a sentence; 1 where nothing is said."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
     score: Literal["input-output", "cosine"] = "input-output"
     """How a candidate is scored: inner product of the query with the candidate's output vector, which is
     what training predicts; or cosine with its input vector, which is how alike the two are."""
@@ -59,8 +63,10 @@ class Word2VecOptions(Options):
     """Initial learning rate; about 0.025 for skip-gram."""
     context: int | None = Option(None, gt=0)
     """Only the last so many items of a query count; null for all."""
-    weights: dict[Field, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
+    weights: dict[SentenceField, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that stands for a query; 1 where nothing is said."""
+    average: Literal["tokens", "fields"] = "tokens"
+    """What a query is the mean of: all its tokens, or its fields, each being the mean of its tokens."""
 
 
 class Word2Vec(VectorModel):
@@ -81,16 +87,17 @@ class Word2Vec(VectorModel):
 
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
-        self._fields = tuple(field for field in FIELDS if field in self.config.fields)
-        self.needs = frozenset(self._fields)
+        self._fields = tuple(field for field in SENTENCE_FIELDS if field in self.config.fields)
+        self.needs = frozenset("items" if field == "features" else field for field in self._fields)
         self.targets = tuple(target for target in TARGETS if target in self._fields)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user."""
-        space = Space.of(data, self._fields)
-        vectors, predictors = self._train(Sentences(space, data, self.config.shuffle, rng), int(rng.integers(2**31)))
+        space = Space.of(data, self._fields, self.config.tokenizer)
+        sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
+        vectors, predictors = self._train(sentences, int(rng.integers(2**31)))
         if self.config.score == "cosine":
-            vectors = predictors = _normalised(vectors)
+            vectors = predictors = normalised(vectors)
         return self._become(space, vectors, {target: predictors[space.part(target)] for target in self.targets})
 
     def _train(self, sentences: Sentences, seed: int) -> tuple[Floats, Floats]:
@@ -133,17 +140,16 @@ class Word2Vec(VectorModel):
         )
 
     def state(self) -> State:
-        """Where each field's tokens begin, the words, the input vectors of all tokens, what scores each target."""
+        """The tokens, the input vectors of all of them, what scores each target."""
         return {
-            "starts": self._space.starts,
-            "words": pack_words(self._space.words),
+            **self._space.state(),
             "vectors": self._vectors,
             **{f"candidates.{target}": part for target, part in self._candidates.items()},
         }
 
     def restore(self, state: State) -> Self:
         """Take the vectors."""
-        space = Space(self._fields, state["starts"], unpack_words(state["words"]))
+        space = Space.restore(state, self._fields, self.config.tokenizer)
         return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self.targets})
 
     def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
@@ -153,8 +159,11 @@ class Word2Vec(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects."""
-        space = Space.of(data, self._fields)
+        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects.
+
+        Titles are taken to have as many tokens as they have words.
+        """
+        space = Space.of(data, self._fields, Tokenizer())
         tokens = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
 
@@ -168,13 +177,26 @@ class Word2Vec(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, dim]; NaN where nothing in the query has a vector."""
-        known = self._space.matrix(queries, self.config.weights, self.config.context)
-        total = known @ self._learned.astype(np.float32)
-        mean = (known @ self._embedding) / np.where(total > 0, total, np.float32(np.nan))[:, None]
-        return _normalised(mean) if self.config.score == "cosine" else mean
+        seeds = self.seeds(queries)
+        mean = seeds @ self._embedding
+        mean[np.diff(seeds.indptr) == 0] = np.nan
+        return normalised(mean) if self.config.score == "cosine" else mean
+
+    def seeds(self, queries: QueryBatch) -> Sparse:
+        """csr float32 [Q, tokens]: the share of each token in the query; rows sum to 1, or are empty."""
+        seeds = self._space.counts(queries, self.config.context)
+        seeds.data *= self._learned[seeds.indices]
+        weights = self._space.per_token(self.config.weights)[seeds.indices]
+        if self.config.average == "fields":
+            weights = weights / np.maximum(self._space.field_sums(seeds).data, 1)
+        seeds.data *= weights
+        seeds.eliminate_zeros()
+        total = np.asarray(seeds.sum(axis=1)).ravel()
+        seeds.data /= total[kernels.csr_rows(seeds)]
+        return seeds
 
 
-def _normalised(vectors: Floats) -> Floats:
+def normalised(vectors: Floats) -> Floats:
     """Each row at length 1; rows of zeros stay, rows of NaN too."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)
