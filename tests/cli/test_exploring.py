@@ -3,7 +3,10 @@
 import json
 
 import jsonschema
+import pytest
 import yaml
+
+import hybridrec
 
 
 def test_recommend_by_items_tags_text_and_user(call, finished):
@@ -52,3 +55,17 @@ def test_init_writes_a_config_that_runs(call, experiment, tmp_path):
     assert "mine.yaml exists" in err
     status, out, err = call("run", "mine.yaml")
     assert (status, err) == (0, "")
+
+
+def test_vectors_are_exported(call, experiment, tmp_path):
+    pytest.importorskip("gensim")
+    noise, scorers = "noise: {use: echo}", ("scorers: [pop]", "scorers: [pop, w2v]")
+    w2v = (noise, f"{noise}\n  w2v: {{use: word2vec, dim: 4, epochs: 1}}")
+    config = experiment(w2v, scorers, ("workers: 2", "refit: all"))
+    folder = hybridrec.run(config).folder
+    status, out, err = call("export", folder, "--format", "word2vec", "--label", "w2v")
+    assert (status, err) == (0, "")
+    assert str(folder / "word2vec" / "w2v.items.txt") in out.splitlines()
+    status, _, err = call("export", folder, "--label", "w2v")
+    assert status == 2
+    assert "--label goes with --format word2vec, not with trec" in err
