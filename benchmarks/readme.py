@@ -4,8 +4,8 @@
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
-its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`. The run
-named `quickstart` is drawn, too.
+its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table
+in the first metric of tags as `tags`. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def main(folders: list[str]) -> None:
     for folder in folders:
         report = Run.open(folder).report
         tables = {report.name: table, f"{report.name} rungs": rungs, f"{report.name} tradeoffs": tradeoffs}
+        if any(metric.startswith(TAGS) for metric in metrics(report)):
+            tables[f"{report.name} tags"] = tag_table
         pages = [page for page in PAGES if write(page, {mark: make(report) for mark, make in tables.items()})]
         names = ", ".join(str(page.relative_to(ROOT)) for page in pages)
         print(f"{report.name}: {f'written to {names}' if pages else 'no page has a place for it'}")
@@ -47,9 +49,19 @@ def write(page: Path, blocks: dict[str, str]) -> int:
     return places
 
 
-def table(report: Report) -> str:
-    """Pipelines x segments in the first metric, and what the last blend says to each arm."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+def metrics(report: Report) -> list[str]:
+    """The metrics of a run, the first one first."""
+    return list(next(iter(report.pipelines.values())).metrics)
+
+
+def tag_table(report: Report) -> str:
+    """As `table`, in the first metric of tags."""
+    return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
+
+
+def table(report: Report, metric: str | None = None) -> str:
+    """Pipelines x segments in a metric, by default the first, and what the last blend says to each arm."""
+    metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
     shown = segments if len(segments) > 2 else ["all"]
@@ -59,12 +71,12 @@ def table(report: Report) -> str:
         cells = [_number(arm, segment, metric) for segment in shown]
         label = f"**{name}**" if name == blend else f"{name} (alone)" if arm.single else name
         rows.append([label, *cells, _against(report, name, blend, metric)])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def rungs(report: Report) -> str:
     """Who served the queries of every pipeline, and how well."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+    metric = metrics(report)[0]
     head = ["pipeline", "rung", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
     for name, arm in report.pipelines.items():
@@ -73,7 +85,7 @@ def rungs(report: Report) -> str:
         for rung, found in arm.rungs.items():
             share = f"{100 * found.share:.1f} %"
             rows.append(["", f"`{rung}`", str(found.queries), share, cell(found.metrics[metric])])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def tradeoffs(report: Report) -> str:
@@ -83,11 +95,12 @@ def tradeoffs(report: Report) -> str:
         metrics = list(curve.points[0].metrics)
         head = [f"`{curve.vary}` of {curve.pipeline}", *metrics]
         points = ([f"{point.value:g}", *(cell(point.metrics[metric]) for metric in metrics)] for point in curve.points)
-        tables.append(_markdown([head, ["---"] * len(head), *points]))
+        tables.append(markdown([head, ["---"] * len(head), *points]))
     return "\n\n".join(tables)
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown(rows: list[list[str]]) -> str:
+    """Rows of cells as a table; the second row holds the dashes."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -137,6 +150,7 @@ def draw(report: Report) -> None:
 
 
 METRIC = "ndcg@20"
+TAGS = "tags/"
 
 if __name__ == "__main__":
     main(sys.argv[1:])

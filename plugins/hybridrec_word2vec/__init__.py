@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`word2vec`, and three other ways from a query to candidates in its space."""
+    """`word2vec`, and three other ways from a query to candidates in its space; `title-vectors`."""
     from hybridrec_word2vec.model import Word2Vec
     from hybridrec_word2vec.retrieval import Clusters, Playlists, Voting
+    from hybridrec_word2vec.titles import TitleVectors
 
-    return [Word2Vec, Voting, Clusters, Playlists]
+    return [Word2Vec, Voting, Clusters, Playlists, TitleVectors]
