@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 import hybridrec
-from hybridrec import kernels, testing
+from hybridrec import kernels, reading, testing
 from hybridrec.cli import hybridrec as commands
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.schema import ExperimentConfig
@@ -24,6 +24,8 @@ from hybridrec.registry.discovery import KINDS, Registry
 from hybridrec.registry.reference import Page, describe, rows
 
 ROOT = Path(__file__).parents[1]
+MODULES = {"kernels": kernels, "reading": reading, "testing": testing}
+"""Public modules of hybridrec, whose names are documented one by one."""
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
 
 
@@ -122,11 +124,10 @@ def api_page() -> str:
     """Every public name with its signature and what it is."""
     parts = ["# Public API", "What plugins and notebooks may import, and nothing else."]
     for name in hybridrec.__all__:
-        if name != "kernels":
+        if not inspect.ismodule(getattr(hybridrec, name)):
             parts += _described(name, getattr(hybridrec, name), "##")
-    for module in (kernels, testing):
-        called = "hybridrec.kernels" if module is kernels else "hybridrec.testing"
-        parts += [f"## {called}", _prose(module)]
+    for called, module in MODULES.items():
+        parts += [f"## hybridrec.{called}", _prose(module)]
         for name in module.__all__:
             parts += _described(name, getattr(module, name), "###")
     return joined(parts)

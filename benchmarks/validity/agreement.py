@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hybridrec.experiment.trec import export
 
 from benchmarks.validity.population import Population, draw
 from hybridrec.arrays import Doubles
@@ -21,6 +20,7 @@ from hybridrec.evaluation.metrics import Judged
 from hybridrec.evaluation.statistics import Totals, paired, randomization_test
 from hybridrec.evaluation.summary import deciding
 from hybridrec.experiment.folder import Run
+from hybridrec.experiment.judges import export
 from hybridrec.experiment.replaying import stored_slates
 from hybridrec.stages import kernels
 

@@ -68,6 +68,7 @@ class Vocabulary:
         """External ids of codes, as a polars column; null where the code is -1."""
         import polars as pl
 
-        flat = np.asarray(codes, np.int64).ravel()
-        wanted = pl.Series(flat).replace(PADDING, None)
-        return self._ids.gather(wanted)
+        flat = np.asarray(codes).ravel()
+        if (flat != PADDING).all():
+            return self._ids.gather(flat)
+        return self._ids.gather(pl.Series(flat.astype(np.int64)).replace(PADDING, None))

@@ -183,8 +183,9 @@ class Experiment:
     def metrics(self) -> list[str]:
         """All that is measured, by the names in reports: what the config lists, in its order, then the parts of
         combined metrics."""
-        listed = (name.strip() for name in self.config.compare.metrics)
-        return list(dict.fromkeys([*listed, *(aim.key for aim in self.aims)]))
+        compare, keys = self.config.compare, iter([aim.key for aim in self.aims])
+        listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
+        return list(dict.fromkeys([*listed, *keys]))
 
     @property
     def lower_is_better(self) -> list[str]:

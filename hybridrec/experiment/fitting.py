@@ -8,7 +8,7 @@ import inspect
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -75,7 +75,8 @@ class Fitter:
     """Fits components on training parts through a store, side by side on `workers` threads.
 
     The libraries under the components release the interpreter lock while they train and are held to
-    one thread each, so the threads here are the only parallelism there is.
+    one thread each, so the threads here are the only parallelism there is; only where fewer fits than
+    workers are left, a component whose result does not depend on it may use several itself.
     """
 
     def __init__(
@@ -118,9 +119,11 @@ class Fitter:
         for key, (spec, part) in distinct.items():
             if key not in self.store:
                 self.within_budget(spec, part)
+        missing = sum(key not in self.store for key in distinct)
+        threads = max(self.workers // max(missing, 1), 1)
         fitted: dict[str, Fitted] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(self.fit_one, spec, part, key) for key, (spec, part) in distinct.items()]
+            futures = [pool.submit(self.fit_one, spec, part, key, threads) for key, (spec, part) in distinct.items()]
             try:
                 for future in as_completed(futures):
                     result = future.result()
@@ -146,12 +149,12 @@ class Fitter:
             )
         return was
 
-    def fit_one(self, spec: Spec, part: Part, key: str) -> Fitted:
-        """Find a component in the store, or fit and store it."""
+    def fit_one(self, spec: Spec, part: Part, key: str, threads: int) -> Fitted:
+        """Find a component in the store, or fit it, with so many threads to use, and store it."""
         result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key), cached=key in self.store)
         if not result.cached:
             started = time.perf_counter()
-            component = self._train(spec, part, key)
+            component = self._train(spec, part, key, threads)
             result = Fitted(spec, part, key, make=lambda: component, cached=False)
             result.seconds = time.perf_counter() - started
         return result
@@ -165,10 +168,11 @@ class Fitter:
             component = spec.create()
             return check_self(component, "restore", component.restore(state))
 
-    def _train(self, spec: Spec, part: Part, key: str) -> Component:
+    def _train(self, spec: Spec, part: Part, key: str, threads: int = 1) -> Component:
         component = spec.create()
         rng = label_rng(self.seed, spec.label if self.repeat == 1 else f"{spec.label}, repeat {self.repeat}")
         before = rng.bit_generator.state
+        component.threads = threads
         with _noting(spec, part, "fitting"):
             check_self(component, "fit", component.fit(part.train, rng))
             state = component.state()
@@ -245,9 +249,17 @@ def _digest(files: Iterable[Path]) -> str:
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
     """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
-    owners = importlib.metadata.packages_distributions() if modules else {}
-    names = {"hybridrec", "numpy", "scipy"} | {name for module in modules for name in owners.get(module, [])}
+    names = {"hybridrec", "numpy", "scipy"}.union(*(_distributions(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+@cache
+def _distributions(module: str) -> Collection[str]:
+    """What provides an importable package: mostly what has its name; else the files of all that is installed tell."""
+    try:
+        return [importlib.metadata.metadata(module)["Name"]]
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.packages_distributions().get(module, [])
 
 
 def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:

@@ -3,7 +3,8 @@
 One artifact is a folder named by its key: `<n>.npy` files and a `manifest.json` with their names and
 checksums. It is written under a temporary name, synced, and renamed, and renamed again before it is
 removed, so that at any moment it is either whole or absent; of two processes that write the same key
-the first wins and the other's copy, equal by construction, is dropped.
+the first wins and the other's copy, equal by construction, is dropped. Large arrays are mapped into
+memory, so that all processes that use an artifact share one copy of it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from hybridrec.errors import StoreError
 MANIFEST = "manifest.json"
 FORMAT = 1
 _ABANDONED = 24 * 3600.0
+_MAPPED = 1 << 20
+"""Bytes from which a file is mapped into memory, not read: below, a mapping costs more than the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,9 @@ def _read(path: Path, checksum: str) -> np.ndarray[Any, Any]:
     try:
         if _checksum(path) != checksum:
             raise StoreError(f"{path}: damaged (the checksum differs)")
+        if path.stat().st_size >= _MAPPED:
+            # Private pages: processes share what none of them writes to, and nobody can change the file.
+            return np.asarray(np.lib.format.open_memmap(path, mode="c"))
         with path.open("rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError) as error:

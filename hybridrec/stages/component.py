@@ -80,6 +80,8 @@ class Component(Plugin):
     folds_in: bool = False
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     """Earlier versions of the class whose state `restore` still takes, and means the same by."""
+    threads: int = 1
+    """How many `fit` may use if what it learns is the same for any number; the engine sets it where cores are idle."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Import names of optional libraries the component cannot work without (checked before any fit)."""
     install_hint: ClassVar[str] = ""
@@ -215,9 +217,12 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        scores = self.query_vectors(queries, target) @ self.vectors(target).T
-        exclude.mask(scores)
-        return Candidates(*kernels.top_k(scores, k))
+        asked, vectors = self.query_vectors(queries, target), self.vectors(target)
+
+        def mask(rows: slice, scores: Floats) -> None:
+            exclude.take(rows).mask(scores)
+
+        return Candidates(*kernels.top_products(asked, vectors, k, mask))
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""

@@ -6,12 +6,13 @@ scores float32 with NaN where there is none. Ties go to the lower id, on every m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
 __all__ = [
     "best",
@@ -25,6 +26,7 @@ __all__ = [
     "pick",
     "ranks",
     "top_k",
+    "top_products",
     "zscore",
 ]
 
@@ -39,15 +41,33 @@ def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
 
     Entries of -inf or NaN are never chosen; rows with fewer than k others are padded with (-1, NaN).
     """
-    ids = best(scores, k)
-    found = np.take_along_axis(scores, ids, axis=1)
+    keys = _best(scores, k)
+    found = _scores(keys)
     chosen = found > -np.inf
     out_ids = np.full((len(scores), k), PADDING, np.int32)
     out_scores = np.full((len(scores), k), np.nan, np.float32)
-    width = ids.shape[1]
-    out_ids[:, :width] = np.where(chosen, ids, PADDING)
+    width = keys.shape[1]
+    out_ids[:, :width] = np.where(chosen, _columns(keys), PADDING)
     out_scores[:, :width] = np.where(chosen, found, np.nan)
     return out_ids, out_scores
+
+
+def top_products(
+    queries: Floats, vectors: Floats, k: int, mask: Callable[[slice, Floats], None]
+) -> tuple[Ints, Floats]:
+    """`top_k` of the inner products of queries, [Q, D], and vectors, [N, D], which never exist all at once.
+
+    `mask(rows, scores)` sets to -inf what may not be chosen in a block of scores, float32 [rows, N].
+    """
+    ids, scores = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
+    step = min(max(_BUFFERED // max(len(vectors), 1), 64), max(len(queries), 1))
+    buffer = _scratch.of(step * len(vectors)).reshape(step, len(vectors))
+    for start in range(0, len(queries), step):
+        rows = slice(start, min(start + step, len(queries)))
+        block = np.matmul(queries[rows], vectors.T, out=buffer[: rows.stop - start])
+        mask(rows, block)
+        ids[rows], scores[rows] = top_k(block, k)
+    return ids, scores
 
 
 def best(scores: Floats, k: int) -> Ints:
@@ -55,16 +75,7 @@ def best(scores: Floats, k: int) -> Ints:
 
     Exact, also where the k-th place is tied. Entries of -inf and NaN come last, in any order.
     """
-    n = scores.shape[1]
-    if k >= n:
-        return order(scores)
-    keys = np.empty((len(scores), k), np.uint64)
-    step = max(_CACHED // n, 1)
-    for start in range(0, len(scores), step):
-        rows = slice(start, start + step)
-        keys[rows] = np.partition(_contenders(scores[rows], k), k - 1, axis=1)[:, :k]
-    keys.sort(axis=1)
-    return _columns(keys)
+    return _columns(_best(scores, k))
 
 
 def order(scores: Floats) -> Ints:
@@ -72,6 +83,24 @@ def order(scores: Floats) -> Ints:
     keys = _keys(scores, np.arange(scores.shape[1]))
     keys.sort(axis=1)
     return _columns(keys)
+
+
+def _best(scores: Floats, k: int) -> NDArray[np.uint64]:
+    """Keys of the k best entries of each row (all, if there are fewer), best first: uint64 [Q, min(k, N)]."""
+    n = scores.shape[1]
+    if k >= n:
+        keys = _keys(scores, np.arange(n))
+    else:
+        keys = np.empty((len(scores), k), np.uint64)
+        # What is ranked of a row, not the row itself, is what is read again and again.
+        step = max(_RANKED // (n // _rounds(n, k)), 1)
+        for start in range(0, len(scores), step):
+            rows = slice(start, start + step)
+            contenders = _contenders(scores[rows], k)
+            contenders.partition(k - 1, axis=1)
+            keys[rows] = contenders[:, :k]
+    keys.sort(axis=1)
+    return keys
 
 
 def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
@@ -82,24 +111,60 @@ def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
     is not, and this leaves little to rank.
     """
     n = scores.shape[1]
-    rounds = int(np.sqrt(n / k) / 2)
-    if rounds < 3:  # the groups would be as many as the columns
-        return _keys(scores, np.arange(n))
+    rounds = _rounds(n, k)
     groups = n // rounds
     grouped = scores[:, : rounds * groups].reshape(len(scores), rounds, groups)
-    maxima = _keys(np.fmax.reduce(grouped, axis=1), np.arange(groups))
-    maxima.partition(k, axis=1)
-    last, next_best = maxima[:, :k].max(axis=1) >> _HALF, maxima[:, k] >> _HALF
-    if ((last == next_best) & (last < _NEVER)).any():  # which of the tied groups has the lowest id is unknown
+    leaders = None if rounds == 1 else _leaders(np.fmax.reduce(grouped, axis=1, initial=-np.inf), k)
+    if leaders is None:
         return _keys(scores, np.arange(n))
-    members = _columns(maxima[:, None, :k]) + np.arange(0, rounds * groups, groups, dtype=np.int32)[:, None]
-    rest = np.broadcast_to(np.arange(rounds * groups, n, dtype=np.int32), (len(scores), n - rounds * groups))
+    members = leaders[:, None] + np.arange(0, rounds * groups, groups)[:, None]
+    rest = np.broadcast_to(np.arange(rounds * groups, n), (len(scores), n - rounds * groups))
     columns = np.concatenate((members.reshape(len(scores), -1), rest), axis=1)
     return _keys(np.take_along_axis(scores, columns, axis=1), columns)
 
 
+def _leaders(maxima: Floats, k: int) -> Longs | None:
+    """The k groups with the highest maxima in each row, [Q, k]; None where ties leave open which they are."""
+    groups = maxima.shape[1]
+    last = np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
+    found = np.flatnonzero(maxima >= last)
+    if len(found) == k * len(maxima):  # no row has fewer, so each has k
+        return found.reshape(-1, k) - np.arange(0, maxima.size, groups)[:, None]
+    keys = _keys(maxima, np.arange(groups))
+    keys.partition(k, axis=1)
+    worst, next_best = keys[:, :k].max(axis=1) >> _HALF, keys[:, k] >> _HALF
+    if ((worst == next_best) & (worst < _NEVER)).any():  # which of the tied groups has the lowest id is unknown
+        return None
+    return _columns(keys[:, :k]).astype(np.int64)
+
+
+def _rounds(n: int, k: int) -> int:
+    """Columns in a group: 1 where there would be nearly as many groups as columns."""
+    rounds = int(np.sqrt(n / k) / 2)
+    return rounds if rounds >= 3 else 1
+
+
+class _Scratch(threading.local):
+    """Memory of a thread that is written over and over: fresh pages cost as much as what is computed into them."""
+
+    buffer: Floats = np.empty(0, np.float32)
+
+    def of(self, size: int) -> Floats:
+        """float32 [size], with anything in it."""
+        if len(self.buffer) < size:
+            self.buffer = np.empty(size, np.float32)
+        return self.buffer[:size]
+
+
+_scratch = _Scratch()
 _CACHED = 1 << 17
-"""Entries of a block that stays in the processor's cache."""
+"""Entries of a block that stays in the processor's nearest cache."""
+_RANKED = 1 << 16
+"""Keys that are ranked at once: with their temporaries they stay there, too."""
+_FLAGGED = 1 << 21
+"""Flags, of a byte each, that exist at once."""
+_BUFFERED = 1 << 23
+"""Products that exist at once: they stay in its farthest cache, and are many enough for a fast matrix product."""
 _HALF = np.uint64(32)
 _NEVER = np.uint64(0xFF80_0000)
 """The upper half of the key of -inf; NaN lies above."""
@@ -124,6 +189,13 @@ def _keys(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
 def _columns(keys: NDArray[np.uint64]) -> Ints:
     """The lower halves of keys."""
     return keys.astype(np.uint32).view(np.int32)
+
+
+def _scores(keys: NDArray[np.uint64]) -> Floats:
+    """What `_keys` was made of: the upper halves as scores."""
+    upper = (keys >> _HALF).astype(np.uint32)
+    negative = np.where(upper >> 31, upper ^ np.uint32(1 << 31), ~upper).view(np.float32)
+    return np.subtract(0, negative, dtype=np.float32)
 
 
 def pick(scores: Floats, ids: Ints) -> Floats:
@@ -154,28 +226,30 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
     ids = np.concatenate([part for part, _ in lists], axis=1)
+    queries, places = ids.shape
     # Sorting (id, place) as one number is faster than sorting places; padding, unsigned, comes last.
-    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(ids.shape[1], dtype=np.uint64)
+    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(places, dtype=np.uint64)
     keys.sort(axis=1)
     ids = (keys >> _HALF).astype(np.uint32).view(np.int32)
-    first = np.ones(ids.shape, bool)
-    first[:, 1:] = ids[:, 1:] != ids[:, :-1]
-    width = int((first & (ids != PADDING)).sum(axis=1).max(initial=0))
-    slots = np.cumsum(first, axis=1) - 1
-    # Padding gets the slot after the last id of its row, which is cut off if there is no such slot.
-    out_ids = np.full((len(ids), width + 1), PADDING, np.int32)
-    np.put_along_axis(out_ids, slots, ids, axis=1)
-    slot_of_place = np.empty_like(slots)
-    np.put_along_axis(slot_of_place, _columns(keys), slots, axis=1)
-    sources = np.zeros((len(ids), width), np.uint64)
-    columns = []
-    ends = np.cumsum([part.shape[1] for part, _ in lists])
-    for g, (end, (part, scores)) in enumerate(zip(ends, lists, strict=True)):
-        column = np.full(out_ids.shape, np.nan, np.float32)
-        np.put_along_axis(column, slot_of_place[:, end - part.shape[1] : end], scores, axis=1)
-        columns.append(np.ascontiguousarray(column[:, :width]))
-        sources |= (~np.isnan(columns[g])).astype(np.uint64) << np.uint64(g)
-    return np.ascontiguousarray(out_ids[:, :width]), sources, columns
+    found = ids != PADDING
+    first = found.copy()
+    first[:, 1:] &= ids[:, 1:] != ids[:, :-1]
+    counts = first.sum(axis=1)
+    width = int(counts.max(initial=0))
+    out_ids = np.full((queries, width), PADDING, np.int32)
+    out_ids[np.arange(width) < counts[:, None]] = ids[first]
+    # Everything below is flat: numpy moves what one array of places names fastest.
+    slots = np.cumsum(first, axis=1) + (np.arange(queries) * width - 1)[:, None]
+    origin = _columns(keys) + (np.arange(queries) * places)[:, None]
+    table_of = np.repeat(np.arange(len(lists)) * out_ids.size, [part.shape[1] for part, _ in lists])
+    into = slots[found] + table_of[_columns(keys)[found]]
+    given = np.concatenate([scores for _, scores in lists], axis=1)
+    columns = np.full((len(lists), queries, width), np.nan, np.float32)
+    columns.reshape(-1)[into] = given.reshape(-1)[origin[found]]
+    sources = np.zeros((queries, width), np.uint64)
+    for g, column in enumerate(columns):
+        sources |= (column == column).astype(np.uint64) << np.uint64(g)
+    return out_ids, sources, list(columns)
 
 
 def zscore(values: Floats) -> Floats:
@@ -200,22 +274,32 @@ def min_max(values: Floats) -> Floats:
 
 def ranks(values: Floats) -> Floats:
     """Rank of each non-NaN entry in its row, 1 for the best, ties in column order; NaN stays NaN."""
-    by_value = order(values)
-    result = np.empty(values.shape, np.float32)
-    places = np.arange(1, values.shape[1] + 1, dtype=np.float32)
-    np.put_along_axis(result, by_value, np.broadcast_to(places, values.shape), axis=1)
-    return np.where(np.isnan(values), np.nan, result).astype(np.float32, copy=False)
+    known = ~np.isnan(values)
+    counts = known.sum(axis=1)
+    width = int(counts.max(initial=0))
+    filled = np.arange(width) < counts[:, None]
+    packed = np.full(filled.shape, np.nan, np.float32)  # often a third of the row: what one of many lists holds
+    packed[filled] = values[known]
+    flat = order(packed) + (np.arange(len(values)) * width)[:, None]
+    packed.reshape(-1)[flat] = np.arange(1, width + 1, dtype=np.float32)
+    result = np.full(values.shape, np.nan, np.float32)
+    result[known] = packed[filled]
+    return result
 
 
 def hits(ids: Ints, truth: Sparse) -> Bools:
     """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
     width = truth.shape[1]
-    wanted = np.sort(csr_rows(truth).astype(np.int64) * width + truth.indices)
-    asked = np.arange(len(ids), dtype=np.int64)[:, None] * width + ids
-    if not len(wanted):
-        return np.zeros(ids.shape, bool)
-    places = np.minimum(np.searchsorted(wanted, asked), len(wanted) - 1)
-    return (wanted[places] == asked) & (ids != PADDING)
+    result = np.empty(ids.shape, bool)
+    step = max(_FLAGGED // max(width, 1), 1)
+    flags = np.zeros((min(step, len(ids)), width + 1), bool)  # the last column is where padding looks: never set
+    for start in range(0, len(ids), step):
+        wanted = truth[start : start + step]
+        places = csr_rows(wanted), wanted.indices
+        flags[places] = True
+        result[start : start + step] = np.take_along_axis(flags[: wanted.shape[0]], ids[start : start + step], axis=1)
+        flags[places] = False
+    return result
 
 
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:

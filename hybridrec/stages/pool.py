@@ -159,13 +159,12 @@ class Slate:
         import polars as pl
 
         rows, ranks = np.nonzero(self.ids != PADDING)
-        names = np.array(self.rungs)
         return pl.DataFrame(
             {
                 "query": rows.astype(np.int32),
                 "rank": (ranks + 1).astype(np.int32),
                 "id": vocabulary.decode(self.ids[rows, ranks]),
                 "score": self.scores[rows, ranks],
-                "rung": names[self.rung[rows]],
+                "rung": pl.Series(self.rungs, dtype=pl.String).gather(self.rung[rows]),
             }
         )

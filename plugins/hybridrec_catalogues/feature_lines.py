@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
 class FeatureLinesOptions(reading.Tolerance):
     """The files; all are UTF-8, their fields separated by blanks or tabs."""
 
-    interactions: InputPath
+    interactions: InputPath = Field(examples=["interactions.txt"])
     """A line for each interaction: user, item, and if known weight, and time in seconds since 1970."""
 
     item_features: InputPath | None = None

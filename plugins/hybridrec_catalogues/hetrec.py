@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from hybridrec import Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
 from hybridrec_catalogues.layouts import Layout
 
@@ -38,7 +40,7 @@ FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "us
 class HetRecLastfmOptions(reading.Tolerance):
     """Where the files are, and what of them is read."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["hetrec2011-lastfm-2k"])
     """The unpacked data set: artists.dat, tags.dat, user_artists.dat, user_taggedartists.dat, user_friends.dat."""
 
     friends: bool = True

@@ -86,7 +86,7 @@ EDITIONS = (
 class MovieLensOptions(reading.Tolerance):
     """Which ratings are read, and how much each counts."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["ml-latest-small"])
     """The unpacked data set. Its files tell which format it is: `u.data` and others (100k), `ratings.dat` and others
     (1M, 10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
 

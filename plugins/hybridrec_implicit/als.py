@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Doubles, Floats, Longs, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
 
-_BLOCK_BYTES = 1 << 26
-"""What one block of the fold-in may hold at a time."""
+if TYPE_CHECKING:
+    from implicit.cpu.als import AlternatingLeastSquares
 
 
 class ALSOptions(ColumnOptions):
@@ -46,15 +45,8 @@ class ALS(ColumnModel, VectorModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Factorise the training matrix."""
         with one_thread(self.name):
-            from implicit.cpu.als import AlternatingLeastSquares
-
-            model = AlternatingLeastSquares(
-                factors=self.config.factors,
-                regularization=self.config.regularization,
-                iterations=self.config.iterations,
-                random_state=int(rng.integers(2**31)),
-                num_threads=1,
-            )
+            model = self._model(int(rng.integers(2**31)))
+            model.num_threads = self.threads  # each row is solved on one: it is the same for any number of them
             matrix = self.matrix(data.interactions, data.user_tags)
             count = np.bincount(matrix.indices, minlength=matrix.shape[1])
             relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
@@ -72,12 +64,25 @@ class ALS(ColumnModel, VectorModel):
         """Take the vectors and prepare the fold-in."""
         self._scale = state["scale"]
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
-        stacked = np.concatenate(list(self._vectors.values()))
+        columns = list(self._vectors.values())
+        stacked = columns[0] if len(columns) == 1 else np.concatenate(columns)
         self._learned = ~np.isnan(stacked[:, 0])
-        self._columns = np.nan_to_num(stacked).astype(np.float64)
-        ridge = self.config.regularization * np.eye(stacked.shape[1])
-        self._gram = self._columns.T @ self._columns + ridge
+        with one_thread(self.name):
+            self._solver = self._model(0)
+            self._solver.item_factors = stacked if self._learned.all() else np.nan_to_num(stacked)
+            _ = self._solver.YtY  # computed once, before threads ask for it
         return self
+
+    def _model(self, seed: int) -> AlternatingLeastSquares:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        return AlternatingLeastSquares(
+            factors=self.config.factors,
+            regularization=self.config.regularization,
+            iterations=self.config.iterations,
+            random_state=seed,
+            num_threads=1,
+        )
 
     def memory(self, data: Dataset) -> int:
         """Both factor matrices, and the training matrix by rows and by columns."""
@@ -94,38 +99,11 @@ class ALS(ColumnModel, VectorModel):
         known = self._confidence(self.matrix(queries.history, queries.tags))
         known.data[~self._learned[known.indices]] = 0
         known.eliminate_zeros()
-        result = np.full((len(queries), self._columns.shape[1]), np.nan, np.float32)
-        for rows, width in _blocks(np.diff(known.indptr), self._columns.shape[1]):
-            result[rows] = self._solve(known[rows], width)
-        return result
-
-    def _solve(self, known: Sparse, width: int) -> Doubles:
-        """User vectors for the confidences in `known`, csr [B, columns] with at most `width` in a row."""
-        lengths = np.diff(known.indptr)
-        filled = np.arange(width) < lengths[:, None]
-        ids = np.zeros(filled.shape, np.int32)
-        confidence = np.zeros(filled.shape)
-        ids[filled], confidence[filled] = known.indices, known.data
-        picked = self._columns[ids]
-        extra = np.where(filled, confidence - 1, 0)[:, :, None] * picked
-        left = self._gram + picked.swapaxes(1, 2) @ extra
-        right = picked.swapaxes(1, 2) @ confidence[:, :, None]
-        return np.linalg.solve(left, right)[:, :, 0]
+        vectors = self._solver.recalculate_user(np.arange(len(queries)), known)
+        vectors[known.getnnz(axis=1) == 0] = np.nan
+        return vectors
 
     def _confidence(self, matrix: Sparse) -> Sparse:
         confident = matrix.copy()
         confident.data = 1 + np.float32(self.config.alpha) * matrix.data * self._scale[matrix.indices]
         return confident
-
-
-def _blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
-    """Rows of similar length, and the greatest length among them; rows of length 0 are left out."""
-    rows = np.argsort(lengths, kind="stable")
-    rows = rows[lengths[rows] > 0]
-    while len(rows):
-        # Take half of what is left at most, so that short rows are not padded to the longest.
-        bytes_each = 8 * factors * (2 * lengths[rows] + 2 * factors)
-        fitting = np.searchsorted(bytes_each * np.arange(1, len(rows) + 1), _BLOCK_BYTES, side="right")
-        size = max(1, min(int(fitting), (len(rows) + 1) // 2))
-        yield rows[:size], int(lengths[rows[size - 1]])
-        rows = rows[size:]

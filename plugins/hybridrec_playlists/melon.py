@@ -25,7 +25,7 @@ SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
 class MelonOptions(reading.Tolerance):
     """Which files are read, and what of the songs becomes a feature."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["melon"])
     """Where song_meta.json, genre_gn_all.json and the files of playlists lie."""
 
     playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)

@@ -25,7 +25,7 @@ SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
 class MPDOptions(reading.Tolerance):
     """Which playlists are read."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["mpd"])
     """Where the files mpd.slice.0-999.json and so on lie."""
 
     slices: int | None = Field(default=None, ge=1)

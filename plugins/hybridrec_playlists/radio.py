@@ -23,7 +23,7 @@ SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays",
 class RadioOptions(reading.Tolerance):
     """Where the files are, and what a list is."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["classic-rock"])
     """With classic_rock_raw_data.csv and classic-rock-song-list.csv."""
 
     length: int | None = Field(default=None, ge=2)

@@ -24,7 +24,7 @@ LAYOUT = '"user_id","artistname","trackname","playlistname"'
 class SpotifyOptions(reading.Tolerance):
     """Which rows and playlists are read."""
 
-    path: InputPath
+    path: InputPath = Field(examples=["spotify_dataset.csv"])
     """spotify_dataset.csv. Some of its lines are broken: `strict: false` passes over them."""
 
     rows: int | None = Field(default=None, ge=1)

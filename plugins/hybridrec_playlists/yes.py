@@ -27,7 +27,7 @@ UNKNOWN = "-"
 class YesOptions(reading.Tolerance):
     """Where the files are, and which lists are kept."""
 
-    folder: InputPath
+    folder: InputPath = Field(examples=["yes_complete"])
     """One of yes_small, yes_big and yes_complete: train.txt, test.txt, song_hash.txt, tags.txt, tag_hash.txt."""
 
     min_items: int = Field(default=2, ge=1)

@@ -10,6 +10,9 @@ from hybridrec_rerank.greedy import Greedy
 from hybridrec_rerank.likeness import Likeness, LikenessOptions
 from hybridrec_rerank.order import fused, head, moved, unit_range
 
+_QUERIES = 64
+"""Queries whose candidates' vectors exist at once: they stay in the processor's cache."""
+
 
 class MMROptions(LikenessOptions):
     """Options of `mmr`."""
@@ -35,7 +38,12 @@ class MMR(Likeness):
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
-        return moved(pool, final, columns, select(unit_range(scores), self._vectors[ids], self.config.relevance, n))
+        relevance, places = unit_range(scores), np.empty(ids.shape, np.int64)
+        # The vectors of all candidates of all queries would be much larger than the pool.
+        for start in range(0, len(ids), _QUERIES):
+            rows = slice(start, start + _QUERIES)
+            places[rows] = select(relevance[rows], self._vectors[ids[rows]], self.config.relevance, n)
+        return moved(pool, final, columns, places)
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -16,8 +19,7 @@ PAGES = [
 _BLOCK = re.compile(r"^```(\w+)(?: ([\w.-]+))?\n(.*?)^```$", re.M | re.S)
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """One fenced block: its language, the mark behind it, and what it holds."""
 
     language: str
@@ -33,3 +35,19 @@ def blocks(page: Path) -> list[Block]:
 def title(page: Path) -> str:
     """What tests call a page."""
     return page.relative_to(ROOT).as_posix()
+
+
+def marked(page: Path, mark: str) -> str:
+    """The code of all blocks of a page with this mark, as one text."""
+    return "\n\n".join(block.code for block in blocks(page) if block.mark == mark)
+
+
+def call(*command: str, cwd: Path) -> str:
+    """What a module of Python prints, run in a folder whose modules it finds; it must succeed."""
+    paths = os.pathsep.join(map(str, (cwd, ROOT, ROOT / "plugins")))
+    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -17,22 +14,12 @@ import hybridrec_fusion
 from hybridrec import testing
 from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
+from tests.docs.markdown import ROOT, blocks, call, marked
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
 BLENDS = ROOT / "docs" / "choosing-a-blend.md"
-BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 CONTRACTS = [getattr(testing, name) for name in dir(testing) if name.endswith("Contract") and name != "Contract"]
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
-
-
-def blocks(page: Path) -> list[tuple[str, str, str]]:
-    """(language, mark, code) of every fenced block."""
-    return [(language, mark, code) for language, mark, code in BLOCK.findall(page.read_text(encoding="utf-8"))]
-
-
-def marked(page: Path, mark: str) -> str:
-    return "\n\n".join(code for _, found, code in blocks(page) if found == mark)
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +36,6 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (entry,) = tomllib.loads(toml)["project"]["entry-points"]["hybridrec"].items()
     (info / "entry_points.txt").write_text("[hybridrec]\n{} = {}\n".format(*entry))
     return folder
-
-
-def call(*command: str, cwd: Path) -> str:
-    paths = os.pathsep.join(map(str, (cwd, ROOT, ROOT / "plugins")))
-    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_tests_on_the_page_pass(plugin: Path):

@@ -44,6 +44,27 @@ def test_what_is_put_is_got_back(store):
     assert artifact.bytes == sum(file.stat().st_size for file in artifact.path.iterdir())
 
 
+def test_a_large_array_is_mapped_and_stays_as_it_was_stored(store):
+    store.put("ab12", {"large": np.ones((1000, 1000), np.float32)})
+    state = store.get("ab12")
+    assert type(state["large"]) is np.ndarray
+    state["large"][0] = 5
+    assert (store.get("ab12")["large"] == 1).all()
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux says what memory is a process's own")
+def test_a_large_array_takes_no_memory_of_its_own(store):
+    def own():
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+    store.put("ab12", {"large": np.ones((4000, 1000), np.float32)})
+    before = own()
+    large = store.get("ab12")["large"]
+    assert large.sum() == large.size
+    assert own() - before < large.nbytes / 4
+
+
 def test_a_state_without_arrays_is_a_state(store):
     store.put("ab12", {})
     assert store.find("ab12") == {}

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude, Query, QueryBatch, Ragged
 from hybridrec.testing import ComponentContract, encode, toy_dataset
-from hybridrec_implicit.als import ALS, _blocks
+from hybridrec_implicit.als import ALS
 from hybridrec_implicit.bpr import BPR
 from hybridrec_implicit.knn import ItemKNN
 
@@ -41,30 +41,27 @@ def everybody(data):
     return data.queries(np.arange(len(data.users), dtype=np.int32))
 
 
-def test_als_fold_in_agrees_with_implicit():
-    """The library's own recalculate_user, for histories of all lengths at once."""
-    from implicit.cpu.als import AlternatingLeastSquares
-
+def test_als_folds_in_by_the_closed_form():
     data = toy_dataset()
     als = ALS(ALS.Config(factors=6, weights="raw", alpha=3, regularization=0.5)).fit(data, np.random.default_rng(1))
     queries = everybody(data)
-    theirs = AlternatingLeastSquares(factors=6, regularization=0.5, num_threads=1)
-    theirs.item_factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")]))
-    confidence = als.matrix(queries.history, queries.tags)
-    confidence.data = 1 + 3 * confidence.data * als.state()["scale"][confidence.indices]
-    wanted = theirs.recalculate_user(np.arange(len(queries)), confidence)
+    factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")])).astype(np.float64)
+    weights = als.matrix(queries.history, queries.tags)
+    weights.data = 3 * weights.data * als.state()["scale"][weights.indices]
     given = als.query_vectors(queries, "items")
-    empty = np.diff(confidence.indptr) == 0
-    assert np.isnan(given[empty]).all()
-    np.testing.assert_allclose(given[~empty], wanted[~empty], atol=1e-3)
+    for vector, extra, known in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
+        left = factors.T @ factors + (factors.T * extra) @ factors + 0.5 * np.eye(6)
+        wanted = np.linalg.solve(left, factors.T @ ((1 + extra) * known)) if known.any() else np.full(6, np.nan)
+        np.testing.assert_allclose(vector, wanted, atol=1e-3)
 
 
-def test_blocks_hold_every_row_once():
-    lengths = np.array([3, 0, 70, 1, 2, 2, 90_000, 0])
-    parts = list(_blocks(lengths, 64))
-    np.testing.assert_array_equal(np.sort(np.concatenate([rows for rows, _ in parts])), [0, 2, 3, 4, 5, 6])
-    for rows, width in parts:
-        assert lengths[rows].max() == width
+def test_factors_do_not_depend_on_the_number_of_threads():
+    data, fitted = toy_dataset(), []
+    for threads in (1, 2):
+        als = ALS(ALS.Config(factors=6))
+        als.threads = threads
+        fitted.append(als.fit(data, np.random.default_rng(0)).vectors("items"))
+    np.testing.assert_array_equal(*fitted)
 
 
 @pytest.mark.parametrize("model", [ALS(), BPR(), ItemKNN()], ids=lambda model: model.name)

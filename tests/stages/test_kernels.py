@@ -53,8 +53,36 @@ def test_top_k_is_the_start_of_the_sorted_row(n, k, decimals):
 def test_top_k_does_not_depend_on_the_rows_beside_it(monkeypatch):
     scores = rounded(3, 40, 2000, decimals=3)
     whole = kernels.top_k(scores, 10)
-    monkeypatch.setattr(kernels, "_CACHED", 1)  # row by row
+    monkeypatch.setattr(kernels, "_RANKED", 1)  # row by row
     np.testing.assert_array_equal(kernels.top_k(scores, 10)[0], whole[0])
+
+
+@pytest.mark.parametrize(("n", "k"), [(4001, 20), (60_000, 100)])
+def test_top_k_of_scores_that_all_differ(n, k):
+    scores = np.random.default_rng(n).permuted(np.tile(np.arange(n, dtype=np.float32), (9, 1)), axis=1)
+    scores[2, : n - 5] = -INF  # too few, in a row among others
+    for block in (scores[:2], scores):
+        ids, values = kernels.top_k(block, k)
+        wanted_ids, wanted_values = naive_top_k(block, k)
+        np.testing.assert_array_equal(ids, wanted_ids)
+        np.testing.assert_array_equal(values, wanted_values)
+
+
+def test_top_products_is_the_top_of_the_whole_product(monkeypatch):
+    rng = np.random.default_rng(1)
+    queries, vectors = (rng.integers(-2, 3, size=(rows, 8)).astype(np.float32) for rows in (150, 700))
+    queries[7] = NAN
+    barred = rng.random((150, 700)) < 0.2
+
+    def mask(rows, scores):
+        scores[barred[rows]] = -INF
+
+    monkeypatch.setattr(kernels, "_BUFFERED", 1)  # the smallest blocks
+    ids, scores = kernels.top_products(queries, vectors, 30, mask)
+    wanted_ids, wanted_scores = naive_top_k(np.where(barred, -INF, queries @ vectors.T).astype(np.float32), 30)
+    np.testing.assert_array_equal(ids, wanted_ids)
+    np.testing.assert_array_equal(scores, wanted_scores)
+    assert kernels.top_products(queries[:0], vectors, 30, mask)[0].shape == (0, 30)
 
 
 def test_a_wide_row_with_less_than_k_is_padded():
@@ -207,7 +235,9 @@ def test_merge_says_how_many_lists_it_takes(lists):
         kernels.merge([part] * lists)
 
 
-def test_hits_are_the_ids_in_the_truth():
+@pytest.mark.parametrize("flags", [1, 100, 1 << 22])
+def test_hits_are_the_ids_in_the_truth(flags, monkeypatch):
+    monkeypatch.setattr(kernels, "_FLAGGED", flags)
     rng = np.random.default_rng(0)
     dense = rng.random((12, 30)) < 0.2
     dense[3] = False
@@ -216,7 +246,6 @@ def test_hits_are_the_ids_in_the_truth():
     given = kernels.hits(ids, truth)
     assert given.dtype == bool
     assert given.tolist() == [[bool(i >= 0 and dense[q, i]) for i in row] for q, row in enumerate(ids)]
-    # The last id of the query before has the key next to the padding of this one.
     assert not kernels.hits(np.array([[0], [-1]], np.int32), csr_matrix([[0, 1.0], [0, 0]])).any()
     assert kernels.hits(ids[:, :0], truth).shape == (12, 0)
     assert not kernels.hits(ids, csr_matrix((12, 30), dtype=np.float32)).any()

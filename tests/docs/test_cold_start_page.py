@@ -11,7 +11,7 @@ from hybridrec.experiment.schema import GATES, PipelineUse
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.pipeline import BLEND, KNOWN, NOBODY
 
-PAGE = (Path(__file__).parents[1] / "docs" / "cold-start.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "cold-start.md").read_text(encoding="utf-8")
 
 
 def test_the_config_on_the_page_is_valid(tmp_path: Path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.test_docs import ROOT, blocks, call, marked
 
 from hybridrec.experiment.tuning import folder
+from tests.docs.markdown import ROOT, blocks, call, marked
 
 PAGE = ROOT / "docs" / "tuning.md"
 

@@ -11,7 +11,7 @@ import yaml
 import hybridrec
 import hybridrec_rerank
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "re-ranking.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.M | re.S)
 CHAINS = [yaml.safe_load(code) for mark, code in BLOCKS if mark == "chain"]

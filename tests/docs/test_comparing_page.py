@@ -14,7 +14,7 @@ from hybridrec.evaluation.guardrails import GROUPS
 from hybridrec.evaluation.summary import conclusions
 from hybridrec.experiment.timing import BLOCK_QUERIES, BLOCKS
 
-PAGE = (Path(__file__).parents[1] / "docs" / "comparing-blends.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "comparing-blends.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

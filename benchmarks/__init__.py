@@ -1,0 +1,1 @@
+"""Measurements of hybridrec beside other ways to do the same: `python -m benchmarks NAME...|all [--quick]`."""

@@ -1,0 +1,49 @@
+"""`python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: measure, print a table, write JSON and the page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import growth, kernels, large, pipeline
+from benchmarks.page import table, write_page
+from benchmarks.timing import Work, machine
+
+BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
+    "top-k": kernels.top_k,
+    "fusion": kernels.fusion,
+    "metrics": kernels.metrics,
+    "mmr": kernels.diversity,
+    "lightfm": kernels.lightfm,
+    "als": pipeline.als,
+    "hybrid": pipeline.hybrid,
+    "latency": pipeline.latency,
+    "growth": growth.growth,
+    "blends": growth.blends,
+    "large": large.large,
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Run the named benchmarks, one after another."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="+", choices=[*BENCHMARKS, "all"], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run, are both ways equal")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files (%(default)s)")
+    asked = parser.parse_args()
+    asked.results.mkdir(parents=True, exist_ok=True)
+    for name in BENCHMARKS if "all" in asked.names else asked.names:
+        print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
+        works = [work.as_json() for work in BENCHMARKS[name](asked.quick)]
+        result = {"benchmark": name, "about": BENCHMARKS[name].__doc__, "machine": machine(), "works": works}
+        (asked.results / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        print(table(works), flush=True)
+    if not asked.quick:
+        write_page(asked.results)
+
+
+if __name__ == "__main__":
+    main()

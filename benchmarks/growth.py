@@ -1,0 +1,89 @@
+"""How cost grows: time and memory of asking against users, items, interactions, candidates and arms."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from benchmarks import peers, synthetic
+from benchmarks.page import PAGE
+from benchmarks.synthetic import Size
+from benchmarks.timing import Way, Work, run_way
+
+BASE = {"queries": 8_000, "items": 20_000, "interactions": 400_000, "candidates": 200, "arms": 1}
+USERS = 10_000
+POINTS = {
+    "queries": (8_000, 16_000, 32_000, 64_000),
+    "items": (20_000, 40_000, 80_000, 160_000),
+    "interactions": (400_000, 800_000, 1_600_000, 3_200_000),
+    "candidates": (100, 200, 400, 800),
+    "arms": (1, 4, 16, 64),
+}
+LINEAR = "≤ 1.05"
+
+
+def growth(quick: bool) -> list[Work]:
+    """CPU time and peak memory of asking two generators and a blend: exponents of a log-log fit, and a picture."""
+    shrink = 16 if quick else 1
+    measured = {axis: [_point({axis: at}, shrink) for at in points] for axis, points in POINTS.items()}
+    works = []
+    for axis, points in POINTS.items():
+        ways = {
+            f"{at:,} {axis}": Way([told["cpu"]], [told["cpu"]], _memory(told))
+            for at, told in zip(points, measured[axis], strict=True)
+        }
+        work = Work(f"asking, by {axis}", "run", 1, ways)
+        exponent = _slope(points, [told["cpu"] for told in measured[axis]])
+        work.note(f"exponent of CPU time in {axis}", exponent, LINEAR if axis in ("queries", "items") else "")
+        work.note(f"exponent of peak memory in {axis}", _slope(points, [told["peak"] for told in measured[axis]]))
+        works.append(work)
+    if not quick:
+        _draw(measured)
+    return works
+
+
+def blends(quick: bool) -> list[Work]:
+    """A hundred blends over the same components beside one: asking alone, fits come from the store."""
+    shrink = 16 if quick else 1
+    told = {arms: _point({"arms": arms}, shrink) for arms in (1, 100)}
+    names = {1: "1 blend", 100: "100 blends"}
+    ways = {names[arms]: Way([at["cpu"]], [at["cpu"]], _memory(at)) for arms, at in told.items()}
+    work = Work("blends of the same candidates", "run", 1, ways)
+    work.ratio("100 blends", "1 blend", "≤ 1.5")
+    return [work]
+
+
+def _point(changed: dict[str, int], shrink: int) -> dict[str, Any]:
+    at = BASE | changed
+    size = Size(USERS // shrink, max(at["items"] // shrink, 1_000), at["interactions"] // shrink)
+    data = synthetic.write(size, peers.cache_folder() / "data")
+    queries = at["queries"] // shrink
+    return run_way(sys.executable, "with_growth.py", data, queries, at["candidates"], at["arms"])
+
+
+def _memory(told: dict[str, Any]) -> dict[str, float]:
+    return {"peak, MB": told["peak"] / 1e6}
+
+
+def _slope(sizes: tuple[int, ...], values: list[float]) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def _draw(measured: dict[str, list[dict[str, Any]]]) -> None:
+    """docs/growth.svg: CPU time above, peak memory below, both axes logarithmic."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
+    figure, axes = plt.subplots(2, len(measured), figsize=(13, 5), sharey="row", layout="constrained")
+    for column, (axis, told) in enumerate(measured.items()):
+        for row, (key, scale, unit) in enumerate((("cpu", 1, "CPU seconds"), ("peak", 1e6, "peak MB"))):
+            values = [at[key] / scale for at in told]
+            axes[row, column].loglog(POINTS[axis], values, "o-", color="#c2410c")
+            axes[row, column].set_title(f"exponent {_slope(POINTS[axis], values):.2f}", fontsize=10)
+            axes[row, column].grid(alpha=0.3, which="both")
+            axes[row, 0].set_ylabel(unit)
+        axes[1, column].set_xlabel(axis)
+    figure.savefig(PAGE.parent / "growth.svg", metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,65 @@
+"""Results as tables, and docs/performance.md from them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+
+def table(works: Iterable[dict[str, Any]]) -> str:
+    """The ways of each work with wall and CPU time for each unit; below them, the ratios."""
+    lines = []
+    for work in works:
+        lines += [
+            f"**{work['work']}**",
+            "",
+            f"| way | wall for each {work['unit']} | CPU / wall | |",
+            "| --- | --- | --- | --- |",
+        ]
+        for name, way in work["ways"].items():
+            facts = "; ".join(
+                f"{key} {_number(value)}" for key, value in way.items() if key not in ("wall", "cpu", "cpu_over_wall")
+            )
+            each = _seconds(way["wall"] / work["units"])
+            share = "" if way["cpu_over_wall"] is None else f"{way['cpu_over_wall']:.2f}"
+            lines.append(f"| {name} | {each} | {share} | {facts} |")
+        if work["ratios"]:
+            lines += ["", "| ratio | measured | CPU time alone | wanted |", "| --- | --- | --- | --- |"]
+        for ratio in work["ratios"]:
+            cpu = _number(ratio["cpu"]) if "cpu" in ratio else ""
+            lines.append(f"| {ratio['what']} | {_number(ratio['value'])} | {cpu} | {ratio['wanted']} |")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def write_page(results: Path) -> None:
+    """Put the table of each result between `<!-- NAME -->` and `<!-- /NAME -->` of the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    for file in sorted(results.glob("*.json")):
+        result = json.loads(file.read_text())
+        name, machine = result["benchmark"], result["machine"]
+        told = f"`{machine['command']}`, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
+        block = f"<!-- {name} -->\n{told}\n\n{table(result['works'])}\n<!-- /{name} -->"
+        pattern = rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->"
+        text = re.sub(pattern, lambda _, block=block: block, text, flags=re.S)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def _seconds(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_number(inner)}" for key, inner in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_number(inner) for inner in value)
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

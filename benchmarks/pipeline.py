@@ -1,0 +1,163 @@
+"""Whole jobs beside other ways to do them: ALS from a Parquet file, a full hybrid, one recommendation at a time."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks import peers, synthetic
+from benchmarks.synthetic import Size
+from benchmarks.timing import Way, Work, run_way
+from hybridrec import Query, load, run
+
+WAYS = {"bare calls": "with_bare_calls.py", "hybridrec": "with_hybridrec.py"}
+PEERS = {"RecTools": ("rectools", "with_rectools.py"), "LensKit": ("lenskit", "with_lenskit.py")}
+AGREE = 0.01
+"""How far nDCG@10 of two ways may lie apart: their random starts differ."""
+
+
+def als(quick: bool) -> list[Work]:
+    """ALS from a Parquet file: read, fit, top-100 for all, metrics; beside bare calls, RecTools and LensKit."""
+    if quick:
+        return [_als(Size(2_000, 1_000, 60_000), repeats=1, with_lenskit=True)]
+    small = _als(Size(20_000, 10_000, 1_000_000), repeats=5, with_lenskit=True)
+    small.ratio("hybridrec", "bare calls", "≤ 1.10")
+    _ratio_if(small, "hybridrec", "RecTools", "≤ 0.6")
+    _ratio_if(small, "hybridrec", "LensKit", "≤ 0.07")
+    large = _als(Size(60_000, 60_000, 5_000_000), repeats=3, with_lenskit=False)
+    large.ratio("hybridrec", "bare calls")
+    if "RecTools" in large.ways:
+        ours, theirs = (large.ways[way].facts for way in ("hybridrec", "RecTools"))
+        after = ours["recommend and metrics, s"] / theirs["recommend and metrics, s"]
+        large.note("recommend and metrics, hybridrec / RecTools", after, "≤ 0.4")
+        large.note("peak memory, hybridrec / RecTools", ours["peak, MB"] / theirs["peak, MB"], "≤ 0.25")
+    return [small, large]
+
+
+def _als(size: Size, repeats: int, *, with_lenskit: bool) -> Work:
+    pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
+    scripts: dict[str, tuple[Path | str, str]] = {name: (sys.executable, script) for name, script in WAYS.items()}
+    left_out = {}
+    for name, (peer, script) in PEERS.items():
+        try:
+            if name != "LensKit" or with_lenskit:
+                scripts[name] = (peers.python(peer), script)
+        except peers.UnavailableError as reason:
+            left_out[f"{name} left out"] = str(reason)
+    told: dict[str, list[dict[str, Any]]] = {name: [] for name in scripts}
+    for _ in range(repeats):
+        for name, (python, script) in scripts.items():
+            told[name].append(run_way(python, script, pairs))
+    ways = {name: _way(runs) for name, runs in told.items()}
+    ways["hybridrec"].facts.update(left_out)
+    for name in set(ways) - {"LensKit"}:  # which weighs and starts in its own way
+        assert abs(ways[name].facts["nDCG@10"] - ways["bare calls"].facts["nDCG@10"]) < AGREE, name
+    queries = told["bare calls"][0]["queries"]
+    return Work(
+        f"ALS, {size.users:,} users, {size.items:,} items, {size.pairs:,} pairs, {queries:,} asked", "job", 1, ways
+    )
+
+
+def _way(runs: list[dict[str, Any]]) -> Way:
+    """The phases added up, but for imports."""
+    phases = [{name: took for name, took in told["phases"].items() if name != "import"} for told in runs]
+    wall, cpu = ([sum(took[clock] for took in told.values()) for told in phases] for clock in (0, 1))
+    after = [told["phases"].get("recommend", (0,))[0] + told["phases"].get("metrics", (0,))[0] for told in runs]
+    for place, told in enumerate(runs):
+        if stages := told.get("stages"):
+            after[place] = told["asked"] + stages["evaluate"]
+    facts = {
+        "recommend and metrics, s": median(after),
+        "peak, MB": median(told["peak"] for told in runs) / 1e6,
+        "nDCG@10": runs[0]["ndcg"],
+    }
+    return Way(wall, cpu, facts)
+
+
+def _ratio_if(work: Work, of: str, to: str, wanted: str) -> None:
+    if to in work.ways:
+        work.ratio(of, to, wanted)
+
+
+def hybrid(quick: bool) -> list[Work]:
+    """als, word2vec, lightfm and tags, 450 candidates, weighted blend, MMR; beside the three bare matrix products."""
+    size = Size(3_000, 2_000, 60_000) if quick else Size(100_000, 60_000, 3_000_000)
+    data = synthetic.write(size, peers.cache_folder() / "data")
+    told = [run_way(sys.executable, "with_hybrid.py", data) for _ in range(1 if quick else 3)]
+    ways = {}
+    for name in ("three bare matrix products", "hybridrec"):
+        wall, cpu = ([result[name][clock] for result in told] for clock in (0, 1))
+        ways[name] = Way(wall, cpu)
+    ways["hybridrec"].facts["peak, GB"] = max(result["peak"] for result in told) / 1e9
+    work = Work(f"full hybrid, {told[0]['queries']:,} queries, {size.items:,} items", "query", told[0]["queries"], ways)
+    work.ratio("three bare matrix products", "hybridrec", "≥ 0.25")
+    work.note("peak memory of the asking process, GB", ways["hybridrec"].facts["peak, GB"], "≤ 4")
+    return [work]
+
+
+def latency(quick: bool) -> list[Work]:
+    """One query at a time through `load(RUN).recommend`, beside implicit's `recommend` of one user."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    size = Size(2_000, 2_000, 40_000) if quick else Size(20_000, 60_000, 1_000_000)
+    data = synthetic.write(size, peers.cache_folder() / "data")
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "serve.yaml"
+        config.write_text(json.dumps(_served(data / "pairs.parquet")))
+        finished = run(config, store=Path(folder) / "store", runs=Path(folder) / "runs")
+        recommender = load(finished, store=Path(folder) / "store")
+    known = recommender.data.interactions
+    factors = recommender.components["als"].component.vectors("items")  # type: ignore[attr-defined]
+    peer = AlternatingLeastSquares(factors=64, regularization=20.0, num_threads=1)
+    peer.item_factors = np.nan_to_num(factors)
+    peer.user_factors = np.zeros((len(known), 64), np.float32)
+    rows = known.matrix(binary=True) * np.float32(11)
+    users = np.random.default_rng(0).permutation(len(known))[: 50 if quick else 500]
+    queries = [Query(items=recommender.data.items.decode(known.take(np.array([user])).ids).to_list()) for user in users]
+    ways = {"hybridrec, ids as text": Way(), "implicit, a user solved anew": Way(), "implicit, a stored user": Way()}
+    for user, query in zip(users.tolist(), queries, strict=True):
+        row = rows[user]
+        for name, ask in {
+            "hybridrec, ids as text": lambda query=query: recommender.recommend(query, n=10),
+            "implicit, a user solved anew": lambda row=row: peer.recommend(0, row, N=10, recalculate_user=True),
+            "implicit, a stored user": lambda row=row: peer.recommend(0, row, N=10),
+        }.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = ask()
+            ways[name].wall.append(time.perf_counter() - wall)
+            ways[name].cpu.append(time.process_time() - cpu)
+            if name == "hybridrec, ids as text":
+                mine = set(found.ids[0].tolist())
+            elif name == "implicit, a user solved anew":
+                assert len(mine & set(found[0].tolist())) >= 9, "the two ways recommend different items"
+    for way in ways.values():
+        way.facts["p99, ms"] = float(np.quantile(way.wall, 0.99)) * 1e3
+    work = Work(f"one recommendation among {size.items:,} items", "query", 1, ways)
+    work.ratio("hybridrec, ids as text", "implicit, a user solved anew")
+    return [work]
+
+
+def _served(pairs: Path) -> Mapping[str, Any]:
+    return {
+        "name": "latency",
+        "data": {
+            "reader": "table",
+            "interactions": {"path": str(pairs), "user": "user", "item": "item", "group": "fold"},
+        },
+        "split": {"use": "folds"},
+        "components": {
+            "als": {"iterations": 3, "alpha": 10, "regularization": 20, "column_power": 0, "fields": ["items"]}
+        },
+        "targets": {"items": 10},
+        "pipelines": {"als": {"generators": [{"from": "als", "k": 10}]}},
+        "compare": {"metrics": ["ndcg@10"]},
+        "refit": "all",
+    }

@@ -1,0 +1,89 @@
+"""Data of any size: Zipf popularity, users with tastes, tags; written in pieces, so that it need not fit in memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from hybridrec import Doubles, Longs
+
+GENRES = 40
+"""Kinds of items; a user likes three of them."""
+LOYALTY = 0.8
+"""Share of the interactions that lie in a kind the user likes."""
+PIECE = 2_000_000
+"""Pairs that are drawn at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much data."""
+
+    users: int
+    items: int
+    pairs: int
+
+    def __str__(self) -> str:
+        return f"{self.users}x{self.items}x{self.pairs}"
+
+
+def write(size: Size, folder: Path, seed: int = 0) -> Path:
+    """`pairs.parquet` (user, item, fold: 0 for a fifth, the test part, else -1) and `items.parquet` (item, genre).
+
+    Every pair is distinct. What is there already is not made again. Returns the folder.
+    """
+    place = folder / f"{size}-{seed}"
+    if (place / "pairs.parquet").exists():
+        return place
+    place.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    genre = np.sort(rng.integers(GENRES, size=size.items))
+    names = {"item": pl.Series(np.arange(size.items)).cast(pl.String), "genre": pl.Series(genre).cast(pl.String)}
+    pl.DataFrame({"item": "i" + names["item"], "genre": "g" + names["genre"]}).write_parquet(place / "items.parquet")
+    with tempfile.TemporaryDirectory(dir=place) as pieces:
+        for number, (users, items, hidden) in enumerate(_draw(size, genre, rng)):
+            frame = pl.DataFrame({"user": users.astype(np.int32), "item": items.astype(np.int32)}).select(
+                user="u" + pl.col("user").cast(pl.String),
+                item="i" + pl.col("item").cast(pl.String),
+                fold=pl.Series(np.where(hidden, 0, -1).astype(np.int8)),
+            )
+            frame.write_parquet(Path(pieces) / f"{number:05}.parquet")
+        whole = Path(pieces) / "whole.parquet"
+        pl.scan_parquet(Path(pieces) / "0*.parquet").sink_parquet(whole)
+        shutil.move(whole, place / "pairs.parquet")
+    return place
+
+
+def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[Longs, Longs, np.ndarray]]:
+    """User, item and whether the pair is hidden, for some users at a time."""
+    popularity = 1 / (1 + rng.permutation(size.items)) ** 0.9
+    ends = np.cumsum(popularity)
+    starts = np.searchsorted(genre, np.arange(GENRES + 1))
+    edges = np.concatenate(([0.0], ends))[starts]
+    each = size.pairs / size.users
+    per_piece = max(int(PIECE / each), 1)
+    for first in range(0, size.users, per_piece):
+        users = np.arange(first, min(first + per_piece, size.users))
+        wanted = np.maximum(rng.lognormal(np.log(each) - 0.18, 0.6, len(users)), 2)
+        liked = rng.integers(GENRES, size=(len(users), 3))
+        # Popular items are drawn again and again; a third more draws than wanted make up for most of that.
+        who = np.repeat(np.arange(len(users)), np.minimum(1.35 * wanted + 2, size.items // 4 + 2).astype(np.int64))
+        kind = liked[who, rng.integers(3, size=len(who))]
+        within = rng.random(len(who)) < LOYALTY
+        low, high = np.where(within, edges[kind], 0), np.where(within, edges[kind + 1], ends[-1])
+        what = np.minimum(np.searchsorted(ends, low + rng.random(len(who)) * (high - low)), size.items - 1)
+        pairs = np.unique(who * np.int64(size.items) + what)
+        yield users[pairs // size.items], pairs % size.items, rng.random(len(pairs)) < 0.2
+
+
+def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
+    """Vectors of queries and items like those a factorisation learns: popular items are longer. float32."""
+    vectors = rng.standard_normal((items, factors)) / np.sqrt(factors)
+    vectors *= (1 + rng.permutation(items))[:, None] ** -0.1
+    return rng.standard_normal((queries, factors)).astype(np.float32), vectors.astype(np.float32)

@@ -1,0 +1,58 @@
+"""How long asking takes: `with_growth.py FOLDER QUERIES CANDIDATES ARMS`; prints CPU seconds and the peak of memory."""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import job
+import numpy as np
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from hybridrec.experiment.asking import Asker, Question
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.preparing import everything
+from hybridrec.experiment.run import Experimenter, Silent, read
+from hybridrec.experiment.store import Store
+from hybridrec.registry.discovery import Registry
+
+folder, (queries, candidates, arms) = Path(sys.argv[1]), map(int, sys.argv[2:])
+generators = [{"from": "als", "k": candidates}, {"from": "bpr", "k": candidates}]
+blends = [{"als": 1, "bpr": (arm + 1) / arms} for arm in range(arms)]
+config = {
+    "name": "growth",
+    "data": {
+        "reader": "table",
+        "interactions": {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"},
+    },
+    "split": {"use": "random"},
+    "components": {"als": {"iterations": 1, "fields": ["items"]}, "bpr": {"iterations": 1, "fields": ["items"]}},
+    "targets": {"items": 20},
+    "pipelines": {
+        f"blend-{number}": {
+            "generators": generators,
+            "scorers": ["als", "bpr"],
+            "rerank": [{"use": "weighted", "weights": weights}],
+            "fallback": [],
+        }
+        for number, weights in enumerate(blends)
+    },
+}
+with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
+    file = Path(scratch) / "growth.yaml"
+    file.write_text(json.dumps(config))
+    registry = Registry()
+    experimenter = Experimenter(load_experiment(file, registry), registry, Store(folder / "store"), Silent())
+    data = read(experimenter.experiment)
+    prepared = experimenter.preparer.prepare(experimenter.preparer.plan(everything(data)))
+    asked = data.queries(np.arange(queries, dtype=np.int32) % len(data.users))
+    question = Question(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
+    cpu = []
+    for repeat in range(3):
+        asker = Asker(Store(Path(scratch) / f"asked-{repeat}"), 1, 8_000_000_000)
+        used = time.process_time()
+        asker.answers(prepared.arms, question, lambda _: None)
+        cpu.append(time.process_time() - used)
+    print(json.dumps({"cpu": min(cpu), "peak": job.peak_bytes()}))

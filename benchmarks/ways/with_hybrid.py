@@ -1,0 +1,92 @@
+"""A full hybrid and the matrix products below it: `with_hybrid.py FOLDER [fit]`; fits go to a store in FOLDER."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import job
+import numpy as np
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from benchmarks.timing import in_blocks
+from hybridrec.experiment.asking import Asker, Question
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.preparing import everything
+from hybridrec.experiment.run import Experimenter, Silent, read
+from hybridrec.experiment.store import Store
+from hybridrec.registry.discovery import Registry
+
+folder = Path(sys.argv[1])
+VECTORS = ("als", "word2vec", "lightfm")
+config = {
+    "name": "hybrid",
+    "data": {
+        "reader": "table",
+        "interactions": {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item", "group": "fold"},
+        "item_tags": {"path": str(folder / "items.parquet"), "item": "item", "tag": "genre"},
+    },
+    "split": {"use": "folds"},
+    "components": {
+        "als": {"iterations": 2},
+        "word2vec": {"epochs": 1, "fields": ["items", "tags"]},
+        "lightfm": {"epochs": 1, "alone": False, "dim": 62, "user_fields": ["items"], "item_fields": ["item", "tags"]},
+        "tags": {"use": "tag-fallback"},
+    },
+    "targets": {"items": 20},
+    "pipelines": {
+        "hybrid": {
+            "generators": [
+                {"from": "als", "k": 200},
+                {"from": "word2vec", "k": 100},
+                {"from": "lightfm", "k": 100},
+                {"from": "tags", "k": 50},
+            ],
+            "scorers": ["als", "word2vec", "lightfm", "tags"],
+            "rerank": [{"use": "weighted", "weights": {"als": 1, "word2vec": 0.5, "lightfm": 0.5}}, {"use": "mmr"}],
+        }
+    },
+    "compare": {"metrics": ["ndcg@10"]},
+    "memory": "4GB",
+    "workers": job.THREADS,
+}
+with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
+    file = Path(scratch) / "hybrid.yaml"
+    file.write_text(json.dumps(config))
+    store = Store(folder / "store")
+    registry = Registry()
+    experimenter = Experimenter(load_experiment(file, registry), registry, store, Silent())
+    if sys.argv[2:] != ["fit"]:  # in a process of its own, as the memory of fits is not what is measured
+        subprocess.run([sys.executable, "-W", "ignore", *sys.argv, "fit"], check=True, stdout=subprocess.DEVNULL)
+    data = read(experimenter.experiment)
+    prepared = experimenter.preparer.prepare(experimenter.preparer.plan(everything(data)))
+    if sys.argv[2:] == ["fit"]:
+        sys.exit()
+    queries = data.queries(np.arange(len(data.users), dtype=np.int32))
+    nothing = csr_matrix((len(queries), len(data.items)), dtype=np.float32)
+    fitted = {fit.spec.label: fit.component for fit in prepared.fits}
+    products = [(fitted[name].query_vectors(queries, "items"), fitted[name].vectors("items")) for name in VECTORS]
+    buffers = np.empty((job.THREADS * 2, 128, len(data.items)), np.float32)
+
+    def bare(rows):
+        """Three products, each into memory that is used again."""
+        into = buffers[rows.start // 512 % len(buffers)]
+        for start in range(rows.start, min(rows.stop, len(queries)), 128):
+            for vectors, items in products:
+                part = vectors[start : min(start + 128, rows.stop)]
+                np.matmul(part, items.T, out=into[: len(part)])
+
+    took = {}
+    for name, work in {
+        "three bare matrix products": in_blocks(bare, len(queries), 512),
+        "hybridrec": lambda: Asker(Store(Path(scratch) / "asked"), job.THREADS, 4_000_000_000).answers(
+            prepared.arms, Question(queries, "items", 20, nothing), lambda _: None
+        ),
+    }.items():
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        took[name] = (time.perf_counter() - wall, time.process_time() - cpu)
+    print(json.dumps({**took, "queries": len(queries), "peak": job.peak_bytes()}))

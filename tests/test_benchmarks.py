@@ -1,0 +1,37 @@
+"""The benchmarks run, and say what they found; figures are nobody's business here."""
+
+import json
+
+import numpy as np
+import polars as pl
+
+from benchmarks import __main__, synthetic
+from benchmarks.page import table
+from benchmarks.timing import Way, Work
+
+
+def test_a_benchmark_writes_its_result_and_prints_a_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "mmr", "--quick", "--results", str(tmp_path)])
+    __main__.main()
+    (work,) = json.loads((tmp_path / "mmr.json").read_text())["works"]
+    assert {"hybridrec", "plain Python", "numpy for one user at a time"} == work["ways"].keys()
+    assert "| plain Python / hybridrec |" in capsys.readouterr().out
+
+
+def test_ratios_are_medians_over_repetitions():
+    work = Work("w", "query", 10, {"a": Way([4.0, 9.0, 2.0], [1, 1, 1]), "b": Way([2.0, 1.0, 2.0], [1, 2, 4])})
+    work.ratio("a", "b", "≥ 2")
+    assert work.ratios == [{"what": "a / b", "value": 2.0, "wanted": "≥ 2", "cpu": 0.5}]
+    assert "| a / b | 2 | 0.5 | ≥ 2 |" in table([work.as_json()])
+
+
+def test_synthetic_pairs_are_distinct_and_popularity_is_skewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "PIECE", 4_000)  # several pieces
+    size = synthetic.Size(500, 300, 10_000)
+    pairs = pl.read_parquet(synthetic.write(size, tmp_path) / "pairs.parquet")
+    assert not pairs.select("user", "item").is_duplicated().any()
+    assert pairs["user"].n_unique() == 500
+    assert 0.7 < len(pairs) / 10_000 < 1.3
+    counts = pairs["item"].value_counts(sort=True)["count"].to_numpy()
+    assert counts[:30].sum() > 2.5 * counts.sum() / 10
+    assert np.isclose((pairs["fold"] == 0).mean(), 0.2, atol=0.03)
