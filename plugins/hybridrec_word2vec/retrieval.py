@@ -12,6 +12,7 @@ from hybridrec import (
     Dataset,
     DenseModel,
     Floats,
+    Ints,
     Longs,
     QueryBatch,
     Sparse,
@@ -180,7 +181,7 @@ def shares(values: Floats) -> Floats:
     return powers / np.nansum(powers, axis=1, keepdims=True)
 
 
-def _sparse(ids: Longs, values: Floats, shape: tuple[int, int]) -> Sparse:
+def _sparse(ids: Ints, values: Floats, shape: tuple[int, int]) -> Sparse:
     """csr with the values at the ids, int [rows, k], where they are numbers."""
     rows, places = np.nonzero(~np.isnan(values))
     return csr_matrix((values[rows, places], (rows, ids[rows, places])), shape=shape)

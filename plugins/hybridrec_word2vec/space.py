@@ -149,7 +149,8 @@ class Sentences:
         self._rng = rng
         rows, tokens, places = space.tokens(data)
         times = space.per_token(repeat or {})[tokens].astype(np.int64)
-        self._rows, self._tokens, places = (np.repeat(each, times) for each in (rows, tokens, places))
+        self._rows, self._tokens = np.repeat(rows, times), np.repeat(tokens, times)
+        places = np.repeat(places, times)
         self._names = np.arange(space.size).astype(str).astype(object)
         items = np.zeros(space.size, bool)
         if "items" in space.fields and not shuffle:
