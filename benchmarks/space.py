@@ -1,6 +1,6 @@
 """Checks a learned space of playlists: are its fields in one place, and do neighbours share their tags?
 
-    hybridrec run configs/w2v-setlists.yaml && python -m benchmarks.space runs/w2v-setlists-* mean
+    hybridrec run configs/w2v-setlists.yaml --set refit=all && python -m benchmarks.space runs/w2v-setlists-* mean
 
 The table goes between `<!-- NAME space -->` and `<!-- /NAME space -->` of the pages, NAME being the experiment's
 name. The run was made with `refit: all`; LABEL names a component with vectors.
