@@ -4,8 +4,8 @@
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
-its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, what all pairs
-of its blends say as `pairs`. The run named `quickstart` is drawn, too.
+its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table in the
+first metric of tags as `tags`, what all pairs of its blends say as `pairs`. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def main(folders: list[str]) -> None:
         run = Run.open(folder)
         report = run.report
         tables = {report.name: table, f"{report.name} rungs": rungs, f"{report.name} tradeoffs": tradeoffs}
+        if any(metric.startswith(TAGS) for metric in metrics(report)):
+            tables[f"{report.name} tags"] = tag_table
         blocks = {mark: make(report) for mark, make in tables.items()} | {f"{report.name} pairs": pairs(run)}
         pages = [page for page in PAGES if write(page, blocks)]
         names = ", ".join(str(page.relative_to(ROOT)) for page in pages)
@@ -53,9 +55,19 @@ def write(page: Path, blocks: dict[str, str]) -> int:
     return places
 
 
-def table(report: Report) -> str:
-    """Pipelines x segments in the first metric, and what the last blend says to each arm."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+def metrics(report: Report) -> list[str]:
+    """The metrics of a run, the first one first."""
+    return list(next(iter(report.pipelines.values())).metrics)
+
+
+def tag_table(report: Report) -> str:
+    """As `table`, in the first metric of tags."""
+    return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
+
+
+def table(report: Report, metric: str | None = None) -> str:
+    """Pipelines x segments in a metric, by default the first, and what the last blend says to each arm."""
+    metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
     shown = segments if len(segments) > 2 else ["all"]
@@ -70,7 +82,7 @@ def table(report: Report) -> str:
 
 def rungs(report: Report) -> str:
     """Who served the queries of every pipeline, and how well."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+    metric = metrics(report)[0]
     head = ["pipeline", "rung", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
     for name, arm in report.pipelines.items():
@@ -160,6 +172,7 @@ def draw(report: Report) -> None:
 
 
 METRIC = "ndcg@20"
+TAGS = "tags/"
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -18,17 +18,16 @@ from hybridrec import (
     Doubles,
     Field,
     Floats,
+    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
-    bag_of_words,
+    Tokenizer,
     kernels,
     pack_csr,
-    pack_words,
     unpack_csr,
-    unpack_words,
 )
 
 DAY = 86_400.0
@@ -45,6 +44,8 @@ class UserKNNOptions(Options):
     """The share of common tags; 0 leaves them out."""
     title: float = Option(0.5, ge=0)
     """The share of common title words; 0 leaves them out."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
     time: float = Option(0.0, ge=0)
     """What closeness in time adds to the similarity, which without it is at most 1 (a cosine); 0 looks at no time."""
     half_life: float = Option(200.0, gt=0)
@@ -90,7 +91,7 @@ class UserKNN(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Keep the users as vectors, and what they have."""
-        self._words, _ = bag_of_words(data.titles if self.config.title else ())
+        self._lexicon = Lexicon.learn(data.titles if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
         count = present.getnnz(axis=0)
@@ -145,7 +146,7 @@ class UserKNN(DenseModel):
 
     def _cues(self, queries: QueryBatch) -> Sparse:
         """csr [Q, items + tags + words]: the root of its share for everything a query knows."""
-        words = bag_of_words(queries.text, self._words)[1]
+        words = self._lexicon.counts(queries.text)
         blocks = {"items": queries.history.matrix(binary=True), "tags": queries.tags.copy(), "title": words}
         for field, block in blocks.items():
             block.data[:] = getattr(self.config, field) ** 0.5
@@ -153,14 +154,18 @@ class UserKNN(DenseModel):
 
     def state(self) -> State:
         """The users' vectors, what they have, and the weights of cues."""
-        arrays = {"idf": self._idf, "latest": self._latest, "words": pack_words(self._words)} | pack_csr(
-            self._users, "users"
+        arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
+        return (
+            arrays
+            | pack_csr(self._users, "users")
+            | pack_csr(self._has["items"], "items")
+            | pack_csr(self._has["tags"], "tags")
         )
-        return arrays | pack_csr(self._has["items"], "items") | pack_csr(self._has["tags"], "tags")
 
     def restore(self, state: State) -> Self:
         """From `state`."""
-        self._idf, self._latest, self._words = state["idf"], state["latest"], unpack_words(state["words"])
+        self._idf, self._latest = state["idf"], state["latest"]
+        self._lexicon = Lexicon.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")
         self._has = {target: unpack_csr(state, target) for target in TARGETS}
         return self

@@ -1,100 +1,86 @@
-"""`cluster-draw`: items drawn at random from the cluster that most items of the query are in."""
+"""Clusters of the seeds of many queries at once, and the answers of clusters taken in turn."""
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
-from pydantic import Field as Option
-from pydantic import field_validator
 from scipy.sparse import csr_matrix
 
-from hybridrec import PADDING, Dataset, DenseModel, Floats, Ints, Options, QueryBatch, State, Target, kernels
-from hybridrec_word2vec.kmeans import Curve, elbow, spherical_kmeans
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
-from hybridrec_word2vec.training import INSTALL_HINT
+from hybridrec import Floats, Ints, Sparse, kernels
+
+ROUNDS = 10
+"""Passes of k-means; the few seeds of a query settle in less."""
 
 
-class ClusterDrawOptions(Options):
-    """Options of `cluster-draw`."""
+def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
+    """Spherical k-means of each query's seeds (Dhillon and Modha 2001): directions float32 [Q, k, dim], heaviest first.
 
-    vectors: Word2VecOptions = Word2VecOptions()
-    """How the vectors are learned: options of `word2vec`."""
-    clusters: int | None = Option(None, ge=2)
-    """How many clusters; null for the elbow of the within-cluster curve from 10 to 500."""
+    seeds: csr float32 [Q, tokens], the weight of each seed; units: float32 [tokens, dim], rows of length 1
 
-    @field_validator("vectors")
-    @classmethod
-    def _of_items(cls, vectors: Word2VecOptions) -> Word2VecOptions:
-        if "items" not in vectors.fields:
-            raise ValueError("`fields` must name `items`, whose vectors are clustered")
-        return vectors
-
-
-class ClusterDraw(DenseModel):
-    """Items of the query's majority cluster, in an order that is random for each query.
-
-    Clusters are those of spherical k-means over the input vectors of a Word2Vec of its own. Of clusters
-    with as many items of the query the first is taken. The order is drawn by `kernels.draws`: the same for
-    the same items and seed, in any batch.
+    The first centre is the seed farthest from the mean, the others in turn the seeds farthest from those before,
+    so nothing is random. Rows of NaN stand where a query has fewer clusters.
     """
+    rows, vectors = kernels.csr_rows(seeds), units[seeds.indices]
+    centres = _farthest(rows, vectors, seeds, k)
+    for _ in range(ROUNDS):
+        nearest = _nearest(rows, vectors, centres)
+        weight, centres = _means(rows, nearest, vectors, seeds, k)
+    order = np.argsort(-weight, axis=1, kind="stable")
+    return np.take_along_axis(centres, order[:, :, None], axis=1)
 
-    name = "cluster-draw"
-    targets = ("items",)
-    needs = frozenset({"items"})
-    folds_in = True
-    requires = ("gensim",)
-    install_hint = INSTALL_HINT
-    Config = ClusterDrawOptions
-    config: ClusterDrawOptions
 
-    labels: Ints
-    """int32 [I]: the cluster of each item, from 0; -1 for items without a vector."""
-    curve: Curve
-    """The within-cluster curve the number of clusters was read off; empty where it was given."""
+def interleaved(scores: Floats, asked: Sparse) -> Floats:
+    """The lists of k clusters, taken in turn, as one: float32 [Q, N], 1 over the place.
 
-    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn vectors, cluster those of items that have one."""
-        vectors = normalised(Word2Vec(self.config.vectors).fit(data, rng).inputs("items"))
-        learned = np.flatnonzero(~np.isnan(vectors[:, 0]))
-        self.curve = Curve(np.empty(0, np.int64), np.empty(0))
-        self.labels = np.full(len(data.items), PADDING, np.int32)
-        self._seed = int(rng.integers(2**63))
-        if self.config.clusters is not None and len(learned):
-            k = min(self.config.clusters, len(learned))
-            self.labels[learned] = spherical_kmeans(vectors[learned], k, rng).labels
-        elif len(learned):
-            found, self.curve = elbow(vectors[learned], rng)
-            self.labels[learned] = found.labels
-        return self
+    scores: float32 [Q, k, N] of each cluster, rows of NaN for none
+    asked: csr [Q, N], what the query has already: it takes no place from the others
 
-    def memory(self, data: Dataset) -> int:
-        """That of Word2Vec, or of the cosines with all centres."""
-        return Word2Vec(self.config.vectors).memory(data) + 12 * len(data.items) * (self.config.clusters or 500)
+    NaN where no cluster has an opinion.
+    """
+    queries, k, n = scores.shape
+    flat = scores.reshape(queries * k, n)
+    order = kernels.order(flat)
+    fresh = np.ones((queries, n), bool)
+    fresh[kernels.csr_rows(asked), asked.indices] = False
+    taken = np.take_along_axis(np.repeat(fresh, k, axis=0), order, axis=1)
+    # The place among those not asked, or among those asked.
+    places = np.where(taken, np.cumsum(taken, axis=1), np.cumsum(~taken, axis=1)) - 1
+    turns = np.empty((queries * k, n), np.float32)
+    np.put_along_axis(turns, order, places.astype(np.float32), axis=1)
+    turns = turns.reshape(queries, k, n) * k + np.arange(k, dtype=np.float32)[:, None]
+    turns[np.isnan(scores)] = np.nan
+    return np.float32(1) / (1 + np.fmin.reduce(turns, axis=1))
 
-    def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """A random number in [0, 1) for each item of the majority cluster; NaN for all others."""
-        learned = np.flatnonzero(self.labels != PADDING)
-        member = csr_matrix(
-            (np.ones(len(learned), np.float32), (learned, self.labels[learned])),
-            shape=(len(self.labels), int(self.labels.max(initial=0)) + 1),
-        )
-        items = queries.history.matrix(binary=True)
-        votes = (items @ member).toarray()
-        majority = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), PADDING - 1)
-        return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
 
-    def state(self) -> State:
-        """The cluster of every item, the curve, and the seed."""
-        return {
-            "labels": self.labels,
-            "sizes": self.curve.sizes,
-            "within": self.curve.within,
-            "seed": np.array(self._seed),
-        }
+def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
+    """Where k-means starts: float32 [Q, k, dim]."""
+    _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
+    starts = seeds.indptr[:-1]
+    asking = np.flatnonzero(np.diff(seeds.indptr))
+    for place in range(k):
+        near = np.fmax.reduce(_cosines(rows, vectors, centres), axis=1)
+        farthest = np.lexsort((near, rows))[starts[asking]]
+        new = (near[farthest] < 1 - 1e-5) | (place == 0)
+        centres[asking[new], place] = vectors[farthest[new]]
+    return centres
 
-    def restore(self, state: State) -> Self:
-        """From `state`."""
-        self.labels, self._seed = state["labels"], int(state["seed"])
-        self.curve = Curve(state["sizes"], state["within"])
-        return self
+
+def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
+    """The nearest centre of each seed."""
+    return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
+
+
+def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
+    """float32 [seeds, k]: cosine of each seed with the centres of its query; NaN where there is no centre."""
+    places = range(centres.shape[1])
+    return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)
+
+
+def _means(rows: Ints, nearest: Ints, vectors: Floats, seeds: Sparse, k: int) -> tuple[Floats, Floats]:
+    """Weight [Q, k] and direction [Q, k, dim] of each cluster; 0 and NaN where it has no seeds."""
+    queries = seeds.shape[0]
+    member = csr_matrix((seeds.data, (rows * k + nearest, np.arange(len(rows)))), shape=(queries * k, len(rows)))
+    sums = np.asarray(member @ vectors, np.float32)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    weight = np.asarray(member.sum(axis=1), np.float32)
+    centres = np.divide(sums, length, out=np.full_like(sums, np.nan), where=length > 0)
+    return weight.reshape(queries, k), centres.reshape(queries, k, vectors.shape[1])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+import hybridrec
 from hybridrec import DataError
 from hybridrec.experiment.ratings import read_ratings
 from hybridrec.testing import toy_dataset
@@ -109,3 +110,17 @@ def test_ratings_that_cannot_be_used_are_named_with_their_line(text, message, tm
 def test_a_missing_file_of_ratings(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_ratings(tmp_path / "mine.csv", toy_dataset())
+
+
+def test_vectors_are_exported(call, experiment, tmp_path):
+    pytest.importorskip("gensim")
+    noise, scorers = "noise: {use: echo}", ("scorers: [pop]", "scorers: [pop, w2v]")
+    w2v = (noise, f"{noise}\n  w2v: {{use: word2vec, dim: 4, epochs: 1}}")
+    config = experiment(w2v, scorers, ("workers: 2", "refit: all"))
+    folder = hybridrec.run(config).folder
+    status, out, err = call("export", folder, "--format", "word2vec", "--label", "w2v")
+    assert (status, err) == (0, "")
+    assert str(folder / "word2vec" / "w2v.items.txt") in out.splitlines()
+    status, _, err = call("export", folder, "--label", "w2v")
+    assert status == 2
+    assert "--label goes with --format word2vec, not with trec" in err

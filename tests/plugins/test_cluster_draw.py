@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from hybridrec.testing import ComponentContract, toy_dataset
-from hybridrec_word2vec.clusters import ClusterDraw, ClusterDrawOptions
+from hybridrec_word2vec.cluster_draw import ClusterDraw, ClusterDrawOptions
 from hybridrec_word2vec.kmeans import elbow, farthest_from_chord, spherical_kmeans
 
 pytest.importorskip("gensim")
