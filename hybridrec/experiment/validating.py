@@ -72,7 +72,7 @@ def _has(container: Any, part: str | int) -> bool:
 
 def _is_tag(part: str | int) -> bool:
     """Pydantic names the member of a union in the location of an error."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict"))
+    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict", "range"))
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
