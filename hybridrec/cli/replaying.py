@@ -23,10 +23,10 @@ SEED = click.option("--seed", default=0, show_default=True, help="Of the coins a
 @SEED
 @TARGET
 def interleave(run: Path, control: str, variant: str, method: str, n: int, rounds: int, seed: int, target: str) -> None:
-    """Interleave the slates of two arms of a finished RUN and see whose places the held-out truth prefers.
+    """Interleave the slates of two pipelines of a finished RUN and see whose places the held-out truth prefers.
 
-    Of every query's interleaved slate, the relevant places count as chosen; the arm with more of them wins
-    it. The table gives the share of interleavings that VARIANT won more than CONTROL, with interval and
+    Of every query's interleaved slate, the relevant places count as chosen; the pipeline with more of them
+    wins it. The table gives the share of interleavings that VARIANT won more than CONTROL, with interval and
     test; users are the unit. Several interleavings of each query are averaged, which only lowers the noise.
     """
     from hybridrec.cli.printing import table

@@ -40,6 +40,11 @@ class Validator:
                 what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
                 what = "this key is required"
+            elif problem["type"] == "model_type":
+                keys = ", ".join(sorted(_keys(model, location)))
+                what = f"Input should be a mapping with keys of {keys}, got {problem['input']!r:.60}"
+            elif problem["type"] == "string_type" and isinstance(problem["input"], (int, float)):
+                what = f"Input should be text, got {problem['input']!r}: put it in quotes"
             elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
                 what = f"{what}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {what}")
