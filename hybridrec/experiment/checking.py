@@ -112,7 +112,8 @@ class Checker(Validator):
             if label not in components:
                 path: KeyPath = ("pipelines", name, "fallback", index)
                 if label not in self.registry.names("components"):
-                    known = {*components, *self.registry.names("components")}
+                    offered = self.registry.classes("components")
+                    known = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
                     raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
                 components[label] = self.component(label, Use(use=label), path)
 

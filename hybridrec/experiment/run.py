@@ -25,6 +25,7 @@ from hybridrec.evaluation.report import (
     DataReport,
     Environment,
     FitReport,
+    PipelineReport,
     Report,
     SecondsReport,
     StatisticsReport,
@@ -163,6 +164,7 @@ class Experimenter:
 
     def ask(self, fold: Fold, prepared: Prepared, measured: Mapping[str, Measured]) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
+        first = next(iter(self.experiment.config.targets))
         for target, n in self.experiment.config.targets.items():
             question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
@@ -181,10 +183,9 @@ class Experimenter:
             with self.timing("evaluate"):
                 for name, given in answers.items():
                     measured[name].add(fold, target, given, self.experiment.aims)
-                    if target == next(iter(self.experiment.config.targets)):
+                    if target == first:
                         measured[name].rungs.append(np.array(given.slate.rungs)[given.slate.rung])
-
-            if measured is self.measured and target == next(iter(self.experiment.config.targets)):
+            if measured is self.measured and target == first:
                 self.time(fold, prepared, question)
 
     def time(self, fold: Fold, prepared: Prepared, question: Question) -> None:
@@ -202,12 +203,7 @@ class Experimenter:
         config = self.experiment.config
         with self.timing("evaluate"):
             sample = Sample.join(self.samples)
-            users = groups_of(sample.units, label_rng(config.seed, "groups of users"))
-            groups = dict.fromkeys(config.compare.guardrails, users)
-            repeats = [
-                {name: measured.arm(name, sample, self.experiment, groups) for name, measured in repeat.items()}
-                for repeat in self.repeats
-            ]
+            repeats = self.measured_arms(sample)
             arms = {name: MeasuredArm.averaged([found[name] for found in repeats]) for name in self.measured}
             self.arms = {name: arms[name] for name in self.experiment.pipelines}
             repeats = [{name: found[name] for name in self.arms} for found in repeats]
@@ -219,13 +215,8 @@ class Experimenter:
             guardrails = conclusions.guardrails(self.arms, seconds)
             tradeoffs = [self.tradeoff(curve, arms) for curve in self.experiment.curves]
         for name, pipeline in pipelines.items():
-            measured = self.measured[name]
+            self.describe(name, pipeline, sample)
             pipeline.same_as = conclusions.same.get(name)
-            pipeline.single = self.experiment.pipelines[name].single
-            pipeline.learned = measured.learned
-            pipeline.candidate_recall = {
-                target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
-            }
         return Report(
             name=config.name,
             config_hash=self.experiment.hash,
@@ -244,12 +235,26 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=[
-                *self.notes,
-                *conclusions.notes(pipelines, sample),
-                *self.observers.failures,
-            ],
+            notes=[*self.notes, *conclusions.notes(pipelines, sample), *self.observers.failures],
         )
+
+    def measured_arms(self, sample: Sample) -> list[dict[str, MeasuredArm]]:
+        """The arms of every training, points of curves among them."""
+        users = groups_of(sample.units, label_rng(self.experiment.config.seed, "groups of users"))
+        groups = dict.fromkeys(self.experiment.config.compare.guardrails, users)
+        return [
+            {name: measured.arm(name, sample, self.experiment, groups) for name, measured in repeat.items()}
+            for repeat in self.repeats
+        ]
+
+    def describe(self, name: str, pipeline: PipelineReport, sample: Sample) -> None:
+        """Add to the means of a pipeline what is known of it beside them."""
+        measured = self.measured[name]
+        pipeline.single = self.experiment.pipelines[name].single
+        pipeline.learned = measured.learned
+        pipeline.candidate_recall = {
+            target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
+        }
 
     def tradeoff(self, curve: Curve, arms: Mapping[str, MeasuredArm]) -> TradeoffReport:
         """All metrics at every point of a curve, on resamples of their own."""

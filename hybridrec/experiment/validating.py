@@ -40,6 +40,11 @@ class Validator:
                 what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
                 what = "this key is required"
+            elif problem["type"] == "model_type":
+                keys = ", ".join(sorted(_keys(model, location)))
+                what = f"Input should be a mapping with keys of {keys}, got {problem['input']!r:.60}"
+            elif problem["type"] == "string_type" and isinstance(problem["input"], (int, float)):
+                what = f"Input should be text, got {problem['input']!r}: put it in quotes"
             elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
                 what = f"{what}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {what}")
@@ -72,7 +77,7 @@ def _has(container: Any, part: str | int) -> bool:
 
 def _is_tag(part: str | int) -> bool:
     """Pydantic names the member of a union in the location of an error."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict"))
+    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict", "range"))
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
