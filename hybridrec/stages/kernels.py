@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
@@ -26,6 +27,7 @@ __all__ = [
     "order",
     "pick",
     "ranks",
+    "strongest",
     "top_k",
     "top_products",
     "zscore",
@@ -77,6 +79,18 @@ def best(scores: Floats, k: int) -> Ints:
     Exact, also where the k-th place is tied. Entries of -inf and NaN come last, in any order.
     """
     return _columns(_best(scores, k))
+
+
+def strongest(matrix: Sparse, k: int) -> Sparse:
+    """A csr matrix with only the k largest stored entries of each row, in column order; ties go to the lower column."""
+    rows = csr_rows(matrix)
+    by_value = np.lexsort((matrix.indices, -matrix.data, rows))
+    places = np.arange(len(rows)) - matrix.indptr[rows]
+    kept = np.sort(by_value[places < k])
+    indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(matrix.indptr), k))))
+    result = csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result
 
 
 def order(scores: Floats) -> Ints:
