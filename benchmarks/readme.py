@@ -23,7 +23,8 @@ from hybridrec.experiment.fitting import label_rng
 from hybridrec.experiment.folder import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "performance.md"}))
+"""`docs/performance.md` is written by the benchmarks themselves."""
 PICTURE = ROOT / "docs" / "quickstart.svg"
 
 
