@@ -92,14 +92,16 @@ def fusion(quick: bool) -> list[Work]:
         [rng.permuted(np.tile(np.arange(1000, dtype=np.int32), (queries, 1)), axis=1)[:, :200] for _ in "abcd"]
     )
     scores = -np.sort(-rng.random(ids.shape, dtype=np.float32), axis=2)
-    batch = _unknown(queries, 1000)
+    nobody = _unknown(FUSED, 1000)
     fuse = ReciprocalRank()
     pools: dict[int, Pool] = {}
 
     def engine(rows: slice) -> None:
-        merged, sources, columns = kernels.merge([(ids[g, rows], scores[g, rows]) for g in range(4)])
-        pool = Pool("items", merged, tuple("abcd"), sources, dict(zip("abcd", columns, strict=True)))
-        pools[rows.start] = fuse.rerank(batch.take(rows), pool, 100)
+        merged, sources, *arrays = kernels.merge([(ids[g, rows], scores[g, rows]) for g in range(4)])
+        columns, places = (dict(zip("abcd", of_lists, strict=True)) for of_lists in arrays)
+        pool = Pool("items", merged, tuple("abcd"), sources, columns, places=places)
+        pools[rows.start] = fuse.rerank(nobody, pool, 100)
+        kernels.order(pools[rows.start].final)  # ranx sorts, too
 
     work = race(
         "reciprocal rank fusion of 4 lists of 200",
