@@ -78,11 +78,20 @@ def best(scores: Floats, k: int) -> Ints:
     return _columns(_best(scores, k))
 
 
-def order(scores: Floats) -> Ints:
-    """Columns of each row from best to worst, NaN last, ties in column order: int32, shape of `scores`."""
-    keys = _keys(scores, np.arange(scores.shape[1]))
-    keys.sort(axis=1)
-    return _columns(keys)
+def order(scores: Floats, k: int | None = None) -> Ints:
+    """Columns of each row from best to worst, NaN last, ties in column order: int32 [Q, N], or the first k of them."""
+    n = scores.shape[1]
+    k = n if k is None else min(k, n)
+    found = np.empty((len(scores), k), np.int32)
+    step = max(_RANKED // max(n, 1), 1)
+    for start in range(0, len(scores), step):
+        keys = _keys(scores[start : start + step], np.arange(n))
+        if k < n:
+            keys.partition(k - 1, axis=1)
+        keys = keys[:, :k]
+        keys.sort(axis=1)
+        found[start : start + step] = _columns(keys)
+    return found
 
 
 def _best(scores: Floats, k: int) -> NDArray[np.uint64]:

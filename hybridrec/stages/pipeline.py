@@ -250,7 +250,7 @@ def cut(pool: Pool, n: int) -> Slate:
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
     # Candidates without any score stand last; the padding stays behind them, as it ends every row.
-    best = kernels.order(pool.final)[:, :n]
+    best = kernels.order(pool.final, n)
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
     ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)

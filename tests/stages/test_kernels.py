@@ -133,6 +133,14 @@ def test_order_is_a_stable_sort():
     assert kernels.order(scores).dtype == np.int32
 
 
+@pytest.mark.parametrize("k", [0, 1, 12, 39, 40, 50])
+def test_order_of_the_first_is_the_start_of_the_order(k, monkeypatch):
+    scores = rounded(4, 30, 40)  # some rows have fewer scores than that
+    whole = kernels.order(scores)
+    monkeypatch.setattr(kernels, "_RANKED", 100)  # two rows at a time
+    assert kernels.order(scores, k).tolist() == whole[:, :k].tolist()
+
+
 def test_ranks_count_from_one_and_leave_nan():
     scores = rounded(2, 30, 40)
     ranks = kernels.ranks(scores)
