@@ -4,18 +4,22 @@
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
-its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`. The run
-named `quickstart` is drawn, too.
+its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table in the
+first metric of tags as `tags`, what all pairs of its blends say as `pairs`. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from itertools import combinations
 from pathlib import Path
 
+from hybridrec.evaluation.arms import Arm
+from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, PipelineReport, Report
 from hybridrec.evaluation.summary import cell
+from hybridrec.experiment.fitting import label_rng
 from hybridrec.experiment.folder import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,9 +30,13 @@ PICTURE = ROOT / "docs" / "quickstart.svg"
 def main(folders: list[str]) -> None:
     """Rewrite the pages from the given runs."""
     for folder in folders:
-        report = Run.open(folder).report
+        run = Run.open(folder)
+        report = run.report
         tables = {report.name: table, f"{report.name} rungs": rungs, f"{report.name} tradeoffs": tradeoffs}
-        pages = [page for page in PAGES if write(page, {mark: make(report) for mark, make in tables.items()})]
+        if any(metric.startswith(TAGS) for metric in metrics(report)):
+            tables[f"{report.name} tags"] = tag_table
+        blocks = {mark: make(report) for mark, make in tables.items()} | {f"{report.name} pairs": pairs(run)}
+        pages = [page for page in PAGES if write(page, blocks)]
         names = ", ".join(str(page.relative_to(ROOT)) for page in pages)
         print(f"{report.name}: {f'written to {names}' if pages else 'no page has a place for it'}")
         if report.name == "quickstart":
@@ -47,9 +55,19 @@ def write(page: Path, blocks: dict[str, str]) -> int:
     return places
 
 
-def table(report: Report) -> str:
-    """Pipelines x segments in the first metric, and what the last blend says to each arm."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+def metrics(report: Report) -> list[str]:
+    """The metrics of a run, the first one first."""
+    return list(next(iter(report.pipelines.values())).metrics)
+
+
+def tag_table(report: Report) -> str:
+    """As `table`, in the first metric of tags."""
+    return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
+
+
+def table(report: Report, metric: str | None = None) -> str:
+    """Pipelines x segments in a metric, by default the first, and what the last blend says to each arm."""
+    metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
     shown = segments if len(segments) > 2 else ["all"]
@@ -59,12 +77,12 @@ def table(report: Report) -> str:
         cells = [_number(arm, segment, metric) for segment in shown]
         label = f"**{name}**" if name == blend else f"{name} (alone)" if arm.single else name
         rows.append([label, *cells, _against(report, name, blend, metric)])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def rungs(report: Report) -> str:
     """Who served the queries of every pipeline, and how well."""
-    metric = next(iter(next(iter(report.pipelines.values())).metrics))
+    metric = metrics(report)[0]
     head = ["pipeline", "rung", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
     for name, arm in report.pipelines.items():
@@ -73,7 +91,7 @@ def rungs(report: Report) -> str:
         for rung, found in arm.rungs.items():
             share = f"{100 * found.share:.1f} %"
             rows.append(["", f"`{rung}`", str(found.queries), share, cell(found.metrics[metric])])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def tradeoffs(report: Report) -> str:
@@ -83,11 +101,28 @@ def tradeoffs(report: Report) -> str:
         metrics = list(curve.points[0].metrics)
         head = [f"`{curve.vary}` of {curve.pipeline}", *metrics]
         points = ([f"{point.value:g}", *(cell(point.metrics[metric]) for metric in metrics)] for point in curve.points)
-        tables.append(_markdown([head, ["---"] * len(head), *points]))
+        tables.append(markdown([head, ["---"] * len(head), *points]))
     return "\n\n".join(tables)
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def pairs(run: Run) -> str:
+    """The first metric of every blend, and from which others its difference cannot be told (Holm over all pairs)."""
+    metric = next(iter(next(iter(run.report.pipelines.values())).metrics))
+    names = [name for name, arm in run.report.pipelines.items() if not arm.single]
+    frame, sample = run.per_query(), run.sample()
+    values = {name: frame.filter(frame["pipeline"] == name)[metric].to_numpy() for name in names}
+    arms = {name: Arm(name, sample, {metric: values[name]}) for name in names}
+    rows = compare(arms, list(combinations(names, 2)), [metric], label_rng(0, "pairs"))
+    close = [{row.control, row.variant} for row in rows if row.segment == "all" and row.verdict == "undecided"]
+    table = [["pipeline", metric, "not told apart from"], ["---"] * 3]
+    for name in names:
+        others = [other for other in names if {name, other} in close and other != name]
+        table.append([name, cell(run.report.pipelines[name].metrics[metric]), ", ".join(others)])
+    return markdown(table)
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table; the second row is the line below the head."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -137,6 +172,7 @@ def draw(report: Report) -> None:
 
 
 METRIC = "ndcg@20"
+TAGS = "tags/"
 
 if __name__ == "__main__":
     main(sys.argv[1:])

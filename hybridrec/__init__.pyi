@@ -19,6 +19,8 @@ from .data.dataset import Dataset as Dataset
 from .data.dataset import Features as Features
 from .data.folds import Fold as Fold
 from .data.folds import Splitter as Splitter
+from .data.lexicon import Lexicon as Lexicon
+from .data.lexicon import Tokenizer as Tokenizer
 from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged

@@ -116,6 +116,11 @@ class TestLeaveOneOut(SplitterContract):
     configs = [{}, {"pick": "random"}]
 
 
+class TestEachPosition(SplitterContract):
+    splitter = splits.EachPosition
+    configs = [{}, {"window": 1}, {"test": 3, "validation": 2, "window": 1000}]
+
+
 class TestTemporal(SplitterContract):
     splitter = splits.Temporal
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import hybridrec
-
-ROOT = Path(__file__).parents[1]
-SPEC = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-readme = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(readme)
+from benchmarks import readme, word2vec
+from hybridrec.experiment import documents
+from hybridrec.experiment.checking import check
+from hybridrec.registry.discovery import Registry
 
 CURVE = ("workers: 2", "tradeoffs:\n  - {pipeline: hybrid, vary: rerank.0.weights.pop, over: [0, 1]}\nworkers: 2")
 
@@ -42,3 +39,21 @@ def test_tables_go_between_their_marks(experiment, tmp_path: Path):
     assert re.search(r"^\| 1 \| 0\.\d+ ± 0\.\d+ \|", text, re.M)
     assert readme.write(page, blocks) == 2
     assert page.read_text() == text
+
+
+def test_pairs_name_those_that_cannot_be_told_apart(experiment):
+    run = hybridrec.run(experiment(CURVE))
+    rows = [line.split(" | ") for line in readme.pairs(run).splitlines()]
+    names = [name for name, arm in run.report.pipelines.items() if not arm.single]
+    assert [row[0].removeprefix("| ") for row in rows[2:]] == names
+    for row in rows[2:]:
+        told = row[2].removesuffix(" |").split(", ")
+        assert set(told) - {""} <= set(names) - {row[0].removeprefix("| ")}
+
+
+def test_the_sweep_is_a_valid_experiment(tmp_path: Path):
+    base = yaml.safe_load(word2vec.CONFIG.read_text(encoding="utf-8"))
+    found = word2vec.sweep(base)
+    check(documents.parse(yaml.safe_dump(found, sort_keys=False), "sweep"), Registry(), tmp_path)
+    assert {label for label, _, _ in word2vec.variants()} >= set(found["components"]) - {word2vec.BASE}
+    assert len(found["pipelines"]) == len(found["components"]) > 20

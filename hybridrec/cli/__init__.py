@@ -29,6 +29,7 @@ for _command in (
     running.check,
     tuning.tune,
     exploring.init,
+    exploring.reduce,
     running.compare,
     reporting.runs,
     reporting.report,

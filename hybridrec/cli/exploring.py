@@ -1,4 +1,4 @@
-"""Commands around a user's data and a finished run: init, recommend, similar."""
+"""Commands around a user's data and a finished run: init, reduce, recommend, similar."""
 
 from __future__ import annotations
 
@@ -38,11 +38,42 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
 
 
 @click.command()
+@click.argument("array", metavar="FILE.npy", type=click.Path(path_type=Path))
+@click.option("--dims", default=64, show_default=True, type=click.IntRange(min=1), help="Numbers in each vector.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("vectors.npy"), show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+def reduce(array: Path, dims: int, output: Path, force: bool) -> None:
+    """Make short vectors of spectrograms or embeddings, FILE.npy with a row for each item, by PCA.
+
+    The file may be larger than memory. The result is what `item_vectors` of the `table` reader takes.
+    """
+    import numpy as np
+
+    from hybridrec.data.dense import Rows, pca
+    from hybridrec.errors import ConfigError
+
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
+    rows = Rows.of(array)
+    reduced = pca(rows, dims, np.random.default_rng(0))
+    np.save(output, reduced.vectors)
+    print(
+        f"wrote {output}: {dims} numbers in place of {rows.dims} for each of {len(rows)} items, "
+        f"with {reduced.explained:.1%} of the variance"
+    )
+
+
+@click.command()
 @RUN
 @click.option("--user", help="A known user; without anything else, their own history is used.")
 @click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
 @click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
 @click.option("--text", default="", help="A title in free words.")
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    help="A CSV file `item,rating` of a person's ratings, from 0 (a dislike); items as for --item.",
+)
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
 @click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
@@ -54,25 +85,37 @@ def recommend(
     items: tuple[str, ...],
     tags: tuple[str, ...],
     text: str,
+    ratings: Path | None,
     n: int,
     pipeline: str | None,
     explain: bool,
     target: str,
     store_folder: Path,
 ) -> None:
-    """Recommend from a finished RUN (made with `refit: all`) for a user, items, tags or free text."""
+    """Recommend from a finished RUN (made with `refit: all`) for a user, items, tags, free text or ratings."""
     from hybridrec.cli.printing import table
     from hybridrec.data.queries import Query
     from hybridrec.experiment.neighbours import find
+    from hybridrec.experiment.ratings import read_ratings
     from hybridrec.experiment.serving import load
 
     recommender = load(run, store=store_folder)
+    rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     found_items = [find(item, recommender.data, "items") for item in items]
     found_tags = [find(tag, recommender.data, "tags") for tag in tags]
-    for typed, found in zip((*items, *tags), (*found_items, *found_tags), strict=True):
+    typed_and_found = zip((*items, *tags), (*found_items, *found_tags), strict=True)
+    for typed, found in (*typed_and_found, *((one.typed, one.found) for one in rated)):
         if typed not in (found.id, found.name):
             print(f"'{typed}' is taken for '{found.name}' ({found.id})")
-    query = Query(user=user, items=[f.id for f in found_items], tags=[f.id for f in found_tags], text=text)
+    liked = [one for one in rated if one.rating]
+    query = Query(
+        user=user,
+        items=[found.id for found in found_items] + [one.found.id for one in liked],
+        tags=[found.id for found in found_tags],
+        text=text,
+        item_weights=[1.0] * len(found_items) + [one.rating for one in liked] if rated else None,
+        disliked=[one.found.id for one in rated if not one.rating],
+    )
     if user is not None and user not in recommender.data.users:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]

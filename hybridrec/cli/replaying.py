@@ -16,18 +16,18 @@ SEED = click.option("--seed", default=0, show_default=True, help="Of the coins a
 @click.argument("control")
 @click.argument("variant")
 @click.option("--method", type=click.Choice(["team-draft", "balanced"]), default="team-draft", show_default=True)
-@click.option("-n", "--n", default=20, show_default=True, type=click.IntRange(min=1), help="Places shown.")
+@click.option("-n", default=20, show_default=True, type=click.IntRange(min=1), help="Places shown.")
 @click.option(
     "--rounds", default=10, show_default=True, type=click.IntRange(min=1), help="Interleavings averaged per query."
 )
 @SEED
 @TARGET
 def interleave(run: Path, control: str, variant: str, method: str, n: int, rounds: int, seed: int, target: str) -> None:
-    """Interleave the slates of two arms of a finished RUN and see whose places the held-out truth prefers.
+    """Interleave the slates of two pipelines of a finished RUN and see whose places the held-out truth prefers.
 
-    Of every query's interleaved slate, the relevant places count as chosen; the arm with more of them wins
-    it. The table gives the shares of interleavings won, and their difference with interval and test;
-    users are the unit. Several interleavings of each query are averaged, which only lowers the noise.
+    Of every query's interleaved slate, the relevant places count as chosen; the pipeline with more of them
+    wins it. The table gives the share of interleavings that VARIANT won more than CONTROL, with interval and
+    test; users are the unit. Several interleavings of each query are averaged, which only lowers the noise.
     """
     from hybridrec.cli.printing import table
     from hybridrec.evaluation.compare import sentence
@@ -69,7 +69,7 @@ def interleave(run: Path, control: str, variant: str, method: str, n: int, round
     "clips",
     multiple=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Also cut the importance weights off here (may be repeated; default: 5, 10, 20, 50, 100).",
+    help="Also cut the importance weights off here (default: 5, 10, 20, 50, 100).",
 )
 @SEED
 def off_policy(log: Path, clips: tuple[float, ...], seed: int) -> None:

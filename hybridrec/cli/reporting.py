@@ -75,17 +75,33 @@ def _assigned(keys: Mapping[str, str]) -> str:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["trec", "parquet", "melon"]),
+    type=click.Choice(["trec", "parquet", "melon", "word2vec"]),
     default="trec",
     show_default=True,
-    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge.",
+    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge. word2vec: the "
+    "vectors of a component, as text, with its vocabulary and model (the run was made with `refit: all`).",
 )
-def export(run: Path, output: Path | None, form: Literal["trec", "parquet", "melon"]) -> None:
-    """Write the slates (and the truth) of a finished RUN for other judges."""
-    from hybridrec.experiment import judges, melon
+@click.option("--label", help="With word2vec: the component whose vectors are written (default: the only one).")
+@STORE
+def export(
+    run: Path,
+    output: Path | None,
+    form: Literal["trec", "parquet", "melon", "word2vec"],
+    label: str | None,
+    store_folder: Path,
+) -> None:
+    """Write the slates (and the truth) of a finished RUN for other judges, or the vectors of a component."""
+    from hybridrec.experiment import judges, melon, vectors
     from hybridrec.experiment.folder import Run
+    from hybridrec.experiment.serving import load
 
+    if label is not None and form != "word2vec":
+        raise click.UsageError(f"--label goes with --format word2vec, not with {form}")
     finished = Run.open(run)
     folder = output or finished.folder / form
-    for path in melon.export(finished, folder) if form == "melon" else judges.export(finished, folder, form):
+    if form == "word2vec":
+        paths = vectors.export(load(finished, store=store_folder), folder, label)
+    else:
+        paths = melon.export(finished, folder) if form == "melon" else judges.export(finished, folder, form)
+    for path in paths:
         print(path)

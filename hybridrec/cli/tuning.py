@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from hybridrec.experiment.config import Tuning
+    from hybridrec.experiment.tuning.folder import Tuned
     from hybridrec.experiment.tuning.trials import Trial
 
 SHOWN = 10
@@ -46,7 +47,6 @@ def tune(
     with the best values, are written into a folder of their own below RUNS; what is interrupted there goes on with
     --resume.
     """
-    from hybridrec.cli.printing import table
     from hybridrec.experiment.tuning.tune import tune as search
 
     with Shown(quiet) as shown:
@@ -63,7 +63,14 @@ def tune(
         )
     if quiet:
         print(tuned.config)
-        return
+    else:
+        show(tuned)
+
+
+def show(tuned: Tuned) -> None:
+    """Print the best trials, what mattered, and what to do next."""
+    from hybridrec.cli.printing import table
+
     paths, metrics = list(tuned.best[0].values), list(tuned.best[0].metrics)
     rows = [
         [str(trial.number)]

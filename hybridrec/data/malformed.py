@@ -30,9 +30,10 @@ class Malformed:
     what occurs once.
     """
 
-    def __init__(self, *, strict: bool) -> None:
-        """With `strict` the first malformed line is an error."""
+    def __init__(self, *, strict: bool, option: bool = True) -> None:
+        """With `strict` the first malformed line is an error; it names the option, unless there is none to set."""
         self.strict = strict
+        self._advice = "; `strict: false` passes over malformed lines" if option else ""
         self._counts: Counter[Path] = Counter()
         self._first: dict[Path, list[str]] = {}
 
@@ -49,7 +50,7 @@ class Malformed:
         if not len(lines):
             return
         if self.strict:
-            raise DataError(f"{path}, {unit} {next(iter(lines))}: {what}; `strict: false` passes over malformed lines")
+            raise DataError(f"{path}, {unit} {next(iter(lines))}: {what}{self._advice}")
         self._counts[path] += len(lines)
         first = self._first.setdefault(path, [])
         first += [f"{unit} {line}: {what}" for line in islice(lines, max(0, SHOWN - len(first)))]

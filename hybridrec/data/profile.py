@@ -170,7 +170,7 @@ def _look(path: Path, folder: Path) -> _File:
             options["format"] = "tsv" if separator == "\t" else "csv"
         if separator in header and separator != ("\t" if kind == "tsv" or "format" in options else ","):
             options["separator"] = separator
-    rows, _ = load(Source.model_validate(options, context={"folder": folder}), Malformed(strict=True))
+    rows, _ = load(Source.model_validate(options, context={"folder": folder}), Malformed(strict=True, option=False))
     frame = rows.collect()
     file = _File(options, frame, roles_of(frame.columns))
     if file.lists("item") and "user" not in file.roles and "id" in file.roles:

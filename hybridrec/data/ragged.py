@@ -117,12 +117,12 @@ class Ragged:
         lengths = self.lengths[rows]
         offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return self._pick(np.repeat(self.offsets[:-1][rows], lengths) + within, offsets)
+        return self.pick(np.repeat(self.offsets[:-1][rows], lengths) + within, offsets)
 
     def where(self, keep: Bools) -> Ragged:
         """All rows, but only the ids at which `keep` (parallel to `ids`) is true."""
         counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
-        return self._pick(np.flatnonzero(keep), counts[self.offsets])
+        return self.pick(np.flatnonzero(keep), counts[self.offsets])
 
     def last(self, n: int) -> Ragged:
         """All rows, but only the last `n` ids of each."""
@@ -138,7 +138,8 @@ class Ragged:
             result[filled] = np.fmax.reduceat(self.times, self.offsets[:-1][filled])
         return result
 
-    def _pick(self, positions: Longs, offsets: Longs) -> Ragged:
+    def pick(self, positions: Longs, offsets: Longs) -> Ragged:
+        """The entries at these positions, in rows that begin and end at `offsets`."""
         return replace(
             self,
             ids=self.ids[positions],

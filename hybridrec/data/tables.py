@@ -12,6 +12,7 @@ from hybridrec.arrays import Floats
 from hybridrec.data.assembly import Tables, assemble
 from hybridrec.data.columns import S, Table, TimeUnit
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.dense import Rows
 from hybridrec.data.files import Source
 from hybridrec.data.malformed import Malformed, Tolerance
 from hybridrec.data.readers import Reader
@@ -137,7 +138,8 @@ class ItemVectors(Source):
     """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
 
     id: str = "id"
-    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file."""
+    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file; it is read
+    in blocks, and `hybridrec reduce` makes a small one of a large one."""
 
     vector: str = "vector"
     """Column of the vector, a list of numbers (Parquet, JSON Lines)."""
@@ -304,13 +306,13 @@ def _vectors(
 
 def _load_npy(path: Path, rows: int) -> Floats:
     """float32 [rows, D], finite."""
-    try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as .npy: {error}") from None
-    if vectors.ndim != 2 or len(vectors) != rows:
-        raise DataError(f"{path} has the shape {vectors.shape}; right is one row for each of the {rows} rows of items")
-    vectors = vectors.astype(np.float32)
-    if not np.isfinite(vectors).all():
-        raise DataError(f"{path}, row {np.argmin(np.isfinite(vectors).all(axis=1)) + 1}: not all numbers are finite")
+    found = Rows.of(path)
+    if len(found.shape) != 2 or len(found) != rows:
+        raise DataError(
+            f"{path} has the shape {found.shape}; right is one vector for each of the {rows} rows of items "
+            "(`hybridrec reduce` makes vectors of arrays with more axes)"
+        )
+    vectors = np.empty(found.shape, np.float32)
+    for part, block in found.blocks():
+        vectors[part] = block
     return vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,24 @@ def tokens(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
 
-def encode_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple[Vocabulary, Ragged]:
+def cut_words(texts: Sequence[str]) -> list[list[str]]:
+    """The words of each text, in order."""
+    return [tokens(text) for text in texts]
+
+
+def encode_words(
+    texts: Sequence[str],
+    words: Vocabulary | None = None,
+    cut: Callable[[Sequence[str]], list[list[str]]] = cut_words,
+) -> tuple[Vocabulary, Ragged]:
     """The words of each text as codes, in order: a vocabulary and a Ragged of len(texts) rows.
 
     Without `words` the vocabulary is learned from the texts; with it, other words are passed over.
     """
-    cut = [tokens(text) for text in texts]
-    flat = [word for row in cut for word in row]
+    rows = cut(texts)
+    flat = [word for row in rows for word in row]
     vocabulary = Vocabulary(flat) if words is None else words
-    offsets = offsets_of(np.array([len(row) for row in cut], np.int64))
+    offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     codes = vocabulary.encode(flat)
     return vocabulary, Ragged(codes, offsets, len(vocabulary)).where(codes != PADDING)
 

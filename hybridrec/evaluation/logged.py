@@ -97,7 +97,7 @@ class Logged:
 
         Raises DataError also for a missing column or a value that is no number, with its row.
         """
-        table = Table.of(Source(path=path), Malformed(strict=True))
+        table = Table.of(Source(path=path), Malformed(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
         names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
         units = table.ids("unit").rank("dense").to_numpy().astype(np.int32) - 1

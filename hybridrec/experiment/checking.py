@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from hybridrec.arrays import Target
 from hybridrec.deprecations import current_keys, current_options
-from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
-from hybridrec.evaluation.guardrails import LATENCY
-from hybridrec.evaluation.metrics import SetMetric, parse_metric
+from hybridrec.errors import HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.experiment import documents
-from hybridrec.experiment.config import Aim, Curve, Experiment, PipelinePlan, Spec
+from hybridrec.experiment.aims import aims
+from hybridrec.experiment.config import Curve, Experiment, PipelinePlan, Spec
 from hybridrec.experiment.documents import Document, KeyPath
-from hybridrec.experiment.schema import Compare, ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.experiment.schema import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.experiment.tuning.checking import tuning
+from hybridrec.experiment.validating import Validator
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
 from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...] = ()) -> Experiment:
@@ -46,14 +40,13 @@ def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
 
 
-class Checker:
+class Checker(Validator):
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
     def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
-        self.document = document
+        super().__init__(document, {"folder": folder, "registry": registry})
         self.registry = registry
         self.folder = folder
-        self.context = {"folder": folder, "registry": registry}
         self.notes: list[str] = []
 
     def experiment(self) -> Experiment:
@@ -81,51 +74,10 @@ class Checker:
             splitter=splitter,
             components=components,
             pipelines=plans,
-            aims=self.aims(config),
+            aims=aims(self, config),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )
-
-    def validate(self, model: type[M], content: Mapping[str, Any], path: KeyPath) -> M:
-        """Validate against a model; the first mistake becomes a ConfigError."""
-        try:
-            return model.model_validate(content, context=self.context)
-        except ValidationError as error:
-            raise self.mistake(error, model, path) from None
-
-    def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
-        """All problems of a validation error as one message, a line each."""
-        lines = []
-        for problem in error.errors(include_url=False):
-            location = tuple(part for part in problem["loc"] if part not in ("[key]",))
-            place = (*path, *self.in_document(path, location))
-            what = problem["msg"].removeprefix("Value error, ")
-            if problem["type"] == "extra_forbidden":
-                what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
-            elif problem["type"] == "missing":
-                what = "this key is required"
-            elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
-                what = f"{what}, got {problem['input']!r:.60}"
-            lines.append(f"{self.document.where(place)}: {what}")
-        return ConfigError("\n".join(dict.fromkeys(lines)))
-
-    def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
-        """`location` without the tags that pydantic adds for the members of unions."""
-        here: Any = self.document.content
-        for part in path:
-            here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None  # type: ignore[index]
-        kept: list[str | int] = []
-        for index, part in enumerate(location):
-            known = isinstance(here, (dict, list)) and _has(here, part)
-            if known or (index == len(location) - 1 and not _is_tag(part)):
-                kept.append(part)
-            if known:
-                here = here[part]
-        return tuple(kept)
-
-    def fail(self, path: KeyPath, message: str) -> ConfigError:
-        """An error at a place in the document."""
-        return ConfigError(f"{self.document.where(path)}: {message}")
 
     def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
@@ -160,7 +112,8 @@ class Checker:
             if label not in components:
                 path: KeyPath = ("pipelines", name, "fallback", index)
                 if label not in self.registry.names("components"):
-                    known = {*components, *self.registry.names("components")}
+                    offered = self.registry.classes("components")
+                    known = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
                     raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
                 components[label] = self.component(label, Use(use=label), path)
 
@@ -307,104 +260,9 @@ class Checker:
             self.opinions(points[-1], components)
         return Curve(use, tuple(points))
 
-    def aims(self, config: ExperimentConfig) -> tuple[Aim, ...]:
-        """The metrics with their targets; slates must be long enough for every cut-off."""
-        found: dict[str, Aim] = {}
-        for path, name in self.measured(config.compare):
-            aim = self.aim(name, config, path)
-            if path[1] == "metrics" and aim.key in found:
-                raise self.fail(path, f"'{name}' is listed twice")
-            if path[1] == "combined" and isinstance(aim.measure.metric, SetMetric):
-                raise self.fail(path, f"'{name}' is one number of the whole run; only metrics per query are combined")
-            if path[1] != "metrics" and aim.key != name:
-                raise self.fail(path, f"write '{aim.key}', as in reports")
-            found.setdefault(aim.key, aim)
-        self.directions(config.compare, found)
-        control = config.compare.control
-        if control is not None and control not in config.pipelines:
-            message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
-            raise self.fail(("compare", "control"), message)
-        if config.compare.guardrails and control is None:
-            raise self.fail(
-                ("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`"
-            )
-        return tuple(found.values())
-
-    def measured(self, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-        """The metrics that are listed, then those of sums and of guardrails, with their places."""
-        for index, name in enumerate(compare.metrics):
-            if compare.metrics.index(name) != index:
-                raise self.fail(("compare", "metrics", index), f"'{name}' is listed twice")
-            if name not in compare.combined:
-                yield ("compare", "metrics", index), name
-        for whole, parts in compare.combined.items():
-            if whole not in compare.metrics:
-                raise self.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
-            for name in parts:
-                yield ("compare", "combined", whole, name), name
-        for name in compare.guardrails:
-            if name != LATENCY and name not in compare.combined:
-                yield ("compare", "guardrails", name), name
-
-    def aim(self, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
-        """A metric with its target."""
-        target: Target = "tags" if name.startswith("tags/") else "items"
-        if target not in config.targets:
-            raise self.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
-        plain = name.removeprefix("tags/")
-        called = plain.partition("@")[0].strip()
-        metric = self.found(self.registry.metric, called, path)
-        try:
-            aim = Aim(target, parse_metric(plain, {called: metric}))
-        except ConfigError as error:
-            raise self.fail(path, str(error)) from None
-        if aim.measure.k is not None and aim.measure.k > config.targets[target]:
-            raise self.fail(
-                path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}"
-            )
-        return aim
-
-    def directions(self, compare: Compare, aims: Mapping[str, Aim]) -> None:
-        """More of a sum is better only if more of each of its parts is."""
-        for whole, parts in compare.combined.items():
-            if any(not aims[name].measure.metric.higher_is_better for name in parts):
-                message = "of one of these metrics less is better; such a metric is not combined"
-                raise self.fail(("compare", "combined", whole), message)
-
 
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the package above a submodule is missing
         return False
-
-
-def _has(container: Any, part: str | int) -> bool:
-    if isinstance(container, list):
-        return isinstance(part, int) and part < len(container)
-    return part in container
-
-
-def _is_tag(part: str | int) -> bool:
-    """Pydantic names the member of a union in the location of an error."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict"))
-
-
-def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
-    """The keys that are valid in a (nested) model."""
-    members = _models(model)
-    for part in location:
-        below: list[type[BaseModel]] = []
-        for member in members:
-            for name, field in member.model_fields.items():
-                if part in (name, field.alias):
-                    below += _models(field.annotation)
-        members = below or members
-    return {field.alias or name for member in members for name, field in member.model_fields.items()}
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `dict[str, A] | list[B] | None`."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in typing.get_args(annotation) for model in _models(inner)]

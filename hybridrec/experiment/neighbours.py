@@ -50,12 +50,14 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     exact = next((code for code, name in enumerate(names) if name.casefold() == typed), None)
     if exact is not None:
         return Found(ids.ids[exact], names[exact], 100.0)
-    near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=50)
+    near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
     if not near:
         other = "--by tag" if target == "items" else "--by item"
         raise DataError(f"nothing among {len(names)} {target} is called like '{text}' (is it meant {other}?)")
-    # Of names that fit equally well the shortest says the least beyond what was typed.
-    name, score, code = min(near, key=lambda found: (-found[1], len(found[0]), found[2]))
+    # One common word makes many names fit equally well: all of the name decides between them.
+    name, score, code = min(
+        near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
+    )
     return Found(ids.ids[code], name, score)
 
 

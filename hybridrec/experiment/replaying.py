@@ -1,4 +1,4 @@
-"""Two arms of a finished run, interleaved and replayed on what the run held out."""
+"""Two pipelines of a finished run, interleaved and replayed on what the run held out."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def interleave_run(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare two arms by interleaving their stored slates: a row for all queries and one for each segment.
+    """Compare two pipelines by interleaving their stored slates: a row for all queries and one for each segment.
 
-    The metric is called `team-draft@20`; the mean of an arm is the share of interleavings that it won, and
-    `delta` the share by which the variant won more. Raises ConfigError for an unknown arm or target
+    The metric is called `team-draft@20`; the mean of a pipeline is the share of interleavings that it won, and
+    `delta` the share by which the variant won more. Raises ConfigError for an unknown pipeline or target
     and StoreError if the run is damaged.
     """
     for name in (control, variant):
         if name not in run.report.pipelines:
-            raise ConfigError(f"{run.folder} has no arm '{name}'; {did_you_mean(name, run.report.pipelines)}")
+            raise ConfigError(f"{run.folder} has no pipeline '{name}'; {did_you_mean(name, run.report.pipelines)}")
     targets = run.report.pipelines[control].candidate_recall
     if target not in targets:
         raise ConfigError(f"{run.folder} recommends no {target}; {did_you_mean(target, targets)}")
@@ -53,7 +53,7 @@ def interleave_run(
 
 
 def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[Ints], Sparse]:
-    """The slates of some arms, int32 [Q, longest] each, and the truth, csr [Q, N], in codes of their own."""
+    """The slates of some pipelines, int32 [Q, longest] each, and the truth, csr [Q, N], in codes of their own."""
     import polars as pl
 
     relevant = run.queries().select("query", id=f"relevant_{target}").explode("id").drop_nulls()

@@ -6,14 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
-from hybridrec.arrays import Doubles, Longs, Target
+from hybridrec.arrays import Doubles
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
 from hybridrec.errors import DataError
@@ -21,11 +21,11 @@ from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
 from hybridrec.evaluation.guardrails import LATENCY, groups_of
-from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.report import (
     DataReport,
     Environment,
     FitReport,
+    PipelineReport,
     Report,
     SecondsReport,
     StatisticsReport,
@@ -34,23 +34,17 @@ from hybridrec.evaluation.report import (
 )
 from hybridrec.evaluation.summary import summarise
 from hybridrec.experiment.asked import Asked
-from hybridrec.experiment.asking import Answers, Asker, Clock, Question
+from hybridrec.experiment.asking import Asker, Clock, Question
 from hybridrec.experiment.concluding import Conclusions, twins
-from hybridrec.experiment.config import Aim, Curve, Experiment
+from hybridrec.experiment.config import Curve, Experiment
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
+from hybridrec.experiment.measuring import Measured, weighted_mean
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.experiment.timing import seconds_per_query
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
-from hybridrec.stages import kernels
-from hybridrec.stages.pool import Slate
 from hybridrec.tracing import calling, each
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from hybridrec.data.vocabulary import Vocabulary
 
 Advance = Callable[[int], None]
 
@@ -70,52 +64,6 @@ class Silent:
     def task(self, what: str, total: int) -> Iterator[Advance]:
         """Nothing is drawn."""
         yield lambda _: None
-
-
-@dataclass(slots=True)
-class Measured:
-    """What one pipeline gave over all folds."""
-
-    values: dict[str, list[Doubles]] = field(default_factory=dict)
-    judged: dict[str, list[Judged]] = field(default_factory=dict)
-    rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
-    found: dict[Target, list[Doubles]] = field(default_factory=dict)
-    answers: dict[Target, list[Answers]] = field(default_factory=dict)
-    learned: dict[str, object] = field(default_factory=dict)
-
-    def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
-        """Judge the answers to the queries of a fold."""
-        judged = judge(fold, target, answers.slate)
-        for aim in aims:
-            if aim.target != target:
-                continue
-            if isinstance(aim.measure.metric, SetMetric):
-                self.judged.setdefault(aim.key, []).append(judged)
-            else:
-                with calling(aim.measure.metric, f"while measuring {aim.key} in fold {fold.name}"):
-                    self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
-        self.found.setdefault(target, []).append(answers.found)
-        self.answers.setdefault(target, []).append(answers)
-
-    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> MeasuredArm:
-        """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
-        whole: dict[str, float] = {}
-        without: dict[str, Doubles] = {}
-        for aim in experiment.aims:
-            if aim.key in self.judged:
-                with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
-                    whole[aim.key] = aim.measure.value(self.judged[aim.key])
-                    if aim.key in groups:
-                        without[aim.key] = aim.measure.without_each(self.judged[aim.key], groups[aim.key])
-        values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
-        combined = experiment.config.compare.combined
-        values |= {metric: combine(values, weights) for metric, weights in combined.items()}
-        values = {metric: values[metric] for metric in experiment.metrics if metric in values}
-        return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
-
-    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
-        """All slates of a target with external ids; `query` numbers the queries over all folds."""
-        return Slate.stack([answers.slate for answers in self.answers[target]]).to_frame(vocabulary)
 
 
 class Experimenter:
@@ -216,6 +164,7 @@ class Experimenter:
 
     def ask(self, fold: Fold, prepared: Prepared, measured: Mapping[str, Measured]) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
+        first = next(iter(self.experiment.config.targets))
         for target, n in self.experiment.config.targets.items():
             question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
@@ -234,10 +183,9 @@ class Experimenter:
             with self.timing("evaluate"):
                 for name, given in answers.items():
                     measured[name].add(fold, target, given, self.experiment.aims)
-                    if target == next(iter(self.experiment.config.targets)):
+                    if target == first:
                         measured[name].rungs.append(np.array(given.slate.rungs)[given.slate.rung])
-
-            if measured is self.measured and target == next(iter(self.experiment.config.targets)):
+            if measured is self.measured and target == first:
                 self.time(fold, prepared, question)
 
     def time(self, fold: Fold, prepared: Prepared, question: Question) -> None:
@@ -255,12 +203,7 @@ class Experimenter:
         config = self.experiment.config
         with self.timing("evaluate"):
             sample = Sample.join(self.samples)
-            users = groups_of(sample.units, label_rng(config.seed, "groups of users"))
-            groups = dict.fromkeys(config.compare.guardrails, users)
-            repeats = [
-                {name: measured.arm(name, sample, self.experiment, groups) for name, measured in repeat.items()}
-                for repeat in self.repeats
-            ]
+            repeats = self.measured_arms(sample)
             arms = {name: MeasuredArm.averaged([found[name] for found in repeats]) for name in self.measured}
             self.arms = {name: arms[name] for name in self.experiment.pipelines}
             repeats = [{name: found[name] for name in self.arms} for found in repeats]
@@ -272,13 +215,8 @@ class Experimenter:
             guardrails = conclusions.guardrails(self.arms, seconds)
             tradeoffs = [self.tradeoff(curve, arms) for curve in self.experiment.curves]
         for name, pipeline in pipelines.items():
-            measured = self.measured[name]
+            self.describe(name, pipeline, sample)
             pipeline.same_as = conclusions.same.get(name)
-            pipeline.single = self.experiment.pipelines[name].single
-            pipeline.learned = measured.learned
-            pipeline.candidate_recall = {
-                target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
-            }
         return Report(
             name=config.name,
             config_hash=self.experiment.hash,
@@ -297,12 +235,26 @@ class Experimenter:
             seconds=self.seconds_report(),
             environment=Environment.current(self.distributions),
             fits=self.fits,
-            notes=[
-                *self.notes,
-                *conclusions.notes(pipelines, sample),
-                *self.observers.failures,
-            ],
+            notes=[*self.notes, *conclusions.notes(pipelines, sample), *self.observers.failures],
         )
+
+    def measured_arms(self, sample: Sample) -> list[dict[str, MeasuredArm]]:
+        """The arms of every training, points of curves among them."""
+        users = groups_of(sample.units, label_rng(self.experiment.config.seed, "groups of users"))
+        groups = dict.fromkeys(self.experiment.config.compare.guardrails, users)
+        return [
+            {name: measured.arm(name, sample, self.experiment, groups) for name, measured in repeat.items()}
+            for repeat in self.repeats
+        ]
+
+    def describe(self, name: str, pipeline: PipelineReport, sample: Sample) -> None:
+        """Add to the means of a pipeline what is known of it beside them."""
+        measured = self.measured[name]
+        pipeline.single = self.experiment.pipelines[name].single
+        pipeline.learned = measured.learned
+        pipeline.candidate_recall = {
+            target: weighted_mean(np.concatenate(found), sample.weights) for target, found in measured.found.items()
+        }
 
     def tradeoff(self, curve: Curve, arms: Mapping[str, MeasuredArm]) -> TradeoffReport:
         """All metrics at every point of a curve, on resamples of their own."""
@@ -330,12 +282,6 @@ class Experimenter:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
-    """Slates for the queries of a fold beside what was hidden of them."""
-    truth = fold.truth[target]
-    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
-
-
 def read(experiment: Experiment) -> Dataset:
     """The data of an experiment."""
     with calling(experiment.reader, "while reading the data"):
@@ -346,12 +292,6 @@ _PACKAGES = (
     "hybridrec", "numpy", "scipy", "polars", "pydantic", "pluggy", "gensim", "implicit", "lightfm-next", "lightfm",
     "lightgbm",
 )  # fmt: skip
-
-
-def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
-    """The mean over the queries for which there is a value; None if there are none."""
-    defined = ~np.isnan(values)
-    return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None
 
 
 def _fit_report(fitted: Fitted, repeat: int) -> FitReport:

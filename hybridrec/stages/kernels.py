@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
 __all__ = [
     "best",
     "csr_rows",
+    "draws",
     "gather_dot",
     "hits",
     "merge",
@@ -25,6 +27,7 @@ __all__ = [
     "order",
     "pick",
     "ranks",
+    "strongest",
     "top_k",
     "top_products",
     "zscore",
@@ -76,6 +79,18 @@ def best(scores: Floats, k: int) -> Ints:
     Exact, also where the k-th place is tied. Entries of -inf and NaN come last, in any order.
     """
     return _columns(_best(scores, k))
+
+
+def strongest(matrix: Sparse, k: int) -> Sparse:
+    """A csr matrix with only the k largest stored entries of each row, in column order; ties go to the lower column."""
+    rows = csr_rows(matrix)
+    by_value = np.lexsort((matrix.indices, -matrix.data, rows))
+    places = np.arange(len(rows)) - matrix.indptr[rows]
+    kept = np.sort(by_value[places < k])
+    indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(matrix.indptr), k))))
+    result = csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result
 
 
 def order(scores: Floats, k: int | None = None) -> Ints:
@@ -223,6 +238,28 @@ def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
         np.matmul(vectors[np.maximum(ids[rows], 0)], queries[rows, :, None], out=result[rows, :, None])
     result[ids == PADDING] = np.nan
     return result
+
+
+def draws(rows: Sparse, seed: int) -> Floats:
+    """Uniform random numbers in [0, 1) that belong to what a query holds: float32 [Q, N] for csr rows [Q, N].
+
+    A number depends on the seed, its column and the columns that its row stores, on nothing else: a query
+    draws the same again, in whatever batch it is asked.
+    """
+    columns = _mixed(np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * _GOLDEN + np.uint64(seed))
+    sums = np.concatenate(([np.uint64(0)], np.cumsum(columns[rows.indices], dtype=np.uint64)))
+    mixed = _mixed(np.diff(sums[rows.indptr])[:, None] ^ columns)
+    return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+
+
+_GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Every bit of a number depends on all of its bits: the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D0_49BB_1331_11EB)
+    return values ^ values >> np.uint64(31)
 
 
 def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats], list[Floats]]:

@@ -10,22 +10,12 @@ from pydantic import Field
 from hybridrec import TARGETS, DataError, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
 
 
-class Newest(DenseModel):
-    """Items by the time they came out (`item_times`), newest first; those without a time come last.
+class OneRanking(DenseModel):
+    """Base of one ranking of the items for every query; `fit` sets `_scores`, float32 [I], NaN for no opinion."""
 
-    The score is the number of items that are older, from 0 to 1; items without a time have 0.
-    """
-
-    name = "newest"
     targets = ("items",)
 
-    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Rank the items; without `item_times` all are equal."""
-        times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
-        known = np.unique(times[~np.isnan(times)])
-        older = np.searchsorted(known, times) + 1
-        self._scores = np.where(np.isnan(times), 0, older / max(len(known), 1)).astype(np.float32)
-        return self
+    _scores: Floats
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """The same row for every query."""
@@ -38,6 +28,23 @@ class Newest(DenseModel):
     def restore(self, state: State) -> Self:
         """From `state`."""
         self._scores = state["items"]
+        return self
+
+
+class Newest(OneRanking):
+    """Items by the time they came out (`item_times`), newest first; those without a time come last.
+
+    The score is the number of items that are older, from 0 to 1; items without a time have 0.
+    """
+
+    name = "newest"
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Rank the items; without `item_times` all are equal."""
+        times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
+        known = np.unique(times[~np.isnan(times)])
+        older = np.searchsorted(known, times) + 1
+        self._scores = np.where(np.isnan(times), 0, older / max(len(known), 1)).astype(np.float32)
         return self
 
 
@@ -75,11 +82,13 @@ class ListedOptions(Options):
     """External ids of the items, best first."""
 
 
-class Listed(DenseModel):
-    """A list that people made, in their order, for every query; it has no opinion on other items."""
+class Listed(OneRanking):
+    """A list that people made, in their order, for every query; it has no opinion on other items.
+
+    The score counts the places from an item to the end of the list, itself included.
+    """
 
     name = "listed"
-    targets = ("items",)
     Config = ListedOptions
     config: ListedOptions
 
@@ -91,17 +100,4 @@ class Listed(DenseModel):
             raise DataError(f"listed: {len(missing)} ids are not in the data, first '{missing[0]}'")
         self._scores = np.full(len(data.items), np.nan, np.float32)
         self._scores[codes] = np.arange(len(codes), 0, -1)
-        return self
-
-    def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The same row for every query: as many points as there are items from here to the end of the list."""
-        return np.tile(self._scores, (len(queries), 1))
-
-    def state(self) -> State:
-        """A score per item."""
-        return {"items": self._scores}
-
-    def restore(self, state: State) -> Self:
-        """From `state`."""
-        self._scores = state["items"]
         return self

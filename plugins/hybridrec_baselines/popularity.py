@@ -71,8 +71,7 @@ class Popularity(DenseModel):
         self._context_users = np.asarray(context.sum(axis=0), np.float32).ravel()
         self._shares, self._by_context = {}, {}
         for target, had in zip(TARGETS, (self._items(data.interactions), tags), strict=True):
-            users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
-            self._shares[target] = np.asarray(had.sum(axis=0) / users, np.float32).ravel()
+            self._shares[target] = overall_shares(had)
             if self.config.by != "all":
                 self._by_context[target] = (context.T @ had).tocsr()
         return self
@@ -119,6 +118,12 @@ class Popularity(DenseModel):
             weights = 1.0 if history.weights is None else history.weights
             history = replace(history, weights=weights * _decay(history, self.config.half_life))
         return history.matrix()
+
+
+def overall_shares(had: Sparse) -> Floats:
+    """float32 [N]: what all users count for each id, csr [U, N], over the number of users who have any."""
+    users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
+    return np.asarray(had.sum(axis=0) / users, np.float32).ravel()
 
 
 def _latest(history: Ragged) -> Ragged:

@@ -24,7 +24,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_baselines.popularity import DAY
+from hybridrec_baselines.popularity import DAY, overall_shares
 
 _BINS = 16
 """Bins of time in one half-life: a time is off by at most 1/32 of it, a weight by 2 %."""
@@ -59,9 +59,7 @@ class Trending(DenseModel):
         history = data.interactions
         if history.times is None or np.isnan(history.times).all():
             raise DataError("trending needs the times of interactions, and this data has none")
-        had = history.matrix(binary=True)
-        users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
-        self._share = np.asarray(had.sum(axis=0) / users, np.float32).ravel()
+        self._share = overall_shares(history.matrix(binary=True))
         width = self.config.half_life * DAY / _BINS
         timed = ~np.isnan(history.times)
         self._bins, bins = np.unique(np.floor(history.times[timed] / width), return_inverse=True)

@@ -11,5 +11,6 @@ def hybridrec_components() -> Sequence[type[Component]]:
     from hybridrec_content.content import Content
     from hybridrec_content.popularity import ContentPopularity
     from hybridrec_content.transfer import ContentTransfer
+    from hybridrec_content.vectors import ContentVectors
 
-    return [Content, ContentPopularity, ContentTransfer]
+    return [Content, ContentPopularity, ContentTransfer, ContentVectors]

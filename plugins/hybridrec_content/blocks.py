@@ -7,12 +7,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, Floats, Sparse, bag_of_words
+from hybridrec import Dataset, Floats, Lexicon, Sparse, Tokenizer
 
 Kind: TypeAlias = Literal["tags", "text", "features", "vectors"]
 
+WORDS = Tokenizer()
 
-def block(data: Dataset, kind: Kind) -> Sparse:
+
+def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
     """csr float32 [I, D] of one kind of content, 0 columns wide where the data has none.
 
     Tags and the words of texts count log(1 + how often); features and vectors are as they are.
@@ -20,7 +22,7 @@ def block(data: Dataset, kind: Kind) -> Sparse:
     if kind == "tags":
         return data.item_tags.log1p()
     if kind == "text":
-        return bag_of_words(data.item_text)[1].log1p()
+        return Lexicon.learn(data.item_text, tokenizer).counts(data.item_text).log1p()
     if kind == "features" and data.item_features is not None:
         return data.item_features.matrix
     if kind == "vectors" and data.item_vectors is not None:
@@ -28,9 +30,9 @@ def block(data: Dataset, kind: Kind) -> Sparse:
     return csr_matrix((len(data.items), 0), dtype=np.float32)
 
 
-def cosines(data: Dataset, kind: Kind, idf: float, min_items: int) -> Sparse:
+def cosines(data: Dataset, kind: Kind, idf: float, min_items: int, tokenizer: Tokenizer = WORDS) -> Sparse:
     """A block whose rows have length 1, so that their products are cosines; sparse kinds weighed by their idf."""
-    content = block(data, kind)
+    content = block(data, kind, tokenizer)
     return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
 
 

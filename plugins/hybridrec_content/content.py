@@ -17,6 +17,7 @@ from hybridrec import (
     QueryBatch,
     State,
     Target,
+    Tokenizer,
     pack_csr,
     unpack_csr,
 )
@@ -32,6 +33,8 @@ class ContentOptions(Options):
     """The share of the items' tags; 0 leaves them out."""
     text: float = Field(0.5, ge=0)
     """The share of the words of the items' texts; 0 leaves them out."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How texts become words."""
     vectors: float = Field(0.0, ge=0)
     """The share of `item_vectors` (audio, say); 0 leaves them out."""
     idf: float = Field(1.0, ge=0)
@@ -82,7 +85,11 @@ class Content(DenseModel):
             "features": self.config.features,
             "vectors": self.config.vectors,
         }
-        blocks += [cosines(data, kind, idf, min_items) * share**0.5 for kind, share in others.items() if share]
+        blocks += [
+            cosines(data, kind, idf, min_items, self.config.tokenizer) * share**0.5
+            for kind, share in others.items()
+            if share
+        ]
         self._items = unit(hstack(blocks, format="csr", dtype=np.float32))
         if not self._items.nnz:
             raise DataError("content: the items have nothing of what it should compare (features, tags, text, vectors)")

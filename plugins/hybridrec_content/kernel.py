@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import Bools, Dataset, Doubles, Floats, Ints, Sparse
-from hybridrec_content.blocks import Kind, cosines
+from hybridrec import Bools, Dataset, Doubles, Floats, Ints, Sparse, Tokenizer
+from hybridrec_content.blocks import WORDS, Kind, cosines
 
 Time: TypeAlias = Literal["rank", "age"]
 
@@ -33,10 +33,20 @@ class ContentKernel:
 
     @classmethod
     def of(
-        cls, data: Dataset, shares: dict[Kind, float], *, idf: float, min_items: int, time: Time, width: float
+        cls,
+        data: Dataset,
+        shares: dict[Kind, float],
+        *,
+        idf: float,
+        min_items: int,
+        time: Time,
+        width: float,
+        tokenizer: Tokenizer = WORDS,
     ) -> ContentKernel:
         """Of the items of a dataset; a `width` of 0 leaves out the times."""
-        parts = tuple((share, cosines(data, kind, idf, min_items)) for kind, share in shares.items() if share)
+        parts = tuple(
+            (share, cosines(data, kind, idf, min_items, tokenizer)) for kind, share in shares.items() if share
+        )
         times = data.item_times if width else None
         if times is None or np.isnan(times).all():
             return cls(parts, None, width)

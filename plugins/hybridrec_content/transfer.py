@@ -17,6 +17,7 @@ from hybridrec import (
     Sparse,
     State,
     Target,
+    Tokenizer,
     pack_csr,
     unpack_csr,
 )
@@ -33,6 +34,8 @@ class ContentTransferOptions(Options):
     """The share of `item_features` (artist, language, ...); 0 leaves them out."""
     text: float = Field(1.0, ge=0)
     """The share of the words of the items' texts; 0 leaves them out."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How texts become words."""
     vectors: float = Field(0.0, ge=0)
     """The share of `item_vectors` (audio, say); 0 leaves them out."""
     time: Time = "rank"
@@ -158,4 +161,5 @@ class ContentTransfer(DenseModel):
             min_items=options.min_items,
             time=options.time,
             width=options.time_width,
+            tokenizer=options.tokenizer,
         )

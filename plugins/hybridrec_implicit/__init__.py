@@ -1,4 +1,4 @@
-"""Matrix factorisation and item neighbours from the `implicit` library: `als`, `bpr` and `item-knn`."""
+"""Matrix factorisation and item neighbours, most of it from the `implicit` library: `als`, `bpr`, `item-knn`, `wmf`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`als`, `bpr`, `item-knn`."""
+    """`als`, `bpr`, `item-knn`, `wmf`."""
     from hybridrec_implicit.als import ALS
     from hybridrec_implicit.bpr import BPR
     from hybridrec_implicit.knn import ItemKNN
+    from hybridrec_implicit.wmf import WMF
 
-    return [ALS, BPR, ItemKNN]
+    return [ALS, BPR, ItemKNN, WMF]

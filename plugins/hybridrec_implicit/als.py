@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import Dataset, Doubles, Floats, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.squares import LeastSquares, Side, alternate
 
 if TYPE_CHECKING:
     from implicit.cpu.als import AlternatingLeastSquares
 
 
-class ALSOptions(ColumnOptions):
+class ALSOptions(ColumnOptions, ColdOptions):
     """Options of `als`."""
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""
     regularization: float = Field(20.0, gt=0)
     """Added to the diagonal of each least-squares problem."""
+    frequency_power: float = Field(0.0, ge=0, le=1)
+    """The regularization of a user or column grows with the sum of its confidences, relative to the mean sum, to this
+    power; 0 regularizes all alike."""
     alpha: float = Field(10.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in the absence of one it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)
@@ -36,41 +41,79 @@ class ALS(ColumnModel, VectorModel):
     known and unknown users are served alike: the user vector is solved from the history and tags in
     the query, x = (Y'Y + Σ (c - 1) y y' + λI)⁻¹ Σ c y, the step that training itself takes. Confidences
     c = 1 + alpha w are damped for popular columns (`column_power`).
+
+    With `frequency_power` ν above 0 the regularization is that of Rendle, Krichene, Zhang and Koren,
+    "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (2022): λ_u = λ (s_u / mean s)^ν,
+    s_u = |I| + Σ (c - 1), which is their n_u + α₀|I| times alpha, with α₀ = 1 / alpha. The library has no
+    such regularization, so the least squares are then solved here, exactly, where it takes three steps of
+    conjugate gradients.
     """
 
     name = "als"
+    version = "2"
     Config = ALSOptions
     config: ALSOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Factorise the training matrix."""
+        matrix = self.matrix(data.interactions, data.user_tags)
+        count = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
+        scale = (relative**-self.config.column_power).astype(np.float32)
+        confidence = self._confidence(matrix, scale)
+        seed = int(rng.integers(2**31))
+        factors = (self._scaled if self.config.frequency_power else self._library)(confidence, seed)
+        # Columns nobody has are not learned: without content the model has no opinion on them.
+        factors = np.where(count[:, None] > 0, factors, np.float32(np.nan))
+        vectors = self.split(factors, data)
+        if "items" in vectors:
+            vectors["items"] = with_cold_items(vectors["items"], data, self.config)
+        usual = _mean_sum(confidence, int(np.count_nonzero(count)))
+        return self.restore(vectors | {"scale": scale, "learned": count > 0, "usual": np.array(usual)})
+
+    def _library(self, confidence: Sparse, seed: int) -> Floats:
+        """float32 [columns, factors]."""
         with one_thread(self.name):
-            model = self._model(int(rng.integers(2**31)))
+            model = self._model(seed)
             model.num_threads = self.threads  # each row is solved on one: it is the same for any number of them
-            matrix = self.matrix(data.interactions, data.user_tags)
-            count = np.bincount(matrix.indices, minlength=matrix.shape[1])
-            relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
-            self._scale = (relative**-self.config.column_power).astype(np.float32)
-            model.fit(self._confidence(matrix), show_progress=False)
-        # Columns nobody has get no vector: the model has no opinion on them.
-        factors = np.where(count[:, None] > 0, model.item_factors, np.float32(np.nan))
-        return self.restore(self.split(factors, data) | {"scale": self._scale})
+            model.fit(confidence, show_progress=False)
+        return model.item_factors
+
+    def _scaled(self, confidence: Sparse, seed: int) -> Floats:
+        """float32 [columns, factors], with regularization by frequency."""
+        users, columns = (int(np.count_nonzero(confidence.getnnz(axis))) for axis in (1, 0))
+        transposed = confidence.T.tocsr()
+        by_user, by_column = (
+            Side(known, known.data - 1, self._ridge(known, others, _mean_sum(known, others)))
+            for known, others in ((confidence, columns), (transposed, users))
+        )
+        normal = np.random.default_rng(seed).standard_normal((transposed.shape[0], self.config.factors), np.float32)
+        start = normal * np.float32(0.1 / np.sqrt(self.config.factors))
+        return alternate(by_user, by_column, start, unobserved=1, iterations=self.config.iterations)
+
+    def _ridge(self, confidence: Sparse, others: int, usual: float) -> Doubles:
+        """float64 [rows]: λ of each row, of which `usual` is the mean sum of confidences."""
+        return self.config.regularization * (_sums(confidence, others) / usual) ** self.config.frequency_power
 
     def state(self) -> State:
-        """float32 [N, factors] per target, rows of NaN for what nobody has; and the scale of the columns."""
-        return self._vectors | {"scale": self._scale}
+        """float32 [N, factors] per target, rows of NaN for what has no vector; the scale of the columns, bool
+        [columns] of those that training has seen, and the mean sum of a user's confidences."""
+        return self._vectors | {"scale": self._scale, "learned": self._learned, "usual": self._usual}
 
     def restore(self, state: State) -> Self:
         """Take the vectors and prepare the fold-in."""
-        self._scale = state["scale"]
+        self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         columns = list(self._vectors.values())
         stacked = columns[0] if len(columns) == 1 else np.concatenate(columns)
-        self._learned = ~np.isnan(stacked[:, 0])
-        with one_thread(self.name):
-            self._solver = self._model(0)
-            self._solver.item_factors = stacked if self._learned.all() else np.nan_to_num(stacked)
-            _ = self._solver.YtY  # computed once, before threads ask for it
+        factors = stacked if self._learned.all() else np.where(self._learned[:, None], stacked, np.float32(0))
+        if self.config.frequency_power:
+            self._squares = LeastSquares.of(factors.astype(np.float64), unobserved=1)
+        else:
+            with one_thread(self.name):
+                self._solver = self._model(0)
+                self._solver.item_factors = factors
+                _ = self._solver.YtY  # computed once, before threads ask for it
         return self
 
     def _model(self, seed: int) -> AlternatingLeastSquares:
@@ -96,14 +139,29 @@ class ALS(ColumnModel, VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, factors]; NaN where nothing in the query was seen in training."""
-        known = self._confidence(self.matrix(queries.history, queries.tags))
+        known = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
         known.data[~self._learned[known.indices]] = 0
         known.eliminate_zeros()
-        vectors = self._solver.recalculate_user(np.arange(len(queries)), known)
+        if self.config.frequency_power:
+            ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
+            vectors = self._squares.solve(known, known.data - 1, ridge).astype(np.float32)
+        else:
+            vectors = self._solver.recalculate_user(np.arange(len(queries)), known)
         vectors[known.getnnz(axis=1) == 0] = np.nan
         return vectors
 
-    def _confidence(self, matrix: Sparse) -> Sparse:
+    def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
         confident = matrix.copy()
-        confident.data = 1 + np.float32(self.config.alpha) * matrix.data * self._scale[matrix.indices]
+        confident.data = 1 + np.float32(self.config.alpha) * matrix.data * scale[matrix.indices]
         return confident
+
+
+def _sums(confidence: Sparse, others: int) -> Doubles:
+    """float64 [rows]: the confidences of each row, with 1 for those of `others` that it has not."""
+    return others + np.asarray(confidence.sum(axis=1, dtype=np.float64)).ravel() - np.diff(confidence.indptr)
+
+
+def _mean_sum(confidence: Sparse, others: int) -> float:
+    """The mean of `_sums` over the rows that have any entry; 1 if none has."""
+    filled = np.diff(confidence.indptr) > 0
+    return float(_sums(confidence, others)[filled].mean()) if filled.any() else 1.0

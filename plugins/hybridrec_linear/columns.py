@@ -1,4 +1,4 @@
-"""Rows and columns of `ease`: users and queries as one sparse matrix over items, tags and title words."""
+"""Rows and columns of linear models: users and queries as one sparse matrix over items, tags and title words."""
 
 from __future__ import annotations
 
@@ -27,13 +27,9 @@ from hybridrec import (
 )
 
 
-class EaseOptions(Options):
-    """Options of `ease`."""
+class ColumnOptions(Options):
+    """What becomes a column, what stands in it, and what rows there are beside the users."""
 
-    l2: float = Field(40.0, gt=0)
-    """The regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
-    column_power: float = Field(0.25, ge=0, le=1)
-    """Each column is divided by its count to this power, so that popular items dominate less; 0 is the paper's EASE."""
     weights: Values = "binary"
     """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
     fields: tuple[Literal["items", "tags", "title"], ...] = Field(("items",), min_length=1)
@@ -56,16 +52,33 @@ class EaseOptions(Options):
             raise ValueError("items must be among them")
         return fields
 
+    @property
+    def scaling(self) -> float:
+        """The power of its number of users that each column is divided by."""
+        return 0.0
+
+
+class ScaledColumnOptions(ColumnOptions):
+    """For models of squared errors, in which a popular item has the most to say."""
+
+    column_power: float = Field(0.25, ge=0, le=1)
+    """Each column is divided by its count to this power, so that popular items dominate less; 0 is as published."""
+
+    @property
+    def scaling(self) -> float:
+        """As the option says."""
+        return self.column_power
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Which items, tags and words are columns.
 
     ids: int32 [C] ascending, what each column is: items from 0, tags from `n_items`, then words
-    scale: float32 [C], what the values of each column are multiplied by (`column_power`)
+    scale: float32 [C], what the values of each column are multiplied by
     """
 
-    options: EaseOptions
+    options: ColumnOptions
     n_items: int
     n_tags: int
     words: Vocabulary
@@ -73,7 +86,7 @@ class Columns:
     scale: Floats
 
     @classmethod
-    def learn(cls, data: Dataset, options: EaseOptions) -> tuple[Self, Sparse]:
+    def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
         """The columns of a training part, and its rows: csr [R, C], users and then the tags of items."""
         words, _ = bag_of_words(data.titles if "title" in options.fields else ())
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
@@ -83,7 +96,7 @@ class Columns:
         is_item = np.arange(users.shape[1]) < len(data.items)
         kept = np.where(is_item, n_users + tags.getnnz(axis=0) > 0, n_users >= options.min_users)
         ids = np.flatnonzero(kept).astype(np.int32)
-        scale = np.maximum(n_users[ids], 1.0) ** -options.column_power
+        scale = np.maximum(n_users[ids], 1.0) ** -options.scaling
         columns = cls(options, len(data.items), len(data.tags), words, ids, scale.astype(np.float32))
         rows = columns._kept(vstack([users, tags], format="csr"))
         return columns, rows[np.diff(rows.indptr) > 0]
@@ -111,7 +124,7 @@ class Columns:
         return {"ids": self.ids, "scale": self.scale, "sizes": sizes, "words": pack_words(self.words)}
 
     @classmethod
-    def restore(cls, state: State, options: EaseOptions) -> Self:
+    def restore(cls, state: State, options: ColumnOptions) -> Self:
         """From `state`."""
         n_items, n_tags = state["sizes"].tolist()
         return cls(options, n_items, n_tags, unpack_words(state["words"]), state["ids"], state["scale"])
@@ -122,7 +135,7 @@ class Columns:
         return kept
 
 
-def _values(queries: QueryBatch, words: Vocabulary, options: EaseOptions) -> Sparse:
+def _values(queries: QueryBatch, words: Vocabulary, options: ColumnOptions) -> Sparse:
     """csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
     if "tags" in options.fields:
@@ -132,7 +145,7 @@ def _values(queries: QueryBatch, words: Vocabulary, options: EaseOptions) -> Spa
     return hstack(blocks, format="csr", dtype=np.float32)
 
 
-def _tag_rows(item_tags: Sparse, options: EaseOptions, width: int) -> Sparse:
+def _tag_rows(item_tags: Sparse, options: ColumnOptions, width: int) -> Sparse:
     """The items of each tag as further rows: csr [tags, width]."""
     frequent = (item_tags.getnnz(axis=0) >= options.min_items) & (options.item_tags > 0)
     rows = item_tags[:, frequent].T.tocsr()

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
+from pydantic import Field
 
-from hybridrec import DataError, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
+from hybridrec import Dataset, Floats, Sparse, State
 from hybridrec_linear import solve
-from hybridrec_linear.columns import Columns, EaseOptions
+from hybridrec_linear.columns import Columns, ScaledColumnOptions
+from hybridrec_linear.model import LinearModel
 
 
-class Ease(DenseModel):
+class EaseOptions(ScaledColumnOptions):
+    """Options of `ease`."""
+
+    l2: float = Field(40.0, gt=0)
+    """The regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
+
+
+class Ease(LinearModel):
     """EASE (Steck 2019): each item's value is predicted from all others by ridge regression without itself.
 
     Rows are users, columns the items (and tags, title words) of `fields`; the formula stands in
@@ -19,35 +27,21 @@ class Ease(DenseModel):
     """
 
     name = "ease"
-    folds_in = True
     Config = EaseOptions
     config: EaseOptions
 
-    def __init__(self, config: Options | None = None) -> None:
-        """What it reads and recommends depends on `fields`."""
-        super().__init__(config)
-        self.needs = frozenset(self.config.fields)
-        self.targets = ("items", "tags") if "tags" in self.config.fields else ("items",)
-
-    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Solve for all columns that training knows; raises DataError where there is none."""
-        self._columns, rows = Columns.learn(data, self.config)
-        if not self._columns.n_predicted:
-            raise DataError("ease: the training part has no interactions to learn from")
-        self._solution = solve.solve(rows, self.config.l2, self._columns.n_predicted)
-        return self
+    def learn(self, rows: Sparse, n: int) -> None:
+        """Solve for the first n columns."""
+        self._solution = solve.solve(rows, self.config.l2, n)
 
     def memory(self, data: Dataset) -> int:
         """The square system in float64 and the result in float32."""
         columns, rows = Columns.learn(data, self.config)
         return solve.peak_bytes(rows, columns.n_predicted)
 
-    def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Predictions for the ids of the target; NaN for queries that hold nothing training knows."""
-        values = self._columns.values(queries)
-        predicted = self._solution.predict(values)
-        predicted[np.diff(values.indptr) == 0] = np.nan
-        return self._columns.split(predicted, target)
+    def predict(self, values: Sparse) -> Floats:
+        """By the primal or the dual solution."""
+        return self._solution.predict(values)
 
     def state(self) -> State:
         """The columns and the solution."""

@@ -18,17 +18,16 @@ from hybridrec import (
     Doubles,
     Field,
     Floats,
+    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
-    bag_of_words,
+    Tokenizer,
     kernels,
     pack_csr,
-    pack_words,
     unpack_csr,
-    unpack_words,
 )
 
 DAY = 86_400.0
@@ -45,12 +44,16 @@ class UserKNNOptions(Options):
     """The share of common tags; 0 leaves them out."""
     title: float = Option(0.5, ge=0)
     """The share of common title words; 0 leaves them out."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
     time: float = Option(0.0, ge=0)
-    """What closeness in time adds to the similarity, which without it is at most 1; 0 looks at no time."""
+    """What closeness in time adds to the similarity, which without it is at most 1 (a cosine); 0 looks at no time."""
     half_life: float = Option(200.0, gt=0)
     """Days between a query and a user's latest interaction at which they are half as close in time."""
     idf: float = Option(0.5, ge=0)
     """How much more a rare item, tag or word says than a common one: the power of log(1 + U / n); 0 weighs alike."""
+    length: float = Option(0.5, ge=0, le=1)
+    """How much users with many items, tags and words are held back: 0.5 is the cosine, less lets them vote more."""
     neighbours: int = Option(50, ge=1)
     """How many users vote."""
     power: float = Option(1.0, gt=0)
@@ -67,10 +70,11 @@ class UserKNN(DenseModel):
     """Nearest neighbours among the training users (Resnick et al. 1994), by cosine over all a query knows.
 
     A user is a sparse vector of items, tags and title words, each value the root of its share times
-    log(1 + U / n) to the power `idf`. To the cosine comes `time` times 2^(-days apart / half_life) where
-    both times are known: sessions near in time are alike (Jannach and Ludewig 2017). The score of an
-    item (or tag) is the sum of similarity to the power `power` over the nearest users who have it; what
-    none of them has gets no opinion.
+    log(1 + U / n) to the power `idf`. With a `length` l other than 0.5 the similarity of query q and user u
+    is the asymmetric cosine q u / (|q|^(2 - 2 l) |u|^(2 l)) (Aiolli 2013). To it comes `time` times
+    2^(-days apart / half_life) where both times are known: sessions near in time are alike (Jannach and
+    Ludewig 2017). The score of an item (or tag) is the sum of similarity to the power `power` over the
+    nearest users who have it; what none of them has gets no opinion.
     """
 
     name = "user-knn"
@@ -87,14 +91,14 @@ class UserKNN(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Keep the users as vectors, and what they have."""
-        self._words, _ = bag_of_words(data.titles if self.config.title else ())
+        self._lexicon = Lexicon.learn(data.titles if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
         count = present.getnnz(axis=0)
         self._idf = (np.log1p(len(data.users) / np.maximum(count, 1)) ** self.config.idf * (count > 0)).astype(
             np.float32
         )
-        self._users = self._vectors(everyone)
+        self._users = self._vectors(everyone, self.config.length)
         self._latest = _known(data.interactions.latest(), len(data.users))
         if self.config.time and np.isnan(self._latest).all():
             raise DataError("user-knn: `time` needs the times of interactions, and this data has none")
@@ -118,7 +122,7 @@ class UserKNN(DenseModel):
 
     def _votes(self, queries: QueryBatch) -> Sparse:
         """csr [Q, U]: what each of the nearest users counts."""
-        similarity = np.asarray((self._vectors(queries) @ self._users.T).toarray(), np.float32)
+        similarity = np.asarray((self._vectors(queries, 1 - self.config.length) @ self._users.T).toarray(), np.float32)
         if self.config.time:
             similarity += np.float32(self.config.time) * self._closeness(_known(queries.times, len(queries)))
         similarity[similarity <= 0] = np.nan
@@ -132,17 +136,17 @@ class UserKNN(DenseModel):
         apart = np.abs(times[:, None] - self._latest) / (DAY * self.config.half_life)
         return np.nan_to_num(np.exp2(-apart.astype(np.float32)), nan=0.0)
 
-    def _vectors(self, queries: QueryBatch) -> Sparse:
-        """csr [Q, cues], rows of length 1."""
+    def _vectors(self, queries: QueryBatch, length: float) -> Sparse:
+        """csr [Q, cues], rows divided by their length to the power 2 `length`."""
         cues = self._cues(queries)
         cues.data *= self._idf[cues.indices]
-        length = np.sqrt(np.asarray(cues.multiply(cues).sum(axis=1)).ravel())
-        cues.data /= np.repeat(np.where(length > 0, length, 1), np.diff(cues.indptr))
+        squares = np.asarray(cues.multiply(cues).sum(axis=1)).ravel()
+        cues.data /= np.repeat(np.where(squares > 0, squares, 1) ** length, np.diff(cues.indptr))
         return cues
 
     def _cues(self, queries: QueryBatch) -> Sparse:
         """csr [Q, items + tags + words]: the root of its share for everything a query knows."""
-        words = bag_of_words(queries.text, self._words)[1]
+        words = self._lexicon.counts(queries.text)
         blocks = {"items": queries.history.matrix(binary=True), "tags": queries.tags.copy(), "title": words}
         for field, block in blocks.items():
             block.data[:] = getattr(self.config, field) ** 0.5
@@ -150,14 +154,18 @@ class UserKNN(DenseModel):
 
     def state(self) -> State:
         """The users' vectors, what they have, and the weights of cues."""
-        arrays = {"idf": self._idf, "latest": self._latest, "words": pack_words(self._words)} | pack_csr(
-            self._users, "users"
+        arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
+        return (
+            arrays
+            | pack_csr(self._users, "users")
+            | pack_csr(self._has["items"], "items")
+            | pack_csr(self._has["tags"], "tags")
         )
-        return arrays | pack_csr(self._has["items"], "items") | pack_csr(self._has["tags"], "tags")
 
     def restore(self, state: State) -> Self:
         """From `state`."""
-        self._idf, self._latest, self._words = state["idf"], state["latest"], unpack_words(state["words"])
+        self._idf, self._latest = state["idf"], state["latest"]
+        self._lexicon = Lexicon.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")
         self._has = {target: unpack_csr(state, target) for target in TARGETS}
         return self

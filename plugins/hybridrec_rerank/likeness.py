@@ -32,8 +32,8 @@ class Likeness(Reranker):
     config: LikenessOptions
 
     def use(self, vectors: Floats) -> Self:
-        """Take a component's vectors."""
-        self._vectors = _units(vectors)
+        """Take a component's vectors; an item that has none (NaN) is like nothing."""
+        self._vectors = _units(np.nan_to_num(vectors))
         return self
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:

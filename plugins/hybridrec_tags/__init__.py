@@ -1,4 +1,4 @@
-"""Recommending from tags alone, where no history is known."""
+"""From tags to items and back: co-occurrence where no history is known, naive Bayes, and draws as a baseline."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,8 @@ from hybridrec import Component, hookimpl
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
+    from hybridrec_tags.bayes import NaiveBayes
+    from hybridrec_tags.draws import TagDraw
     from hybridrec_tags.fallback import TagFallback
 
-    return [TagFallback]
+    return [TagFallback, NaiveBayes, TagDraw]

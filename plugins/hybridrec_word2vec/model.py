@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
 
 from hybridrec import (
-    FIELDS,
     TARGETS,
     Dataset,
-    Field,
+    Doubles,
     Floats,
-    MissingDependencyError,
     Options,
     QueryBatch,
+    Sparse,
     State,
     Target,
+    Tokenizer,
     VectorModel,
     Vocabulary,
-    pack_words,
-    unpack_words,
+    kernels,
 )
-from hybridrec_word2vec.space import Sentences, Space
-
-if TYPE_CHECKING:
-    from gensim.models import Word2Vec as Trainer
+from hybridrec_word2vec.space import SENTENCE_FIELDS, SentenceField, Sentences, Space
+from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
 class Word2VecOptions(Options):
     """Options of `word2vec`."""
 
-    fields: tuple[Field, ...] = Option(("items", "tags", "title"), min_length=1)
-    """What stands in a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id)."""
+    fields: tuple[SentenceField, ...] = Option(("items", "tags", "title"), min_length=1)
+    """What stands in a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id), `features` (those
+    of the items, artist and genre say, each once)."""
+    repeat: dict[SentenceField, Annotated[int, Option(ge=1)]] = Option(default_factory=dict)
+    """How often each token of a field stands in a sentence; 1 where nothing is said."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
     score: Literal["input-output", "cosine"] = "input-output"
     """How a candidate is scored: inner product of the query with the candidate's output vector, which is
     what training predicts; or cosine with its input vector, which is how alike the two are."""
@@ -43,6 +45,8 @@ class Word2VecOptions(Options):
     """Dimensions of the space."""
     window: int | None = Option(5, gt=0)
     """Neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
+    shrink_windows: bool = False
+    """Draw the window of each token anew, from 1 to `window`: the nearer a neighbour, the more often it counts."""
     shuffle: bool = True
     """Mix the items of a sentence anew in each epoch; if false they keep the order in which they were played."""
     epochs: int = Option(40, gt=0)
@@ -58,9 +62,11 @@ class Word2VecOptions(Options):
     alpha: float = Option(0.1, gt=0)
     """Initial learning rate; about 0.025 for skip-gram."""
     context: int | None = Option(None, gt=0)
-    """Only the last so many items of a query count; null for all."""
-    weights: dict[Field, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
+    """Only the last so many items of a query count, which the split `each-position` makes the nearest; null for all."""
+    weights: dict[SentenceField, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that stands for a query; 1 where nothing is said."""
+    average: Literal["tokens", "fields"] = "tokens"
+    """What a query is the mean of: all its tokens, or its fields, each being the mean of its tokens."""
 
 
 class Word2Vec(VectorModel):
@@ -76,74 +82,40 @@ class Word2Vec(VectorModel):
     Config = Word2VecOptions
     config: Word2VecOptions
     requires = ("gensim",)
-    install_hint = "pip install 'hybridrec[word2vec]'"
+    install_hint = INSTALL_HINT
     folds_in = True
+
+    losses: Doubles
+    """The loss of each epoch, per token of the sentences: float64 [epochs]."""
 
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
-        self._fields = tuple(field for field in FIELDS if field in self.config.fields)
-        self.needs = frozenset(self._fields)
+        self._fields = tuple(field for field in SENTENCE_FIELDS if field in self.config.fields)
+        self.needs = frozenset("items" if field == "features" else field for field in self._fields)
         self.targets = tuple(target for target in TARGETS if target in self._fields)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user."""
-        space = Space.of(data, self._fields)
-        vectors, predictors = self._train(Sentences(space, data, self.config.shuffle, rng), int(rng.integers(2**31)))
+        space = Space.of(data, self._fields, self.config.tokenizer)
+        sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
+        vectors, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)))
         if self.config.score == "cosine":
-            vectors = predictors = _normalised(vectors)
+            vectors = predictors = normalised(vectors)
         return self._become(space, vectors, {target: predictors[space.part(target)] for target in self.targets})
 
-    def _train(self, sentences: Sentences, seed: int) -> tuple[Floats, Floats]:
-        """Input and output vectors of all tokens, float32 [tokens, dim]; NaN rows for tokens without one."""
-        vectors = np.full((2, len(sentences.counts), self.config.dim), np.nan, np.float32)
-        frequent = np.flatnonzero(sentences.counts >= self.config.min_count)
-        if len(frequent):
-            model = self._trainer(sentences.longest, seed)
-            counts = {str(token): int(sentences.counts[token]) for token in frequent}
-            model.build_vocab_from_freq(counts, corpus_count=len(sentences))
-            total = int(sentences.counts.sum())
-            model.train(sentences, total_examples=len(sentences), total_words=total, epochs=model.epochs)
-            tokens = np.array(model.wv.index_to_key, np.int64)
-            vectors[0, tokens], vectors[1, tokens] = model.wv.vectors, model.syn1neg
-        return vectors[0], vectors[1]
-
-    def _trainer(self, longest: int, seed: int) -> Trainer:
-        """gensim's model; with one worker the result depends on the seed alone."""
-        try:
-            from gensim.models import Word2Vec as Trainer
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"component '{self.name}' needs the library gensim, which cannot be imported ({error}); "
-                f"{self.install_hint}"
-            ) from error
-        options = self.config
-        return Trainer(
-            vector_size=options.dim,
-            window=options.window or longest,
-            shrink_windows=False,
-            epochs=options.epochs,
-            sg=int(options.algorithm == "skip-gram"),
-            negative=options.negative,
-            ns_exponent=options.ns_exponent,
-            sample=options.sample,
-            min_count=options.min_count,
-            alpha=options.alpha,
-            seed=seed,
-            workers=1,
-        )
-
     def state(self) -> State:
-        """Where each field's tokens begin, the words, the input vectors of all tokens, what scores each target."""
+        """The tokens, the input vectors of all of them, what scores each target, and the losses."""
         return {
-            "starts": self._space.starts,
-            "words": pack_words(self._space.words),
+            **self._space.state(),
             "vectors": self._vectors,
+            "losses": self.losses,
             **{f"candidates.{target}": part for target, part in self._candidates.items()},
         }
 
     def restore(self, state: State) -> Self:
-        """Take the vectors."""
-        space = Space(self._fields, state["starts"], unpack_words(state["words"]))
+        """Take the vectors and the losses."""
+        self.losses = state["losses"]
+        space = Space.restore(state, self._fields, self.config.tokenizer)
         return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self.targets})
 
     def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
@@ -153,8 +125,11 @@ class Word2Vec(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects."""
-        space = Space.of(data, self._fields)
+        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects.
+
+        Titles are taken to have as many tokens as they have words.
+        """
+        space = Space.of(data, self._fields, Tokenizer())
         tokens = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
 
@@ -164,17 +139,34 @@ class Word2Vec(VectorModel):
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
         """The words of titles and their input vectors."""
-        return (self._space.words, self._vectors[self._space.part("title")]) if "title" in self._fields else None
+        return (self._space.words, self.inputs("title")) if "title" in self._fields else None
+
+    def inputs(self, field: SentenceField) -> Floats:
+        """float32 [N, dim]: the input vectors of a field's tokens; NaN rows if unseen."""
+        return self._vectors[self._space.part(field)]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, dim]; NaN where nothing in the query has a vector."""
-        known = self._space.matrix(queries, self.config.weights, self.config.context)
-        total = known @ self._learned.astype(np.float32)
-        mean = (known @ self._embedding) / np.where(total > 0, total, np.float32(np.nan))[:, None]
-        return _normalised(mean) if self.config.score == "cosine" else mean
+        seeds = self.seeds(queries)
+        mean = seeds @ self._embedding
+        mean[np.diff(seeds.indptr) == 0] = np.nan
+        return normalised(mean) if self.config.score == "cosine" else mean
+
+    def seeds(self, queries: QueryBatch) -> Sparse:
+        """csr float32 [Q, tokens]: the share of each token in the query; rows sum to 1, or are empty."""
+        seeds = self._space.counts(queries, self.config.context)
+        seeds.data *= self._learned[seeds.indices]
+        weights = self._space.per_token(self.config.weights)[seeds.indices]
+        if self.config.average == "fields":
+            weights = weights / np.maximum(self._space.field_sums(seeds).data, 1)
+        seeds.data *= weights
+        seeds.eliminate_zeros()
+        total = np.asarray(seeds.sum(axis=1)).ravel()
+        seeds.data /= total[kernels.csr_rows(seeds)]
+        return seeds
 
 
-def _normalised(vectors: Floats) -> Floats:
+def normalised(vectors: Floats) -> Floats:
     """Each row at length 1; rows of zeros stay, rows of NaN too."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)

@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
+    FIELDS,
     PADDING,
     Dataset,
-    Field,
+    Floats,
     Ints,
+    Lexicon,
     Longs,
     QueryBatch,
     Ragged,
     Sparse,
+    State,
+    Tokenizer,
     Vocabulary,
-    encode_words,
+    kernels,
+    pack_csr,
+    unpack_csr,
 )
+
+SentenceField: TypeAlias = Literal["user", "items", "tags", "title", "features"]
+"""What may stand in a sentence: what a query may know, and the features of its items."""
+SENTENCE_FIELDS: tuple[SentenceField, ...] = (*FIELDS, "features")
+"""All of them, in the order of their tokens."""
 
 LONGEST_SENTENCE = 10_000
 """gensim silently drops what a sentence has beyond this many tokens."""
@@ -31,39 +43,73 @@ class Space:
     """Tokens are numbers: those of `fields[f]` begin at `starts[f]`; so an item and a tag never clash.
 
     starts: int64 [len(fields) + 1], the last is the number of all tokens
-    words: the vocabulary of title words, empty if titles are not used
+    lexicon: the tokens of titles, none if titles are not used
+    features: csr [I, F] of ones: what each item has; None if features are not used
     """
 
-    fields: tuple[Field, ...]
+    fields: tuple[SentenceField, ...]
     starts: Longs
-    words: Vocabulary
+    lexicon: Lexicon
+    features: Sparse | None = None
 
     @classmethod
-    def of(cls, data: Dataset, fields: tuple[Field, ...]) -> Space:
+    def of(cls, data: Dataset, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
         """The tokens of a training part."""
-        words = encode_words(data.titles)[0] if "title" in fields else Vocabulary()
-        sizes = {"user": len(data.users), "items": len(data.items), "tags": len(data.tags), "title": len(words)}
-        return cls(fields, np.cumsum([0, *(sizes[field] for field in fields)]), words)
+        lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
+        features = _features(data) if "features" in fields else None
+        sizes = {
+            "user": len(data.users),
+            "items": len(data.items),
+            "tags": len(data.tags),
+            "title": len(lexicon),
+            "features": 0 if features is None else features.shape[1],
+        }
+        return cls(fields, np.cumsum([0, *(sizes[field] for field in fields)]), lexicon, features)
+
+    def state(self) -> State:
+        """Where each field's tokens begin, the tokens of titles, the items' features."""
+        features = {} if self.features is None else pack_csr(self.features, "features")
+        return {"starts": self.starts, **self.lexicon.state(), **features}
+
+    @classmethod
+    def restore(cls, state: State, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
+        """The space whose `state()` is among these arrays."""
+        features = unpack_csr(state, "features") if "features" in fields else None
+        return cls(fields, state["starts"], Lexicon.restore(state, tokenizer), features)
+
+    @property
+    def words(self) -> Vocabulary:
+        """The tokens of titles."""
+        return self.lexicon.words
 
     @property
     def size(self) -> int:
         """Number of tokens."""
         return int(self.starts[-1])
 
-    def part(self, field: Field) -> slice:
+    def part(self, field: SentenceField) -> slice:
         """Where the tokens of a field are."""
         place = self.fields.index(field)
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
-    def matrix(self, queries: QueryBatch, weights: Mapping[Field, float], context: int | None) -> Sparse:
-        """csr float32 [Q, size]: how often each query has each token, times the weight of its field.
+    def per_token(self, values: Mapping[SentenceField, float]) -> Floats:
+        """float32 [size]: the value of each token's field, 1 where nothing is said."""
+        each = np.array([values.get(field, 1) for field in self.fields], np.float32)
+        return np.repeat(each, np.diff(self.starts))
 
-        Of the items only the last `context` count.
-        """
+    def counts(self, queries: QueryBatch, context: int | None) -> Sparse:
+        """csr float32 [Q, size]: how often each query has each token; of the items only the last `context` count."""
         if context is not None:
             queries = replace(queries, history=queries.history.last(context))
-        blocks = [_counts(queries, field, self) * np.float32(weights.get(field, 1.0)) for field in self.fields]
+        blocks = [_counts(queries, field, self) for field in self.fields]
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+
+    def field_sums(self, counts: Sparse) -> Sparse:
+        """csr float32 [Q, size]: at each entry of csr [Q, size] the sum of its row over the tokens of its field."""
+        field = np.repeat(np.arange(len(self.fields)), np.diff(self.starts))[counts.indices]
+        cell = kernels.csr_rows(counts).astype(np.int64) * len(self.fields) + field
+        sums = np.bincount(cell, counts.data)[cell] if len(cell) else counts.data
+        return csr_matrix((sums.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
     def tokens(self, data: Dataset) -> tuple[Ints, Ints, Longs]:
         """The row (user), the token and the place within its field of everything that stands in a sentence.
@@ -72,7 +118,7 @@ class Space:
         """
         rows, tokens, places = [], [], []
         for field, start in zip(self.fields, self.starts[:-1], strict=True):
-            ragged = _ragged(data, field, self.words)
+            ragged = _ragged(data, field, self)
             rows.append(ragged.rows)
             tokens.append(ragged.ids + np.int32(start))
             places.append(np.arange(len(ragged.ids)) - ragged.offsets[ragged.rows])
@@ -91,10 +137,20 @@ class Sentences:
     longest: int
     """Tokens in the longest sentence."""
 
-    def __init__(self, space: Space, data: Dataset, shuffle: bool, rng: np.random.Generator) -> None:
-        """Take the users of `data` that have any token."""
+    def __init__(
+        self,
+        space: Space,
+        data: Dataset,
+        shuffle: bool,
+        rng: np.random.Generator,
+        repeat: Mapping[SentenceField, int] | None = None,
+    ) -> None:
+        """Take the users of `data` that have any token; `repeat` says how often a field's tokens stand there."""
         self._rng = rng
-        self._rows, self._tokens, places = space.tokens(data)
+        rows, tokens, places = space.tokens(data)
+        times = space.per_token(repeat or {})[tokens].astype(np.int64)
+        self._rows, self._tokens = np.repeat(rows, times), np.repeat(tokens, times)
+        places = np.repeat(places, times)
         self._names = np.arange(space.size).astype(str).astype(object)
         items = np.zeros(space.size, bool)
         if "items" in space.fields and not shuffle:
@@ -125,27 +181,36 @@ def _cuts(lengths: Longs) -> Longs:
     return np.append(np.flatnonzero(within % LONGEST_SENTENCE == 0), len(within))
 
 
-def _ragged(data: Dataset, field: Field, words: Vocabulary) -> Ragged:
+def _features(data: Dataset) -> Sparse:
+    """csr float32 [I, F] of ones, 0 columns wide where the items have no features."""
+    if data.item_features is None:
+        return csr_matrix((len(data.items), 0), dtype=np.float32)
+    return data.item_features.matrix.sign()
+
+
+def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
     """A field of all users, as codes of that field."""
     if field == "items":
         return data.interactions
     if field == "title":
-        return encode_words(data.titles, words)[1]
-    if field == "tags":
-        tags = data.user_tags
-        return Ragged(tags.indices, tags.indptr.astype(np.int64), tags.shape[1])
-    users = np.flatnonzero(data.interactions.lengths).astype(np.int32)
-    return Ragged.from_columns(users, users, (len(data.users), len(data.users)))
+        return space.lexicon.encode(data.titles)
+    if field == "user":
+        users = np.flatnonzero(data.interactions.lengths).astype(np.int32)
+        return Ragged.from_columns(users, users, (len(data.users), len(data.users)))
+    has = data.user_tags if field == "tags" else (data.interactions.matrix(binary=True) @ space.features).tocsr()
+    return Ragged(has.indices, has.indptr.astype(np.int64), has.shape[1])
 
 
-def _counts(queries: QueryBatch, field: Field, space: Space) -> Sparse:
+def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
     """csr float32 [Q, tokens of the field]."""
     if field == "items":
         return Ragged(queries.history.ids, queries.history.offsets, queries.history.width).matrix()
     if field == "title":
-        return encode_words(queries.text, space.words)[1].matrix()
+        return space.lexicon.counts(queries.text)
     if field == "tags":
         return csr_matrix(queries.tags > 0, dtype=np.float32)
+    if field == "features":
+        return (queries.history.matrix(binary=True) @ space.features).sign()
     known = np.flatnonzero(queries.users != PADDING)
     part = space.part("user")
     ones = np.ones(len(known), np.float32)

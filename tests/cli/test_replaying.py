@@ -23,7 +23,7 @@ def test_interleave_prints_segments_and_a_sentence(experiment):
     assert "hybrid against control, 3 interleavings of each query" in printed
     assert "team-draft@5" in printed.splitlines()[-1]
     assert "wins" in printed.splitlines()[-1]
-    assert printed == call("interleave", folder, "control", "hybrid", "--n", 5, "--rounds", 3)
+    assert printed == call("interleave", folder, "control", "hybrid", "-n", 5, "--rounds", 3)
     assert "balanced@20" in call("interleave", folder, "control", "hybrid", "--method", "balanced", "--target", "tags")
 
 

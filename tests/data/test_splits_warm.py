@@ -36,6 +36,7 @@ def test_names():
         "masked",
         "random",
         "leave-one-out",
+        "each-position",
         "temporal",
         "folds",
         "cold-items",

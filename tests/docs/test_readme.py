@@ -15,22 +15,24 @@ from hybridrec.experiment import documents
 from hybridrec.experiment.checking import check
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset, toy_queries
+from tests.docs.markdown import ROOT, blocks
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+FILE = ROOT / "README.md"
+README = FILE.read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def codes(language: str) -> list[str]:
+    return [block.code for block in blocks(FILE) if block.language == language]
 
 
 def test_the_config_is_valid(tmp_path: Path) -> None:
-    (config,) = blocks("yaml")
+    (config,) = codes("yaml")
     experiment = check(documents.parse(config, "README.md"), Registry(), tmp_path)
     assert [plan.name for plan in experiment.pipelines.values() if not plan.single] == ["control", "hybrid"]
 
 
 def test_the_plugin_recommends_what_it_says() -> None:
-    (source,) = (block for block in blocks("python") if "hookimpl" in block)
+    (source,) = (code for code in codes("python") if "hookimpl" in code)
     namespace: dict[str, object] = {"__name__": "readme"}
     exec(source, namespace)
     (longest,) = namespace["hybridrec_components"]()  # type: ignore[operator]
@@ -46,7 +48,7 @@ def test_what_recommends_recommends(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     Path("served.yaml").write_text(SERVED, encoding="utf-8")
     run = run_experiment("served.yaml")
-    (source,) = (block for block in blocks("python") if "load(" in block)
+    (source,) = (code for code in codes("python") if "load(" in code)
     assert '"runs/NAME"' in source
     exec(source.replace('"runs/NAME"', repr(str(run.folder))), {"__name__": "readme"})
     assert "shape: (20, " in capsys.readouterr().out
@@ -60,7 +62,7 @@ components: {popularity: {}}
 pipelines: {all: {generators: [{from: popularity}]}}
 refit: all
 """
-SHELL = "\n".join(blocks("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", README))
+SHELL = "\n".join(codes("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", README))
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"hybridrec ([a-z-]+)", SHELL))))

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 import yaml
 
 import hybridrec
 import hybridrec_rerank
+from tests.docs.markdown import ROOT, blocks, marked
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "re-ranking.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```yaml (\w+)\n(.*?)^```$", PAGE, re.M | re.S)
-CHAINS = [yaml.safe_load(code) for mark, code in BLOCKS if mark == "chain"]
+FILE = ROOT / "docs" / "re-ranking.md"
+PAGE = FILE.read_text(encoding="utf-8")
+CHAINS = [yaml.safe_load(block.code) for block in blocks(FILE) if block.mark == "chain"]
 NAMES = [cls.name for cls in hybridrec_rerank.hybridrec_components()]
 
 
 def config() -> str:
     """The experiment of the page with all its chains side by side, and its curve."""
-    (base,) = [code for mark, code in BLOCKS if mark == "base"]
-    (curves,) = [code for mark, code in BLOCKS if mark == "tradeoffs"]
-    content = yaml.safe_load(base)
+    content = yaml.safe_load(marked(FILE, "base"))
     hybrid = content["pipelines"].pop("hybrid")
     for chain in CHAINS:
         content["pipelines"]["-".join(link["use"] for link in chain[1:])] = hybrid | {"rerank": chain}
     content["pipelines"]["hybrid"] = hybrid | {"rerank": CHAINS[0]}
-    return yaml.safe_dump(content | yaml.safe_load(curves), sort_keys=False)
+    return yaml.safe_dump(content | yaml.safe_load(marked(FILE, "tradeoffs")), sort_keys=False)
 
 
 @pytest.fixture(scope="module")
@@ -58,5 +53,4 @@ def test_every_reranker_has_its_section_and_its_chain(name: str):
 
 
 def test_every_yaml_block_is_run():
-    assert len(BLOCKS) == PAGE.count("```yaml")
-    assert {mark for mark, _ in BLOCKS} == {"base", "chain", "tradeoffs"}
+    assert {block.mark for block in blocks(FILE) if block.language == "yaml"} == {"base", "chain", "tradeoffs"}

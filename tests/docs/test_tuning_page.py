@@ -24,5 +24,5 @@ def test_the_commands_on_the_page_tune_its_config(tmp_path: Path):
 def test_the_page_has_one_config_and_names_every_file():
     assert [mark for language, mark, _ in blocks(PAGE) if language == "yaml"] == ["run"]
     text = PAGE.read_text(encoding="utf-8")
-    for name in (folder.BEST, folder.TRIALS, folder.IMPORTANCE, folder.CONFIG):
+    for name in (folder.BEST, folder.TRIALS, folder.IMPORTANCE, folder.CONFIG, folder.TUNING):
         assert f"`{name}`" in text

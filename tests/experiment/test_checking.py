@@ -96,6 +96,12 @@ WRONG_VALUES = {
     "weight": (("{ease: 1, pop", "{ease: much, pop"), "15: pipelines.hybrid.rerank[0].weights.ease: ", "'much'"),
     "target": (("{items: 10, tags: 5}", "{items: 10, users: 5}"), "9: targets.users: ", "'items' or 'tags'"),
     "size": (("workers: 2", "memory: 3 apples"), "20: memory: '3 apples' is not a size; write for example"),
+    "mapping": (("seed: 3", "seed: 3\nk_core: 2"),
+                "3: k_core: Input should be a mapping with keys of items, users, got 2"),
+    "text": ((HYBRID, HYBRID + "\n    block: {ids: [7]}"),
+             "16: pipelines.hybrid.block.ids[0]: Input should be text, got 7: put it in quotes"),
+    "space": (("seed: 3", "seed: 3\ntune: {pipeline: hybrid, space: {components.ease.l2: 5}}"),
+              "3: tune.space.components.ease.l2: Input should be a mapping with keys of high, log, low, step, got 5"),
     "name of a pipeline": (("hybrid:", "a/b:"), "12: pipelines.a/b: ", "pattern"),
     "name of a label": (("noise: {use", "no/ise: {use"), "8: components.no/ise: ", "pattern"),
 }  # fmt: skip
@@ -154,6 +160,12 @@ UNKNOWN_NAMES = {
 def test_an_unknown_name_is_answered_with_the_nearest(refused, case):
     replacement, wanted = UNKNOWN_NAMES[case]
     assert refused(replacement).startswith(wanted)
+
+
+def test_only_generators_are_named_where_a_fallback_is_unknown(refused):
+    told = refused((HYBRID, HYBRID + "\n    fallback: [popularty]"))
+    assert "did you mean 'popularity'" in told
+    assert "weighted" not in told
 
 
 IMPOSSIBLE = {

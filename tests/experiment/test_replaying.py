@@ -47,7 +47,7 @@ def test_an_arm_is_not_preferred_to_itself(run):
 
 
 def test_what_is_not_there_is_named(run):
-    with pytest.raises(hybridrec.ConfigError, match="no arm 'hybird'; did you mean 'hybrid'"):
+    with pytest.raises(hybridrec.ConfigError, match="no pipeline 'hybird'; did you mean 'hybrid'"):
         interleave_run(run, "control", "hybird")
 
 

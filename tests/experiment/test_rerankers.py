@@ -104,6 +104,7 @@ def test_a_move_has_its_rule(explained, rule):
 
 def test_every_move_of_a_chain_has_its_rule_in_its_order(explained):
     places = explained("".join(f"\n      - {{use: {rule}, {options}}}" for rule, options in RULES.items()))
+    assert any(len(place.moves) > 1 for place in places)
     for place in places:
         rules = [move.rule for move in place.moves]
         assert rules == [rule for rule in RULES if rule in rules]
@@ -115,7 +116,9 @@ def test_every_move_of_a_chain_has_its_rule_in_its_order(explained):
 
 def test_contributions_are_those_of_the_fusion_whatever_moves_the_items_later(explained):
     fused = {place.id: place for place in explained("")}
-    for place in explained("\n      - {use: mmr, relevance: 0.9, dim: 4}"):
+    places = explained("\n      - {use: mmr, relevance: 0.5, dim: 4}")
+    assert any(place.moves for place in places if place.id in fused)
+    for place in places:
         if place.id in fused:
             assert place.contributions == fused[place.id].contributions
             assert sum(place.contributions.values()) == pytest.approx(fused[place.id].score, abs=1e-5)

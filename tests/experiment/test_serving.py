@@ -243,3 +243,10 @@ def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
     assert find(data.items.ids[3], data, "items").name == names[3]
     with pytest.raises(DataError, match="--by tag"):
         find("qqqqqqqq", data, "items")
+
+
+def test_the_whole_name_decides_where_one_word_fits_many():
+    names = [f"The {kind}s - {kind} Song {number}, Pt. 1" for kind in ("Night", "Day") for number in range(30)]
+    data = replace(toy_dataset(items=60), item_text=tuple(names))
+    assert find("nigth song 3 pt 1", data, "items").name == "The Nights - Night Song 3, Pt. 1"
+    assert find("days day song 7", data, "items").name == "The Days - Day Song 7, Pt. 1"

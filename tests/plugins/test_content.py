@@ -28,7 +28,7 @@ class TestContentWithQueryTagsContract(ComponentContract):
 
 def test_what_the_package_offers():
     offered = [component.name for component in hybridrec_content.hybridrec_components()]
-    assert offered == ["content", "content-popularity", "content-transfer"]
+    assert offered == ["content", "content-popularity", "content-transfer", "content-vectors"]
 
 
 def unit(rows):

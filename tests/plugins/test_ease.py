@@ -11,8 +11,7 @@ import hybridrec_linear
 from hybridrec import DataError
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
-from hybridrec_linear.columns import EaseOptions
-from hybridrec_linear.ease import Ease
+from hybridrec_linear.ease import Ease, EaseOptions
 
 RNG = np.random.default_rng(0)
 
@@ -35,7 +34,12 @@ class TestEaseOfTagsAndTitlesContract(ComponentContract):
 
 
 def test_what_the_package_offers():
-    assert [component.name for component in hybridrec_linear.hybridrec_components()] == ["ease"]
+    assert [component.name for component in hybridrec_linear.hybridrec_components()] == [
+        "ease",
+        "p3alpha",
+        "rp3beta",
+        "slim",
+    ]
 
 
 def rows_of(n_rows, n_columns):

@@ -11,6 +11,7 @@ from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.als import ALS
 from hybridrec_implicit.bpr import BPR
 from hybridrec_implicit.knn import ItemKNN
+from hybridrec_implicit.squares import blocks
 
 pytest.importorskip("implicit")
 
@@ -21,6 +22,7 @@ class TestALS(ComponentContract):
         {"factors": 8, "regularization": 1},
         {"factors": 8, "regularization": 1, "fields": ["items"], "weights": "log"},
         {"factors": 8, "fields": ["tags"], "weights": "raw", "regularization": 1},
+        {"factors": 8, "regularization": 1, "frequency_power": 1, "cold": "regression"},
     )
     learns_the_checkerboard = ("items", "tags")
 
@@ -53,6 +55,31 @@ def test_als_folds_in_by_the_closed_form():
         left = factors.T @ factors + (factors.T * extra) @ factors + 0.5 * np.eye(6)
         wanted = np.linalg.solve(left, factors.T @ ((1 + extra) * known)) if known.any() else np.full(6, np.nan)
         np.testing.assert_allclose(vector, wanted, atol=1e-3)
+
+
+def test_regularization_grows_with_frequency():
+    """Once settled, users solved from items give back the items, each side with λ (sum / mean sum)^ν."""
+    data = toy_dataset()
+    options = ALS.Config(
+        fields=["items"], factors=3, alpha=3, regularization=4, frequency_power=0.5, column_power=0, iterations=400
+    )
+    als = ALS(options).fit(data, np.random.default_rng(1))
+    items = als.vectors("items")[:-1].astype(np.float64)
+    users = als.query_vectors(everybody(data), "items")[:-1].astype(np.float64)
+    confidence = 1 + 3 * data.interactions.matrix(binary=True).toarray()[:-1, :-1]
+    for given, others, weights in ((users, items, confidence), (items, users, confidence.T)):
+        penalty = 4 * np.sqrt(weights.sum(axis=1) / weights.sum(axis=1).mean())
+        left = np.einsum("ij,jd,je->ide", weights, others, others) + penalty[:, None, None] * np.eye(3)
+        right = (weights * (weights > 1)) @ others
+        np.testing.assert_allclose(given, np.linalg.solve(left, right[:, :, None])[:, :, 0], atol=1e-3)
+
+
+def test_blocks_hold_every_row_once():
+    lengths = np.array([3, 0, 70, 1, 2, 2, 90_000, 0])
+    parts = list(blocks(lengths, 64))
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows for rows, _ in parts])), [0, 2, 3, 4, 5, 6])
+    for rows, width in parts:
+        assert lengths[rows].max() == width
 
 
 def test_factors_do_not_depend_on_the_number_of_threads():

@@ -117,3 +117,17 @@ def test_too_little_to_fill_up_with_is_told(run, monkeypatch, tmp_path):
     monkeypatch.setattr("hybridrec.experiment.melon.WANTED", {"songs": ("items", 500)})
     with pytest.raises(DataError, match="no 500 songs for each playlist"):
         export(run, tmp_path)
+
+
+def test_one_space_of_all_fields_is_asked_in_four_ways(melon, tmp_path):
+    pytest.importorskip("gensim")
+    pytest.importorskip("kiwipiepy")
+    ways = ("mean", "voting", "clusters", "playlists")
+    small = [f"components.{way}.{key}" for way in ways for key in ("dim=8", "epochs=1", "min_count=2", "repeat.user=2")]
+    config = CONFIG.with_name("melon-w2v.yaml")
+    sets = (f"data.folder={melon}", "k_core.items=1", *SMALL[1:], *small)
+    run = hybridrec.run(config, sets, runs=tmp_path / "runs", store=tmp_path / "store")
+    assert list(run.report.pipelines) == [f"by-{way}" for way in ways]
+    for arm in run.report.pipelines.values():
+        assert {"items+title", "items+tags+title", "tags+title", "title"} <= arm.segments.keys()
+        assert 0 < arm.metrics["melon"].mean < 1

@@ -229,3 +229,14 @@ class TestCaps(RerankerContract):
 class TestPopularityCorrection(RerankerContract):
     reranker = PopularityCorrection
     columns = ("fused",)
+
+
+@pytest.mark.parametrize("cls", [MMR, DPP])
+def test_items_for_which_the_component_has_no_vector_are_like_nothing(cls):
+    vectors = np.random.default_rng(1).standard_normal((N, 3)).astype(np.float32)
+    without = (np.arange(N) % 3 == 0)[:, None]
+    orders = [
+        fitted(cls, vectors=np.where(without, nothing, vectors), uses="als").rerank(QUERIES, made(), 10).final
+        for nothing in (np.float32(np.nan), np.float32(0))
+    ]
+    np.testing.assert_array_equal(*orders)

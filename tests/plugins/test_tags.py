@@ -23,7 +23,11 @@ class TestTitlesContract(ComponentContract):
 
 
 def test_what_the_package_offers():
-    assert [component.name for component in hybridrec_tags.hybridrec_components()] == ["tag-fallback"]
+    assert [component.name for component in hybridrec_tags.hybridrec_components()] == [
+        "tag-fallback",
+        "naive-bayes",
+        "tag-draw",
+    ]
 
 
 def fitted(data, **options):

@@ -15,7 +15,13 @@ from hybridrec_neighbours.users import UserKNN, UserKNNOptions
 
 class TestUserKNN(ComponentContract):
     component = UserKNN
-    configs = ({}, {"title": 0, "tags": 0}, {"neighbours": 3, "power": 3.0, "idf": 0}, {"time": 0.5, "half_life": 7})
+    configs = (
+        {},
+        {"title": 0, "tags": 0},
+        {"neighbours": 3, "power": 3.0, "idf": 0},
+        {"time": 0.5, "half_life": 7},
+        {"length": 0.2},
+    )
     learns_the_checkerboard = ("items", "tags")
 
 
@@ -32,6 +38,18 @@ def test_scores_are_the_votes_of_the_nearest() -> None:
     expected = (cosine[nearest, None] ** 2 * has[nearest]).sum(axis=0)
     found = np.nan_to_num(model.scores(query, "items")[0])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_length_holds_long_histories_back() -> None:
+    """User 0 has one of the query's two items and one other, user 1 one of them and three others."""
+    history = Ragged.from_rows([[0, 2], [1, 3, 4, 5]], 6)
+    data = replace(toy_dataset(users=2, items=6, tags=2), interactions=history)
+    query = encode([Query(items=data.items.ids[:2].to_list())], data)
+    for length in (0.0, 0.5, 0.8, 1.0):
+        options = UserKNNOptions(tags=0, title=0, idf=0, length=length)
+        found = UserKNN(options).fit(data, np.random.default_rng(0)).scores(query, "items")[0]
+        wanted = np.array([2.0, 4.0]) ** -length / 2 ** (1 - length)
+        np.testing.assert_allclose(found[[2, 3]], wanted, rtol=1e-5)
 
 
 def test_closeness_in_time_adds_to_the_similarity() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import FIELDS, Exclude, Query, Ragged, tokens
+from hybridrec import FIELDS, Exclude, Query, Ragged, Tokenizer, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.model import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
@@ -23,17 +23,19 @@ class TestWord2Vec(ComponentContract):
         {"dim": 8, "fields": ["items"], "context": 2, "shuffle": False, "window": 3},
         {"dim": 8, "fields": ["user", "items", "tags", "title"], "score": "cosine", "algorithm": "skip-gram"},
         {"dim": 8, "algorithm": "skip-gram", "window": None, "alpha": 0.025, "weights": {"tags": 0.5}, "min_count": 2},
+        {"dim": 8, "fields": ["items", "title", "features"], "repeat": {"features": 2}, "average": "fields"},
+        {"dim": 8, "tokenizer": {"use": "char-ngrams"}},
     )
     learns_the_checkerboard = ("items", "tags", "title")
 
 
 def sentences(data, *, shuffle=True, fields=FIELDS):
-    return Sentences(Space.of(data, fields), data, shuffle, np.random.default_rng(3))
+    return Sentences(Space.of(data, fields, Tokenizer()), data, shuffle, np.random.default_rng(3))
 
 
 def test_a_pass_holds_every_token_of_every_user():
     data = toy_dataset()
-    space = Space.of(data, FIELDS)
+    space = Space.of(data, FIELDS, Tokenizer())
     user = 7
     wanted = [
         *(data.interactions.take(np.array([user])).ids + space.part("items").start),
@@ -49,7 +51,7 @@ def test_a_pass_holds_every_token_of_every_user():
 def test_each_pass_mixes_anew_but_keeps_the_order_of_items_if_asked():
     data = toy_dataset()
     kept, mixed = sentences(data, shuffle=False), sentences(data, shuffle=True)
-    items = kept._ordered.any() and Space.of(data, FIELDS).part("items")
+    items = kept._ordered.any() and Space.of(data, FIELDS, Tokenizer()).part("items")
     history = (data.interactions.take(np.array([3])).ids + items.start).tolist()
 
     def items_of(text):
@@ -122,3 +124,13 @@ def test_words_live_in_the_space_of_queries():
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None
+
+
+def test_the_loss_of_every_epoch_is_kept_and_falls():
+    data = toy_dataset()
+    model = Word2Vec(Word2Vec.Config(dim=8, epochs=12, algorithm="skip-gram", alpha=0.025))
+    losses = model.fit(data, np.random.default_rng(0)).losses
+    assert losses.shape == (12,)
+    assert (losses > 0).all()
+    assert losses[-3:].mean() < losses[:3].mean()
+    np.testing.assert_array_equal(Word2Vec(model.config).restore(model.state()).losses, losses)

@@ -127,6 +127,25 @@ def test_nothing_in_nothing_out(shape):
         assert normalise(scores).shape == shape
 
 
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_the_strongest_entries_of_sparse_rows(k):
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((30, 20)) < 0.4, rng.integers(1, 5, (30, 20)), 0).astype(np.float32)
+    wanted = np.zeros_like(dense)
+    for row, values in enumerate(dense):
+        best = sorted(np.flatnonzero(values), key=lambda column, values=values: (-values[column], column))[:k]
+        wanted[row, best] = values[best]
+    found = kernels.strongest(csr_matrix(dense), k)
+    assert np.array_equal(found.toarray(), wanted)
+    assert found.nnz == (wanted > 0).sum()
+    assert found.has_sorted_indices
+
+
+def test_the_strongest_need_no_order():
+    matrix = csr_matrix((np.array([-9.0, -8.0, -2.0]), np.array([2, 1, 0]), np.array([0, 3, 3])), shape=(2, 3))
+    assert kernels.strongest(matrix, 2).toarray().tolist() == [[-2, -8, 0], [0, 0, 0]]
+
+
 def test_order_is_a_stable_sort():
     scores = rounded(1, 30, 40)
     assert kernels.order(scores).tolist() == [naive_order(row) for row in scores.tolist()]
@@ -291,3 +310,16 @@ def test_ndcg_without_candidates_or_queries():
 def test_csr_rows():
     matrix = csr_matrix(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32))
     assert kernels.csr_rows(matrix).tolist() == [0, 0, 2]
+
+
+def test_draws_are_uniform_and_depend_on_the_seed_the_row_and_the_column_alone():
+    rows = csr_matrix(np.random.default_rng(0).random((400, 300)) < 0.05, dtype=np.float32)
+    drawn = kernels.draws(rows, 3)
+    assert drawn.dtype == np.float32
+    assert ((drawn >= 0) & (drawn < 1)).all()
+    counts = np.histogram(drawn, bins=10, range=(0, 1))[0] / drawn.size
+    np.testing.assert_allclose(counts, 0.1, atol=0.01)
+    assert abs(np.corrcoef(drawn[:-1].ravel(), drawn[1:].ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(drawn[:, :-1].ravel(), drawn[:, 1:].ravel())[0, 1]) < 0.02
+    np.testing.assert_array_equal(kernels.draws(rows[7:9], 3), drawn[7:9])
+    assert (kernels.draws(rows, 4) != drawn).mean() > 0.99

@@ -19,8 +19,9 @@ from hybridrec.experiment.asking import Asker, Pooled, Question
 from hybridrec.experiment.assembly import Arm
 from hybridrec.experiment.config import Aim, Experiment, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part
+from hybridrec.experiment.measuring import judge, weighted_mean
 from hybridrec.experiment.preparing import Cut, Preparer
-from hybridrec.experiment.run import Experimenter, judge, weighted_mean
+from hybridrec.experiment.run import Experimenter
 from hybridrec.experiment.store import Nowhere, Store
 from hybridrec.tracing import calling
 

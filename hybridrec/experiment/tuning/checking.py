@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hybridrec.errors import HybridrecError, did_you_mean
+from hybridrec.experiment.aims import aim
 from hybridrec.experiment.config import Bound, Dimension, Experiment, Tuning
 from hybridrec.experiment.documents import KeyPath
 from hybridrec.experiment.schema import Range, Tune
@@ -26,7 +27,7 @@ def tuning(checker: Checker, experiment: Experiment) -> Tuning:
     metric = config.compare.metrics[0] if tune.metric is None else tune.metric
     return Tuning(
         pipeline=_pipeline(checker, experiment, tune),
-        aim=checker.aim(metric, config, ("tune", "metric")),
+        aim=aim(checker, metric, config, ("tune", "metric")),
         bounds=tuple(_bound(checker, experiment, index, text) for index, text in enumerate(tune.subject_to)),
         space=tuple(_dimension(checker, experiment, path, values) for path, values in tune.space.items()),
     )
@@ -49,7 +50,7 @@ def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> B
     match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
     if match is None:
         raise checker.fail(path, f"'{text}' is no bound; write for example `coverage@10 >= 0.2`")
-    return Bound(checker.aim(match[1], experiment.config, path), match[2] == ">=", float(match[3]))
+    return Bound(aim(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
 
 
 def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range | list[Any]) -> Dimension:

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from hybridrec.registry.discovery import Registry
+from tests.docs.markdown import ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "data-sets.md").read_text(encoding="utf-8")
-BLOCKS = [yaml.safe_load(code)["data"] for code in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)]
+FILE = ROOT / "docs" / "data-sets.md"
+PAGE = FILE.read_text(encoding="utf-8")
+BLOCKS = [yaml.safe_load(block.code)["data"] for block in blocks(FILE) if block.language == "yaml"]
 READERS = ["melon", "yes-radio", "spotify", "mpd", "radio", "movielens", "hetrec-lastfm", "feature-lines"]
 
 

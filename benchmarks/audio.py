@@ -1,0 +1,174 @@
+"""Audio at its real size, and what it is worth.
+
+    python -m benchmarks.audio size       # spectrograms of 20 GB reduced to short vectors: time and memory
+    python -m benchmarks.audio quality    # films that nobody has rated yet, recommended by their sound
+
+Size: 128 x 128 float32 each in one sparse .npy file, of which every twentieth is written and the others are
+unknown (zeros), reduced by `hybridrec reduce` in a process of its own. The peak is what the operating system says
+was resident in that process, mapped pages included. On a part that fits into memory the same is done by
+scikit-learn's IncrementalPCA.
+
+Quality: each film of the package gets a spectrogram, the sum of a pattern for each of its genres and of noise.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import polars as pl
+import yaml
+
+import hybridrec
+from benchmarks.readme import table
+from hybridrec.arrays import Floats
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.dense import Rows, pca
+from hybridrec.data.movietweetings import MovieTweetingsOptions, MovieTweetingsReader
+
+SHAPE = (128, 128)
+"""Frequency bands and moments of a spectrogram."""
+DIMS = 64
+WRITTEN = 20
+"""One in so many spectrograms of the large file is written."""
+PATTERNS = 200
+"""Directions in which they differ, each 3 % weaker than the one before, under white noise."""
+BLOCK = 512
+"""Spectrograms that are made at a time."""
+SMALL = (32, 32)
+"""Frequency bands and moments of a film's spectrogram."""
+EXPERIMENT = {
+    "name": "audio",
+    "seed": 7,
+    "data": {
+        "reader": "table",
+        "interactions": {"path": "plays.csv", "user": "user", "item": "film"},
+        "items": {"path": "films.csv", "id": "film", "tags": ["genres"]},
+        "item_vectors": {"path": "vectors.npy"},
+    },
+    "split": {"use": "cold-items", "folds": 5, "min_history": 5},
+    "components": {
+        "random": {},
+        "popularity": {},
+        "audio": {"use": "content-vectors"},
+        "audio-transfer": {"use": "content-transfer", "tags": 0, "features": 0, "vectors": 1},
+        "audio-tags": {
+            "use": "audio-tag-autoencoder",
+            "hidden": 128,
+            "epochs": 30,
+            "batch": 128,
+            "learning_rate": 0.002,
+        },
+        "genres": {"use": "content", "features": 0, "text": 0},
+    },
+    "targets": {"items": 20},
+    "pipelines": {"audio-first": {"generators": [{"from": "audio", "k": 100}]}},
+    "compare": {"control": "audio-first", "singles": True, "metrics": ["ndcg@20", "recall@20"]},
+}
+
+
+@click.group()
+def main() -> None:
+    """Measure the way of audio."""
+
+
+@main.command()
+@click.option("--gigabytes", default=20.0, show_default=True, help="Of the large file.")
+@click.option("--compared", default=4096, show_default=True, help="Spectrograms that scikit-learn is given, too.")
+@click.option("--folder", type=click.Path(path_type=Path), help="For the file; else a temporary one.")
+def size(gigabytes: float, compared: int, folder: Path | None) -> None:
+    """Reduce spectrograms larger than memory, and a part of them by two methods."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        large = Path(place, "spectrograms.npy")
+        rows = int(gigabytes * 1e9 / (4 * np.prod(SHAPE)))
+        write_sparse(large, rows, np.random.default_rng(1))
+        found = large.stat()
+        print(f"{rows} spectrograms, {found.st_size / 1e9:.1f} GB, {found.st_blocks * 512 / 1e9:.1f} of them written")
+        seconds, peak = reduced(large, Path(place, "vectors.npy"))
+        print(f"hybridrec reduce: {seconds:.0f} s, {peak / 1e9:.2f} GB resident at most")
+        large.unlink()
+        part = Path(place, "part.npy")
+        np.save(part, spectrograms(compared, np.random.default_rng(1)))
+        for name, method in (("hybridrec", ours), ("IncrementalPCA", incremental)):
+            started = time.perf_counter()
+            explained = method(part)
+            print(f"{name}, {compared} of them: {time.perf_counter() - started:.1f} s, {explained:.2%} of the variance")
+
+
+def spectrograms(rows: int, rng: np.random.Generator) -> Floats:
+    """float32 [rows, *SHAPE]; the patterns are the same for every generator."""
+    width = int(np.prod(SHAPE))
+    patterns = np.random.default_rng(0).standard_normal((PATTERNS, width), np.float32)
+    patterns *= 0.97 ** np.arange(PATTERNS, dtype=np.float32)[:, None]
+    loudness = rng.standard_normal((rows, PATTERNS), np.float32)
+    return (loudness @ patterns + 3 * rng.standard_normal((rows, width), np.float32) - 40).reshape(rows, *SHAPE)
+
+
+def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
+    """A .npy file of so many spectrograms; every `WRITTEN`-th is there, the others take no space on disk."""
+    np.lib.format.open_memmap(path, "w+", np.float32, (rows, *SHAPE))
+    for start in range(0, rows, BLOCK * WRITTEN):
+        whole = np.load(path, mmap_mode="r+")
+        part = whole[start : start + BLOCK * WRITTEN : WRITTEN]
+        part[:] = spectrograms(len(part), rng)
+
+
+def reduced(source: Path, target: Path) -> tuple[float, int]:
+    """Seconds and peak resident bytes of `hybridrec reduce`; no child of this process may have been larger before."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "hybridrec", "reduce", str(source), "--dims", str(DIMS), "-o", str(target)]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - started, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def ours(path: Path) -> float:
+    """The share of the variance that `pca` keeps."""
+    return pca(Rows.of(path), DIMS, np.random.default_rng(0)).explained
+
+
+def incremental(path: Path) -> float:
+    """The share of the variance that scikit-learn's IncrementalPCA keeps, in batches of five times the dimensions."""
+    from sklearn.decomposition import IncrementalPCA
+
+    values = np.load(path, mmap_mode="r").reshape(-1, int(np.prod(SHAPE)))
+    model = IncrementalPCA(DIMS, batch_size=5 * DIMS).fit(values)
+    kept = model.transform(values).var(axis=0, dtype=np.float64).sum()
+    return float(kept / values.var(axis=0, dtype=np.float64).sum())
+
+
+@main.command()
+@click.option("--noise", default=3.0, show_default=True, help="Its loudness, where the pattern of a genre has 1.")
+@click.option("--folder", type=click.Path(path_type=Path), help="For the experiment; else a temporary one.")
+def quality(noise: float, folder: Path | None) -> None:
+    """Recommend films that nobody has rated by their sound, against chance, popularity and the genres themselves."""
+    data = MovieTweetingsReader(MovieTweetingsOptions(min_rating=6)).read()
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        experiment = write_experiment(Path(place), data, noise, np.random.default_rng(1))
+        reduced(experiment.parent / "spectrograms.npy", experiment.parent / "vectors.npy")
+        print(table(hybridrec.run(experiment, runs=Path(place, "runs"), store=Path(place, "store")).report))
+
+
+def write_experiment(folder: Path, data: Dataset, noise: float, rng: np.random.Generator) -> Path:
+    """Plays, films, their spectrograms, and an experiment that reads them (once the spectrograms are reduced)."""
+    history = data.interactions
+    plays = {"user": data.users.decode(history.rows), "film": data.items.decode(history.ids)}
+    pl.DataFrame(plays).write_csv(folder / "plays.csv")
+    genres = data.item_tags
+    names = np.array(data.tags.ids)
+    told = ["|".join(names[genres[film].indices]) for film in range(len(data.items))]
+    pl.DataFrame({"film": data.items.ids, "genres": told}).write_csv(folder / "films.csv")
+    patterns = rng.standard_normal((len(data.tags), *SMALL), np.float32)
+    sound = np.tensordot(genres.toarray(), patterns, 1) + noise * rng.standard_normal((len(told), *SMALL), np.float32)
+    np.save(folder / "spectrograms.npy", sound.astype(np.float16))
+    (folder / "audio.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False), encoding="utf-8")
+    return folder / "audio.yaml"
+
+
+if __name__ == "__main__":
+    main()

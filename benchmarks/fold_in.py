@@ -1,0 +1,69 @@
+"""New users folded in, and the same users after a new fit: `python benchmarks/fold_in.py CONFIG...`
+
+The users that a masked split holds out are asked twice: first from models that have not seen them, then from
+models fitted again with the visible halves of their histories in the training part. The queries and what is
+hidden stay the same. Components that recommend items and fold in are compared; nDCG@20, with the 95 % interval
+of the paired difference over users.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hybridrec import Component, Dataset, Doubles, Exclude, Fold, Generator, Judged, Ragged
+from hybridrec.evaluation.accuracy import Ndcg
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.fitting import label_rng
+from hybridrec.registry.discovery import Registry
+from hybridrec.stages import kernels
+
+PLACES = 20
+
+
+def with_visible(fold: Fold) -> Dataset:
+    """The training part, and in it what the queries of its held-out users show."""
+    shown, parts = fold.queries.history, fold.train.interactions
+    columns = {name: (getattr(parts, name), getattr(shown, name)) for name in ("times", "weights")}
+    known = {name: np.concatenate(both) for name, both in columns.items() if both[0] is not None}
+    rows, ids = np.concatenate((parts.rows, fold.units[shown.rows])), np.concatenate((parts.ids, shown.ids))
+    merged = Ragged.from_columns(rows.astype(np.int32), ids, (len(parts), parts.width), **known)
+    return replace(fold.train, interactions=merged)
+
+
+def ndcg(component: Generator, fold: Fold) -> Doubles:
+    """float64[Q] of the fold's queries, without what they hold."""
+    truth = fold.truth["items"]
+    found = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
+    hits = kernels.pick(truth.toarray(), found.ids) > 0
+    return Ndcg().values(Judged("items", found.ids, hits, truth, fold.train), PLACES)
+
+
+def compare(config: Path) -> None:
+    """Print a line for each component of the config."""
+    experiment = load_experiment(config, Registry())
+    data, rng = experiment.reader.read(), label_rng(experiment.config.seed, "split")
+    folds = list(experiment.splitter.split(data, rng))
+    for spec in experiment.components.values():
+        component: Component = spec.create()
+        if not (isinstance(component, Generator) and component.folds_in and "items" in component.needs):
+            continue
+        folded, refitted = (
+            np.concatenate([ndcg(spec.create().fit(part(fold), np.random.default_rng(1)), fold) for fold in folds])
+            for part in (lambda fold: fold.train, with_visible)
+        )
+        gain = folded - refitted
+        half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
+        shares = 100 * np.array([gain.mean(), half]) / refitted.mean()
+        print(
+            f"{experiment.config.name:20} {spec.label:16} folded in {folded.mean():.4f}  fitted again "
+            f"{refitted.mean():.4f}  {shares[0]:+.2f} % ± {shares[1]:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        compare(Path(name))

@@ -1,0 +1,127 @@
+"""Checks a learned space of playlists: are its fields in one place, and do neighbours share their tags?
+
+    hybridrec run configs/w2v-setlists.yaml --set refit=all && python -m benchmarks.space runs/w2v-setlists-* mean
+
+The table goes between `<!-- NAME space -->` and `<!-- /NAME space -->` of the pages, NAME being the experiment's
+name. The run was made with `refit: all`; LABEL names a component with vectors.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from benchmarks.readme import PAGES, markdown, write
+from hybridrec import QueryBatch, Ragged, VectorModel, kernels, load
+from hybridrec.arrays import FIELDS, Doubles, Field, Floats, Ints, Sparse
+
+NEIGHBOURS = 10
+BLOCK = 512
+
+
+def main(folder: str, label: str) -> None:
+    """Measure and write."""
+    recommender = load(folder)
+    component = recommender.components[label].component
+    if not isinstance(component, VectorModel):
+        sys.exit(f"'{label}' has no vectors")
+    data, rng = recommender.data, np.random.default_rng(0)
+    everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
+    lines = [*cosines(component, everyone, rng), divergence(component, everyone, rng)]
+    head = ["check", "own, or nearest", "random", "share of pairs in order"]
+    block = markdown([head, ["---"] * len(head), *lines])
+    mark = f"{recommender.experiment.config.name} space"
+    print(block, *(page for page in PAGES if write(page, {mark: block})), sep="\n")
+
+
+def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[list[str]]:
+    """What a playlist is by its id, tags or title alone, against the mean of its songs, and of another's."""
+    songs = directions(component, queries, "items")
+    lines = []
+    for field in FIELDS:
+        if field == "items" or field not in component.needs:
+            continue
+        vectors = directions(component, queries, field)
+        both = np.flatnonzero(~np.isnan(songs[:, 0]) & ~np.isnan(vectors[:, 0]))
+        own = np.einsum("qd,qd->q", vectors[both], songs[both])
+        other = np.einsum("qd,qd->q", vectors[both], songs[rng.permutation(both)])
+        name = "id" if field == "user" else field
+        lines.append(line(f"cosine of a playlist's {name} with the mean of its songs", own, other, own > other))
+    return lines
+
+
+def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
+    """KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
+    songs = directions(component, queries, "items")
+    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.tags.indptr) > 0))
+    tags = queries.tags[known].sign()
+    near = nearest(songs[known])
+    random = rng.integers(len(known), size=near.shape)
+    close, far = (kl(tags, pooled(tags, others)) for others in (near, random))
+    return line(f"KL divergence (nats) of the tags of {NEIGHBOURS} neighbours", close, far, close < far)
+
+
+def directions(component: VectorModel, queries: QueryBatch, field: Field) -> Floats:
+    """float32 [Q, D] of length 1: the vectors of queries that know one field alone; NaN where there is none."""
+    vectors = component.query_vectors(only(queries, field), component.targets[0])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def only(queries: QueryBatch, field: Field) -> QueryBatch:
+    """The same queries without anything but this field."""
+    n = len(queries)
+    return replace(
+        queries,
+        users=queries.users if field == "user" else np.full(n, -1, np.int32),
+        history=queries.history if field == "items" else Ragged.empty(n, queries.history.width),
+        tags=queries.tags if field == "tags" else csr_matrix(queries.tags.shape, dtype=np.float32),
+        text=queries.text if field == "title" else ("",) * n,
+    )
+
+
+def nearest(vectors: Floats) -> Ints:
+    """int32 [Q, NEIGHBOURS]: the nearest others of each."""
+    found = []
+    for start in range(0, len(vectors), BLOCK):
+        similar = vectors[start : start + BLOCK] @ vectors.T
+        rows = np.arange(len(similar))
+        similar[rows, start + rows] = np.nan
+        found.append(kernels.top_k(similar, NEIGHBOURS)[0])
+    return np.concatenate(found)
+
+
+def pooled(tags: Sparse, others: Ints) -> Sparse:
+    """csr [Q, T]: the tags of the others of each, added up."""
+    rows = np.repeat(np.arange(len(others)), others.shape[1])
+    ones = np.ones(others.size, np.float32)
+    return csr_matrix((ones, (rows, others.ravel())), shape=(len(others), tags.shape[0])) @ tags
+
+
+def kl(own: Sparse, others: Sparse) -> Doubles:
+    """KL(own, others) of each row in nats, both as distributions over the T tags.
+
+    1 / T is added to each count (Perks 1947), so that none is infinite.
+    """
+    p, q = (_distribution(counts) for counts in (own, others))
+    return (p * np.log(p / q)).sum(axis=1)
+
+
+def _distribution(counts: Sparse) -> Doubles:
+    dense = counts.toarray().astype(np.float64) + 1 / counts.shape[1]
+    return dense / dense.sum(axis=1, keepdims=True)
+
+
+def line(name: str, own: Floats | Doubles, other: Floats | Doubles, ordered: np.ndarray) -> list[str]:
+    """Mean and deviation of both, and how often the one lies on the right side of the other."""
+    return [
+        name,
+        *(f"{each.mean():.3f} (sd {each.std():.3f})" for each in (own, other)),
+        f"{100 * ordered.mean():.1f} %",
+    ]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,118 @@
+"""Writes what each setting of Word2Vec gives, and the loss of its epochs, into docs/word2vec.md.
+
+    pip install -e '.[word2vec,docs]'
+    python -m benchmarks.word2vec                  # ten minutes on one core
+
+One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer
+the same queries, so every variant is compared with those settings pair by pair.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.readme import ROOT, markdown, write
+from hybridrec import Run, run
+from hybridrec.evaluation.summary import cell
+from hybridrec.experiment.store import Store
+
+CONFIG = ROOT / "configs" / "song2vec-setlists.yaml"
+PAGE = ROOT / "docs" / "word2vec.md"
+PICTURE = ROOT / "docs" / "word2vec-loss.svg"
+BASE = "word2vec"
+METRIC = "hit-rate@25"
+VARIED: dict[str, list[Any]] = {
+    "ns_exponent": [-0.5, 0, 0.25, 0.75, 1],
+    "epochs": [5, 15, 30, 120],
+    "window": [1, 3, 5, 10],
+    "shrink_windows": [False],
+    "context": [4, 10, None],
+    "sample": [0.001, 0.01],
+    "score": ["cosine"],
+    "algorithm": ["cbow"],
+    "dim": [16, 32, 128],
+    "negative": [5, 20],
+    "shuffle": [True],
+}
+
+
+def main() -> None:
+    """Run the sweep and rewrite the page and the picture."""
+    experiment = sweep(yaml.safe_load(CONFIG.read_text(encoding="utf-8")))
+    with tempfile.TemporaryDirectory() as place:
+        config = Path(place, "word2vec-sweep.yaml")
+        config.write_text(yaml.safe_dump(experiment, sort_keys=False), encoding="utf-8")
+        finished = run(config)
+        base = experiment["components"][BASE]
+        write(PAGE, {"word2vec sweep": table(finished, base, list(experiment["components"]))})
+        draw(finished, Store.default())
+
+
+def variants() -> list[tuple[str, str, Any]]:
+    """Label, option and value of every variant; the label is that of its component and its pipeline."""
+    return [(f"{option}-{value}".lower(), option, value) for option in VARIED for value in VARIED[option]]
+
+
+def sweep(experiment: dict[str, Any]) -> dict[str, Any]:
+    """The experiment with one component and one pipeline for the base and for each variant that differs from it."""
+    base = {"use": "word2vec", **experiment["components"][BASE]}
+    components = {BASE: base}
+    for label, option, value in variants():
+        if value != base.get(option):
+            components[label] = base | {option: value}
+    pipelines = {
+        label: {"generators": [{"from": label, "k": 25}], "fallback": [], "seen": "exclude"} for label in components
+    }
+    compare = {"control": BASE, "metrics": [METRIC]}
+    parts = {"components": components, "pipelines": pipelines, "compare": compare}
+    return experiment | {"name": "word2vec-sweep"} | parts
+
+
+def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
+    """One row for each variant, under the option that it changes."""
+    report = finished.report
+    against = {row.variant: row for row in report.comparison if row.metric == METRIC and row.segment == "all"}
+    rows = [["option", "value", METRIC, "against the base"], ["---"] * 4]
+    rows.append(["**base**", "", cell(report.pipelines[BASE].metrics[METRIC]), ""])
+    for label, option, value in variants():
+        if label not in labels:
+            continue
+        row = against[label]
+        low, high = (100 * bound for bound in row.relative_ci95 or (np.nan, np.nan))
+        told = f"{100 * (row.relative or 0):+.1f} % ({low:+.1f} to {high:+.1f})"
+        shown = f"`{option}` (base {yaml_text(base.get(option))})"
+        rows.append([shown, yaml_text(value), cell(report.pipelines[label].metrics[METRIC]), told])
+    return markdown(rows)
+
+
+def yaml_text(value: Any) -> str:
+    """As it would stand in a config."""
+    return "null" if value is None else str(value).lower()
+
+
+def draw(finished: Run, store: Store) -> None:
+    """The loss per token of every epoch, each curve over its first value."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "hybridrec"
+    figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    keys = {fit.label: fit.key for fit in finished.report.fits}
+    for label in (BASE, "ns_exponent--0.5", "ns_exponent-1", "algorithm-cbow", "window-10"):
+        state = store.get(keys[label])
+        assert state is not None, f"the fit of {label} is not in the store"
+        axis.plot(np.arange(1, len(state["losses"]) + 1), state["losses"] / state["losses"][0], label=label)
+    axis.set(xlabel="epoch", ylabel="loss, over that of the first epoch")
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=9)
+    figure.savefig(PICTURE, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""`audio-tag-autoencoder`: what items sound like and how they are tagged, in one latent space."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, vstack
+
+from hybridrec import (
+    Bools,
+    DataError,
+    Dataset,
+    Floats,
+    Longs,
+    MissingDependencyError,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    VectorModel,
+)
+from hybridrec_autoencoder.network import Network, TrainingOptions, train
+
+LENGTH = 4.0
+"""Root mean square length of either half of a row: hidden values that are neither linear nor saturated."""
+
+
+class AudioTagOptions(TrainingOptions):
+    """Options of `audio-tag-autoencoder`; `hidden` is the width of the latent space."""
+
+    tag_dim: int = Field(32, ge=1)
+    """Dimensions of the Word2Vec space of tags."""
+    tag_epochs: int = Field(20, ge=1)
+    """Word2Vec's passes over the tags of users and items."""
+    hide_half: float = Field(0.5, ge=0, le=1)
+    """How often the audio or the tags of an item are hidden in training (half of the times each), so that each is
+    told from the other; items without audio or tags, and queries of tags alone, are placed that way."""
+
+
+class AudioTagAutoencoder(VectorModel):
+    """Items and tags in the latent space of an autoencoder over (audio, mean Word2Vec vector of the tags).
+
+    Audio is what `item_vectors` holds, a PCA of spectrograms say (`hybridrec reduce`). An item's tags are its
+    own and those of the users who have it; gensim's Word2Vec (CBOW) is trained on the tags of each item and
+    of each user, a whole set at a time. Both halves are centred, scaled to the same mean length, and zeros
+    where nothing is known; what is not known counts in no loss. An item's place is its hidden vector, a
+    tag's that of its Word2Vec vector without audio; a query is the mean direction of its items and tags,
+    and the score the cosine with it.
+    """
+
+    name = "audio-tag-autoencoder"
+    requires = ("gensim",)
+    install_hint = "pip install 'hybridrec[word2vec]'"
+    needs = frozenset({"items", "tags"})
+    folds_in = True
+    targets = ("items", "tags")
+    Config = AudioTagOptions
+    config: AudioTagOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Train both spaces; raises DataError where the items have no vectors or nobody has tags."""
+        if data.item_vectors is None or not data.item_vectors.any():
+            raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
+        tags = _item_tags(data)
+        if not tags.nnz:
+            raise DataError(f"{self.name}: neither items nor the users who have them have tags")
+        words = self._words(data, int(rng.integers(2**31)))
+        audio, _ = _scaled(data.item_vectors, data.item_vectors)
+        tagged, alone = _scaled(tags @ words, words)
+        rows = np.hstack((audio, tagged))
+        known = np.column_stack((audio.any(axis=1), tagged.any(axis=1)))
+        some = known.any(axis=1)
+        network = Network.random(rows.shape[1], self.config.hidden, rows.shape[1], rng)
+        halves = _Halves(rows[some], known[some], audio.shape[1], self.config.hide_half, rng)
+        self._losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, rng)
+        self._items = _directions(network, rows)
+        self._tags = _directions(network, np.hstack((np.zeros((len(alone), audio.shape[1]), np.float32), alone)))
+        return self
+
+    def _words(self, data: Dataset, seed: int) -> Floats:
+        """The Word2Vec vector of each tag, float32 [T, tag_dim]; zeros for tags that nobody has."""
+        try:
+            from gensim.models import Word2Vec
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"component '{self.name}' needs the library gensim, which cannot be imported ({error}); "
+                f"{self.install_hint}"
+            ) from error
+        sets = vstack([data.item_tags, data.user_tags], format="csr")
+        names = sets.indices.astype(str).astype(object)
+        sentences = [part.tolist() for part in np.split(names, sets.indptr[1:-1]) if len(part)]
+        model = Word2Vec(
+            sentences,
+            vector_size=self.config.tag_dim,
+            window=max(map(len, sentences)),
+            shrink_windows=False,
+            epochs=self.config.tag_epochs,
+            negative=10,
+            alpha=0.1,
+            sample=0,
+            min_count=1,
+            seed=seed,
+            workers=1,
+        )
+        words = np.zeros((len(data.tags), self.config.tag_dim), np.float32)
+        words[np.array(model.wv.index_to_key, np.int64)] = model.wv.vectors
+        return words
+
+    def memory(self, data: Dataset) -> int:
+        """The rows, centred and stacked; the tags of the users of each item; the network and a batch are small."""
+        audio = 0 if data.item_vectors is None else data.item_vectors.shape[1]
+        held = data.interactions.lengths @ np.diff(data.user_tags.indptr)
+        return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)
+
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, hidden] of length 1; NaN where no item and no tag has a place."""
+        items = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
+        return _unit(items + queries.tags.sign() @ np.nan_to_num(self._tags))
+
+    def vectors(self, target: Target) -> Floats:
+        """float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
+        return self._items if target == "items" else self._tags
+
+    def state(self) -> State:
+        """The places of items and tags, and the mean loss of each epoch."""
+        return {"items": self._items, "tags": self._tags, "losses": self._losses}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._items, self._tags, self._losses = state["items"], state["tags"], state["losses"]
+        return self
+
+
+class _Halves:
+    """Rows of two halves, damaged by hiding one of them, and the squared error where they are known."""
+
+    def __init__(self, rows: Floats, known: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
+        """Of rows, float32 [R, D], whose first half has `first` columns; `known`, bool[R, 2], says what they hold."""
+        self._rows, self._known, self._hide, self._rng = rows, known, hide, rng
+        self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
+
+    def damaged(self, places: Longs) -> Floats:
+        """The rows at these places; of some of those that have both halves one is hidden."""
+        fate = np.where(self._known[places].all(axis=1), self._rng.random(len(places)), 1)
+        kept = np.column_stack((fate >= self._hide / 2, (fate < self._hide / 2) | (fate >= self._hide)))
+        return self._rows[places] * kept[:, self._half]
+
+    def squares(self, outputs: Floats, places: Longs) -> float:
+        """Half the squared error of what is known; its gradient takes the place of `outputs`."""
+        outputs -= self._rows[places]
+        outputs *= self._known[places][:, self._half]
+        return float(np.vdot(outputs, outputs)) / 2
+
+
+def _item_tags(data: Dataset) -> Sparse:
+    """csr [I, T], rows that sum to 1: an item's own tags and, with the same weight, those of the users who have it."""
+    of_users = data.interactions.matrix(binary=True).T.tocsr() @ data.user_tags.sign()
+    return _shares(_shares(data.item_tags) + _shares(of_users))
+
+
+def _shares(matrix: Sparse) -> Sparse:
+    """Rows divided by their sums; empty ones stay empty."""
+    matrix = csr_matrix(matrix, dtype=np.float32)
+    sums = np.asarray(matrix.sum(axis=1)).ravel()
+    values = matrix.data / np.repeat(np.where(sums > 0, sums, 1), np.diff(matrix.indptr))
+    return csr_matrix((values.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
+    """Both less the mean of the rows and in the same scale, in which the rows have the mean square length `LENGTH`^2.
+
+    Rows of zeros are unknown and stay so.
+    """
+    known = rows[rows.any(axis=1)]
+    mean = known.mean(axis=0) if len(known) > 1 else np.zeros(rows.shape[1], np.float32)
+    length = np.sqrt(np.square(known - mean).sum(axis=1).mean()) if len(known) else 0
+    factor = np.float32(LENGTH / length if length > 0 else 1)
+    first, second = ((part - mean) * factor * part.any(axis=1, keepdims=True) for part in (rows, others))
+    return first, second
+
+
+def _directions(network: Network, rows: Floats) -> Floats:
+    """The hidden vectors of rows at length 1; NaN for rows of zeros."""
+    hidden = network.hidden(rows)
+    hidden[~rows.any(axis=1)] = 0
+    return _unit(hidden)
+
+
+def _unit(rows: Floats) -> Floats:
+    """Rows at length 1; those without a direction are NaN."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 0, lengths, np.nan)).astype(np.float32, copy=False)

@@ -1,0 +1,138 @@
+"""A network of one hidden layer, and its training by Adam in mini-batches.
+
+    h = tanh(x V + c)        hidden, H wide; x is dense or sparse
+    y = h W + b              outputs
+
+Gradients are those of a loss averaged over the rows of a batch. Adam (Kingma and Ba 2015) with decoupled
+weight decay (Loshchilov and Hutter 2019), which shrinks V and W, not the biases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Self, TypeAlias
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Doubles, Floats, Longs, Options, Sparse, State
+
+Corrupt: TypeAlias = "Callable[[Longs], Sparse | Floats]"
+"""The damaged inputs of the given rows, [B, inputs]; it draws anew at each call."""
+Loss: TypeAlias = Callable[[Floats, Longs], float]
+"""The loss summed over the given rows; writes its gradient over the outputs, float32 [B, outputs]."""
+
+
+class TrainingOptions(Options):
+    """How a network is trained."""
+
+    hidden: int = Field(200, ge=1)
+    """Width of the hidden layer."""
+    epochs: int = Field(60, ge=1)
+    """Passes over the training rows."""
+    batch: int = Field(64, ge=1)
+    """Rows of a mini-batch."""
+    learning_rate: float = Field(0.005, gt=0)
+    """Adam's step; it falls to a tenth along half a cosine over the epochs."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled: in a step of learning rate r weights shrink by the factor 1 - r times this; biases do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """encoder: V float32 [inputs, H] · shift: c [H] · decoder: W [H, outputs] · bias: b [outputs]."""
+
+    encoder: Floats
+    shift: Floats
+    decoder: Floats
+    bias: Floats
+
+    @classmethod
+    def random(cls, inputs: int, hidden: int, outputs: int, rng: np.random.Generator) -> Self:
+        """Uniform within the bounds of Glorot and Bengio (2010); biases are 0."""
+        bounds = np.sqrt(6 / (inputs + hidden)), np.sqrt(6 / (hidden + outputs))
+        shapes = (inputs, hidden), (hidden, outputs)
+        encoder, decoder = (
+            (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(bound)
+            for shape, bound in zip(shapes, bounds, strict=True)
+        )
+        return cls(encoder, np.zeros(hidden, np.float32), decoder, np.zeros(outputs, np.float32))
+
+    def hidden(self, rows: Sparse | Floats) -> Floats:
+        """h of each row: float32 [rows, H]."""
+        return np.tanh(rows @ self.encoder + self.shift)
+
+    def outputs(self, hidden: Floats) -> Floats:
+        """y of each row of hidden values: float32 [rows, outputs]."""
+        result = hidden @ self.decoder
+        result += self.bias
+        return result
+
+    def gradients(self, inputs: Sparse | Floats, hidden: Floats, slopes: Floats) -> list[Floats]:
+        """Of the loss by each parameter, in their order; `slopes` are those by the outputs, [B, outputs]."""
+        before = (slopes @ self.decoder.T) * (1 - hidden**2)
+        return [inputs.T @ before, before.sum(axis=0), hidden.T @ slopes, slopes.sum(axis=0)]
+
+    @property
+    def parameters(self) -> list[Floats]:
+        """The four arrays themselves."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def state(self) -> State:
+        """The four arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def restore(cls, state: State) -> Self:
+        """From `state`."""
+        return cls(**{field.name: state[field.name] for field in fields(cls)})
+
+
+class Adam:
+    """Steps of Adam on some arrays, in place; matrices decay, vectors do not."""
+
+    def __init__(self, parameters: list[Floats], weight_decay: float) -> None:
+        """Take the arrays that will be written to."""
+        self._parameters = parameters
+        self._decay = weight_decay
+        self._means = [np.zeros_like(parameter) for parameter in parameters]
+        self._squares = [np.zeros_like(parameter) for parameter in parameters]
+        self._steps = 0
+
+    def step(self, gradients: list[Floats], rate: float, beta1: float = 0.9, beta2: float = 0.999) -> None:
+        """One step down these gradients, which are written over."""
+        self._steps += 1
+        rate_now = np.float32(rate * np.sqrt(1 - beta2**self._steps) / (1 - beta1**self._steps))
+        arrays = zip(self._parameters, gradients, self._means, self._squares, strict=True)
+        for parameter, gradient, mean, square in arrays:
+            mean += (gradient - mean) * np.float32(1 - beta1)
+            np.square(gradient, out=gradient)
+            square += (gradient - square) * np.float32(1 - beta2)
+            np.sqrt(square, out=gradient)
+            gradient += np.float32(1e-8)
+            np.divide(mean, gradient, out=gradient)
+            gradient *= rate_now
+            if parameter.ndim > 1:
+                parameter *= np.float32(1 - rate * self._decay)
+            parameter -= gradient
+
+
+def train(
+    network: Network, rows: int, corrupt: Corrupt, loss: Loss, options: TrainingOptions, rng: np.random.Generator
+) -> Doubles:
+    """Train the network in place on rows 0 to `rows`; the mean loss of each epoch, float64 [epochs]."""
+    adam = Adam(network.parameters, options.weight_decay)
+    losses = np.zeros(options.epochs)
+    for epoch in range(options.epochs):
+        rate = options.learning_rate * (0.55 + 0.45 * np.cos(np.pi * epoch / options.epochs))
+        order = rng.permutation(rows)
+        for start in range(0, rows, options.batch):
+            here = order[start : start + options.batch]
+            inputs = corrupt(here)
+            hidden = network.hidden(inputs)
+            slopes = network.outputs(hidden)
+            losses[epoch] += loss(slopes, here) / rows
+            slopes /= len(here)
+            adam.step(network.gradients(inputs, hidden, slopes), rate)
+    return losses

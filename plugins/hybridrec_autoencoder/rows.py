@@ -1,0 +1,94 @@
+"""Rows of items and tags: made of queries, damaged for training, and the loss of completing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, hstack
+
+from hybridrec import Floats, Longs, QueryBatch, Sparse, Values, kernels, valued
+from hybridrec_autoencoder.network import TrainingOptions
+
+
+class DenoisingOptions(TrainingOptions):
+    """Options of `denoising-autoencoder`."""
+
+    weights: Values = "binary"
+    """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
+    tag_weight: float = Field(0.5, ge=0)
+    """How much a tag counts where an item counts 1, as input and in the loss; 0 leaves tags out."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+    """The share of a row's entries that is hidden from the input, drawn anew for each row and epoch."""
+    hide_field: float = Field(0.4, ge=0, le=1)
+    """How often all items or all tags of a row are hidden (half of the times each), so that either is completed
+    from the other alone; only where a row has both."""
+    min_users: int = Field(2, ge=1)
+    """Items and tags of fewer users are neither read nor recommended."""
+
+
+def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
+    """csr float32 [Q, items + tags], or [Q, items] where tags do not count."""
+    items = valued(queries.history.matrix(), options.weights)
+    if not options.tag_weight:
+        return items
+    tags = queries.tags.sign() * np.float32(options.tag_weight)
+    return hstack([items, tags], format="csr", dtype=np.float32)
+
+
+def unit(rows: Sparse) -> Sparse:
+    """Rows of length 1; empty ones stay empty."""
+    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
+    values = rows.data / np.repeat(np.where(lengths > 0, lengths, 1), np.diff(rows.indptr))
+    return csr_matrix((values.astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
+
+
+def log_shares(rows: Sparse) -> Floats:
+    """log of each column's share of all entries, one added to each: where biases of a softmax best begin."""
+    counts = rows.getnnz(axis=0) + 1.0
+    return np.log(counts / counts.sum()).astype(np.float32)
+
+
+class Hiding:
+    """Damages rows: hides single entries, and at times everything of one field. Then sets them to length 1."""
+
+    def __init__(self, rows: Sparse, n_items: int, options: DenoisingOptions, rng: np.random.Generator) -> None:
+        """Of rows, csr [R, C], whose first `n_items` columns are items."""
+        self._rows, self._n_items, self._options, self._rng = rows, n_items, options, rng
+
+    def __call__(self, places: Longs) -> Sparse:
+        """The rows at these places, damaged anew."""
+        rows, half = self._rows[places], self._options.hide_field / 2
+        of = kernels.csr_rows(rows)
+        is_tag = rows.indices >= self._n_items
+        tags = np.bincount(of[is_tag], minlength=len(places))
+        both = (tags > 0) & (tags < np.diff(rows.indptr))
+        fate = np.where(both, self._rng.random(len(places)), 1)[of]
+        hidden = np.where(is_tag, (fate >= half) & (fate < 2 * half), fate < half)
+        hidden |= self._rng.random(rows.nnz) < self._options.dropout
+        rows.data[hidden] = 0
+        return unit(rows)
+
+
+class Multinomial:
+    """-sum x log softmax(y) of whole rows x, over each field apart."""
+
+    def __init__(self, rows: Sparse, parts: Sequence[slice]) -> None:
+        """Of rows, csr [R, C]; `parts` are the columns of each field."""
+        self._fields = [(part, rows[:, part]) for part in parts]
+
+    def __call__(self, outputs: Floats, places: Longs) -> float:
+        """The sum over the rows at these places; their gradient takes the place of `outputs`, float32 [B, C]."""
+        loss = 0.0
+        for part, wanted in self._fields:
+            y, x = outputs[:, part], wanted[places]
+            at = kernels.csr_rows(x), x.indices
+            y -= y.max(axis=1, keepdims=True, initial=-np.inf)
+            found = y[at]
+            np.exp(y, out=y)
+            total, norm = np.asarray(x.sum(axis=1)).ravel(), y.sum(axis=1)
+            loss += float(total @ np.log(norm) - x.data @ found) if x.nnz else 0.0
+            y *= (total / norm)[:, None]
+            y[at] -= x.data
+        return loss

@@ -1,0 +1,113 @@
+"""Weighted least squares of many rows at once: the step of alternating least squares, and the fold-in of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec import Doubles, Floats, Longs, Sparse
+
+Reals: TypeAlias = NDArray[np.floating[Any]]
+
+_BLOCK_BYTES = 1 << 26
+"""What the rows that are solved together may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """The best row vectors x for given column vectors y: what all rows share.
+
+    Each row minimises  w0 Σ_j (x·y_j)² over all columns  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²] over its
+    known ones  +  λ |x|².  In the basis of eigenvectors of w0 Y'Y that matrix is diagonal, so that a row of n
+    known columns takes n equations, not D, where n is less (Woodbury's identity):
+
+        (P + Y_n' E Y_n) x = Y_n' b   <=>   x = P⁻¹ Y_n' (I + E Y_n P⁻¹ Y_n')⁻¹ b,   P = Λ + λI,  E = w - w0,  b = w r
+
+    basis: float64 [D, D], the eigenvectors as columns
+    spread: float64[D], the eigenvalues Λ
+    columns: [N, D], the column vectors in that basis
+    """
+
+    basis: Doubles
+    spread: Doubles
+    columns: Reals
+
+    @classmethod
+    def of(cls, columns: Reals, unobserved: float) -> Self:
+        """For column vectors [N, D] and the weight w0 of the unknown; precision is that of the vectors."""
+        exact = columns.astype(np.float64)
+        spread, basis = np.linalg.eigh(unobserved * (exact.T @ exact))
+        return cls(basis, np.maximum(spread, 0), (exact @ basis).astype(columns.dtype))
+
+    def solve(self, known: Sparse, excess: Reals, ridge: Doubles) -> Reals:
+        """Row vectors [rows, D]; zeros for rows of which nothing is known.
+
+        known: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
+        """
+        lengths = np.diff(known.indptr)
+        result = np.zeros((known.shape[0], len(self.spread)), self.columns.dtype)
+        for rows, width in blocks(lengths, len(self.spread)):
+            filled = np.arange(width) < lengths[rows, None]
+            places = (known.indptr[rows, None] + np.arange(width))[filled]
+            ids, b, e = (np.zeros(filled.shape, kind) for kind in (np.int32, result.dtype, result.dtype))
+            ids[filled], b[filled], e[filled] = known.indices[places], known.data[places], excess[places]
+            diagonal = (self.spread + ridge[rows, None]).astype(result.dtype)
+            few = width < len(self.spread)
+            result[rows] = (_by_columns if few else _by_factors)(self.columns[ids], b, e, diagonal)
+        return result @ self.basis.T.astype(result.dtype)
+
+
+def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
+    """x [B, D] by n equations, for columns [B, n, D], b and e [B, n], P [B, D]."""
+    scaled = picked / diagonal[:, None, :]
+    left = e[:, :, None] * (scaled @ picked.swapaxes(1, 2))
+    _add_to_diagonal(left, 1)
+    return (np.linalg.solve(left, b[:, :, None]).swapaxes(1, 2) @ scaled)[:, 0]
+
+
+def _by_factors(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
+    """The same by D equations."""
+    left = picked.swapaxes(1, 2) @ (e[:, :, None] * picked)
+    _add_to_diagonal(left, diagonal)
+    return np.linalg.solve(left, picked.swapaxes(1, 2) @ b[:, :, None])[:, :, 0]
+
+
+def _add_to_diagonal(matrices: Reals, values: Reals | int) -> None:
+    """To each of the matrices [B, n, n], in place."""
+    places = np.arange(matrices.shape[1])
+    matrices[:, places, places] += values
+
+
+def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
+    """Rows of similar length, and the greatest length among them; rows of length 0 are left out."""
+    rows = np.argsort(lengths, kind="stable")
+    rows = rows[lengths[rows] > 0]
+    while len(rows):
+        # Take half of what is left at most, so that short rows are not padded to the longest.
+        equations = np.minimum(lengths[rows], factors)
+        bytes_each = 8 * (2 * factors * lengths[rows] + 2 * equations**2)
+        fitting = np.searchsorted(bytes_each * np.arange(1, len(rows) + 1), _BLOCK_BYTES, side="right")
+        size = max(1, min(int(fitting), (len(rows) + 1) // 2))
+        yield rows[:size], int(lengths[rows[size - 1]])
+        rows = rows[size:]
+
+
+class Side(NamedTuple):
+    """What `LeastSquares.solve` takes: csr of b = w r, the excess w - w0 parallel to it, and λ of each row."""
+
+    known: Sparse
+    excess: Reals
+    ridge: Doubles
+
+
+def alternate(rows: Side, columns: Side, start: Floats, *, unobserved: float, iterations: int) -> Floats:
+    """Column vectors, float32 [N, D], after so many rounds of solving for rows, then for columns, from `start`."""
+    vectors = start
+    for _ in range(iterations):
+        for side in (rows, columns):
+            vectors = LeastSquares.of(vectors, unobserved).solve(*side).astype(np.float32, copy=False)
+    return vectors

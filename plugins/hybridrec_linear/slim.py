@@ -1,0 +1,107 @@
+"""`slim`: sparse linear models, a few positive weights for each item."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, diags, vstack
+
+from hybridrec import PADDING, Dataset, Floats, Ints, Sparse
+from hybridrec_linear.columns import Columns, ScaledColumnOptions
+from hybridrec_linear.model import SparseLinearModel, strongest_others
+
+_CELLS = 1 << 22
+"""Entries of small Gram matrices that are held at a time."""
+_STILL = 1e-4
+"""Weights that all change by less than this are taken as found."""
+
+
+class SlimOptions(ScaledColumnOptions):
+    """Options of `slim`."""
+
+    l1: float = Field(0.1, ge=0)
+    """The penalty on the sum of the weights: the higher, the fewer columns predict another."""
+    l2: float = Field(15.0, gt=0)
+    """The penalty on their squares: the higher, the more evenly similar columns share."""
+    neighbours: int = Field(100, ge=1)
+    """How many columns, the most similar by cosine, may predict another; time goes with the square."""
+    sweeps: int = Field(20, ge=1)
+    """How often each weight is improved at most; it ends earlier where all stay as they are."""
+
+
+class Slim(SparseLinearModel):
+    """SLIM (Ning and Karypis 2011): each column is predicted from others by few weights, none of them negative.
+
+    For each column x_j of the training matrix X the weights b minimise
+
+        |x_j - X b|^2 / 2 + l2 |b|^2 / 2 + l1 sum(b),    b >= 0
+
+    by coordinate descent over its nearest `neighbours` (the paper's feature selection, fsSLIM); all
+    other weights are 0. With as many neighbours as columns it is SLIM without selection.
+    """
+
+    name = "slim"
+    Config = SlimOptions
+    config: SlimOptions
+
+    def learn(self, rows: Sparse, n: int) -> None:
+        """Solve for the first n columns, a block at a time."""
+        gram = (rows.T @ rows).tocsr()
+        gram.sort_indices()
+        nearest = _nearest(gram, n, self.config.neighbours)
+        step = max(_CELLS // nearest.shape[1] ** 2, 1)
+        blocks = [self._solve(gram, nearest[start : start + step], start) for start in range(0, n, step)]
+        self._weights = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
+
+    def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
+        """The weights of columns from `start` on, ids int32 [B, K] being their neighbours: csr [B, C]."""
+        found, ids = ids != PADDING, np.maximum(ids, 0)
+        columns = np.arange(start, start + len(ids), dtype=np.int32)
+        among = _entries(gram, ids[:, :, None], ids[:, None, :])
+        towards = np.where(found, _entries(gram, ids, columns[:, None]), 0)
+        options = self.config
+        weights = descend(among, towards - np.float32(options.l1), options.l2, options.sweeps)
+        places = np.nonzero(weights)
+        return csr_matrix((weights[places], (places[0], ids[places])), shape=(len(ids), gram.shape[0]))
+
+    def memory(self, data: Dataset) -> int:
+        """All pairs of columns that have a row in common, thrice while they are ranked, and a block of systems."""
+        columns, rows = Columns.learn(data, self.config)
+        pairs = min(int((np.diff(rows.indptr).astype(np.float64) ** 2).sum()), len(columns.ids) ** 2)
+        return 40 * pairs + 32 * _CELLS
+
+
+def descend(gram: Floats, left: Floats, l2: float, sweeps: int) -> Floats:
+    """Coordinate descent on B small systems at once: float32 [B, K], the weights, 0 or above.
+
+    `gram`, float32 [B, K, K], is X'X of each system's columns; `left`, float32 [B, K], is X'y - l1, and is
+    written to. Weight k becomes max(0, (left_k - sum over others of gram_kl b_l) / (gram_kk + l2)).
+    """
+    weights = np.zeros_like(left)
+    own = np.diagonal(gram, axis1=1, axis2=2)
+    for _ in range(sweeps):
+        before = weights.copy()
+        for k in range(left.shape[1]):
+            best = np.maximum((left[:, k] + own[:, k] * weights[:, k]) / (own[:, k] + np.float32(l2)), 0)
+            left -= (best - weights[:, k])[:, None] * gram[:, k]
+            weights[:, k] = best
+        if np.abs(weights - before).max(initial=0) < _STILL:
+            break
+    return weights
+
+
+def _nearest(gram: Sparse, n: int, k: int) -> Ints:
+    """The k most similar columns by cosine of each of the first n, padded with -1: int32 [n, at most k]."""
+    own = gram.diagonal()
+    scale = diags(np.divide(1, np.sqrt(own), out=np.zeros_like(own), where=own > 0))
+    nearest = strongest_others(((scale @ gram)[:n] @ scale).tocsr(), k)
+    counts = np.diff(nearest.indptr)
+    ids = np.full((n, int(counts.max(initial=1))), PADDING, np.int32)
+    ids[np.arange(ids.shape[1]) < counts[:, None]] = nearest.indices
+    return ids
+
+
+def _entries(matrix: Sparse, rows: Ints, columns: Ints) -> Floats:
+    """`matrix[rows, columns]` as a dense array, the two broadcast against each other."""
+    rows, columns = np.broadcast_arrays(rows, columns)
+    return np.asarray(matrix[rows.flatten(), columns.flatten()], np.float32).reshape(rows.shape)

@@ -1,0 +1,98 @@
+"""`p3alpha` and `rp3beta`: where a random walk over the graph of users and items ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import diags, vstack
+
+from hybridrec import Dataset, Doubles, Floats, Sparse, kernels
+from hybridrec_linear.columns import ColumnOptions, Columns
+from hybridrec_linear.model import SparseLinearModel, strongest_others
+
+_STEPS = 1 << 24
+"""Pairs of columns that are met on the way through users at a time."""
+
+
+class P3AlphaOptions(ColumnOptions):
+    """Options of `p3alpha`."""
+
+    alpha: float = Field(1.0, gt=0)
+    """The power of each step's probability; below 1 unlikely steps count more."""
+    neighbours: int = Field(200, ge=1)
+    """How many columns each one leads to: those that the walk reaches most probably."""
+
+
+class P3Alpha(SparseLinearModel):
+    """Three steps of a random walk: query to column, column to row, row to column (Cooper et al. 2014).
+
+    A step goes along an edge with a probability in proportion to its value, taken to the power alpha:
+
+        score(q, j) = sum over i, u of  P(q -> i)^alpha  P(i -> u)^alpha  P(u -> j)^alpha,   j != i
+
+    with rows u of the training part and columns i, j. What no walk reaches gets no opinion.
+    """
+
+    name = "p3alpha"
+    Config = P3AlphaOptions
+    config: P3AlphaOptions
+
+    def learn(self, rows: Sparse, n: int) -> None:
+        """The last two steps, for each column the strongest of them."""
+        back, forth = _steps(rows.T.tocsr(), self.config.alpha), _steps(rows, self.config.alpha)[:, :n]
+        forth = forth @ diags(self.damping(rows.getnnz(axis=0)[:n]).astype(np.float32))
+        k = self.config.neighbours
+        blocks = [strongest_others(back[part] @ forth, k, part.start) for part in _blocks(back, forth)]
+        self._weights = vstack(blocks, format="csr", dtype=np.float32)
+
+    def damping(self, count: Doubles) -> Doubles:
+        """What the probability to end in a column of so many rows is multiplied by, float64 [n]."""
+        return np.ones(len(count))
+
+    def predict(self, values: Sparse) -> Floats:
+        """The first step, and then the other two."""
+        return super().predict(_steps(values, self.config.alpha))
+
+    def memory(self, data: Dataset) -> int:
+        """The rows three times, a block of walks, and what is kept of them."""
+        columns, rows = Columns.learn(data, self.config)
+        return 3 * 8 * rows.nnz + 40 * _STEPS + 2 * 8 * len(columns.ids) * self.config.neighbours
+
+
+class RP3BetaOptions(P3AlphaOptions):
+    """Options of `rp3beta`."""
+
+    beta: float = Field(0.5, ge=0)
+    """How much popular items are held back: the power of their number of users; 0 is `p3alpha`."""
+
+
+class RP3Beta(P3Alpha):
+    """The random walk of `p3alpha`, each end divided by its number of rows to the power beta (Paudel et al. 2017)."""
+
+    name = "rp3beta"
+    Config = RP3BetaOptions
+    config: RP3BetaOptions
+
+    def damping(self, count: Doubles) -> Doubles:
+        """The number of rows to the power -beta."""
+        return np.maximum(count, 1.0) ** -self.config.beta
+
+
+def _steps(values: Sparse, alpha: float) -> Sparse:
+    """Each row's probabilities to the power alpha: csr of the same shape."""
+    steps = values.copy()
+    total = np.asarray(values.sum(axis=1)).ravel()
+    steps.data = (steps.data / total[kernels.csr_rows(steps)]) ** np.float32(alpha)
+    return steps
+
+
+def _blocks(back: Sparse, forth: Sparse) -> Iterator[slice]:
+    """Slices of the rows of `back` whose product with `forth` takes some _STEPS multiplications each."""
+    cost = np.concatenate(([0], np.cumsum(np.diff(forth.indptr)[back.indices], dtype=np.int64)))[back.indptr]
+    start = 0
+    while start < back.shape[0]:
+        stop = max(int(np.searchsorted(cost, cost[start] + _STEPS, side="right")) - 1, start + 1)
+        yield slice(start, stop)
+        start = stop

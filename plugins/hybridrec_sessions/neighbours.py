@@ -1,0 +1,143 @@
+"""`vsknn`: sessions that have the query's latest items vote for what else they have."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+from hybridrec import (
+    Dataset,
+    DenseModel,
+    Doubles,
+    Floats,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    kernels,
+    pack_csr,
+    unpack_csr,
+)
+from hybridrec_sessions.order import Decay, decayed, latest
+
+_CELLS = 1 << 23
+"""Entries of queries times items, or items of neighbours, that are held at a time."""
+
+
+class VSKNNOptions(Options):
+    """Options of `vsknn`."""
+
+    sample: int = Field(1000, ge=1)
+    """Of the sessions with an item in common, so many are compared: those nearest in time."""
+    neighbours: int = Field(100, ge=1)
+    """How many of them, the most similar, vote."""
+    decay: Decay = "linear"
+    """What an item of the query counts in the similarity, n steps before the last: `linear`, 1 - n/10, nothing from 10
+    on; `div`, 1 / (1 + n); `none`, all alike."""
+    closeness: Decay = "div"
+    """What a session's vote counts by how far back in the query their last common item is; likewise."""
+    idf: float = Field(0.5, ge=0)
+    """How much more the votes for a rare item count: the power of log(1 + S / n), if n of S sessions have it."""
+
+
+class VSKNN(DenseModel):
+    """Vector multiplication session-based kNN (Ludewig and Jannach 2018).
+
+    A query is a vector of its items, each with what it counts at its latest place (`decay`); a session
+    of the training part (a user) is a binary vector. The score of item i is
+
+        idf(i) * sum over the neighbours s that have i of  cosine(q, s) * closeness(q, s)
+
+    Neighbours are the most similar of the `sample` sessions with an item in common that are nearest to
+    the query in time: the most recent ones, where the query comes after all of them, or tells no time.
+    Without times in the training part, later users are the more recent ones. What no neighbour has gets
+    no opinion.
+    """
+
+    name = "vsknn"
+    targets = ("items",)
+    needs = frozenset({"items"})
+    folds_in = True
+    Config = VSKNNOptions
+    config: VSKNNOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Keep the sessions and when they ended."""
+        times = data.interactions.latest()
+        ends = np.arange(len(data.users), dtype=np.float64) if times is None else times
+        some = data.interactions.lengths > 0
+        return self._become(data.interactions.matrix(binary=True)[some], ends[some], times is not None)
+
+    def _become(self, sessions: Sparse, ends: Doubles, timed: bool) -> Self:
+        self._sessions, self._ends, self._timed = sessions, ends, timed
+        count = sessions.getnnz(axis=0)
+        self._idf = (np.log1p(sessions.shape[0] / np.maximum(count, 1)) ** self.config.idf).astype(np.float32)
+        # Sessions at length 1, as columns.
+        self._units = sessions.T.tocsr()
+        self._units.data = np.diff(sessions.indptr)[self._units.indices].astype(np.float32) ** np.float32(-0.5)
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """The sessions by row and by column, and once more while they are made."""
+        return 3 * 12 * len(data.interactions.ids)
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN where no neighbour has it."""
+        n_sessions, n_items = self._sessions.shape
+        result = np.empty((len(queries), n_items), np.float32)
+        voting = self.config.neighbours * self._sessions.nnz // max(n_sessions, 1)
+        rows = max(1, _CELLS // max(n_items, n_sessions, voting))
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            result[part] = (self._votes(queries.take(part)) @ self._sessions).toarray()
+        result *= self._idf
+        result[result <= 0] = np.nan
+        return result
+
+    def _votes(self, queries: QueryBatch) -> Sparse:
+        """csr [Q, S]: what each neighbour counts."""
+        rows, ids, steps = latest(queries.history)
+        shape = (len(queries), queries.history.width)
+        vectors = csr_matrix((decayed(steps, self.config.decay), (rows, ids)), shape=shape)
+        votes = kernels.strongest(self._similar(vectors, self._asked(queries)), self.config.neighbours)
+        places = np.zeros(shape, np.float32)
+        places[rows, ids] = decayed(steps, self.config.closeness)
+        members = self._sessions[votes.indices]
+        closeness = places[np.repeat(kernels.csr_rows(votes), np.diff(members.indptr)), members.indices]
+        if len(closeness):
+            votes.data *= np.maximum.reduceat(closeness, members.indptr[:-1])
+        return votes
+
+    def _asked(self, queries: QueryBatch) -> Doubles:
+        """float64 [Q]: the time of each query, else that of its latest item, else of the latest session."""
+        asked = np.full(len(queries), np.nan)
+        for known in (queries.times, queries.history.latest()):
+            if self._timed and known is not None:
+                asked = np.where(np.isnan(asked), known, asked)
+        return np.where(np.isnan(asked), np.nanmax(self._ends, initial=0), asked)
+
+    def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:
+        """csr [Q, S]: the cosine with the sessions nearest in time among those with something in common."""
+        similar = (vectors @ self._units).tocsr()
+        similar.eliminate_zeros()
+        rows = kernels.csr_rows(similar)
+        length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+        similar.data /= length[rows]
+        apart = np.nan_to_num(np.abs(self._ends[similar.indices] - asked[rows]), nan=np.inf)
+        near = kernels.strongest(
+            csr_matrix((-apart, similar.indices, similar.indptr), shape=similar.shape), self.config.sample
+        )
+        near.data = np.ones(near.nnz, np.float32)
+        return similar.multiply(near).tocsr()
+
+    def state(self) -> State:
+        """The sessions, when they ended, and whether that is a time."""
+        return pack_csr(self._sessions, "sessions") | {"ends": self._ends, "timed": np.array(self._timed)}
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        return self._become(unpack_csr(state, "sessions"), state["ends"], bool(state["timed"]))

@@ -1,0 +1,129 @@
+"""`naive-bayes`: what goes with the items of a query, each item a witness of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix, diags
+
+from hybridrec import (
+    TARGETS,
+    Dataset,
+    DenseModel,
+    Doubles,
+    Floats,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    pack_csr,
+    unpack_csr,
+)
+
+
+class NaiveBayesOptions(Options):
+    """Options of `naive-bayes`."""
+
+    smoothing: float = Field(0.3, gt=0)
+    """As how many more users of each tag (or item) the overall share of an item counts."""
+    prior: float = Field(1.0, ge=0)
+    """Weight of how common a tag (or item) is in itself; 0 takes all as equally common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What each item says for the N ids of a target.
+
+    both: csr float32 [I, N], log(1 + n(i, t) / (a P(i))); rare: float32 [N], log(a / (n(t) + a)), for each item
+    alike; prior: float32 [N], NaN for what no user has
+    """
+
+    both: Sparse
+    rare: Floats
+    prior: Floats
+
+    @classmethod
+    def of(cls, items: Sparse, has: Sparse, options: NaiveBayesOptions) -> Self:
+        """From the users' items, csr [U, I], and the users' targets, csr [U, N], both of ones."""
+        users = max(int(np.count_nonzero(np.diff(items.indptr))), 1)
+        share, count, a = _sums(items) / users, _sums(has), options.smoothing
+        both = (diags(1 / np.where(share > 0, a * share, 1)) @ (items.T @ has)).tocsr()
+        if has is items:  # an item is no witness for itself
+            both.setdiag(0)
+            both.eliminate_zeros()
+        prior = np.where(count > 0, options.prior * np.log(np.maximum(count, 1)), np.nan)
+        return cls(
+            both.log1p().astype(np.float32), np.log(a / (count + a)).astype(np.float32), prior.astype(np.float32)
+        )
+
+    def total(self, items: Sparse) -> Floats:
+        """The prior and what all items of a query, csr [Q, I] of ones, say together: float32 [Q, N]."""
+        witnesses = np.asarray(items.sum(axis=1), np.float32)
+        return (items @ self.both).toarray() + witnesses * self.rare + self.prior
+
+
+class NaiveBayes(DenseModel):
+    """Naive Bayes over the items that a query has (Manning, Raghavan and Schütze 2008, chapter 13): auto-tagging.
+
+    Those that it lacks say nothing, for they may be hidden. The score of a tag or item t, for the distinct
+    items i of a query that training knows, is
+
+        prior log n(t) + sum log P(i | t) / P(i),    P(i | t) = (n(i, t) + a P(i)) / (n(t) + a)
+
+    n(t) counts the users who have t, n(i, t) those who have both, P(i) is the share of the users who have
+    i, and a the `smoothing`. What no user has is never proposed, and an item is no witness for itself.
+    """
+
+    name = "naive-bayes"
+    needs = frozenset({"items"})
+    folds_in = True
+    Config = NaiveBayesOptions
+    config: NaiveBayesOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Count, as sparse products of users x items with users x targets."""
+        items = data.interactions.matrix(binary=True)
+        has = {"items": items, "tags": data.user_tags.sign()}
+        self._known = _sums(items) > 0
+        self._evidence = {target: Evidence.of(items, has[target], self.config) for target in TARGETS}
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """The co-occurrences of items with items and with tags, and a scaled copy of them."""
+        items, tags = data.interactions.lengths, np.diff(data.user_tags.indptr)
+        pairs = int(np.sum(items * (items + tags)))
+        return 3 * 12 * min(pairs, len(data.items) * (len(data.items) + len(data.tags)))
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """The logarithm of prior times likelihoods; NaN for queries without an item that training knows."""
+        items = csr_matrix(queries.history.matrix(binary=True).multiply(self._known), dtype=np.float32)
+        items.eliminate_zeros()
+        result = self._evidence[target].total(items)
+        result[np.diff(items.indptr) == 0] = np.nan
+        return result
+
+    def state(self) -> State:
+        """The known items and the evidence for both targets."""
+        state: State = {"known": self._known}
+        for target, evidence in self._evidence.items():
+            state |= pack_csr(evidence.both, f"{target}.both")
+            state |= {f"{target}.rare": evidence.rare, f"{target}.prior": evidence.prior}
+        return state
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        self._known = state["known"]
+        self._evidence = {
+            target: Evidence(unpack_csr(state, f"{target}.both"), state[f"{target}.rare"], state[f"{target}.prior"])
+            for target in TARGETS
+        }
+        return self
+
+
+def _sums(matrix: Sparse) -> Doubles:
+    """Column sums."""
+    return np.asarray(matrix.sum(axis=0), np.float64).ravel()

@@ -1,0 +1,86 @@
+"""Clusters of the seeds of many queries at once, and the answers of clusters taken in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec import Floats, Ints, Sparse, kernels
+
+ROUNDS = 10
+"""Passes of k-means; the few seeds of a query settle in less."""
+
+
+def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
+    """Spherical k-means of each query's seeds (Dhillon and Modha 2001): directions float32 [Q, k, dim], heaviest first.
+
+    seeds: csr float32 [Q, tokens], the weight of each seed; units: float32 [tokens, dim], rows of length 1
+
+    The first centre is the seed farthest from the mean, the others in turn the seeds farthest from those before,
+    so nothing is random. Rows of NaN stand where a query has fewer clusters.
+    """
+    rows, vectors = kernels.csr_rows(seeds), units[seeds.indices]
+    centres = _farthest(rows, vectors, seeds, k)
+    for _ in range(ROUNDS):
+        nearest = _nearest(rows, vectors, centres)
+        weight, centres = _means(rows, nearest, vectors, seeds, k)
+    order = np.argsort(-weight, axis=1, kind="stable")
+    return np.take_along_axis(centres, order[:, :, None], axis=1)
+
+
+def interleaved(scores: Floats, asked: Sparse) -> Floats:
+    """The lists of k clusters, taken in turn, as one: float32 [Q, N], 1 over the place.
+
+    scores: float32 [Q, k, N] of each cluster, rows of NaN for none
+    asked: csr [Q, N], what the query has already: it takes no place from the others
+
+    NaN where no cluster has an opinion.
+    """
+    queries, k, n = scores.shape
+    flat = scores.reshape(queries * k, n)
+    order = kernels.order(flat)
+    fresh = np.ones((queries, n), bool)
+    fresh[kernels.csr_rows(asked), asked.indices] = False
+    taken = np.take_along_axis(np.repeat(fresh, k, axis=0), order, axis=1)
+    # The place among those not asked, or among those asked.
+    places = np.where(taken, np.cumsum(taken, axis=1), np.cumsum(~taken, axis=1)) - 1
+    turns = np.empty((queries * k, n), np.float32)
+    np.put_along_axis(turns, order, places.astype(np.float32), axis=1)
+    turns = turns.reshape(queries, k, n) * k + np.arange(k, dtype=np.float32)[:, None]
+    turns[np.isnan(scores)] = np.nan
+    return np.float32(1) / (1 + np.fmin.reduce(turns, axis=1))
+
+
+def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
+    """Where k-means starts: float32 [Q, k, dim]."""
+    _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
+    starts = seeds.indptr[:-1]
+    asking = np.flatnonzero(np.diff(seeds.indptr))
+    for place in range(k):
+        near = np.fmax.reduce(_cosines(rows, vectors, centres), axis=1)
+        farthest = np.lexsort((near, rows))[starts[asking]]
+        new = (near[farthest] < 1 - 1e-5) | (place == 0)
+        centres[asking[new], place] = vectors[farthest[new]]
+    return centres
+
+
+def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
+    """The nearest centre of each seed."""
+    return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
+
+
+def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
+    """float32 [seeds, k]: cosine of each seed with the centres of its query; NaN where there is no centre."""
+    places = range(centres.shape[1])
+    return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)
+
+
+def _means(rows: Ints, nearest: Ints, vectors: Floats, seeds: Sparse, k: int) -> tuple[Floats, Floats]:
+    """Weight [Q, k] and direction [Q, k, dim] of each cluster; 0 and NaN where it has no seeds."""
+    queries = seeds.shape[0]
+    member = csr_matrix((seeds.data, (rows * k + nearest, np.arange(len(rows)))), shape=(queries * k, len(rows)))
+    sums = np.asarray(member @ vectors, np.float32)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    weight = np.asarray(member.sum(axis=1), np.float32)
+    centres = np.divide(sums, length, out=np.full_like(sums, np.nan), where=length > 0)
+    return weight.reshape(queries, k), centres.reshape(queries, k, vectors.shape[1])

@@ -1,0 +1,187 @@
+"""From seeds to candidates in the space of `word2vec`, other than by one mean vector: votes, clusters, playlists."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field as Option
+from scipy.sparse import csr_matrix, vstack
+
+from hybridrec import (
+    Dataset,
+    DenseModel,
+    Floats,
+    Ints,
+    Longs,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    kernels,
+    pack_csr,
+    unpack_csr,
+)
+from hybridrec_word2vec.clusters import cluster, interleaved
+from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
+
+_CELLS = 1 << 23
+"""Similarities that are held at a time."""
+
+
+class VotingOptions(Word2VecOptions):
+    """Options of `word2vec-voting`: those of `word2vec`, and how seeds vote."""
+
+    neighbours: int = Option(100, ge=1)
+    """How many neighbours each seed votes for."""
+
+
+class Voting(DenseModel, Word2Vec):
+    """Each token of a query votes for its nearest items (or tags).
+
+    With `score: cosine` the vote of a seed is the cosine where it is above 0; with `input-output` it is
+    exp(input · output) over its sum for all candidates, the share of the candidate among the neighbours of
+    the seed as the model predicts it. The score is the weighted mean of the votes of all seeds: what one
+    seed is sure of counts, where a mean vector asks for what suits all of them a little.
+    """
+
+    name = "word2vec-voting"
+    Config = VotingOptions
+    config: VotingOptions
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN where no seed votes for it."""
+        seeds = self.seeds(queries)
+        voting = np.flatnonzero(seeds.getnnz(axis=0))
+        result: Floats = (seeds[:, voting] @ self._votes(voting, target)).toarray()
+        result[result <= 0] = np.nan
+        return result
+
+    def _votes(self, tokens: Longs, target: Target) -> Sparse:
+        """csr float32 [len(tokens), N]: what each token gives to its neighbours."""
+        others = self.vectors(target)
+        rows = max(1, _CELLS // max(len(others), 1))
+        blocks = [self._nearest(tokens[start : start + rows], others) for start in range(0, len(tokens), rows)]
+        empty = csr_matrix((0, len(others)), dtype=np.float32)
+        return vstack([empty, *blocks], format="csr")
+
+    def _nearest(self, tokens: Longs, others: Floats) -> Sparse:
+        if self.config.score == "cosine":
+            values = self._embedding[tokens] @ others.T
+            values[values <= 0] = np.nan
+        else:
+            values = shares(self._embedding[tokens] @ others.T)
+        ids, votes = kernels.top_k(values, min(self.config.neighbours, len(others)))
+        return _sparse(ids, votes, values.shape)
+
+
+class ClustersOptions(Word2VecOptions):
+    """Options of `word2vec-clusters`: those of `word2vec`, and how many clusters the seeds may form."""
+
+    clusters: int = Option(3, ge=1)
+    """Clusters of each query's seeds, at most."""
+
+
+class Clusters(DenseModel, Word2Vec):
+    """The seeds of a query are clustered, each cluster asks for itself, and the answers are interleaved.
+
+    Spherical k-means over the vectors of the seeds; the clusters take turns, the heaviest first, each with
+    the best that no other has named. The score is 1 over the place. What is recommended is spread over all
+    that a mixed playlist holds, where one mean vector asks for what lies between.
+    """
+
+    name = "word2vec-clusters"
+    Config = ClustersOptions
+    config: ClustersOptions
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN for queries without seeds and for ids without a vector."""
+        seeds = self.seeds(queries)
+        centres = cluster(seeds, normalised(self._embedding), self.config.clusters)
+        others = self.vectors(target)
+        result = np.empty((len(queries), len(others)), np.float32)
+        rows = max(1, _CELLS // max(self.config.clusters * len(others), 1))
+        asked = queries.history.matrix(binary=True) if target == "items" else queries.tags
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            result[part] = interleaved(centres[part] @ others.T, asked[part])
+        return result
+
+
+class PlaylistsOptions(Word2VecOptions):
+    """Options of `word2vec-playlists`: those of `word2vec`, and how the playlists vote."""
+
+    neighbours: int = Option(50, ge=1)
+    """How many training users vote."""
+    power: float = Option(4.0, gt=0)
+    """The power of the cosine that a vote counts; large values listen to the nearest only."""
+
+
+class Playlists(DenseModel, Word2Vec):
+    """The nearest training users (playlists) by their vectors vote with what they have.
+
+    The vector of a user is what `word2vec` would ask with, the mean over all that is known of them. The score
+    of an item (or tag) is the sum of the cosine to the power `power` over the nearest users who have it.
+    """
+
+    name = "word2vec-playlists"
+    Config = PlaylistsOptions
+    config: PlaylistsOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Train; keep the vectors of the users, and what they have."""
+        super().fit(data, rng)
+        self._users = self._directions(data.queries(np.arange(len(data.users), dtype=np.int32)))
+        self._has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
+        return self
+
+    def memory(self, data: Dataset) -> int:
+        """What training takes, and the vectors of the users."""
+        return super().memory(data) + 8 * len(data.users) * self.config.dim
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """float32 [Q, N]; NaN where none of the nearest users has it."""
+        has = self._has[target]
+        asking = self._directions(queries)
+        result = np.empty((len(queries), has.shape[1]), np.float32)
+        rows = max(1, _CELLS // max(len(self._users), 1))
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            result[part] = (self._votes(asking[part]) @ has).toarray()
+        result[result <= 0] = np.nan
+        return result
+
+    def _votes(self, asking: Floats) -> Sparse:
+        """csr float32 [Q, U]: what each of the nearest users counts."""
+        cosines = asking @ self._users.T
+        cosines[cosines <= 0] = np.nan
+        ids, values = kernels.top_k(cosines, min(self.config.neighbours, max(len(self._users), 1)))
+        return _sparse(ids, values ** np.float32(self.config.power), cosines.shape)
+
+    def _directions(self, queries: QueryBatch) -> Floats:
+        """float32 [Q, dim]: the vectors of queries at length 1; NaN where there is none."""
+        return normalised(self.query_vectors(queries, self.targets[0]))
+
+    def state(self) -> State:
+        """Those of `word2vec`, the vectors of the users, and what they have."""
+        has = pack_csr(self._has["items"], "has.items") | pack_csr(self._has["tags"], "has.tags")
+        return super().state() | {"users": self._users} | has
+
+    def restore(self, state: State) -> Self:
+        """From `state`."""
+        super().restore(state)
+        self._users = state["users"]
+        self._has = {target: unpack_csr(state, f"has.{target}") for target in ("items", "tags")}
+        return self
+
+
+def shares(values: Floats) -> Floats:
+    """exp of each entry of float32 [S, N] over the sum of its row; NaN stays NaN."""
+    powers = np.exp(values - np.fmax.reduce(values, axis=1, keepdims=True, initial=-np.inf))
+    return powers / np.nansum(powers, axis=1, keepdims=True)
+
+
+def _sparse(ids: Ints, values: Floats, shape: tuple[int, int]) -> Sparse:
+    """csr with the values at the ids, int [rows, k], where they are numbers."""
+    rows, places = np.nonzero(~np.isnan(values))
+    return csr_matrix((values[rows, places], (rows, ids[rows, places])), shape=shape)
