@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     registry = Registry()
     experimenter = Experimenter(load_experiment(file, registry), registry, Store(folder / "store"), Silent())
     data = read(experimenter.experiment)
-    prepared = experimenter.preparer.prepare(experimenter.preparer.plan(everything(data)))
+    prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
     asked = data.queries(np.arange(queries, dtype=np.int32) % len(data.users))
     question = Question(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
     cpu = []

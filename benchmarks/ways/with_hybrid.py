@@ -62,7 +62,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     if sys.argv[2:] != ["fit"]:  # in a process of its own, as the memory of fits is not what is measured
         subprocess.run([sys.executable, "-W", "ignore", *sys.argv, "fit"], check=True, stdout=subprocess.DEVNULL)
     data = read(experimenter.experiment)
-    prepared = experimenter.preparer.prepare(experimenter.preparer.plan(everything(data)))
+    prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
     if sys.argv[2:] == ["fit"]:
         sys.exit()
     queries = data.queries(np.arange(len(data.users), dtype=np.int32))

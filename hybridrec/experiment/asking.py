@@ -153,19 +153,19 @@ class Asker:
     def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
         memo: Memo = {}
         excludes: dict[str, Exclude] = {}
-        pools: dict[str, Pool] = {}
+        pools: dict[str, tuple[Pool, Doubles]] = {}
         answers = []
         for arm in arms:
             if arm.rules_key not in excludes:
                 excludes[arm.rules_key] = arm.rules.exclude(block.queries, block.target, block.universe)
             exclude = excludes[arm.rules_key]
             if arm.pool_key not in pools:
-                pools[arm.pool_key] = self._pool(arm, block, exclude, memo)
-            pool = pools[arm.pool_key]
-            slate = self._slate(arm, Pooled(block, exclude, pool))
-            wanted = np.diff(block.truth.indptr)
-            found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
-            answers.append(Answers(slate, found))
+                pool = self._pool(arm, block, exclude, memo)
+                wanted = np.diff(block.truth.indptr)
+                found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
+                pools[arm.pool_key] = pool, found
+            pool, found = pools[arm.pool_key]
+            answers.append(Answers(self._slate(arm, Pooled(block, exclude, pool)), found))
             advance(len(block))
         return answers
 

@@ -93,11 +93,20 @@ def strongest(matrix: Sparse, k: int) -> Sparse:
     return result
 
 
-def order(scores: Floats) -> Ints:
-    """Columns of each row from best to worst, NaN last, ties in column order: int32, shape of `scores`."""
-    keys = _keys(scores, np.arange(scores.shape[1]))
-    keys.sort(axis=1)
-    return _columns(keys)
+def order(scores: Floats, k: int | None = None) -> Ints:
+    """Columns of each row from best to worst, NaN last, ties in column order: int32 [Q, N], or the first k of them."""
+    n = scores.shape[1]
+    k = n if k is None else min(k, n)
+    found = np.empty((len(scores), k), np.int32)
+    step = max(_RANKED // max(n, 1), 1)
+    for start in range(0, len(scores), step):
+        keys = _keys(scores[start : start + step], np.arange(n))
+        if k < n:
+            keys.partition(k - 1, axis=1)
+        keys = keys[:, :k]
+        keys.sort(axis=1)
+        found[start : start + step] = _columns(keys)
+    return found
 
 
 def _best(scores: Floats, k: int) -> NDArray[np.uint64]:
@@ -253,40 +262,68 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return values ^ values >> np.uint64(31)
 
 
-def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats]]:
+def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats], list[Floats]]:
     """Union of candidate lists, row by row.
 
     Gives ids int32 [Q, K] (ascending, each once, padded with -1 at the end), a bit mask of the lists
-    that hold each id, uint64 [Q, K], and the scores of each list at those ids (NaN where it has none).
+    that hold each id, uint64 [Q, K], and of each list its scores at those ids (NaN where it has none)
+    and its ranks of them (1 for its first, infinity where it has none), float32 [Q, K].
     A list holds an id once, with a score that is a number. Raises ValueError for more than 64 lists.
     """
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
-    ids = np.concatenate([part for part, _ in lists], axis=1)
-    queries, places = ids.shape
-    # Sorting (id, place) as one number is faster than sorting places; padding, unsigned, comes last.
-    keys = ids.view(np.uint32).astype(np.uint64) << _HALF | np.arange(places, dtype=np.uint64)
+    ids, slots = _union(np.concatenate([part for part, _ in lists], axis=1))
+    sources = np.zeros(ids.shape, np.uint64)
+    scores: list[Floats] = []
+    ranked: list[Floats] = []
+    start = 0
+    for g, (part, given) in enumerate(lists):
+        into = slots[:, start : start + part.shape[1]]
+        start += part.shape[1]
+        scores.append(_placed(given, into, ids.shape, np.nan))
+        ranked.append(_placed(np.arange(1, part.shape[1] + 1, dtype=np.float32), into, ids.shape, np.inf))
+        sources |= (scores[g] == scores[g]).astype(np.uint64) << np.uint64(g)
+    return ids, sources, scores, ranked
+
+
+def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:
+    """An array of this shape with the values at their slots of `_union`, and `fill` elsewhere."""
+    flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the last is where padding goes
+    flat[slots] = values
+    return flat[:-1].reshape(shape)
+
+
+def _union(ids: Ints) -> tuple[Ints, Longs]:
+    """The distinct ids of each row, ascending, padded with -1 at the end, int32 [Q, K]; and the slot of each
+    given id among all of these, int64, in the shape of `ids`; padding has the one after the last.
+    """
+    queries, width = ids.shape
+    # Sorting (id, place) as one number is faster than sorting places, and the shorter the numbers the faster.
+    half = max(width - 1, 0).bit_length()
+    number: type[np.unsignedinteger] = np.uint32 if int(ids.max(initial=0)) + 2 << half <= 1 << 32 else np.uint64
+    shift = number(half)
+    keys = ids.astype(number)  # padding becomes the largest of all and comes last
+    keys <<= shift
+    keys |= np.arange(width, dtype=number)
     keys.sort(axis=1)
-    ids = (keys >> _HALF).astype(np.uint32).view(np.int32)
-    found = ids != PADDING
-    first = found.copy()
-    first[:, 1:] &= ids[:, 1:] != ids[:, :-1]
-    counts = first.sum(axis=1)
-    width = int(counts.max(initial=0))
-    out_ids = np.full((queries, width), PADDING, np.int32)
-    out_ids[np.arange(width) < counts[:, None]] = ids[first]
-    # Everything below is flat: numpy moves what one array of places names fastest.
-    slots = np.cumsum(first, axis=1) + (np.arange(queries) * width - 1)[:, None]
-    origin = _columns(keys) + (np.arange(queries) * places)[:, None]
-    table_of = np.repeat(np.arange(len(lists)) * out_ids.size, [part.shape[1] for part, _ in lists])
-    into = slots[found] + table_of[_columns(keys)[found]]
-    given = np.concatenate([scores for _, scores in lists], axis=1)
-    columns = np.full((len(lists), queries, width), np.nan, np.float32)
-    columns.reshape(-1)[into] = given.reshape(-1)[origin[found]]
-    sources = np.zeros((queries, width), np.uint64)
-    for g, column in enumerate(columns):
-        sources |= (column == column).astype(np.uint64) << np.uint64(g)
-    return out_ids, sources, list(columns)
+    found = keys >> shift
+    padding = found == number(np.iinfo(number).max) >> shift
+    new = np.ones(ids.shape, bool)
+    np.not_equal(found[:, 1:], found[:, :-1], out=new[:, 1:])
+    some = padding.any()
+    if some:
+        new &= ~padding
+    ends = np.cumsum(new, axis=1, dtype=np.int32)
+    most = int(ends.max(initial=0))
+    union = np.full(queries * most + 1, PADDING, np.int32)
+    at = ends + (np.arange(queries) * most - 1)[:, None]
+    if some:
+        at[padding] = queries * most
+    union[at] = found  # the same id more than once at the same place
+    slots = np.empty(ids.size, np.int64)
+    keys &= number((1 << half) - 1)
+    slots[keys.astype(np.int64) + (np.arange(queries) * width)[:, None]] = at
+    return union[:-1].reshape(queries, most), slots.reshape(ids.shape)
 
 
 def zscore(values: Floats) -> Floats:

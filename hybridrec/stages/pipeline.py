@@ -122,19 +122,21 @@ class Pipeline:
             found = self._candidates(source, queries, target, exclude, source.active(queries, served), memo)
             served |= (found.ids != PADDING).any(axis=1)
             lists.append((found.ids, found.scores))
-        ids, bits, own = kernels.merge(lists)
-        columns = {source.label: column for source, column in zip(sources, own, strict=True)}
-        return Pool(target, ids, tuple(columns), bits, columns)
+        ids, bits, own, ranks = kernels.merge(lists)
+        labels = tuple(source.label for source in sources)
+        columns, places = (dict(zip(labels, arrays, strict=True)) for arrays in (own, ranks))
+        return Pool(target, ids, labels, bits, columns, places=places)
 
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
         """Second stage: every scorer gives its opinion on every candidate."""
-        columns = dict(pool.columns)
+        columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if pool.target in scorer.targets:
                 with self._note("scorer", label, scorer):
                     columns[label] = scorer.score(queries, pool.ids, pool.target)
                     check_scores(columns[label], pool.ids)
-        return replace(pool, columns=columns)
+                places.pop(label, None)
+        return replace(pool, columns=columns, places=places)
 
     def slate(
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
@@ -248,7 +250,7 @@ def cut(pool: Pool, n: int) -> Slate:
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
     # Candidates without any score stand last; the padding stays behind them, as it ends every row.
-    best = kernels.order(pool.final)[:, :n]
+    best = kernels.order(pool.final, n)
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
     ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, State, Target
+from hybridrec.stages import kernels
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +29,8 @@ class Pool:
     sources: uint64 [Q, K], bit g is set if `generators[g]` proposed the candidate
     columns: label -> float32 [Q, K], the scorers' values, NaN = no opinion
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
+    places: label -> float32 [Q, K], 1 for the first in the list of a generator whose own scores are its
+        column, infinity for what is not in it; `ranks` tells them of every column
 
     Arrays of a pool are never written to: pipelines share them.
     """
@@ -38,6 +41,7 @@ class Pool:
     sources: NDArray[np.uint64]
     columns: dict[str, Floats]
     final: Floats | None = None
+    places: dict[str, Floats] = field(default_factory=dict)
     _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -56,6 +60,12 @@ class Pool:
         bit = np.uint64(self.generators.index(generator))
         return (self.sources >> bit & np.uint64(1)).astype(bool)
 
+    def ranks(self, label: str) -> Floats:
+        """Rank of each candidate in a column, 1 for the best, infinity without an opinion: float32 [Q, K]."""
+        if label in self.places:
+            return self.places[label]
+        return np.nan_to_num(kernels.ranks(self.columns[label]), nan=np.inf)
+
     def once(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, kept by name until it is asked for with another `depends`.
 
@@ -71,14 +81,18 @@ class Pool:
     def state(self) -> State:
         """The unranked pool as named arrays."""
         columns = {f"column.{label}": values for label, values in self.columns.items()}
-        return {"ids": self.ids, "sources": self.sources, "generators": np.array(self.generators), **columns}
+        places = {f"places.{label}": values for label, values in self.places.items()}
+        return {"ids": self.ids, "sources": self.sources, "generators": np.array(self.generators), **columns, **places}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Pool:
         """The way back from `state`."""
-        columns = {name.removeprefix("column."): a for name, a in state.items() if name.startswith("column.")}
+        columns, places = (
+            {name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)}
+            for prefix in ("column.", "places.")
+        )
         generators = tuple(str(label) for label in state["generators"])
-        return cls(target, state["ids"], generators, state["sources"], columns)
+        return cls(target, state["ids"], generators, state["sources"], columns, places=places)
 
     @classmethod
     def stack(cls, pools: Sequence[Pool]) -> Pool:
@@ -97,6 +111,7 @@ class Pool:
             generators=first.generators,
             sources=joined([pool.sources for pool in pools], 0),
             columns={label: joined([pool.columns[label] for pool in pools], np.nan) for label in first.columns},
+            places={label: joined([pool.places[label] for pool in pools], np.inf) for label in first.places},
         )
 
     def take(self, rows: NDArray[Any] | slice) -> Pool:
@@ -107,6 +122,7 @@ class Pool:
             sources=self.sources[rows],
             columns={label: values[rows] for label, values in self.columns.items()},
             final=None if self.final is None else self.final[rows],
+            places={label: values[rows] for label, values in self.places.items()},
         )
 
     def ranked(self, final: Floats) -> Pool:

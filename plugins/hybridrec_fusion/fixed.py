@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch, kernels
+from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch
 from hybridrec_fusion.columns import Missing, SumOfColumns, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
 
@@ -86,7 +86,7 @@ class Borda(SumOfColumns):
         parts = {}
         for label, values in pool.columns.items():
             unranked = voters - (~np.isnan(values)).sum(axis=1, keepdims=True)
-            points = np.where(np.isnan(values), (unranked + 1) / 2, voters - kernels.ranks(values) + 1)
+            points = np.where(np.isnan(values), (unranked + 1) / 2, voters - pool.ranks(label) + 1)
             parts[label] = (_weight(self.config.weights, label) * points / voters).astype(np.float32)
         return parts
 
@@ -109,11 +109,11 @@ class ReciprocalRank(SumOfColumns):
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Weight / (offset + rank)."""
-        parts = {}
-        for label, values in pool.columns.items():
-            share = _weight(self.config.weights, label) / (self.config.offset + kernels.ranks(values))
-            parts[label] = np.nan_to_num(share, nan=0.0)
-        return parts
+        offset = np.float32(self.config.offset)
+        return {
+            label: np.float32(_weight(self.config.weights, label)) / (offset + pool.ranks(label))
+            for label in pool.columns
+        }
 
 
 def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:

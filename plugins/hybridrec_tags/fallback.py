@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,17 +16,22 @@ from hybridrec import (
     DenseModel,
     Doubles,
     Floats,
+    Ints,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
     bag_of_words,
+    kernels,
     pack_csr,
     pack_words,
     unpack_csr,
     unpack_words,
 )
+
+_CACHED = 1 << 20
+"""Scores that exist at a time where not all are wanted."""
 
 
 class TagFallbackOptions(Options):
@@ -64,14 +70,30 @@ class Counts:
 
     def mean(self, cues: Sparse, smoothing: float, idf: float) -> Floats:
         """P(target | cue), the mean over the cues csr [Q, C] by their weight and idf: float32 [Q, N]."""
+        together, prior = self._mean(cues, smoothing, idf)
+        result: Floats = together.toarray()
+        for rows in _blocks(together):
+            result[rows] += prior[rows] * self.share
+        return result
+
+    def mean_at(self, ids: Ints, cues: Sparse, smoothing: float, idf: float) -> Floats:
+        """`mean` of the candidates int32 [Q, K] of each query: float32 [Q, K], NaN at padding."""
+        together, prior = self._mean(cues, smoothing, idf)
+        result = np.empty(ids.shape, np.float32)
+        for rows in _blocks(together):
+            result[rows] = kernels.pick(together[rows].toarray(), ids[rows])
+        return result + prior * self.share[ids]
+
+    def _mean(self, cues: Sparse, smoothing: float, idf: float) -> tuple[Sparse, Floats]:
+        """The two parts of the mean: csr [Q, N], and the weight of the shares, float32 [Q, 1], NaN without cues."""
         weights = np.log1p(self.users / np.maximum(self.cue, 1)) ** idf
         weights[np.diff(self.both.indptr) == 0] = 0  # a cue that comes with nothing says nothing
         cues = cues.multiply(weights).tocsr()
         cues.eliminate_zeros()
-        among = cues.multiply(1 / (self.cue + smoothing)).tocsr()
-        total, prior = np.asarray(cues.sum(axis=1)), smoothing * np.asarray(among.sum(axis=1))
-        result = ((among @ self.both).toarray() + prior * self.share) / np.where(total > 0, total, np.nan)
-        return result.astype(np.float32)
+        total = np.asarray(cues.sum(axis=1))
+        among = cues.multiply(1 / np.where(total > 0, total, np.nan)).multiply(1 / (self.cue + smoothing)).tocsr()
+        prior = np.where(total > 0, smoothing * np.asarray(among.sum(axis=1)), np.nan)
+        return (among @ self.both).astype(np.float32), prior.astype(np.float32)
 
     def state(self, name: str) -> State:
         """As arrays under this name."""
@@ -129,6 +151,11 @@ class TagFallback(DenseModel):
         """The weighted mean over the cues; NaN for queries without a cue that training knows."""
         return self._counts[target].mean(self._cues(queries, target), self.config.smoothing, self.config.idf)
 
+    def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+        """The same of the candidates alone."""
+        options = self.config
+        return self._counts[target].mean_at(ids, self._cues(queries, target), options.smoothing, options.idf)
+
     def state(self) -> State:
         """The counts of both targets, and the words of titles."""
         state: State = {"words": pack_words(self._words)}
@@ -158,6 +185,12 @@ class TagFallback(DenseModel):
             block, above = has_tag, len(data.tags)  # the cues of kind "items" stand below the tags
         indptr = np.pad(block.indptr, (above, n_cues - above - block.shape[0]), mode="edge")
         return csr_matrix((block.data, block.indices, indptr), shape=(n_cues, block.shape[1]))
+
+
+def _blocks(matrix: Sparse) -> Iterator[slice]:
+    """Rows that, made dense, stay in the processor's cache."""
+    step = max(_CACHED // max(matrix.shape[1], 1), 1)
+    return (slice(start, start + step) for start in range(0, matrix.shape[0], step))
 
 
 def _sums(matrix: Sparse) -> Doubles:

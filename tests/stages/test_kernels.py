@@ -152,6 +152,14 @@ def test_order_is_a_stable_sort():
     assert kernels.order(scores).dtype == np.int32
 
 
+@pytest.mark.parametrize("k", [0, 1, 12, 39, 40, 50])
+def test_order_of_the_first_is_the_start_of_the_order(k, monkeypatch):
+    scores = rounded(4, 30, 40)  # some rows have fewer scores than that
+    whole = kernels.order(scores)
+    monkeypatch.setattr(kernels, "_RANKED", 100)  # two rows at a time
+    assert kernels.order(scores, k).tolist() == whole[:, :k].tolist()
+
+
 def test_ranks_count_from_one_and_leave_nan():
     scores = rounded(2, 30, 40)
     ranks = kernels.ranks(scores)
@@ -220,10 +228,11 @@ def random_list(rng, queries, width, n):
 def test_merge_is_the_union_with_provenance(queries, lists, width):
     rng = np.random.default_rng(lists)
     parts = [random_list(rng, queries, width, 15) for _ in range(lists)]
-    ids, sources, columns = kernels.merge(parts)
-    assert (ids.dtype, sources.dtype, {c.dtype for c in columns}) == (np.int32, np.uint64, {np.dtype(np.float32)})
-    assert {array.shape for array in (ids, sources, *columns)} == {ids.shape}
-    assert all(array.flags.c_contiguous for array in (ids, sources, *columns))
+    ids, sources, columns, ranks = kernels.merge(parts)
+    arrays = (ids, sources, *columns, *ranks)
+    assert [array.dtype for array in arrays] == [np.int32, np.uint64] + [np.float32] * (2 * lists)
+    assert {array.shape for array in arrays} == {ids.shape}
+    assert all(array.flags.c_contiguous for array in arrays)
     unions = [sorted({int(i) for part, _ in parts for i in part[q]} - {-1}) for q in range(queries)]
     assert ids.shape[1] == max(map(len, unions), default=0)
     for q, union in enumerate(unions):
@@ -236,15 +245,24 @@ def test_merge_is_the_union_with_provenance(queries, lists, width):
                 for (part, part_scores), h in zip(parts, held, strict=True)
             ]
             np.testing.assert_array_equal([column[q, place] for column in columns], np.array(scores, np.float32))
+            listed = [part[q].tolist().index(i) + 1 if h else INF for (part, _), h in zip(parts, held, strict=True)]
+            assert [rank[q, place] for rank in ranks] == listed
 
 
 def test_merge_of_lists_that_say_nothing_is_empty():
     nothing = np.full((3, 4), -1, np.int32), np.full((3, 4), NAN, np.float32)
     no_width = np.empty((3, 0), np.int32), np.empty((3, 0), np.float32)
     for lists in ([nothing], [no_width], [nothing, no_width, nothing]):
-        ids, sources, columns = kernels.merge(lists)
+        ids, sources, columns, ranks = kernels.merge(lists)
         assert ids.shape == sources.shape == (3, 0)
-        assert [column.shape for column in columns] == [(3, 0)] * len(lists)
+        assert [array.shape for array in (*columns, *ranks)] == [(3, 0)] * (2 * len(lists))
+
+
+def test_merge_takes_ids_too_large_for_short_keys():
+    lists = [(np.array([[2**31 - 1, 5]], np.int32), np.ones((1, 2), np.float32)) for _ in range(2)]
+    ids, sources, _, ranks = kernels.merge([*lists, (np.array([[-1, -1]], np.int32), np.full((1, 2), NAN, np.float32))])
+    assert (ids.tolist(), sources.tolist()) == ([[5, 2**31 - 1]], [[3, 3]])
+    assert [rank.tolist() for rank in ranks] == [[[2, 1]], [[2, 1]], [[INF, INF]]]
 
 
 @pytest.mark.parametrize("lists", [0, 65])

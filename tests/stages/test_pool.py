@@ -30,6 +30,16 @@ def test_ranked_leaves_no_score_at_padding():
     np.testing.assert_array_equal(final, np.array([[1, NAN]], np.float32))
 
 
+def test_ranks_are_the_places_in_the_list_or_those_of_the_scores():
+    places = {"a": np.array([[2, 1, np.inf]], np.float32)}
+    ranked = pool([[3, 5, -1]], {"a": [[4, 4, NAN]], "b": [[NAN, 7, NAN]]}, places=places)
+    assert ranked.ranks("a").tolist() == [[2, 1, np.inf]]
+    assert ranked.ranks("b").tolist() == [[np.inf, 1, np.inf]]
+    for same in (ranked.take(np.array([0])), Pool.restore("items", ranked.state()), Pool.stack([ranked])):
+        assert same.ranks("a").tolist() == [[2, 1, np.inf]]
+    assert Pool.stack([ranked, ranked.take(np.array([False]))]).ranks("a").tolist() == [[2, 1, np.inf]]
+
+
 def test_pools_of_different_width_are_stacked():
     left, right = pool([[1, 2]], {"a": [[0.5, NAN]]}), pool([[4], [-1]], {"a": [[2], [NAN]]})
     both = Pool.stack([left, right])
