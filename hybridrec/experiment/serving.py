@@ -66,6 +66,8 @@ class Recommender:
         stated = encode(queries, self.data)
         bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
         bare &= stated.users != PADDING
+        if not bare.any():
+            return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
         profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked)
