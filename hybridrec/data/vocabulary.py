@@ -68,7 +68,7 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
-        """For texts one by one, as queries have them: turning even one into a column's codes reads the whole vocabulary."""
+        """For texts one by one, as queries have them: a column, however short, is held against the whole of it."""
         return dict(zip(self._ids, range(len(self)), strict=True))
 
     def decode(self, codes: Ints) -> pl.Series:
