@@ -59,10 +59,10 @@ class Vocabulary:
         if not len(self):
             return np.full(len(series), PADDING, np.int32)
         if isinstance(series.dtype, pl.Enum):  # few distinct texts: each is looked up once
-            known = np.append(self.encode(series.dtype.categories), np.int32(PADDING))
-            return known[series.to_physical().cast(pl.Int64).fill_null(len(known) - 1).to_numpy()]
-        codes = series.cast(pl.String).cast(self._codes, strict=False).to_physical()
-        return codes.cast(pl.Int32).fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+            codes = pl.Series(self.encode(series.dtype.categories)).gather(series.to_physical())
+        else:
+            codes = series.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
+        return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     def decode(self, codes: Ints) -> pl.Series:
         """External ids of codes, as a polars column; null where the code is -1."""
