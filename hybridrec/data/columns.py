@@ -82,14 +82,11 @@ class Table(Generic[S]):
     def ids(self, column: str) -> pl.Series:
         """Ids as text of type `Enum`, whose categories are in order; a missing one is refused.
 
-        The file streams by twice, once for the distinct ids and once for the code of each: there is never
-        a whole column of text in memory.
+        They are coded while the file streams by: there is never a whole column of text in memory.
         """
         import polars as pl
 
-        text = self._as_text(column)
-        distinct = self._drawn(column, text.unique()).drop_nulls().sort()
-        ids = self._drawn(column, text.cast(pl.Enum(distinct)))
+        ids = in_order(self._drawn(column, self._as_text(column).cast(pl.Categorical)))
         return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
 
     def _as_text(self, column: str) -> pl.Expr:
@@ -230,6 +227,19 @@ class Table(Generic[S]):
         )
         self.malformed.add(self.source.path, places.to_list(), told, unit=self.source.unit)
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
+
+
+def in_order(coded: pl.Series) -> pl.Series:
+    """A categorical column as one of type `Enum`, whose categories are the texts that occur, in order."""
+    import polars as pl
+
+    present = coded.unique().drop_nulls()
+    texts = present.cast(pl.String)
+    names = texts.sort()
+    codes = present.to_physical().gather(texts.arg_sort()).to_numpy()
+    place = np.zeros(codes.max(initial=0) + 1, np.uint32)
+    place[codes] = np.arange(len(codes))
+    return names.cast(pl.Enum(names)).gather(pl.Series(place).gather(coded.to_physical()))
 
 
 def seconds(dates: pl.Series) -> pl.Series:
