@@ -61,10 +61,10 @@ class Vocabulary:
         if not len(self):
             return np.full(len(external), PADDING, np.int32)
         if isinstance(external.dtype, pl.Enum):  # few distinct texts: each is looked up once
-            known = np.append(self.encode(external.dtype.categories), np.int32(PADDING))
-            return known[external.to_physical().cast(pl.Int64).fill_null(len(known) - 1).to_numpy()]
-        codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical()
-        return codes.cast(pl.Int32).fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+            codes = pl.Series(self.encode(external.dtype.categories)).gather(external.to_physical())
+        else:
+            codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
+        return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
