@@ -20,7 +20,8 @@ from hybridrec.cli import hybridrec as commands
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.schema import ExperimentConfig
 from hybridrec.registry import hookspecs
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 from hybridrec.registry.reference import Page, describe, rows
 
 ROOT = Path(__file__).parents[1]

@@ -15,9 +15,9 @@ from string import Template
 
 from hybridrec import __version__
 from hybridrec.errors import ConfigError
-from hybridrec.registry.discovery import KINDS as OFFERED
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.registry.offers import KINDS as OFFERED
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 30
