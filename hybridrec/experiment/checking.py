@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,18 +181,27 @@ class Checker(Validator):
     def opinions(self, plan: PipelinePlan, components: dict[str, Spec]) -> None:
         """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
+        start: KeyPath = ("pipelines", plan.name, "rerank")
         for target, chain in plan.rerankers.items():
+            path: KeyPath = (*start, target) if isinstance(plan.use.rerank, dict) else start
             serving = [label for label in columns if target in components[label].create().targets]
-            path: KeyPath = ("pipelines", plan.name, "rerank")
-            if not chain and len(serving) > 1:
-                names = ", ".join(serving)
-                raise self.fail(("pipelines", plan.name), f"{names} give scores for {target}: say under `rerank` "
-                                "how they are fused, for example [{use: weighted}]")  # fmt: skip
+            if len(serving) > 1:
+                self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path)
             for index, spec in enumerate(chain):
-                place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
+                place = (*path, index)
                 self.weights(spec, columns, place)
                 self.sources(spec, plan.use, place)
                 self.uses(spec, components, target, place)
+
+    def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath) -> None:
+        """Several columns are fused before anything else is done with them."""
+        if not chain:
+            message = f"{several}: say under `rerank` how they are fused, for example [{{use: weighted}}]"
+            raise self.fail(path[:2], message)
+        first = chain[0].cls
+        if issubclass(first, Reranker) and first.fuses is False:
+            message = f"'{first.name}' reorders what is fused, and {several}: put a fusion before it"
+            raise self.fail((*path, 0, "use"), f"{message}, for example {{use: weighted}}")
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""

@@ -125,6 +125,12 @@ class Reranker(Component):
 
     learns: bool = False
     """True if `learn` must be called before `rerank`, on out-of-sample scores."""
+    fuses: bool | None = None
+    """Whether it makes `final` of several columns: true for a fusion, false for what reorders a `final` that is there.
+
+    A chain whose first re-ranker does not fuse is refused before anything is fitted. A class that does not say
+    may do either, so it is let through, and fails in the run if it cannot; its contract suite asks for the word.
+    """
 
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:

@@ -46,6 +46,7 @@ class Quotas(Reranker):
     """
 
     name = "quotas"
+    fuses = False
     Config = QuotasOptions
     config: QuotasOptions
 
