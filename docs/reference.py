@@ -177,7 +177,7 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
     yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{_signature(thing)}")
     yield _prose(thing)
     if inspect.isclass(thing):
-        for key, method in vars(thing).items():
+        for key, method in tuple(vars(thing).items()):  # a signature may add to it
             function = getattr(method, "fget", None) or getattr(method, "__func__", method)
             if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
                 called = key if isinstance(method, property) else f"{key}{_signature(function)}"
