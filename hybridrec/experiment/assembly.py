@@ -108,7 +108,7 @@ def reranker_key(spec: Spec, *learned_from: str) -> str:
     options = spec.options.model_dump(mode="json")
     # An option may be a plugin itself: a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.cls.requires)]
+    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 

@@ -100,11 +100,13 @@ class Checker(Validator):
 
     def require(self, spec: Spec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
-        for module in spec.cls.requires:
-            if not _installed(module):
-                hint = spec.cls.install_hint or f"pip install {module}"
-                message = f"'{spec.cls.name}' needs the library '{module}', which is not installed: {hint}"
-                raise MissingDependencyError(f"{self.document.where(path)}: {message}")
+        for part in spec.needing:
+            for module in part.requires:
+                if not _installed(module):
+                    what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+                    hint = part.install_hint or f"pip install {module}"
+                    message = f"{what} needs the library '{module}', which is not installed: {hint}"
+                    raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
     def add_fallbacks(self, components: dict[str, Spec], name: str, pipeline: PipelineUse) -> None:
         """A fallback that is no label is a component used with its defaults."""
