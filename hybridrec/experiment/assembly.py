@@ -136,11 +136,7 @@ def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
             raise DataError(
                 f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
             ) from None
-    codes = data.items.encode(names)
-    if (codes < 0).any():
-        unknown = [name for name, code in zip(names, codes, strict=True) if code < 0]
-        raise DataError(f"pipelines.{pipeline}.{key}: {len(unknown)} ids are not in the data, first '{unknown[0]}'")
-    return codes
+    return data.items.encode_known(names, f"pipelines.{pipeline}.{key}")
 
 
 def digest(*what: object) -> str:

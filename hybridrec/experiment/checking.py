@@ -10,7 +10,7 @@ from typing import Any
 
 from hybridrec.arrays import Target
 from hybridrec.deprecations import current_keys, current_options
-from hybridrec.errors import HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.experiment import documents
 from hybridrec.experiment.aims import aims
 from hybridrec.experiment.config import Curve, Experiment, PipelinePlan, Spec
@@ -141,7 +141,7 @@ class Checker(Validator):
         for key in ("allow", "block"):
             self.list_file(getattr(use, key), (*path, key, "path"))
         plan = PipelinePlan(name, use, self.rerankers(use, config, path))
-        self.opinions(plan, components)
+        self.opinions(plan, components, path)
         return plan
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
@@ -180,18 +180,17 @@ class Checker(Validator):
             raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
         return spec
 
-    def opinions(self, plan: PipelinePlan, components: dict[str, Spec]) -> None:
+    def opinions(self, plan: PipelinePlan, components: dict[str, Spec], path: KeyPath) -> None:
         """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
             serving = [label for label in columns if target in components[label].create().targets]
-            path: KeyPath = ("pipelines", plan.name, "rerank")
             if not chain and len(serving) > 1:
                 names = ", ".join(serving)
-                raise self.fail(("pipelines", plan.name), f"{names} give scores for {target}: say under `rerank` "
+                raise self.fail(path, f"{names} give scores for {target}: say under `rerank` "
                                 "how they are fused, for example [{use: weighted}]")  # fmt: skip
             for index, spec in enumerate(chain):
-                place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
+                place = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []), index)
                 self.weights(spec, columns, place)
                 self.sources(spec, plan.use, place)
                 self.uses(spec, components, target, place)
@@ -249,17 +248,21 @@ class Checker(Validator):
     def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
         """A trade-off whose pipeline and option exist and take every value."""
         path: KeyPath = ("tradeoffs", index)
+        varies: KeyPath = ("pipelines", use.pipeline)
         if use.pipeline not in config.pipelines:
             message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
             raise self.fail((*path, "pipeline"), message)
         points = []
-        for value in use.over:
+        for place, value in enumerate(use.over):
             content = config.pipelines[use.pipeline].model_dump(by_alias=True)
             documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
-            varied = self.validate(PipelineUse, content, path)
-            name = f"{use.pipeline} {use.vary}={value:g}"
-            points.append(PipelinePlan(name, varied, self.rerankers(varied, config, path)))
-            self.opinions(points[-1], components)
+            try:
+                varied = self.validate(PipelineUse, content, varies)
+                name = f"{use.pipeline} {use.vary}={value:g}"
+                points.append(PipelinePlan(name, varied, self.rerankers(varied, config, varies)))
+                self.opinions(points[-1], components, varies)
+            except ConfigError as error:
+                raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
         return Curve(use, tuple(points))
 
 

@@ -258,7 +258,7 @@ def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
 @pytest.mark.parametrize("key", ["allow", "block"])
 def test_unknown_ids_in_a_list_are_told_before_any_fit(experiment, key):
     path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [item 01, nobody]}}\n    scorers: [pop]"))
-    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 ids are not in the data, first 'nobody'"):
+    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 id is not in the data, first 'nobody'"):
         hybridrec.run(path)
     assert Store.default().artifacts() == []
 
