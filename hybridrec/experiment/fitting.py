@@ -213,7 +213,7 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
         "seed": seed,
         "threads": 1,
         "source": source_hash(spec.cls),
-        "libraries": library_versions(spec.cls.requires),
+        "libraries": library_versions(spec.requires),
     }
     if repeat > 1:
         what["repeat"] = repeat
