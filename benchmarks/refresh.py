@@ -1,8 +1,9 @@
 """Components refreshed with what is new, and fitted again: `python benchmarks/refresh.py CONFIG...`
 
-Of the training part of each fold the newest 5 % of the interactions (any, where the data has no times) are left out at
-first. A component is fitted on the rest, then refreshed with the whole part, and beside that fitted on the whole part.
-All three answer the same queries. nDCG@20, with the 95 % interval of the paired difference over users, and the CPU time.
+Of the training part of each fold the newest 5 % of the interactions (any, where the data has no times) are left
+out at first. A component is fitted on the rest, then refreshed with the whole part, and beside that fitted on the
+whole part. All three answer the same queries. nDCG@20, with the 95 % interval of the paired difference over users,
+and the CPU time.
 """
 
 from __future__ import annotations
@@ -60,15 +61,17 @@ def compare(config: Path) -> None:
         if not (component.refreshes and isinstance(component, Generator) and "items" in component.needs):
             continue
         found = [judged(spec, fold, rng) for fold in folds]
-        stale, refreshed, fitted = (np.concatenate(parts) for parts in zip(*(values for values, _ in found), strict=True))
+        stale, refreshed, fitted = (
+            np.concatenate(parts) for parts in zip(*(values for values, _ in found), strict=True)
+        )
         seconds = np.sum([taken for _, taken in found], axis=0)
         gain = refreshed - fitted
         half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
         shares = 100 * np.array([gain.mean(), half]) / fitted.mean()
         print(
-            f"{experiment.config.name:20} {spec.label:16} as it was {stale.mean():.4f}  refreshed {refreshed.mean():.4f}"
-            f"  fitted again {fitted.mean():.4f}  {shares[0]:+.2f} % ± {shares[1]:.2f}  "
-            f"CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
+            f"{experiment.config.name:20} {spec.label:16} "
+            f"as it was {stale.mean():.4f}  refreshed {refreshed.mean():.4f}  fitted again {fitted.mean():.4f}  "
+            f"{shares[0]:+.2f} % ± {shares[1]:.2f}  CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
         )
 
 

@@ -255,6 +255,33 @@ class ComponentContract(Contract):
                 ids = np.tile(np.arange(n, dtype=np.int32), (len(queries), 1))
                 check_scores(model.score(queries, ids, target), ids)
 
+    def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
+        """Where it `refreshes`: it proposes and scores new ids, drops those that are gone, and its state is whole."""
+        small, large = toy_dataset(40, 30, 11), toy()
+        for before, after in ((small, large), (large, small)):
+            model = fitted(self.component(self.options(options)), before)
+            if not model.refreshes:
+                return
+            known: dict[Target, Ints] = {
+                "items": after.items.encode(before.items.ids),
+                "tags": after.tags.encode(before.tags.ids),
+            }
+            check_self(model, "refresh", model.refresh(after, known, np.random.default_rng(0)))
+            other = self.component(self.options(options)).restore(through_a_file(model.state()))
+            for target in other.targets:
+                n, new = (len(data.items if target == "items" else data.tags) for data in (after, before))
+                queries = toy_queries(after)
+                if isinstance(other, Generator):
+                    found = other.candidates(queries, n, target, Exclude())
+                    check_candidates(found, len(queries), n, n)
+                    assert (found.ids >= new).any() or new >= n, f"{target}: never proposes an id that is new"
+                if isinstance(other, Scorer):
+                    ids = np.tile(np.arange(n, dtype=np.int32), (len(queries), 1))
+                    scores = other.score(queries, ids, target)
+                    check_scores(scores, ids)
+                    silent = np.isnan(scores[:, new:]).all() and new < n
+                    assert not silent, f"{target}: never has an opinion on an id that is new"
+
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """What it recommends from one field alone is mostly of the colour of the query (optional, see the class)."""
         model = self.model(options)

@@ -67,7 +67,7 @@ class ALS(ColumnModel, VectorModel):
         """Half a round more: all users are solved from the vectors as they are, then every column from the users."""
         confidence, scale = self._counted(data)
         factors = np.zeros((confidence.shape[1], self.config.factors), np.float32)
-        for target, columns in self.split(factors, data).items():  # views
+        for target, columns in zip(self.targets, self.split(factors, data).values(), strict=True):  # views
             kept = self._learned_of(target) & (known[target] != PADDING)
             columns[known[target][kept]] = self._vectors[target][kept]
         by_user, by_column = self._sides(confidence)
