@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 import hybridrec_linear
-from hybridrec import DataError
+from hybridrec import DataError, MemoryBudgetError, run
+from hybridrec.experiment.store import Store
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
 from hybridrec_linear.ease import Ease, EaseOptions
@@ -133,3 +135,26 @@ def test_memory_grows_with_the_smaller_side():
     small, large = Ease().memory(toy_dataset(20, 40)), Ease().memory(toy_dataset(60, 40))
     assert small < large
     assert Ease().memory(toy_dataset(60, 40)) >= 8 * 39**2
+
+
+def test_a_catalogue_too_large_is_refused_before_any_fit_with_the_way_out(tmp_path):
+    plays = pl.DataFrame({"item": np.arange(700_000)}).with_columns(user=pl.col("item") // 10)
+    plays.write_parquet(tmp_path / "plays.parquet")
+    (tmp_path / "large.yaml").write_text(
+        """
+        name: large
+        data: {reader: table, interactions: {path: plays.parquet, user: user, item: item}}
+        split: {use: random, test: 0.001}
+        components: {popularity: {}, ease: {}}
+        pipelines:
+          control: {generators: [{from: popularity, k: 10}]}
+          linear: {generators: [{from: ease, k: 10}]}
+        """
+    )
+    store = tmp_path / "store"
+    refused = (
+        r"components.ease \(ease\) would need about \d+\.\d GB .* raise `memory`, thin .* `k_core`, .* such as als"
+    )
+    with pytest.raises(MemoryBudgetError, match=refused):
+        run(tmp_path / "large.yaml", store=store, runs=tmp_path / "runs")
+    assert Store(store).artifacts() == []
