@@ -220,7 +220,7 @@ def _write(path: Path, array: np.ndarray[Any, Any], durable: bool) -> str:
     """Write one array; returns its checksum."""
     with path.open("wb") as file:
         summed = _Summed(file)
-        np.lib.format.write_array(summed, np.asarray(array), allow_pickle=False)  # type: ignore[arg-type]
+        np.lib.format.write_array(summed, np.asarray(array), allow_pickle=False)
         _settle(file, durable)
     return summed.digest.hexdigest()
 

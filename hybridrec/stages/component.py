@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -78,6 +79,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    refreshes: bool = False
+    """True if `refresh` takes up data that grew without a full fit; may be set per instance, too."""
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     threads: int = 1
@@ -98,6 +101,14 @@ class Component(Plugin):
     @abstractmethod
     def restore(self, state: State) -> Self:
         """Become the component that gave `state`; scores are identical afterwards. Returns self."""
+
+    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+        """Take up data that grew, without a full fit: called on a fitted instance where `refreshes` is true.
+
+        `data` is what the training part has become. `known[target]`, int32[N], has the code in it of every id
+        the component was fitted on, -1 for those that are gone. All randomness comes from `rng`; returns self.
+        """
+        raise NotImplementedError(f"{self.name} can only be fitted again")
 
     def memory(self, data: Dataset) -> int:
         """Estimated peak bytes of fitting on `data`; `check` prints it, the memory budget is held against it."""
