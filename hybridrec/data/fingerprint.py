@@ -40,7 +40,7 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
     elif isinstance(value, int):
         yield name, np.array(value, np.int64)
     elif is_dataclass(value):
-        for member in fields(value):
+        for member in (member for member in fields(value) if member.compare):
             inner = f"{name}.{member.name}" if name else member.name
             yield from flatten(getattr(value, member.name), inner)
     else:

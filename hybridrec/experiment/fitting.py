@@ -9,10 +9,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.threads import as_they_end
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component
 from hybridrec.tracing import calling
@@ -122,16 +122,10 @@ class Fitter:
         missing = sum(key not in self.store for key in distinct)
         threads = max(self.workers // max(missing, 1), 1)
         fitted: dict[str, Fitted] = {}
-        with ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(self.fit_one, spec, part, key, threads) for key, (spec, part) in distinct.items()]
-            try:
-                for future in as_completed(futures):
-                    result = future.result()
-                    fitted[result.key] = result
-                    done(result)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        tasks = [partial(self.fit_one, spec, part, key, threads) for key, (spec, part) in distinct.items()]
+        for result in as_they_end(tasks, self.workers):
+            fitted[result.key] = result
+            done(result)
         return [fitted[key] for key in keys]
 
     def served(self, spec: Spec, part: Part) -> str | None:

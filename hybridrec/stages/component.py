@@ -234,7 +234,7 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        asked, vectors = self.query_vectors(queries, target), self.vectors(target)
+        asked, vectors = self._both(queries, target)
 
         def mask(rows: slice, scores: Floats) -> None:
             exclude.take(rows).mask(scores)
@@ -243,4 +243,9 @@ class VectorModel(Generator, Scorer):
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
-        return kernels.gather_dot(self.query_vectors(queries, target), self.vectors(target), ids)
+        return kernels.gather_dot(*self._both(queries, target), ids)
+
+    def _both(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
+        """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
+        vectors = self.vectors(target)
+        return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors
