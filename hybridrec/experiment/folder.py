@@ -160,17 +160,17 @@ def _write_files(
         "threads": work.asker.workers,
         "environment": report.environment.model_dump(),
         "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits if fit.repeat == 1},
-        "sample": Sample.join(work.samples).digest,
+        "sample": work.findings.sample.digest,
         "serving": serving,
     }
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
     _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd")
-    asked_frame(work.asked, data).write_parquet(folder / QUERIES, compression="zstd")
+    asked_frame(work.findings.asked, data).write_parquet(folder / QUERIES, compression="zstd")
     names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
-    for name in work.arms:
-        measured = work.measured[name]
+    for name in work.findings.arms:
+        measured = work.findings.measured[name]
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
             frames = measured.slates(target, vocabulary)
@@ -181,7 +181,7 @@ def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:
     """The measured values of all pipelines below one another."""
     import polars as pl
 
-    return pl.concat(_frame(name, arm, users) for name, arm in work.arms.items())
+    return pl.concat(_frame(name, arm, users) for name, arm in work.findings.arms.items())
 
 
 def _frame(name: str, arm: Any, users: Vocabulary) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
@@ -36,6 +36,8 @@ class Recommender:
         self.data = data
         self.pipelines: dict[str, Pipeline] = {arm.name: arm.pipeline for arm in prepared.arms if not arm.plan.single}
         self.components = {fit.spec.label: fit for fit in prepared.fits if fit.part.level == "final"}
+        # Threads wait for each other longer than one query takes; to look for the libraries again takes longer still.
+        self._libraries = ThreadpoolController()
 
     def recommend(
         self,
@@ -52,20 +54,24 @@ class Recommender:
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
         parts = blocks(batch, 1, self.experiment.config.memory)
-        return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
+        with self._libraries.limit(limits=1):
+            return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
     ) -> list[Explanation]:
         """The slate of one query with sources, ranks and contributions of each item."""
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
-        return explain(chosen, batch, target, length, self.data)
+        with self._libraries.limit(limits=1):
+            return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
         """Queries as arrays; a user named without history, tags or text brings those of the training data."""
         stated = encode(queries, self.data)
         bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
         bare &= stated.users != PADDING
+        if not bare.any():
+            return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
         profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked)

@@ -18,7 +18,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -92,8 +92,11 @@ class Store:
             self.drop(key)
             return None
 
-    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Store named arrays under a key; `about` is JSON for people who look into the store."""
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None, *, durable: bool = True) -> None:
+        """Store named arrays under a key; `about` is JSON for people who look into the store.
+
+        What is not `durable` is not waited for: a power failure may damage it, and then it is made anew.
+        """
         final = self._path(key)
         if key in self:
             return
@@ -106,11 +109,13 @@ class Store:
                 file = f"{number}.npy"
                 if array.dtype.hasobject:
                     raise StoreError(f"'{name}' is an array of Python objects, which cannot be stored")
-                arrays[name] = {"file": file, "checksum": _write(partial / file, array)}
+                arrays[name] = {"file": file, "checksum": _write(partial / file, array, durable)}
             content = {"key": key, "about": about or {}, "arrays": arrays}
             manifest = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
-            _sync(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-            _publish(partial, final)
+            with (partial / MANIFEST).open("wb") as written:
+                written.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+                _settle(written, durable)
+            _publish(partial, final, durable)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -170,7 +175,7 @@ class Nowhere(Store):
         """Nothing."""
         return None
 
-    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None, *, durable: bool = True) -> None:
         """Keep nothing."""
 
 
@@ -199,13 +204,25 @@ def _json_checksum(content: object) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _write(path: Path, array: np.ndarray[Any, Any]) -> str:
-    """Write one array, synced; returns its checksum."""
+class _Summed:
+    """A file that is being written, and the checksum of what was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.blake2b(digest_size=16)
+
+    def write(self, content: bytes) -> None:
+        self.digest.update(content)
+        self.file.write(content)
+
+
+def _write(path: Path, array: np.ndarray[Any, Any], durable: bool) -> str:
+    """Write one array; returns its checksum."""
     with path.open("wb") as file:
-        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-    return _checksum(path)
+        summed = _Summed(file)
+        np.lib.format.write_array(summed, np.asarray(array), allow_pickle=False)  # type: ignore[arg-type]
+        _settle(file, durable)
+    return summed.digest.hexdigest()
 
 
 def _read(path: Path, checksum: str) -> np.ndarray[Any, Any]:
@@ -226,14 +243,14 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _sync(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
+def _settle(file: BinaryIO, durable: bool) -> None:
+    """Wait until what was written is on the disk, if it is to be."""
+    if durable:
         file.flush()
         os.fsync(file.fileno())
 
 
-def _publish(partial: Path, final: Path) -> None:
+def _publish(partial: Path, final: Path, durable: bool) -> None:
     """Rename into place; if another writer was first, its artifact stays."""
     for attempts_left in reversed(range(10)):
         try:
@@ -245,6 +262,8 @@ def _publish(partial: Path, final: Path) -> None:
                 return
             if not attempts_left:  # else somebody removed it between the rename and the look
                 raise
+    if not durable:
+        return
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

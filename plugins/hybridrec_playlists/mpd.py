@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from array import array
+from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +34,8 @@ class MPDOptions(reading.Tolerance):
     """Only so many slices, of 1,000 playlists each, from the first on; all by default."""
 
     challenge: InputPath | None = None
-    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show."""
+    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show, and may be
+    learned from. `hybridrec export --questions` asks for what they hide."""
 
 
 class MPDReader(Reader):
@@ -75,6 +78,14 @@ class MPDReader(Reader):
                 ),
             )
         )
+
+    def questions(self, path: Path) -> dict[str, Query]:
+        """The playlists of challenge_set.json."""
+        reading.check_file(path, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        gathered = _Playlists()
+        gathered.read(path, self.malformed)
+        return gathered.questions()
 
 
 class _Playlists:
@@ -135,6 +146,14 @@ class _Playlists:
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "title": self.titles, "time": np.asarray(self.changed)})
+
+    def questions(self) -> dict[str, Query]:
+        """What each playlist shows, by its pid."""
+        tracks = iter(self.interactions()["item"])
+        return {
+            playlist: Query(items=list(islice(tracks, length)), text=title, time=None if isnan(time) else time)
+            for (playlist, title, time), length in zip(self.users().iter_rows(), self.lengths, strict=True)
+        }
 
 
 def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:

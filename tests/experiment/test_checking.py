@@ -266,7 +266,7 @@ def test_the_json_schema_accepts_what_the_checker_accepts(experiment):
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     good = yaml.safe_load(experiment().read_text())
-    configs = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+    configs = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
     for content in [good, *(yaml.safe_load(path.read_text()) for path in configs)]:
         assert [error.message for error in validator.iter_errors(content)] == []
     for broken in (
