@@ -211,15 +211,16 @@ def on_lastfm2k() -> list[Plain]:
     """On the published folds of Last.fm-2k; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular(), 0.068),
-        Plain("implicit ALS", "als-128", als(mean_logs, factors=64, regularization=10, alpha=10, iterations=10)),
-        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.01, iterations=200), 0.126),
-        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", logs, 1000)),
+        Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
+        Plain("implicit ALS, 128", "als-128", als(mean_logs, factors=128, regularization=50, alpha=10, iterations=10)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.02, iterations=100), 0.126),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", mean_logs, 1000)),
         Plain("implicit BM25", "item-knn", item_knn("BM25Recommender", logs, 1000)),
-        Plain("user kNN in scipy", "user-knn", user_knn(100), 0.185),
+        Plain("user kNN in scipy", "user-knn", user_knn(30), 0.185),
         Plain("P3alpha in scipy", "p3alpha", rp3beta(logs, 1.4, 0.0, 1000)),
-        Plain("RP3beta in scipy", "rp3beta", rp3beta(logs, 0.8, 0.3, 1000)),
-        Plain("EASE in numpy", "ease", ease(mean_logs, 200), 0.1955),
-        Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 200, tag_rows=0.5)),
+        Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 0.8, 0.3, 200)),
+        Plain("EASE in numpy", "ease", ease(mean_logs, 80), 0.1955),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 80, tag_rows=0.5)),
     ]
 
 
@@ -227,14 +228,16 @@ def on_movielens() -> list[Plain]:
     """On ten random folds of MovieLens; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular()),
-        Plain("implicit ALS", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
-        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.01, iterations=200)),
-        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", binary, 200)),
-        Plain("implicit TF-IDF", "item-knn", item_knn("TFIDFRecommender", binary, 200)),
-        Plain("user kNN in scipy", "user-knn", user_knn(50)),
+        Plain("implicit ALS, 64", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit ALS, 128", "als-128", als(binary, factors=128, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.05, iterations=200)),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", binary, 50)),
+        Plain("implicit TF-IDF", "item-knn", item_knn("TFIDFRecommender", binary, 50)),
+        Plain("user kNN in scipy", "user-knn", user_knn(100)),
         Plain("P3alpha in scipy", "p3alpha", rp3beta(binary, 1.5, 0.0, 200)),
         Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 1.0, 0.3, 200)),
-        Plain("EASE in numpy", "ease", ease(binary, 400)),
+        Plain("EASE in numpy", "ease", ease(binary, 250)),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(binary, 250, tag_rows=0.5)),
     ]
 
 
