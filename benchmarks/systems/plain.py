@@ -213,13 +213,13 @@ def on_lastfm2k() -> list[Plain]:
         Plain("most popular", "popularity", popular(), 0.068),
         Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
         Plain("implicit ALS, 128", "als-128", als(mean_logs, factors=128, regularization=50, alpha=10, iterations=10)),
-        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.02, iterations=100), 0.126),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.02, regularization=0.01, iterations=100), 0.126),
         Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", mean_logs, 1000)),
         Plain("implicit BM25", "item-knn", item_knn("BM25Recommender", logs, 1000)),
         Plain("user kNN in scipy", "user-knn", user_knn(30), 0.185),
         Plain("P3alpha in scipy", "p3alpha", rp3beta(logs, 1.4, 0.0, 1000)),
         Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 0.8, 0.3, 200)),
-        Plain("EASE in numpy", "ease", ease(mean_logs, 80), 0.1955),
+        Plain("EASE in numpy", "ease", ease(mean_logs, 40), 0.1955),
         Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 80, tag_rows=0.5)),
     ]
 
