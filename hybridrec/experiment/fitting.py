@@ -9,11 +9,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
 from hybridrec.stages.checks import check_self, check_state
-from hybridrec.stages.component import Component
+from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
 
 
@@ -68,7 +69,10 @@ class Fitted:
 
 RANDOM = "random"
 """In what the store knows of a fit: whether it drew random numbers."""
+NOTES = "notes"
+"""In what the store knows of a fit: `Component.notes`."""
 Done = Callable[[Fitted], None]
+Lender = Callable[[], Fitted]
 
 
 class Fitter:
@@ -114,18 +118,23 @@ class Fitter:
         installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        keys = [self.served(spec, part) or self.key(spec, part) for spec, part in plan]
-        distinct = dict(zip(keys, plan, strict=True))
+        lenders = [(spec.lender, part) for spec, part in plan if spec.lender is not None]
+        keys = [self._place(spec, part) for spec, part in plan]
+        # What others use is begun before them, so that those who wait for it never keep it from a thread.
+        distinct = {self._place(*job): job for job in lenders} | dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
                 self.within_budget(spec, part)
         missing = sum(key not in self.store for key in distinct)
         threads = max(self.workers // max(missing, 1), 1)
         fitted: dict[str, Fitted] = {}
+        futures: dict[str, Future[Fitted]] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(self.fit_one, spec, part, key, threads) for key, (spec, part) in distinct.items()]
+            for key, (spec, part) in distinct.items():
+                lender = None if spec.lender is None else futures[self._place(spec.lender, part)].result
+                futures[key] = pool.submit(self.fit_one, spec, part, key, threads, lender)
             try:
-                for future in as_completed(futures):
+                for future in as_completed(futures.values()):
                     result = future.result()
                     fitted[result.key] = result
                     done(result)
@@ -149,27 +158,39 @@ class Fitter:
             )
         return was
 
-    def fit_one(self, spec: Spec, part: Part, key: str, threads: int) -> Fitted:
-        """Find a component in the store, or fit it, with so many threads to use, and store it."""
-        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key), cached=key in self.store)
+    def _place(self, spec: Spec, part: Part) -> str:
+        """Where the fit lies that is used: that of the earlier run, or its own."""
+        return self.served(spec, part) or self.key(spec, part)
+
+    def notes(self, fit: Fitted) -> list[str]:
+        """What its component had to say when it was fitted."""
+        return (self.store.about(fit.key) or {}).get(NOTES, [])
+
+    def fit_one(self, spec: Spec, part: Part, key: str, threads: int, lender: Lender | None = None) -> Fitted:
+        """Find a component in the store, or fit it, with so many threads to use, and store it.
+
+        `lender` waits for the fit of the component that it uses, if it uses any.
+        """
+        lent = None if lender is None else lender()
+        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key, lent), cached=key in self.store)
         if not result.cached:
             started = time.perf_counter()
-            component = self._train(spec, part, key, threads)
+            component = self._train(spec, part, key, lent, threads)
             result = Fitted(spec, part, key, make=lambda: component, cached=False)
             result.seconds = time.perf_counter() - started
         return result
 
-    def _obtain(self, spec: Spec, part: Part, key: str) -> Component:
+    def _obtain(self, spec: Spec, part: Part, key: str, lent: Fitted | None) -> Component:
         """From the store; made anew if it is damaged or was removed meanwhile."""
         state = self.store.find(key)
         if state is None:
-            return self._train(spec, part, key)
+            return self._train(spec, part, key, lent)
         with _noting(spec, part, "restoring"):
-            component = spec.create()
+            component = _create(spec, lent)
             return check_self(component, "restore", component.restore(state))
 
-    def _train(self, spec: Spec, part: Part, key: str, threads: int = 1) -> Component:
-        component = spec.create()
+    def _train(self, spec: Spec, part: Part, key: str, lent: Fitted | None, threads: int = 1) -> Component:
+        component = _create(spec, lent)
         rng = label_rng(self.seed, spec.label if self.repeat == 1 else f"{spec.label}, repeat {self.repeat}")
         before = rng.bit_generator.state
         component.threads = threads
@@ -177,9 +198,12 @@ class Fitter:
             check_self(component, "fit", component.fit(part.train, rng))
             state = component.state()
             check_state(state)
+            notes = component.notes()
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         named = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
-        about = {**named, RANDOM: drew}
+        if lent is not None:  # another seed is another lender
+            drew = drew or (self.store.about(lent.key) or {}).get(RANDOM, True)
+        about = {**named, RANDOM: drew, NOTES: notes}
         self.store.put(key, state, about)
         return component
 
@@ -215,6 +239,8 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
         "source": source_hash(spec.cls),
         "libraries": library_versions(spec.cls.requires),
     }
+    if spec.lender is not None:
+        what["uses"] = fit_key(spec.lender, fingerprint, seed, repeat)
     if repeat > 1:
         what["repeat"] = repeat
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
@@ -260,6 +286,14 @@ def _distributions(module: str) -> Collection[str]:
         return [importlib.metadata.metadata(module)["Name"]]
     except importlib.metadata.PackageNotFoundError:
         return importlib.metadata.packages_distributions().get(module, [])
+
+
+def _create(spec: Spec, lent: Fitted | None) -> Component:
+    """A new instance that has what it uses."""
+    component = spec.create()
+    if lent is None:
+        return component
+    return check_self(component, "use", cast(Generator, component).use(cast(VectorModel, lent.component)))
 
 
 def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:
