@@ -63,6 +63,7 @@ class Checker(Validator):
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
+        components |= {label: self.lent(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
@@ -97,6 +98,17 @@ class Checker(Validator):
         spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
         self.require(spec, path)
         return spec
+
+    def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
+        """The component with the one that its option `uses` names, which must stand on its own."""
+        if spec.uses is None:
+            return spec
+        place: KeyPath = ("components", spec.label, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        lender = components[spec.uses]
+        if lender.uses is not None:
+            raise self.fail(place, f"'{spec.uses}' uses '{lender.uses}' itself: name that one")
+        return replace(spec, lender=lender)
 
     def require(self, spec: Spec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""

@@ -50,6 +50,15 @@ class Exclude:
         if self.released is not None and self.times is not None:
             scores[self.released > self.times[:, None]] = -np.inf
 
+    def holds(self, ids: Ints) -> Bools:
+        """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
+        held = np.zeros(ids.shape, bool) if self.rows is None else kernels.hits(ids, self.rows)
+        if self.ids is not None:
+            held |= self.ids[ids]
+        if self.released is not None and self.times is not None:
+            held |= self.released[ids] > self.times[:, None]
+        return held & (ids != PADDING)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -110,6 +119,10 @@ class Component(Plugin):
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")
 
+    def notes(self) -> list[str]:
+        """Sentences about what was learned that a reader of the report should not miss; none by default."""
+        return []
+
     def memory(self, data: Dataset) -> int:
         """Estimated peak bytes of fitting on `data`; `check` prints it, the memory budget is held against it."""
         return 0
@@ -121,6 +134,14 @@ class Generator(Component):
     @abstractmethod
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """The best k ids for each query after `exclude`, ties broken by the lower id."""
+
+    def use(self, model: VectorModel) -> Self:
+        """Take the component whose label the option `uses` gives: fitted on the same training part, before `fit` or
+        `restore`, or as yet unfitted, where only what this generator declares is asked.
+
+        Its state belongs to it, and is no part of the state of a generator that uses it.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
 
 
 class Scorer(Component):
@@ -173,10 +194,6 @@ class Reranker(Component):
     def summary(self) -> dict[str, Any]:
         """What was learned, as JSON for the report; nothing by default."""
         return {}
-
-    def notes(self) -> list[str]:
-        """Sentences about what was learned that a reader of the report should not miss; none by default."""
-        return []
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Statistics of the training part, of items say; most re-rankers take none. Never touches what was learned."""
