@@ -212,6 +212,15 @@ IMPOSSIBLE = {
 }  # fmt: skip
 
 
+def test_a_tokenizer_whose_library_is_missing_is_told_before_any_fit(refused, monkeypatch):
+    monkeypatch.setattr("hybridrec.experiment.checking._installed", lambda module: module != "sentencepiece")
+    told = refused(("{l2: 5}", "{fields: [items, title], tokenizer: {use: sentencepiece}}"))
+    assert told == (
+        "6: components.ease: the tokenizer of 'ease' needs the library 'sentencepiece', which is not installed: "
+        "pip install 'hybridrec[sentencepiece]'"
+    )
+
+
 @pytest.mark.parametrize("case", IMPOSSIBLE)
 def test_an_impossible_combination_is_told_before_any_fit(refused, case):
     replacements, wanted = IMPOSSIBLE[case]
