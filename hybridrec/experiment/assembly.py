@@ -96,10 +96,13 @@ def parts_of(fold: Fold, inner: Fold | None) -> dict[str, Part]:
 
 
 def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[Spec, Part]]:
-    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers."""
+    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers;
+    what others use stands before them."""
     for level, part in parts.items():
         plans = [plan for plan in experiment.pipelines.values() if level == "final" or plan.learns]
-        for label in dict.fromkeys(label for plan in plans for label in plan.labels):
+        wanted = [experiment.components[label] for plan in plans for label in plan.labels]
+        lenders = [spec.lender.label for spec in wanted if spec.lender is not None]
+        for label in dict.fromkeys([*lenders, *(spec.label for spec in wanted)]):
             yield experiment.components[label], part
 
 

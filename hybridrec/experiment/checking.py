@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Checker(Validator):
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
+        components |= {label: self.lent(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
@@ -97,6 +98,17 @@ class Checker(Validator):
         spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
         self.require(spec, path)
         return spec
+
+    def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
+        """The component with the one that its option `uses` names, which must stand on its own."""
+        if spec.uses is None:
+            return spec
+        place: KeyPath = ("components", spec.label, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        lender = components[spec.uses]
+        if lender.uses is not None:
+            raise self.fail(place, f"'{spec.uses}' uses '{lender.uses}' itself: name that one")
+        return replace(spec, lender=lender)
 
     def require(self, spec: Spec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
@@ -184,16 +196,25 @@ class Checker(Validator):
         """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
+            place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
             serving = [label for label in columns if target in components[label].create().targets]
-            if not chain and len(serving) > 1:
-                names = ", ".join(serving)
-                raise self.fail(path, f"{names} give scores for {target}: say under `rerank` "
-                                "how they are fused, for example [{use: weighted}]")  # fmt: skip
+            if len(serving) > 1:
+                self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
             for index, spec in enumerate(chain):
-                place = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []), index)
-                self.weights(spec, columns, place)
-                self.sources(spec, plan.use, place)
-                self.uses(spec, components, target, place)
+                at = (*place, index)
+                self.weights(spec, columns, at)
+                self.sources(spec, plan.use, at)
+                self.uses(spec, components, target, at)
+
+    def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
+        """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
+        if not chain:
+            message = f"{several}: say under `rerank` how they are fused, for example [{{use: weighted}}]"
+            raise self.fail(path, message)
+        first = chain[0].cls
+        if issubclass(first, Reranker) and first.fuses is False:
+            message = f"'{first.name}' reorders what is fused, and {several}: put a fusion before it"
+            raise self.fail((*place, 0, "use"), f"{message}, for example {{use: weighted}}")
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""

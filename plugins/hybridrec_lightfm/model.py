@@ -204,7 +204,9 @@ def _used(rows: Sparse) -> Bools:
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
     """Sum of the vectors of each row's features; features of NaN are left out, rows with none left are NaN."""
-    trained = ~np.isnan(vectors[:, 0])
-    sums = rows @ np.nan_to_num(vectors)
-    sums[(rows != 0) @ trained == 0] = np.nan
+    known = rows.copy()
+    known.data[np.isnan(vectors[known.indices, 0])] = 0
+    known.eliminate_zeros()
+    sums = known @ vectors
+    sums[known.getnnz(axis=1) == 0] = np.nan
     return sums

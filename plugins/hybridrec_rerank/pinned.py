@@ -35,6 +35,7 @@ class Pinned(Reranker):
     """
 
     name = "pinned"
+    fuses = False
     Config = PinnedOptions
     config: PinnedOptions
 

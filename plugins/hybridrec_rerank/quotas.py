@@ -48,6 +48,7 @@ class Quotas(Reranker):
     """
 
     name = "quotas"
+    fuses = False
     Config = QuotasOptions
     config: QuotasOptions
 

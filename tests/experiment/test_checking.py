@@ -199,6 +199,11 @@ IMPOSSIBLE = {
                   "`rerank` how they are fused"),
     "no fusion for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}]}")],
                                  "12: pipelines.hybrid: noise, pop give scores for tags"),
+    "nothing fuses": ([(HYBRID, "    rerank: [{use: mmr}, {use: rrf}]")],
+                      "15: pipelines.hybrid.rerank[0].use: 'mmr' reorders what is fused, and ease, noise, pop give "
+                      "scores for items: put a fusion before it, for example {use: weighted}"),
+    "nothing fuses for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}], tags: [{use: quotas}]}")],
+                                     "15: pipelines.hybrid.rerank.tags[0]"),
     "target nobody serves": ([(GENERATORS, "generators: [{from: ease}]"), ("scorers: [pop]", "fallback: []"),
                               ("{ease: 1, pop: 0.2}", "{ease: 1}")],
                              "12: pipelines.hybrid: none of its generators recommends the target 'tags'"),

@@ -85,6 +85,21 @@ def test_another_weight_is_only_blended_again(experiment):
     assert second.config_hash != first.config_hash
 
 
+def test_another_component_is_fitted_alone(experiment):
+    """With one more component in the blend, all else comes from the store, the pools of other pipelines too."""
+    first = hybridrec.run(experiment()).report
+    sys.modules["toyland"].events.clear()
+    more = (
+        ("noise: {use: echo}", "noise: {use: echo}\n  rare: {use: ease, l2: 50}"),
+        ("scorers: [pop]", "scorers: [pop, rare]"),
+    )
+    second = hybridrec.run(experiment(*more)).report
+    assert {fit.label for fit in second.fits if not fit.cached} == {"rare"}
+    assert changed(first, second) == {"rare"}
+    assert {pipeline for _, pipeline in asked()} == {"hybrid"}
+    assert second.pipelines["control"] == first.pipelines["control"]
+
+
 @pytest.mark.parametrize(
     ("replacement", "labels"),
     [
