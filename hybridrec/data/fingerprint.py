@@ -30,7 +30,8 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
         yield f"{name}.data", matrix.data
         yield f"{name}.shape", np.array(matrix.shape, np.int64)
     elif isinstance(value, Vocabulary):
-        yield from flatten(tuple(value.ids), name)
+        yield f"{name}.bytes", np.frombuffer("".join(value.ids).encode(), np.uint8)
+        yield f"{name}.ends", np.cumsum(value.ids.str.len_bytes().to_numpy(), dtype=np.int64)
     elif isinstance(value, tuple):
         encoded = [text.encode() for text in value]
         yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)

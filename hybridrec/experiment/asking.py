@@ -123,7 +123,7 @@ class Asker:
             for position, arm in enumerate(missing):
                 name = arm.name
                 results[name] = Answers.stack([block[position] for block in blocks])
-                self.store.put(keys[name], results[name].state(), {"answers of": name}, durable=False)
+                self.store.put(keys[name], results[name].state(), {"answers of": name})
         return results
 
     def pool_of(self, arm: Arm, question: Question) -> Pool:
@@ -182,7 +182,7 @@ class Asker:
         if state is not None:
             return Pool.restore(block.target, state)
         pool = self._make_pool(arm, block, exclude, memo)
-        self.store.put(key, pool.state(), {"pool of": arm.name}, durable=False)
+        self.store.put(key, pool.state(), {"pool of": arm.name})
         return pool
 
     def _make_pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:
