@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from hybridrec.data.ragged import Ragged
 
@@ -14,6 +15,16 @@ def test_groups_follow_the_ids_through_every_selection():
         assert picked.groups is not None
         assert picked.groups.dtype == np.int32
         assert picked.groups.tolist() == (picked.ids * 10).tolist()
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_rows_are_grouped_as_a_stable_sort_does(timed):
+    rng = np.random.default_rng(0)
+    rows, ids = rng.integers(20, size=500).astype(np.int32), np.arange(500, dtype=np.int32)
+    times = rng.integers(3, size=500) * 1.0 if timed else None  # with ties, which stay in the order of the file
+    ragged = Ragged.from_columns(rows, ids, (21, 500), times=times)
+    np.testing.assert_array_equal(ragged.ids, np.lexsort((times, rows) if timed else (rows,)))
+    np.testing.assert_array_equal(ragged.lengths, np.bincount(rows, minlength=21))
 
 
 def test_no_groups_stay_none():
