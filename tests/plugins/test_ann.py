@@ -240,6 +240,18 @@ class TestInAnExperiment:
         keys = [{fit.key for fit in report.fits if fit.label == "near"} for report in (first, other)]
         assert not keys[0] & keys[1]
 
+    def test_another_training_of_the_lender_is_another_fit(self, experiment):
+        report = hybridrec.run(self.config(experiment), ["repeats=2", "workers=1"]).report
+        keys = {(fit.fold, fit.level, fit.repeat): fit.key for fit in report.fits if fit.label == "near"}
+        assert len(keys) == len(set(keys.values())) >= 2
+
+    def test_a_tuned_lender_is_searched_anew(self, experiment):
+        path = self.config(experiment)
+        tune = "tune: {pipeline: near, search: random, trials: 4, space: {components.als.factors: [1, 8]}}\n"
+        path.write_text(path.read_text() + tune, encoding="utf-8")
+        found = {trial.values["components.als.factors"]: trial.metrics for trial in hybridrec.tune(path).trials}
+        assert found[1] != found[8]
+
     def test_it_serves(self, experiment):
         run = hybridrec.run(self.config(experiment), ["refit=all"])
         slate = hybridrec.load(run).recommend(hybridrec.Query(items=["item 02", "item 04"]), pipeline="near")
