@@ -9,7 +9,8 @@ import pytest
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.registry.discovery import Registry
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parent.parent / "configs"
+CONFIGS = sorted(FOLDER.rglob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +18,17 @@ def registry() -> Registry:
     return Registry()
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def inside(path: Path) -> Path:
+    """Where a config stands in the folder of all."""
+    return path.relative_to(FOLDER)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(inside(path).with_suffix("")))
 def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
     experiment = load_experiment(path, registry)
-    assert experiment.config.name == path.stem
+    assert experiment.config.name == "-".join(inside(path).with_suffix("").parts)
     assert experiment.config.compare.control in experiment.pipelines
-    assert f"hybridrec run configs/{path.name}" in path.read_text(encoding="utf-8")
+    assert f"hybridrec run configs/{inside(path).as_posix()}" in path.read_text(encoding="utf-8")
 
 
 def test_there_are_configs() -> None:

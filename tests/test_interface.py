@@ -21,7 +21,7 @@ def test_the_interface_is_the_accepted_one(file: str):
 
 
 def test_an_editor_finds_the_schema_of_every_config_here():
-    for config in sorted((accept.ROOT / "configs").glob("*.yaml")):
+    for config in sorted((accept.ROOT / "configs").rglob("*.yaml")):
         first, *_ = config.read_text(encoding="utf-8").splitlines()
         schema = first.removeprefix("# yaml-language-server: $schema=")
         assert Path(config.parent, schema).resolve() == accept.ROOT / "docs" / "experiment.schema.json"

@@ -75,33 +75,57 @@ def _assigned(keys: Mapping[str, str]) -> str:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["trec", "parquet", "melon", "word2vec"]),
+    type=click.Choice(["trec", "parquet", "melon", "mpd", "word2vec"]),
     default="trec",
     show_default=True,
-    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge. word2vec: the "
-    "vectors of a component, as text, with its vocabulary and model (the run was made with `refit: all`).",
+    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge. mpd: that of the "
+    "RecSys Challenge 2018. word2vec: the vectors of a component, as text, with its vocabulary and model (the run was "
+    "made with `refit: all`).",
 )
+@click.option(
+    "--questions",
+    type=click.Path(path_type=Path),
+    help="With melon and mpd: ask what this file of the challenge asks (val.json, challenge_set.json) instead of the "
+    "queries of the run (made with `refit: all`).",
+)
+@click.option("--team", nargs=2, metavar="NAME EMAIL", help="With mpd: who answers.")
 @click.option("--label", help="With word2vec: the component whose vectors are written (default: the only one).")
 @STORE
 def export(
     run: Path,
     output: Path | None,
-    form: Literal["trec", "parquet", "melon", "word2vec"],
+    form: Literal["trec", "parquet", "melon", "mpd", "word2vec"],
+    questions: Path | None,
+    team: tuple[str, str] | None,
     label: str | None,
     store_folder: Path,
 ) -> None:
     """Write the slates (and the truth) of a finished RUN for other judges, or the vectors of a component."""
-    from hybridrec.experiment import judges, melon, vectors
+    from hybridrec.experiment import challenges, judges, vectors
     from hybridrec.experiment.folder import Run
     from hybridrec.experiment.serving import load
 
     if label is not None and form != "word2vec":
         raise click.UsageError(f"--label goes with --format word2vec, not with {form}")
+    if questions is not None and form not in ("melon", "mpd"):
+        raise click.UsageError(f"--questions goes with --format melon or mpd, not with {form}")
+    if (team is not None) != (form == "mpd"):
+        raise click.UsageError("--format mpd needs --team NAME EMAIL, and no other format takes it")
+    if team is not None and any("," in part for part in team):
+        raise click.UsageError("--team: a comma would part NAME or EMAIL in the file; leave it out")
     finished = Run.open(run)
     folder = output or finished.folder / form
     if form == "word2vec":
         paths = vectors.export(load(finished, store=store_folder), folder, label)
+    elif form in ("trec", "parquet"):
+        paths = judges.export(finished, folder, form)
     else:
-        paths = melon.export(finished, folder) if form == "melon" else judges.export(finished, folder, form)
+        written = challenges.melon if team is None else challenges.mpd(*team)
+        answers = (
+            challenges.answers_of(finished)
+            if questions is None
+            else challenges.answers_to(questions, load(finished, store=store_folder))
+        )
+        paths = challenges.export(answers, written, folder)
     for path in paths:
         print(path)

@@ -55,48 +55,76 @@ class Table(Generic[S]):
         """A column as it is; DataError if there is none of this name."""
         import polars as pl
 
-        check_column(self.source.path, name, self.frame.collect_schema().names())
-        try:
-            return self.frame.select(name).collect().to_series()
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise DataError(f"{self.source.path}: column {name!r} cannot be read ({reason})") from None
+        self.dtype(name)
+        return self._drawn(name, pl.col(name))
+
+    def dtype(self, name: str) -> pl.DataType:
+        """The type of a column; DataError if there is none of this name."""
+        schema = self.frame.collect_schema()
+        check_column(self.source.path, name, schema.names())
+        return schema[name]
 
     def unrolled(self, column: str) -> Table[S]:
         """One row for each entry of a list column, in its order; the same table if it holds no lists."""
         import polars as pl
 
-        lists = self.column(column)
-        if not isinstance(lists.dtype, pl.List):
+        if not isinstance(self.dtype(column), pl.List):
             return self
-        frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column).collect()
-        rows = frame[ROW] if self.rows is None else self.rows.gather(frame[ROW])
-        return replace(self, frame=frame.drop(ROW).lazy(), rows=rows)
+        frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column)
+        rows = replace(self, frame=frame)._drawn(column, pl.col(ROW))
+        return replace(self, frame=frame.drop(ROW), rows=rows if self.rows is None else self.rows.gather(rows))
 
     def values(self, name: str) -> pl.Series:
         """A column with one value a row; lists and structures are refused."""
-        values = self.column(name)
-        if values.dtype.is_nested():
-            raise DataError(f"{self.source.path}: column {name!r} holds {values.dtype}; right is one value a row")
-        return values
+        self._single(name)
+        return self.column(name)
 
     def ids(self, column: str) -> pl.Series:
-        """Ids as text; a missing one is refused."""
+        """Ids as text of type `Enum`, whose categories are in order; a missing one is refused.
+
+        They are coded while the file streams by: there is never a whole column of text in memory.
+        """
         import polars as pl
 
-        values = self.values(column)
-        if values.dtype.is_float():
+        ids = in_order(self._drawn(column, self._as_text(column).cast(pl.Categorical)))
+        return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
+
+    def _as_text(self, column: str) -> pl.Expr:
+        """Ids as text, null where there is none."""
+        import polars as pl
+
+        value = pl.col(column)
+        if self._single(column).is_float():
             # Integers with gaps become floats in many tools; an id is 7 again, not 7.0.
-            values = values.fill_nan(None)
-            values = values if (values != values.round()).any() else values.cast(pl.Int64, strict=False)
-        ids = values.cast(pl.String)
-        return self._usable(ids, (ids == "").fill_null(True), column, "not an id", "every row needs one")
+            value = value.fill_nan(None)
+            if not self._drawn(column, (value != value.round()).any()).item():
+                value = value.cast(pl.Int64, strict=False)
+        text = value.cast(pl.String)
+        return pl.when(text != "").then(text)
+
+    def _single(self, name: str) -> pl.DataType:
+        """The type of a column with one value a row."""
+        dtype = self.dtype(name)
+        if dtype.is_nested():
+            raise DataError(f"{self.source.path}: column {name!r} holds {dtype}; right is one value a row")
+        return dtype
+
+    def _drawn(self, column: str, expression: pl.Expr) -> pl.Series:
+        """An expression over the rows of the file, which streams by; what fails is said of the column."""
+        import polars as pl
+
+        try:
+            return self.frame.select(expression).collect(engine="streaming").to_series()
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
 
     def numbers(self, column: str) -> pl.Series:
         """float64; what is missing, not a number, infinite or NaN is refused."""
         import polars as pl
 
-        numbers = self.values(column).cast(pl.Float64, strict=False)
+        self._single(column)
+        numbers = self._drawn(column, pl.col(column).cast(pl.Float64, strict=False))
         return self._usable(numbers, ~numbers.is_finite().fill_null(False), column, "not a finite number")
 
     def weights(self, column: str) -> pl.Series:
@@ -120,9 +148,13 @@ class Table(Generic[S]):
 
         With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
         """
-        values = self.values(column)
-        times = parse_times(values, unit, years=years)
-        missing = times.is_null() if required else times.is_null() & values.is_not_null()
+        import polars as pl
+
+        dtype = self._single(column)
+        times = None if years or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
+        if times is None or times.has_nulls():  # looking for dates takes many times as long
+            times = self._drawn(column, time_of(column, dtype, unit, years=years))
+        missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
         right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
         times = self._usable(times, missing, column, "not a time", right)
         far = times.abs() > FAR_FUTURE
@@ -143,7 +175,7 @@ class Table(Generic[S]):
         """
         import polars as pl
 
-        owners = self.ids(owner)
+        owners = self.ids(owner).cast(pl.String)
         parts = []
         for name, kind in columns.items():
             values = self._several(name, separator)
@@ -190,7 +222,7 @@ class Table(Generic[S]):
         rows = bad.fill_null(False).arg_true()
         if not len(rows):
             return values
-        [value] = self.column(column).slice(rows[0], 1).to_list()
+        [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
         shown = "missing" if value is None else f"{value!r}, {what}"
         places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
         told = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
@@ -200,29 +232,60 @@ class Table(Generic[S]):
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
 
 
+def in_order(coded: pl.Series) -> pl.Series:
+    """A categorical column as one of type `Enum`, whose categories are the texts that occur, in order."""
+    import polars as pl
+
+    present = coded.unique().drop_nulls()
+    texts = present.cast(pl.String)
+    names = texts.sort()
+    codes = present.to_physical().gather(texts.arg_sort()).to_numpy()
+    place = np.zeros(codes.max(initial=0) + 1, np.uint32)
+    place[codes] = np.arange(len(codes))
+    return names.cast(pl.Enum(names)).gather(pl.Series(place).gather(coded.to_physical()))
+
+
 def seconds(dates: pl.Series) -> pl.Series:
     """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
     import polars as pl
 
-    return dates.dt.epoch("us").cast(pl.Float64) / 1e6
+    return dates.to_frame("date").select(_epoch(pl.col("date"))).to_series()
 
 
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
     """Seconds since 1970, float64, null where a value is no time; see `Table.times`."""
+    name = "value"
+    return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()
+
+
+def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = False) -> pl.Expr:
+    """A column of this type as seconds since 1970, float64, null where a value is no time; see `Table.times`."""
     import polars as pl
 
-    if isinstance(values.dtype, pl.Date | pl.Datetime):
-        return seconds(values)
-    numbers = values.cast(pl.Float64, strict=False)
-    numbers = numbers.set(~numbers.is_finite(), None)
-    frame = pl.DataFrame({"text": values.cast(pl.String, strict=False), "number": numbers / PER_SECOND[unit]})
-    iso = pl.col("text").str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
-    dates = [
-        iso.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us").cast(pl.Float64) / 1e6
-        for form in ISO_FORMATS
-    ]
-    found = [pl.col("number"), *dates]
+    value = pl.col(column)
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return _epoch(value)
+    found = [_number_time(column, unit)]
+    text = value.cast(pl.String, strict=False)
     if years:
-        year = pl.col("text").str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
-        found.insert(0, pl.date(year, 1, 1).dt.epoch("s").cast(pl.Float64))
-    return frame.select(pl.coalesce(found)).to_series()
+        year = text.str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
+        found.insert(0, _epoch(pl.date(year, 1, 1)))
+    if not dtype.is_numeric():
+        iso = text.str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
+        found += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
+    return pl.coalesce(found)
+
+
+def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
+    """A column of numbers as seconds since 1970, null where a value is no finite number."""
+    import polars as pl
+
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number / PER_SECOND[unit])
+
+
+def _epoch(date: pl.Expr) -> pl.Expr:
+    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC."""
+    import polars as pl
+
+    return date.dt.epoch("us").cast(pl.Float64) / 1e6

@@ -17,11 +17,10 @@ from hybridrec.errors import DataError
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
     """Queries in external ids to a batch in the codes of `dataset`; ids it does not know are dropped."""
-    nameless = np.array([query.user is None for query in queries], bool)
-    users = np.where(nameless, PADDING, dataset.users.encode([query.user or "" for query in queries]))
+    users = dataset.users.encode([None if query.user is None else str(query.user) for query in queries])
     times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
     return QueryBatch(
-        users=users.astype(np.int32),
+        users=users,
         history=_encode_rows(
             [query.items for query in queries],
             dataset.items,

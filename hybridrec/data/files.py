@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from hybridrec.data.broken import first_broken_line, what_is_wrong
 from hybridrec.data.malformed import Malformed
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import InputPath, Options
@@ -31,6 +31,9 @@ FORMATS: dict[str, Format] = {
     ".ndjson": "jsonl",
 }
 """What a file's name says about its format."""
+
+_KEPT_AS_TEXT = 1 << 26
+"""Bytes of a csv or tsv file from which its columns are packed: below, that costs more than it saves."""
 
 
 def _known_encoding(name: str) -> str:
@@ -170,32 +173,45 @@ def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | N
             return frame, None
         if file.kind == "jsonl":
             return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
-        return _read_csv(file, file.path).lazy(), None
+        return _read_csv(file, file.path), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         if not malformed.strict and file.kind != "parquet":
             return _read_what_is_whole(file, malformed)
         reason = str(error).partition("\n")[0]
-        raise DataError(_first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
+        raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
 
 
-def _read_csv(file: File, source: Path | io.BytesIO) -> pl.DataFrame:
+def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     import polars as pl
 
     # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
-    frame = pl.read_csv(
-        source,
-        separator=file.delimiter,
-        quote_char=file.quote,
-        has_header=file.columns is None,
-        encoding="utf8" if file.encoding == "utf-8" else file.encoding,
-        infer_schema=False,
-        glob=False,
-    )
+    how: dict[str, Any] = {
+        "separator": file.delimiter,
+        "quote_char": file.quote,
+        "has_header": file.columns is None,
+        "infer_schema": False,
+        "glob": False,
+    }
+    if file.encoding == "utf-8" and isinstance(source, Path) and source.stat().st_size >= _KEPT_AS_TEXT:
+        frame = _compressed(pl.scan_csv(source, **how))
+    else:
+        frame = pl.read_csv(source, encoding="utf8" if file.encoding == "utf-8" else file.encoding, **how).lazy()
     if file.columns is None:
         return frame
-    if len(file.columns) != frame.width:
-        raise DataError(f"{file.path} has {frame.width} columns, but `columns` names {len(file.columns)}")
-    return frame.rename(dict(zip(frame.columns, file.columns, strict=True)))
+    names = frame.collect_schema().names()
+    if len(file.columns) != len(names):
+        raise DataError(f"{file.path} has {len(names)} columns, but `columns` names {len(file.columns)}")
+    return frame.rename(dict(zip(names, file.columns, strict=True)))
+
+
+def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The same rows as columns that are packed in memory, from where they stream by as from a Parquet file."""
+    import polars as pl
+
+    packed = io.BytesIO()
+    frame.sink_parquet(packed, compression="lz4", statistics=False)
+    packed.seek(0)
+    return pl.scan_parquet(packed)
 
 
 def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
@@ -206,7 +222,7 @@ def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame,
     whole, numbers, width = [], [], None
     with file.path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            told, fields = _what_is_wrong(file, line, width)
+            told, fields = what_is_wrong(file, line, width)
             if told:
                 malformed.add(file.path, [number], told)
             elif fields:
@@ -216,69 +232,6 @@ def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame,
     if not whole:
         raise DataError(f"{file.path} cannot be read as {file.kind}: every line is malformed")
     text = io.BytesIO(b"".join(line.rstrip(b"\r\n") + b"\n" for line in whole))
-    frame = pl.read_ndjson(text, infer_schema_length=None) if file.kind == "jsonl" else _read_csv(file, text)
-    return frame.lazy(), pl.Series(numbers[len(numbers) - len(frame) :]) - file.first_row
-
-
-def _what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
-    """What is wrong with a line, "" if nothing, and how many fields it has; the first line had `width`."""
-    try:
-        text = line.decode(file.encoding).strip("\r\n\ufeff")
-    except UnicodeDecodeError:
-        return f"not {file.encoding}", 0
-    if not text.strip():
-        return "", 0
-    if file.kind == "jsonl":
-        return _wrong_json(text), 1
-    try:
-        (fields,) = csv.reader([text], strict=True, **file.dialect)
-    except (csv.Error, ValueError):
-        return f"a quote ({file.quote}) is not closed or not doubled", 0
-    if width is not None and len(fields) != width:
-        return f"{len(fields)} fields, where the first line has {width}", 0
-    return "", len(fields)
-
-
-def _first_broken_line(file: File) -> str | None:
-    """What is wrong in which line of a file that polars has refused; None if no single line is to blame."""
-    if file.kind == "parquet":
-        return None
-    raw = file.path.read_bytes()
-    try:
-        text = raw.decode(file.encoding)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        return f"{file.path}, line {line}: not {file.encoding}; say which `encoding` it is, latin-1 for example"
-    return _broken_json(file.path, text) if file.kind == "jsonl" else _broken_csv(file, text)
-
-
-def _broken_json(path: Path, text: str) -> str | None:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if told := _wrong_json(line.strip() or "{}"):
-            return f"{path}, line {number}: {told}"
-    return None
-
-
-def _wrong_json(line: str) -> str:
-    """What is wrong with a line of JSON Lines, "" if nothing."""
-    try:
-        return "" if isinstance(json.loads(line), dict) else "not a JSON object"
-    except json.JSONDecodeError as error:
-        return f"not JSON ({error.msg}, column {error.colno})"
-
-
-def _broken_csv(file: File, text: str) -> str | None:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True, **file.dialect)
-    start, width = 1, None
-    try:
-        for fields in lines:
-            width = len(fields) if width is None else width
-            if len(fields) > width:
-                return f"{file.path}, line {start}: {len(fields)} fields, where the first line has {width}"
-            start = lines.line_num + 1
-    except csv.Error:
-        return (
-            f"{file.path}, line {start}: a quote ({file.quote}) is not closed or not doubled; "
-            "if quotes mean nothing in this file, say `quote: null`"
-        )
-    return None
+    frame = pl.read_ndjson(text, infer_schema_length=None).lazy() if file.kind == "jsonl" else _read_csv(file, text)
+    rows = frame.select(pl.len()).collect().item()
+    return frame, pl.Series(numbers[len(numbers) - rows :]) - file.first_row

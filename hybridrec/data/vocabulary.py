@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,18 +52,33 @@ class Vocabulary:
         """All external ids; the position is the code."""
         return self._ids
 
-    def encode(self, external: pl.Series | Sequence[str]) -> Ints:
-        """Codes of external ids, int32, -1 where unknown. Shape as given."""
+    def encode(self, external: pl.Series | Sequence[str | None]) -> Ints:
+        """Codes of external ids, int32, -1 where unknown (or missing). Shape as given."""
         import polars as pl
 
-        series = external if isinstance(external, pl.Series) else pl.Series(list(external), dtype=pl.String)
+        if not isinstance(external, pl.Series):
+            return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
         if not len(self):
-            return np.full(len(series), PADDING, np.int32)
-        if isinstance(series.dtype, pl.Enum):  # few distinct texts: each is looked up once
-            known = np.append(self.encode(series.dtype.categories), np.int32(PADDING))
-            return known[series.to_physical().cast(pl.Int64).fill_null(len(known) - 1).to_numpy()]
-        codes = series.cast(pl.String).cast(self._codes, strict=False).to_physical()
-        return codes.cast(pl.Int32).fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+            return np.full(len(external), PADDING, np.int32)
+        if isinstance(external.dtype, pl.Enum):  # few distinct texts: each is looked up once
+            codes = pl.Series(self.encode(external.dtype.categories)).gather(external.to_physical())
+        else:
+            codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
+        return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+
+    def encode_known(self, external: Sequence[str], whose: str) -> Ints:
+        """Codes of external ids; DataError, which begins with `whose` they are, where one is unknown."""
+        codes = self.encode(external)
+        missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
+        if missing:
+            count = f"{len(missing)} ids are" if len(missing) > 1 else "1 id is"
+            raise DataError(f"{whose}: {count} not in the data, first '{missing[0]}'")
+        return codes
+
+    @cached_property
+    def _by_text(self) -> Mapping[str | None, int]:
+        """For texts one by one, as queries have them: a column, however short, is held against the whole of it."""
+        return dict(zip(self._ids, range(len(self)), strict=True))
 
     def decode(self, codes: Ints) -> pl.Series:
         """External ids of codes, as a polars column; null where the code is -1."""

@@ -100,7 +100,7 @@ class Logged:
         table = Table.of(Source(path=path), Malformed(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
         names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
-        units = table.ids("unit").rank("dense").to_numpy().astype(np.int32) - 1
+        units = table.ids("unit").to_physical().to_numpy().astype(np.int32)
         return cls(units, **{name: table.numbers(column).to_numpy() for name, column in names.items()})
 
     @property

@@ -111,7 +111,7 @@ def reranker_key(spec: Spec, *learned_from: str) -> str:
     options = spec.options.model_dump(mode="json")
     # An option may be a plugin itself: a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.cls.requires)]
+    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 
@@ -139,11 +139,7 @@ def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
             raise DataError(
                 f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
             ) from None
-    codes = data.items.encode(names)
-    if (codes < 0).any():
-        unknown = [name for name, code in zip(names, codes, strict=True) if code < 0]
-        raise DataError(f"pipelines.{pipeline}.{key}: {len(unknown)} ids are not in the data, first '{unknown[0]}'")
-    return codes
+    return data.items.encode_known(names, f"pipelines.{pipeline}.{key}")
 
 
 def digest(*what: object) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
+from hybridrec.data.lexicon import Tokenizer
 from hybridrec.data.readers import Reader
 from hybridrec.evaluation.metrics import Measure
 from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Range, Tradeoff
@@ -37,6 +38,16 @@ class Spec:
         if self.lender is not None:
             cast(Generator, component).use(cast(VectorModel, self.lender.create()))
         return component
+
+    @property
+    def needing(self) -> tuple[type[Component] | Tokenizer, ...]:
+        """What of it needs libraries that may not be installed: its class, and the tokenizers among its options."""
+        return (self.cls, *(value for _, value in self.options if isinstance(value, Tokenizer)))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Import names of these libraries: their versions are part of what it learns."""
+        return tuple(module for part in self.needing for module in part.requires)
 
     @property
     def uses(self) -> str | None:

@@ -9,10 +9,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +22,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.threads import as_they_end
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
@@ -72,7 +72,6 @@ RANDOM = "random"
 NOTES = "notes"
 """In what the store knows of a fit: `Component.notes`."""
 Done = Callable[[Fitted], None]
-Lender = Callable[[], Fitted]
 
 
 class Fitter:
@@ -118,29 +117,26 @@ class Fitter:
         installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        lenders = [(spec.lender, part) for spec, part in plan if spec.lender is not None]
         keys = [self._place(spec, part) for spec, part in plan]
-        # What others use is begun before them, so that those who wait for it never keep it from a thread.
-        distinct = {self._place(*job): job for job in lenders} | dict(zip(keys, plan, strict=True))
+        lenders = {
+            self._place(spec.lender, part): (spec.lender, part) for spec, part in plan if spec.lender is not None
+        }
+        distinct = lenders | dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
                 self.within_budget(spec, part)
         missing = sum(key not in self.store for key in distinct)
         threads = max(self.workers // max(missing, 1), 1)
         fitted: dict[str, Fitted] = {}
-        futures: dict[str, Future[Fitted]] = {}
-        with ThreadPoolExecutor(self.workers) as pool:
-            for key, (spec, part) in distinct.items():
-                lender = None if spec.lender is None else futures[self._place(spec.lender, part)].result
-                futures[key] = pool.submit(self.fit_one, spec, part, key, threads, lender)
-            try:
-                for future in as_completed(futures.values()):
-                    result = future.result()
-                    fitted[result.key] = result
-                    done(result)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+
+        def task(key: str, spec: Spec, part: Part) -> Callable[[], Fitted]:
+            lent = None if spec.lender is None else fitted[self._place(spec.lender, part)]
+            return partial(self.fit_one, spec, part, key, threads, lent)
+
+        for stage in (lenders, {key: job for key, job in distinct.items() if key not in lenders}):
+            for result in as_they_end([task(key, *job) for key, job in stage.items()], self.workers):
+                fitted[result.key] = result
+                done(result)
         return [fitted[key] for key in keys]
 
     def served(self, spec: Spec, part: Part) -> str | None:
@@ -166,12 +162,11 @@ class Fitter:
         """What its component had to say when it was fitted."""
         return (self.store.about(fit.key) or {}).get(NOTES, [])
 
-    def fit_one(self, spec: Spec, part: Part, key: str, threads: int, lender: Lender | None = None) -> Fitted:
+    def fit_one(self, spec: Spec, part: Part, key: str, threads: int, lent: Fitted | None = None) -> Fitted:
         """Find a component in the store, or fit it, with so many threads to use, and store it.
 
-        `lender` waits for the fit of the component that it uses, if it uses any.
+        `lent` is the fit of the component that it uses, if it uses any.
         """
-        lent = None if lender is None else lender()
         result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key, lent), cached=key in self.store)
         if not result.cached:
             started = time.perf_counter()
@@ -237,7 +232,7 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
         "seed": seed,
         "threads": 1,
         "source": source_hash(spec.cls),
-        "libraries": library_versions(spec.cls.requires),
+        "libraries": library_versions(spec.requires),
     }
     if spec.lender is not None:
         what["uses"] = fit_key(spec.lender, fingerprint, seed, repeat)

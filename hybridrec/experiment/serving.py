@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
-from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
+from hybridrec.errors import ConfigError, StoreError, did_you_mean
 from hybridrec.experiment.asking import Asker, blocks
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.config import Experiment
 from hybridrec.experiment.explaining import Explanation, explain
 from hybridrec.experiment.fitting import Fitter
-from hybridrec.experiment.folder import CONFIG, Run
-from hybridrec.experiment.preparing import Prepared, Preparer, everything
+from hybridrec.experiment.folder import CONFIG, Run, Serving
+from hybridrec.experiment.preparing import Cut, Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.pipeline import Pipeline
@@ -36,6 +36,8 @@ class Recommender:
         self.data = data
         self.pipelines: dict[str, Pipeline] = {arm.name: arm.pipeline for arm in prepared.arms if not arm.plan.single}
         self.components = {fit.spec.label: fit for fit in prepared.fits if fit.part.level == "final"}
+        # Threads wait for each other longer than one query takes; to look for the libraries again takes longer still.
+        self._libraries = ThreadpoolController()
 
     def recommend(
         self,
@@ -52,20 +54,24 @@ class Recommender:
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
         parts = blocks(batch, 1, self.experiment.config.memory)
-        return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
+        with self._libraries.limit(limits=1):
+            return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
     ) -> list[Explanation]:
         """The slate of one query with sources, ranks and contributions of each item."""
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
-        return explain(chosen, batch, target, length, self.data)
+        with self._libraries.limit(limits=1):
+            return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
         """Queries as arrays; a user named without history, tags or text brings those of the training data."""
         stated = encode(queries, self.data)
         bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
         bare &= stated.users != PADDING
+        if not bare.any():
+            return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
         profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked)
@@ -101,18 +107,37 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
     """
     run = run if isinstance(run, Run) else Run.open(run)
     experiment = load_experiment(run.folder / CONFIG, registry or Registry())
-    if experiment.config.refit != "all":
-        raise DataError(f"{run.folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
     place = Store.default() if store is None else Store(Path(store))
-    state = place.get(run.report.data.fingerprint)
+    serving = run.serving
+    data = stored_data(run, place, serving.data)
+    with threadpool_limits(limits=1):
+        preparer = server(experiment, place, serving.fits)
+        plan = preparer.planned(serving_cut(preparer, run, serving, data))
+        return Recommender(experiment, data, preparer.prepare(plan))
+
+
+def stored_data(run: Run, store: Store, fingerprint: str) -> Dataset:
+    """Data that a run was made with or refreshed from; raises StoreError if it left the store."""
+    state = store.get(fingerprint)
     if state is None:
         raise StoreError(
-            f"the data of {run.folder} is not in the store {place.folder.resolve()}: name the store it was made with "
+            f"the data of {run.folder} is not in the store {store.folder.resolve()}: name the store it was made with "
             "(--store, or load(..., store=)), or run the experiment again"
         )
-    data = Dataset.restore(state)
+    return Dataset.restore(state)
+
+
+def server(experiment: Experiment, store: Store, fits: Mapping[str, str]) -> Preparer:
+    """What gets the pipelines ready from these fits, place -> key."""
     config = experiment.config
-    with threadpool_limits(limits=1):
-        fitter = Fitter(place, config.seed, config.workers or 1, config.memory, earlier=run.lock["serving"])
-        preparer = Preparer(experiment, fitter, Asker(place, fitter.workers, config.memory))
-        return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))
+    fitter = Fitter(store, config.seed, config.workers or 1, config.memory, earlier=fits)
+    return Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
+
+
+def serving_cut(preparer: Preparer, run: Run, serving: Serving, data: Dataset) -> Cut:
+    """The training parts behind what a run recommends from; of a refreshed one re-rankers learned on earlier data."""
+    learns = any(plan.learns for plan in preparer.experiment.pipelines.values())
+    if serving.learned_on == serving.data or not learns:
+        return preparer.cut(everything(data))
+    learned_on = stored_data(run, preparer.fitter.store, serving.learned_on)
+    return preparer.grown(preparer.cut(everything(learned_on)), data)

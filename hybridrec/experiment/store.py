@@ -1,10 +1,11 @@
 """A content-addressed store of named arrays: what was fitted once is never fitted again.
 
 One artifact is a folder named by its key: `<n>.npy` files and a `manifest.json` with their names and
-checksums. It is written under a temporary name, synced, and renamed, and renamed again before it is
-removed, so that at any moment it is either whole or absent; of two processes that write the same key
-the first wins and the other's copy, equal by construction, is dropped. Large arrays are mapped into
-memory, so that all processes that use an artifact share one copy of it.
+checksums. It is written under a temporary name and renamed, and renamed again before it is removed, so
+that whenever a process ends it is either whole or absent; what a failure of the machine leaves of one
+differs from its checksums, and is made anew. Of two processes that write the same key the first wins
+and the other's copy, equal by construction, is dropped. Large arrays are mapped into memory, so that
+all processes that use an artifact share one copy of it.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class Store:
                 arrays[name] = {"file": file, "checksum": _write(partial / file, array)}
             content = {"key": key, "about": about or {}, "arrays": arrays}
             manifest = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
-            _sync(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
             _publish(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -200,11 +201,9 @@ def _json_checksum(content: object) -> str:
 
 
 def _write(path: Path, array: np.ndarray[Any, Any]) -> str:
-    """Write one array, synced; returns its checksum."""
+    """Write one array; returns its checksum."""
     with path.open("wb") as file:
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
     return _checksum(path)
 
 
@@ -226,27 +225,15 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _sync(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _publish(partial: Path, final: Path) -> None:
     """Rename into place; if another writer was first, its artifact stays."""
     for attempts_left in reversed(range(10)):
         try:
             partial.rename(final)
-            break
+            return
         except OSError:
             if (final / MANIFEST).exists():
                 shutil.rmtree(partial, ignore_errors=True)
                 return
             if not attempts_left:  # else somebody removed it between the rename and the look
                 raise
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

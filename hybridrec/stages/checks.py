@@ -55,14 +55,14 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
-    if ranked.ids.shape != pool.ids.shape or not np.array_equal(ranked.ids, pool.ids):
+    if ranked.ids is not pool.ids and not np.array_equal(ranked.ids, pool.ids):
         raise PluginError("rerank returned other candidates than it was given; it orders them, by `final`, and no more")
     if ranked.final is None:
         return
     _check_array("final", ranked.final, np.float32, pool.ids.shape)
-    _refuse(
-        "final: padding of query {1} has the score {0}, not NaN", ~pool.valid & ~np.isnan(ranked.final), ranked.final
-    )
+    if not np.isnan(ranked.final.reshape(-1)[pool.padding]).all():
+        wrong = ~pool.valid & ~np.isnan(ranked.final)
+        _refuse("final: padding of query {1} has the score {0}, not NaN", wrong, ranked.final)
     _refuse("final: a candidate of query {1} has the score {0}", np.isinf(ranked.final), ranked.final)
 
 

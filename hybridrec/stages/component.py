@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -87,6 +88,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    refreshes: bool = False
+    """True if `refresh` takes up data that grew without a full fit; may be set per instance, too."""
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     threads: int = 1
@@ -107,6 +110,14 @@ class Component(Plugin):
     @abstractmethod
     def restore(self, state: State) -> Self:
         """Become the component that gave `state`; scores are identical afterwards. Returns self."""
+
+    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+        """Take up data that grew, without a full fit: called on a fitted instance where `refreshes` is true.
+
+        `data` is what the training part has become. `known[target]`, int32[N], has the code in it of every id
+        the component was fitted on, -1 for those that are gone. All randomness comes from `rng`; returns self.
+        """
+        raise NotImplementedError(f"{self.name} can only be fitted again")
 
     def notes(self) -> list[str]:
         """Sentences about what was learned that a reader of the report should not miss; none by default."""
@@ -146,6 +157,12 @@ class Reranker(Component):
 
     learns: bool = False
     """True if `learn` must be called before `rerank`, on out-of-sample scores."""
+    fuses: bool | None = None
+    """Whether it makes `final` of several columns: true for a fusion, false for what reorders a `final` that is there.
+
+    A chain whose first re-ranker does not fuse is refused before anything is fitted. A class that does not say
+    may do either, so it is let through, and fails in the run if it cannot; its contract suite asks for the word.
+    """
 
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
@@ -234,7 +251,7 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        asked, vectors = self.query_vectors(queries, target), self.vectors(target)
+        asked, vectors = self._both(queries, target)
 
         def mask(rows: slice, scores: Floats) -> None:
             exclude.take(rows).mask(scores)
@@ -243,4 +260,9 @@ class VectorModel(Generator, Scorer):
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
-        return kernels.gather_dot(self.query_vectors(queries, target), self.vectors(target), ids)
+        return kernels.gather_dot(*self._both(queries, target), ids)
+
+    def _both(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
+        """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
+        vectors = self.vectors(target)
+        return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

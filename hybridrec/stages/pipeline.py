@@ -198,19 +198,21 @@ class Pipeline:
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """The slate with its rungs told apart by what the generators knew of the query."""
-        rung = slate.rung.copy()
         rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in KNOWN))
-        proposed = {
-            source: pool.once(("served", source.label), None, partial(_served, pool, source.label))
-            for source in self.sources
-            if source.label in pool.generators
-        }
+        # A slate is empty where the pool is: whatever the order, the rungs are the same.
+        rung = pool.once("rungs", self.sources, partial(self._rungs, queries, pool, slate))
+        return replace(slate, rung=rung, rungs=rungs)
+
+    def _rungs(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
+        """int8[Q]: what the generators knew of each query, as codes after those of the slate."""
+        rung = slate.rung.copy()
+        proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, known in reversed(list(enumerate(KNOWN, start=len(slate.rungs)))):
             told = queries.knows(cast(Field, known.removeprefix("few-")))
             for source, served in proposed.items():
                 if source.serves_by(known):
                     rung[served & told & (slate.rung != 0)] = code
-        return replace(slate, rung=rung, rungs=rungs)
+        return rung
 
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
@@ -253,8 +255,9 @@ def cut(pool: Pool, n: int) -> Slate:
     best = kernels.order(pool.final, n)
     ids = np.full((len(pool.ids), n), PADDING, np.int32)
     scores = np.full((len(pool.ids), n), np.nan, np.float32)
-    ids[:, : best.shape[1]] = np.take_along_axis(pool.ids, best, axis=1)
-    scores[:, : best.shape[1]] = np.take_along_axis(pool.final, best, axis=1)
+    places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # one row after another: the fastest way
+    ids[:, : best.shape[1]] = pool.ids.reshape(-1).take(places)
+    scores[:, : best.shape[1]] = pool.final.reshape(-1).take(places)
     rung = np.where((ids != PADDING).any(axis=1), 1, 0).astype(np.int8)
     return Slate(pool.target, ids, scores, rung, (NOBODY, BLEND))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints, State, Target
+from hybridrec.arrays import PADDING, Bools, Floats, Ints, Longs, State, Target
 from hybridrec.stages import kernels
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Pool:
     def valid(self) -> Bools:
         """bool [Q, K]: true where there is a candidate."""
         return self.ids != PADDING
+
+    @property
+    def padding(self) -> Longs:
+        """int64[P]: the places without a candidate, counted through all rows."""
+        return self.once("padding", None, lambda: np.flatnonzero(self.ids == PADDING))
 
     def proposed_by(self, generator: str) -> Bools:
         """bool [Q, K]: which candidates this generator proposed."""
@@ -127,7 +132,9 @@ class Pool:
 
     def ranked(self, final: Floats) -> Pool:
         """The same pool with `final` set: float32 [Q, K]; padding becomes NaN."""
-        pool = replace(self, final=np.where(self.valid, final, np.nan).astype(np.float32, copy=False))
+        final = np.array(final, np.float32, order="C")
+        final.reshape(-1)[self.padding] = np.nan
+        pool = replace(self, final=final)
         object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
         return pool
 

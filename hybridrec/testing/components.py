@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import FIELDS, PADDING, TARGETS, Bools, Field, Floats, Ints, Target
+from hybridrec.arrays import FIELDS, PADDING, TARGETS, Field, Ints, Target
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_candidates, check_scores, check_self
-from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer
+from hybridrec.stages.component import Component, Exclude, Generator, Scorer
+from hybridrec.testing.asking import (
+    assert_close,
+    candidates,
+    contents,
+    dense,
+    generated,
+    score,
+    scored,
+    size,
+    some_ids,
+    tied,
+)
 from hybridrec.testing.comparing import fitted, identical, through_a_file, toy
 from hybridrec.testing.contract import Contract
 from hybridrec.testing.toys import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
@@ -70,54 +82,54 @@ class ComponentContract(Contract):
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
         """Right types and shapes, ids of the vocabulary, none twice, NaN exactly at padding, best first, any k."""
         model, queries = self.model(options), self.queries()
-        for target in _generated(model):
-            _candidates(model, queries, target, k)
+        for target in generated(model):
+            candidates(model, queries, target, k)
 
     def test_scores_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """float32 in the shape of the ids, NaN at padding, never infinite."""
         model, queries = self.model(options), self.queries()
-        for target in _scored(model):
-            _score(model, queries, _some_ids(queries, target), target)
+        for target in scored(model):
+            score(model, queries, some_ids(queries, target), target)
 
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
         """A generator that also scores gives its own candidates the same scores (to 1e-4 of the largest)."""
         model, queries = self.model(options), self.queries()
-        for target in set(_generated(model)) & set(_scored(model)):
-            found = _candidates(model, queries, target, 10)
-            _assert_close(_score(model, queries, found.ids, target), found.scores, 1e-4, target)
+        for target in set(generated(model)) & set(scored(model)):
+            found = candidates(model, queries, target, 10)
+            assert_close(score(model, queries, found.ids, target), found.scores, 1e-4, target)
 
     def test_score_of_a_pair_does_not_depend_on_the_others(self, options: Mapping[str, Any]) -> None:
         """The same ids in another order, and fewer of them, get the same scores."""
         model, queries = self.model(options), self.queries()
-        for target in _scored(model):
-            ids = _some_ids(queries, target)
-            scores = _score(model, queries, ids, target)
-            alone = _score(model, queries, ids[:, ::-3], target)
-            _assert_close(alone, scores[:, ::-3], 1e-5, target)
+        for target in scored(model):
+            ids = some_ids(queries, target)
+            scores = score(model, queries, ids, target)
+            alone = score(model, queries, ids[:, ::-3], target)
+            assert_close(alone, scores[:, ::-3], 1e-5, target)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
         """A query's result does not depend on the queries beside it; ids may differ where scores tie within 1e-5."""
         model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
-        for target in _generated(model):
-            batch = _candidates(model, queries, target, 10)
-            parts = [_candidates(model, query, target, 10) for query in single]
+        for target in generated(model):
+            batch = candidates(model, queries, target, 10)
+            parts = [candidates(model, query, target, 10) for query in single]
             scores = np.concatenate([part.scores for part in parts])
-            _assert_close(scores, batch.scores, 1e-5, target)
+            assert_close(scores, batch.scores, 1e-5, target)
             moved = np.concatenate([part.ids for part in parts]) != batch.ids
-            assert not (moved & ~_tied(batch.scores)).any(), f"{target}: other candidates in a batch than one by one"
-        for target in _scored(model):
-            ids = _some_ids(queries, target)
-            rows = [_score(model, query, ids[row : row + 1], target) for row, query in enumerate(single)]
-            _assert_close(np.concatenate(rows), _score(model, queries, ids, target), 1e-5, target)
+            assert not (moved & ~tied(batch.scores)).any(), f"{target}: other candidates in a batch than one by one"
+        for target in scored(model):
+            ids = some_ids(queries, target)
+            rows = [score(model, query, ids[row : row + 1], target) for row, query in enumerate(single)]
+            assert_close(np.concatenate(rows), score(model, queries, ids, target), 1e-5, target)
 
     def test_threads_do_not_meet(self, options: Mapping[str, Any]) -> None:
         """Asked from several threads at once, it answers as if it were asked by one."""
         model, queries = self.model(options), self.queries()
-        for target in _generated(model):
-            alone = _candidates(model, queries, target, 10)
+        for target in generated(model):
+            alone = candidates(model, queries, target, 10)
             with ThreadPoolExecutor(4) as pool:
-                several = list(pool.map(lambda _, t=target: _candidates(model, queries, t, 10), range(8)))
+                several = list(pool.map(lambda _, t=target: candidates(model, queries, t, 10), range(8)))
             for found in several:
                 assert np.array_equal(found.ids, alone.ids), f"{target}: other candidates from several threads at once"
 
@@ -134,59 +146,59 @@ class ComponentContract(Contract):
         """No queries, no rows."""
         model, queries = self.model(options), self.queries()
         nobody = queries.take(slice(0, 0))
-        for target in _generated(model):
-            _candidates(model, nobody, target, 5)
-        for target in _scored(model):
-            _score(model, nobody, np.empty((0, 5), np.int32), target)
+        for target in generated(model):
+            candidates(model, nobody, target, 5)
+        for target in scored(model):
+            score(model, nobody, np.empty((0, 5), np.int32), target)
 
     def test_unknown_ids_are_as_no_ids(self, options: Mapping[str, Any]) -> None:
         """A query of unknown ids gets what a query gets of which nothing is known."""
         model = self.model(options)
         unknown = Query(user="nobody", items=["no such item"], tags=["no such tag"])
         both = encode([Query(), unknown], toy())
-        for target in _generated(model):
-            ids = _candidates(model, both, target, 10).ids
+        for target in generated(model):
+            ids = candidates(model, both, target, 10).ids
             assert np.array_equal(ids[0], ids[1]), f"{target}: {ids[1]} for unknown ids, {ids[0]} for nothing"
 
     def test_serves_what_it_says(self, options: Mapping[str, Any]) -> None:
         """No opinion on queries with none of the fields it `needs`; a component without needs serves every query."""
         model, queries = self.model(options), self.queries()
         if not model.needs:
-            for target in _generated(model):
-                silent = (_candidates(model, queries, target, 1).ids == PADDING).any()
+            for target in generated(model):
+                silent = (candidates(model, queries, target, 1).ids == PADDING).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
             return
         known = np.any([queries.knows(field) for field in model.needs], axis=0)
         others = queries.take(np.flatnonzero(~known))
-        for target in _generated(model):
-            ids = _candidates(model, others, target, 5).ids
+        for target in generated(model):
+            ids = candidates(model, others, target, 5).ids
             assert (ids == PADDING).all(), f"{target}: proposes {ids.max()} to a query without {_either(model)}"
-        for target in _scored(model):
-            scores = _score(model, others, _some_ids(others, target), target)
+        for target in scored(model):
+            scores = score(model, others, some_ids(others, target), target)
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
         """Excluded ids are not proposed, the next best take their places, and nothing else changes."""
         model, queries = self.model(options), self.queries()
-        for target in _generated(model):
-            n = _size(target)
-            everything = _candidates(model, queries, target, n)
+        for target in generated(model):
+            n = size(target)
+            everything = candidates(model, queries, target, n)
             some = np.arange(n) % 3 == 0
             best = (everything.ids[:, :4, None] == np.arange(n)).any(axis=1)
             newer = {"released": np.arange(n, dtype=float), "times": np.linspace(0, n, len(queries))}
             for exclude in (Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(csr_of(best), some, **newer)):
-                wanted = _dense(everything, n)
+                wanted = dense(everything, n)
                 exclude.mask(wanted)
-                found = _dense(_candidates(model, queries, target, n, exclude), n)
+                found = dense(candidates(model, queries, target, n, exclude), n)
                 banned = np.isneginf(wanted) & ~np.isnan(found)
                 assert not banned.any(), f"{target}: proposes id {np.argwhere(banned)[0, 1]}, which is excluded"
-                _assert_close(found, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
+                assert_close(found, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
 
     def test_everything_excluded(self, options: Mapping[str, Any]) -> None:
         """Where all ids are excluded there is nothing to propose."""
         model, queries = self.model(options), self.queries()
-        for target in _generated(model):
-            found = _candidates(model, queries, target, 5, Exclude(ids=np.ones(_size(target), bool)))
+        for target in generated(model):
+            found = candidates(model, queries, target, 5, Exclude(ids=np.ones(size(target), bool)))
             assert (found.ids == PADDING).all(), f"{target}: proposes {found.ids.max()} though every id is excluded"
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
@@ -199,42 +211,42 @@ class ComponentContract(Contract):
         other = self.component(self.options(options))
         check_self(other, "restore", other.restore(through_a_file(state)))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)
-        for target in _generated(model):
-            mine, restored = (_candidates(m, queries, target, 10) for m in (model, other))
+        for target in generated(model):
+            mine, restored = (candidates(m, queries, target, 10) for m in (model, other))
             assert identical(mine.ids, restored.ids), f"{target}: other candidates after restore"
             assert identical(mine.scores, restored.scores), f"{target}: other scores of candidates after restore"
-        for target in _scored(model):
-            ids = _some_ids(queries, target)
-            mine_, restored_ = (_score(m, queries, ids, target) for m in (model, other))
+        for target in scored(model):
+            ids = some_ids(queries, target)
+            mine_, restored_ = (score(m, queries, ids, target) for m in (model, other))
             assert identical(mine_, restored_), f"{target}: other scores after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """The dataset, the queries, the ids and the exclusions are the same after use."""
         queries = self.queries()
         data = toy_dataset()
-        exclude = Exclude(rows=csr_of(np.eye(len(queries), _size("items"), dtype=bool)), ids=np.arange(40) == 1)
-        ids = _some_ids(queries, "items")
-        before = data.fingerprint, _bytes(queries, exclude, ids)
+        exclude = Exclude(rows=csr_of(np.eye(len(queries), size("items"), dtype=bool)), ids=np.arange(40) == 1)
+        ids = some_ids(queries, "items")
+        before = data.fingerprint, contents(queries, exclude, ids)
         model = fitted(self.component(self.options(options)), data)
         if isinstance(model, Generator) and "items" in model.targets:
             model.candidates(queries, 5, "items", exclude)
         if isinstance(model, Scorer) and "items" in model.targets:
             model.score(queries, ids, "items")
         assert data.fingerprint == before[0], "the dataset was changed by fitting"
-        assert _bytes(queries, exclude, ids) == before[1], "queries, ids or exclusions were changed by scoring"
+        assert contents(queries, exclude, ids) == before[1], "queries, ids or exclusions were changed by scoring"
 
     def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
         """ids of int64 raise, or give the very same float32 scores; they never give another type."""
         model, queries = self.model(options), self.queries()
-        for target in _scored(model):
+        for target in scored(model):
             assert isinstance(model, Scorer)
-            ids = _some_ids(queries, target)
+            ids = some_ids(queries, target)
             try:
                 wide = model.score(queries, ids.astype(np.int64), target)
             except (TypeError, ValueError, HybridrecError):
                 continue
             check_scores(wide, ids)
-            assert identical(wide, _score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
+            assert identical(wide, score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
         """Data in which something is missing is fitted and served, or refused with a message that says why."""
@@ -255,6 +267,29 @@ class ComponentContract(Contract):
                 ids = np.tile(np.arange(n, dtype=np.int32), (len(queries), 1))
                 check_scores(model.score(queries, ids, target), ids)
 
+    def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
+        """Where it `refreshes`, from a part of the data to all of it: it proposes and scores ids that are new."""
+        part, whole = toy_dataset(40, 30, 11), toy()
+        model = fitted(self.component(self.options(options)), part)
+        if not model.refreshes:
+            return
+        known: dict[Target, Ints] = {
+            "items": whole.items.encode(part.items.ids),
+            "tags": whole.tags.encode(part.tags.ids),
+        }
+        check_self(model, "refresh", model.refresh(whole, known, np.random.default_rng(0)))
+        other, queries = self.component(self.options(options)), self.queries()
+        other.restore(through_a_file(model.state()))
+        for target in generated(other):
+            found = dense(candidates(other, queries, target, size(target)), size(target))
+            new = np.setdiff1d(np.arange(size(target)), known[target])
+            assert not np.isnan(found[:, new]).all(), f"{target}: never proposes an id that is new"
+        for target in scored(other):
+            ids = some_ids(queries, target)
+            new = np.setdiff1d(ids, np.append(known[target], PADDING))
+            opinions = score(other, queries, ids, target)[np.isin(ids, new)]
+            assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
+
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """What it recommends from one field alone is mostly of the colour of the query (optional, see the class)."""
         model = self.model(options)
@@ -262,87 +297,11 @@ class ComponentContract(Contract):
             if model.needs and field not in model.needs:
                 continue  # this configuration does not read it
             queries = colour_queries(toy(), field)
-            for target in _generated(model):
+            for target in generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()
-                found = _candidates(model, queries, target, 5, exclude).ids
+                found = candidates(model, queries, target, 5, exclude).ids
                 right = (found % 2 == np.array([[0], [1]])) & (found != PADDING)
                 assert right.mean() >= 0.8, f"{target} for an even and an odd query of {field} alone: {found.tolist()}"
-
-
-def _generated(model: Component) -> Iterator[Target]:
-    """The targets it generates candidates for."""
-    yield from model.targets if isinstance(model, Generator) else ()
-
-
-def _scored(model: Component) -> Iterator[Target]:
-    """The targets it scores."""
-    yield from model.targets if isinstance(model, Scorer) else ()
-
-
-def _size(target: Target) -> int:
-    return len(toy().items if target == "items" else toy().tags)
-
-
-def _some_ids(queries: QueryBatch, target: Target) -> Ints:
-    """All ids in another order for each query, with padding in between: int32 [Q, N + 2]."""
-    n = _size(target)
-    padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
-    return np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
-
-
-def _candidates(
-    model: Component, queries: QueryBatch, target: Target, k: int, exclude: Exclude | None = None
-) -> Candidates:
-    assert isinstance(model, Generator)
-    found = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
-    check_candidates(found, len(queries), k, _size(target))
-    return found
-
-
-def _score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-    assert isinstance(model, Scorer)
-    scores = model.score(queries, ids, target)
-    check_scores(scores, ids)
-    return scores
-
-
-def _dense(found: Candidates, n: int) -> Floats:
-    """Candidates as a matrix [Q, n] of scores, NaN where an id is not proposed."""
-    result = np.full((len(found.ids), n), np.nan, np.float32)
-    rows, places = np.nonzero(found.ids != PADDING)
-    result[rows, found.ids[rows, places]] = found.scores[rows, places]
-    return result
-
-
-def _slack(scores: Floats, tolerance: float) -> Floats:
-    """The tolerance of each row: relative to its largest score."""
-    largest = np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores))
-    return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
-
-
-def _assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target) -> None:
-    silent = np.isnan(given) != np.isnan(wanted)
-    assert not silent.any(), f"{target}: an opinion here and none there, first for query {np.argwhere(silent)[:1]}"
-    apart = np.abs(given - wanted) > _slack(wanted, tolerance)
-    assert not apart.any(), f"{target}: score {given[apart][:1]} where {wanted[apart][:1]} is expected"
-
-
-def _tied(scores: Floats) -> Bools:
-    """Where a score ties with a neighbour within 1e-5, or is the last (which may tie with one not listed)."""
-    near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
-    last = np.ones((len(scores), 1), bool)
-    return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
-
-
-def _bytes(queries: QueryBatch, exclude: Exclude, ids: Ints) -> list[bytes]:
-    """Everything a component is handed, to compare before with after."""
-    assert exclude.rows is not None
-    assert exclude.ids is not None
-    matrices = [m for m in (queries.tags, exclude.rows, queries.user_features) if m is not None]
-    arrays = [part for m in matrices for part in (m.data, m.indices, m.indptr)]
-    histories = [h for h in (queries.history, queries.disliked) if h is not None]
-    arrays += [part for h in histories for part in (h.ids, h.offsets, h.times, h.weights) if part is not None]
-    return [array.tobytes() for array in (queries.users, exclude.ids, ids, *arrays)]
 
 
 def _either(model: Component) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -11,6 +12,8 @@ import numpy as np
 from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
+Weighing: TypeAlias = tuple[Floats, dict[str, Floats]]
+"""Weights, float32 [L, Q], and the L columns they belong to: label -> float32 [Q, K], without NaN."""
 
 
 def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str, Floats]:
@@ -27,22 +30,26 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     }
 
 
-def weighed(weights: Floats, columns: dict[str, Floats], pool: Pool) -> dict[str, Floats]:
-    """Weight times normalised column: label -> float32 [Q, K]; `weights` is float32 [L, Q], in their order.
+def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
+    """Weight times normalised column: label -> float32 [Q, K]; `weights` is float32 [L, Q], in their order."""
+    return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
 
-    Where none of the weighed models has an opinion on a query, all that have one count alike: their order
-    is better than none.
+
+def heard(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
+    """The weights, float32 [L, Q], of these columns, where one of the weighed models has an opinion on the query.
+
+    Where none has, all that have one count alike: their order is better than none.
     """
     speaks = np.stack([pool.once(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns])
     unheard = ~((weights != 0) & speaks).any(axis=0)
-    weights = np.where(unheard, np.float32(1), weights)
-    return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
+    return np.where(unheard, np.float32(1), weights)
 
 
 class SumOfColumns(Reranker):
     """A fusion whose final score is the sum of what each column contributes."""
 
     targets = TARGETS
+    fuses = True
 
     @abstractmethod
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
@@ -52,6 +59,27 @@ class SumOfColumns(Reranker):
         """Add the contributions up."""
         final = np.zeros(pool.ids.shape, np.float32)
         for part in self.contributions(queries, pool).values():
+            final += part
+        return pool.ranked(final)
+
+
+class WeightedColumns(SumOfColumns):
+    """A fusion whose final score is a sum of columns, each times its weight for the query."""
+
+    @abstractmethod
+    def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
+        """The weights and the columns."""
+
+    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+        """Weight times column."""
+        return weighed(*self.weighing(queries, pool))
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Add the contributions up, in memory that is written over: a hundred blends of a pool differ in this alone."""
+        weights, columns = self.weighing(queries, pool)
+        final, part = np.zeros(pool.ids.shape, np.float32), np.empty(pool.ids.shape, np.float32)
+        for share, column in zip(weights, columns.values(), strict=True):
+            np.multiply(share[:, None], column, out=part)
             final += part
         return pool.ranked(final)
 

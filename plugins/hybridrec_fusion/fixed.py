@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch
-from hybridrec_fusion.columns import Missing, SumOfColumns, normalised, weighed
+from hybridrec_fusion.columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
 
 Weights = dict[str, float]
@@ -32,16 +32,16 @@ class CombMNZConfig(WeightedConfig):
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
 
 
-class Weighted(SumOfColumns):
+class Weighted(WeightedColumns):
     """Weighted sum of normalised scores; without weights it is CombSUM (Fox and Shaw 1994)."""
 
     name = "weighted"
     Config = WeightedConfig
     config: WeightedConfig
 
-    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Weight times normalised column."""
-        return _weighed(self.config, queries, pool)
+    def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
+        """The weights of the query's segment, and the normalised columns."""
+        return _weighing(self.config, queries, pool)
 
 
 class CombMNZ(SumOfColumns):
@@ -60,7 +60,7 @@ class CombMNZ(SumOfColumns):
         proposals = np.zeros(pool.ids.shape, np.float32)
         for generator in pool.generators:
             proposals += pool.proposed_by(generator)
-        return {label: proposals * part for label, part in _weighed(self.config, queries, pool).items()}
+        return {label: proposals * part for label, part in weighed(*_weighing(self.config, queries, pool)).items()}
 
 
 class BordaConfig(Options):
@@ -116,8 +116,8 @@ class ReciprocalRank(SumOfColumns):
         }
 
 
-def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-    """Weight of the query's segment times normalised column: label -> float32 [Q, K]."""
+def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighing:
+    """The weights of the query's segment, and the normalised columns."""
     segments = queries.segments() if config.segments else None
     columns = normalised(pool, config.normalise, config.missing)
     weights = np.empty((len(columns), len(queries)), np.float32)
@@ -125,7 +125,7 @@ def _weighed(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> dict[st
         weights[place] = _weight(config.weights, label)
         for segment, others in config.segments.items():
             weights[place, segments == segment] = _weight(others, label)
-    return weighed(weights, columns, pool)
+    return heard(weights, columns, pool), columns
 
 
 def _weight(weights: Weights, label: str) -> float:

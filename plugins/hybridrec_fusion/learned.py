@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hybridrec import TARGETS, Bools, Dataset, Doubles, Floats, Longs, Pool, QueryBatch, State, Target, kernels
-from hybridrec_fusion.columns import weighed
+from hybridrec_fusion.columns import heard, weighed
 from hybridrec_fusion.facts import Facts
 from hybridrec_fusion.guard import Guarded, GuardedConfig, Verdict
 from hybridrec_fusion.validation import EVERYWHERE, Validation
@@ -163,8 +163,9 @@ class LearnedRanker(Guarded, Generic[M]):
             for segment, verdict in self.verdicts.items():
                 best[segments == segment] = verdict.single
             weights = np.eye(len(self.labels), dtype=np.float32)[best].T
-        columns = self.scaled(pool)
-        return weighed(weights, {label: columns[label] for label in self.labels}, pool)
+        scaled = self.scaled(pool)
+        columns = {label: scaled[label] for label in self.labels}
+        return weighed(heard(weights, columns, pool), columns)
 
     def state(self) -> State:
         """The verdicts, the names of the features, and the facts of both targets."""

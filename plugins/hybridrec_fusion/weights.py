@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from hybridrec import Doubles, Floats, Pool, QueryBatch, State
-from hybridrec_fusion.columns import SumOfColumns, weighed
+from hybridrec import Doubles, Pool, QueryBatch, State
+from hybridrec_fusion.columns import Weighing, WeightedColumns, heard
 from hybridrec_fusion.guard import Guarded, Verdict
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 
-class SearchedWeights(Guarded, SumOfColumns):
+class SearchedWeights(Guarded, WeightedColumns):
     """A weighted sum of normalised scores; a subclass says how weights are searched.
 
     The users of the validation queries are cut into parts. Without each part in turn, weights are
@@ -59,14 +59,15 @@ class SearchedWeights(Guarded, SumOfColumns):
         self.verdicts = {EVERYWHERE: Verdict(0)}
         self.weights = {EVERYWHERE: np.ones(len(self.labels))}
 
-    def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Weight times normalised column."""
-        columns = self.scaled(pool)
+    def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
+        """The weights of the query's segment, and the normalised columns."""
+        scaled = self.scaled(pool)
+        columns = {label: scaled[label] for label in self.labels}
         segments = queries.segments()
         chosen = np.tile(self.weights[EVERYWHERE], (len(queries), 1))
         for segment, weights in self.weights.items():
             chosen[segments == segment] = weights
-        return weighed(chosen.astype(np.float32).T, {label: columns[label] for label in self.labels}, pool)
+        return heard(chosen.astype(np.float32).T, columns, pool), columns
 
     def state(self) -> State:
         """The verdicts, and weights [segments, labels]."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +32,7 @@ class MelonOptions(reading.Tolerance):
 
     playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)
     """Files of playlists in the folder. What the challenge has hidden from those in val.json and test.json nobody
-    knows; their visible half may be learned from."""
+    knows; their visible half may be learned from. `hybridrec export --questions` asks for the other."""
 
     features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
     """What of a song becomes a feature."""
@@ -49,6 +51,12 @@ class MelonReader(Reader):
     name = "melon"
     Config = MelonOptions
     config: MelonOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of train.json and of what describes its songs."""
+        folder = reading.folder_of(files, "train.json", SONGS, GENRES)
+        return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
         """The playlists; raises DataError if a file is missing."""
@@ -75,6 +83,14 @@ class MelonReader(Reader):
                 item_features=songs.features(self.config.features, genres),
             )
         )
+
+    def questions(self, path: Path) -> dict[str, Query]:
+        """The playlists of val.json or test.json, with the time of their last change."""
+        reading.check_file(path, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        lists = _Playlists()
+        lists.read(path, self.malformed)
+        return lists.questions()
 
 
 class _Playlists:
@@ -138,6 +154,20 @@ class _Playlists:
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "title": self.titles, "time": self._times()})
+
+    def questions(self) -> dict[str, Query]:
+        """What each playlist shows, by its id."""
+        songs, tags = iter(self.songs), iter(self.tags)
+        rows = zip(self.users().iter_rows(), self.lengths, self.tag_counts, strict=True)
+        return {
+            playlist: Query(
+                items=[str(song) for song in islice(songs, n_songs)],
+                tags=list(islice(tags, n_tags)),
+                text=title,
+                time=time,
+            )
+            for (playlist, title, time), n_songs, n_tags in rows
+        }
 
     def tag_rows(self) -> pl.DataFrame:
         """user, tag."""

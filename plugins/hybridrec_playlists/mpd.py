@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
+from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +35,8 @@ class MPDOptions(reading.Tolerance):
     """Only so many slices, of 1,000 playlists each, from the first on; all by default."""
 
     challenge: InputPath | None = None
-    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show."""
+    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show, and may be
+    learned from. `hybridrec export --questions` asks for what they hide."""
 
 
 class MPDReader(Reader):
@@ -46,12 +50,21 @@ class MPDReader(Reader):
     Config = MPDOptions
     config: MPDOptions
 
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of slices, where they are all of their folder."""
+        slices = {file for file in files if SLICE.fullmatch(file.name)}
+        folders = {file.parent for file in slices}
+        if len(folders) != 1 or slices != set(_slices(folder := folders.pop()).values()):
+            return None
+        return {"folder": folder}
+
     def read(self) -> Dataset:
         """The playlists, in the order of their tracks; raises DataError if there is no slice."""
         import polars as pl
 
         folder = self.config.folder
-        found = {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
+        found = _slices(folder)
         paths = [found[start] for start in sorted(found)][: self.config.slices]
         if not paths:
             raise DataError(f"{folder}: no file mpd.slice.0-999.json or the like. {ORIGIN}")
@@ -75,6 +88,19 @@ class MPDReader(Reader):
                 ),
             )
         )
+
+    def questions(self, path: Path) -> dict[str, Query]:
+        """The playlists of challenge_set.json."""
+        reading.check_file(path, ORIGIN)
+        self.malformed = reading.Malformed(strict=self.config.strict)
+        gathered = _Playlists()
+        gathered.read(path, self.malformed)
+        return gathered.questions()
+
+
+def _slices(folder: Path) -> dict[int, Path]:
+    """The slices in a folder by their first playlist."""
+    return {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
 
 
 class _Playlists:
@@ -135,6 +161,14 @@ class _Playlists:
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "title": self.titles, "time": np.asarray(self.changed)})
+
+    def questions(self) -> dict[str, Query]:
+        """What each playlist shows, by its pid."""
+        tracks = iter(self.interactions()["item"])
+        return {
+            playlist: Query(items=list(islice(tracks, length)), text=title, time=None if isnan(time) else time)
+            for (playlist, title, time), length in zip(self.users().iter_rows(), self.lengths, strict=True)
+        }
 
 
 def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -13,7 +13,14 @@ from hybridrec.data.splits import SPLITTERS, ColdItems, LeaveOneOut, PublishedFo
 from hybridrec.errors import DataError
 from tests.data.builders import bare, random_dataset
 
-KNOWN = [Random(), LeaveOneOut(), Temporal(), PublishedFolds(), ColdItems(ColdItems.Config(min_history=1))]
+KNOWN = [
+    Random(),
+    Random(Random.Config(folds=3)),
+    LeaveOneOut(),
+    Temporal(),
+    PublishedFolds(),
+    ColdItems(ColdItems.Config(min_history=1)),
+]
 
 
 def folds_of(splitter, data, seed=0):
@@ -87,6 +94,17 @@ def test_random_hides_its_share_of_pairs_with_all_repeats(data):
     assert fold.truth["items"].nnz == round(pairs * 0.3)
     assert fold.train.interactions.matrix(binary=True).nnz == pairs - round(pairs * 0.3)
     assert fold.queries.times is None
+
+
+def test_folds_of_random_hide_every_pair_exactly_once(data):
+    folds = folds_of(Random(Random.Config(folds=4)), data)
+    assert [fold.name for fold in folds] == ["fold-0", "fold-1", "fold-2", "fold-3"]
+    hidden = np.zeros(data.interactions.matrix().shape)
+    for fold in folds:
+        hidden[fold.units] += fold.truth["items"].toarray()
+    assert (hidden == data.interactions.matrix(binary=True).toarray()).all()
+    sizes = [fold.truth["items"].nnz for fold in folds]
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_leave_one_out_hides_the_last_item_with_its_repeats():
@@ -213,6 +231,7 @@ def test_cold_items_among_all(data):
         (Temporal(), "no times; name their column"),
         (PublishedFolds(), "no fold numbers; name their column in the key `group`"),
         (ColdItems(ColdItems.Config(min_history=50)), "no user has 50 visible items and a hidden one; lower"),
+        (Random(Random.Config(folds=5000)), r"5000 folds need as many .* pairs, .* only \d+; lower `folds`"),
         (ColdItems(ColdItems.Config(folds=41)), r"41 folds need as many items .* only \d+; lower `folds`"),
     ],
 )

@@ -27,6 +27,7 @@ def test_codes_do_not_depend_on_the_order_of_rows_and_come_back(ids, others, ran
     assert Vocabulary(shuffled + shuffled) == vocabulary
     codes = vocabulary.encode(ids + others)
     assert codes.dtype == np.int32
+    assert codes.tolist() == vocabulary.encode(pl.Series(ids + others, dtype=pl.String)).tolist()
     assert vocabulary.decode(codes).to_list() == [text if text in ids else None for text in ids + others]
     assert all((text in vocabulary) == (text in ids) for text in ids + others)
 
@@ -42,7 +43,15 @@ def test_a_missing_id_is_refused_and_never_found():
     with pytest.raises(DataError, match=r"2 ids are missing \(null\)"):
         Vocabulary(pl.Series(["a", None, None]))
     assert Vocabulary(["a"]).encode(pl.Series(["a", None])).tolist() == [0, -1]
+    assert Vocabulary(["a"]).encode(["a", None]).tolist() == [0, -1]
     assert None not in Vocabulary(["a"])
+
+
+def test_ids_that_must_be_known_are_told_with_whose_they_are():
+    known = Vocabulary(["a", "b"])
+    assert known.encode_known(["b", "a"], "pinned").tolist() == [1, 0]
+    with pytest.raises(DataError, match="pinned: 2 ids are not in the data, first 'c'"):
+        known.encode_known(["a", "c", "d"], "pinned")
 
 
 def test_an_empty_vocabulary_knows_nothing():

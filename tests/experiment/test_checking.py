@@ -195,6 +195,11 @@ IMPOSSIBLE = {
                   "`rerank` how they are fused"),
     "no fusion for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}]}")],
                                  "12: pipelines.hybrid: noise, pop give scores for tags"),
+    "nothing fuses": ([(HYBRID, "    rerank: [{use: mmr}, {use: rrf}]")],
+                      "15: pipelines.hybrid.rerank[0].use: 'mmr' reorders what is fused, and ease, noise, pop give "
+                      "scores for items: put a fusion before it, for example {use: weighted}"),
+    "nothing fuses for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}], tags: [{use: quotas}]}")],
+                                     "15: pipelines.hybrid.rerank.tags[0]"),
     "target nobody serves": ([(GENERATORS, "generators: [{from: ease}]"), ("scorers: [pop]", "fallback: []"),
                               ("{ease: 1, pop: 0.2}", "{ease: 1}")],
                              "12: pipelines.hybrid: none of its generators recommends the target 'tags'"),
@@ -205,6 +210,15 @@ IMPOSSIBLE = {
     "missing list": ([(HYBRID, HYBRID + "\n    allow: {path: none.txt}")],
                      "16: pipelines.hybrid.allow.path: no such file: "),
 }  # fmt: skip
+
+
+def test_a_tokenizer_whose_library_is_missing_is_told_before_any_fit(refused, monkeypatch):
+    monkeypatch.setattr("hybridrec.experiment.checking._installed", lambda module: module != "sentencepiece")
+    told = refused(("{l2: 5}", "{fields: [items, title], tokenizer: {use: sentencepiece}}"))
+    assert told == (
+        "6: components.ease: the tokenizer of 'ease' needs the library 'sentencepiece', which is not installed: "
+        "pip install 'hybridrec[sentencepiece]'"
+    )
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)
@@ -266,7 +280,7 @@ def test_the_json_schema_accepts_what_the_checker_accepts(experiment):
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     good = yaml.safe_load(experiment().read_text())
-    configs = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+    configs = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
     for content in [good, *(yaml.safe_load(path.read_text()) for path in configs)]:
         assert [error.message for error in validator.iter_errors(content)] == []
     for broken in (

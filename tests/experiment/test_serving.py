@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import hybridrec
 from hybridrec import ConfigError, DataError, Query, StoreError
@@ -11,6 +12,7 @@ from hybridrec.data.encoding import encode
 from hybridrec.experiment.neighbours import find, similar
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
+from hybridrec.stages.pipeline import Pipeline
 from hybridrec.testing import toy_dataset
 
 NAN = float("nan")
@@ -78,6 +80,18 @@ def test_blocks_do_not_change_what_is_recommended(recommender, monkeypatch):
     parts = recommender.recommend(QUERIES * 5)
     assert np.array_equal(parts.ids, whole.ids)
     assert np.array_equal(np.array(parts.rungs)[parts.rung], np.array(whole.rungs)[whole.rung])
+
+
+def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recommender, monkeypatch):
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    within = []
+    slate = Pipeline.slate
+    monkeypatch.setattr(Pipeline, "slate", lambda *asked: within.append(threads()) or slate(*asked))
+    with threadpool_limits(limits=2):
+        recommender.recommend(QUERIES[0])
+        assert (within, threads()) == ([{1}], {2})
 
 
 def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recommender):

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 import hybridrec_linear
-from hybridrec import DataError
+from hybridrec import DataError, MemoryBudgetError, run
+from hybridrec.experiment.store import Store
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
 from hybridrec_linear.ease import Ease, EaseOptions
@@ -29,7 +31,11 @@ class TestEaseContract(ComponentContract):
 
 class TestEaseOfTagsAndTitlesContract(ComponentContract):
     component = Ease
-    configs = [{"fields": ["items", "tags"], "l2": 5}, {"fields": ["items", "tags", "title"], "tag_weight": 2}]
+    configs = [
+        {"fields": ["items", "tags"], "l2": 5},
+        {"fields": ["items", "tags", "title"], "tag_weight": 2},
+        {"fields": ["items", "title"], "tokenizer": {"use": "char-ngrams"}},
+    ]
     learns_the_checkerboard = ("items", "tags", "title")
 
 
@@ -107,7 +113,7 @@ def test_rare_tags_and_words_are_no_columns():
     data = replace(data, titles=("even unheard", *data.titles[1:]))
     options = EaseOptions(fields=("items", "title"), min_users=2)
     columns = Ease(options).fit(data, RNG)._columns
-    words = [columns.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
+    words = [columns.lexicon.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
     assert words == ["0", "1", "2", "evening", "even", "odd"] or sorted(words) == [
         "0",
         "1",
@@ -133,3 +139,26 @@ def test_memory_grows_with_the_smaller_side():
     small, large = Ease().memory(toy_dataset(20, 40)), Ease().memory(toy_dataset(60, 40))
     assert small < large
     assert Ease().memory(toy_dataset(60, 40)) >= 8 * 39**2
+
+
+def test_a_catalogue_too_large_is_refused_before_any_fit_with_the_way_out(tmp_path):
+    plays = pl.DataFrame({"item": np.arange(700_000)}).with_columns(user=pl.col("item") // 10)
+    plays.write_parquet(tmp_path / "plays.parquet")
+    (tmp_path / "large.yaml").write_text(
+        """
+        name: large
+        data: {reader: table, interactions: {path: plays.parquet, user: user, item: item}}
+        split: {use: random, test: 0.001}
+        components: {popularity: {}, ease: {}}
+        pipelines:
+          control: {generators: [{from: popularity, k: 10}]}
+          linear: {generators: [{from: ease, k: 10}]}
+        """
+    )
+    store = tmp_path / "store"
+    refused = (
+        r"components.ease \(ease\) would need about \d+\.\d GB .* raise `memory`, thin .* `k_core`, .* such as als"
+    )
+    with pytest.raises(MemoryBudgetError, match=refused):
+        run(tmp_path / "large.yaml", store=store, runs=tmp_path / "runs")
+    assert Store(store).artifacts() == []

@@ -1,4 +1,4 @@
-"""A run on playlists in Melon's format: its score over songs and tags, the date filter, the results file."""
+"""A run on playlists in Melon's format: its score over songs and tags, the date filter, its questions and results."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 import hybridrec
 from hybridrec import DataError
+from hybridrec.cli import hybridrec as commands
+from hybridrec.experiment import challenges
 from hybridrec.experiment.api import fit_plan
-from hybridrec.experiment.melon import _filled, export
 
 CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
 SMALL = (
@@ -55,8 +57,15 @@ def melon(tmp_path_factory):
         }
         for song in range(400)
     ]
+    asked = [
+        {**lists[0], "id": 5, "songs": [*lists[0]["songs"][:3], 9999], "tags": lists[0]["tags"][:1]},
+        {**lists[1], "id": 3, "plylst_title": "", "tags": []},
+        {**lists[2], "id": 4, "songs": [], "tags": [], "updt_date": "2018-12-01 00:00:00.000"},
+        {**lists[7], "id": 2, "songs": [], "plylst_title": ""},
+    ]
     lists.append({"id": 1, "songs": [7]})
-    for name, content in (("train", lists), ("song_meta", songs), ("genre_gn_all", {"GN0100": "pop"})):
+    files = {"train": lists, "val": asked, "song_meta": songs, "genre_gn_all": {"GN0100": "pop"}}
+    for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 
@@ -64,9 +73,8 @@ def melon(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(melon, tmp_path_factory):
     place = tmp_path_factory.mktemp("run")
-    return hybridrec.run(
-        CONFIG, (f"data.folder={melon}", "data.unplayed=true", *SMALL), store=place / "store", runs=place / "runs"
-    )
+    sets = (f"data.folder={melon}", "data.unplayed=true", "refit=all", *SMALL)
+    return hybridrec.run(CONFIG, sets, store=place / "store", runs=place / "runs")
 
 
 def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
@@ -94,29 +102,46 @@ def test_nothing_is_recommended_before_it_is_out(run):
         assert set(late["year"]) <= {2019}
 
 
+def assert_whole(answer, known):
+    assert (len(answer["songs"]), len({*answer["songs"]})) == (100, 100)
+    assert (len(answer["tags"]), len({*answer["tags"]})) == (10, 10)
+    assert not {*answer["songs"]} & {int(song) for song in known}
+
+
 def test_the_results_file_is_whole(run, tmp_path):
-    paths = export(run, tmp_path)
+    paths = challenges.export(challenges.answers_of(run), challenges.melon, tmp_path)
     assert [path.name for path in paths] == ["control.json", "hybrid.json"]
     for path in paths:
         answers = json.loads(path.read_text(encoding="utf-8"))
         queries = run.queries()
         assert [answer["id"] for answer in answers] == [int(unit) for unit in queries["unit"]]
         for answer, known in zip(answers, queries["items"], strict=True):
-            assert (len(answer["songs"]), len({*answer["songs"]})) == (100, 100)
-            assert (len(answer["tags"]), len({*answer["tags"]})) == (10, 10)
-            assert not {*answer["songs"]} & {int(song) for song in known}
+            assert_whole(answer, known)
 
 
-def test_a_short_slate_is_filled_with_what_is_popular_and_not_its_own():
-    slates = pl.DataFrame({"query": [0, 0, 2], "rank": [1, 2, 1], "id": ["a", "b", "d"]})
-    queries = pl.DataFrame({"query": [0, 1, 2], "known": [["c"], ["c", "d"], ["e", "a", "d", "c"]]})
-    assert _filled(slates, queries, 3).to_list() == [["a", "b", "d"], ["a", "e"], ["d"]]
+def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path):
+    options = ["--format", "melon", "--questions", melon / "val.json", "-o", tmp_path]
+    given = ["export", run.folder, *options, "--store", run.folder.parents[1] / "store"]
+    answered = CliRunner().invoke(commands, list(map(str, given)), catch_exceptions=False)
+    assert answered.output.split() == [str(tmp_path / f"{name}.json") for name in ("control", "hybrid")]
+    asked = json.loads((melon / "val.json").read_text(encoding="utf-8"))
+    for name in ("control", "hybrid"):
+        answers = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+        assert [answer["id"] for answer in answers] == [5, 3, 4, 2]
+        for answer, question in zip(answers, asked, strict=True):
+            assert_whole(answer, question["songs"])
+            assert not {*answer["tags"]} & {*question["tags"]}
+            unreleased = [song for song in answer["songs"] if song % 3 == 0]
+            assert bool(unreleased) == question["updt_date"].startswith("2019")
+        # Who shows songs or tags is answered with those of the same kind.
+        kinds = [np.mean([75 <= song < 150 for song in answer["songs"][:10]]) for answer in answers]
+        assert kinds[0] < 0.5 < kinds[1]
 
 
-def test_too_little_to_fill_up_with_is_told(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("hybridrec.experiment.melon.WANTED", {"songs": ("items", 500)})
-    with pytest.raises(DataError, match="no 500 songs for each playlist"):
-        export(run, tmp_path)
+def test_too_few_are_told(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(challenges, "SONGS", 500)
+    with pytest.raises(DataError, match=r"'control' has 100 items for playlist \d+, and 500 are wanted"):
+        challenges.export(challenges.answers_of(run), challenges.melon, tmp_path)
 
 
 def test_one_space_of_all_fields_is_asked_in_four_ways(melon, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import DataError, Features, Judged, Ragged, Vocabulary, reading
+from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, reading
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
 from hybridrec_playlists.challenge import CATEGORIES, TenCategories, TenCategoriesOptions
 from hybridrec_playlists.melon import MelonReader
@@ -357,3 +357,22 @@ def test_nothing_to_train_on_is_refused():
     data = long_lists().hide_users(np.arange(200) > 0)
     with pytest.raises(DataError, match=r"ten-categories: .* have to stay for training"):
         list(TenCategories().split(data, np.random.default_rng(0)))
+
+
+def test_questions_show_what_the_challenge_shows():
+    path = FIXTURES / "melon" / "val.json"
+    asked = MelonReader(MelonReader.Config(folder=FIXTURES / "melon")).questions(path)
+    changed = np.datetime64("2019-05-27T14:14:33").astype(float)
+    assert asked == {"118598": Query(items=["105", "102"], tags=[], text="", time=changed)}
+    path = FIXTURES / "mpd" / "challenge_set.json"
+    asked = MPDReader(MPDReader.Config(folder=FIXTURES / "mpd")).questions(path)
+    assert asked == {
+        "1000000": Query(items=[], text="spanish playlist"),
+        "1000002": Query(items=["spotify:track:t1", "spotify:track:t2"]),
+    }
+
+
+@pytest.mark.parametrize("reader", [MelonReader, MPDReader])
+def test_a_missing_file_of_questions_is_named(reader):
+    with pytest.raises(DataError, match=r"no-such-file: no such file. The M"):
+        reader(reader.Config(folder=FIXTURES)).questions(Path("no-such-file"))

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from hybridrec.arrays import PADDING, Bools, Doubles, Sparse, Target
+from hybridrec.arrays import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold, Splitter
-from hybridrec.data.masking import Pairs, beyond, choose
+from hybridrec.data.masking import Pairs, beyond, choose, parts
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 
@@ -62,10 +62,17 @@ def fold_of(
 def hide_pairs(name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
     """The fold in which a random `share` of all distinct (user, item) pairs is hidden, each with its repeats."""
     pairs = Pairs.distinct(data.interactions)
-    fold = fold_of(name, data, choose(len(pairs), share, rng)[pairs.of]) if len(pairs) else None
+    return _without(name, data, pairs, np.flatnonzero(choose(len(pairs), share, rng)))
+
+
+def _without(name: str, data: Dataset, pairs: Pairs, chosen: Ints | Longs) -> Fold:
+    """The fold in which the `chosen` pairs are hidden."""
+    hidden = np.zeros(len(pairs), bool)
+    hidden[chosen] = True
+    fold = fold_of(name, data, hidden[pairs.of]) if len(pairs) else None
     if fold is None:
         raise DataError(
-            f"split: hiding {share:g} of {len(pairs)} (user, item) pairs leaves nothing to learn from; "
+            f"split: hiding {len(chosen)} of {len(pairs)} (user, item) pairs leaves nothing to learn from; "
             "hide a smaller share or give more data"
         )
     return fold
@@ -75,7 +82,9 @@ class RandomOptions(Options):
     """Options of `random`."""
 
     test: float = Field(0.2, gt=0, lt=1)
-    """Share of all distinct (user, item) pairs that is hidden."""
+    """Share of all distinct (user, item) pairs that is hidden. Not used with `folds`."""
+    folds: int | None = Field(None, ge=2)
+    """Rotate instead: this many folds, in which every pair is hidden exactly once."""
     validation: float = Field(0.1, gt=0, lt=1)
     """Share of the training pairs that is hidden to learn blends on."""
 
@@ -88,8 +97,16 @@ class Random(Splitter):
     config: RandomOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold; DataError if nothing is left to learn from."""
-        yield hide_pairs("test", data, self.config.test, rng)
+        """One fold, or `folds` of them; DataError if nothing is left to learn from."""
+        pairs = Pairs.distinct(data.interactions)
+        if self.config.folds and self.config.folds > len(pairs):
+            raise DataError(
+                f"split random: {self.config.folds} folds need as many (user, item) pairs, but there are only "
+                f"{len(pairs)}; lower `folds`"
+            )
+        numbers = np.arange(len(pairs), dtype=np.int32)
+        for name, chosen in parts(numbers, self.config.test, self.config.folds, rng).items():
+            yield _without(name, data, pairs, chosen)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hide `validation` of the training pairs."""

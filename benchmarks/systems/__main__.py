@@ -1,0 +1,105 @@
+"""Measures every known system on the data sets of configs/systems and writes the tables of docs/systems.md.
+
+    pip install -e '.[all]'
+    python -m benchmarks.systems                   # all data sets that are there
+    python -m benchmarks.systems setlists radio
+
+Each component is fitted on the first fold in a process of its own, on one thread, which tells the time and the
+memory of the fit; then the config is run with the store those fits went to. Where benchmarks/systems/plain.py has plain
+calls of libraries, they are measured on the same folds. `--quick` asks few queries after few
+epochs, to see that all runs, and leaves the page alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import hybridrec
+from benchmarks.peers import cache_folder
+from benchmarks.readme import ROOT, write
+from benchmarks.systems import plain
+from benchmarks.systems.data import CONFIGS, missing
+from benchmarks.systems.page import block
+from benchmarks.timing import machine, run_way
+from hybridrec.evaluation.report import Report
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.config import Experiment
+from hybridrec.registry.discovery import Registry
+
+PAGE = ROOT / "docs" / "systems.md"
+RESULTS = ROOT / "benchmarks" / "results" / "systems"
+
+
+def main() -> None:
+    """Measure the named data sets, one after another."""
+    known = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.systems", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(known)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="few queries and epochs: does all run")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files (%(default)s)")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(known):
+        parser.error(f"no config in {CONFIGS} is named {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    asked.results.mkdir(parents=True, exist_ok=True)
+    for name in asked.names or known:
+        config = CONFIGS / f"{name}.yaml"
+        experiment = load_experiment(config, Registry())
+        if lines := list(missing(experiment, config)):
+            print(f"{name}: skipped, {'; '.join(lines)}", flush=True)
+            continue
+        report, fits = measure(experiment, config, quick(experiment) if asked.quick else [])
+        command = f"python -m benchmarks.systems {name}"
+        content = {
+            "machine": machine() | {"command": command},
+            "fits": fits,
+            "report": report.model_dump(mode="json", exclude={"comparison"}),
+        }
+        (asked.results / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        blocks = {f"systems {name}": block(report, fits, command, ahr=experiment.config.split.use == "each-position")}
+        if name in plain.WAYS and not asked.quick:
+            found = plain.measure(plain.WAYS[name](), plain.folds(experiment))
+            blocks[f"systems {name} plain"] = plain.table(report.pipelines, found)
+        print("\n\n".join(blocks.values()), flush=True)
+        if not asked.quick:
+            write(PAGE, blocks)
+
+
+def measure(experiment: Experiment, config: Path, assignments: list[str]) -> tuple[Report, dict[str, Any]]:
+    """Fit every component in a process of its own, then run the config with what they left in the store.
+
+    Gives the report of the run and what each fit took, by label: seconds (`wall`, `cpu`) and bytes (`peak`).
+    """
+    with tempfile.TemporaryDirectory(dir=scratch()) as store:
+        fits = {}
+        for label in experiment.config.components:
+            print(f"{experiment.config.name}: fit {label}", file=sys.stderr, flush=True)
+            fits[label] = run_way(sys.executable, "fit.py", config, label, store, *assignments)
+        finished = hybridrec.run(config, assignments, store=store, runs=scratch() / "runs")
+    return finished.report, fits
+
+
+def scratch() -> Path:
+    """Where stores are made; they hold gigabytes, which a temporary file system may not."""
+    folder = cache_folder() / "systems"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def quick(experiment: Experiment) -> list[str]:
+    """Assignments that make an experiment small: one fold of few queries, and one pass of all that trains in passes."""
+    known = type(experiment.splitter.config).model_fields
+    small = {"folds": "null", "test": 0.02, "validation": 0.02}
+    found = [f"split.{key}={value}" for key, value in small.items() if key in known]
+    for label, spec in experiment.components.items():
+        passes = [key for key in ("epochs", "iterations", "sweeps") if key in type(spec.options).model_fields]
+        found += [f"components.{label}.{key}=1" for key in passes]
+    return [*found, "compare.resamples=100"]
+
+
+if __name__ == "__main__":
+    main()

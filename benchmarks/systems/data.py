@@ -1,0 +1,32 @@
+"""The data sets that systems are measured on: a config each, and what of its data is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.readme import ROOT
+from hybridrec.experiment.config import Experiment
+
+CONFIGS = ROOT / "configs" / "systems"
+SOURCE = re.compile(r"https?://\S+|python -m benchmarks\.systems\.\w+")
+"""Where the comments of a config say that its data comes from: an address, or a command."""
+
+
+def missing(experiment: Experiment, config: Path) -> Iterator[str]:
+    """What of its data is not there, with the source that the config names."""
+    source = SOURCE.search(config.read_text(encoding="utf-8"))
+    for path in paths(experiment.reader.config.model_dump()):
+        if not path.exists():
+            yield f"{path} is not there" + (f" (from {source[0]})" if source else "")
+
+
+def paths(options: Any) -> Iterator[Path]:
+    """All paths among nested options."""
+    if isinstance(options, Path):
+        yield options
+    elif isinstance(options, dict):
+        for value in options.values():
+            yield from paths(value)

@@ -1,0 +1,77 @@
+"""The table of a data set on docs/systems.md: quality from the report, time and memory from the fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.readme import markdown
+from hybridrec.evaluation.report import MetricReport, PipelineReport, Report
+from hybridrec.evaluation.summary import cell
+
+ALL = "all"
+Fits = Mapping[str, Mapping[str, float]]
+"""By label: the `cpu` seconds and `peak` bytes of one fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric in a segment."""
+
+    metric: str
+    segment: str = ALL
+
+    def of(self, arm: PipelineReport) -> MetricReport:
+        """What an arm reached."""
+        return arm.segments[self.segment].metrics[self.metric]
+
+    def head(self, ahr: bool) -> str:
+        """`ndcg@20`, or `ndcg@20, tags`."""
+        name = self.metric.replace("hit-rate@", "AHR@") if ahr else self.metric
+        return name if self.segment == ALL else f"{name}, {self.segment}"
+
+
+def block(report: Report, fits: Fits, command: str, *, ahr: bool = False) -> str:
+    """By which command, of what, and the table."""
+    first = next(iter(report.pipelines.values()))
+    told = (
+        f"`{command}`: {report.data.users:,} users, {report.data.items:,} items, {report.data.interactions:,} "
+        f"interactions; {first.queries:,} queries of {first.units:,} users."
+    )
+    return f"{told}\n\n{table(report, fits, ahr=ahr)}"
+
+
+def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
+    """Systems x quality, seconds and memory. The best system of a column is bold; blends stand below, out of that.
+
+    With `ahr`, where every position of a list is a query, the hit rate is called AHR.
+    """
+    columns = columns_of(report)
+    systems = {name: arm for name, arm in report.pipelines.items() if arm.single}
+    blends = {name: arm for name, arm in report.pipelines.items() if not arm.single}
+    best = [max((column.of(arm).mean or 0.0 for arm in systems.values()), default=0.0) for column in columns]
+    head = ["system", *(column.head(ahr) for column in columns), "seconds to fit", "peak MB"]
+    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for name, arm in systems.items():
+        cells = [quality(column, arm, top) for column, top in zip(columns, best, strict=True)]
+        rows.append([f"`{name}`", *cells, f"{fits[name]['cpu']:.2f}", f"{fits[name]['peak'] / 1e6:,.0f}"])
+    for name, arm in blends.items():
+        rows.append([f"*{name}*", *(quality(column, arm) for column in columns), "", ""])
+    return markdown(rows)
+
+
+def columns_of(report: Report) -> list[Column]:
+    """The first metric over all queries and by segment, if there are several; then the others over all queries."""
+    arm = next(iter(report.pipelines.values()))
+    first, *others = arm.metrics
+    segments = [segment for segment in arm.segments if segment != ALL]
+    by_segment = [Column(first, segment) for segment in segments] if len(segments) > 1 else []
+    return [Column(first), *by_segment, *map(Column, others)]
+
+
+def quality(column: Column, arm: PipelineReport, top: float | None = None) -> str:
+    """The mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
+    found = column.of(arm)
+    deciding = column.segment == ALL and column.metric == next(iter(arm.metrics))
+    text = cell(found if deciding else MetricReport(mean=found.mean))
+    return f"**{text}**" if text and found.mean == top else text

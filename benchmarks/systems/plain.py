@@ -1,0 +1,292 @@
+"""Plain calls of libraries on the folds of a config: are the systems here as good as the libraries under them?
+
+Each way is written as a user of the library would write it: it gets the training pairs and the users to ask, and its
+slates are judged by the formulas of the textbook. Only the reader and the splitter are those of hybridrec, so that both
+see the same pairs. `python -m benchmarks.systems` puts the table beside that of the systems;
+
+    python -m benchmarks.systems.plain lastfm2k-folds
+
+measures on the validation pairs of the first fold instead, to choose parameters by.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve
+from scipy.sparse import csr_matrix, vstack
+from threadpoolctl import threadpool_limits
+
+from benchmarks.readme import markdown
+from benchmarks.systems.data import CONFIGS
+from hybridrec import Fold
+from hybridrec.arrays import Doubles, Ints, Sparse
+from hybridrec.evaluation.report import PipelineReport
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.config import Experiment
+from hybridrec.experiment.fitting import label_rng
+from hybridrec.registry.discovery import Registry
+
+PLACES = 10
+METRICS = ("ndcg@10", "recall@10", "hit-rate@10")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Training pairs, the users who are asked, and what was hidden of them.
+
+    counts: csr float64 [users, items], the plays (or ones) of the training pairs
+    tags: csr float64 [tags, items], how often a tag was given, but in hidden pairs; tags of ten items and more
+    hidden: csr [Q, items]
+    """
+
+    counts: Sparse
+    tags: Sparse
+    users: Ints
+    hidden: Sparse
+
+    @classmethod
+    def of(cls, fold: Fold) -> Task:
+        """What a fold asks."""
+        tags = fold.train.item_tags.T.tocsr().astype(np.float64)
+        counts = fold.train.interactions.matrix().astype(np.float64)
+        return cls(counts, tags[tags.getnnz(axis=1) >= 10], fold.units, fold.truth["items"])
+
+
+Values = Callable[[Sparse], Sparse]
+"""From counts to what stands in the matrix of a model."""
+Recommend = Callable[[Task], Ints]
+"""From a task to the best items of each of its users: int [Q, 10]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A way, the system of ours that stands beside it, and the nDCG@10 that is published for it on these folds."""
+
+    name: str
+    ours: str
+    recommend: Recommend
+    published: float | None = None
+
+
+def popular() -> Recommend:
+    """The items of most users."""
+    return lambda task: best(task, np.tile(task.counts.getnnz(axis=0).astype(float), (len(task.users), 1)))
+
+
+def als(values: Values, **options: float) -> Recommend:
+    """AlternatingLeastSquares of implicit."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    return lambda task: recommended(AlternatingLeastSquares(num_threads=1, random_state=7, **options), task, values)
+
+
+def bpr(**options: float) -> Recommend:
+    """BayesianPersonalizedRanking of implicit."""
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+    return lambda task: recommended(BayesianPersonalizedRanking(num_threads=1, random_state=7, **options), task, binary)
+
+
+def item_knn(kind: str, values: Values, neighbours: int) -> Recommend:
+    """CosineRecommender, TFIDFRecommender or BM25Recommender of implicit."""
+    from implicit import nearest_neighbours
+
+    return lambda task: recommended(getattr(nearest_neighbours, kind)(K=neighbours, num_threads=1), task, values)
+
+
+def recommended(model: Any, task: Task, values: Values) -> Ints:
+    """Fit a model of implicit, and ask it."""
+    rows = csr_matrix(values(task.counts), dtype=np.float32)
+    model.fit(rows, show_progress=False)
+    return model.recommend(task.users, rows[task.users], N=PLACES, filter_already_liked_items=True)[0]
+
+
+def user_knn(neighbours: int) -> Recommend:
+    """The sum of the cosines of the nearest users, in scipy."""
+
+    def recommend(task: Task) -> Ints:
+        rows = unit(binary(task.counts))
+        likeness = strongest(csr_matrix(without_diagonal(rows @ rows.T)), neighbours)
+        return best(task, (likeness @ binary(task.counts)).toarray()[task.users])
+
+    return recommend
+
+
+def ease(values: Values, l2: float, tag_rows: float = 0.0) -> Recommend:
+    """EASE in numpy, if asked with a row for the items of each tag.
+
+    B = I - P / diag(P), P = (X'X + l2 I)^-1. Users are fewer than items, so that P is had from the smaller
+    system, P = (I - X' (XX' + l2 I)^-1 X) / l2.
+    """
+
+    def recommend(task: Task) -> Ints:
+        rows = values(task.counts)
+        asked = rows[task.users].toarray()
+        if tag_rows:
+            rows = vstack([rows, tag_rows * task.tags.log1p()])
+        rows = rows.toarray()
+        solved = solve(rows @ rows.T + l2 * np.eye(len(rows)), rows, assume_a="pos")
+        own = (rows * solved).sum(axis=0)
+        return best(task, (asked @ rows.T @ solved - asked * own) / (1 - own))
+
+    return recommend
+
+
+def rp3beta(values: Values, alpha: float, beta: float, neighbours: int) -> Recommend:
+    """RP3beta in scipy; with a beta of 0 it is P3alpha."""
+
+    def recommend(task: Task) -> Ints:
+        rows = values(task.counts)
+        walks = (shares(rows.T.tocsr()).power(alpha) @ shares(rows).power(alpha)).tocsc()
+        walks = walks.multiply(np.maximum(rows.getnnz(axis=0), 1) ** -beta).tocsr()
+        return best(task, (rows[task.users] @ strongest(without_diagonal(walks), neighbours)).toarray())
+
+    return recommend
+
+
+def binary(counts: Sparse) -> Sparse:
+    """Ones."""
+    return counts.sign()
+
+
+def logs(counts: Sparse) -> Sparse:
+    """log(1 + count)."""
+    return counts.log1p()
+
+
+def mean_logs(counts: Sparse) -> Sparse:
+    """log(1 + count) over the mean of the user, so that all users weigh alike."""
+    rows = counts.log1p()
+    return shares(rows).multiply(np.diff(rows.indptr)[:, None]).tocsr()
+
+
+def shares(rows: Sparse) -> Sparse:
+    """Rows over their sums."""
+    return rows.multiply(1 / np.maximum(rows.sum(axis=1).A, 1e-12)).tocsr()
+
+
+def unit(rows: Sparse) -> Sparse:
+    """Rows over their lengths."""
+    return rows.multiply(1 / np.maximum(np.sqrt(rows.power(2).sum(axis=1).A), 1e-12)).tocsr()
+
+
+def without_diagonal(square: Sparse) -> Sparse:
+    """All but the diagonal."""
+    square.setdiag(0)
+    return square
+
+
+def strongest(square: Sparse, k: int) -> Sparse:
+    """The k largest entries of each row."""
+    for row in range(square.shape[0]):
+        values = square.data[square.indptr[row] : square.indptr[row + 1]]
+        if len(values) > k:
+            values[np.argpartition(values, -k)[:-k]] = 0
+    square.eliminate_zeros()
+    return square
+
+
+def best(task: Task, scores: Doubles) -> Ints:
+    """The first places by scores, float [Q, items], without what the users have."""
+    scores[task.counts[task.users].nonzero()] = -np.inf
+    first = np.argpartition(scores, -PLACES)[:, -PLACES:]
+    return np.take_along_axis(first, np.argsort(-np.take_along_axis(scores, first, 1), kind="stable"), 1)
+
+
+def judge(task: Task, slates: Ints) -> Doubles:
+    """nDCG, recall and hit rate of each user: float64 [Q, 3]."""
+    hits = np.take_along_axis(task.hidden.toarray() > 0, slates, 1)
+    relevant = task.hidden.getnnz(axis=1)
+    discounts = 1 / np.log2(np.arange(PLACES) + 2)
+    ideal = np.cumsum(discounts)[np.minimum(relevant, PLACES) - 1]
+    return np.column_stack((hits @ discounts / ideal, hits.sum(axis=1) / relevant, hits.any(axis=1)))
+
+
+def on_lastfm2k() -> list[Plain]:
+    """On the published folds of Last.fm-2k; parameters by `--validation`."""
+    return [
+        Plain("most popular", "popularity", popular(), 0.068),
+        Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
+        Plain("implicit ALS, 128", "als-128", als(mean_logs, factors=128, regularization=50, alpha=10, iterations=10)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.02, regularization=0.01, iterations=100), 0.126),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", mean_logs, 1000)),
+        Plain("implicit BM25", "item-knn", item_knn("BM25Recommender", logs, 1000)),
+        Plain("user kNN in scipy", "user-knn", user_knn(30), 0.185),
+        Plain("P3alpha in scipy", "p3alpha", rp3beta(logs, 1.4, 0.0, 1000)),
+        Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 0.8, 0.3, 200)),
+        Plain("EASE in numpy", "ease", ease(mean_logs, 40), 0.1955),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 80, tag_rows=0.5)),
+    ]
+
+
+def on_movielens() -> list[Plain]:
+    """On ten random folds of MovieLens; parameters by `--validation`."""
+    return [
+        Plain("most popular", "popularity", popular()),
+        Plain("implicit ALS, 64", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit ALS, 128", "als-128", als(binary, factors=128, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.05, iterations=200)),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", binary, 50)),
+        Plain("implicit TF-IDF", "item-knn", item_knn("TFIDFRecommender", binary, 50)),
+        Plain("user kNN in scipy", "user-knn", user_knn(100)),
+        Plain("P3alpha in scipy", "p3alpha", rp3beta(binary, 1.5, 0.0, 200)),
+        Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 1.0, 0.3, 200)),
+        Plain("EASE in numpy", "ease", ease(binary, 250)),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(binary, 250, tag_rows=0.5)),
+    ]
+
+
+WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, "movielens-folds": on_movielens}
+"""By the name of the config."""
+
+
+def folds(experiment: Experiment) -> Iterator[Fold]:
+    """What `hybridrec run` evaluates on."""
+    return experiment.splitter.split(experiment.reader.read(), label_rng(experiment.config.seed, "split"))
+
+
+def validation(experiment: Experiment) -> Fold:
+    """What `hybridrec run --validation` evaluates on first."""
+    fold = next(folds(experiment))
+    return experiment.splitter.inner(
+        fold.train, label_rng(experiment.config.seed, f"validation queries of {fold.name}")
+    )
+
+
+def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:
+    """Each way with its mean nDCG, recall and hit rate over the users of all folds: float64 [3]."""
+    tasks = [Task.of(fold) for fold in asked]
+    with threadpool_limits(limits=1):
+        for way in ways:
+            yield way, np.concatenate([judge(task, way.recommend(task)) for task in tasks]).mean(axis=0)
+
+
+def table(arms: Mapping[str, PipelineReport], found: Iterable[tuple[Plain, Doubles]]) -> str:
+    """Each way beside ours, and what share of its nDCG@10 ours has."""
+    head = ["plain calls", *METRICS, "system", *METRICS, "nDCG over plain", "nDCG published"]
+    rows = [head, ["---", *["---:"] * 3, "---", *["---:"] * 5]]
+    for way, plain in found:
+        ours = [arms[way.ours].metrics[metric].mean or 0.0 for metric in METRICS]
+        published = "" if way.published is None else f"{way.published:.4f}"
+        figures = [[f"{value:.4f}" for value in values] for values in (plain, ours)]
+        rows.append([way.name, *figures[0], f"`{way.ours}`", *figures[1], f"{ours[0] / plain[0]:.3f}", published])
+    return markdown(rows)
+
+
+def main() -> None:
+    """Print what the plain calls reach on validation pairs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.systems.plain", description=__doc__)
+    parser.add_argument("name", choices=WAYS)
+    name = parser.parse_args().name
+    experiment = load_experiment(CONFIGS / f"{name}.yaml", Registry())
+    for way, figures in measure(WAYS[name](), [validation(experiment)]):
+        print(f"{way.name:30} " + "  ".join(f"{value:.4f}" for value in figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""One component of a config, fitted on its first fold into a store: `fit.py CONFIG LABEL STORE KEY=VALUE...`."""
+
+import gc
+import json
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import job
+from threadpoolctl import threadpool_limits
+
+from hybridrec.errors import HybridrecError
+from hybridrec.experiment.checking import load_experiment
+from hybridrec.experiment.run import Experimenter, Silent, read
+from hybridrec.experiment.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing.comparing import fitted, toy
+
+config, label, folder, *assignments = sys.argv[1:]
+registry = Registry()
+experiment = load_experiment(Path(config), registry, tuple(assignments))
+with threadpool_limits(limits=1):
+    with suppress(HybridrecError):  # a toy loads the libraries, which are no part of a model, even if it is too small
+        fitted(experiment.components[label].create(), toy())
+    experimenter = Experimenter(experiment, registry, Store(Path(folder)), Silent())
+    preparer = experimenter.preparers[0]
+    plan = preparer.plan(next(experimenter.folds(read(experiment))))
+    spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "final"))
+    key = preparer.fitter.key(spec, part)
+    gc.collect()
+    job.forget_peak()
+    before, wall, cpu = job.peak_bytes(), time.perf_counter(), time.process_time()
+    preparer.fitter.fit_one(spec, part, key, threads=1)
+    told = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+print(json.dumps({**told, "peak": max(job.peak_bytes() - before, 0)}))  # the system counts pages a few late

@@ -1,0 +1,170 @@
+"""What a run finds out: gathered fold by fold, and summed up as its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from hybridrec.arrays import Doubles
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.folds import Fold
+from hybridrec.evaluation.arms import Arm as MeasuredArm
+from hybridrec.evaluation.arms import Sample
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
+from hybridrec.evaluation.guardrails import groups_of
+from hybridrec.evaluation.report import (
+    DataReport,
+    Environment,
+    FitReport,
+    PipelineReport,
+    Report,
+    StatisticsReport,
+    TradeoffPoint,
+    TradeoffReport,
+)
+from hybridrec.evaluation.summary import summarise
+from hybridrec.experiment.asked import Asked
+from hybridrec.experiment.concluding import Conclusions, twins
+from hybridrec.experiment.config import Curve, Experiment
+from hybridrec.experiment.fitting import Fitted, label_rng
+from hybridrec.experiment.measuring import Measured, weighted_mean
+from hybridrec.experiment.preparing import Prepared
+from hybridrec.experiment.stopwatch import Stopwatch
+
+
+class Findings:
+    """All that becomes known of the arms of an experiment; once every fold is in, the report.
+
+    repeats: by training and arm, what was measured; points of curves are arms, too
+    latencies: float64 arrays by blend, seconds per query of the blocks that were timed in each fold
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        """Nothing is known yet but what the config gave reason to say."""
+        self.experiment = experiment
+        self.repeats = [{name: Measured() for name in experiment.measured} for _ in range(experiment.config.repeats)]
+        self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
+        self.latencies: dict[str, list[Doubles]] = {}
+        self.fits: list[FitReport] = []
+        self.notes = list(experiment.notes)
+        self.samples: list[Sample] = []
+        self.asked: list[Asked] = []
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """What the first training gave: its slates, rungs and lessons stand for all."""
+        return self.repeats[0]
+
+    def begin(self, fold: Fold) -> None:
+        """Keep which queries a fold asks."""
+        self.samples.append(Sample.of(fold))
+        self.asked.append(Asked.of(fold))
+
+    def trained(self, fits: Sequence[Fitted], repeat: int) -> None:
+        """Keep what was fitted for a fold, in one of the trainings."""
+        self.fits += [_fit_report(fitted, repeat) for fitted in fits]
+
+    def remember(self, fold: Fold, prepared: Prepared) -> None:
+        """Keep how the arms of a fold came about in the first training."""
+        for arm in prepared.arms:
+            self.identities[arm.name] += (arm.pool_key, arm.order_key)
+        self.notes += prepared.notes
+        for name, learned in prepared.learned.items():
+            self.measured[name].learned[fold.name] = learned
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The queries of all folds."""
+        return Sample.join(self.samples)
+
+    @cached_property
+    def trainings(self) -> list[dict[str, MeasuredArm]]:
+        """The arms of every training."""
+        users = groups_of(self.sample.units, label_rng(self.experiment.config.seed, "groups of users"))
+        groups = dict.fromkeys(self.experiment.config.compare.guardrails, users)
+        return [
+            {name: measured.arm(name, self.sample, self.experiment, groups) for name, measured in repeat.items()}
+            for repeat in self.repeats
+        ]
+
+    @cached_property
+    def averaged(self) -> dict[str, MeasuredArm]:
+        """Every arm, its mean over the trainings."""
+        return {name: MeasuredArm.averaged([found[name] for found in self.trainings]) for name in self.measured}
+
+    @property
+    def arms(self) -> dict[str, MeasuredArm]:
+        """The pipelines and single components; points of curves are not compared with anything."""
+        return {name: self.averaged[name] for name in self.experiment.pipelines}
+
+    def report(self, data: Dataset, watch: Stopwatch, environment: Environment) -> Report:
+        """Means, intervals, comparison, and all that is known about how they came about."""
+        config = self.experiment.config
+        with watch.timing("evaluate"):
+            arms = self.arms
+            conclusions = Conclusions(self.experiment, twins({name: self.identities[name] for name in arms}))
+            pipelines = summarise(list(arms.values()), label_rng(config.seed, "intervals"), config.compare.resamples)
+            comparison = conclusions.comparison(arms)
+            seconds = {name: np.concatenate(parts) for name, parts in self.latencies.items()}
+            guardrails = conclusions.guardrails(arms, seconds)
+            tradeoffs = [self._tradeoff(curve) for curve in self.experiment.curves]
+        for name, pipeline in pipelines.items():
+            self._describe(name, pipeline)
+            pipeline.same_as = conclusions.same.get(name)
+        return Report(
+            name=config.name,
+            config_hash=self.experiment.hash,
+            data=DataReport.of(data),
+            pipelines=pipelines,
+            comparison=comparison,
+            guardrails=guardrails,
+            repeats=conclusions.repeats([{name: found[name] for name in arms} for found in self.trainings], self.fits),
+            tradeoffs=tradeoffs,
+            statistics=StatisticsReport(
+                resamples=config.compare.resamples,
+                margin=config.compare.margin,
+                correction=f"{CORRECTIONS[config.compare.correction][0]}; {FAMILIES}",
+                lower_is_better=self.experiment.lower_is_better,
+            ),
+            seconds=watch.report(),
+            environment=environment,
+            fits=self.fits,
+            notes=[*self.notes, *conclusions.notes(pipelines, self.sample)],
+        )
+
+    def _describe(self, name: str, pipeline: PipelineReport) -> None:
+        """Add to the means of a pipeline what is known of it beside them."""
+        measured = self.measured[name]
+        pipeline.single = self.experiment.pipelines[name].single
+        pipeline.learned = measured.learned
+        pipeline.candidate_recall = {
+            target: weighted_mean(np.concatenate(found), self.sample.weights)
+            for target, found in measured.found.items()
+        }
+
+    def _tradeoff(self, curve: Curve) -> TradeoffReport:
+        """All metrics at every point of a curve, on resamples of their own."""
+        rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
+        arms = [self.averaged[plan.name] for plan in curve.points]
+        found = summarise(arms, rng, self.experiment.config.compare.resamples)
+        points = [
+            TradeoffPoint(value=value, metrics=found[plan.name].metrics)
+            for value, plan in zip(curve.use.over, curve.points, strict=True)
+        ]
+        return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
+
+
+def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
+    return FitReport(
+        label=fitted.spec.label,
+        component=fitted.spec.cls.name,
+        version=fitted.spec.cls.version,
+        fold=fitted.part.fold,
+        level=fitted.part.level,
+        key=fitted.key,
+        seconds=round(fitted.seconds, 3),
+        cached=fitted.cached,
+        repeat=repeat,
+    )

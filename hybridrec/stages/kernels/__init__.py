@@ -1,0 +1,31 @@
+"""Every array trick of the engine: pure functions over blocks of queries, nothing else knows one.
+
+Shapes: Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32 with -1 as padding,
+scores float32 with NaN where there is none. Ties go to the lower id, on every machine alike.
+"""
+
+from hybridrec.stages.kernels.chance import draws
+from hybridrec.stages.kernels.csr import csr_rows, strongest
+from hybridrec.stages.kernels.judging import hits, ndcg
+from hybridrec.stages.kernels.merging import merge
+from hybridrec.stages.kernels.products import gather_dot, pick, top_products
+from hybridrec.stages.kernels.scaling import min_max, ranks, zscore
+from hybridrec.stages.kernels.topk import best, order, top_k
+
+__all__ = [
+    "best",
+    "csr_rows",
+    "draws",
+    "gather_dot",
+    "hits",
+    "merge",
+    "min_max",
+    "ndcg",
+    "order",
+    "pick",
+    "ranks",
+    "strongest",
+    "top_k",
+    "top_products",
+    "zscore",
+]

@@ -1,0 +1,25 @@
+"""Rows of sparse matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec.arrays import Ints, Sparse
+
+
+def csr_rows(matrix: Sparse) -> Ints:
+    """The row of each stored entry of a csr matrix: int32 [nnz]."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+
+
+def strongest(matrix: Sparse, k: int) -> Sparse:
+    """A csr matrix with only the k largest stored entries of each row, in column order; ties go to the lower column."""
+    rows = csr_rows(matrix)
+    by_value = np.lexsort((matrix.indices, -matrix.data, rows))
+    places = np.arange(len(rows)) - matrix.indptr[rows]
+    kept = np.sort(by_value[places < k])
+    indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(matrix.indptr), k))))
+    result = csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result

@@ -1,0 +1,41 @@
+"""Slates and pools beside what was held out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.arrays import Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.stages.kernels.csr import csr_rows
+from hybridrec.stages.kernels.topk import best
+
+_FLAGGED = 1 << 21
+"""Flags, of a byte each, that exist at once."""
+
+
+def hits(ids: Ints, truth: Sparse) -> Bools:
+    """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
+    width = truth.shape[1]
+    result = np.empty(ids.shape, bool)
+    step = max(_FLAGGED // max(width, 1), 1)
+    flags = np.zeros((min(step, len(ids)), width + 1), bool)  # the last column is where padding looks: never set
+    for start in range(0, len(ids), step):
+        wanted = truth[start : start + step]
+        places = csr_rows(wanted), wanted.indices
+        flags[places] = True
+        result[start : start + step] = np.take_along_axis(flags[: wanted.shape[0]], ids[start : start + step], axis=1)
+        flags[places] = False
+    return result
+
+
+def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:
+    """nDCG@k of each row when its K candidates are ranked by `scores`: float64 [Q].
+
+    Binary gains, discount 1 / log2(rank + 1), ideal over min(k, wanted); `relevant` is bool [Q, K] and
+    `wanted`, int [Q], counts the relevant ids whether they are among the candidates or not.
+    """
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    found = np.take_along_axis(relevant, best(scores, k), axis=1)
+    gained = found @ discounts[: found.shape[1]]
+    ideal = np.concatenate(([0.0], np.cumsum(discounts)))[np.minimum(wanted, k)]
+    return np.divide(gained, ideal, out=np.zeros(len(gained)), where=ideal > 0)

@@ -1,0 +1,109 @@
+"""A run on playlists in the format of the RecSys Challenge 2018: its questions, and its file of submission."""
+
+import gzip
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import hybridrec
+from hybridrec import DataError
+from hybridrec.cli import hybridrec as commands
+from hybridrec.experiment import challenges
+
+CONFIG = """
+name: challenge
+data: {reader: mpd, folder: mpd}
+split: {use: ten-categories, test: 0.3}
+components: {item-knn: {}}
+targets: {items: 500}
+pipelines:
+  neighbours: {generators: [{from: item-knn, k: 500}]}
+compare: {metrics: [artist-r-precision, ndcg@500, clicks@500], resamples: 100}
+refit: all
+workers: 1
+"""
+URI = "spotify:track:{}".format
+
+
+def playlist(pid, tracks, **more):
+    """As in a slice."""
+    about = [
+        {
+            "track_uri": URI(track),
+            "track_name": f"track {track}",
+            "artist_uri": f"spotify:artist:{track % 50}",
+            "artist_name": f"artist {track % 50}",
+            "album_uri": f"spotify:album:{track % 90}",
+            "album_name": f"album {track % 90}",
+        }
+        for track in tracks
+    ]
+    return {"pid": pid, "tracks": about, **more}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a run on 60 playlists of 20 tracks, and a challenge set of three."""
+    pytest.importorskip("implicit")
+    place = tmp_path_factory.mktemp("mpd")
+    (place / "mpd").mkdir()
+    lists = [playlist(n, [(12 * n + k) % 600 for k in range(20)], name=f"list {n}") for n in range(60)]
+    asked = [
+        playlist(1000002, [], name="list 7"),
+        playlist(1000000, [40, 41, 42, 99999]),
+        playlist(1000001, [300, 301], name="list 25"),
+    ]
+    for file, content in (("mpd/mpd.slice.0-999", lists), ("challenge_set", asked)):
+        (place / f"{file}.json").write_text(json.dumps({"playlists": content}), encoding="utf-8")
+    (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(place):
+    return hybridrec.run(place / "config.yaml", store=place / "store", runs=place / "runs")
+
+
+def export(run, *options):
+    given = ["export", run.folder, "--format", "mpd", "--store", run.folder.parents[1] / "store", *options]
+    return CliRunner().invoke(commands, list(map(str, given)))
+
+
+def test_the_challenge_set_is_answered(run, place):
+    done = export(run, "--team", "the neighbours", "us@example.org", "--questions", place / "challenge_set.json")
+    path = run.folder / "mpd" / "neighbours.csv.gz"
+    assert done.output.split() == [str(path)]
+    first, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert first == "team_info,the neighbours,us@example.org"
+    answers = {line.split(",")[0]: line.split(",")[1:] for line in lines}
+    assert list(answers) == ["1000002", "1000000", "1000001"]
+    for tracks in answers.values():
+        assert len({*tracks}) == len(tracks) == 500
+    assert not {*answers["1000000"]} & {URI(40), URI(41), URI(42)}
+    assert {*answers["1000001"][:4]} <= {URI(track) for track in range(280, 322)}
+
+
+def test_what_a_run_asked_is_written_too(run, tmp_path):
+    (path,) = challenges.export(challenges.answers_of(run), challenges.mpd("a", "b"), tmp_path)
+    _, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert [line.split(",")[0] for line in lines] == list(run.queries()["unit"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "--format mpd needs --team NAME EMAIL"),
+        (("--team", "Simon, Garfunkel", "a@example.org"), "a comma would part NAME or EMAIL"),
+        (("--format", "melon", "--team", "a", "b"), "no other format takes it"),
+        (("--format", "trec", "--questions", "x.json"), "--questions goes with --format melon or mpd, not with trec"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(run, options, told):
+    assert told in " ".join(export(run, *options).output.split())
+
+
+def test_a_reader_without_questions_says_so(experiment):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    with pytest.raises(DataError, match="reader toy reads no questions of a challenge"):
+        list(challenges.answers_to("asked.json", hybridrec.load(run)))
