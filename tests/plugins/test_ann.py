@@ -252,6 +252,15 @@ class TestInAnExperiment:
         found = {trial.values["components.als.factors"]: trial.metrics for trial in hybridrec.tune(path).trials}
         assert found[1] != found[8]
 
+    def test_data_that_grew_is_searched_anew(self, experiment):
+        """Where what it uses takes up new data without a fit, it stands on that, under a key of its own."""
+        run = hybridrec.run(self.config(experiment), ["refit=all", "data.users=50"])
+        how = {one.label: one.how for one in hybridrec.refresh(run, ["data.users=60"])}
+        assert (how["als"], how["near"]) == ("refreshed", "fitted again")
+        refreshed = run.serving.fits["everything/final/near"]
+        whole = hybridrec.run(self.config(experiment), ["refit=all"])
+        assert whole.serving.fits["everything/final/near"] != refreshed
+
     def test_it_serves(self, experiment):
         run = hybridrec.run(self.config(experiment), ["refit=all"])
         slate = hybridrec.load(run).recommend(hybridrec.Query(items=["item 02", "item 04"]), pipeline="near")
