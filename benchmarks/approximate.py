@@ -72,7 +72,7 @@ def _searched(size: Size, queries: int) -> list[Work]:
     asked = everybody.take(np.sort(rng.permutation(len(data.users))[:queries]))
     named: dict[str, tuple[Given, dict[str, dict[str, float]]]] = {
         "factors of ALS": (factors, {"all codes": {}, f"{PROBES:.0%} of the cells": {"probes": PROBES}}),
-        "vectors without structure": (random, {"all codes": {}}),
+        "vectors without structure": (random, {"all codes": {"expansion": 8}}),
     }
     return [
         _raced(f"top-{PLACES} of {len(data.items):,} items, {name}", model, variants, data, asked)
@@ -95,6 +95,7 @@ def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], da
     ways = {way: in_blocks(lambda rows, way=way: search(way, rows), len(asked), ROWS) for way in searches}
     work = race(name, "query", len(asked), ways, repeats=3)
     for way in list(searches)[1:]:
+        work.ways[way].facts["expansion"] = searches[way].config.expansion  # type: ignore[attr-defined]
         work.ways[way].facts["recall"] = _recall(found[way], found["exact"])
         work.ratio("exact", way)
     return work
