@@ -16,7 +16,7 @@ pytest.importorskip("faiss")
 
 
 class Factors(VectorModel):
-    """As many random vectors as there are items, or truncated singular vectors; a query is their sum."""
+    """Truncated singular vectors of the items, NaN for those that nobody has; a query is the sum of its own."""
 
     name = "factors"
     needs = frozenset({"items"})
