@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from benchmarks.page import PAGE
 from benchmarks.synthetic import Size
 from benchmarks.timing import Way, Work, run_way
 
-BASE = {"queries": 8_000, "items": 20_000, "interactions": 400_000, "candidates": 200, "arms": 1}
+BASE = {"queries": 4_000, "items": 20_000, "interactions": 400_000, "candidates": 200, "arms": 1}
 USERS = 10_000
 POINTS = {
-    "queries": (8_000, 16_000, 32_000, 64_000),
+    "queries": (4_000, 8_000, 16_000, 32_000),
     "items": (20_000, 40_000, 80_000, 160_000),
     "interactions": (400_000, 800_000, 1_600_000, 3_200_000),
     "candidates": (100, 200, 400, 800),
@@ -27,7 +28,7 @@ LINEAR = "≤ 1.05"
 def growth(quick: bool) -> list[Work]:
     """CPU time and peak memory of asking two generators and a blend: exponents of a log-log fit, and a picture."""
     shrink = 16 if quick else 1
-    measured = {axis: [_point({axis: at}, shrink) for at in points] for axis, points in POINTS.items()}
+    measured = {axis: [_point(axis, at, shrink) for at in points] for axis, points in POINTS.items()}
     works = []
     for axis, points in POINTS.items():
         ways = {
@@ -47,7 +48,7 @@ def growth(quick: bool) -> list[Work]:
 def blends(quick: bool) -> list[Work]:
     """A hundred blends over the same components beside one: asking alone, fits come from the store."""
     shrink = 16 if quick else 1
-    told = {arms: _point({"arms": arms}, shrink) for arms in (1, 100)}
+    told = {arms: _point("arms", arms, shrink) for arms in (1, 100)}
     names = {1: "1 blend", 100: "100 blends"}
     ways = {names[arms]: Way([at["cpu"]], [at["cpu"]], _memory(at)) for arms, at in told.items()}
     work = Work("blends of the same candidates", "run", 1, ways)
@@ -55,12 +56,16 @@ def blends(quick: bool) -> list[Work]:
     return [work]
 
 
-def _point(changed: dict[str, int], shrink: int) -> dict[str, Any]:
-    at = BASE | changed
-    size = Size(USERS // shrink, max(at["items"] // shrink, 1_000), at["interactions"] // shrink)
+def _point(axis: str, value: int, shrink: int) -> dict[str, Any]:
+    """What the script tells where one figure differs from the base."""
+    return _told(*(BASE | {axis: value}).values(), shrink=shrink)
+
+
+@cache  # the base lies on every axis
+def _told(queries: int, items: int, interactions: int, candidates: int, arms: int, *, shrink: int) -> dict[str, Any]:
+    size = Size(USERS // shrink, max(items // shrink, 1_000), interactions // shrink)
     data = synthetic.write(size, peers.cache_folder() / "data")
-    queries = at["queries"] // shrink
-    return run_way(sys.executable, "with_growth.py", data, queries, at["candidates"], at["arms"])
+    return run_way(sys.executable, "with_growth.py", data, queries // shrink, candidates, arms)
 
 
 def _memory(told: dict[str, Any]) -> dict[str, float]:

@@ -71,7 +71,8 @@ def compare(config: Path) -> None:
         print(
             f"{experiment.config.name:20} {spec.label:16} "
             f"as it was {stale.mean():.4f}  refreshed {refreshed.mean():.4f}  fitted again {fitted.mean():.4f}  "
-            f"{shares[0]:+.2f} % ± {shares[1]:.2f}  CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
+            f"{shares[0]:+.2f} % ± {shares[1]:.2f}  "
+            f"CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
         )
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from hybridrec.data.files import FORMATS
 from hybridrec.data.profile import Profile, describe, profile
+from hybridrec.errors import DataError
 from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
 
@@ -45,8 +46,8 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> Profi
         with calling(reader, "while looking at files"):
             options = reader.recognises(files)
         if options is not None:
-            made = reader(reader.Config.model_validate(options))
-            with calling(reader, "while reading the data"):
+            with calling(reader, "while reading what it recognised"):
+                made = reader(reader.Config.model_validate(options))
                 data = made.read()
             relative = {
                 key: os.path.relpath(value, folder) if isinstance(value, Path) else value
@@ -58,8 +59,12 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> Profi
 
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
-    """The files, and of folders those of a known ending."""
-    return [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
+    """The files, and of folders those of a known ending; DataError if there is none."""
+    found = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
+    if not found:
+        folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
+        raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")
+    return found
 
 
 def _inside(path: Path) -> list[Path]:

@@ -47,6 +47,7 @@ class UserSpace:
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
+        """What one field says of the queries: csr [Q, F]; `width` is F where the queries do not tell it."""
         if field == "items":
             return queries.history.matrix(binary=True)
         if field == "tags":
@@ -70,6 +71,7 @@ def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer
 
 
 def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse:
+    """What one field says of the items: csr [I, F]; `item` is a column for each item."""
     n = len(data.items)
     if field == "tags":
         return data.item_tags

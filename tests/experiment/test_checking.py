@@ -189,6 +189,10 @@ IMPOSSIBLE = {
     "a part of a combined metric": ([("[ndcg@5,", "[both, ndcg@5,"),
                                      ("  resamples", "  combined: {both: {coverage@5: 1}}\n  resamples")],
                                     "19: compare.combined.both.coverage@5: 'coverage@5' is one number of the whole"),
+    "metric twice in borda": ([("  resamples", "  borda: [ndcg@5, ndcg@5]\n  resamples")],
+                              "19: compare.borda[1]: 'ndcg@5' is listed twice"),
+    "metric in borda without its cut-off": ([("  resamples", "  borda: [map]\n  resamples")],
+                                            "19: compare.borda[0]: metric 'map': the cut-off is missing"),
     "single with the name of a pipeline": ([("  resamples", "  singles: true\n  resamples"), ("hybrid:", "ease:")],
                                            "12: pipelines.ease: with `singles: true` no pipeline may have"),
     "no fusion": ([(HYBRID, "")], "12: pipelines.hybrid: ease, noise, pop give scores for items: say under "

@@ -72,5 +72,10 @@ def test_common_names_with_other_columns_are_tables(start, tmp_path):
 
 
 def test_slices_that_are_not_all_of_their_folder_are_not_taken_for_it(start):
-    with pytest.raises(DataError, match="the name does not tell the format"):
+    with pytest.raises(DataError, match=r"mpd.slice.0-999.json, line 3: 2 fields"):
         start(FIXTURES / "mpd" / "mpd.slice.0-999.json")
+
+
+def test_a_folder_of_nothing_that_can_be_read_is_refused(start):
+    with pytest.raises(DataError, match=r"feature-lines: no reader recognises what is in it, and no file in it ends"):
+        start(FIXTURES / "feature-lines")

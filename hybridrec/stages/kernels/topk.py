@@ -87,7 +87,8 @@ def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
     members = leaders[:, None] + np.arange(0, rounds * groups, groups)[:, None]
     rest = np.broadcast_to(np.arange(rounds * groups, n), (len(scores), n - rounds * groups))
     columns = np.concatenate((members.reshape(len(scores), -1), rest), axis=1)
-    return keys_of(np.take_along_axis(scores, columns, axis=1), columns)
+    # Twice as fast as take_along_axis, which makes an index of the rows, too.
+    return keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
 
 
 def _leaders(maxima: Floats, k: int) -> Longs | None:
