@@ -16,7 +16,7 @@ from hybridrec_ann.approximate import Approximate
 from hybridrec_implicit.als import ALS
 
 SEED = 8
-ROWS = 512
+ROWS = 256
 """Queries a thread takes at a time."""
 PLACES = 100
 PROBES = 0.5
@@ -58,7 +58,7 @@ class Given(VectorModel):
 def approximate(quick: bool) -> list[Work]:
     """Top-100 of large catalogues by `approximate`, 64 dimensions, without what was seen, beside the exact search."""
     sizes = [Size(2_000, 5_000, 60_000)] if quick else [Size(20_000, n, 2_000_000) for n in (60_000, 200_000, 500_000)]
-    return [work for size in sizes for work in _searched(size, 512 if quick else 4_096)]
+    return [work for size in sizes for work in _searched(size, 512 if quick else 1_024)]
 
 
 def _searched(size: Size, queries: int) -> list[Work]:
@@ -72,7 +72,7 @@ def _searched(size: Size, queries: int) -> list[Work]:
     asked = everybody.take(np.sort(rng.permutation(len(data.users))[:queries]))
     named: dict[str, tuple[Given, dict[str, dict[str, float]]]] = {
         "factors of ALS": (factors, {"all codes": {}, f"{PROBES:.0%} of the cells": {"probes": PROBES}}),
-        "vectors without structure": (random, {"all codes": {}}),
+        "vectors without structure": (random, {"all codes": {"expansion": 8}}),
     }
     return [
         _raced(f"top-{PLACES} of {len(data.items):,} items, {name}", model, variants, data, asked)
@@ -93,8 +93,9 @@ def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], da
         found[way].ids[rows] = part.ids
 
     ways = {way: in_blocks(lambda rows, way=way: search(way, rows), len(asked), ROWS) for way in searches}
-    work = race(name, "query", len(asked), ways, repeats=5)
+    work = race(name, "query", len(asked), ways, repeats=3)
     for way in list(searches)[1:]:
+        work.ways[way].facts["expansion"] = searches[way].config.expansion  # type: ignore[attr-defined]
         work.ways[way].facts["recall"] = _recall(found[way], found["exact"])
         work.ratio("exact", way)
     return work

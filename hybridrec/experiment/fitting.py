@@ -105,10 +105,11 @@ class Fitter:
 
     def key(self, spec: Spec, part: Part) -> str:
         """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
-        key = fit_key(spec, part.fingerprint, self.seed)
+        uses = None if spec.lender is None else self._place(spec.lender, part)
+        key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
             return key
-        return fit_key(spec, part.fingerprint, self.seed, self.repeat)
+        return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
 
     def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """All jobs done, in their order; jobs that come to the same key are fitted once.
@@ -196,8 +197,6 @@ class Fitter:
             notes = component.notes()
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         named = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
-        if lent is not None:  # another seed is another lender
-            drew = drew or (self.store.about(lent.key) or {}).get(RANDOM, True)
         about = {**named, RANDOM: drew, NOTES: notes}
         self.store.put(key, state, about)
         return component
@@ -221,8 +220,8 @@ def label_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
-def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
-    """Everything that decides what a fit gives, as one hex digest."""
+def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
+    """Everything that decides what a fit gives, as one hex digest; `uses` is the key of the fit that it uses."""
     what: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
@@ -234,8 +233,8 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
         "source": source_hash(spec.cls),
         "libraries": library_versions(spec.requires),
     }
-    if spec.lender is not None:
-        what["uses"] = fit_key(spec.lender, fingerprint, seed, repeat)
+    if uses is not None:
+        what["uses"] = uses
     if repeat > 1:
         what["repeat"] = repeat
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()

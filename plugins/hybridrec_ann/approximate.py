@@ -102,7 +102,8 @@ class Approximate(VectorModel):
     def _measured(self, queries: QueryBatch, target: Target) -> float:
         """The share of what an exact search finds; 1 where it finds nothing."""
         rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
-        exact, found = (search.candidates(queries, _DEPTH, target, Exclude(rows)).ids for search in (self._model, self))
+        exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
+        found = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
         width = len(self._model.vectors(target))
         pairs = [ids + np.arange(len(ids))[:, None] * width for ids in (exact, found)]
         wanted = pairs[0][exact != PADDING]
@@ -119,8 +120,8 @@ class Approximate(VectorModel):
         """The best k of what the scan finds; exact where that is too little."""
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
-            return self._model.candidates(queries, k, target, exclude)
-        asked, found = self._model.query_vectors(queries, target), Candidates.empty(len(queries), k)
+            return super().candidates(queries, k, target, exclude)
+        (asked, _), found = self._both(queries, target), Candidates.empty(len(queries), k)
         speaking = _complete(asked)
         for start in range(0, len(speaking), _QUERIES):
             rows = speaking[start : start + _QUERIES]
@@ -128,7 +129,7 @@ class Approximate(VectorModel):
             found.ids[rows], found.scores[rows] = part.ids, part.scores
         short = speaking[found.ids[speaking, -1] == PADDING]
         if len(short):
-            exact = self._model.candidates(queries.take(short), k, target, exclude.take(short))
+            exact = super().candidates(queries.take(short), k, target, exclude.take(short))
             found.ids[short], found.scores[short] = exact.ids, exact.scores
         return found
 

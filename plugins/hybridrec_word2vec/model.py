@@ -61,6 +61,9 @@ class Word2VecOptions(Options):
     """Tokens that are rarer get no vector."""
     alpha: float = Option(0.1, gt=0)
     """Initial learning rate; about 0.025 for skip-gram."""
+    workers: int = Option(1, gt=0)
+    """Threads that train side by side without waiting for each other (Hogwild). With 1 the same seed gives the same
+    vectors; more are faster on a corpus of many millions of tokens, and give other vectors each time."""
     context: int | None = Option(None, gt=0)
     """Only the last so many items of a query count, which the split `each-position` makes the nearest; null for all."""
     weights: dict[SentenceField, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
@@ -125,7 +128,7 @@ class Word2Vec(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Input and output vectors, twice; the tokens of all sentences and one pass of them as Python objects.
+        """Input and output vectors, twice; the tokens of all sentences and what one pass takes to mix them.
 
         Titles are taken to have as many tokens as they have words.
         """

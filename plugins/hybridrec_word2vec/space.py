@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
@@ -36,6 +37,8 @@ SENTENCE_FIELDS: tuple[SentenceField, ...] = (*FIELDS, "features")
 
 LONGEST_SENTENCE = 10_000
 """gensim silently drops what a sentence has beyond this many tokens."""
+_SENTENCES = 1_024
+"""Sentences whose tokens are Python objects at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +170,20 @@ class Sentences:
         return len(self._cuts) - 1
 
     def __iter__(self) -> Iterator[list[str]]:
-        """One pass; gensim wants lists of text."""
+        """One pass; gensim wants lists of text. Of some sentences at a time the tokens are Python objects."""
         keys = self._rng.random(len(self._rows))
         keys[self._ordered] = self._keys
-        tokens = self._names[self._tokens[np.lexsort((keys, self._rows))]].tolist()
-        for start, end in pairwise(self._cuts.tolist()):
-            yield tokens[start:end]
+        mixed = self._tokens[np.lexsort((keys, self._rows))]
+        for first in range(0, len(self), _SENTENCES):
+            cuts = self._cuts[first : first + _SENTENCES + 1]
+            tokens = self._names[mixed[cuts[0] : cuts[-1]]].tolist()
+            for start, end in pairwise((cuts - cuts[0]).tolist()):
+                yield tokens[start:end]
+
+    def write(self, file: Path) -> None:
+        """One pass as text: a line for each sentence."""
+        with file.open("w", encoding="ascii") as lines:
+            lines.writelines(" ".join(sentence) + "\n" for sentence in self)
 
 
 def _cuts(lengths: Longs) -> Longs:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +31,11 @@ class Trained(NamedTuple):
 
 
 def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
-    """Learn from all sentences; with one worker the result depends on the seed alone."""
+    """Learn from all sentences; with one worker the result depends on the seed alone.
+
+    Several workers read each pass from a file: fed with Python lists they would wait for the interpreter, and be no
+    faster than one.
+    """
     vectors = np.full((2, len(sentences.counts), options.dim), np.nan, np.float32)
     frequent = np.flatnonzero(sentences.counts >= options.min_count)
     if not len(frequent):
@@ -38,17 +45,25 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
     counts = {str(token): int(sentences.counts[token]) for token in frequent}
     total = int(sentences.counts.sum())
     model.build_vocab_from_freq(counts, corpus_count=len(sentences))
-    model.train(
-        sentences,
-        total_examples=len(sentences),
-        total_words=total,
-        epochs=model.epochs,
-        compute_loss=True,
-        callbacks=[_recorder(losses)],
-    )
+    size = {"total_examples": len(sentences), "total_words": total}
+    watched = {"compute_loss": True, "callbacks": [_recorder(losses)]}
+    if options.workers == 1:
+        model.train(sentences, epochs=options.epochs, **size, **watched)
+    else:
+        _train_from_files(model, sentences, **size, **watched)
     tokens = np.array(model.wv.index_to_key, np.int64)
     vectors[0, tokens], vectors[1, tokens] = model.wv.vectors, model.syn1neg
     return Trained(vectors[0], vectors[1], np.array(losses) / total)
+
+
+def _train_from_files(model: Trainer, sentences: Sentences, **how: Any) -> None:
+    """Pass by pass, each mixed anew and written to a file; the learning rate falls as in one training of all passes."""
+    rates = np.linspace(model.alpha, model.min_alpha, model.epochs + 1).tolist()
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "sentences.txt")
+        for start, end in pairwise(rates):
+            sentences.write(file)
+            model.train(corpus_file=str(file), epochs=1, start_alpha=start, end_alpha=end, **how)
 
 
 def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
@@ -71,7 +86,7 @@ def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
         min_count=options.min_count,
         alpha=options.alpha,
         seed=seed,
-        workers=1,
+        workers=options.workers,
     )
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("faiss")
 
 
 class Factors(VectorModel):
-    """As many random vectors as there are items, or truncated singular vectors; a query is their sum."""
+    """Truncated singular vectors of the items, NaN for those that nobody has; a query is the sum of its own."""
 
     name = "factors"
     needs = frozenset({"items"})
@@ -239,6 +239,27 @@ class TestInAnExperiment:
         other = hybridrec.run(self.config(experiment), ["components.als.factors=4"]).report
         keys = [{fit.key for fit in report.fits if fit.label == "near"} for report in (first, other)]
         assert not keys[0] & keys[1]
+
+    def test_another_training_of_the_lender_is_another_fit(self, experiment):
+        report = hybridrec.run(self.config(experiment), ["repeats=2", "workers=1"]).report
+        keys = {(fit.fold, fit.level, fit.repeat): fit.key for fit in report.fits if fit.label == "near"}
+        assert len(keys) == len(set(keys.values())) >= 2
+
+    def test_a_tuned_lender_is_searched_anew(self, experiment):
+        path = self.config(experiment)
+        tune = "tune: {pipeline: near, search: random, trials: 4, space: {components.als.factors: [1, 8]}}\n"
+        path.write_text(path.read_text() + tune, encoding="utf-8")
+        found = {trial.values["components.als.factors"]: trial.metrics for trial in hybridrec.tune(path).trials}
+        assert found[1] != found[8]
+
+    def test_data_that_grew_is_searched_anew(self, experiment):
+        """Where what it uses takes up new data without a fit, it stands on that, under a key of its own."""
+        run = hybridrec.run(self.config(experiment), ["refit=all", "data.users=50"])
+        how = {one.label: one.how for one in hybridrec.refresh(run, ["data.users=60"])}
+        assert (how["als"], how["near"]) == ("refreshed", "fitted again")
+        refreshed = run.serving.fits["everything/final/near"]
+        whole = hybridrec.run(self.config(experiment), ["refit=all"])
+        assert whole.serving.fits["everything/final/near"] != refreshed
 
     def test_it_serves(self, experiment):
         run = hybridrec.run(self.config(experiment), ["refit=all"])

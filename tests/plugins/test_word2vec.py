@@ -63,6 +63,24 @@ def test_each_pass_mixes_anew_but_keeps_the_order_of_items_if_asked():
     assert passes[0][0] != passes[0][1]
 
 
+def test_a_file_holds_a_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr("hybridrec_word2vec.space._SENTENCES", 7)  # several blocks
+    sentences(toy_dataset()).write(tmp_path / "pass.txt")
+    lines = (tmp_path / "pass.txt").read_text().splitlines()
+    assert [line.split() for line in lines] == list(sentences(toy_dataset()))
+
+
+def test_several_workers_learn_from_files():
+    data = toy_dataset()
+    config = Word2Vec.Config(dim=8, workers=2, fields=("items",))
+    model = Word2Vec(config).fit(data, np.random.default_rng(0))
+    assert model.losses.shape == (config.epochs,)
+    assert model.losses[-3:].mean() < model.losses[:3].mean()
+    players = data.queries(np.arange(40, dtype=np.int32))
+    found = model.candidates(players, 5, "items", Exclude()).ids
+    assert (found % 2 == np.arange(40)[:, None] % 2).mean() > 0.8
+
+
 def test_sentences_longer_than_gensim_takes_are_cut():
     data = toy_dataset(users=3, items=4, tags=0)
     rows = [np.arange(LONGEST_SENTENCE + 5) % 4, [], [1]]

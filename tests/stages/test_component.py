@@ -98,6 +98,16 @@ def test_exclude_takes_rows_and_is_equal_only_to_itself():
     assert len({exclude, Exclude(ROWS, IDS)}) == 2
 
 
+@pytest.mark.parametrize(("rows", "ids", "released"), [(ROWS, IDS, True), (ROWS, None, False), (None, None, False)])
+def test_exclude_holds_what_it_masks(rows, ids, released):
+    at = {"released": np.arange(9.0), "times": np.array([4.0, np.nan, 9.0])} if released else {}
+    exclude, scores = Exclude(rows, ids, **at), np.zeros((3, 9), np.float32)
+    exclude.mask(scores)
+    asked = np.array([[8, 0, 3, -1], [5, 1, -1, -1], [2, 5, 7, 0]], np.int32)
+    held = np.isneginf(np.take_along_axis(scores, np.maximum(asked, 0), axis=1)) & (asked >= 0)
+    np.testing.assert_array_equal(exclude.holds(asked), held)
+
+
 def test_empty_candidates_say_nothing():
     check_candidates(Candidates.empty(3, 4), 3, 4, 9)
 
