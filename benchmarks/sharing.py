@@ -19,7 +19,7 @@ def sharing(quick: bool) -> list[Work]:
     told = {processes: run_way(sys.executable, "with_sharing.py", data, processes) for processes in (1, PROCESSES)}
     names = {1: "1 process", PROCESSES: f"{PROCESSES} processes"}
     ways = {names[count]: Way([at["seconds"]], [at["cpu"]], _megabytes(at)) for count, at in told.items()}
-    work = Work(f"recommending among {size.items:,} items, in processes of their own", "load and query", 1, ways)
+    work = Work("recommending from one run, in processes of their own", "load and query", 1, ways)
     alone, together = (sum(told[count]["memory"].values()) for count in (1, PROCESSES))
     work.note(f"memory of {PROCESSES} processes / {PROCESSES} x 1", together / (PROCESSES * alone))
     work.note("MB that each process has to itself", told[PROCESSES]["memory"]["own"] / PROCESSES / 1e6)

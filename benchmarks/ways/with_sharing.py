@@ -1,4 +1,4 @@
-"""Processes that recommend from one run at once: `with_sharing.py FOLDER PROCESSES`; prints the memory of all of them."""
+"""Processes that recommend from one run: `with_sharing.py FOLDER PROCESSES`; prints the memory of all of them."""
 
 import json
 import multiprocessing
