@@ -45,6 +45,7 @@ def judged(spec: Spec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubl
     component.refresh(fold.train, known, np.random.default_rng(1))
     refreshed = time.process_time() - started
     again = spec.create()
+    assert isinstance(again, Generator)
     started = time.process_time()
     again.fit(fold.train, np.random.default_rng(1))
     fitted = time.process_time() - started
