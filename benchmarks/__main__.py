@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import growth, kernels, large, pipeline, sharing
+from benchmarks import approximate, growth, kernels, large, pipeline, sharing
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "blends": growth.blends,
     "sharing": sharing.sharing,
     "large": large.large,
+    "approximate": approximate.approximate,
 }
 RESULTS = Path(__file__).parent / "results"
 

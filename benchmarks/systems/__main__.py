@@ -5,7 +5,8 @@
     python -m benchmarks.systems setlists radio
 
 Each component is fitted on the first fold in a process of its own, on one thread, which tells the time and the
-memory of the fit; then the config is run with the store those fits went to. `--quick` asks few queries after few
+memory of the fit; then the config is run with the store those fits went to. Where benchmarks/systems/plain.py has plain
+calls of libraries, they are measured on the same folds. `--quick` asks few queries after few
 epochs, to see that all runs, and leaves the page alone.
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 import hybridrec
 from benchmarks.peers import cache_folder
 from benchmarks.readme import ROOT, write
+from benchmarks.systems import plain
 from benchmarks.systems.data import CONFIGS, missing
 from benchmarks.systems.page import block
 from benchmarks.timing import machine, run_way
@@ -52,16 +54,19 @@ def main() -> None:
             continue
         report, fits = measure(experiment, config, quick(experiment) if asked.quick else [])
         command = f"python -m benchmarks.systems {name}"
-        found = {
+        content = {
             "machine": machine() | {"command": command},
             "fits": fits,
             "report": report.model_dump(mode="json", exclude={"comparison"}),
         }
-        (asked.results / f"{name}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        text = block(report, fits, command, ahr=experiment.config.split.use == "each-position")
-        print(text, flush=True)
+        (asked.results / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        blocks = {f"systems {name}": block(report, fits, command, ahr=experiment.config.split.use == "each-position")}
+        if name in plain.WAYS and not asked.quick:
+            found = plain.measure(plain.WAYS[name](), plain.folds(experiment))
+            blocks[f"systems {name} plain"] = plain.table(report.pipelines, found)
+        print("\n\n".join(blocks.values()), flush=True)
         if not asked.quick:
-            write(PAGE, {f"systems {name}": text})
+            write(PAGE, blocks)
 
 
 def measure(experiment: Experiment, config: Path, assignments: list[str]) -> tuple[Report, dict[str, Any]]:

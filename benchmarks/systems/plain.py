@@ -1,21 +1,19 @@
-"""What plain calls of libraries reach on the folds of a run: `python -m benchmarks.systems.plain RUN...`.
-
-    hybridrec run configs/systems/lastfm2k-folds.yaml
-    python -m benchmarks.systems.plain runs/systems-lastfm2k-folds-*
+"""Plain calls of libraries on the folds of a config: are the systems here as good as the libraries under them?
 
 Each way is written as a user of the library would write it: it gets the training pairs and the users to ask, and its
-slates are judged by the formulas of the textbook; only the reader and the splitter are those of hybridrec, so that
-both see the same pairs. The table goes between `<!-- NAME plain -->` and `<!-- /NAME plain -->` of the pages, NAME
-being the name of the experiment. `--validation` measures on the validation pairs of the first fold instead, to
-choose parameters by, and writes nothing.
+slates are judged by the formulas of the textbook. Only the reader and the splitter are those of hybridrec, so that both
+see the same pairs. `python -m benchmarks.systems` puts the table beside that of the systems;
+
+    python -m benchmarks.systems.plain lastfm2k-folds
+
+measures on the validation pairs of the first fold instead, to choose parameters by.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +21,9 @@ from scipy.linalg import solve
 from scipy.sparse import csr_matrix, vstack
 from threadpoolctl import threadpool_limits
 
-from benchmarks.readme import PAGES, ROOT, markdown, write
-from hybridrec import Fold, Run
+from benchmarks.readme import markdown
+from benchmarks.systems.data import CONFIGS
+from hybridrec import Fold
 from hybridrec.arrays import Doubles, Ints, Sparse
 from hybridrec.evaluation.report import PipelineReport
 from hybridrec.experiment.checking import load_experiment
@@ -212,15 +211,16 @@ def on_lastfm2k() -> list[Plain]:
     """On the published folds of Last.fm-2k; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular(), 0.068),
-        Plain("implicit ALS", "als-128", als(mean_logs, factors=64, regularization=10, alpha=10, iterations=10)),
-        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.01, iterations=200), 0.126),
-        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", logs, 1000)),
+        Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
+        Plain("implicit ALS, 128", "als-128", als(mean_logs, factors=128, regularization=50, alpha=10, iterations=10)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.02, regularization=0.01, iterations=100), 0.126),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", mean_logs, 1000)),
         Plain("implicit BM25", "item-knn", item_knn("BM25Recommender", logs, 1000)),
-        Plain("user kNN in scipy", "user-knn", user_knn(100), 0.185),
+        Plain("user kNN in scipy", "user-knn", user_knn(30), 0.185),
         Plain("P3alpha in scipy", "p3alpha", rp3beta(logs, 1.4, 0.0, 1000)),
-        Plain("RP3beta in scipy", "rp3beta", rp3beta(logs, 0.8, 0.3, 1000)),
-        Plain("EASE in numpy", "ease", ease(mean_logs, 200), 0.1955),
-        Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 200, tag_rows=0.5)),
+        Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 0.8, 0.3, 200)),
+        Plain("EASE in numpy", "ease", ease(mean_logs, 40), 0.1955),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(mean_logs, 80, tag_rows=0.5)),
     ]
 
 
@@ -228,67 +228,64 @@ def on_movielens() -> list[Plain]:
     """On ten random folds of MovieLens; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular()),
-        Plain("implicit ALS", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
-        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.01, iterations=200)),
-        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", binary, 200)),
-        Plain("implicit TF-IDF", "item-knn", item_knn("TFIDFRecommender", binary, 200)),
-        Plain("user kNN in scipy", "user-knn", user_knn(50)),
+        Plain("implicit ALS, 64", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit ALS, 128", "als-128", als(binary, factors=128, regularization=60, alpha=10, iterations=15)),
+        Plain("implicit BPR", "bpr", bpr(factors=64, learning_rate=0.05, regularization=0.05, iterations=200)),
+        Plain("implicit cosine", "item-knn", item_knn("CosineRecommender", binary, 50)),
+        Plain("implicit TF-IDF", "item-knn", item_knn("TFIDFRecommender", binary, 50)),
+        Plain("user kNN in scipy", "user-knn", user_knn(100)),
         Plain("P3alpha in scipy", "p3alpha", rp3beta(binary, 1.5, 0.0, 200)),
         Plain("RP3beta in scipy", "rp3beta", rp3beta(binary, 1.0, 0.3, 200)),
-        Plain("EASE in numpy", "ease", ease(binary, 400)),
+        Plain("EASE in numpy", "ease", ease(binary, 250)),
+        Plain("EASE with tag rows in numpy", "ease-tags", ease(binary, 250, tag_rows=0.5)),
     ]
 
 
-WAYS: Mapping[str, Callable[[], list[Plain]]] = {
-    "systems-lastfm2k-folds": on_lastfm2k,
-    "systems-movielens-folds": on_movielens,
-}
-"""By the name of the experiment."""
+WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, "movielens-folds": on_movielens}
+"""By the name of the config."""
 
 
-def measure(experiment: Experiment, *, validation: bool = False) -> Iterator[tuple[Plain, Doubles]]:
-    """Each way with its mean nDCG, recall and hit rate over the users of all folds."""
-    data, seed = experiment.reader.read(), experiment.config.seed
+def folds(experiment: Experiment) -> Iterator[Fold]:
+    """What `hybridrec run` evaluates on."""
+    return experiment.splitter.split(experiment.reader.read(), label_rng(experiment.config.seed, "split"))
+
+
+def validation(experiment: Experiment) -> Fold:
+    """What `hybridrec run --validation` evaluates on first."""
+    fold = next(folds(experiment))
+    return experiment.splitter.inner(
+        fold.train, label_rng(experiment.config.seed, f"validation queries of {fold.name}")
+    )
+
+
+def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:
+    """Each way with its mean nDCG, recall and hit rate over the users of all folds: float64 [3]."""
+    tasks = [Task.of(fold) for fold in asked]
     with threadpool_limits(limits=1):
-        folds = list(experiment.splitter.split(data, label_rng(seed, "split")))
-        if validation:
-            rng = label_rng(seed, f"validation queries of {folds[0].name}")
-            folds = [experiment.splitter.inner(folds[0].train, rng)]
-        tasks = [Task.of(fold) for fold in folds]
-        for way in WAYS[experiment.config.name]():
+        for way in ways:
             yield way, np.concatenate([judge(task, way.recommend(task)) for task in tasks]).mean(axis=0)
 
 
-def table(arms: Mapping[str, PipelineReport], found: Iterator[tuple[Plain, Doubles]]) -> str:
-    """Each way beside ours, and how much of its nDCG@10 ours reaches."""
-    head = ["plain calls", *METRICS, "system", *METRICS, "nDCG against plain", "nDCG published"]
+def table(arms: Mapping[str, PipelineReport], found: Iterable[tuple[Plain, Doubles]]) -> str:
+    """Each way beside ours, and what share of its nDCG@10 ours has."""
+    head = ["plain calls", *METRICS, "system", *METRICS, "nDCG over plain", "nDCG published"]
     rows = [head, ["---", *["---:"] * 3, "---", *["---:"] * 5]]
     for way, plain in found:
         ours = [arms[way.ours].metrics[metric].mean or 0.0 for metric in METRICS]
-        published = "" if way.published is None else f"{way.published:.3f}"
+        published = "" if way.published is None else f"{way.published:.4f}"
         figures = [[f"{value:.4f}" for value in values] for values in (plain, ours)]
         rows.append([way.name, *figures[0], f"`{way.ours}`", *figures[1], f"{ours[0] / plain[0]:.3f}", published])
     return markdown(rows)
 
 
 def main() -> None:
-    """Measure the plain calls beside the given runs."""
+    """Print what the plain calls reach on validation pairs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.systems.plain", description=__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs; with --validation, config files")
-    parser.add_argument("--validation", action="store_true", help="choose parameters; nothing is written")
-    asked = parser.parse_args()
-    registry = Registry()
-    for name in asked.runs:
-        if asked.validation:
-            for way, figures in measure(load_experiment(Path(name), registry), validation=True):
-                print(f"{way.name:30} " + "  ".join(f"{value:.4f}" for value in figures), flush=True)
-            continue
-        report = Run.open(name).report
-        config = ROOT / "configs" / "systems" / f"{report.name.removeprefix('systems-')}.yaml"
-        text = table(report.pipelines, measure(load_experiment(config, registry)))
-        print(text)
-        for page in PAGES:
-            write(page, {f"{report.name} plain": text})
+    parser.add_argument("name", choices=WAYS)
+    name = parser.parse_args().name
+    experiment = load_experiment(CONFIGS / f"{name}.yaml", Registry())
+    for way, figures in measure(WAYS[name](), [validation(experiment)]):
+        print(f"{way.name:30} " + "  ".join(f"{value:.4f}" for value in figures), flush=True)
 
 
 if __name__ == "__main__":

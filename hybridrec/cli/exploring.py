@@ -17,7 +17,10 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
-    """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor."""
+    """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor.
+
+    FILES may be a folder. A published data set (MovieLens, Melon, ...) gets the reader that is made for it.
+    """
     import json
 
     from hybridrec.errors import ConfigError
@@ -27,13 +30,14 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
 
     if output.exists() and not force:
         raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
-    description, config = starting_config(files, output.resolve().parent)
+    registry = Registry()
+    description, config = starting_config(files, output.resolve().parent, registry)
     for line in description:
         print(line)
     output.write_text(config, encoding="utf-8")
     schema = output.parent / SCHEMA
     schema.parent.mkdir(exist_ok=True)
-    schema.write_text(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False), encoding="utf-8")
+    schema.write_text(json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False), encoding="utf-8")
     print(f"wrote {output}; try: hybridrec run {output}")
 
 

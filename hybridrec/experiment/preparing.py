@@ -109,7 +109,8 @@ class Preparer:
             by_level[part.level][spec.label] = fit
         arms: list[Arm] = []
         learned: Learned = {}
-        notes: list[str] = []
+        told = {f"{fit.spec.label}, {fold.name}": self.fitter.notes(fit) for fit in by_level["final"].values()}
+        notes = [f"{place}: {note}" for place, said in told.items() for note in said]
         for name, pipeline in plans.items():
             rerankers, summary = self.rerankers(pipeline, plan.cut, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))

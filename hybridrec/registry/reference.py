@@ -12,7 +12,8 @@ import yaml
 
 from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 
 
 @dataclass(frozen=True, slots=True)
