@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approximate, growth, kernels, large, pipeline
+from benchmarks import approximate, growth, kernels, large, pipeline, sharing
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "latency": pipeline.latency,
     "growth": growth.growth,
     "blends": growth.blends,
+    "sharing": sharing.sharing,
     "large": large.large,
     "approximate": approximate.approximate,
 }

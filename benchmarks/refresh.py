@@ -1,4 +1,4 @@
-"""Components refreshed with what is new, and fitted again: `python benchmarks/refresh.py CONFIG...`
+"""Components refreshed with what is new, and fitted again: `python -m benchmarks.refresh CONFIG...`
 
 Of the training part of each fold the newest 5 % of the interactions (any, where the data has no times) are left
 out at first. A component is fitted on the rest, then refreshed with the whole part, and beside that fitted on the
@@ -45,6 +45,7 @@ def judged(spec: Spec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubl
     component.refresh(fold.train, known, np.random.default_rng(1))
     refreshed = time.process_time() - started
     again = spec.create()
+    assert isinstance(again, Generator)
     started = time.process_time()
     again.fit(fold.train, np.random.default_rng(1))
     fitted = time.process_time() - started
@@ -68,12 +69,9 @@ def compare(config: Path) -> None:
         gain = refreshed - fitted
         half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
         shares = 100 * np.array([gain.mean(), half]) / fitted.mean()
-        print(
-            f"{experiment.config.name:20} {spec.label:16} "
-            f"as it was {stale.mean():.4f}  refreshed {refreshed.mean():.4f}  fitted again {fitted.mean():.4f}  "
-            f"{shares[0]:+.2f} % ± {shares[1]:.2f}  "
-            f"CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
-        )
+        values = f"as it was {stale.mean():.4f}  refreshed {refreshed.mean():.4f}  fitted again {fitted.mean():.4f}"
+        cost = f"CPU time {seconds[1] / seconds[2]:.2f} of a fit ({seconds[1]:.2f} s, {seconds[2]:.2f} s)"
+        print(f"{experiment.config.name:20} {spec.label:12} {values}  {shares[0]:+.2f} % ± {shares[1]:.2f}  {cost}")
 
 
 if __name__ == "__main__":

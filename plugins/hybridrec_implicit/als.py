@@ -139,6 +139,8 @@ class ALS(ColumnModel, VectorModel):
                 self._solver = self._model(0)
                 self._solver.item_factors = factors
                 _ = self._solver.YtY  # computed once, before threads ask for it
+                # No query reaches a row of NaN, so what is served from is the stored array itself.
+                self._solver.item_factors = stacked
         return self
 
     def _learned_of(self, target: Target) -> Bools:

@@ -70,9 +70,9 @@ class BPR(ColumnModel, VectorModel):
     def restore(self, state: State) -> Self:
         """Take the vectors."""
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
-        stacked = np.concatenate(list(self._vectors.values()))
-        self._learned = ~np.isnan(stacked[:, 0])
-        self._columns = np.nan_to_num(stacked)
+        columns = list(self._vectors.values())
+        self._columns = columns[0] if len(columns) == 1 else np.concatenate(columns)
+        self._learned = ~np.isnan(self._columns[:, 0])
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -88,6 +88,8 @@ class BPR(ColumnModel, VectorModel):
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
         known = self.matrix(queries.history, queries.tags)
+        known.data[~self._learned[known.indices]] = 0
+        known.eliminate_zeros()
         total = known @ self._learned.astype(np.float32)
         total = np.where(total > 0, total, np.float32(np.nan))
         result = (known @ self._columns) / total[:, None]

@@ -124,7 +124,7 @@ class Word2Vec(VectorModel):
     def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
         self._space, self._vectors, self._candidates = space, vectors, candidates
         self._learned = ~np.isnan(vectors[:, 0])
-        self._embedding = np.nan_to_num(vectors)
+        self._embedding = vectors if self._learned.all() else np.nan_to_num(vectors)
         return self
 
     def memory(self, data: Dataset) -> int:

@@ -1,0 +1,68 @@
+"""Processes that recommend from one run: `with_sharing.py FOLDER PROCESSES`; prints the memory of all of them."""
+
+import json
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+
+import hybridrec
+
+CONFIG = {
+    "name": "sharing",
+    "split": {"use": "random", "test": 0.001},
+    "components": {"als": {"factors": 64, "iterations": 1, "fields": ["items"]}},
+    "targets": {"items": 20},
+    "pipelines": {"als": {"generators": [{"from": "als", "k": 20}], "fallback": []}},
+    "compare": {"control": "als", "metrics": ["ndcg@20"], "resamples": 100},
+    "refit": "all",
+}
+
+
+def memory():
+    """Bytes of this process, what it shares divided among those that share it: of mapped files, and of its own."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
+    sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
+    return {"files": sizes["Pss_File"], "own": sizes["Pss_Anon"] + sizes["Pss_Shmem"]}
+
+
+def serve(run, store, user, ready, told):
+    """Load, recommend, wait until all have, and say what it takes."""
+    started, used = time.perf_counter(), time.process_time()
+    recommender = hybridrec.load(run, store=store)
+    for _ in range(20):
+        recommender.recommend(hybridrec.Query(user=user))
+    spent = time.perf_counter() - started, time.process_time() - used
+    ready.wait()
+    held = memory()
+    ready.wait()
+    factors = recommender.components["als"].component.vectors("items").nbytes
+    told.put({"memory": held, "seconds": spent[0], "cpu": spent[1], "factors": factors})
+
+
+def main():
+    """Make the run where it is not there yet, start the processes, add up."""
+    folder, processes = Path(sys.argv[1]), int(sys.argv[2])
+    store, runs = folder / "store", folder / "runs"
+    found = sorted(runs.glob("sharing-*"))
+    if not found:
+        pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}
+        file = folder / "sharing.yaml"
+        file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
+        found = [hybridrec.run(file, store=store, runs=runs).folder]
+    user = hybridrec.load(found[-1], store=store).data.users.ids[0]
+    context = multiprocessing.get_context("spawn")
+    ready, told = context.Barrier(processes), context.Queue()
+    workers = [context.Process(target=serve, args=(found[-1], store, user, ready, told)) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    answers = [told.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    memory_of_all = {kind: sum(answer["memory"][kind] for answer in answers) for kind in ("files", "own")}
+    spent = {kind: sum(answer[kind] for answer in answers) / processes for kind in ("seconds", "cpu")}
+    print(json.dumps({"memory": memory_of_all, "factors": answers[0]["factors"], **spent}))
+
+
+if __name__ == "__main__":
+    main()
