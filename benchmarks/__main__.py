@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import growth, kernels, large, pipeline
+from benchmarks import approximate, growth, kernels, large, pipeline
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "growth": growth.growth,
     "blends": growth.blends,
     "large": large.large,
+    "approximate": approximate.approximate,
 }
 RESULTS = Path(__file__).parent / "results"
 

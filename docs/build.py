@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from docs import reference  # noqa: E402
-from hybridrec.registry.discovery import KINDS, Registry  # noqa: E402
+from hybridrec.registry.discovery import Registry  # noqa: E402
+from hybridrec.registry.offers import KINDS  # noqa: E402
 
 DOCS = ROOT / "docs"
 FIRST = tuple(name for name in ("start.md", "your-data.md", "stages.md", "plugins.md") if (DOCS / name).exists())

@@ -20,7 +20,8 @@ from hybridrec.cli import hybridrec as commands
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.schema import ExperimentConfig
 from hybridrec.registry import hookspecs
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 from hybridrec.registry.reference import Page, describe, rows
 
 ROOT = Path(__file__).parents[1]
@@ -176,7 +177,7 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
     yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{_signature(thing)}")
     yield _prose(thing)
     if inspect.isclass(thing):
-        for key, method in vars(thing).items():
+        for key, method in tuple(vars(thing).items()):  # a signature may add to it
             function = getattr(method, "fget", None) or getattr(method, "__func__", method)
             if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
                 called = key if isinstance(method, property) else f"{key}{_signature(function)}"

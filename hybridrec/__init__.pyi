@@ -53,6 +53,8 @@ from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
 from .experiment.api import run as run
 from .experiment.folder import Run as Run
+from .experiment.refreshing import Refreshed as Refreshed
+from .experiment.refreshing import refresh as refresh
 from .experiment.serving import Recommender as Recommender
 from .experiment.serving import load as load
 from .experiment.tuning.folder import Tuned as Tuned

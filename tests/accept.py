@@ -14,7 +14,8 @@ import hybridrec
 from docs import reference
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.json_schema import experiment_schema
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 
 ROOT = Path(__file__).parents[1]
 

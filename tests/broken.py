@@ -68,6 +68,12 @@ class Empty(GoodReader):
         return data.hide(np.ones(len(data.interactions.ids), bool))
 
 
+class Claims(GoodReader):
+    @classmethod
+    def recognises(cls, files):
+        return {"path": "anything"}
+
+
 class BadWeights(GoodReader):
     def data(self):
         data = toy_dataset()

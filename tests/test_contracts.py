@@ -32,6 +32,7 @@ from tests.broken import (
     BadWeights,
     Bare,
     Changing,
+    Claims,
     Compares,
     Empty,
     Fills,
@@ -154,6 +155,7 @@ class Quiet(Reranker):
     """The mean of the columns, so far as there is one."""
 
     name = "quiet"
+    fuses = True
 
     def rerank(self, queries, pool, n):
         return pool.ranked(sum(np.nan_to_num(values) for values in pool.columns.values()))
@@ -239,8 +241,19 @@ class NoTarget(Quiet):
     targets = ()
 
 
+class SaysNothing(Quiet):
+    fuses = None
+
+
+class Denies(Quiet):
+    fuses = False
+
+
 BROKEN = [
     (NoTarget, "declares_what_it_serves", "no target"),
+    (SaysNothing, "declares_whether_it_fuses", "None, but it orders"),
+    (Denies, "declares_whether_it_fuses", "False, but it orders"),
+    (NoFinal, "declares_whether_it_fuses", "True, but it does not order"),
     (NoFinal, "final_is_well_formed", "no `final`"),
     (WideFinal, "final_is_well_formed", "float64"),
     (Drops, "final_is_well_formed", "other candidates"),
@@ -254,6 +267,7 @@ BROKEN = [
     (Pickles, "state_survives_a_file", "Python objects"),
     (Overwrites, "does_not_write_to_its_input", "'first' of the pool"),
     (Empty, "reads_a_dataset", "no interactions"),
+    (Claims, "recognises_what_it_reads", "what is not there"),
     (BadWeights, "numbers_are_sound", "weight is NaN"),
     (Changing, "reads_the_same_twice", "other data"),
     (Objects, "data_survives_a_file", "Python objects"),

@@ -220,6 +220,28 @@ class Contrary(Good):
         return -super().scores(queries, target)
 
 
+class KnowsNothingNew(Good):
+    refreshes = True
+
+    def refresh(self, data, known, rng):
+        self.fit(data, rng)
+        self.new = np.setdiff1d(np.arange(len(data.items)), known["items"])
+        return self
+
+    def state(self):
+        return super().state() | {"new": getattr(self, "new", np.empty(0, int))}
+
+    def restore(self, state):
+        self.new = state["new"]
+        return super().restore(state)
+
+    def scores(self, queries, target):
+        scores = super().scores(queries, target)
+        if target == "items":
+            scores[:, getattr(self, "new", [])] = np.nan
+        return scores
+
+
 BROKEN = [
     (Undocumented, "test_config_fields_are_documented", "factors"),
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
@@ -251,6 +273,7 @@ BROKEN = [
     (CastsIds, "test_wide_ids_are_refused_or_served", "float64"),
     (DividesByTags, "test_edge_datasets", "division"),
     (SaysTooLittle, "test_edge_datasets", "too short"),
+    (KnowsNothingNew, "test_takes_up_data_that_grew", "never proposes an id that is new"),
     (Contrary, "test_learns_the_checkerboard", "even and an odd query"),
 ]
 

@@ -36,6 +36,7 @@ for _command in (
     reporting.export,
     replaying.interleave,
     replaying.off_policy,
+    running.refresh,
     exploring.recommend,
     exploring.similar,
     inspecting.show,

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import Outcome
 
-_KINDS = ("generator", "scorer", "reranker", "reader", "splitter", "metric", "normaliser", "observer")
+_KINDS = ("generator", "scorer", "re-ranker", "reader", "splitter", "metric", "normaliser", "observer")
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice((*_KINDS, "re-ranker")), required=True, help="What the plugin brings.")
+@click.option("--kind", type=click.Choice(_KINDS), required=True, help="What the plugin brings.")
 @click.option(
     "--path",
     type=click.Path(path_type=Path, file_okay=False),
@@ -37,7 +37,7 @@ def new_plugin(name: str, kind: str, path: Path) -> None:
     from hybridrec import scaffold
     from hybridrec.registry.discovery import Registry
 
-    folder = scaffold.new_plugin(name, kind.replace("re-ranker", "reranker"), path, Registry())
+    folder = scaffold.new_plugin(name, kind, path, Registry())
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         print(f"wrote {file}")
     plugin = folder.name.removeprefix("hybridrec-")

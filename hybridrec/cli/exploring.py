@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hybridrec.cli.running import STORE
+
+if TYPE_CHECKING:
+    from hybridrec.experiment.explaining import Explanation
 
 TARGET = click.option("--target", type=click.Choice(["items", "tags"]), default="items", show_default=True)
 RUN = click.argument("run", type=click.Path(path_type=Path))
@@ -17,7 +21,10 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
-    """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor."""
+    """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor.
+
+    FILES may be a folder. A published data set (MovieLens, Melon, ...) gets the reader that is made for it.
+    """
     import json
 
     from hybridrec.errors import ConfigError
@@ -27,13 +34,14 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
 
     if output.exists() and not force:
         raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
-    description, config = starting_config(files, output.resolve().parent)
+    registry = Registry()
+    description, config = starting_config(files, output.resolve().parent, registry)
     for line in description:
         print(line)
     output.write_text(config, encoding="utf-8")
     schema = output.parent / SCHEMA
     schema.parent.mkdir(exist_ok=True)
-    schema.write_text(json.dumps(experiment_schema(Registry()), indent=1, ensure_ascii=False), encoding="utf-8")
+    schema.write_text(json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False), encoding="utf-8")
     print(f"wrote {output}; try: hybridrec run {output}")
 
 
@@ -123,12 +131,16 @@ def recommend(
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.rung] for e in slate]
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
-        for row, place in zip(rows, slate, strict=True):
-            opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
-            parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
-            moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)
-            row += [", ".join(place.sources), opinions, parts, moves]
+        rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
     table(f"Recommended {target}", headers, rows)
+
+
+def _reasons(place: Explanation) -> tuple[str, str, str, str]:
+    """Who proposed it, what the models say of it, what that adds to its score, and which rules moved it."""
+    opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
+    parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
+    moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)
+    return ", ".join(place.sources), opinions, parts, moves
 
 
 @click.command()

@@ -9,7 +9,8 @@ from hybridrec.cli.running import BLOCK
 
 def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """What may be explained or checked, for the completion of a shell."""
-    from hybridrec.registry.discovery import KINDS, Registry
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.registry.offers import KINDS
 
     registry = Registry()
     known = {name for kind in KINDS for name in registry.names(kind)}
@@ -25,7 +26,8 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
     Without NAME, list all names by kind.
     """
     from hybridrec.cli.printing import table
-    from hybridrec.registry.discovery import KINDS, Registry
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.registry.offers import KINDS
     from hybridrec.registry.reference import describe
 
     registry = Registry(block=block)

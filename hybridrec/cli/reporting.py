@@ -121,11 +121,12 @@ def export(
         paths = judges.export(finished, folder, form)
     else:
         written = challenges.melon if team is None else challenges.mpd(*team)
-        answers = (
-            challenges.answers_of(finished)
-            if questions is None
-            else challenges.answers_to(questions, load(finished, store=store_folder))
-        )
-        paths = challenges.export(answers, written, folder)
+        if questions is None:
+            paths = challenges.export(challenges.answers_of(finished), written, folder)
+        else:
+            recommender = load(finished, store=store_folder)
+            paths = challenges.export(challenges.answers_to(questions, recommender), written, folder)
+            for note in recommender.experiment.reader.notes():
+                click.echo(f"note: {note}", err=True)
     for path in paths:
         print(path)

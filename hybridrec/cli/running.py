@@ -1,4 +1,4 @@
-"""Commands around experiments: run, check, compare."""
+"""Commands around experiments: run, check, refresh, compare."""
 
 from __future__ import annotations
 
@@ -104,6 +104,27 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
     table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
     for note in plan.notes:
         print(f"note: {note}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@SET
+@STORE
+def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
+    """Let a finished RUN (made with `refit: all`) recommend from its data as it is now, with what is new in it.
+
+    Components that can take up what is new are not fitted again, the others are; what blends learned stays. --set
+    may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is left as it is.
+    """
+    from hybridrec.cli.printing import table
+    from hybridrec.experiment.refreshing import refresh as take_up
+
+    found = take_up(run, assignments, store=store_folder)
+    if not found:
+        print("the data is what it was: nothing to do")
+        return
+    rows = [[one.label, one.component, one.how, f"{one.seconds:.2f}"] for one in found]
+    table("Refreshed", ["label", "component", "how", "seconds"], rows)
 
 
 @click.command()

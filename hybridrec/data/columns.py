@@ -150,7 +150,10 @@ class Table(Generic[S]):
         """
         import polars as pl
 
-        times = self._drawn(column, time_of(column, self._single(column), unit, years=years))
+        dtype = self._single(column)
+        times = None if years or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
+        if times is None or times.has_nulls():  # looking for dates takes many times as long
+            times = self._drawn(column, time_of(column, dtype, unit, years=years))
         missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
         right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
         times = self._usable(times, missing, column, "not a time", right)
@@ -262,8 +265,7 @@ def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = Fa
     value = pl.col(column)
     if isinstance(dtype, pl.Date | pl.Datetime):
         return _epoch(value)
-    number = value.cast(pl.Float64, strict=False)
-    found = [pl.when(number.is_finite()).then(number / PER_SECOND[unit])]
+    found = [_number_time(column, unit)]
     text = value.cast(pl.String, strict=False)
     if years:
         year = text.str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
@@ -272,6 +274,14 @@ def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = Fa
         iso = text.str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
         found += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
     return pl.coalesce(found)
+
+
+def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
+    """A column of numbers as seconds since 1970, null where a value is no finite number."""
+    import polars as pl
+
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number / PER_SECOND[unit])
 
 
 def _epoch(date: pl.Expr) -> pl.Expr:

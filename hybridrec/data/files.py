@@ -32,6 +32,9 @@ FORMATS: dict[str, Format] = {
 }
 """What a file's name says about its format."""
 
+_KEPT_AS_TEXT = 1 << 26
+"""Bytes of a csv or tsv file from which its columns are packed: below, that costs more than it saves."""
+
 
 def _known_encoding(name: str) -> str:
     try:
@@ -170,7 +173,7 @@ def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | N
             return frame, None
         if file.kind == "jsonl":
             return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
-        return _read_csv(file, file.path).lazy(), None
+        return _read_csv(file, file.path), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         if not malformed.strict and file.kind != "parquet":
             return _read_what_is_whole(file, malformed)
@@ -178,24 +181,37 @@ def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | N
         raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
 
 
-def _read_csv(file: File, source: Path | io.BytesIO) -> pl.DataFrame:
+def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     import polars as pl
 
     # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
-    frame = pl.read_csv(
-        source,
-        separator=file.delimiter,
-        quote_char=file.quote,
-        has_header=file.columns is None,
-        encoding="utf8" if file.encoding == "utf-8" else file.encoding,
-        infer_schema=False,
-        glob=False,
-    )
+    how: dict[str, Any] = {
+        "separator": file.delimiter,
+        "quote_char": file.quote,
+        "has_header": file.columns is None,
+        "infer_schema": False,
+        "glob": False,
+    }
+    if file.encoding == "utf-8" and isinstance(source, Path) and source.stat().st_size >= _KEPT_AS_TEXT:
+        frame = _compressed(pl.scan_csv(source, **how))
+    else:
+        frame = pl.read_csv(source, encoding="utf8" if file.encoding == "utf-8" else file.encoding, **how).lazy()
     if file.columns is None:
         return frame
-    if len(file.columns) != frame.width:
-        raise DataError(f"{file.path} has {frame.width} columns, but `columns` names {len(file.columns)}")
-    return frame.rename(dict(zip(frame.columns, file.columns, strict=True)))
+    names = frame.collect_schema().names()
+    if len(file.columns) != len(names):
+        raise DataError(f"{file.path} has {len(names)} columns, but `columns` names {len(file.columns)}")
+    return frame.rename(dict(zip(names, file.columns, strict=True)))
+
+
+def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The same rows as columns that are packed in memory, from where they stream by as from a Parquet file."""
+    import polars as pl
+
+    packed = io.BytesIO()
+    frame.sink_parquet(packed, compression="lz4", statistics=False)
+    packed.seek(0)
+    return pl.scan_parquet(packed)
 
 
 def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
@@ -216,5 +232,6 @@ def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame,
     if not whole:
         raise DataError(f"{file.path} cannot be read as {file.kind}: every line is malformed")
     text = io.BytesIO(b"".join(line.rstrip(b"\r\n") + b"\n" for line in whole))
-    frame = pl.read_ndjson(text, infer_schema_length=None) if file.kind == "jsonl" else _read_csv(file, text)
-    return frame.lazy(), pl.Series(numbers[len(numbers) - len(frame) :]) - file.first_row
+    frame = pl.read_ndjson(text, infer_schema_length=None).lazy() if file.kind == "jsonl" else _read_csv(file, text)
+    rows = frame.select(pl.len()).collect().item()
+    return frame, pl.Series(numbers[len(numbers) - rows :]) - file.first_row

@@ -30,7 +30,8 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
         yield f"{name}.data", matrix.data
         yield f"{name}.shape", np.array(matrix.shape, np.int64)
     elif isinstance(value, Vocabulary):
-        yield from flatten(tuple(value.ids), name)
+        yield f"{name}.bytes", np.frombuffer("".join(value.ids).encode(), np.uint8)
+        yield f"{name}.ends", np.cumsum(value.ids.str.len_bytes().to_numpy(), dtype=np.int64)
     elif isinstance(value, tuple):
         encoded = [text.encode() for text in value]
         yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
@@ -40,7 +41,7 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
     elif isinstance(value, int):
         yield name, np.array(value, np.int64)
     elif is_dataclass(value):
-        for member in fields(value):
+        for member in (member for member in fields(value) if member.compare):
             inner = f"{name}.{member.name}" if name else member.name
             yield from flatten(getattr(value, member.name), inner)
     else:

@@ -24,6 +24,8 @@ Cut: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
 _MODEL = "model"
 _SPARE = 16
 """Pieces beside the letters: the marks for unknown text, ends and blanks, and letters of rarer compositions."""
+_REQUIRES = {"sentencepiece": ("sentencepiece",), "morphemes": ("kiwipiepy", "kiwipiepy_model")}
+_EXTRAS = {"sentencepiece": "sentencepiece", "morphemes": "korean"}
 _CONTENT = ("N", "V", "MAG", "XR", "IC", "SL", "SH", "SN")
 """Korean morphemes with a meaning of their own: nouns, verbs, adverbs, roots, foreign words, numbers."""
 
@@ -42,6 +44,16 @@ class Tokenizer(Options):
     """Letters in the longest n-gram of `char-ngrams`."""
     pieces: int = Field(2000, ge=10)
     """How many pieces `sentencepiece` learns, at most; never fewer than the texts have letters."""
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Import names of the libraries that this way of cutting cannot work without, and that decide its tokens."""
+        return _REQUIRES.get(self.use, ())
+
+    @property
+    def install_hint(self) -> str:
+        """What to do when one of them is missing."""
+        return f"pip install 'hybridrec[{_EXTRAS[self.use]}]'" if self.use in _EXTRAS else ""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.guessing import guess
 from hybridrec.data.tables import TableOptions, TableReader
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Profile:
 
     data: the `data:` block of a config
     split: the `split:` block that suits the data
-    order: what orders a history: "position", "time" or "file"
+    order: what orders a history: "position", "time" or "file", or "reader" where that knows the format
     repeats: interactions whose (user, item) pair has occurred before
     density: the share of all (user, item) pairs that occur
     median: interactions of the median user that has any
@@ -58,10 +55,12 @@ def profile(paths: Sequence[Path], folder: Path) -> Profile:
     """
     mapping, notes = guess(paths, folder)
     data = TableReader(TableOptions.model_validate(mapping, context={"folder": folder})).read()
-    return _describe(data, {"reader": "table", **mapping}, notes)
+    order = next((role for role in ("position", "time") if role in mapping["interactions"]), "file")
+    return describe(data, {"reader": "table", **mapping}, order, notes)
 
 
-def _describe(data: Dataset, mapping: dict[str, Any], notes: list[str]) -> Profile:
+def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[str]) -> Profile:
+    """What data is like that the `data:` block `block` reads."""
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
     lengths = history.lengths[history.lengths > 0]
@@ -74,13 +73,13 @@ def _describe(data: Dataset, mapping: dict[str, Any], notes: list[str]) -> Profi
     else:
         split = "random" if history.times is None else "temporal"
     return Profile(
-        data=mapping,
+        data=block,
         split={"use": split},
         interactions=count,
         users=len(data.users),
         items=len(data.items),
         tags=len(data.tags),
-        order=next((role for role in ("position", "time") if role in mapping["interactions"]), "file"),
+        order=order,
         times=history.times is not None,
         weights=history.weights is not None,
         repeats=count - pairs,

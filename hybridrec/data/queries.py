@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Spars
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 
+T = TypeVar("T")
 NOTHING = "nothing"
 """The segment of queries that carry no field."""
 
@@ -60,9 +62,20 @@ class QueryBatch:
     times: Doubles | None = None
     disliked: Ragged | None = None
     user_features: Sparse | None = None
+    _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def once(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
+        """What `make` gives, kept by name until it is asked for with another object `depends`.
+
+        Candidates and scores of one model both need the vectors of the queries, say; `depends` is what it learned.
+        """
+        known = self._known.get(name)
+        if known is None or known[0] is not depends:
+            known = self._known[name] = (depends, make())
+        return cast(T, known[1])
 
     def take(self, rows: NDArray[np.integer] | slice) -> QueryBatch:
         """The given queries, in the given order."""

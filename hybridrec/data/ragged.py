@@ -59,7 +59,11 @@ class Ragged:
         `shape` is (number of rows, size of the vocabulary of `ids`).
         """
         order_by = positions if positions is not None else times
-        order = by_row(rows, shape[0], order_by)
+        if order_by is None:
+            order = grouped(rows, shape[0])
+        else:
+            order = np.argsort(order_by, kind="stable")
+            order = order[grouped(rows[order], shape[0])]
         lengths = np.bincount(rows, minlength=shape[0])
         return cls(
             ids=np.ascontiguousarray(ids[order], np.int32),
@@ -155,13 +159,10 @@ def offsets_of(lengths: NDArray[np.integer]) -> Longs:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def by_row(rows: Ints, n_rows: int, order_by: NDArray[np.generic] | None = None) -> NDArray[np.integer]:
-    """The positions of `rows` in ascending order of rows, within one in that of `order_by`, else as they stand.
+def grouped(codes: Ints, size: int) -> NDArray[np.integer]:
+    """The positions of `codes`, each from 0 to size - 1, in ascending order of codes; equal ones stay in order.
 
-    A counting sort, which takes a third of the time of a stable comparison sort.
+    A counting sort: it takes a third of the time of a stable sort by comparison.
     """
-    first = None if order_by is None else np.argsort(order_by, kind="stable")
-    places = np.arange(len(rows), dtype=np.int32 if len(rows) <= np.iinfo(np.int32).max else np.int64)
-    sorted_rows = rows if first is None else rows[first]
-    grouped = csr_matrix((np.zeros(len(rows), np.int8), (sorted_rows, places)), shape=(n_rows, len(rows))).indices
-    return grouped if first is None else first[grouped]
+    places = np.arange(len(codes), dtype=np.int32 if len(codes) <= np.iinfo(np.int32).max else np.int64)
+    return csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes))).indices

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.malformed import Malformed
@@ -20,6 +22,15 @@ class Reader(Plugin):
     """
 
     malformed: Malformed | None = None
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """Options that read these files, where they are the format that this reader is for; None for all others.
+
+        `hybridrec init` asks every reader with the files it was given, those of a folder one by one. Names and
+        first lines have to do, as files may be large. A format without names of its own is recognised by none.
+        """
+        return None
 
     @abstractmethod
     def read(self) -> Dataset:

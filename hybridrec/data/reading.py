@@ -5,7 +5,7 @@ A block of lines is a polars frame, so that no line is touched by Python; of a f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,9 @@ __all__ = [
     "Tolerance",
     "check_file",
     "csv_pattern",
+    "first_line",
     "first_of_each",
+    "folder_of",
     "only_known",
     "parse_lines",
     "parse_times",
@@ -43,6 +45,20 @@ def check_file(path: Path, origin: str) -> None:
     """Raise DataError if there is no such file; `origin` says where one gets it, and under which terms."""
     if not path.is_file():
         raise DataError(f"{path}: no such file. {origin}")
+
+
+def folder_of(files: Iterable[Path], *names: str) -> Path | None:
+    """The folder in which files of all these names are among the given ones; None if there is none."""
+    given = list(files)
+    return min(
+        set.intersection(*({file.parent for file in given if file.name == name} for name in names)), default=None
+    )
+
+
+def first_line(path: Path) -> str:
+    """The first line of a file without its end, or what of it stands in the first 4,096 bytes."""
+    with path.open("rb") as file:
+        return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
 
 
 def read_lines(

@@ -66,6 +66,15 @@ class Vocabulary:
             codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
+    def encode_known(self, external: Sequence[str], whose: str) -> Ints:
+        """Codes of external ids; DataError, which begins with `whose` they are, where one is unknown."""
+        codes = self.encode(external)
+        missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
+        if missing:
+            count = f"{len(missing)} ids are" if len(missing) > 1 else "1 id is"
+            raise DataError(f"{whose}: {count} not in the data, first '{missing[0]}'")
+        return codes
+
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
         """For texts one by one, as queries have them: a column, however short, is held against the whole of it."""

@@ -30,7 +30,10 @@ POWER = 0.8
 TIE = 1e-12
 """Differences of a unit up to this are ties."""
 
-_BLOCK_CELLS = 1 << 21
+_DRAWN_CELLS = 1 << 18
+"""Draws of units that are counted at once: they stay in the cache."""
+_SIGN_CELLS = 1 << 21
+"""Signs of units that are drawn at once."""
 _MOST_GROUPS = 4096
 
 
@@ -97,9 +100,10 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
     """
     n, width = columns.shape
     result = np.empty((width, resamples))
-    for block in _blocks(resamples, n):
+    for block in _blocks(resamples, n, _DRAWN_CELLS):
         size = block.stop - block.start
-        drawn = rng.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
+        drawn = rng.integers(0, n, (size, n))
+        drawn += np.arange(size)[:, None] * n
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
         result[:, block] = (counts.astype(np.float64) @ columns).T
     return result
@@ -219,7 +223,7 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
     # Sums in another order differ in the last bits; such ties count as at least as extreme.
     reached = observed - 1e-10 * np.abs(differences).sum(axis=0)
     extreme = np.zeros(differences.shape[1], np.int64)
-    for block in _blocks(resamples, n):
+    for block in _blocks(resamples, n, _SIGN_CELLS):
         signs = rng.integers(0, 2, (block.stop - block.start, n), dtype=np.int8) * 2.0 - 1.0
         extreme += np.count_nonzero(np.abs(signs @ differences) >= reached, axis=0)
     return (extreme + 1) / (resamples + 1)
@@ -272,8 +276,8 @@ def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
     return columns[:, places], which
 
 
-def _blocks(resamples: int, units: int) -> Iterator[slice]:
-    """Slices over the resamples, small enough that a block of draws stays in a few megabytes."""
-    step = max(1, _BLOCK_CELLS // max(units, 1))
+def _blocks(resamples: int, units: int, cells: int) -> Iterator[slice]:
+    """Slices over the resamples, each of about so many `cells`, one for each unit and resample."""
+    step = max(1, cells // max(units, 1))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))

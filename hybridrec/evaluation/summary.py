@@ -98,14 +98,18 @@ def result_table(
 ) -> tuple[list[str], list[list[str]]]:
     """Arms × metrics of a segment as text, `0.1234 ± 0.0056`: headers and rows, for any printer.
 
-    The half-width is that of the 95 % interval. All metrics if `metrics` is None; arms in the order of
-    the report; an empty cell where there is no number.
+    The half-width is that of the 95 % interval. All metrics if `metrics` is None, and over all queries also
+    the Borda points if the config asks for them; arms in the order of the report; an empty cell where there
+    is no number.
     """
     found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
+    points = metrics is None and segment == ALL and any(arm.borda is not None for arm in report.pipelines.values())
     if metrics is None:
         metrics = list(dict.fromkeys(metric for numbers in found.values() for metric in numbers))
     rows = [[name, *(cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
-    return ["pipeline", *metrics], rows
+    if points:
+        rows = [[*row, f"{report.pipelines[row[0]].borda:g}"] for row in rows]
+    return ["pipeline", *metrics, *(["borda"] * points)], rows
 
 
 def cell(number: MetricReport | None) -> str:

@@ -40,7 +40,7 @@ def aims(checker: Checker, config: ExperimentConfig) -> tuple[Aim, ...]:
 
 
 def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-    """The metrics that are listed, then those of sums and of guardrails, with their places."""
+    """The metrics that are listed, then those of sums, of Borda points and of guardrails, with their places."""
     for index, name in enumerate(compare.metrics):
         if compare.metrics.index(name) != index:
             raise checker.fail(("compare", "metrics", index), f"'{name}' is listed twice")
@@ -51,6 +51,11 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
             raise checker.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
         for name in parts:
             yield ("compare", "combined", whole, name), name
+    for index, name in enumerate(compare.borda):
+        if compare.borda.index(name) != index:
+            raise checker.fail(("compare", "borda", index), f"'{name}' is listed twice")
+        if name not in compare.combined:
+            yield ("compare", "borda", index), name
     for name in compare.guardrails:
         if name != LATENCY and name not in compare.combined:
             yield ("compare", "guardrails", name), name

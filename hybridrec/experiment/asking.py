@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,6 +16,7 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.queries import QueryBatch
 from hybridrec.experiment.assembly import Arm, digest
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.threads import side_by_side
 from hybridrec.stages import kernels
 from hybridrec.stages.component import Exclude
 from hybridrec.stages.pipeline import Memo
@@ -123,7 +123,7 @@ class Asker:
             for position, arm in enumerate(missing):
                 name = arm.name
                 results[name] = Answers.stack([block[position] for block in blocks])
-                self.store.put(keys[name], results[name].state(), {"answers of": name}, durable=False)
+                self.store.put(keys[name], results[name].state(), {"answers of": name})
         return results
 
     def pool_of(self, arm: Arm, question: Question) -> Pool:
@@ -141,14 +141,12 @@ class Asker:
 
     def ranked(self, arm: Arm, blocks: Sequence[Pooled]) -> Slate:
         """The last stage alone: the slates of all blocks, as the re-rankers of this arm order them."""
-        with ThreadPoolExecutor(self.workers) as executor:
-            return Slate.stack(list(executor.map(lambda pooled: self._slate(arm, pooled), blocks)))
+        return Slate.stack(side_by_side(lambda pooled: self._slate(arm, pooled), blocks, self.workers))
 
     def each_block(self, question: Question, work: Callable[[Question], R]) -> list[R]:
         """`work` on blocks of the queries that, all workers at once, stay within the memory budget."""
         parts = blocks(question.queries, self.workers, self.memory)
-        with ThreadPoolExecutor(self.workers) as executor:
-            return list(executor.map(lambda rows: work(question.part(rows)), parts))
+        return side_by_side(lambda rows: work(question.part(rows)), parts, self.workers)
 
     def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
         memo: Memo = {}
@@ -184,7 +182,7 @@ class Asker:
         if state is not None:
             return Pool.restore(block.target, state)
         pool = self._make_pool(arm, block, exclude, memo)
-        self.store.put(key, pool.state(), {"pool of": arm.name}, durable=False)
+        self.store.put(key, pool.state(), {"pool of": arm.name})
         return pool
 
     def _make_pool(self, arm: Arm, block: Question, exclude: Exclude, memo: Memo) -> Pool:

@@ -96,10 +96,13 @@ def parts_of(fold: Fold, inner: Fold | None) -> dict[str, Part]:
 
 
 def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[Spec, Part]]:
-    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers."""
+    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers;
+    what others use stands before them."""
     for level, part in parts.items():
         plans = [plan for plan in experiment.pipelines.values() if level == "final" or plan.learns]
-        for label in dict.fromkeys(label for plan in plans for label in plan.labels):
+        wanted = [experiment.components[label] for plan in plans for label in plan.labels]
+        lenders = [spec.lender.label for spec in wanted if spec.lender is not None]
+        for label in dict.fromkeys([*lenders, *(spec.label for spec in wanted)]):
             yield experiment.components[label], part
 
 
@@ -108,7 +111,7 @@ def reranker_key(spec: Spec, *learned_from: str) -> str:
     options = spec.options.model_dump(mode="json")
     # An option may be a plugin itself: a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.cls.requires)]
+    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 
@@ -136,11 +139,7 @@ def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
             raise DataError(
                 f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
             ) from None
-    codes = data.items.encode(names)
-    if (codes < 0).any():
-        unknown = [name for name, code in zip(names, codes, strict=True) if code < 0]
-        raise DataError(f"pipelines.{pipeline}.{key}: {len(unknown)} ids are not in the data, first '{unknown[0]}'")
-    return codes
+    return data.items.encode_known(names, f"pipelines.{pipeline}.{key}")
 
 
 def digest(*what: object) -> str:

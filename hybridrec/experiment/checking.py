@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hybridrec.arrays import Target
 from hybridrec.deprecations import current_keys, current_options
-from hybridrec.errors import HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
 from hybridrec.experiment import documents
 from hybridrec.experiment.aims import aims
 from hybridrec.experiment.config import Curve, Experiment, PipelinePlan, Spec
@@ -63,6 +63,7 @@ class Checker(Validator):
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
+        components |= {label: self.lent(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
@@ -98,13 +99,26 @@ class Checker(Validator):
         self.require(spec, path)
         return spec
 
+    def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
+        """The component with the one that its option `uses` names, which must stand on its own."""
+        if spec.uses is None:
+            return spec
+        place: KeyPath = ("components", spec.label, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        lender = components[spec.uses]
+        if lender.uses is not None:
+            raise self.fail(place, f"'{spec.uses}' uses '{lender.uses}' itself: name that one")
+        return replace(spec, lender=lender)
+
     def require(self, spec: Spec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
-        for module in spec.cls.requires:
-            if not _installed(module):
-                hint = spec.cls.install_hint or f"pip install {module}"
-                message = f"'{spec.cls.name}' needs the library '{module}', which is not installed: {hint}"
-                raise MissingDependencyError(f"{self.document.where(path)}: {message}")
+        for part in spec.needing:
+            for module in part.requires:
+                if not _installed(module):
+                    what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+                    hint = part.install_hint or f"pip install {module}"
+                    message = f"{what} needs the library '{module}', which is not installed: {hint}"
+                    raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
     def add_fallbacks(self, components: dict[str, Spec], name: str, pipeline: PipelineUse) -> None:
         """A fallback that is no label is a component used with its defaults."""
@@ -139,7 +153,7 @@ class Checker(Validator):
         for key in ("allow", "block"):
             self.list_file(getattr(use, key), (*path, key, "path"))
         plan = PipelinePlan(name, use, self.rerankers(use, config, path))
-        self.opinions(plan, components)
+        self.opinions(plan, components, path)
         return plan
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
@@ -178,21 +192,29 @@ class Checker(Validator):
             raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
         return spec
 
-    def opinions(self, plan: PipelinePlan, components: dict[str, Spec]) -> None:
+    def opinions(self, plan: PipelinePlan, components: dict[str, Spec], path: KeyPath) -> None:
         """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
+            place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
             serving = [label for label in columns if target in components[label].create().targets]
-            path: KeyPath = ("pipelines", plan.name, "rerank")
-            if not chain and len(serving) > 1:
-                names = ", ".join(serving)
-                raise self.fail(("pipelines", plan.name), f"{names} give scores for {target}: say under `rerank` "
-                                "how they are fused, for example [{use: weighted}]")  # fmt: skip
+            if len(serving) > 1:
+                self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
             for index, spec in enumerate(chain):
-                place = (*path, target, index) if isinstance(plan.use.rerank, dict) else (*path, index)
-                self.weights(spec, columns, place)
-                self.sources(spec, plan.use, place)
-                self.uses(spec, components, target, place)
+                at = (*place, index)
+                self.weights(spec, columns, at)
+                self.sources(spec, plan.use, at)
+                self.uses(spec, components, target, at)
+
+    def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
+        """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
+        if not chain:
+            message = f"{several}: say under `rerank` how they are fused, for example [{{use: weighted}}]"
+            raise self.fail(path, message)
+        first = chain[0].cls
+        if issubclass(first, Reranker) and first.fuses is False:
+            message = f"'{first.name}' reorders what is fused, and {several}: put a fusion before it"
+            raise self.fail((*place, 0, "use"), f"{message}, for example {{use: weighted}}")
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""
@@ -247,17 +269,21 @@ class Checker(Validator):
     def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
         """A trade-off whose pipeline and option exist and take every value."""
         path: KeyPath = ("tradeoffs", index)
+        varies: KeyPath = ("pipelines", use.pipeline)
         if use.pipeline not in config.pipelines:
             message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
             raise self.fail((*path, "pipeline"), message)
         points = []
-        for value in use.over:
+        for place, value in enumerate(use.over):
             content = config.pipelines[use.pipeline].model_dump(by_alias=True)
             documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
-            varied = self.validate(PipelineUse, content, path)
-            name = f"{use.pipeline} {use.vary}={value:g}"
-            points.append(PipelinePlan(name, varied, self.rerankers(varied, config, path)))
-            self.opinions(points[-1], components)
+            try:
+                varied = self.validate(PipelineUse, content, varies)
+                name = f"{use.pipeline} {use.vary}={value:g}"
+                points.append(PipelinePlan(name, varied, self.rerankers(varied, config, varies)))
+                self.opinions(points[-1], components, varies)
+            except ConfigError as error:
+                raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
         return Curve(use, tuple(points))
 
 

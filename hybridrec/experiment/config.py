@@ -6,17 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from hybridrec.arrays import Target
 from hybridrec.data.folds import Splitter
+from hybridrec.data.lexicon import Tokenizer
 from hybridrec.data.readers import Reader
 from hybridrec.evaluation.metrics import Measure
 from hybridrec.experiment.schema import ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.plugin import Options
-from hybridrec.stages.component import Component
+from hybridrec.stages.component import Component, Generator, VectorModel
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,14 +29,30 @@ class Spec:
     label: str
     cls: type[Component]
     options: Options
+    lender: Spec | None = None
+    """The component that a generator `uses`."""
 
     def create(self) -> Component:
         """A new, unfitted instance."""
-        return self.cls(self.options)
+        component = self.cls(self.options)
+        if self.lender is not None:
+            cast(Generator, component).use(cast(VectorModel, self.lender.create()))
+        return component
+
+    @property
+    def needing(self) -> tuple[type[Component] | Tokenizer, ...]:
+        """What of it needs libraries that may not be installed: its class, and the tokenizers among its options."""
+        return (self.cls, *(value for _, value in self.options if isinstance(value, Tokenizer)))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Import names of these libraries: their versions are part of what it learns."""
+        return tuple(module for part in self.needing for module in part.requires)
 
     @property
     def uses(self) -> str | None:
-        """The label of the component whose vectors a re-ranker is handed, if it has such an option."""
+        """The label of the component that a generator, or whose vectors a re-ranker is handed, if it has such an
+        option."""
         return getattr(self.options, "uses", None)
 
 

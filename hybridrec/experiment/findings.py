@@ -12,6 +12,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
+from hybridrec.evaluation.borda import borda_points
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
 from hybridrec.evaluation.guardrails import groups_of
 from hybridrec.evaluation.report import (
@@ -110,9 +111,12 @@ class Findings:
             seconds = {name: np.concatenate(parts) for name, parts in self.latencies.items()}
             guardrails = conclusions.guardrails(arms, seconds)
             tradeoffs = [self._tradeoff(curve) for curve in self.experiment.curves]
+        distinct = {name: pipeline for name, pipeline in pipelines.items() if name not in conclusions.same}
+        points = borda_points(distinct, config.compare.borda, self.experiment.lower_is_better)
         for name, pipeline in pipelines.items():
             self._describe(name, pipeline)
             pipeline.same_as = conclusions.same.get(name)
+            pipeline.borda = points.get(pipeline.same_as or name)
         return Report(
             name=config.name,
             config_hash=self.experiment.hash,

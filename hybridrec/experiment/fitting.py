@@ -9,11 +9,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.threads import as_they_end
 from hybridrec.stages.checks import check_self, check_state
-from hybridrec.stages.component import Component
+from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
 
 
@@ -68,6 +69,8 @@ class Fitted:
 
 RANDOM = "random"
 """In what the store knows of a fit: whether it drew random numbers."""
+NOTES = "notes"
+"""In what the store knows of a fit: `Component.notes`."""
 Done = Callable[[Fitted], None]
 
 
@@ -114,24 +117,26 @@ class Fitter:
         installed version of a component cannot read what an earlier one stored.
         """
         plan = list(jobs)
-        keys = [self.served(spec, part) or self.key(spec, part) for spec, part in plan]
-        distinct = dict(zip(keys, plan, strict=True))
+        keys = [self._place(spec, part) for spec, part in plan]
+        lenders = {
+            self._place(spec.lender, part): (spec.lender, part) for spec, part in plan if spec.lender is not None
+        }
+        distinct = lenders | dict(zip(keys, plan, strict=True))
         for key, (spec, part) in distinct.items():
             if key not in self.store:
                 self.within_budget(spec, part)
         missing = sum(key not in self.store for key in distinct)
         threads = max(self.workers // max(missing, 1), 1)
         fitted: dict[str, Fitted] = {}
-        with ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(self.fit_one, spec, part, key, threads) for key, (spec, part) in distinct.items()]
-            try:
-                for future in as_completed(futures):
-                    result = future.result()
-                    fitted[result.key] = result
-                    done(result)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+
+        def task(key: str, spec: Spec, part: Part) -> Callable[[], Fitted]:
+            lent = None if spec.lender is None else fitted[self._place(spec.lender, part)]
+            return partial(self.fit_one, spec, part, key, threads, lent)
+
+        for stage in (lenders, {key: job for key, job in distinct.items() if key not in lenders}):
+            for result in as_they_end([task(key, *job) for key, job in stage.items()], self.workers):
+                fitted[result.key] = result
+                done(result)
         return [fitted[key] for key in keys]
 
     def served(self, spec: Spec, part: Part) -> str | None:
@@ -149,27 +154,38 @@ class Fitter:
             )
         return was
 
-    def fit_one(self, spec: Spec, part: Part, key: str, threads: int) -> Fitted:
-        """Find a component in the store, or fit it, with so many threads to use, and store it."""
-        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key), cached=key in self.store)
+    def _place(self, spec: Spec, part: Part) -> str:
+        """Where the fit lies that is used: that of the earlier run, or its own."""
+        return self.served(spec, part) or self.key(spec, part)
+
+    def notes(self, fit: Fitted) -> list[str]:
+        """What its component had to say when it was fitted."""
+        return (self.store.about(fit.key) or {}).get(NOTES, [])
+
+    def fit_one(self, spec: Spec, part: Part, key: str, threads: int, lent: Fitted | None = None) -> Fitted:
+        """Find a component in the store, or fit it, with so many threads to use, and store it.
+
+        `lent` is the fit of the component that it uses, if it uses any.
+        """
+        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key, lent), cached=key in self.store)
         if not result.cached:
             started = time.perf_counter()
-            component = self._train(spec, part, key, threads)
+            component = self._train(spec, part, key, lent, threads)
             result = Fitted(spec, part, key, make=lambda: component, cached=False)
             result.seconds = time.perf_counter() - started
         return result
 
-    def _obtain(self, spec: Spec, part: Part, key: str) -> Component:
+    def _obtain(self, spec: Spec, part: Part, key: str, lent: Fitted | None) -> Component:
         """From the store; made anew if it is damaged or was removed meanwhile."""
         state = self.store.find(key)
         if state is None:
-            return self._train(spec, part, key)
+            return self._train(spec, part, key, lent)
         with _noting(spec, part, "restoring"):
-            component = spec.create()
+            component = _create(spec, lent)
             return check_self(component, "restore", component.restore(state))
 
-    def _train(self, spec: Spec, part: Part, key: str, threads: int = 1) -> Component:
-        component = spec.create()
+    def _train(self, spec: Spec, part: Part, key: str, lent: Fitted | None, threads: int = 1) -> Component:
+        component = _create(spec, lent)
         rng = label_rng(self.seed, spec.label if self.repeat == 1 else f"{spec.label}, repeat {self.repeat}")
         before = rng.bit_generator.state
         component.threads = threads
@@ -177,9 +193,12 @@ class Fitter:
             check_self(component, "fit", component.fit(part.train, rng))
             state = component.state()
             check_state(state)
+            notes = component.notes()
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         named = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
-        about = {**named, RANDOM: drew}
+        if lent is not None:  # another seed is another lender
+            drew = drew or (self.store.about(lent.key) or {}).get(RANDOM, True)
+        about = {**named, RANDOM: drew, NOTES: notes}
         self.store.put(key, state, about)
         return component
 
@@ -213,8 +232,10 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1) -> str:
         "seed": seed,
         "threads": 1,
         "source": source_hash(spec.cls),
-        "libraries": library_versions(spec.cls.requires),
+        "libraries": library_versions(spec.requires),
     }
+    if spec.lender is not None:
+        what["uses"] = fit_key(spec.lender, fingerprint, seed, repeat)
     if repeat > 1:
         what["repeat"] = repeat
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
@@ -260,6 +281,14 @@ def _distributions(module: str) -> Collection[str]:
         return [importlib.metadata.metadata(module)["Name"]]
     except importlib.metadata.PackageNotFoundError:
         return importlib.metadata.packages_distributions().get(module, [])
+
+
+def _create(spec: Spec, lent: Fitted | None) -> Component:
+    """A new instance that has what it uses."""
+    component = spec.create()
+    if lent is None:
+        return component
+    return check_self(component, "use", cast(Generator, component).use(cast(VectorModel, lent.component)))
 
 
 def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:

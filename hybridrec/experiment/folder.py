@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,21 @@ if TYPE_CHECKING:
 CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
 QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 MAPS = "maps"
+SERVING = "serving.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a run recommends from.
+
+    data: fingerprint of the data, by which the store has it
+    fits: place -> key of all fits (`Part.place`)
+    learned_on: fingerprint of the data that its re-rankers learned on; another one once the run was refreshed
+    """
+
+    data: str
+    fits: Mapping[str, str]
+    learned_on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,22 @@ class Run:
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder / LOCK} cannot be read: {error}") from None
         return content
+
+    @property
+    def serving(self) -> Serving:
+        """What it recommends from since it was refreshed, or made; raises DataError if it was only evaluated."""
+        file = self.folder / SERVING
+        if file.exists():
+            try:
+                return Serving(**json.loads(file.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError) as error:
+                raise StoreError(f"{file} cannot be read: {error}") from None
+        fits = self.lock["serving"]
+        if fits is None:
+            raise DataError(
+                f"{self.folder} was only evaluated: set `refit: all` in its config and run it again to serve it"
+            )
+        return Serving(self.report.data.fingerprint, fits, self.report.data.fingerprint)
 
     @property
     def config(self) -> str:
@@ -137,9 +168,18 @@ def write(
 
 def write_report(run: Run) -> None:
     """Write `report.json` anew: something is to be said of the run that was not known before."""
-    partial = run.folder / f".{REPORT}"
-    partial.write_text(run.report.model_dump_json(indent=1), encoding="utf-8")
-    partial.replace(run.folder / REPORT)
+    _replace(run.folder / REPORT, run.report.model_dump_json(indent=1))
+
+
+def write_serving(run: Run, serving: Serving) -> None:
+    """From now on the run recommends from this."""
+    _replace(run.folder / SERVING, json.dumps(asdict(serving), indent=1))
+
+
+def _replace(file: Path, content: str) -> None:
+    partial = file.with_name(f".{file.name}")
+    partial.write_text(content, encoding="utf-8")
+    partial.replace(file)
 
 
 def free(runs: Path, name: str) -> Path:

@@ -85,6 +85,7 @@ def similar(
 
 
 def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
+    """At most n ids and scores, best first: by cosine to the one thing asked about, else what the model proposes."""
     own = batch.history.ids if target == "items" else batch.tags.indices
     if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
         vectors = component.vectors(target)

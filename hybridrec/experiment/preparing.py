@@ -28,7 +28,6 @@ from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker, VectorModel
-from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling
 
 Fits = dict[str, dict[str, Fitted]]
@@ -89,6 +88,11 @@ class Preparer:
         inner = self.inner(fold)
         return Cut(fold, inner, parts_of(fold, inner))
 
+    def grown(self, cut: Cut, data: Dataset) -> Cut:
+        """The same with all of `data` to train on; what its re-rankers learn from stays as it was."""
+        fold = self.thinned(everything(data))
+        return Cut(fold, cut.inner, cut.parts | parts_of(fold, None))
+
     def planned(self, cut: Cut) -> FoldPlan:
         """What has to be done on a fold that is cut already."""
         return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
@@ -105,9 +109,10 @@ class Preparer:
             by_level[part.level][spec.label] = fit
         arms: list[Arm] = []
         learned: Learned = {}
-        notes: list[str] = []
+        told = {f"{fit.spec.label}, {fold.name}": self.fitter.notes(fit) for fit in by_level["final"].values()}
+        notes = [f"{place}: {note}" for place, said in told.items() for note in said]
         for name, pipeline in plans.items():
-            rerankers, summary = self.rerankers(pipeline, rules[name], plan.cut, by_level)
+            rerankers, summary = self.rerankers(pipeline, plan.cut, by_level)
             arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
@@ -132,7 +137,7 @@ class Preparer:
         with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
             return self.experiment.splitter.inner(fold.train, rng)
 
-    def rerankers(self, pipeline: PipelinePlan, rules: Rules, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelinePlan, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
@@ -140,7 +145,7 @@ class Preparer:
         for target, specs in pipeline.rerankers.items():
             lessons = None
             if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                arm = Arm(pipeline, fits["base"], rules, NO_RERANKERS)
+                arm = Arm(pipeline, fits["base"], rules_of(pipeline, cut.inner.train), NO_RERANKERS)
                 lessons = _Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
             chain = []
             for spec in specs:

@@ -68,6 +68,7 @@ def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[
 
 
 def _slates(frame: pl.DataFrame, vocabulary: Vocabulary, queries: int) -> Ints:
+    """Slates as they were written, int32 [Q, n]: one row of the frame for each place of a query."""
     places = frame["rank"].to_numpy() - 1
     ids = np.full((queries, int(places.max(initial=0)) + 1), PADDING, np.int32)
     ids[frame["query"].to_numpy(), places] = vocabulary.encode(frame["id"])

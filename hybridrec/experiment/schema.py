@@ -144,6 +144,9 @@ class Compare(Options):
     )
     """Weighted sums of metrics under a name that `metrics` may list: {both: {ndcg@100: 0.85, tags/ndcg@10: 0.15}}.
     They are made query by query; where one of the metrics is not defined, the others take its weight."""
+    borda: list[str] = Field(default_factory=list)
+    """Metrics over which the arms are ranked together: in each the best of A arms gets A points, the next A - 1, ...,
+    the last 1 (Borda, as in the RecSys Challenge 2018); the sum stands beside the metrics. No test goes with it."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
     resamples: int = Field(10_000, ge=100)

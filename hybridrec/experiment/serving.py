@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from hybridrec.arrays import PADDING, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
-from hybridrec.errors import ConfigError, DataError, StoreError, did_you_mean
+from hybridrec.errors import ConfigError, StoreError, did_you_mean
 from hybridrec.experiment.asking import Asker, blocks
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.config import Experiment
 from hybridrec.experiment.explaining import Explanation, explain
 from hybridrec.experiment.fitting import Fitter
-from hybridrec.experiment.folder import CONFIG, Run
-from hybridrec.experiment.preparing import Prepared, Preparer, everything
+from hybridrec.experiment.folder import CONFIG, Run, Serving
+from hybridrec.experiment.preparing import Cut, Prepared, Preparer, everything
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.pipeline import Pipeline
@@ -107,18 +107,37 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
     """
     run = run if isinstance(run, Run) else Run.open(run)
     experiment = load_experiment(run.folder / CONFIG, registry or Registry())
-    if experiment.config.refit != "all":
-        raise DataError(f"{run.folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
     place = Store.default() if store is None else Store(Path(store))
-    state = place.get(run.report.data.fingerprint)
+    serving = run.serving
+    data = stored_data(run, place, serving.data)
+    with threadpool_limits(limits=1):
+        preparer = server(experiment, place, serving.fits)
+        plan = preparer.planned(serving_cut(preparer, run, serving, data))
+        return Recommender(experiment, data, preparer.prepare(plan))
+
+
+def stored_data(run: Run, store: Store, fingerprint: str) -> Dataset:
+    """Data that a run was made with or refreshed from; raises StoreError if it left the store."""
+    state = store.get(fingerprint)
     if state is None:
         raise StoreError(
-            f"the data of {run.folder} is not in the store {place.folder.resolve()}: name the store it was made with "
+            f"the data of {run.folder} is not in the store {store.folder.resolve()}: name the store it was made with "
             "(--store, or load(..., store=)), or run the experiment again"
         )
-    data = Dataset.restore(state)
+    return Dataset.restore(state)
+
+
+def server(experiment: Experiment, store: Store, fits: Mapping[str, str]) -> Preparer:
+    """What gets the pipelines ready from these fits, place -> key."""
     config = experiment.config
-    with threadpool_limits(limits=1):
-        fitter = Fitter(place, config.seed, config.workers or 1, config.memory, earlier=run.lock["serving"])
-        preparer = Preparer(experiment, fitter, Asker(place, fitter.workers, config.memory))
-        return Recommender(experiment, data, preparer.prepare(preparer.plan(everything(data))))
+    fitter = Fitter(store, config.seed, config.workers or 1, config.memory, earlier=fits)
+    return Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
+
+
+def serving_cut(preparer: Preparer, run: Run, serving: Serving, data: Dataset) -> Cut:
+    """The training parts behind what a run recommends from; of a refreshed one re-rankers learned on earlier data."""
+    learns = any(plan.learns for plan in preparer.experiment.pipelines.values())
+    if serving.learned_on == serving.data or not learns:
+        return preparer.cut(everything(data))
+    learned_on = stored_data(run, preparer.fitter.store, serving.learned_on)
+    return preparer.grown(preparer.cut(everything(learned_on)), data)

@@ -1,10 +1,11 @@
 """A content-addressed store of named arrays: what was fitted once is never fitted again.
 
 One artifact is a folder named by its key: `<n>.npy` files and a `manifest.json` with their names and
-checksums. It is written under a temporary name, synced, and renamed, and renamed again before it is
-removed, so that at any moment it is either whole or absent; of two processes that write the same key
-the first wins and the other's copy, equal by construction, is dropped. Large arrays are mapped into
-memory, so that all processes that use an artifact share one copy of it.
+checksums. It is written under a temporary name and renamed, and renamed again before it is removed, so
+that whenever a process ends it is either whole or absent; what a failure of the machine leaves of one
+differs from its checksums, and is made anew. Of two processes that write the same key the first wins
+and the other's copy, equal by construction, is dropped. Large arrays are mapped into memory, so that
+all processes that use an artifact share one copy of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -92,11 +93,8 @@ class Store:
             self.drop(key)
             return None
 
-    def put(self, key: str, state: State, about: dict[str, Any] | None = None, *, durable: bool = True) -> None:
-        """Store named arrays under a key; `about` is JSON for people who look into the store.
-
-        What is not `durable` is not waited for: a power failure may damage it, and then it is made anew.
-        """
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        """Store named arrays under a key; `about` is JSON for people who look into the store."""
         final = self._path(key)
         if key in self:
             return
@@ -109,13 +107,11 @@ class Store:
                 file = f"{number}.npy"
                 if array.dtype.hasobject:
                     raise StoreError(f"'{name}' is an array of Python objects, which cannot be stored")
-                arrays[name] = {"file": file, "checksum": _write(partial / file, array, durable)}
+                arrays[name] = {"file": file, "checksum": _write(partial / file, array)}
             content = {"key": key, "about": about or {}, "arrays": arrays}
             manifest = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
-            with (partial / MANIFEST).open("wb") as written:
-                written.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-                _settle(written, durable)
-            _publish(partial, final, durable)
+            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+            _publish(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -175,7 +171,7 @@ class Nowhere(Store):
         """Nothing."""
         return None
 
-    def put(self, key: str, state: State, about: dict[str, Any] | None = None, *, durable: bool = True) -> None:
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
         """Keep nothing."""
 
 
@@ -204,25 +200,11 @@ def _json_checksum(content: object) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-class _Summed:
-    """A file that is being written, and the checksum of what was."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.digest = hashlib.blake2b(digest_size=16)
-
-    def write(self, content: bytes) -> None:
-        self.digest.update(content)
-        self.file.write(content)
-
-
-def _write(path: Path, array: np.ndarray[Any, Any], durable: bool) -> str:
+def _write(path: Path, array: np.ndarray[Any, Any]) -> str:
     """Write one array; returns its checksum."""
     with path.open("wb") as file:
-        summed = _Summed(file)
-        np.lib.format.write_array(summed, np.asarray(array), allow_pickle=False)  # type: ignore[arg-type]
-        _settle(file, durable)
-    return summed.digest.hexdigest()
+        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+    return _checksum(path)
 
 
 def _read(path: Path, checksum: str) -> np.ndarray[Any, Any]:
@@ -243,29 +225,15 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _settle(file: BinaryIO, durable: bool) -> None:
-    """Wait until what was written is on the disk, if it is to be."""
-    if durable:
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _publish(partial: Path, final: Path, durable: bool) -> None:
+def _publish(partial: Path, final: Path) -> None:
     """Rename into place; if another writer was first, its artifact stays."""
     for attempts_left in reversed(range(10)):
         try:
             partial.rename(final)
-            break
+            return
         except OSError:
             if (final / MANIFEST).exists():
                 shutil.rmtree(partial, ignore_errors=True)
                 return
             if not attempts_left:  # else somebody removed it between the rename and the look
                 raise
-    if not durable:
-        return
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -81,6 +81,7 @@ def _escaped(text: str) -> str:
 
 
 def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Floats]]) -> pl.DataFrame:
+    """One row for each thing that has a vector: kind, id, name, and how many users have it (null for words)."""
     import polars as pl
 
     data = recommender.data

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
-import re
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -18,7 +15,8 @@ from hybridrec.deprecations import renamed
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
-from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.registry.observers import hook_tracers
+from hybridrec.registry.offers import KINDS, kind_of, offered, refuse_other_api
 from hybridrec.tracing import GROUP, traced
 
 if TYPE_CHECKING:
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
 
 SLOW = 0.5
 """Seconds of loading after which `plugins` says that a plugin slows every command down."""
-KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
-P = TypeVar("P", bound=Plugin)
-_VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 @dataclass(slots=True)
@@ -77,7 +72,7 @@ class Registry:
         found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
-        self.manager.add_hookcall_monitoring(*_hook_tracers())
+        self.manager.add_hookcall_monitoring(*hook_tracers())
         self.providers: list[Provider] = []
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind: {} for kind in KINDS}
         for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
@@ -106,7 +101,7 @@ class Registry:
         finally:
             provider.seconds = time.perf_counter() - started
         for offer in offers:
-            kind = _kind(offer.cls)
+            kind = kind_of(offer.cls)
             provider.offers.setdefault(kind, []).append(offer.cls.name)
             self._offers[kind].setdefault(offer.cls.name, []).append(offer)
         return provider
@@ -118,13 +113,13 @@ class Registry:
         """
         if self.manager.has_plugin(name):
             raise PluginError(f"the module {name} is registered by another entry point already")
-        _refuse_other_api(module, name)
+        refuse_other_api(module, name)
         try:
             self.manager.register(module, name)
             self.manager.check_pending()  # a misspelt hook is an error, not a silence
             if not self.manager.get_hookcallers(module):
                 raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
-            return list(_offered(self.manager, module))
+            return list(offered(self.manager, module))
         except (Exception, SystemExit):
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
@@ -203,7 +198,7 @@ class Registry:
 
     def provider_of(self, cls: type[Plugin]) -> Provider | None:
         """Who brought a class; None if it came from elsewhere."""
-        offers = self._offers[_kind(cls)].get(cls.name, [])
+        offers = self._offers[kind_of(cls)].get(cls.name, [])
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
     def named(self, name: str) -> list[tuple[str, type[Any]]]:
@@ -233,83 +228,8 @@ class Registry:
         return error
 
 
-def _hook_tracers() -> tuple[Any, Any]:
-    """What is called before and after every hook call of the observers."""
-    running = threading.local()
-
-    def before(name: str, impls: Any, arguments: Any) -> None:
-        running.trace = traced(f"{name} to {', '.join(impl.plugin_name for impl in impls) or 'nobody'}")
-        running.trace.__enter__()
-
-    def after(outcome: Any, name: str, impls: Any, arguments: Any) -> None:
-        running.trace.__exit__(None, None, None)
-
-    return before, after
-
-
 def _cause(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _refuse_other_api(module: object, name: str) -> None:
-    """Refuse a plugin that was written for another major version of the API, or for a later minor one."""
-    wanted = getattr(module, "requires_api", None)
-    if wanted is None:
-        return
-    if not (isinstance(wanted, str) and _VERSION.fullmatch(wanted)):
-        raise PluginError(
-            f'{name}.requires_api is {wanted!r}; write the version of the API, for example "{API_VERSION}"'
-        )
-    (major, minor), (our_major, our_minor) = (tuple(map(int, v.split("."))) for v in (wanted, API_VERSION))
-    if (major, minor) > (our_major, our_minor):
-        raise PluginError(f"{name} needs plugin API {wanted}, this hybridrec has {API_VERSION}: upgrade hybridrec")
-    if major < our_major:
-        raise PluginError(f"{name} was written for plugin API {wanted}, this hybridrec has {API_VERSION}: "
-                          "look for a later version of the plugin")  # fmt: skip
-
-
-def _offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
-    """The classes that one plugin module returns from its hooks, checked."""
-    for kind in KINDS:
-        hook = f"hybridrec_{kind}"
-        for impl in getattr(manager.hook, hook).get_hookimpls():
-            if impl.plugin is not module:
-                continue
-            with traced(f"{hook} of {impl.plugin_name}"):
-                classes = impl.function()
-            if not isinstance(classes, Iterable) or isinstance(classes, str):
-                raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
-            for cls in classes:
-                if not (isinstance(cls, type) and issubclass(cls, Plugin)):
-                    raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
-                if _kind(cls) != kind:
-                    raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{_kind(cls)}")
-                if not isinstance(getattr(cls, "name", None), str):
-                    raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
-                if inspect.isabstract(cls):
-                    missing = ", ".join(sorted(cls.__abstractmethods__))
-                    raise PluginError(f"{cls.__name__} does not implement {missing}")
-                yield cls
-
-
-def _kind(cls: type[Plugin]) -> str:
-    from hybridrec.data.folds import Splitter
-    from hybridrec.data.readers import Reader
-    from hybridrec.evaluation.metrics import Metric
-    from hybridrec.stages.component import Component
-    from hybridrec.stages.normaliser import Normaliser
-
-    bases: dict[str, type] = {
-        "components": Component,
-        "normalisers": Normaliser,
-        "readers": Reader,
-        "splitters": Splitter,
-        "metrics": Metric,
-    }
-    for kind, base in bases.items():
-        if issubclass(cls, base):
-            return kind
-    raise PluginError(f"{cls.__name__} is neither a component, a normaliser, a reader, a splitter nor a metric")
 
 
 def _clash(kind: str, name: str, offers: list[_Offer]) -> str:

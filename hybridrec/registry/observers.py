@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from typing import Any
 
 import pluggy
 
-from hybridrec.tracing import origin, tracing
+from hybridrec.tracing import origin, traced, tracing
 
 
 class Observers:
@@ -34,3 +35,17 @@ class Observers:
     def _listening(self, hook: str) -> list[object]:
         found = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
         return [plugin for plugin in found if (plugin, hook) not in self._silenced]
+
+
+def hook_tracers() -> tuple[Any, Any]:
+    """What is called before and after every hook call of the observers."""
+    running = threading.local()
+
+    def before(name: str, impls: Any, arguments: Any) -> None:
+        running.trace = traced(f"{name} to {', '.join(impl.plugin_name for impl in impls) or 'nobody'}")
+        running.trace.__enter__()
+
+    def after(outcome: Any, name: str, impls: Any, arguments: Any) -> None:
+        running.trace.__exit__(None, None, None)
+
+    return before, after

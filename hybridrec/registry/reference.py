@@ -12,7 +12,8 @@ import yaml
 
 from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def _example(cls: type[Plugin], kind: str) -> dict[str, Any]:
     if kind == "normalisers":
         return {"pipelines": {"mine": {"rerank": [{"use": "weighted", "normalise": cls.name}]}}}
     if issubclass(cls, Reranker):
-        return {"pipelines": {"mine": {"rerank": [{"use": cls.name, **options}]}}}
+        before = [{"use": "weighted"}] if cls.fuses is False else []
+        return {"pipelines": {"mine": {"rerank": [*before, {"use": cls.name, **options}]}}}
     stage = {"generators": [{"from": cls.name, "k": 200}]} if issubclass(cls, Generator) else {"scorers": [cls.name]}
     return {"components": {cls.name: options}, "pipelines": {"mine": stage}}
 
@@ -86,7 +88,9 @@ def _facts(cls: type[Plugin]) -> list[str]:
     required = any(field.is_required() for field in cls.Config.model_fields.values())
     instance = cls if required else cls()
     facts = [f"Stages: {', '.join(roles)}", f"Targets: {', '.join(instance.targets)}"]
-    if not issubclass(cls, Reranker):
+    if issubclass(cls, Reranker):
+        facts += [] if cls.fuses is None else [f"Fuses columns: {'yes' if cls.fuses else 'no, it reorders'}"]
+    else:
         needs = ", ".join(sorted(instance.needs))
         facts.append(f"Serves: queries that know one of {needs}" if needs else "Serves: every query")
         facts.append(f"Unknown users: {'served from their history' if instance.folds_in else 'not from their history'}")

@@ -51,7 +51,11 @@ def arms_by_metric(report: Report, segment: str) -> Table:
     metrics = list(dict.fromkeys(metric for arm in arms.values() for metric in arm.metrics))
     queries = next(iter(arms.values())).queries
     rows = [[Cell(name), *(metric_cell(arm.metrics.get(m)) for m in metrics)] for name, arm in arms.items()]
-    return Table(f"{segment_title(segment)} ({queries})", ["pipeline", *metrics], rows)
+    headers = ["pipeline", *metrics]
+    if segment == "all" and any(arm.borda is not None for arm in report.pipelines.values()):
+        rows = [[*row, number(report.pipelines[row[0].text].borda, "{:g}")] for row in rows]
+        headers.append("borda")
+    return Table(f"{segment_title(segment)} ({queries})", headers, rows)
 
 
 def tradeoff(found: TradeoffReport) -> Table:

@@ -15,9 +15,9 @@ from string import Template
 
 from hybridrec import __version__
 from hybridrec.errors import ConfigError
-from hybridrec.registry.discovery import KINDS as OFFERED
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.registry.offers import KINDS as OFFERED
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 30
@@ -37,7 +37,7 @@ class Kind:
 KINDS = {
     "generator": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
     "scorer": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
-    "reranker": Kind("hybridrec_components", "Component", "RerankerContract", "reranker"),
+    "re-ranker": Kind("hybridrec_components", "Component", "RerankerContract", "reranker"),
     "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader"),
     "splitter": Kind("hybridrec_splitters", "Splitter", "SplitterContract", "splitter"),
     "metric": Kind("hybridrec_metrics", "Metric", "MetricContract", "metric"),
@@ -58,12 +58,14 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     folder = parent / f"hybridrec-{name}"
     if folder.exists():
         raise ConfigError(f"{folder} exists; nothing was written. Give another name, or another folder with --path")
+    module = kind.replace("-", "")
     words = {
         "name": name,
         "distribution": folder.name,
         "package": package,
         "kind": kind,
-        "Class": "".join(word.capitalize() for word in (*name.split("-"), kind)),
+        "module": module,
+        "Class": "".join(word.capitalize() for word in (*name.split("-"), module)),
         "version": __version__,
         "api": API_VERSION,
         "hook": KINDS[kind].hook,

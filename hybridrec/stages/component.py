@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -49,6 +50,15 @@ class Exclude:
         if self.released is not None and self.times is not None:
             scores[self.released > self.times[:, None]] = -np.inf
 
+    def holds(self, ids: Ints) -> Bools:
+        """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
+        held = np.zeros(ids.shape, bool) if self.rows is None else kernels.hits(ids, self.rows)
+        if self.ids is not None:
+            held |= self.ids[ids]
+        if self.released is not None and self.times is not None:
+            held |= self.released[ids] > self.times[:, None]
+        return held & (ids != PADDING)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -78,6 +88,8 @@ class Component(Plugin):
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
+    refreshes: bool = False
+    """True if `refresh` takes up data that grew without a full fit; may be set per instance, too."""
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     threads: int = 1
@@ -99,6 +111,18 @@ class Component(Plugin):
     def restore(self, state: State) -> Self:
         """Become the component that gave `state`; scores are identical afterwards. Returns self."""
 
+    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+        """Take up data that grew, without a full fit: called on a fitted instance where `refreshes` is true.
+
+        `data` is what the training part has become. `known[target]`, int32[N], has the code in it of every id
+        the component was fitted on, -1 for those that are gone. All randomness comes from `rng`; returns self.
+        """
+        raise NotImplementedError(f"{self.name} can only be fitted again")
+
+    def notes(self) -> list[str]:
+        """Sentences about what was learned that a reader of the report should not miss; none by default."""
+        return []
+
     def memory(self, data: Dataset) -> int:
         """Estimated peak bytes of fitting on `data`; `check` prints it, the memory budget is held against it."""
         return 0
@@ -110,6 +134,14 @@ class Generator(Component):
     @abstractmethod
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """The best k ids for each query after `exclude`, ties broken by the lower id."""
+
+    def use(self, model: VectorModel) -> Self:
+        """Take the component whose label the option `uses` gives: fitted on the same training part, before `fit` or
+        `restore`, or as yet unfitted, where only what this generator declares is asked.
+
+        Its state belongs to it, and is no part of the state of a generator that uses it.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
 
 
 class Scorer(Component):
@@ -125,6 +157,12 @@ class Reranker(Component):
 
     learns: bool = False
     """True if `learn` must be called before `rerank`, on out-of-sample scores."""
+    fuses: bool | None = None
+    """Whether it makes `final` of several columns: true for a fusion, false for what reorders a `final` that is there.
+
+    A chain whose first re-ranker does not fuse is refused before anything is fitted. A class that does not say
+    may do either, so it is let through, and fails in the run if it cannot; its contract suite asks for the word.
+    """
 
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
@@ -156,10 +194,6 @@ class Reranker(Component):
     def summary(self) -> dict[str, Any]:
         """What was learned, as JSON for the report; nothing by default."""
         return {}
-
-    def notes(self) -> list[str]:
-        """Sentences about what was learned that a reader of the report should not miss; none by default."""
-        return []
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Statistics of the training part, of items say; most re-rankers take none. Never touches what was learned."""
@@ -217,7 +251,7 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        asked, vectors = self.query_vectors(queries, target), self.vectors(target)
+        asked, vectors = self._both(queries, target)
 
         def mask(rows: slice, scores: Floats) -> None:
             exclude.take(rows).mask(scores)
@@ -226,4 +260,9 @@ class VectorModel(Generator, Scorer):
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
-        return kernels.gather_dot(self.query_vectors(queries, target), self.vectors(target), ids)
+        return kernels.gather_dot(*self._both(queries, target), ids)
+
+    def _both(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
+        """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
+        vectors = self.vectors(target)
+        return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

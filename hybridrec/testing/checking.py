@@ -13,7 +13,8 @@ from hybridrec.data.readers import Reader
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.evaluation.metrics import Metric
 from hybridrec.plugin import Plugin
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.stages.normaliser import Normaliser
 from hybridrec.testing.components import ComponentContract

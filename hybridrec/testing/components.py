@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import FIELDS, PADDING, TARGETS, Field
+from hybridrec.arrays import FIELDS, PADDING, TARGETS, Field, Ints, Target
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
@@ -266,6 +266,29 @@ class ComponentContract(Contract):
             if isinstance(model, Scorer):
                 ids = np.tile(np.arange(n, dtype=np.int32), (len(queries), 1))
                 check_scores(model.score(queries, ids, target), ids)
+
+    def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
+        """Where it `refreshes`, from a part of the data to all of it: it proposes and scores ids that are new."""
+        part, whole = toy_dataset(40, 30, 11), toy()
+        model = fitted(self.component(self.options(options)), part)
+        if not model.refreshes:
+            return
+        known: dict[Target, Ints] = {
+            "items": whole.items.encode(part.items.ids),
+            "tags": whole.tags.encode(part.tags.ids),
+        }
+        check_self(model, "refresh", model.refresh(whole, known, np.random.default_rng(0)))
+        other, queries = self.component(self.options(options)), self.queries()
+        other.restore(through_a_file(model.state()))
+        for target in generated(other):
+            found = dense(candidates(other, queries, target, size(target)), size(target))
+            new = np.setdiff1d(np.arange(size(target)), known[target])
+            assert not np.isnan(found[:, new]).all(), f"{target}: never proposes an id that is new"
+        for target in scored(other):
+            ids = some_ids(queries, target)
+            new = np.setdiff1d(ids, np.append(known[target], PADDING))
+            opinions = score(other, queries, ids, target)[np.isin(ids, new)]
+            assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """What it recommends from one field alone is mostly of the colour of the query (optional, see the class)."""

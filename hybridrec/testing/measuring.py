@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hybridrec.registry.discovery import KINDS
+from hybridrec.registry.offers import KINDS
 from hybridrec.stages.component import Component, Exclude, Generator, Reranker, Scorer
 from hybridrec.testing.comparing import fitted, toy
 from hybridrec.testing.rerankers import RerankerContract

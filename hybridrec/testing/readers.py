@@ -60,6 +60,14 @@ class ReaderContract(Contract):
         data = self.read(options)
         assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
 
+    def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
+        """`recognises` gives options that read the files it was shown, or None; it is None without any file."""
+        assert self.reader.recognises([]) is None, "it recognises what is not there"
+        paths = [path for _, path in self.options(options) if isinstance(path, Path)]
+        files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+        found = self.reader.recognises(files)
+        assert found is None or len(self.read(found).interactions.ids), f"{found} read nothing"
+
     def test_missing_files_are_named(self, options: Mapping[str, Any]) -> None:
         """Where a file is missing, a DataError says which."""
         made = self.options(options)

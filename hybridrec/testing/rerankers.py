@@ -10,6 +10,7 @@ import numpy as np
 
 from hybridrec.arrays import PADDING, TARGETS, Floats, Ints
 from hybridrec.data.queries import QueryBatch
+from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
@@ -70,6 +71,18 @@ class RerankerContract(Contract):
         assert model.targets, "has no target"
         assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not of {TARGETS}"
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
+
+    def test_declares_whether_it_fuses(self, options: Mapping[str, Any]) -> None:
+        """`fuses` is true if it orders several columns that nobody has fused before it, else false."""
+        model, pool = self.model(options), self.pool()
+        several = replace(pool, columns={**pool.columns, "another": next(iter(pool.columns.values()))})
+        given = several if len(pool.columns) == 1 else pool
+        try:
+            fuses = model.rerank(self.queries(), given, 5).final is not None
+        except HybridrecError:
+            fuses = False
+        does = "orders" if fuses else "does not order"
+        assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several columns that nobody has fused"
 
     def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
         """The same candidates with `final`: float32 in their shape, NaN at padding, never infinite, for any n."""

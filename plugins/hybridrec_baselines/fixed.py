@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import TARGETS, DataError, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
+from hybridrec import TARGETS, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
 
 
 class OneRanking(DenseModel):
@@ -94,10 +94,7 @@ class Listed(OneRanking):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Find the items; raises DataError for an id that the data does not have."""
-        codes = data.items.encode(self.config.ids)
-        missing = [name for name, code in zip(self.config.ids, codes, strict=True) if code < 0]
-        if missing:
-            raise DataError(f"listed: {len(missing)} ids are not in the data, first '{missing[0]}'")
+        codes = data.items.encode_known(self.config.ids, self.name)
         self._scores = np.full(len(data.items), np.nan, np.float32)
         self._scores[codes] = np.arange(len(codes), 0, -1)
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -59,6 +61,12 @@ class HetRecLastfmReader(Reader):
     name = "hetrec-lastfm"
     Config = HetRecLastfmOptions
     config: HetRecLastfmOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of its files."""
+        folder = reading.folder_of(files, *(layout.file for layout in (COUNTS, ARTISTS, TAGS, TAGGED, FRIENDS)))
+        return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
         """The whole data; raises DataError if a file is missing."""

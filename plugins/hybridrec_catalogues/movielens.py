@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -28,6 +30,12 @@ class Edition:
     tags: Layout | None = None
     users: Layout | None = None
     genres: Layout | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all its files."""
+        parts = (self.ratings, self.films, self.tags, self.users, self.genres)
+        return [layout.file for layout in parts if layout is not None]
 
 
 _ID, _RATING, _TIME = r"\d{1,9}", r"\d(?:\.\d+)?", r"\d{1,12}"
@@ -81,6 +89,8 @@ EDITIONS = (
     ),
 )
 """100k, 1M, 10M, and the CSV of latest, 20M, 25M and 32M."""
+HEADER = "userId,movieId,rating,timestamp"
+"""The first line of ratings.csv."""
 
 
 class MovieLensOptions(reading.Tolerance):
@@ -107,6 +117,16 @@ class MovieLensReader(Reader):
     name = "movielens"
     Config = MovieLensOptions
     config: MovieLensOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of the files of a format; those of CSV are common ones, and the first line tells, too."""
+        for edition in EDITIONS:
+            folder = reading.folder_of(files, *edition.files)
+            if folder is not None:
+                named = reading.first_line(folder / edition.ratings.file) == HEADER
+                return {"folder": folder} if named == edition.ratings.header else None
+        return None
 
     def read(self) -> Dataset:
         """The ratings that are high enough; raises DataError if a file is missing."""
@@ -135,8 +155,7 @@ class MovieLensReader(Reader):
         """The first format whose files are all there."""
         folder = self.config.folder
         for edition in EDITIONS:
-            wanted = [edition.ratings, edition.films, edition.tags, edition.users, edition.genres]
-            if all((folder / layout.file).is_file() for layout in wanted if layout is not None):
+            if all((folder / file).is_file() for file in edition.files):
                 return edition
         raise DataError(
             f"{folder} holds no MovieLens: neither u.data, u.item, u.user and u.genre, nor ratings.dat and movies.dat "

@@ -49,6 +49,7 @@ class SumOfColumns(Reranker):
     """A fusion whose final score is the sum of what each column contributes."""
 
     targets = TARGETS
+    fuses = True
 
     @abstractmethod
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:

@@ -83,6 +83,7 @@ class Guarded(Reranker):
     Config = GuardedConfig
     config: GuardedConfig
     learns = True
+    fuses = True
     targets = TARGETS
 
     labels: tuple[str, ...]

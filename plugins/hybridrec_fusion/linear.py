@@ -41,6 +41,7 @@ class Linear(LearnedRanker[Doubles]):
         return dict(self._features(queries, pool))
 
     def _features(self, queries: QueryBatch, pool: Pool) -> Iterator[tuple[str, Floats]]:
+        """Name and values, float32 [Q, K], of every feature; 0 where it is unknown, as a flag beside it tells."""
         filled = self.scaled(pool)
         flags = {field: queries.knows(field).astype(np.float32)[:, None] for field in FIELDS}
         for label, feature, values in opinions(pool, self.config.normalise):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Doubles, Floats, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.squares import LeastSquares, Side, alternate
@@ -51,25 +52,46 @@ class ALS(ColumnModel, VectorModel):
 
     name = "als"
     version = "2"
+    refreshes = True
     Config = ALSOptions
     config: ALSOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Factorise the training matrix."""
+        confidence, scale = self._counted(data)
+        seed = int(rng.integers(2**31))
+        factors = (self._scaled if self.config.frequency_power else self._library)(confidence, seed)
+        return self._learn(factors, confidence, scale, data)
+
+    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+        """Half a round more: all users are solved from the vectors as they are, then every column from the users."""
+        confidence, scale = self._counted(data)
+        factors = np.zeros((confidence.shape[1], self.config.factors), np.float32)
+        for target, columns in zip(self.targets, self.split(factors, data).values(), strict=True):  # views
+            kept = self._learned_of(target) & (known[target] != PADDING)
+            columns[known[target][kept]] = self._vectors[target][kept]
+        by_user, by_column = self._sides(confidence)
+        for side in (by_user, by_column):
+            factors = LeastSquares.of(factors, unobserved=1).solve(*side)
+        return self._learn(factors, confidence, scale, data)
+
+    def _counted(self, data: Dataset) -> tuple[Sparse, Floats]:
+        """The confidences of the training matrix, csr [users, columns], and the scale of each column."""
         matrix = self.matrix(data.interactions, data.user_tags)
         count = np.bincount(matrix.indices, minlength=matrix.shape[1])
         relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
         scale = (relative**-self.config.column_power).astype(np.float32)
-        confidence = self._confidence(matrix, scale)
-        seed = int(rng.integers(2**31))
-        factors = (self._scaled if self.config.frequency_power else self._library)(confidence, seed)
+        return self._confidence(matrix, scale), scale
+
+    def _learn(self, factors: Floats, confidence: Sparse, scale: Floats, data: Dataset) -> Self:
+        """Become a model with these vectors of columns, float32 [columns, factors]."""
+        learned = np.bincount(confidence.indices, minlength=confidence.shape[1]) > 0
         # Columns nobody has are not learned: without content the model has no opinion on them.
-        factors = np.where(count[:, None] > 0, factors, np.float32(np.nan))
-        vectors = self.split(factors, data)
+        vectors = self.split(np.where(learned[:, None], factors, np.float32(np.nan)), data)
         if "items" in vectors:
             vectors["items"] = with_cold_items(vectors["items"], data, self.config)
-        usual = _mean_sum(confidence, int(np.count_nonzero(count)))
-        return self.restore(vectors | {"scale": scale, "learned": count > 0, "usual": np.array(usual)})
+        usual = _mean_sum(confidence, int(np.count_nonzero(learned)))
+        return self.restore(vectors | {"scale": scale, "learned": learned, "usual": np.array(usual)})
 
     def _library(self, confidence: Sparse, seed: int) -> Floats:
         """float32 [columns, factors]."""
@@ -81,15 +103,18 @@ class ALS(ColumnModel, VectorModel):
 
     def _scaled(self, confidence: Sparse, seed: int) -> Floats:
         """float32 [columns, factors], with regularization by frequency."""
+        normal = np.random.default_rng(seed).standard_normal((confidence.shape[1], self.config.factors), np.float32)
+        start = normal * np.float32(0.1 / np.sqrt(self.config.factors))
+        return alternate(*self._sides(confidence), start, unobserved=1, iterations=self.config.iterations)
+
+    def _sides(self, confidence: Sparse) -> tuple[Side, Side]:
+        """The least squares of all users, and those of all columns."""
         users, columns = (int(np.count_nonzero(confidence.getnnz(axis))) for axis in (1, 0))
-        transposed = confidence.T.tocsr()
         by_user, by_column = (
             Side(known, known.data - 1, self._ridge(known, others, _mean_sum(known, others)))
-            for known, others in ((confidence, columns), (transposed, users))
+            for known, others in ((confidence, columns), (confidence.T.tocsr(), users))
         )
-        normal = np.random.default_rng(seed).standard_normal((transposed.shape[0], self.config.factors), np.float32)
-        start = normal * np.float32(0.1 / np.sqrt(self.config.factors))
-        return alternate(by_user, by_column, start, unobserved=1, iterations=self.config.iterations)
+        return by_user, by_column
 
     def _ridge(self, confidence: Sparse, others: int, usual: float) -> Doubles:
         """float64 [rows]: λ of each row, of which `usual` is the mean sum of confidences."""
@@ -115,6 +140,12 @@ class ALS(ColumnModel, VectorModel):
                 self._solver.item_factors = factors
                 _ = self._solver.YtY  # computed once, before threads ask for it
         return self
+
+    def _learned_of(self, target: Target) -> Bools:
+        """bool[N]: the ids of a target that training has seen."""
+        sizes = [len(self._vectors[other]) for other in self.targets]
+        parts = np.split(self._learned, np.cumsum(sizes)[:-1])
+        return parts[self.targets.index(target)]
 
     def _model(self, seed: int) -> AlternatingLeastSquares:
         from implicit.cpu.als import AlternatingLeastSquares

@@ -116,6 +116,7 @@ class WMF(VectorModel):
         return entries
 
     def _side(self, entries: Sparse) -> Side:
+        """The weights of one half-step, for the rows of these entries."""
         known = csr_matrix(
             (np.float32(self.config.observed_weight) * entries.data, entries.indices, entries.indptr), entries.shape
         )

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 
-from hybridrec import PADDING, Dataset, QueryBatch, Sparse, Vocabulary, bag_of_words
+from hybridrec import PADDING, Dataset, Lexicon, QueryBatch, Sparse, Tokenizer
 
 UserField = Literal["user", "items", "tags", "title", "features"]
 ItemField = Literal["item", "tags", "features", "text"]
@@ -21,20 +21,20 @@ class UserSpace:
 
     fields: tuple[UserField, ...]
     widths: tuple[int, ...]
-    words: Vocabulary
+    lexicon: Lexicon
 
     @classmethod
-    def of(cls, data: Dataset, fields: tuple[UserField, ...]) -> UserSpace:
+    def of(cls, data: Dataset, fields: tuple[UserField, ...], tokenizer: Tokenizer) -> UserSpace:
         """The features of a training part; a field that the data does not have is 0 wide."""
-        words = bag_of_words(data.titles)[0] if "title" in fields else Vocabulary()
+        lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
         widths = {
             "user": len(data.users),
             "items": len(data.items),
             "tags": len(data.tags),
-            "title": len(words),
+            "title": len(lexicon),
             "features": 0 if data.user_features is None else len(data.user_features.names),
         }
-        return cls(fields, tuple(widths[field] for field in fields), words)
+        return cls(fields, tuple(widths[field] for field in fields), lexicon)
 
     def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
         """csr float32 [Q, sum of widths], weights of 1 in all for each field known; of all fields, or `only` some."""
@@ -47,12 +47,13 @@ class UserSpace:
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
+        """What one field says of the queries: csr [Q, F]; `width` is F where the queries do not tell it."""
         if field == "items":
             return queries.history.matrix(binary=True)
         if field == "tags":
             return csr_matrix(queries.tags > 0, dtype=np.float32)
         if field == "title":
-            return bag_of_words(queries.text, self.words)[1]
+            return self.lexicon.counts(queries.text)
         if field == "features":
             missing = csr_matrix((len(queries), width), dtype=np.float32)
             return missing if queries.user_features is None else queries.user_features
@@ -61,20 +62,21 @@ class UserSpace:
         return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), width))
 
 
-def item_rows(data: Dataset, fields: tuple[ItemField, ...], *, shares: bool) -> Sparse:
+def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer, *, shares: bool) -> Sparse:
     """csr float32 [I, features], weights of 1 in all for each field known if `shares`, else as the data has them."""
-    blocks = [_item_block(data, field) for field in fields]
+    blocks = [_item_block(data, field, tokenizer) for field in fields]
     if shares:
         blocks = [_shares(block) for block in blocks]
     return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
 
-def _item_block(data: Dataset, field: ItemField) -> Sparse:
+def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse:
+    """What one field says of the items: csr [I, F]; `item` is a column for each item."""
     n = len(data.items)
     if field == "tags":
         return data.item_tags
     if field == "text":
-        return bag_of_words(data.item_text)[1]
+        return Lexicon.learn(data.item_text, tokenizer).counts(data.item_text)
     if field == "features":
         return csr_matrix((n, 0), dtype=np.float32) if data.item_features is None else data.item_features.matrix
     return csr_matrix(diags(np.ones(n, np.float32)))

@@ -14,14 +14,14 @@ from hybridrec import (
     Dataset,
     Field,
     Floats,
+    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
+    Tokenizer,
     VectorModel,
-    pack_words,
-    unpack_words,
 )
 from hybridrec_lightfm.features import ItemField, UserField, UserSpace, item_rows
 from hybridrec_lightfm.loading import INSTALL_HINT, load_lightfm
@@ -45,6 +45,8 @@ class LightFMOptions(Options):
     """What a user is made of: `user` (an own vector), `items` (the history), `tags`, `title` words, `features`."""
     item_fields: tuple[ItemField, ...] = Option(("item", "tags", "features", "text"), min_length=1)
     """What an item is made of: `item` (an own vector), `tags`, `features`, `text` words."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles of users and texts of items become words."""
     share_weight: bool = True
     """Whether the features of an item share a weight of 1 in each field. If not, each counts in full: right for a
     few kinds that say much together (genre and year), and often far better for cold items."""
@@ -90,9 +92,9 @@ class LightFM(VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on all users who have interactions."""
-        space = UserSpace.of(data, self.config.user_fields)
+        space = self._user_space(data)
         users, positives = self._training_rows(data, space, rng)
-        items = item_rows(data, self.config.item_fields, shares=self.config.share_weight)
+        items = self._item_rows(data)
         warm = np.bincount(data.interactions.ids, minlength=len(data.items)) > 0
         dim = self.config.dim
         vectors = np.full((users.shape[1], dim + 1), np.nan, np.float32)
@@ -110,6 +112,12 @@ class LightFM(VectorModel):
         ones = np.where(np.isnan(represented[:, :1]), np.nan, np.float32(1))
         # (embedding, user bias, 1) times (embedding, 1, item bias)
         return self._become(space, vectors, np.hstack((represented[:, :dim], ones, represented[:, dim:])))
+
+    def _user_space(self, data: Dataset) -> UserSpace:
+        return UserSpace.of(data, self.config.user_fields, self.config.tokenizer)
+
+    def _item_rows(self, data: Dataset) -> Sparse:
+        return item_rows(data, self.config.item_fields, self.config.tokenizer, shares=self.config.share_weight)
 
     def _training_rows(self, data: Dataset, space: UserSpace, rng: np.random.Generator) -> tuple[Sparse, Sparse]:
         """Features and positives, csr [R, features] and [R, I]: every user as often as there are views."""
@@ -146,18 +154,18 @@ class LightFM(VectorModel):
 
     def state(self) -> State:
         """The words and field widths, the vectors of user features and those of items, biases among them."""
-        return {
+        arrays: State = {
             "widths": np.array(self._space.widths, np.int64),
-            "words": pack_words(self._space.words),
             "features": self._features,
             "items": self._items,
         }
+        return arrays | self._space.lexicon.state()
 
     def restore(self, state: State) -> Self:
         """Take the vectors."""
         widths = tuple(int(width) for width in state["widths"])
-        space = UserSpace(self.config.user_fields, widths, unpack_words(state["words"]))
-        return self._become(space, state["features"], state["items"])
+        lexicon = Lexicon.restore(state, self.config.tokenizer)
+        return self._become(UserSpace(self.config.user_fields, widths, lexicon), state["features"], state["items"])
 
     def _become(self, space: UserSpace, features: Floats, items: Floats) -> Self:
         self._space, self._features, self._items = space, features, items
@@ -165,8 +173,8 @@ class LightFM(VectorModel):
 
     def memory(self, data: Dataset) -> int:
         """Vectors of all features with the squares adagrad keeps, and the training rows of all views."""
-        users = UserSpace.of(data, self.config.user_fields)
-        columns = sum(users.widths) + item_rows(data, self.config.item_fields, shares=self.config.share_weight).shape[1]
+        users = self._user_space(data)
+        columns = sum(users.widths) + self._item_rows(data).shape[1]
         views = 1 + len(users.fields) * self.config.alone
         entries = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
@@ -196,7 +204,9 @@ def _used(rows: Sparse) -> Bools:
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
     """Sum of the vectors of each row's features; features of NaN are left out, rows with none left are NaN."""
-    trained = ~np.isnan(vectors[:, 0])
-    sums = rows @ np.nan_to_num(vectors)
-    sums[(rows != 0) @ trained == 0] = np.nan
+    known = rows.copy()
+    known.data[np.isnan(vectors[known.indices, 0])] = 0
+    known.eliminate_zeros()
+    sums = known @ vectors
+    sums[known.getnnz(axis=1) == 0] = np.nan
     return sums

@@ -13,16 +13,14 @@ from hybridrec import (
     Dataset,
     Floats,
     Ints,
+    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
+    Tokenizer,
     Values,
-    Vocabulary,
-    bag_of_words,
-    pack_words,
-    unpack_words,
     valued,
 )
 
@@ -38,6 +36,8 @@ class ColumnOptions(Options):
     """The value of a tag, where an item has 1."""
     title_weight: float = Field(0.5, gt=0)
     """The value of a title word, where an item has 1."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
     min_users: int = Field(2, ge=1)
     """Tags and title words of fewer users give no column."""
     item_tags: float = Field(0.0, ge=0)
@@ -81,29 +81,29 @@ class Columns:
     options: ColumnOptions
     n_items: int
     n_tags: int
-    words: Vocabulary
+    lexicon: Lexicon
     ids: Ints
     scale: Floats
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
         """The columns of a training part, and its rows: csr [R, C], users and then the tags of items."""
-        words, _ = bag_of_words(data.titles if "title" in options.fields else ())
+        lexicon = Lexicon.learn(data.titles if "title" in options.fields else (), options.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
-        users = _values(everyone, words, options)
+        users = _values(everyone, lexicon, options)
         tags = _tag_rows(data.item_tags, options, users.shape[1])
         n_users = users.getnnz(axis=0)
         is_item = np.arange(users.shape[1]) < len(data.items)
         kept = np.where(is_item, n_users + tags.getnnz(axis=0) > 0, n_users >= options.min_users)
         ids = np.flatnonzero(kept).astype(np.int32)
         scale = np.maximum(n_users[ids], 1.0) ** -options.scaling
-        columns = cls(options, len(data.items), len(data.tags), words, ids, scale.astype(np.float32))
+        columns = cls(options, len(data.items), len(data.tags), lexicon, ids, scale.astype(np.float32))
         rows = columns._kept(vstack([users, tags], format="csr"))
         return columns, rows[np.diff(rows.indptr) > 0]
 
     def values(self, queries: QueryBatch) -> Sparse:
         """csr float32 [Q, C]."""
-        return self._kept(_values(queries, self.words, self.options))
+        return self._kept(_values(queries, self.lexicon, self.options))
 
     @property
     def n_predicted(self) -> int:
@@ -121,13 +121,15 @@ class Columns:
     def state(self) -> State:
         """The columns as arrays."""
         sizes = np.array([self.n_items, self.n_tags], np.int64)
-        return {"ids": self.ids, "scale": self.scale, "sizes": sizes, "words": pack_words(self.words)}
+        arrays: State = {"ids": self.ids, "scale": self.scale, "sizes": sizes}
+        return arrays | self.lexicon.state()
 
     @classmethod
     def restore(cls, state: State, options: ColumnOptions) -> Self:
         """From `state`."""
         n_items, n_tags = state["sizes"].tolist()
-        return cls(options, n_items, n_tags, unpack_words(state["words"]), state["ids"], state["scale"])
+        lexicon = Lexicon.restore(state, options.tokenizer)
+        return cls(options, n_items, n_tags, lexicon, state["ids"], state["scale"])
 
     def _kept(self, values: Sparse) -> Sparse:
         kept = values[:, self.ids]
@@ -135,13 +137,13 @@ class Columns:
         return kept
 
 
-def _values(queries: QueryBatch, words: Vocabulary, options: ColumnOptions) -> Sparse:
+def _values(queries: QueryBatch, lexicon: Lexicon, options: ColumnOptions) -> Sparse:
     """csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
     if "tags" in options.fields:
         blocks.append(queries.tags.sign() * np.float32(options.tag_weight))
     if "title" in options.fields:
-        blocks.append(bag_of_words(queries.text, words)[1].sign() * np.float32(options.title_weight))
+        blocks.append(lexicon.counts(queries.text).sign() * np.float32(options.title_weight))
     return hstack(blocks, format="csr", dtype=np.float32)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,6 +51,12 @@ class MelonReader(Reader):
     name = "melon"
     Config = MelonOptions
     config: MelonOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of train.json and of what describes its songs."""
+        folder = reading.folder_of(files, "train.json", SONGS, GENRES)
+        return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
         """The playlists; raises DataError if a file is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
 from itertools import islice
 from math import isnan
 from pathlib import Path
@@ -49,12 +50,21 @@ class MPDReader(Reader):
     Config = MPDOptions
     config: MPDOptions
 
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of slices, where they are all of their folder."""
+        slices = {file for file in files if SLICE.fullmatch(file.name)}
+        folders = {file.parent for file in slices}
+        if len(folders) != 1 or slices != set(_slices(folder := folders.pop()).values()):
+            return None
+        return {"folder": folder}
+
     def read(self) -> Dataset:
         """The playlists, in the order of their tracks; raises DataError if there is no slice."""
         import polars as pl
 
         folder = self.config.folder
-        found = {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
+        found = _slices(folder)
         paths = [found[start] for start in sorted(found)][: self.config.slices]
         if not paths:
             raise DataError(f"{folder}: no file mpd.slice.0-999.json or the like. {ORIGIN}")
@@ -86,6 +96,11 @@ class MPDReader(Reader):
         gathered = _Playlists()
         gathered.read(path, self.malformed)
         return gathered.questions()
+
+
+def _slices(folder: Path) -> dict[int, Path]:
+    """The slices in a folder by their first playlist."""
+    return {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
 
 
 class _Playlists:

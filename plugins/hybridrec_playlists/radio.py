@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -42,6 +44,12 @@ class RadioReader(Reader):
     name = "radio"
     Config = RadioOptions
     config: RadioOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of its files."""
+        folder = reading.folder_of(files, PLAYS, SONGS)
+        return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
         """All plays; raises DataError if a file is missing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +46,13 @@ class SpotifyReader(Reader):
     name = "spotify"
     Config = SpotifyOptions
     config: SpotifyOptions
+
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the first line; lines of the published file are known to be broken, and passed over."""
+        tables = [file for file in files if file.suffix == ".csv"]
+        found = [file for file in tables if reading.first_line(file).replace(" ", "") == LAYOUT]
+        return {"path": found[0], "strict": False} if len(found) == 1 else None
 
     def read(self) -> Dataset:
         """The playlists that are long enough; raises DataError if the file is missing."""

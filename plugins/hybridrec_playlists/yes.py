@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -15,6 +17,7 @@ ORIGIN = (
     "The Yes.com playlists are at https://www.cs.cornell.edu/~shuochen/lme/data_page.html, for research; commercial "
     "use is up to Yes.com and Last.fm (S. Chen, J. L. Moore, D. Turnbull, T. Joachims 2012)"
 )
+FILES = ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
 HEADER = 2
 """Lines before the first playlist: the ids of the songs, and how often each occurs."""
 NUMBERS = r"^(?<numbers>\d{1,9}(?:\s+\d{1,9})*)\s*$"
@@ -45,11 +48,17 @@ class YesReader(Reader):
     Config = YesOptions
     config: YesOptions
 
+    @classmethod
+    def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
+        """By the names of its files."""
+        folder = reading.folder_of(files, *FILES)
+        return None if folder is None else {"folder": folder}
+
     def read(self) -> Dataset:
         """The lists of both files; raises DataError if a file is missing."""
         import polars as pl
 
-        for file in ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt"):
+        for file in FILES:
             reading.check_file(self.config.folder / file, ORIGIN)
         self.malformed = reading.Malformed(strict=self.config.strict)
         songs = self._songs()

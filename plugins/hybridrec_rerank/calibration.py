@@ -24,9 +24,9 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_rerank.greedy import Greedy
 from hybridrec_rerank.groups import counted
 from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.selection import Selection
 
 BLUR = 0.01
 """Share of the history's mix that is added to the slate's, so that its logarithm exists (alpha of the paper)."""
@@ -54,6 +54,7 @@ class Calibration(Reranker):
     """
 
     name = "calibration"
+    fuses = False
     Config = CalibrationOptions
     config: CalibrationOptions
 
@@ -91,14 +92,14 @@ def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: i
     shares: float32 [Q, D, m], how each candidate spreads over m tags of its query
     wanted: float32 [Q, m], how the slate shall: rows sum to 1, or to 0 where nothing is known
     """
-    greedy = Greedy(relevance, trade, n)
+    selection = Selection(relevance, trade, n)
     slate = np.zeros_like(wanted)
-    for place in greedy.steps:
+    for place in selection.steps:
         mix = (1 - BLUR) * (slate[:, None] + shares) / (place + 1) + BLUR * wanted[:, None]
         # -KL(p || q) is sum(p log q) and what does not depend on the choice.
-        chosen = greedy.take(place, np.einsum("qdm,qm->qd", np.log(np.maximum(mix, 1e-30)), wanted))
-        slate += shares[greedy.rows, chosen]
-    return greedy.places
+        chosen = selection.take(place, np.einsum("qdm,qm->qd", np.log(np.maximum(mix, 1e-30)), wanted))
+        slate += shares[selection.rows, chosen]
+    return selection.places
 
 
 def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:

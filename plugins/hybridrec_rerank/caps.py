@@ -27,6 +27,7 @@ class Caps(Reranker):
     """Takes candidates in their order unless one of their tags is used up; the others fill what stays empty."""
 
     name = "caps"
+    fuses = False
     Config = CapsOptions
     config: CapsOptions
 

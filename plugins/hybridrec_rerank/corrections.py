@@ -28,6 +28,7 @@ class PopularityCorrection(Reranker):
     """
 
     name = "popularity-correction"
+    fuses = False
     Config = PopularityCorrectionOptions
     config: PopularityCorrectionOptions
 
@@ -70,6 +71,7 @@ class Freshness(Reranker):
     """
 
     name = "freshness"
+    fuses = False
     Config = FreshnessOptions
     config: FreshnessOptions
 

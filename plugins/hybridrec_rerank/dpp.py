@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.greedy import Greedy
 from hybridrec_rerank.likeness import Likeness, LikenessOptions
 from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.selection import Selection
 
 SMALLEST = 1e-6
 """Of an item's squared distance from what was taken: what lies in the span of the slate adds no more room."""
@@ -50,15 +50,15 @@ def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
 
     The Cholesky factor of S grows by a row with each choice, so log det(S) costs one product a place.
     """
-    greedy = Greedy(relevance, trade, n)
-    factor = np.zeros((*relevance.shape, len(greedy.steps)), np.float32)
+    selection = Selection(relevance, trade, n)
+    factor = np.zeros((*relevance.shape, len(selection.steps)), np.float32)
     room = np.ones(relevance.shape, np.float32)  # squared distance from the span of what was taken
-    for place in greedy.steps:
-        chosen = greedy.take(place, np.log(np.maximum(room, SMALLEST)))
-        cosine = np.matmul(vectors, vectors[greedy.rows, chosen][:, :, None])[:, :, 0]
-        explained = np.matmul(factor[:, :, :place], factor[greedy.rows, chosen, :place, None])[:, :, 0]
-        left = room[greedy.rows, chosen][:, None]
+    for place in selection.steps:
+        chosen = selection.take(place, np.log(np.maximum(room, SMALLEST)))
+        cosine = np.matmul(vectors, vectors[selection.rows, chosen][:, :, None])[:, :, 0]
+        explained = np.matmul(factor[:, :, :place], factor[selection.rows, chosen, :place, None])[:, :, 0]
+        left = room[selection.rows, chosen][:, None]
         row = np.where(left > SMALLEST, (cosine - explained) / np.sqrt(np.maximum(left, SMALLEST)), 0)
         factor[:, :, place] = row
         room -= row**2
-    return greedy.places
+    return selection.places

@@ -32,6 +32,7 @@ class Explore(Reranker):
     """
 
     name = "explore"
+    fuses = False
     Config = ExploreOptions
     config: ExploreOptions
 

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Longs, Options, Pool, QueryBatch, Reranker, State
-from hybridrec_rerank.greedy import Greedy
 from hybridrec_rerank.groups import counted, padded
 from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.selection import Selection
 
 
 class ExposureOptions(Options):
@@ -34,6 +34,7 @@ class Exposure(Reranker):
     """
 
     name = "exposure"
+    fuses = False
     Config = ExposureOptions
     config: ExposureOptions
 
@@ -66,8 +67,8 @@ def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
     relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
     groups: int32 [Q, D, m], -1 where there are fewer
     """
-    greedy = Greedy(relevance, trade, n)
-    rows = greedy.rows[:, None]
+    selection = Selection(relevance, trade, n)
+    rows = selection.rows[:, None]
     belongs = ((groups != PADDING) & (relevance > -np.inf)[:, :, None]).astype(np.float32)
     belongs /= np.maximum(belongs.sum(axis=2, keepdims=True), 1)
     # The last column belongs to the padding, whose membership is 0.
@@ -75,9 +76,9 @@ def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
     np.add.at(wanted, (rows[:, :, None], groups), belongs)
     wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1)
     given = np.zeros_like(wanted)
-    for place in greedy.steps:
+    for place in selection.steps:
         lacking = wanted - given / np.maximum(given.sum(axis=1, keepdims=True), 1)
-        chosen = greedy.take(place, (belongs * lacking[rows[:, :, None], groups]).sum(axis=2))
-        seen = belongs[greedy.rows, chosen] / np.float32(np.log2(place + 2))
-        np.add.at(given, (rows, groups[greedy.rows, chosen]), seen)
-    return greedy.places
+        chosen = selection.take(place, (belongs * lacking[rows[:, :, None], groups]).sum(axis=2))
+        seen = belongs[selection.rows, chosen] / np.float32(np.log2(place + 2))
+        np.add.at(given, (rows, groups[selection.rows, chosen]), seen)
+    return selection.places

@@ -29,6 +29,7 @@ class Likeness(Reranker):
     They are the vectors of the component that `uses` names, or a truncated SVD of who has an item, or of its tags.
     """
 
+    fuses = False
     config: LikenessOptions
 
     def use(self, vectors: Floats) -> Self:

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.greedy import Greedy
 from hybridrec_rerank.likeness import Likeness, LikenessOptions
 from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.selection import Selection
 
 _QUERIES = 64
 """Queries whose candidates' vectors exist at once: they stay in the processor's cache."""
@@ -52,10 +52,10 @@ def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
     relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
     vectors: float32 [Q, D, dim], of length 1
     """
-    greedy = Greedy(relevance, trade, n)
+    selection = Selection(relevance, trade, n)
     nearest = np.full(relevance.shape, -1, np.float32)
-    for place in greedy.steps:
-        chosen = greedy.take(place, -nearest)
-        taken = vectors[greedy.rows, chosen][:, :, None]
+    for place in selection.steps:
+        chosen = selection.take(place, -nearest)
+        taken = vectors[selection.rows, chosen][:, :, None]
         np.maximum(nearest, np.matmul(vectors, taken)[:, :, 0], out=nearest)
-    return greedy.places
+    return selection.places

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, field_validator
 
-from hybridrec import DataError, Dataset, Options, Pool, QueryBatch, Reranker, State
+from hybridrec import Dataset, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.order import fused, placed
 
 
@@ -35,15 +35,13 @@ class Pinned(Reranker):
     """
 
     name = "pinned"
+    fuses = False
     Config = PinnedOptions
     config: PinnedOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Find the items; raises DataError for an id that the data does not have."""
-        self._codes = data.items.encode(list(self.config.places.values())).astype(np.int32)
-        missing = [name for name, code in zip(self.config.places.values(), self._codes, strict=True) if code < 0]
-        if missing:
-            raise DataError(f"pinned: {len(missing)} ids are not in the data, first '{missing[0]}'")
+        self._codes = data.items.encode_known(list(self.config.places.values()), self.name)
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:

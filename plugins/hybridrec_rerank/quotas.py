@@ -33,6 +33,8 @@ class QuotasOptions(Options):
     @classmethod
     def _ordered(cls, sources: dict[str, Quota]) -> dict[str, Quota]:
         for label, quota in sources.items():
+            if not quota.at_least and quota.at_most is None:
+                raise ValueError(f"'{label}' has no quota; say at_least or at_most, or leave '{label}' out")
             if quota.at_most is not None and quota.at_least > quota.at_most:
                 raise ValueError(f"{label}: at_least {quota.at_least} is more than at_most {quota.at_most}")
         return sources
@@ -46,6 +48,7 @@ class Quotas(Reranker):
     """
 
     name = "quotas"
+    fuses = False
     Config = QuotasOptions
     config: QuotasOptions
 

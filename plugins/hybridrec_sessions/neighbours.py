@@ -76,7 +76,7 @@ class VSKNN(DenseModel):
         self._sessions, self._ends, self._timed = sessions, ends, timed
         count = sessions.getnnz(axis=0)
         self._idf = (np.log1p(sessions.shape[0] / np.maximum(count, 1)) ** self.config.idf).astype(np.float32)
-        # Sessions at length 1, as columns.
+        # Transposed, each session at length 1: what lacks for the cosine is the length of the query.
         self._units = sessions.T.tocsr()
         self._units.data = np.diff(sessions.indptr)[self._units.indices].astype(np.float32) ** np.float32(-0.5)
         return self

@@ -17,17 +17,16 @@ from hybridrec import (
     Doubles,
     Floats,
     Ints,
+    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
-    bag_of_words,
+    Tokenizer,
     kernels,
     pack_csr,
-    pack_words,
     unpack_csr,
-    unpack_words,
 )
 
 _CACHED = 1 << 20
@@ -45,6 +44,8 @@ class TagFallbackOptions(Options):
     """An item that has a tag itself counts as this many more users of the tag who have the item; 0 ignores it."""
     title_weight: float = Field(0.0, ge=0)
     """The weight of a word of the title beside a tag; 0 does not read titles."""
+    tokenizer: Tokenizer = Tokenizer()
+    """How titles become words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class TagFallback(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count, as sparse products of users x cues with users x targets."""
-        self._words, _ = bag_of_words(data.titles if self.config.title_weight else ())
+        self._lexicon = Lexicon.learn(data.titles if self.config.title_weight else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
         self._counts = {}
@@ -158,20 +159,20 @@ class TagFallback(DenseModel):
 
     def state(self) -> State:
         """The counts of both targets, and the words of titles."""
-        state: State = {"words": pack_words(self._words)}
+        state = self._lexicon.state()
         for target in TARGETS:
             state |= self._counts[target].state(target)
         return state
 
     def restore(self, state: State) -> Self:
         """From `state`."""
-        self._words = unpack_words(state["words"])
+        self._lexicon = Lexicon.restore(state, self.config.tokenizer)
         self._counts = {target: Counts.restore(state, target) for target in TARGETS}
         return self
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
         """csr [Q, C] with the weight of each kind: tags, for the target tags items, and words of the title."""
-        words = bag_of_words(queries.text, self._words)[1].sign() * np.float32(self.config.title_weight)
+        words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
         items = [queries.history.matrix(binary=True)] if target == "tags" else []
         return hstack([queries.tags.sign(), *items, words], format="csr", dtype=np.float32)
 

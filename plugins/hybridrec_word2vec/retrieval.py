@@ -66,6 +66,7 @@ class Voting(DenseModel, Word2Vec):
         return vstack([empty, *blocks], format="csr")
 
     def _nearest(self, tokens: Longs, others: Floats) -> Sparse:
+        """The nearest of `others`, float32 [N, D], to each token, and their votes: csr [T, N]."""
         if self.config.score == "cosine":
             values = self._embedding[tokens] @ others.T
             values[values <= 0] = np.nan

@@ -8,7 +8,7 @@ import pytest
 
 import hybridrec
 from benchmarks.systems import __main__ as command
-from benchmarks.systems import data, page
+from benchmarks.systems import data, djmix, page
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.registry.discovery import Registry
 
@@ -96,3 +96,15 @@ def test_quick_is_one_fold_of_few_queries_after_one_epoch():
     changed = load_experiment(config, Registry(), tuple(small))
     assert changed.config.compare.resamples == 100
     assert changed.components["als"].options.iterations == 1
+
+
+def test_mixes_keep_the_order_of_the_tracks_that_were_identified():
+    mix = {
+        "id": "mix0",
+        "title": "2001 - Somebody @ Somewhere",
+        "tags": [{"key": "Category:House", "url": "u"}, {"key": "Essential Mix", "url": "u"}],
+        "tracklist": [{"id": "b", "title": "[00] B"}, {"id": None, "title": "?"}, {"id": "a", "title": "[09] A"}],
+    }
+    found = djmix.mixes(json.dumps([mix, mix | {"id": "mix1", "tags": [], "tracklist": []}]).encode())
+    assert found.rows()[0] == ("mix0", "2001 - Somebody @ Somewhere", ["House", "Essential Mix"], ["b", "a"])
+    assert found.rows()[1][2:] == ([], [])

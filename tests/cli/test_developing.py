@@ -34,9 +34,10 @@ def test_check_plugin_says_what_it_cannot_check(call, toyland):
     assert "nothing in one is called 'nobody'" in err
 
 
-def test_a_re_ranker_may_be_spelt_with_a_hyphen(call, tmp_path):
+def test_a_re_ranker_is_spelt_as_everywhere(call, tmp_path):
     assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
     assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
+    assert "'re-ranker'" in call("new-plugin", "calm", "--kind", "reranker", "--path", tmp_path)[2]
 
 
 def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):

@@ -20,6 +20,11 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return Tokenizer(use=request.param, pieces=60)
 
 
+def test_a_tokenizer_names_its_libraries(tokenizer: Tokenizer):
+    assert (LIBRARIES.get(tokenizer.use) in tokenizer.requires) == (tokenizer.use in LIBRARIES)
+    assert bool(tokenizer.install_hint) == bool(tokenizer.requires)
+
+
 def test_a_lexicon_comes_back_from_its_state(tokenizer: Tokenizer):
     lexicon = Lexicon.learn(TITLES, tokenizer)
     state = lexicon.state()

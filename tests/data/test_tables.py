@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from hybridrec.data import files
 from hybridrec.data.tables import TableOptions, TableReader
 from hybridrec.errors import DataError
 
@@ -63,6 +64,48 @@ def test_all_formats_say_the_same(read, name, content):
     reference = read({"plays.csv": "uid,song\n1,b\n2,a\n1,a\n"})
     assert data.fingerprint == reference.fingerprint
     assert plays_of(data, "1") == ["b", "a"]
+
+
+PIECES = pl.DataFrame(
+    {"uid": [f"u{row * 7 % 31}" for row in range(600)], "song": [f"s{row % 13}" for row in range(600)]}
+)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 600])
+def test_pieces_of_a_file_give_the_codes_of_the_whole(read, tmp_path, rows):
+    plays = {**PLAYS, "path": "plays.parquet"}
+    PIECES.write_parquet(tmp_path / "plays.parquet", row_group_size=rows)
+    data = read({}, interactions=plays)
+    assert data.fingerprint == read({"plays.csv": PIECES.write_csv()}).fingerprint
+    assert list(data.users.ids) == sorted(set(PIECES["uid"]))
+
+
+@pytest.mark.parametrize("name", ["plays.parquet", "plays.csv"])
+def test_no_column_of_text_is_held_whole(read, monkeypatch, name):
+    monkeypatch.setattr(files, "_KEPT_AS_TEXT", 0)
+    collect, held = pl.LazyFrame.collect, []
+
+    def watched(frame, **how):
+        found = collect(frame, **how)
+        held.extend(len(column) for column in found if column.dtype == pl.String and column.is_in(["u0", "s0"]).any())
+        return found
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", watched)
+    content = PIECES if name.endswith("parquet") else PIECES.write_csv()
+    data = read({name: content}, interactions={**PLAYS, "path": name})
+    assert len(data.interactions.ids) == len(PIECES)
+    assert max(held, default=0) <= 31  # the distinct ids
+
+
+@pytest.mark.parametrize("content", ["uid,song,at\n1,b,x\n2,a\n1,a,x,y\n", 'uid,song\n1,"b\n2,a\n'])
+def test_a_large_file_is_refused_as_a_small_one_is(read, monkeypatch, content):
+    told = []
+    for limit in (1 << 26, 0):
+        monkeypatch.setattr(files, "_KEPT_AS_TEXT", limit)
+        with pytest.raises(DataError) as refused:
+            read({"plays.csv": content})
+        told.append(str(refused.value))
+    assert told[0] == told[1]
 
 
 def test_format_separator_and_names_can_be_said(read):

@@ -47,6 +47,13 @@ def test_a_missing_id_is_refused_and_never_found():
     assert None not in Vocabulary(["a"])
 
 
+def test_ids_that_must_be_known_are_told_with_whose_they_are():
+    known = Vocabulary(["a", "b"])
+    assert known.encode_known(["b", "a"], "pinned").tolist() == [1, 0]
+    with pytest.raises(DataError, match="pinned: 2 ids are not in the data, first 'c'"):
+        known.encode_known(["a", "c", "d"], "pinned")
+
+
 def test_an_empty_vocabulary_knows_nothing():
     empty = Vocabulary()
     assert len(empty) == 0

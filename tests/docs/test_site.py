@@ -14,7 +14,8 @@ from hybridrec import kernels, reading, testing
 from hybridrec.cli import hybridrec as commands
 from hybridrec.experiment import documents
 from hybridrec.experiment.checking import check
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 from tests.docs.test_snippets import whole
 
 REGISTRY = Registry()

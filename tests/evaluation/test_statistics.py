@@ -63,7 +63,7 @@ def test_resampled_sums_share_their_draws(rng):
 def test_blocks_do_not_change_the_draws(monkeypatch):
     columns = np.random.default_rng(1).random((30, 3))
     whole = paired(totals(columns), totals(columns + 1), np.random.default_rng(4), 400)
-    monkeypatch.setattr(statistics, "_BLOCK_CELLS", 1000)
+    monkeypatch.setattr(statistics, "_DRAWN_CELLS", 1000)
     blocks = paired(totals(columns), totals(columns + 1), np.random.default_rng(4), 400)
     np.testing.assert_allclose(whole.ci95, blocks.ci95)
     np.testing.assert_allclose(whole.p_value, blocks.p_value, atol=0.05)

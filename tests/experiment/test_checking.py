@@ -189,12 +189,21 @@ IMPOSSIBLE = {
     "a part of a combined metric": ([("[ndcg@5,", "[both, ndcg@5,"),
                                      ("  resamples", "  combined: {both: {coverage@5: 1}}\n  resamples")],
                                     "19: compare.combined.both.coverage@5: 'coverage@5' is one number of the whole"),
+    "metric twice in borda": ([("  resamples", "  borda: [ndcg@5, ndcg@5]\n  resamples")],
+                              "19: compare.borda[1]: 'ndcg@5' is listed twice"),
+    "metric in borda without its cut-off": ([("  resamples", "  borda: [map]\n  resamples")],
+                                            "19: compare.borda[0]: metric 'map': the cut-off is missing"),
     "single with the name of a pipeline": ([("  resamples", "  singles: true\n  resamples"), ("hybrid:", "ease:")],
                                            "12: pipelines.ease: with `singles: true` no pipeline may have"),
     "no fusion": ([(HYBRID, "")], "12: pipelines.hybrid: ease, noise, pop give scores for items: say under "
                   "`rerank` how they are fused"),
     "no fusion for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}]}")],
                                  "12: pipelines.hybrid: noise, pop give scores for tags"),
+    "nothing fuses": ([(HYBRID, "    rerank: [{use: mmr}, {use: rrf}]")],
+                      "15: pipelines.hybrid.rerank[0].use: 'mmr' reorders what is fused, and ease, noise, pop give "
+                      "scores for items: put a fusion before it, for example {use: weighted}"),
+    "nothing fuses for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}], tags: [{use: quotas}]}")],
+                                     "15: pipelines.hybrid.rerank.tags[0]"),
     "target nobody serves": ([(GENERATORS, "generators: [{from: ease}]"), ("scorers: [pop]", "fallback: []"),
                               ("{ease: 1, pop: 0.2}", "{ease: 1}")],
                              "12: pipelines.hybrid: none of its generators recommends the target 'tags'"),
@@ -205,6 +214,15 @@ IMPOSSIBLE = {
     "missing list": ([(HYBRID, HYBRID + "\n    allow: {path: none.txt}")],
                      "16: pipelines.hybrid.allow.path: no such file: "),
 }  # fmt: skip
+
+
+def test_a_tokenizer_whose_library_is_missing_is_told_before_any_fit(refused, monkeypatch):
+    monkeypatch.setattr("hybridrec.experiment.checking._installed", lambda module: module != "sentencepiece")
+    told = refused(("{l2: 5}", "{fields: [items, title], tokenizer: {use: sentencepiece}}"))
+    assert told == (
+        "6: components.ease: the tokenizer of 'ease' needs the library 'sentencepiece', which is not installed: "
+        "pip install 'hybridrec[sentencepiece]'"
+    )
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)

@@ -85,6 +85,21 @@ def test_another_weight_is_only_blended_again(experiment):
     assert second.config_hash != first.config_hash
 
 
+def test_another_component_is_fitted_alone(experiment):
+    """With one more component in the blend, all else comes from the store, the pools of other pipelines too."""
+    first = hybridrec.run(experiment()).report
+    sys.modules["toyland"].events.clear()
+    more = (
+        ("noise: {use: echo}", "noise: {use: echo}\n  rare: {use: ease, l2: 50}"),
+        ("scorers: [pop]", "scorers: [pop, rare]"),
+    )
+    second = hybridrec.run(experiment(*more)).report
+    assert {fit.label for fit in second.fits if not fit.cached} == {"rare"}
+    assert changed(first, second) == {"rare"}
+    assert {pipeline for _, pipeline in asked()} == {"hybrid"}
+    assert second.pipelines["control"] == first.pipelines["control"]
+
+
 @pytest.mark.parametrize(
     ("replacement", "labels"),
     [
@@ -146,6 +161,15 @@ def test_the_version_of_a_library_decides_too(experiment, monkeypatch):
     first = hybridrec.run(experiment()).report
     monkeypatch.setattr("hybridrec.experiment.fitting.library_versions", lambda modules=(): {"numpy": "99"})
     assert changed(first, hybridrec.run(experiment()).report) == {fit.label for fit in first.fits}
+
+
+def test_the_version_of_the_library_of_a_tokenizer_decides_too(experiment, monkeypatch):
+    pytest.importorskip("sentencepiece")
+    asked = set()
+    monkeypatch.setattr("hybridrec.experiment.fitting.library_versions", lambda modules: asked.add(modules))
+    cut = "{fields: [items, title], tokenizer: {use: sentencepiece}}"
+    fit_plan(experiment(("{l2: 5}", cut)))
+    assert ("sentencepiece",) in asked
 
 
 def test_the_order_of_the_config_decides_nothing(experiment):
@@ -249,7 +273,7 @@ def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
 @pytest.mark.parametrize("key", ["allow", "block"])
 def test_unknown_ids_in_a_list_are_told_before_any_fit(experiment, key):
     path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [item 01, nobody]}}\n    scorers: [pop]"))
-    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 ids are not in the data, first 'nobody'"):
+    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 id is not in the data, first 'nobody'"):
         hybridrec.run(path)
     assert Store.default().artifacts() == []
 

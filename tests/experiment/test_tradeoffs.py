@@ -85,8 +85,16 @@ def test_the_page_draws_the_curve(run):
         (("pipeline: hybrid", "pipeline: hybird"), r"tradeoffs\[0\]\.pipeline: no pipeline is named 'hybird': did you"),
         (("rerank.1.relevance", "generators.0.k"), r"tradeoffs\[0\]\.vary: .*pattern"),
         (("rerank.1.relevance", "rerank.2.relevance"), r"vary: rerank is a list of 2, '2' is no place in it"),
-        (("rerank.1.relevance", "rerank.1.lambda"), r"tradeoffs\[0\]\.rerank\[1\]\.lambda: unknown key"),
-        (("[0.3, 0.7, 1.0]", "[0.3, 7]"), r"tradeoffs\[0\]\.rerank\[1\]\.relevance: .* less than or equal to 1, got 7"),
+        (
+            ("rerank.1.relevance", "rerank.1.lambda"),
+            r"tradeoffs\[0\]\.over\[0\]: with rerank\.1\.lambda = 0\.3, "
+            r".*yaml:\d+: pipelines\.hybrid\.rerank\[1\]\.lambda: unknown key",
+        ),
+        (
+            ("[0.3, 0.7, 1.0]", "[0.3, 7]"),
+            r"tradeoffs\[0\]\.over\[1\]: with rerank\.1\.relevance = 7, "
+            r".*yaml:\d+: pipelines\.hybrid\.rerank\[1\]\.relevance: .* less than or equal to 1, got 7",
+        ),
         (("[0.3, 0.7, 1.0]", "[0.3]"), r"tradeoffs\[0\]\.over: .* at least 2"),
     ],
 )

@@ -181,7 +181,7 @@ def test_neither_pools_nor_slates_are_stored(tunable):
     hybridrec.tune(tunable(), store="store")
     manifests = [json.loads(path.read_text()) for path in Path("store").rglob("manifest.json")]
     kinds = {key for manifest in manifests for key in manifest["content"]["about"]}
-    assert kinds == {"component", "version", "label", "fold", "random"}
+    assert kinds == {"component", "version", "label", "fold", "random", "notes"}
 
 
 def test_a_learning_reranker_learns_in_every_trial(tunable):

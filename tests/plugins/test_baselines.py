@@ -130,7 +130,7 @@ def test_a_list_keeps_its_order_and_knows_nothing_else():
     listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
     found = listed.candidates(toy_queries(data), 5, "items", Exclude())
     assert (found.ids == [3, 0, 8, -1, -1]).all()
-    with pytest.raises(DataError, match="1 ids are not in the data, first 'item 99'"):
+    with pytest.raises(DataError, match="1 id is not in the data, first 'item 99'"):
         Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
 
 

@@ -31,7 +31,11 @@ class TestEaseContract(ComponentContract):
 
 class TestEaseOfTagsAndTitlesContract(ComponentContract):
     component = Ease
-    configs = [{"fields": ["items", "tags"], "l2": 5}, {"fields": ["items", "tags", "title"], "tag_weight": 2}]
+    configs = [
+        {"fields": ["items", "tags"], "l2": 5},
+        {"fields": ["items", "tags", "title"], "tag_weight": 2},
+        {"fields": ["items", "title"], "tokenizer": {"use": "char-ngrams"}},
+    ]
     learns_the_checkerboard = ("items", "tags", "title")
 
 
@@ -109,7 +113,7 @@ def test_rare_tags_and_words_are_no_columns():
     data = replace(data, titles=("even unheard", *data.titles[1:]))
     options = EaseOptions(fields=("items", "title"), min_users=2)
     columns = Ease(options).fit(data, RNG)._columns
-    words = [columns.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
+    words = [columns.lexicon.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
     assert words == ["0", "1", "2", "evening", "even", "odd"] or sorted(words) == [
         "0",
         "1",

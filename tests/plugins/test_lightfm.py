@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 import numpy as np
 import pytest
 
-from hybridrec import Exclude, MissingDependencyError, Ragged
+from hybridrec import Exclude, MissingDependencyError, Ragged, Tokenizer
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_lightfm import loading
 from hybridrec_lightfm.features import UserSpace, item_rows
@@ -31,6 +31,7 @@ class TestLightFM(ComponentContract):
         {"dim": 8, "epochs": 40},
         {"dim": 8, "epochs": 40, "user_fields": ["items", "tags"], "item_fields": ["item"], "loss": "bpr"},
         {"dim": 8, "user_fields": ["title", "items"], "loss": "logistic", "epochs": 60},
+        {"dim": 8, "user_fields": ["title"], "tokenizer": {"use": "char-ngrams"}, "epochs": 40},
         {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "share_weight": False, "epochs": 40},
         {
             "dim": 8,
@@ -64,7 +65,7 @@ def test_scores_are_those_the_library_predicts(monkeypatch):
     warm = np.flatnonzero(np.bincount(data.interactions.ids, minlength=len(data.items))).astype(np.int32)
     given = model.score(queries, np.tile(warm, (len(queries), 1)), "items")
     user, item = np.indices(given.shape)
-    features = UserSpace.of(data, model.config.user_fields).rows(queries)
+    features = model._user_space(data).rows(queries)
     wanted = trained["model"].predict(
         user.ravel(), item.ravel(), user_features=features, item_features=trained["items"], num_threads=1
     )
@@ -92,17 +93,17 @@ def test_items_without_any_feature_are_no_candidates():
 
 def test_features_of_a_field_share_a_weight_of_one():
     data = toy_dataset()
-    rows = UserSpace.of(data, ("tags", "title")).rows(everybody(data)).toarray()
+    rows = UserSpace.of(data, ("tags", "title"), Tokenizer()).rows(everybody(data)).toarray()
     tags, words = rows[:, : len(data.tags)].sum(axis=1), rows[:, len(data.tags) :].sum(axis=1)
     np.testing.assert_allclose(tags, np.diff(data.user_tags.indptr) > 0, atol=1e-6)
     np.testing.assert_allclose(words, [bool(title) for title in data.titles], atol=1e-6)
-    assert item_rows(data, ("item",), shares=True).toarray().tolist() == np.eye(len(data.items)).tolist()
-    assert set(item_rows(data, ("features",), shares=True).sum(axis=1).ravel().tolist()[0]) == {1.0}
+    assert item_rows(data, ("item",), Tokenizer(), shares=True).toarray().tolist() == np.eye(len(data.items)).tolist()
+    assert set(item_rows(data, ("features",), Tokenizer(), shares=True).sum(axis=1).ravel().tolist()[0]) == {1.0}
 
 
 def test_features_of_items_count_in_full_if_asked():
     data = toy_dataset()
-    rows = item_rows(data, ("features", "tags"), shares=False)
+    rows = item_rows(data, ("features", "tags"), Tokenizer(), shares=False)
     np.testing.assert_array_equal(
         rows.toarray(), np.hstack([m.toarray() for m in (data.item_features.matrix, data.item_tags)])
     )
@@ -112,7 +113,9 @@ def test_training_users_are_not_described_by_the_items_they_are_trained_on():
     data = toy_dataset()
     data = replace(data, interactions=Ragged.from_rows(_histories(data), len(data.items)))
     model = LightFM(LightFM.Config(user_fields=("items", "tags")))
-    features, positives = model._training_rows(data, UserSpace.of(data, ("items", "tags")), np.random.default_rng(0))
+    features, positives = model._training_rows(
+        data, UserSpace.of(data, ("items", "tags"), Tokenizer()), np.random.default_rng(0)
+    )
     shown = features[:, : len(data.items)]
     assert shown.nnz > 0
     assert shown.multiply(positives).nnz == 0

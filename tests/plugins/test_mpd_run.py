@@ -9,17 +9,23 @@ from click.testing import CliRunner
 import hybridrec
 from hybridrec import DataError
 from hybridrec.cli import hybridrec as commands
+from hybridrec.evaluation.summary import result_table
 from hybridrec.experiment import challenges
+from hybridrec.reporting.page import render
 
 CONFIG = """
 name: challenge
 data: {reader: mpd, folder: mpd}
 split: {use: ten-categories, test: 0.3}
-components: {item-knn: {}}
+components: {item-knn: {}, random: {}}
 targets: {items: 500}
 pipelines:
   neighbours: {generators: [{from: item-knn, k: 500}]}
-compare: {metrics: [artist-r-precision, ndcg@500, clicks@500], resamples: 100}
+compare:
+  metrics: [artist-r-precision]
+  borda: [artist-r-precision, ndcg@500, clicks@500]
+  singles: true
+  resamples: 100
 refit: all
 workers: 1
 """
@@ -84,8 +90,23 @@ def test_the_challenge_set_is_answered(run, place):
     assert {*answers["1000001"][:4]} <= {URI(track) for track in range(280, 322)}
 
 
+def test_points_for_places_stand_beside_the_metrics(run):
+    arms = run.report.pipelines
+    places = 0
+    for metric, sign in (("artist-r-precision", 1), ("ndcg@500", 1), ("clicks@500", -1)):
+        places += 1 + (sign * arms["neighbours"].metrics[metric].mean > sign * arms["random"].metrics[metric].mean)
+    assert arms["item-knn"].same_as == "neighbours"  # and is no third in the ranking
+    points = {name: arm.borda for name, arm in arms.items()}
+    assert points == {"neighbours": places, "item-knn": places, "random": 9 - places}
+    headers, rows = result_table(run.report)
+    assert (headers[-1], [float(row[-1]) for row in rows]) == ("borda", [places, places, 9 - places])
+    headers, _ = result_table(run.report, "title")
+    assert "borda" not in headers
+    assert ">borda<" in render(run)
+
+
 def test_what_a_run_asked_is_written_too(run, tmp_path):
-    (path,) = challenges.export(challenges.answers_of(run), challenges.mpd("a", "b"), tmp_path)
+    path, *_ = challenges.export(challenges.answers_of(run), challenges.mpd("a", "b"), tmp_path)
     _, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     assert [line.split(",")[0] for line in lines] == list(run.queries()["unit"])
 

@@ -16,7 +16,10 @@ from tests.plugins.rerank_pools import DATA, QUERIES, K, N, fitted, made
 
 class TestQuotas(RerankerContract):
     reranker = Quotas
-    configs = [{"sources": {"first": {"at_least": 3}, "second": {"at_most": 2}}}, {"sources": {"first": {}}}]
+    configs = [
+        {"sources": {"first": {"at_least": 3}, "second": {"at_most": 2}}},
+        {"sources": {"first": {"at_most": 0}}},
+    ]
     columns = ("first", "second")
 
     def pool(self):
@@ -90,6 +93,12 @@ def test_quotas_that_contradict_themselves_are_refused():
         QuotasOptions(sources={"a": {"at_least": 3, "at_most": 2}})
 
 
+@pytest.mark.parametrize("quota", [{}, {"at_least": 0}])
+def test_a_quota_that_says_nothing_is_refused(quota):
+    with pytest.raises(ValueError, match="'a' has no quota; say at_least or at_most"):
+        QuotasOptions(sources={"a": quota})
+
+
 def test_pinned_items_stand_at_their_places():
     pool = pool_of([10, 11, 12, 13, 14, 15])
     pinned = fitted(Pinned, places={1: "item 14", 3: "item 10", 6: "item 30"})
@@ -108,7 +117,7 @@ def test_what_cannot_be_pinned_is_refused():
         PinnedOptions(places={1: "x", 2: "x"})
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         PinnedOptions(places={0: "x"})
-    with pytest.raises(DataError, match="1 ids are not in the data, first 'item 99'"):
+    with pytest.raises(DataError, match="1 id is not in the data, first 'item 99'"):
         fitted(Pinned, places={1: "item 99"})
 
 

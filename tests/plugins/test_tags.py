@@ -18,7 +18,7 @@ class TestTagFallbackContract(ComponentContract):
 
 class TestTitlesContract(ComponentContract):
     component = TagFallback
-    configs = [{"title_weight": 1}]
+    configs = [{"title_weight": 1}, {"title_weight": 1, "tokenizer": {"use": "char-ngrams"}}]
     learns_the_checkerboard = ("tags", "title")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hybridrec import ConfigError
-from hybridrec.registry.discovery import KINDS, Registry
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.offers import KINDS
 from hybridrec.registry.reference import describe
 
 REGISTRY = Registry()

@@ -69,6 +69,24 @@ def test_models_propose_and_score_the_same(model, exclude):
     assert left_out[2] == set(range(9))  # no opinion
 
 
+def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(monkeypatch):
+    asked = []
+    make = Vectors.query_vectors
+    monkeypatch.setattr(Vectors, "query_vectors", lambda *given: asked.append(given) or make(*given))
+    learned = [RIGHT]
+    monkeypatch.setattr(Vectors, "vectors", lambda *_: learned[-1])
+    model, queries = Vectors(), toy_queries(DATA).take(slice(0, 3))
+    found = model.candidates(queries, 9, "items", Exclude())
+    model.score(queries, found.ids, "items")
+    assert len(asked) == 1
+    model.score(queries.take(slice(0, 2)), found.ids[:2], "items")
+    Vectors().score(queries, found.ids, "items")
+    assert len(asked) == 3
+    learned.append(RIGHT.copy())
+    model.score(queries, found.ids, "items")
+    assert len(asked) == 4
+
+
 def test_exclude_takes_rows_and_is_equal_only_to_itself():
     exclude = Exclude(ROWS, IDS)
     part = exclude.take(np.array([2, 0]))

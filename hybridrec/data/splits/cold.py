@@ -61,6 +61,7 @@ class ColdItems(Splitter):
         return self._fold("validation", train, items[choose(len(items), self.config.validation, rng)])
 
     def _fold(self, name: str, data: Dataset, items: Ints) -> Fold:
+        """The fold that hides all interactions with these items; raises DataError if that leaves nobody to ask."""
         cold = np.zeros(len(data.items), bool)
         cold[items] = True
         fold = fold_of(
@@ -81,6 +82,7 @@ class ColdItems(Splitter):
 
 
 def _with_interactions(data: Dataset) -> Ints:
+    """Codes of the items that anybody has, ascending; raises DataError for fewer than two."""
     items = np.unique(data.interactions.ids)
     if len(items) < 2:
         raise DataError(

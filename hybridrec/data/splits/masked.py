@@ -121,6 +121,7 @@ class Masked(Splitter):
         return self._fold("validation", train, pairs, users[choose(len(users), self.config.validation, rng)], rng)
 
     def _eligible(self, data: Dataset, pairs: Pairs) -> Ints:
+        """Codes of the users with enough distinct items to hide some; raises DataError if there are none."""
         users = np.flatnonzero(pairs.lengths >= self.config.min_items).astype(np.int32)
         if not len(users):
             raise DataError(
@@ -130,6 +131,7 @@ class Masked(Splitter):
         return users
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
+        """Hold out these users: train on the others, hide a share of what these have, and ask for it."""
         is_held = np.zeros(len(data.users), bool)
         is_held[held] = True
         train = data.hide_users(is_held)

@@ -256,6 +256,7 @@ class Temporal(Splitter):
 
 
 def _times(data: Dataset) -> Doubles:
+    """Seconds since 1970 of each interaction; raises DataError where one has none."""
     times = data.interactions.times
     if times is None or not len(times):
         raise DataError(

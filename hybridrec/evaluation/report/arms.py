@@ -54,6 +54,8 @@ class PipelineReport(Section):
     """What was learned for the blend (weights by segment and target, say)."""
     single: bool = False
     """True for a reference arm: one component alone, behind the same fallback."""
+    borda: Number = None
+    """Its points over the metrics that `compare.borda` names; null if it names none."""
     same_as: str | None = None
     """The earlier arm that this one repeats, stage for stage; what is said of that one holds for it."""
 

@@ -130,7 +130,8 @@ class Bench:
 
 def _job(spec: Spec, part: Part) -> tuple[str, ...]:
     """What tells two fits of a bench apart: its data, seed and libraries do not change."""
-    return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json()
+    below = () if spec.lender is None else _job(spec.lender, part)
+    return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 
 def _size(pooled: Pooled) -> int:

@@ -1,4 +1,4 @@
-"""The reranker `long-tail`, offered to hybridrec."""
+"""The re-ranker `long-tail`, offered to hybridrec."""
 
 from __future__ import annotations
 

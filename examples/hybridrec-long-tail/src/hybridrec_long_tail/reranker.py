@@ -27,6 +27,7 @@ class LongTail(Reranker):
 
     name = "long-tail"
     targets = ("items",)
+    fuses = True
     Config = LongTailOptions
     config: LongTailOptions
 

@@ -7,7 +7,7 @@ import numpy as np
 from hybridrec import Floats, Longs
 
 
-class Greedy:
+class Selection:
     """Fills the first n places of Q slates from D candidates each, weighing relevance against something else.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
