@@ -194,7 +194,7 @@ def strongest(square: Sparse, k: int) -> Sparse:
 def best(task: Task, scores: Doubles) -> Ints:
     """The first places by scores, float [Q, items], without what the users have."""
     scores[task.counts[task.users].nonzero()] = -np.inf
-    first = np.argpartition(scores, -PLACES)[:, -PLACES:]
+    first = np.argpartition(scores, -PLACES)[:, -PLACES:].astype(np.int32)
     return np.take_along_axis(first, np.argsort(-np.take_along_axis(scores, first, 1), kind="stable"), 1)
 
 
