@@ -251,7 +251,7 @@ class VectorModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
-        asked, vectors = self._both(queries, target)
+        asked, vectors = self.factors(queries, target)
 
         def mask(rows: slice, scores: Floats) -> None:
             exclude.take(rows).mask(scores)
@@ -260,9 +260,9 @@ class VectorModel(Generator, Scorer):
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
-        return kernels.gather_dot(*self._both(queries, target), ids)
+        return kernels.gather_dot(*self.factors(queries, target), ids)
 
-    def _both(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
+    def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
         """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
         vectors = self.vectors(target)
         return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

@@ -121,7 +121,7 @@ class Approximate(VectorModel):
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
             return super().candidates(queries, k, target, exclude)
-        (asked, _), found = self._both(queries, target), Candidates.empty(len(queries), k)
+        (asked, _), found = self.factors(queries, target), Candidates.empty(len(queries), k)
         speaking = _complete(asked)
         for start in range(0, len(speaking), _QUERIES):
             rows = speaking[start : start + _QUERIES]
