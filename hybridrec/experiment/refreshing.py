@@ -45,8 +45,8 @@ def refresh(
     """Let a finished run recommend from its data as it is now: with its new users, items and interactions.
 
     The data is read again, from where the config says or `assignments` (`data.path=value`) say. Components with
-    `refreshes` take up what is new, unless others use them; the rest is fitted again, and re-rankers keep what they
-    learned. `load` then gives the refreshed run; the report stays what it is: the measure of full fits.
+    `refreshes` take up what is new; the rest is fitted again, and re-rankers keep what they learned. `load` then
+    gives the refreshed run; the report stays what it is: the measure of full fits.
 
     Gives nothing if the data is what it was. Raises what `load` raises, and ConfigError if something else than
     the data is assigned.
@@ -70,11 +70,8 @@ def refresh(
         grown = before.grown(cut, new)
         learned_on = {key: at for key, at in serving.fits.items() if key.startswith(f"{cut.parts['final'].fold}/base/")}
         refreshed: dict[str, Fitted] = {}
-        jobs = before.planned(grown).jobs
-        # What is fitted on another component has the key of an honest fit: it may not stand on anything else.
-        used = {spec.lender.label for spec, _ in jobs if spec.lender is not None}
-        for spec, part in jobs:
-            if part.level == "final" and spec.label not in used and spec.create().refreshes:
+        for spec, part in before.planned(grown).jobs:
+            if part.level == "final" and spec.create().refreshes:
                 (was,) = before.fitter.fit([(spec, cut.parts["final"])])
                 refreshed[spec.label] = _refreshed(was, part, known, before.fitter)
         taken_up = {grown.parts["final"].place(label): fit.key for label, fit in refreshed.items()}
@@ -97,7 +94,7 @@ def _refreshed(was: Fitted, part: Part, known: Mapping[Target, Ints], fitter: Fi
     No run finds it by chance: what a run gives depends on its config and data, not on what the store holds.
     """
     spec = was.spec
-    key = digest("refreshed", was.key, part.fingerprint, source_hash(spec.cls), library_versions(spec.cls.requires))
+    key = digest("refreshed", was.key, part.fingerprint, source_hash(spec.cls), library_versions(spec.requires))
     fit = Fitted(spec, part, key, make=lambda: was.component, cached=key in fitter.store)
     if not fit.cached:
         started = time.perf_counter()

@@ -119,12 +119,3 @@ def test_the_command_says_what_became_of_each_component(run):
     assert json.loads((run.folder / "serving.json").read_text())["data"] == hybridrec.load(run).data.fingerprint
     again = CliRunner().invoke(command, ["refresh", str(run.folder), "--set", "data.users=80"])
     assert "nothing to do" in again.output
-
-
-def test_what_others_use_is_fitted_again(experiment):
-    """A fit on another component has the key of an honest fit, so that one is honest, too."""
-    pytest.importorskip("faiss")
-    near = ("noise: {use: echo}", "noise: {use: als, factors: 4}\n  near: {use: approximate, uses: noise}")
-    run = hybridrec.run(experiment(SERVED, near, ("from: noise, k: 10", "from: near, k: 10")))
-    found = how(hybridrec.refresh(run, GROWN))
-    assert found["noise"] == found["near"] == "fitted again"
