@@ -31,6 +31,8 @@ class Pairs:
     @classmethod
     def distinct(cls, ragged: Ragged) -> Pairs:
         """Number the distinct pairs of `ragged`."""
+        if ragged.matrix(binary=True).nnz == len(ragged.ids):  # nothing is repeated, and nothing need be sorted
+            return cls(np.arange(len(ragged.ids)), ragged.rows, ragged.lengths)
         keys = ragged.rows.astype(np.int64) * ragged.width + ragged.ids
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         by_position = np.argsort(first)

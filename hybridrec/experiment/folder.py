@@ -213,8 +213,8 @@ def _write_files(
         measured = work.findings.measured[name]
         for target in work.experiment.config.targets:
             vocabulary = data.items if target == "items" else data.tags
-            frames = measured.slates(target, vocabulary)
-            frames.write_parquet(folder / SLATES / f"{name}.{target}.parquet", compression="zstd")
+            slates = measured.slates(target, vocabulary)
+            slates.sink_parquet(folder / SLATES / f"{name}.{target}.parquet", compression="zstd")
 
 
 def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:
@@ -230,8 +230,8 @@ def _frame(name: str, arm: Any, users: Vocabulary) -> pl.DataFrame:
     sample = arm.sample
     return pl.DataFrame(
         {
-            "pipeline": [name] * len(sample),
-            "query": range(len(sample)),
+            "pipeline": pl.repeat(name, len(sample), eager=True),
+            "query": np.arange(len(sample)),
             "unit": users.decode(sample.units),
             "weight": sample.weights,
             "segment": sample.segments,

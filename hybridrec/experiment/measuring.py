@@ -66,9 +66,9 @@ class Measured:
         values = {metric: values[metric] for metric in experiment.metrics if metric in values}
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
 
-    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.DataFrame:
+    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.LazyFrame:
         """All slates of a target with external ids; `query` numbers the queries over all folds."""
-        return Slate.stack([answers.slate for answers in self.answers[target]]).to_frame(vocabulary)
+        return Slate.stack([answers.slate for answers in self.answers[target]]).lazy_frame(vocabulary)
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> Judged:

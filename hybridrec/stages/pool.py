@@ -179,15 +179,24 @@ class Slate:
 
         A Polars frame; its `to_pandas()` gives one of pandas.
         """
+        return self.lazy_frame(vocabulary).collect()
+
+    def lazy_frame(self, vocabulary: Vocabulary) -> pl.LazyFrame:
+        """What `to_frame` gives, in pieces while it streams by: the texts of millions of rows are never all there."""
         import polars as pl
 
-        rows, ranks = np.nonzero(self.ids != PADDING)
-        return pl.DataFrame(
-            {
-                "query": rows.astype(np.int32),
-                "rank": (ranks + 1).astype(np.int32),
-                "id": vocabulary.decode(self.ids[rows, ranks]),
-                "score": self.scores[rows, ranks],
-                "rung": pl.Series(self.rungs, dtype=pl.String).gather(self.rung[rows]),
-            }
+        rungs = pl.Series(self.rungs, dtype=pl.String)
+        place, width = pl.col("place").cast(pl.Int64), self.ids.shape[1]
+
+        def text(column: str, texts: pl.Series) -> pl.Expr:
+            return pl.col(column).map_batches(texts.gather, return_dtype=pl.String, is_elementwise=True)
+
+        flat = {"id": self.ids.reshape(-1), "score": self.scores.reshape(-1), "rung": np.repeat(self.rung, width)}
+        rows = pl.LazyFrame(flat).with_row_index("place").filter(pl.col("id") != PADDING)
+        return rows.select(
+            query=(place // width).cast(pl.Int32),
+            rank=(place % width + 1).cast(pl.Int32),
+            id=text("id", vocabulary.ids),
+            score="score",
+            rung=text("rung", rungs),
         )
