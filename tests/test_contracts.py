@@ -142,13 +142,13 @@ class TestNdcg(MetricContract):
 @pytest.mark.parametrize("metric", [*ACCURACY_METRICS, *BEYOND_METRICS])
 def test_all_metrics_keep_their_contract(metric):
     contract = type("Suite", (MetricContract,), {"metric": metric, "rewards_hits": metric in ACCURACY_METRICS})
-    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+    assert [outcome for outcome in run_checks(contract) if outcome.status == "failed"] == []
 
 
 @pytest.mark.parametrize("normaliser", hybridrec_fusion.hybridrec_normalisers())
 def test_all_normalisers_keep_their_contract(normaliser):
     contract = type("Suite", (NormaliserContract,), {"normaliser": normaliser})
-    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+    assert [outcome for outcome in run_checks(contract) if outcome.status == "failed"] == []
 
 
 class Quiet(Reranker):
@@ -320,7 +320,7 @@ def outcomes(contract, check):
 )
 def test_each_check_catches_a_plugin_that_breaks_it(broken, check, message, tmp_path):
     tested, good = suite(broken, tmp_path)
-    assert {outcome.status for outcome in outcomes(good, check)} == {"passed"}
+    assert {outcome.status for outcome in outcomes(good, check)} <= {"passed", "not applicable"}
     failed = [outcome for outcome in outcomes(tested, check) if outcome.status == "failed"]
     assert failed
     assert message in failed[0].message

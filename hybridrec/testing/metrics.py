@@ -29,6 +29,13 @@ class MetricContract(Contract):
     metric: ClassVar[type[Metric]]
     rewards_hits: ClassVar[bool] = False
 
+    @classmethod
+    def idle(cls) -> set[str]:
+        """Checks of sets, or of single queries, and of what the class does not say of itself."""
+        found = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
+        found |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
+        return found | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
+
     def judged(self, rows: slice | None = None) -> Judged:
         """Slates on the toy dataset: full, short and empty ones; one query asks for nothing, one for everything."""
         rng, n = np.random.default_rng(4), len(toy().items)
