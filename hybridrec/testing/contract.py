@@ -99,7 +99,8 @@ class Contract:
         """Every option has a description: the reference pages are made of them."""
         model = self.subject().Config
         bare = [name for name, field in model.model_fields.items() if not field.description]
-        assert not bare, f"{model.__qualname__}: no docstring below {', '.join(bare)}"
+        told = f"{', '.join(bare)} of {model.__qualname__} has no description"
+        assert not bare, f'{told}: write a """sentence.""" under it'
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
