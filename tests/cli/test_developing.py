@@ -65,6 +65,12 @@ def test_options_without_a_default_are_given_on_the_command_line(call, tmp_path)
     assert "'popularity' half_life: " in call("check-plugin", "popularity", "--set", "half_life=-1")[2]
 
 
+def test_what_reorders_is_checked_behind_a_single_column(call):
+    status, out, err = call("check-plugin", "mmr")
+    assert (status, err) == (0, "")
+    assert "failed" not in out
+
+
 def test_checks_that_have_nothing_to_look_at_are_not_applicable(call):
     assert re.search(r"a set is one number +1 +not applicable", call("check-plugin", "ndcg")[1])
     assert re.search(r"takes up data that grew +1 +not applicable", call("check-plugin", "popularity")[1])
