@@ -6,8 +6,9 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -149,17 +150,9 @@ def names() -> str:
             kinds["Functions" if inspect.isfunction(thing) else kind].append(name)
     parts: list[str] = []
     for kind, found in kinds.items():
-        parts += [
-            f"### {kind}",
-            table(["name", "what it is"], [_in_short(name, getattr(hybridrec, name)) for name in found]),
-        ]
+        parts += [f"### {kind}", _in_short(hybridrec, found)]
     for called, module in MODULES.items():
-        lines = [_in_short(name, getattr(module, name)) for name in module.__all__]
-        parts += [
-            f"### hybridrec.{called}",
-            _first_sentence(inspect.getdoc(module)),
-            table(["name", "what it is"], lines),
-        ]
+        parts += [f"### hybridrec.{called}", _first_sentence(inspect.getdoc(module)), _in_short(module, module.__all__)]
     return joined(parts)
 
 
@@ -228,15 +221,21 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
                 yield f"- `{called}`: {' '.join((inspect.getdoc(function) or '').split())}"
 
 
-def _in_short(name: str, thing: Any) -> tuple[str, str]:
-    """A row of `names`."""
-    if not inspect.isfunction(thing):
-        return f"`{name}`", _first_sentence(inspect.getdoc(thing) if inspect.isclass(thing) else described(name))
-    plain = inspect.signature(thing)
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in plain.parameters.values()]
-    taken = plain.replace(parameters=bare, return_annotation=plain.empty)
-    short = _FUNCTION.sub(r"\1", str(taken))
-    return f"`{name}{short}`", _first_sentence(inspect.getdoc(thing))
+def _in_short(module: ModuleType, names: Iterable[str]) -> str:
+    """The table of some names of a module: functions with what they take, and the first sentence of each."""
+    lines = []
+    for name in names:
+        thing = getattr(module, name)
+        text = inspect.getdoc(thing) if inspect.isclass(thing) or inspect.isfunction(thing) else described(name)
+        lines.append((f"`{name}{_taken(thing) if inspect.isfunction(thing) else ''}`", _first_sentence(text)))
+    return table(["name", "what it is"], lines)
+
+
+def _taken(function: Callable[..., Any]) -> str:
+    """A signature without types."""
+    full = inspect.signature(function)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
+    return _FUNCTION.sub(r"\1", str(full.replace(parameters=bare, return_annotation=full.empty)))
 
 
 def _first_sentence(text: str | None) -> str:

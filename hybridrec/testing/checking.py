@@ -77,4 +77,5 @@ def _problems(error: ValidationError) -> Iterator[str]:
     places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
         yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"
-    yield from (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
+    others = (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
+    yield from (told.removeprefix(": ") for told in others)  # what concerns all options has no key
