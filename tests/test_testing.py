@@ -178,6 +178,11 @@ class Pickles(Good):
         return super().state() | {"extra": np.array([{}], object)}
 
 
+class KeepsANumber(Good):
+    def state(self):
+        return super().state() | {"scale": 0.5}
+
+
 class Forgets(Good):
     def restore(self, state):
         super().restore({name: array + 1 for name, array in state.items()})
@@ -267,6 +272,8 @@ BROKEN = [
     (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),
     (ForgetsTheRest, "test_exclude_is_honoured", "an opinion here and none there"),
     (Pickles, "test_state_survives_a_file", "Python objects"),
+    (KeepsANumber, "test_same_seed_same_result", "'scale' must be a numpy array, not float"),
+    (KeepsANumber, "test_state_survives_a_file", "'scale' must be a numpy array, not float"),
     (Forgets, "test_state_survives_a_file", "after restore"),
     (WritesToTheData, "test_does_not_write_to_its_input", "dataset was changed"),
     (WritesToTheQueries, "test_does_not_write_to_its_input", "queries, ids or exclusions were changed"),

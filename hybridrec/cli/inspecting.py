@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hybridrec.cli.running import BLOCK
+
+if TYPE_CHECKING:
+    from hybridrec.registry.discovery import Registry
 
 
 def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
@@ -23,7 +28,7 @@ def names(context: click.Context, parameter: click.Parameter, begun: str) -> lis
 def show(name: str | None, block: tuple[str, ...]) -> None:
     """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes.
 
-    Without NAME, list all names by kind.
+    Without NAME, list all names by kind, those of components by stage.
     """
     from hybridrec.cli.printing import table
     from hybridrec.registry.discovery import Registry
@@ -32,9 +37,9 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
 
     registry = Registry(block=block)
     if name is None:
-        table(
-            "What `hybridrec show NAME` explains", ["kind", "names"], [[k, ", ".join(registry.names(k))] for k in KINDS]
-        )
+        others = {kind: registry.names(kind) for kind in KINDS if kind != "components"}
+        rows = [[kind, ", ".join(found)] for kind, found in {**_by_stage(registry), **others}.items()]
+        table("What `hybridrec show NAME` explains", ["kind", "names"], rows)
         return
     for page in describe(name, registry):
         print(f"{page.name} ({page.kind}, version {page.version}, from {page.origin})\n")
@@ -45,6 +50,18 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
         if page.options:
             table("\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options])
         print()
+
+
+def _by_stage(registry: Registry) -> dict[str, list[str]]:
+    """The names of components by what they do."""
+    from hybridrec.stages.component import Generator, Reranker, Scorer
+
+    found: dict[str, list[str]] = {"generators and scorers": [], "generators": [], "scorers": [], "re-rankers": []}
+    for cls in registry.classes("components"):
+        roles = ((Reranker, "re-rankers"), (Generator, "generators"), (Scorer, "scorers"))
+        stages = [stage for role, stage in roles if issubclass(cls, role)]
+        found["generators and scorers" if stages == ["generators", "scorers"] else stages[0]].append(cls.name)
+    return {stage: names for stage, names in found.items() if names}
 
 
 @click.command()

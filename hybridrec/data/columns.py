@@ -253,13 +253,17 @@ def seconds(dates: pl.Series) -> pl.Series:
 
 
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
-    """Seconds since 1970, float64, null where a value is no time; see `Table.times`."""
+    """Seconds since 1970, float64, null where a value is no time.
+
+    A time is a date or datetime of polars, a text in ISO 8601, taken as UTC where it names no zone, or a number in
+    `unit`; with `years`, four digits are 1 January of a year.
+    """
     name = "value"
     return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()
 
 
 def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = False) -> pl.Expr:
-    """A column of this type as seconds since 1970, float64, null where a value is no time; see `Table.times`."""
+    """A column of this type as seconds since 1970, float64, null where a value is no time; see `parse_times`."""
     import polars as pl
 
     value = pl.col(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -62,7 +63,7 @@ class Run:
         try:
             text = (path / REPORT).read_text(encoding="utf-8")
         except OSError:
-            raise DataError(f"{path} is no run: it has no {REPORT}") from None
+            raise DataError(f"{path} is no run: it has no {REPORT}{_of_this_name(path)}") from None
         try:
             return cls(path, Report.model_validate_json(text))
         except ValueError as error:
@@ -186,6 +187,12 @@ def free(runs: Path, name: str) -> Path:
     """A folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
     return next(path for path in candidates if not path.exists())
+
+
+def _of_this_name(folder: Path) -> str:
+    """The end of an error about a folder that is no run: the newest run whose name it is, as folders bear a time."""
+    runs = [report.parent for report in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{REPORT}")]
+    return f"; did you mean {max(runs)}?" if runs else ""
 
 
 def _write_files(

@@ -43,6 +43,8 @@ class Validator:
             elif problem["type"] == "model_type":
                 keys = ", ".join(sorted(_keys(model, location)))
                 what = f"Input should be a mapping with keys of {keys}, got {problem['input']!r:.60}"
+            elif problem["type"] == "path_type":
+                what = "the path is empty" if problem["input"] is None else f"no path: {problem['input']!r:.60}"
             elif problem["type"] == "string_type" and isinstance(problem["input"], (int, float)):
                 what = f"Input should be text, got {problem['input']!r}: put it in quotes"
             elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it

@@ -142,8 +142,8 @@ class Registry:
 
     @property
     def slow(self) -> list[Provider]:
-        """The plugins whose loading slows every command down."""
-        return [provider for provider in self.providers if provider.seconds > SLOW]
+        """The plugins of others than hybridrec whose loading slows every command down."""
+        return [found for found in self.providers if found.seconds > SLOW and found.distribution != hookspecs.PROJECT]
 
     def provider(self, name: str) -> Provider:
         """The loaded plugin of this name, or of this distribution with one plugin; raises if there is none.

@@ -73,7 +73,8 @@ def _example(cls: type[Plugin], kind: str) -> dict[str, Any]:
         before = [{"use": "weighted"}] if cls.fuses is False else []
         return {"pipelines": {"mine": {"rerank": [*before, {"use": cls.name, **options}]}}}
     stage = {"generators": [{"from": cls.name, "k": 200}]} if issubclass(cls, Generator) else {"scorers": [cls.name]}
-    used = {options["uses"]: {}} if "uses" in options else {}  # the example of a label is a component's name
+    # The example of a label is a component's name.
+    used: dict[str, Any] = {options["uses"]: {}} if "uses" in options else {}
     return {"components": {**used, cls.name: options}, "pipelines": {"mine": stage}}
 
 

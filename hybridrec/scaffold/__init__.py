@@ -26,19 +26,21 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What sets one kind of plugin apart: the hook, its base class, its contract and the attribute of that."""
+    """What sets one kind of plugin apart: the hook, its base class, its contract and the attribute of that, and the
+    option without which it cannot be checked."""
 
     hook: str = ""
     base: str = ""
     contract: str = ""
     role: str = ""
+    option: str = ""
 
 
 KINDS = {
     "generator": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
     "scorer": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
     "re-ranker": Kind("hybridrec_components", "Component", "RerankerContract", "reranker"),
-    "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader"),
+    "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader", " --set path=src/$package/sample.txt"),
     "splitter": Kind("hybridrec_splitters", "Splitter", "SplitterContract", "splitter"),
     "metric": Kind("hybridrec_metrics", "Metric", "MetricContract", "metric"),
     "normaliser": Kind("hybridrec_normalisers", "Normaliser", "NormaliserContract", "normaliser"),
@@ -72,6 +74,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
         "base": KINDS[kind].base,
         "contract": KINDS[kind].contract,
         "role": KINDS[kind].role,
+        "option": Template(KINDS[kind].option).substitute(package=package),
     }
     for path, text in _templates(kind):
         target = folder / path.replace("PACKAGE", package)

@@ -79,25 +79,28 @@ class Candidates:
 class Component(Plugin):
     """Something that is fitted on a training part: a generator, a scorer, a re-ranker, or several of them.
 
-    `needs` lists the query fields of which at least one must be known for the component to have an
-    opinion; an empty set means that it serves every query. `targets` lists what it can recommend.
-    `folds_in` says that it serves users it has not seen in training from the history in the query.
-    All three may be set per instance where they depend on the configuration.
+    targets: what it can recommend, of "items" and "tags"
+    needs: the query fields of which at least one must be known for the component to have an opinion, of "user",
+        "items", "tags" and "title"; an empty set means that it serves every query
+    folds_in: whether it serves users it has not seen in training from the history in the query
+    refreshes: whether `refresh` takes up data that grew without a full fit
+    threads: how many `fit` may use if what it learns is the same for any number; the engine sets it where cores
+        are idle
+    reads_versions: earlier versions of the class whose state `restore` still takes, and means the same by
+    requires: import names of optional libraries it cannot work without, checked before any fit
+    install_hint: what to do when one of them is missing, for example "pip install 'hybridrec[implicit]'"
+
+    The first four may be set per instance where they depend on the configuration.
     """
 
     targets: tuple[Target, ...] = ("items",)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
     refreshes: bool = False
-    """True if `refresh` takes up data that grew without a full fit; may be set per instance, too."""
-    reads_versions: ClassVar[frozenset[str]] = frozenset()
-    """Earlier versions of the class whose state `restore` still takes, and means the same by."""
     threads: int = 1
-    """How many `fit` may use if what it learns is the same for any number; the engine sets it where cores are idle."""
+    reads_versions: ClassVar[frozenset[str]] = frozenset()
     requires: ClassVar[tuple[str, ...]] = ()
-    """Import names of optional libraries the component cannot work without (checked before any fit)."""
     install_hint: ClassVar[str] = ""
-    """What to do when one of them is missing, for example "pip install 'hybridrec[implicit]'"."""
 
     @abstractmethod
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:

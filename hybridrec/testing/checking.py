@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,25 +37,26 @@ _CONTRACTS: tuple[tuple[Any, type[Contract]], ...] = (
 
 
 def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
-    """The classes that the plugin of this name offers, or those that are called so themselves.
+    """All classes that the plugin of this name offers, and those that are called so themselves.
 
-    Raises ConfigError if nothing is, PluginError if the plugin could not be loaded
+    Raises ConfigError if nothing is called so, PluginError if the plugin could not be loaded
     or a name is provided twice.
     """
-    if found := registry.named(name):
-        return [cls for _, cls in found]
-    known = {provider.name for provider in registry.providers} | {n for kind in KINDS for n in registry.names(kind)}
-    if name not in known | {provider.distribution for provider in registry.providers}:
+    plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
+    offers = registry.provider(name).offers if name in plugins else {}
+    found = [registry.get(kind, offered) for kind, names in offers.items() for offered in names]
+    found += [cls for _, cls in registry.named(name)]
+    if not found and name not in plugins:
+        known = {provider.name for provider in registry.providers} | {n for kind in KINDS for n in registry.names(kind)}
         raise ConfigError(f"no plugin and nothing in one is called '{name}': {did_you_mean(name, known)}")
-    provider = registry.provider(name)
-    return [registry.get(kind, offered) for kind, names in provider.offers.items() for offered in names]
+    return list(dict.fromkeys(found))
 
 
-def contracts_of(cls: type[Plugin]) -> Iterator[type[Contract]]:
-    """The suites that a class has to pass, with its default options.
+def contracts_of(cls: type[Plugin], options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
+    """The suites that a class has to pass, with these options and else its defaults.
 
-    Raises ConfigError if it has none (then its own tests must say which options to use), or if a library
-    that it needs is missing.
+    Raises ConfigError if the options are not valid or one without a default is missing, or if a library
+    that it needs is.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:
@@ -62,10 +64,18 @@ def contracts_of(cls: type[Plugin]) -> Iterator[type[Contract]]:
             f"'{cls.name}' needs {', '.join(missing)}, not installed here. {getattr(cls, 'install_hint', '')}".rstrip()
         )
     try:
-        cls.Config()
+        cls.Config.model_validate(options)
     except ValidationError as error:
-        keys = ", ".join(str(problem["loc"][0]) for problem in error.errors() if problem["loc"])
-        raise ConfigError(f"'{cls.name}' has no default for {keys}; test it with `configs` in a test class") from None
+        raise ConfigError(f"'{cls.name}' {'; '.join(_problems(error))}") from None
     for bases, contract in _CONTRACTS:
         if issubclass(cls, bases):
-            yield type(f"{cls.__name__}{contract.__name__}", (contract,), {contract.role: cls})
+            yield type(f"{cls.__name__}{contract.__name__}", (contract,), {contract.role: cls, "configs": (options,)})
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """What is wrong with options, the missing ones first."""
+    places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
+    if absent := [key for key, problem in places if problem["type"] == "missing"]:
+        yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"
+    others = (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
+    yield from (told.removeprefix(": ") for told in others)  # what concerns all options has no key

@@ -14,7 +14,7 @@ from hybridrec.arrays import FIELDS, PADDING, TARGETS, Field, Ints, Target
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
-from hybridrec.stages.checks import check_candidates, check_scores, check_self
+from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
 from hybridrec.stages.component import Component, Exclude, Generator, Scorer
 from hybridrec.testing.asking import (
     assert_close,
@@ -39,6 +39,20 @@ def _fitted(component: type[Component], options: str) -> Component:
     return fitted(component(component.Config.model_validate(json.loads(options))), toy())
 
 
+_OF_STAGES: dict[str, tuple[type[Component], ...]] = {
+    "candidates_are_well_formed": (Generator,),
+    "scores_are_well_formed": (Scorer,),
+    "scores_agree_with_candidates": (Generator, Scorer),
+    "score_of_a_pair_does_not_depend_on_the_others": (Scorer,),
+    "threads_do_not_meet": (Generator,),
+    "unknown_ids_are_as_no_ids": (Generator,),
+    "exclude_is_honoured": (Generator,),
+    "everything_excluded": (Generator,),
+    "wide_ids_are_refused_or_served": (Scorer,),
+}
+"""Checks of what only some stages do."""
+
+
 class ComponentContract(Contract):
     """What every generator and scorer owes the engine, one named check each.
 
@@ -57,6 +71,13 @@ class ComponentContract(Contract):
         """Options, lengths of lists, and the datasets in which something is missing."""
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
         return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edge_datasets())}}
+
+    @classmethod
+    def idle(cls) -> set[str]:
+        """Checks of other stages, and of what the class does not say of itself."""
+        found = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
+        found |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
+        return found | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
         """The component, fitted on the toy dataset; shared by all checks."""
@@ -138,6 +159,7 @@ class ComponentContract(Contract):
         model = self.model(options)
         again = fitted(self.component(self.options(options)), toy()).state()
         state = model.state()
+        check_state(state)
         assert again.keys() == state.keys(), "other names in the state"
         for name, array in state.items():
             assert identical(array, again[name]), f"state {name!r} differs between two fits with one seed"
@@ -205,9 +227,6 @@ class ComponentContract(Contract):
         """State is arrays without objects; a fresh instance restored from a file gives identical results."""
         model, queries = self.model(options), self.queries()
         state = model.state()
-        for name, array in state.items():
-            assert isinstance(array, np.ndarray), f"state {name!r} is {type(array).__name__}, not an array"
-            assert not array.dtype.hasobject, f"state {name!r} holds Python objects"
         other = self.component(self.options(options))
         check_self(other, "restore", other.restore(through_a_file(state)))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)

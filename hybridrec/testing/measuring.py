@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -29,16 +32,16 @@ print(time.perf_counter() - started)
 """
 
 
-def seconds_of_queries(cls: type[Component]) -> float:
+def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
     """Seconds in which the component, fitted on the toy dataset, answers 10,000 queries in blocks of 1,000.
 
     A generator gives its ten best items, a scorer all items, a re-ranker orders pools of 12 candidates.
     """
-    model = fitted(cls(), toy())
+    model = fitted(cls(cls.Config.model_validate(options)), toy())
     queries = toy_queries(toy())
     queries = queries.take(np.resize(np.arange(len(queries)), BLOCK))
     if isinstance(model, Reranker):
-        return _of_reranker(cls)
+        return _of_reranker(cls, options)
     target = model.targets[0]
     size = len(toy().items if target == "items" else toy().tags)
     ids = np.tile(np.arange(size, dtype=np.int32), (BLOCK, 1))
@@ -63,9 +66,9 @@ def seconds_of_import(module: str) -> float:
     return float(done.stdout)
 
 
-def _of_reranker(cls: type[Component]) -> float:
+def _of_reranker(cls: type[Component], options: Mapping[str, Any]) -> float:
     suite = type("Suite", (RerankerContract,), {"reranker": cls})()
-    model, queries, pool = suite.model({}), suite.queries(), suite.pool()
+    model, queries, pool = suite.model(options), suite.queries(), suite.pool()
     started = time.perf_counter()
     for _ in range(-(-QUERIES // len(queries))):
         model.rerank(queries, pool, 10)

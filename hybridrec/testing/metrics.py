@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import PADDING
+from hybridrec.arrays import PADDING, Doubles
 from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
 from hybridrec.stages import kernels
 from hybridrec.testing.comparing import toy
@@ -28,6 +28,13 @@ class MetricContract(Contract):
     role = "metric"
     metric: ClassVar[type[Metric]]
     rewards_hits: ClassVar[bool] = False
+
+    @classmethod
+    def idle(cls) -> set[str]:
+        """Checks of sets, or of single queries, and of what the class does not say of itself."""
+        found = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
+        found |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
+        return found | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def judged(self, rows: slice | None = None) -> Judged:
         """Slates on the toy dataset: full, short and empty ones; one query asks for nothing, one for everything."""
@@ -51,7 +58,7 @@ class MetricContract(Contract):
         """float64, one a query, never infinite, for any k, also beyond the slate, and for no query at all."""
         for judged in (self.judged(), self.judged(slice(0, 0))):
             for k in (1, 5, WIDTH, WIDTH + 7):
-                values = self.made(options).values(judged, k)
+                values = _values(self.made(options), judged, k)
                 assert values.dtype == np.float64, f"values are {values.dtype}, not float64"
                 assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
                 assert not np.isinf(values).any(), "a value is infinite; say NaN where it is not defined"
@@ -61,8 +68,8 @@ class MetricContract(Contract):
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             return
-        alone = [metric.values(self.judged(slice(row, row + 1)), 5)[0] for row in range(ROWS)]
-        together = metric.values(self.judged(), 5)
+        alone = [_values(metric, self.judged(slice(row, row + 1)), 5)[0] for row in range(ROWS)]
+        together = _values(metric, self.judged(), 5)
         assert np.allclose(alone, together, equal_nan=True), "other values in a batch than one by one"
 
     def test_only_the_first_k_places_count(self, options: Mapping[str, Any]) -> None:
@@ -71,7 +78,7 @@ class MetricContract(Contract):
         if not metric.cut_off:
             return
         cut = replace(judged, ids=judged.ids[:, :4], hits=judged.hits[:, :4])
-        assert np.allclose(metric.values(judged, 4), metric.values(cut, 4), equal_nan=True), "places after k count"
+        assert np.allclose(_values(metric, judged, 4), _values(metric, cut, 4), equal_nan=True), "places after k count"
 
     def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
         """A SetMetric gives a float for the slates of all folds, in whatever order they come."""
@@ -90,7 +97,7 @@ class MetricContract(Contract):
         front = np.argsort(~judged.hits, axis=1, kind="stable")
         ordered = [np.take_along_axis(judged.ids, order, axis=1) for order in (front, front[:, ::-1])]
         best, worst = (
-            metric.values(replace(judged, ids=ids, hits=kernels.hits(ids, judged.truth)), 5) for ids in ordered
+            _values(metric, replace(judged, ids=ids, hits=kernels.hits(ids, judged.truth)), 5) for ids in ordered
         )
         better = best >= worst if metric.higher_is_better else best <= worst
         assert (better | np.isnan(best)).all(), "a slate with its hits at the end is better"
@@ -101,3 +108,10 @@ class MetricContract(Contract):
         before = judged.ids.tobytes(), judged.hits.tobytes(), judged.truth.data.tobytes()
         self.made(options).values(judged, 5)
         assert (judged.ids.tobytes(), judged.hits.tobytes(), judged.truth.data.tobytes()) == before, "it was changed"
+
+
+def _values(metric: Metric, judged: Judged, k: int) -> Doubles:
+    """What the metric gives, told apart from what is no array at all."""
+    values = metric.values(judged, k)
+    assert isinstance(values, np.ndarray), f"values are {type(values).__name__}, not an array"
+    return values

@@ -24,12 +24,13 @@ class RerankerContract(Contract):
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as they would stand in the YAML
-    columns: the labels of the pool it is tested on, if its options name some
+    columns: the labels of the pool it is tested on, if its options name some; by default two, and one for what
+        does not fuse
     """
 
     role = "reranker"
     reranker: ClassVar[type[Reranker]]
-    columns: ClassVar[tuple[str, ...]] = ("first", "second")
+    columns: ClassVar[tuple[str, ...]] = ()
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
@@ -55,14 +56,15 @@ class RerankerContract(Contract):
 
     def pool(self) -> Pool:
         """Candidates for `queries`: two rows are full, others shorter, one is empty; every second column has gaps."""
+        labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
         rng, n = np.random.default_rng(1), len(self.queries())
         shuffled = rng.permuted(np.tile(np.arange(len(toy().items), dtype=np.int32), (n, 1)), axis=1)[:, :12]
         kept = np.arange(12) < np.concatenate(([12, 12, 0], rng.integers(1, 12, n - 3)))[:, None]
         ids = np.sort(np.where(kept, shuffled, len(toy().items)), axis=1)
         ids = np.where(ids < len(toy().items), ids, PADDING).astype(np.int32)
-        sources = np.where(ids == PADDING, 0, rng.integers(1, 2 ** len(self.columns), ids.shape)).astype(np.uint64)
-        columns = {label: _column(rng, ids, gaps=place % 2 == 1) for place, label in enumerate(self.columns)}
-        return Pool("items", ids, self.columns, sources, columns)
+        sources = np.where(ids == PADDING, 0, rng.integers(1, 2 ** len(labels), ids.shape)).astype(np.uint64)
+        columns = {label: _column(rng, ids, gaps=place % 2 == 1) for place, label in enumerate(labels)}
+        return Pool("items", ids, labels, sources, columns)
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
         """`targets` and `learns` are what the engine expects."""

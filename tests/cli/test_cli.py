@@ -121,6 +121,10 @@ def test_a_mistake_is_one_message_and_the_documented_status(call, experiment, re
         (["run"], "Missing argument 'CONFIG'"),
         (["rnu"], "No such command 'rnu'"),
         (["run", "toy.yaml", "--set", "seed"], "error: --set seed: expected key.path=value"),
+        (
+            ["check", "toy.yaml", "--set", "data={reader: feature-lines, interactions: }"],
+            "interactions: the path is empty",
+        ),
         (["compare", "runs"], "compare needs two runs or more"),
         (["compare", "a", "b"], "error: a is no run"),
         (["recommend", "nowhere", "--item", "x"], "error: nowhere is no run"),
@@ -203,6 +207,12 @@ def test_compare_takes_the_runs_that_match_the_first_and_says_why_not_the_others
     assert f"{other}:hybrid" not in out
     assert f"note: {other} cannot be compared with {first}: it was not asked the same queries" in out
     assert "note: runs/damaged is no run: it has no report.json" in out
+
+
+def test_a_run_is_found_by_its_name_without_the_time(call, finished):
+    status, _, err = call("recommend", finished.parent / "toy", "--item", "i1")
+    assert status == 2
+    assert f"is no run: it has no report.json; did you mean {finished}?" in err
 
 
 def test_compare_knows_codes_from_ids(call, experiment):

@@ -14,6 +14,7 @@ from tests.docs.markdown import ROOT, blocks
 FILE = ROOT / "docs" / "data-sets.md"
 PAGE = FILE.read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(block.code)["data"] for block in blocks(FILE) if block.language == "yaml"]
+EMBEDDED = ["setlists", "movietweetings"]
 READERS = ["melon", "yes-radio", "spotify", "mpd", "radio", "movielens", "hetrec-lastfm", "feature-lines"]
 
 
@@ -33,7 +34,17 @@ def test_every_block_reads_the_fixture(block: dict[str, object], registry: Regis
 
 def test_every_reader_has_its_block_and_its_row() -> None:
     assert [block["reader"] for block in BLOCKS] == READERS
-    assert re.findall(r"^\| `([\w-]+)` \|", PAGE, re.M) == READERS
+    assert re.findall(r"^\| `([\w-]+)` \|", PAGE, re.M) == [*READERS, *EMBEDDED]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_what_the_package_holds_is_told_in_numbers(name: str, registry: Registry) -> None:
+    data = registry.reader(name)().read()
+    (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
+    counts = {len(data.users), len(data.items), len(data.interactions.ids)}
+    told = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", row.split("|")[2])}
+    assert told <= counts
+    assert len(told) > 1
 
 
 def test_the_configs_it_names_are_there() -> None:

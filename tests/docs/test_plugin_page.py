@@ -6,11 +6,13 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import hybridrec
 import hybridrec_fusion
+from docs import reference
 from hybridrec import testing
 from hybridrec.experiment.schema import PipelineUse
 from hybridrec.registry import hookspecs
@@ -76,7 +78,7 @@ def test_every_python_and_yaml_block_is_run():
 
 def test_every_hook_is_documented_with_its_exact_signature():
     given = [code.strip() for _, mark, code in blocks(PAGE) if mark == "hook"]
-    wanted = [f"def {name}{inspect.signature(hook)}".replace("'", "") for name, hook in HOOKS.items()]
+    wanted = [f"def {name}{reference.signature(hook)}" for name, hook in HOOKS.items()]
     assert given == wanted
 
 
@@ -85,8 +87,7 @@ def test_the_signatures_on_the_page_are_those_of_the_code():
     assert given
     for line in given:
         base, _, method = line.partition("(")[0].partition(".")
-        signature = inspect.signature(getattr(getattr(hybridrec, base), method))
-        assert line == f"{base}.{method}{signature}".replace("'", "")
+        assert line == f"{base}.{method}{reference.signature(getattr(getattr(hybridrec, base), method))}"
 
 
 def test_the_default_ladder_on_the_page_is_the_one_there_is():
@@ -106,6 +107,13 @@ def test_every_check_is_listed_with_its_docstring(contract: type[testing.Contrac
     section = PAGE.read_text(encoding="utf-8").partition(f"### {contract.__name__}\n\n")[2].partition("\n\n")[0]
     meanings = {check: inspect.getdoc(getattr(contract, f"test_{check}")) or "" for check in contract.checks()}
     assert section.splitlines() == [f"- `{check}`: {' '.join(text.split())}" for check, text in meanings.items()]
+
+
+@pytest.mark.parametrize("module", [hybridrec, *reference.MODULES.values()], ids=lambda module: module.__name__)
+def test_every_public_name_has_a_row_with_a_sentence(module: ModuleType):
+    rows = re.findall(r"^\| `(\w+)[(`].* \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    said = {name: sentence for name, sentence in rows if len(sentence.split()) > 1}
+    assert {name for name in module.__all__ if not inspect.ismodule(getattr(module, name))} - said.keys() == set()
 
 
 def test_commands_on_the_page_exist():

@@ -216,19 +216,16 @@ def test_rerankers_are_chained_in_any_order(chain):
 
 class TestMMR(RerankerContract):
     reranker = MMR
-    columns = ("fused",)
     configs = [{}, {"alike": "tags", "relevance": 0.3}]
 
 
 class TestCaps(RerankerContract):
     reranker = Caps
-    columns = ("fused",)
     configs = [{}, {"most": 1}]
 
 
 class TestPopularityCorrection(RerankerContract):
     reranker = PopularityCorrection
-    columns = ("fused",)
 
 
 @pytest.mark.parametrize("cls", [MMR, DPP])

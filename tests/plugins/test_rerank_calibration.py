@@ -14,7 +14,6 @@ from tests.plugins.rerank_pools import DATA, QUERIES, N, Q, fitted, made
 
 class TestCalibration(RerankerContract):
     reranker = Calibration
-    columns = ("fused",)
     configs = [{}, {"relevance": 0.1, "tags": 2}, {"prefix": "tag 0"}]
 
 

@@ -11,7 +11,6 @@ from tests.plugins.rerank_pools import QUERIES, Q, fitted, made
 
 class TestDPP(RerankerContract):
     reranker = DPP
-    columns = ("fused",)
     configs = [{}, {"alike": "tags", "relevance": 0.3}, {"uses": "als"}]
 
 

@@ -12,7 +12,6 @@ from tests.plugins.rerank_pools import QUERIES, Q, fitted, made
 
 class TestExposure(RerankerContract):
     reranker = Exposure
-    columns = ("fused",)
     configs = [{}, {"relevance": 0, "prefix": "tag 0"}]
 
 

@@ -29,13 +29,11 @@ class TestQuotas(RerankerContract):
 
 class TestPinned(RerankerContract):
     reranker = Pinned
-    columns = ("fused",)
     configs = [{"places": {"1": "item 07"}}, {"places": {3: "item 01", 90: "item 02"}}]
 
 
 class TestExplore(RerankerContract):
     reranker = Explore
-    columns = ("fused",)
     configs = [{}, {"share": 0.5, "most": 8}, {"places": [2, 7], "most": 8}]
 
 

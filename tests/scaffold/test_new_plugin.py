@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import time
@@ -50,6 +51,8 @@ def test_a_new_plugin_passes_its_own_tests_and_runs_its_experiment(kind: str, tm
     example = "src/hybridrec_mood_music/example.yaml"
     printed = call("hybridrec", "run", example, "--store", str(tmp_path / "store"), cwd=folder, env=env)
     assert "variant" in printed
+    for command in re.findall(r"^hybridrec (check-plugin .*)$", (folder / "README.md").read_text(), re.M):
+        assert "failed" not in call("hybridrec", *command.split(), cwd=folder, env=env)
 
 
 @pytest.mark.parametrize("name", ["x", "a" * LONGEST])
