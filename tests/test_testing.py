@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, kernels
+from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, Scorer, kernels
 from hybridrec.testing import ComponentContract, edge_datasets, toy_dataset, toy_queries
 
 
@@ -149,6 +149,26 @@ class ServesLessThanItSays(Good):
     needs = frozenset()
 
 
+class ScoresLessThanItSays(Scorer):
+    """Proposes nothing, has no opinion without items, and says nothing of that."""
+
+    name = "good"
+
+    def fit(self, data, rng):
+        self._model = Good().fit(data, rng)
+        return self
+
+    def score(self, queries, ids, target):
+        return self._model.score(queries, ids, target)
+
+    def state(self):
+        return self._model.state()
+
+    def restore(self, state):
+        self._model = Good().restore(state)
+        return self
+
+
 class IgnoresExcludedRows(Good):
     def candidates(self, queries, k, target, exclude):
         return super().candidates(queries, k, target, Exclude(ids=exclude.ids))
@@ -262,6 +282,7 @@ BROKEN = [
     (CountsRows, "test_unknown_ids_are_as_no_ids", "unknown ids"),
     (ServesMoreThanItSays, "test_serves_what_it_says", "without items"),
     (ServesLessThanItSays, "test_serves_what_it_says", "`needs` is empty"),
+    (ScoresLessThanItSays, "test_serves_what_it_says", "`needs` is empty, but for a query there is no score"),
     (IgnoresExcludedRows, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),

@@ -167,6 +167,9 @@ class ComponentContract(Contract):
             for target in generated(model):
                 silent = (candidates(model, queries, target, 1).ids == PADDING).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
+            for target in scored(model):
+                silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all(axis=1).any()
+                assert not silent, f"{target}: `needs` is empty, but for a query there is no score"
             return
         known = np.any([queries.knows(field) for field in model.needs], axis=0)
         others = queries.take(np.flatnonzero(~known))
