@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.data.checks import check_array
 from hybridrec.errors import PluginError
-from hybridrec.stages.component import Candidates, Component
+from hybridrec.stages.component import Candidates, Component, Exclude
 from hybridrec.stages.pool import Pool
 
 C = TypeVar("C", bound=Component)
@@ -18,13 +18,15 @@ TOLERANCE = 1e-5
 """How far a score, relative to the largest of its row, may lie above the one before it."""
 
 
-def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> None:
+def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     """Refuse proposals that break the contract of generators.
 
     Wanted for `queries` queries, `k` wanted and a vocabulary of `n`: ids int32 [queries, k] within
     [0, n), each once a row, -1 only after the last; scores float32 of the same shape, finite at ids,
     NaN at padding, best first.
     """
+    if not isinstance(candidates, Candidates):
+        raise PluginError(f"candidates must return Candidates, not {type(candidates).__name__}")
     ids, scores = candidates.ids, candidates.scores
     check_array("candidates: ids", ids, np.int32, (queries, k))
     check_array("candidates: scores", scores, np.float32, (queries, k))
@@ -36,6 +38,11 @@ def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> No
     _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
     _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
     _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
+
+
+def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
+    """Refuse well-formed proposals of which one may not be proposed."""
+    _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
 
 
 def check_scores(scores: Floats, ids: Ints) -> None:
