@@ -171,6 +171,11 @@ class Single(Hits):
         return super().values(judged, k).astype(np.float32)
 
 
+class Undefined(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k) * np.nan
+
+
 class Compares(Hits):
     def values(self, judged, k):
         return super().values(judged, k) - len(judged.ids)

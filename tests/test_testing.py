@@ -109,6 +109,16 @@ class TwoScales(Good):
         return super().score(queries, ids, target) * np.float32(1.01)
 
 
+class ProposesNothing(Good):
+    def candidates(self, queries, k, target, exclude):
+        return Candidates.empty(len(queries), k)
+
+
+class HasNoOpinion(Good):
+    def score(self, queries, ids, target):
+        return np.full(ids.shape, np.nan, np.float32)
+
+
 class RanksTheGiven(Good):
     def score(self, queries, ids, target):
         return kernels.zscore(super().score(queries, ids, target))
@@ -275,6 +285,8 @@ BROKEN = [
     (DoubleScores, "test_scores_are_well_formed", "float64"),
     (ScoresPadding, "test_scores_are_well_formed", "padding"),
     (TwoScales, "test_scores_agree_with_candidates", "score .* where .* is expected"),
+    (ProposesNothing, "test_has_an_opinion", "proposes nothing"),
+    (HasNoOpinion, "test_has_an_opinion", "every score is NaN"),
     (RanksTheGiven, "test_score_of_a_pair_does_not_depend_on_the_others", "score .* where .* is expected"),
     (LooksAround, "test_batch_and_one_by_one_agree", "score .* where .* is expected"),
     (Unseeded, "test_same_seed_same_result", "'items' differs"),

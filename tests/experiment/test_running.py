@@ -315,6 +315,24 @@ def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
         hybridrec.run(path, validation=True)
 
 
+def test_a_scorer_without_any_opinion_is_told_and_that_it_changes_no_slate(experiment, monkeypatch):
+    path = experiment(
+        ("  noise: {use: echo}", "  judge: {}"),
+        ("  hybrid:", "  same: {generators: [{from: pop, k: 20}], scorers: [judge], rerank: [{use: weighted}]}\n  hybrid:"),
+        (", {from: noise, k: 10}", ""),
+    )
+    judge = importlib.import_module("toyland").Judge
+    monkeypatch.setattr(judge, "score", lambda self, queries, ids, target: np.full(ids.shape, np.nan, np.float32))
+    for report in (hybridrec.run(path).report, hybridrec.run(path).report):  # the second from the store
+        queries = report.pipelines["same"].queries
+        assert [note for note in report.notes if "had no opinion" in note] == [
+            f"same, items: 'judge' had no opinion on any candidate of {queries} queries"
+        ]
+        assert [note for note in report.notes if "identical" in note] == [
+            "same against control: the slates of the two are identical"
+        ]
+
+
 def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
     path = experiment(("noise: {use: echo}", "noise: {use: echo, bytes: 9000000000}"))
     with pytest.raises(MemoryBudgetError, match=r"components.noise \(echo\) would need about 9.0 GB .* is 8.0 GB"):
