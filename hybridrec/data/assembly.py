@@ -32,6 +32,8 @@ _COLUMNS = {
     "item_features": (("item", "feature"), ("weight",)),
 }
 """The columns that the frames of `Tables` must have, and those that they may have."""
+LINE = "line"
+"""The column in which `hybridrec.reading` numbers lines: it may stay, and is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Tables:
 
     Users and items are the ids of `interactions` and of `users` and `items`. Rows of the other tables
     about anybody else are passed over: a file of tags may know more than the catalogue. Raises PluginError
-    where a column is missing, or is none of these.
+    where a column is missing, or is none of these (`line`, from `hybridrec.reading`, may stay).
     """
 
     interactions: pl.DataFrame
@@ -76,7 +78,7 @@ class Tables:
             if missing := [column for column in required if column not in frame.columns]:
                 has = ", ".join(frame.columns)
                 raise PluginError(f"Tables.{table} lacks the column '{missing[0]}'; it has {has}")
-            if useless := [column for column in frame.columns if column not in required + optional]:
+            if useless := [column for column in frame.columns if column not in (*required, *optional, LINE)]:
                 takes = ", ".join(required + optional)
                 raise PluginError(f"Tables.{table} has no use for the column '{useless[0]}'; it takes {takes}")
 

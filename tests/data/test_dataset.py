@@ -118,6 +118,10 @@ def test_tables_take_their_own_columns_and_no_others(tables, message):
         Tables(**{"interactions": ONE, **tables})
 
 
+def test_tables_pass_over_the_numbers_of_lines():
+    assert len(assemble(Tables(ONE.with_columns(line=1))).items) == 1
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [

@@ -318,7 +318,10 @@ def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
 def test_a_scorer_without_any_opinion_is_told_and_that_it_changes_no_slate(experiment, monkeypatch):
     path = experiment(
         ("  noise: {use: echo}", "  judge: {}"),
-        ("  hybrid:", "  same: {generators: [{from: pop, k: 20}], scorers: [judge], rerank: [{use: weighted}]}\n  hybrid:"),
+        (
+            "  hybrid:",
+            "  same: {generators: [{from: pop, k: 20}], scorers: [judge], rerank: [{use: weighted}]}\n  hybrid:",
+        ),
         (", {from: noise, k: 10}", ""),
     )
     judge = importlib.import_module("toyland").Judge
