@@ -140,6 +140,12 @@ class Weightless(Halves):
         return replace(fold, weights=fold.weights * 0)
 
 
+class ForgetsTags(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, truth={"items": fold.truth["items"]})
+
+
 class AsksForNothing(Halves):
     def fold(self, name, data, rng):
         fold = super().fold(name, data, rng)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hybridrec.arrays import TARGETS
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
@@ -83,5 +84,6 @@ class SplitterContract(Contract):
 
 
 def _print(fold: Fold) -> tuple[str, ...]:
-    parts = (fold.queries, fold.truth["items"], fold.truth["tags"], fold.units, fold.weights, fold.universe)
+    truth = (fold.truth.get(target) for target in TARGETS)
+    parts = (fold.queries, *truth, fold.units, fold.weights, fold.universe)
     return (fold.name, fold.train.fingerprint, *(fingerprint(part) for part in parts))
