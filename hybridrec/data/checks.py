@@ -57,7 +57,7 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     _check_shape(f"{place}: tags of the queries", queries.tags.shape, n, len(data.tags), "tags")
     if len(queries.text) != n:
         raise PluginError(f"{place}: queries have {len(queries.text)} texts, there are {n} queries")
-    _refuse(place + ": item {0} of the histories is not in the vocabulary", _outside(history.ids, items), history.ids)
+    _refuse(f"{place}: the history", "has item {0}, not in the vocabulary", _outside(history.ids, items), history.ids)
     if queries.times is not None:
         check_array(f"{place}: times of the queries", queries.times, np.float64, (n,))
 
@@ -70,10 +70,10 @@ def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
             raise PluginError(f"{place}: truth lacks '{target}'; give a matrix without entries where none are asked")
         _check_truth(f"{place}: truth of {target}", fold.truth[target], n, len(getattr(data, target)), target)
     check_array(f"{place}: units", fold.units, np.int32, (n,))
-    _refuse(place + ": unit {0} of query {1} is no user", _outside(fold.units, len(data.users)), fold.units)
+    _refuse(f"{place}: unit", "{0} of query {1} is no user", _outside(fold.units, len(data.users)), fold.units)
     check_array(f"{place}: weights", fold.weights, np.float64, (n,))
     sound = np.isfinite(fold.weights) & (fold.weights > 0)
-    _refuse(place + ": weight {0} of query {1} is not positive and finite", ~sound, fold.weights)
+    _refuse(f"{place}: weight", "{0} of query {1} is not positive and finite", ~sound, fold.weights)
     if fold.universe is not None:
         check_array(f"{place}: universe", fold.universe, np.bool_, (len(data.items),))
 
@@ -82,7 +82,7 @@ def _check_truth(what: str, truth: Sparse, queries: int, size: int, target: str)
     if getattr(truth, "format", None) != "csr":
         raise PluginError(f"{what} must be a csr matrix, not {type(truth).__name__}")
     _check_shape(what, truth.shape, queries, size, target)
-    _refuse(what + " has the entry {0}; it is made of ones", truth.data != 1, truth.data)
+    _refuse(what, "has the entry {0}; it is made of ones", truth.data != 1, truth.data)
 
 
 def _check_shape(what: str, shape: tuple[int, ...], queries: int, size: int, target: str) -> None:
@@ -108,8 +108,8 @@ def _outside(codes: NDArray[np.integer], size: int) -> Bools:
     return (codes < 0) | (codes >= size)
 
 
-def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
+def _refuse(what: str, message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
     """Raise with the first value at which `wrong`, bool[Q], is true; {0} is the value, {1} its place."""
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise PluginError(message.format(values[place], place))
+        raise PluginError(f"{what} {message.format(values[place], place)}")

@@ -155,15 +155,14 @@ class Findings:
 
     def _identical(self, pairs: Iterable[Pair]) -> Iterator[str]:
         """Says where an undecided comparison has nothing to decide."""
-        for pair in pairs:
-            control, variant = (self.measured[name].answers for name in pair)
-            theirs = (
-                (mine, other)
-                for target in control
-                for mine, other in zip(control[target], variant[target], strict=True)
+        for control, variant in pairs:
+            both = (
+                zip(repeat[control].answers[target], repeat[variant].answers[target], strict=True)
+                for repeat in self.repeats
+                for target in self.experiment.config.targets
             )
-            if all(np.array_equal(mine.slate.ids, other.slate.ids) for mine, other in theirs):
-                yield f"{pair[1]} against {pair[0]}: the slates of the two are identical"
+            if all(np.array_equal(one.slate.ids, other.slate.ids) for folds in both for one, other in folds):
+                yield f"{variant} against {control}: the slates of the two are identical"
 
     def _describe(self, name: str, pipeline: PipelineReport) -> None:
         """Add to the means of a pipeline what is known of it beside them."""

@@ -39,7 +39,8 @@ def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
     """Refuse a registered module with an implementation of a hook that there is not: it would never be called."""
     known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
     for hook in manager.get_hookcallers(module) or ():
-        if not hook.has_spec():
+        wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
+        if wanted and not hook.has_spec():
             raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
 
 

@@ -43,8 +43,8 @@ def _refuse_other_members(cls: type[Plugin]) -> None:
     """Fields or targets that there are not, or a text in the place of several."""
     for name, (collection, allowed) in _COLLECTIONS.items():
         value = inspect.getattr_static(cls, name, ())
-        if not _is_value(value):
-            continue  # a property: each instance says it of itself
+        if not _is_value(value) or not any(name in vars(base) for base in cls.__mro__ if _is_engine(base)):
+            continue  # a property, of which each instance knows the value, or nothing of this kind of class
         if isinstance(value, str) or not isinstance(value, Collection) or any(one not in allowed for one in value):
             raise PluginError(f"{cls.__name__}.{name} must be {collection} of {', '.join(allowed)}, not {value!r}")
 

@@ -32,7 +32,7 @@ BROKEN = {
     "fold 'test': train has 39 items, the data has 40": replace(FOLD, train=toy_dataset(items=39)),
     "fold 'test': history of the queries has 3 rows": asked(history=FOLD.queries.history.take(slice(0, 3))),
     "history of the queries has 39 columns, there are 40 items": asked(history=replace(FOLD.queries.history, width=39)),
-    "item -1 of the histories is not in the vocabulary": asked(
+    "the history has item -1, not in the vocabulary": asked(
         history=replace(FOLD.queries.history, ids=np.full_like(FOLD.queries.history.ids, -1))
     ),
     "tags of the queries has 2 rows": asked(tags=FOLD.queries.tags[:2]),
@@ -56,6 +56,11 @@ BROKEN = {
 def test_a_sound_fold_passes():
     check_hidden(check_fold(FOLD, DATA))
     check_fold(replace(FOLD, universe=np.ones(40, bool)), DATA)
+
+
+def test_the_name_of_a_fold_may_be_anything():
+    with pytest.raises(PluginError, match=r"fold '\{0\}': weight 0.0 of query 0"):
+        check_fold(replace(FOLD, name="{0}", weights=FOLD.weights * 0), DATA)
 
 
 def test_a_fold_that_asks_nothing_is_sound():

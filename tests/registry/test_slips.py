@@ -57,7 +57,15 @@ class Learner(Reranker):
         return pool
 
 
-@pytest.mark.parametrize("cls", [Year, ByConfig, Both])
+class Hits(Mean):
+    """What only components have means something else here."""
+
+    name = "hits"
+    needs = 3
+    higher_is_better = False
+
+
+@pytest.mark.parametrize("cls", [Year, ByConfig, Both, Hits])
 def test_a_sound_class_is_loaded(cls):
     refuse_slips(cls)
 
