@@ -140,6 +140,12 @@ class Weightless(Halves):
         return replace(fold, weights=fold.weights * 0)
 
 
+class ForgetsTags(Halves):
+    def fold(self, name, data, rng):
+        fold = super().fold(name, data, rng)
+        return replace(fold, truth={"items": fold.truth["items"]})
+
+
 class AsksForNothing(Halves):
     def fold(self, name, data, rng):
         fold = super().fold(name, data, rng)
@@ -174,6 +180,11 @@ class OneForAll(Hits):
 class Single(Hits):
     def values(self, judged, k):
         return super().values(judged, k).astype(np.float32)
+
+
+class Undefined(Hits):
+    def values(self, judged, k):
+        return super().values(judged, k) * np.nan
 
 
 class Compares(Hits):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, kernels
+from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, Scorer, kernels
 from hybridrec.testing import ComponentContract, edge_datasets, toy_dataset, toy_queries
 
 
@@ -109,6 +109,16 @@ class TwoScales(Good):
         return super().score(queries, ids, target) * np.float32(1.01)
 
 
+class ProposesNothing(Good):
+    def candidates(self, queries, k, target, exclude):
+        return Candidates.empty(len(queries), k)
+
+
+class HasNoOpinion(Good):
+    def score(self, queries, ids, target):
+        return np.full(ids.shape, np.nan, np.float32)
+
+
 class RanksTheGiven(Good):
     def score(self, queries, ids, target):
         return kernels.zscore(super().score(queries, ids, target))
@@ -147,6 +157,26 @@ class ServesMoreThanItSays(Good):
 
 class ServesLessThanItSays(Good):
     needs = frozenset()
+
+
+class ScoresLessThanItSays(Scorer):
+    """Proposes nothing, has no opinion without items, and says nothing of that."""
+
+    name = "good"
+
+    def fit(self, data, rng):
+        self._model = Good().fit(data, rng)
+        return self
+
+    def score(self, queries, ids, target):
+        return self._model.score(queries, ids, target)
+
+    def state(self):
+        return self._model.state()
+
+    def restore(self, state):
+        self._model = Good().restore(state)
+        return self
 
 
 class IgnoresExcludedRows(Good):
@@ -260,6 +290,8 @@ BROKEN = [
     (DoubleScores, "test_scores_are_well_formed", "float64"),
     (ScoresPadding, "test_scores_are_well_formed", "padding"),
     (TwoScales, "test_scores_agree_with_candidates", "score .* where .* is expected"),
+    (ProposesNothing, "test_has_an_opinion", "proposes nothing"),
+    (HasNoOpinion, "test_has_an_opinion", "every score is NaN"),
     (RanksTheGiven, "test_score_of_a_pair_does_not_depend_on_the_others", "score .* where .* is expected"),
     (LooksAround, "test_batch_and_one_by_one_agree", "score .* where .* is expected"),
     (Unseeded, "test_same_seed_same_result", "'items' differs"),
@@ -267,6 +299,7 @@ BROKEN = [
     (CountsRows, "test_unknown_ids_are_as_no_ids", "unknown ids"),
     (ServesMoreThanItSays, "test_serves_what_it_says", "without items"),
     (ServesLessThanItSays, "test_serves_what_it_says", "`needs` is empty"),
+    (ScoresLessThanItSays, "test_serves_what_it_says", "`needs` is empty, but for a query there is no score"),
     (IgnoresExcludedRows, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),

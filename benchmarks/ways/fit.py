@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from hybridrec.errors import HybridrecError
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.run import Experimenter, Silent, read
+from hybridrec.experiment.splitting import folds_of
 from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.comparing import fitted, toy
@@ -25,7 +26,7 @@ with threadpool_limits(limits=1):
         fitted(experiment.components[label].create(), toy())
     experimenter = Experimenter(experiment, registry, Store(Path(folder)), Silent())
     preparer = experimenter.preparers[0]
-    plan = preparer.plan(next(experimenter.folds(read(experiment))))
+    plan = preparer.plan(next(folds_of(experiment, read(experiment))))
     spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "final"))
     key = preparer.fitter.key(spec, part)
     gc.collect()

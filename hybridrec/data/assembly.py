@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,26 @@ from hybridrec.data.dataset import Dataset, Features, empty_csr
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.transforms import WeightOptions, weigh
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import DataError, PluginError
 
 if TYPE_CHECKING:
     import polars as pl
 
 UNCHANGED = WeightOptions()
 """Weights as they are."""
+_COLUMNS = {
+    "interactions": (("user", "item"), ("time", "weight", "position", "group")),
+    "users": (("id",), ("title", "time")),
+    "items": (("id",), ("text", "time")),
+    "user_tags": (("user", "tag"), ("weight",)),
+    "item_tags": (("item", "tag"), ("weight",)),
+    "assignments": (("user", "item", "tag"), ()),
+    "user_features": (("user", "feature"), ("weight",)),
+    "item_features": (("item", "feature"), ("weight",)),
+}
+"""The columns that the frames of `Tables` must have, and those that they may have."""
+LINE = "line"
+"""The column in which `hybridrec.reading` numbers lines: it may stay, and is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,8 @@ class Tables:
     item_vectors: ids, and float32 [len(ids), D]
 
     Users and items are the ids of `interactions` and of `users` and `items`. Rows of the other tables
-    about anybody else are passed over: a file of tags may know more than the catalogue.
+    about anybody else are passed over: a file of tags may know more than the catalogue. Raises PluginError
+    where a column is missing, or is none of these (`line`, from `hybridrec.reading`, may stay).
     """
 
     interactions: pl.DataFrame
@@ -50,18 +65,35 @@ class Tables:
     item_features: pl.DataFrame | None = None
     item_vectors: tuple[pl.Series, Floats] | None = None
 
+    def __post_init__(self) -> None:
+        """A misspelt column would be lost without a word."""
+        import polars as pl
+
+        for table, (required, optional) in _COLUMNS.items():
+            frame = getattr(self, table)
+            if frame is None:
+                continue
+            if not isinstance(frame, pl.DataFrame):
+                raise PluginError(f"Tables.{table} must be a polars DataFrame, not {type(frame).__name__}")
+            if missing := [column for column in required if column not in frame.columns]:
+                has = ", ".join(frame.columns)
+                raise PluginError(f"Tables.{table} lacks the column '{missing[0]}'; it has {has}")
+            if useless := [column for column in frame.columns if column not in (*required, *optional, LINE)]:
+                takes = ", ".join(required + optional)
+                raise PluginError(f"Tables.{table} has no use for the column '{useless[0]}'; it takes {takes}")
+
 
 def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
     """The Dataset of these tables, weights transformed as `weight` says.
 
     Within a user the order is position, else time, else that of the rows; repeats are kept.
     """
-    users = _vocabulary([(tables.interactions, "user"), (tables.users, "id")])
-    items = _vocabulary([(tables.interactions, "item"), (tables.items, "id")])
+    users = _vocabulary("user", interactions=tables.interactions, users=tables.users)
+    items = _vocabulary("item", interactions=tables.interactions, items=tables.items)
     user_tags = _known(tables.user_tags, user=users)
     item_tags = _known(tables.item_tags, item=items)
     assignments = _known(tables.assignments, user=users, item=items)
-    tags = _vocabulary([(user_tags, "tag"), (item_tags, "tag"), (assignments, "tag")])
+    tags = _vocabulary("tag", user_tags=user_tags, item_tags=item_tags, assignments=assignments)
     return Dataset(
         users=users,
         items=items,
@@ -80,10 +112,19 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
     )
 
 
-def _vocabulary(columns: Iterable[tuple[pl.DataFrame | None, str]]) -> Vocabulary:
+def _vocabulary(column: str, **frames: pl.DataFrame | None) -> Vocabulary:
+    """The ids in this column of the frames, in `id` of those without it; raises DataError where one is null."""
     import polars as pl
 
-    found = [frame[name].unique().cast(pl.String) for frame, name in columns if frame is not None]
+    found = []
+    for table, frame in frames.items():
+        if frame is None:
+            continue
+        ids = frame[column if column in frame.columns else "id"]
+        if missing := ids.null_count():
+            where = f"Tables.{table}: {missing} of {len(ids)} ids missing (null) in the column '{ids.name}'"
+            raise DataError(f"{where}; every row needs one")
+        found.append(ids.unique().cast(pl.String))
     return Vocabulary(pl.concat(found) if found else ())
 
 
@@ -156,7 +197,7 @@ def _features(frame: pl.DataFrame | None, owner: str, ids: Vocabulary) -> Featur
     frame = _known(frame, **{owner: ids})
     if frame is None:
         return None
-    names = Vocabulary(frame["feature"])
+    names = _vocabulary("feature", **{f"{owner}_features": frame})
     return Features(tuple(names.ids), _csr(frame, (owner, ids), ("feature", names)))
 
 

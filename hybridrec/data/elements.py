@@ -20,6 +20,9 @@ belongs to a text that is not read to its end, or has none."""
 START = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*\[|\[')
 """The beginning of an array, with its key if it has one."""
 
+NO_OBJECT = "not a JSON object"
+"""What is said of an element that is a number, say."""
+
 BETWEEN = " \t\r\n,"
 """What stands between two elements."""
 
@@ -30,18 +33,26 @@ def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> I
     The array is the whole file, or what stands under `key` of the object that the file is. Elements that
     are no JSON objects are malformed; where brackets do not close, that is all up to the end.
     """
-    for line, text in _elements(path, key):
+    for line, text, wrong in _elements(path, key):
+        if wrong is not None:
+            malformed.add(path, [line], wrong)
+            continue
         try:
             text.encode()
-            yield line, json.loads(text)
+            element = json.loads(text)
         except UnicodeEncodeError:
             malformed.add(path, [line], "not utf-8")
         except json.JSONDecodeError as error:
             malformed.add(path, [line + error.lineno - 1], f"not JSON ({error.msg})")
+        else:
+            if isinstance(element, dict):
+                yield line, element
+            else:
+                malformed.add(path, [line], NO_OBJECT)
 
 
-def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str]]:
-    """Line and text of each element, its brackets matched; what stands in the place of one begins with a comma."""
+def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, str | None]]:
+    """Line and text of each element, its brackets matched, and what is wrong with what stands in the place of one."""
     text, line = "", 1
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         start = None
@@ -49,7 +60,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str]]:
             text += chunk
             start = _start(text, key)
         if start is None:
-            yield line, ", no array"
+            yield line, text, "no array" if key is None else f'no array under "{key}"'
             return
         line, text = line + text.count("\n", 0, start), text[start:]
         while True:
@@ -58,11 +69,11 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str]]:
                 between = text[done:begin].lstrip(BETWEEN)
                 line += text.count("\n", done, begin - len(between))
                 if between:
-                    yield line, f",{between}"
+                    yield line, between, NO_OBJECT
                 line += between.count("\n")
                 if begin == end:
                     return
-                yield line, text[begin:end]
+                yield line, text[begin:end], None
                 line += text.count("\n", begin, end)
                 done = end
             text = text[done:]
@@ -70,7 +81,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str]]:
                 break
             text += chunk
     rest = text.lstrip(BETWEEN)
-    yield line + text.count("\n", 0, len(text) - len(rest)), f", {rest}"
+    yield line + text.count("\n", 0, len(text) - len(rest)), rest, "the array does not close"
 
 
 def _start(text: str, key: str | None) -> int | None:

@@ -18,7 +18,7 @@ from hybridrec.plugin import Plugin
 class Fold:
     """A training part, queries that know nothing of what was hidden, and what was hidden.
 
-    truth: per target a csr [Q, N] of ones, the relevant ids of each query
+    truth: for both targets a csr [Q, N] of ones, the relevant ids of each query; without entries where none are asked
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
     universe: bool[I], the items that may be recommended, or None for all

@@ -69,7 +69,7 @@ class SetlistsReader(Reader):
                 interactions=_performances(shows),
                 users=shows.select(id="show", title=pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)),
                 items=shows.select(id=pl.col("songs").explode()).drop_nulls().unique().with_columns(text="id"),
-                user_tags=_tags(shows).filter(pl.col("kind").is_in(self.config.tags)),
+                user_tags=_tags(shows).filter(pl.col("kind").is_in(self.config.tags)).drop("kind"),
             )
         )
 

@@ -28,8 +28,8 @@ class Vocabulary:
         import polars as pl
 
         series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
-        if series.null_count():
-            raise DataError(f"{series.null_count()} ids are missing (null); every row needs one")
+        if missing := series.null_count():
+            raise DataError(f"{missing} of {len(series)} ids missing (null); every row needs one")
         self._ids = series.cast(pl.String).unique().sort().rename("id")
         self._codes = pl.Enum(self._ids)
 

@@ -17,6 +17,7 @@ from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import label_rng
 from hybridrec.experiment.folder import Run, writable, write, write_report
 from hybridrec.experiment.run import Experimenter, Progress, Silent, read
+from hybridrec.experiment.splitting import folds_of
 from hybridrec.experiment.store import Store
 from hybridrec.experiment.tuning.folder import tuned_report
 from hybridrec.registry.discovery import Registry
@@ -112,7 +113,7 @@ def fit_plan(
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
     folds = queries = lessons = 0
-    for fold in work.folds(data):
+    for fold in folds_of(experiment, data):
         folds, queries = folds + 1, queries + len(fold.queries)
         plan = work.preparers[0].plan(fold)
         lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)

@@ -72,24 +72,31 @@ class Answers:
     slate: the final ranking
     found: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
         relevant: the ceiling of what re-ranking could reach
+    heard: for each column of the pool, how many queries it has an opinion on any candidate of
     """
 
     slate: Slate
     found: Doubles
+    heard: Counter[str]
 
     def state(self) -> State:
         """As named arrays."""
-        return {"found": self.found, **self.slate.state()}
+        heard = {"heard": np.array(list(self.heard.values()), np.int64), "columns": np.array(list(self.heard), np.str_)}
+        return {"found": self.found, **heard, **self.slate.state()}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Answers:
         """The way back from `state`."""
-        return cls(Slate.restore(target, state), state["found"])
+        heard = dict(zip(state["columns"].tolist(), state["heard"].tolist(), strict=True))
+        return cls(Slate.restore(target, state), state["found"], Counter(heard))
 
     @classmethod
     def stack(cls, answers: Sequence[Answers]) -> Answers:
         """Several batches below one another."""
-        return cls(Slate.stack([a.slate for a in answers]), np.concatenate([a.found for a in answers]))
+        heard: Counter[str] = Counter()
+        for block in answers:
+            heard.update(block.heard)  # adding two counters would drop those who are never heard
+        return cls(Slate.stack([a.slate for a in answers]), np.concatenate([a.found for a in answers]), heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ class Asker:
     def answers(self, arms: Sequence[Arm], question: Question, advance: Advance) -> dict[str, Answers]:
         """The answers of all arms; arms that ask a generator for the same share its candidates."""
         asked = fingerprint(question)
-        keys = {arm.name: digest("answers 2", arm.pool_key, arm.order_key, asked) for arm in arms}
+        keys = {arm.name: digest("answers 3", arm.pool_key, arm.order_key, asked) for arm in arms}
         stored = {arm.name: self.store.find(keys[arm.name]) for arm in arms}
         missing = [arm for arm in arms if stored[arm.name] is None]
         results = {name: Answers.restore(question.target, state) for name, state in stored.items() if state is not None}
@@ -151,7 +158,7 @@ class Asker:
     def _answer_block(self, arms: Sequence[Arm], block: Question, advance: Advance) -> list[Answers]:
         memo: Memo = {}
         excludes: dict[str, Exclude] = {}
-        pools: dict[str, tuple[Pool, Doubles]] = {}
+        pools: dict[str, tuple[Pool, Doubles, Counter[str]]] = {}
         answers = []
         for arm in arms:
             if arm.rules_key not in excludes:
@@ -161,9 +168,9 @@ class Asker:
                 pool = self._pool(arm, block, exclude, memo)
                 wanted = np.diff(block.truth.indptr)
                 found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
-                pools[arm.pool_key] = pool, found
-            pool, found = pools[arm.pool_key]
-            answers.append(Answers(self._slate(arm, Pooled(block, exclude, pool)), found))
+                pools[arm.pool_key] = pool, found, _heard(pool)
+            pool, found, heard = pools[arm.pool_key]
+            answers.append(Answers(self._slate(arm, Pooled(block, exclude, pool)), found, heard))
             advance(len(block))
         return answers
 
@@ -190,6 +197,11 @@ class Asker:
             pool = arm.pipeline.generate(block.queries, block.target, exclude, memo)
         with self.clock.timing("score", arm.name):
             return arm.pipeline.score(block.queries, pool)
+
+
+def _heard(pool: Pool) -> Counter[str]:
+    """For each column, how many queries it has an opinion on any candidate of."""
+    return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})
 
 
 def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:

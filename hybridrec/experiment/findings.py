@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from hybridrec.data.folds import Fold
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.borda import borda_points
-from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, Pair
 from hybridrec.evaluation.guardrails import groups_of
 from hybridrec.evaluation.report import (
     DataReport,
@@ -135,8 +135,34 @@ class Findings:
             seconds=watch.report(),
             environment=environment,
             fits=self.fits,
-            notes=[*self.notes, *conclusions.notes(pipelines, self.sample)],
+            notes=[
+                *self.notes,
+                *conclusions.notes(pipelines, self.sample),
+                *self._unheard(),
+                *self._identical(conclusions.declared),
+            ],
         )
+
+    def _unheard(self) -> Iterator[str]:
+        """Says which columns of a blend are empty: whatever weight they have, they count for nothing."""
+        for name, plan in self.experiment.pipelines.items():
+            for target, heard in self.measured[name].heard.items():
+                silent = [label for label, queries in heard.items() if not queries]
+                if plan.single or len(silent) == len(heard):  # then there were no candidates, and that is said
+                    continue
+                for label in silent:
+                    yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
+
+    def _identical(self, pairs: Iterable[Pair]) -> Iterator[str]:
+        """Says where an undecided comparison has nothing to decide."""
+        for control, variant in pairs:
+            both = (
+                zip(repeat[control].answers[target], repeat[variant].answers[target], strict=True)
+                for repeat in self.repeats
+                for target in self.experiment.config.targets
+            )
+            if all(np.array_equal(one.slate.ids, other.slate.ids) for folds in both for one, other in folds):
+                yield f"{variant} against {control}: the slates of the two are identical"
 
     def _describe(self, name: str, pipeline: PipelineReport) -> None:
         """Add to the means of a pipeline what is known of it beside them."""

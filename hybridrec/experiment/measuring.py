@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ class Measured:
     rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
     found: dict[Target, list[Doubles]] = field(default_factory=dict)
     answers: dict[Target, list[Answers]] = field(default_factory=dict)
+    heard: dict[Target, Counter[str]] = field(default_factory=dict)
     learned: dict[str, object] = field(default_factory=dict)
 
     def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
@@ -49,6 +51,7 @@ class Measured:
                     self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
         self.found.setdefault(target, []).append(answers.found)
         self.answers.setdefault(target, []).append(answers)
+        self.heard.setdefault(target, Counter()).update(answers.heard)
 
     def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> MeasuredArm:
         """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""

@@ -26,6 +26,7 @@ from hybridrec.experiment.assembly import (
 )
 from hybridrec.experiment.config import Experiment, PipelinePlan, Spec
 from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part, label_rng
+from hybridrec.experiment.splitting import inner_fold
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.tracing import calling
@@ -133,9 +134,7 @@ class Preparer:
         """The validation fold inside the training part, if a blend is learned on it."""
         if not any(plan.learns for plan in self.experiment.pipelines.values()):
             return None
-        rng = label_rng(self.experiment.config.seed, f"validation of {fold.name}")
-        with calling(self.experiment.splitter, f"while splitting the training part of {fold.name}"):
-            return self.experiment.splitter.inner(fold.train, rng)
+        return inner_fold(self.experiment, fold, "validation")
 
     def rerankers(self, pipeline: PipelinePlan, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""

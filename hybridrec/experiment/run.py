@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
+from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
-from hybridrec.errors import DataError
 from hybridrec.evaluation.guardrails import LATENCY
 from hybridrec.evaluation.report import Environment, Report
 from hybridrec.experiment.asking import Asker, Clock, Question
@@ -23,12 +22,13 @@ from hybridrec.experiment.findings import Findings
 from hybridrec.experiment.fitting import Fitted, Fitter, label_rng
 from hybridrec.experiment.measuring import Measured
 from hybridrec.experiment.preparing import Prepared, Preparer, everything
+from hybridrec.experiment.splitting import folds_of
 from hybridrec.experiment.stopwatch import Stopwatch
 from hybridrec.experiment.store import Store
 from hybridrec.experiment.timing import seconds_per_query
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
-from hybridrec.tracing import calling, each
+from hybridrec.tracing import calling
 
 Advance = Callable[[int], None]
 
@@ -75,7 +75,7 @@ class Experimenter:
             with self.watch.timing("read"):
                 data = read(self.experiment)
             self.findings.notes += self.experiment.reader.notes()
-            for fold in self.folds(data):
+            for fold in folds_of(self.experiment, data):
                 self.findings.begin(fold)
                 for preparer, measured in zip(self.preparers, self.findings.repeats, strict=True):
                     prepared = self.prepare(fold, preparer)
@@ -86,18 +86,6 @@ class Experimenter:
             report = self.findings.report(data, self.watch, Environment.current(self.distributions))
         report.notes += self.observers.failures
         return report, data
-
-    def folds(self, data: Dataset) -> Iterator[Fold]:
-        """The folds on which the experiment is evaluated; each asks something."""
-        splitter, seed = self.experiment.splitter, self.experiment.config.seed
-        for fold in each(splitter, "while splitting the data", splitter.split(data, label_rng(seed, "split"))):
-            if self.experiment.validation:
-                with calling(splitter, f"while splitting the training part of {fold.name}"):
-                    inner = splitter.inner(fold.train, label_rng(seed, f"validation queries of {fold.name}"))
-                fold = replace(inner, name=fold.name)
-            if not len(fold.queries):
-                raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
-            yield fold
 
     def refit(self, data: Dataset) -> dict[str, str]:
         """Train on everything, for serving; gives the key of every fit by its place."""
@@ -165,7 +153,7 @@ class Experimenter:
 def read(experiment: Experiment) -> Dataset:
     """The data of an experiment."""
     with calling(experiment.reader, "while reading the data"):
-        return experiment.reader.read()
+        return check_dataset(experiment.reader.read())
 
 
 _PACKAGES = (

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hybridrec.data.checks import check_dataset
 from hybridrec.data.files import FORMATS
 from hybridrec.data.profile import Profile, describe, profile
 from hybridrec.errors import DataError
@@ -48,7 +49,7 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> Profi
         if options is not None:
             with calling(reader, "while reading what it recognised"):
                 made = reader(reader.Config.model_validate(options))
-                data = made.read()
+                data = check_dataset(made.read())
             relative = {
                 key: os.path.relpath(value, folder) if isinstance(value, Path) else value
                 for key, value in options.items()

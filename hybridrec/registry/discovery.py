@@ -16,7 +16,7 @@ from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
 from hybridrec.registry.observers import hook_tracers
-from hybridrec.registry.offers import KINDS, kind_of, offered, refuse_other_api
+from hybridrec.registry.offers import KINDS, kind_of, offered, refuse_other_api, refuse_unknown_hooks
 from hybridrec.tracing import GROUP, traced
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Registry:
         refuse_other_api(module, name)
         try:
             self.manager.register(module, name)
-            self.manager.check_pending()  # a misspelt hook is an error, not a silence
+            refuse_unknown_hooks(self.manager, module)
             if not self.manager.get_hookcallers(module):
                 raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
             return list(offered(self.manager, module))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Iterator
 
 import pluggy
 
-from hybridrec.errors import PluginError
+from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.registry.slips import refuse_slips
 from hybridrec.tracing import traced
 
 KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
@@ -35,6 +35,15 @@ def refuse_other_api(module: object, name: str) -> None:
                           "look for a later version of the plugin")  # fmt: skip
 
 
+def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
+    """Refuse a registered module with an implementation of a hook that there is not: it would never be called."""
+    known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
+    for hook in manager.get_hookcallers(module) or ():
+        wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
+        if wanted and not hook.has_spec():
+            raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
+
+
 def offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
     """The classes that one plugin module returns from its hooks, checked."""
     for kind in KINDS:
@@ -51,11 +60,7 @@ def offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plug
                     raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
                 if kind_of(cls) != kind:
                     raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{kind_of(cls)}")
-                if not isinstance(getattr(cls, "name", None), str):
-                    raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
-                if inspect.isabstract(cls):
-                    missing = ", ".join(sorted(cls.__abstractmethods__))
-                    raise PluginError(f"{cls.__name__} does not implement {missing}")
+                refuse_slips(cls)
                 yield cls
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
+from hybridrec.data.checks import check_array
 from hybridrec.errors import PluginError
-from hybridrec.stages.component import Candidates, Component
+from hybridrec.stages.component import Candidates, Component, Exclude
 from hybridrec.stages.pool import Pool
 
 C = TypeVar("C", bound=Component)
@@ -17,16 +18,18 @@ TOLERANCE = 1e-5
 """How far a score, relative to the largest of its row, may lie above the one before it."""
 
 
-def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> None:
+def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     """Refuse proposals that break the contract of generators.
 
     Wanted for `queries` queries, `k` wanted and a vocabulary of `n`: ids int32 [queries, k] within
     [0, n), each once a row, -1 only after the last; scores float32 of the same shape, finite at ids,
     NaN at padding, best first.
     """
+    if not isinstance(candidates, Candidates):
+        raise PluginError(f"candidates must return Candidates, not {type(candidates).__name__}")
     ids, scores = candidates.ids, candidates.scores
-    _check_array("candidates: ids", ids, np.int32, (queries, k))
-    _check_array("candidates: scores", scores, np.float32, (queries, k))
+    check_array("candidates: ids", ids, np.int32, (queries, k))
+    check_array("candidates: scores", scores, np.float32, (queries, k))
     padding = ids == PADDING
     ascending = np.sort(ids, axis=1)
     _refuse("candidates: id {0} of query {1} is not in the vocabulary of " + str(n), (ids < PADDING) | (ids >= n), ids)
@@ -37,12 +40,17 @@ def check_candidates(candidates: Candidates, queries: int, k: int, n: int) -> No
     _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
 
 
+def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
+    """Refuse well-formed proposals of which one may not be proposed."""
+    _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
+
+
 def check_scores(scores: Floats, ids: Ints) -> None:
     """Refuse scores that break the contract of scorers.
 
     Wanted: float32 in the shape of `ids`, NaN at padding, never infinite.
     """
-    _check_array("scores", scores, np.float32, ids.shape)
+    check_array("scores", scores, np.float32, ids.shape)
     _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
     _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
 
@@ -59,7 +67,7 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
         raise PluginError("rerank returned other candidates than it was given; it orders them, by `final`, and no more")
     if ranked.final is None:
         return
-    _check_array("final", ranked.final, np.float32, pool.ids.shape)
+    check_array("final", ranked.final, np.float32, pool.ids.shape)
     if not np.isnan(ranked.final.reshape(-1)[pool.padding]).all():
         wrong = ~pool.valid & ~np.isnan(ranked.final)
         _refuse("final: padding of query {1} has the score {0}, not NaN", wrong, ranked.final)
@@ -81,15 +89,6 @@ def check_state(state: State) -> None:
             raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")
         if array.dtype.hasobject:
             raise PluginError(f"state: '{name}' is an array of Python objects, which cannot be stored")
-
-
-def _check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    if not isinstance(array, np.ndarray):
-        raise PluginError(f"{what} must be a numpy array, not {type(array).__name__}")
-    if array.dtype != dtype:
-        raise PluginError(f"{what} must be {np.dtype(dtype)}, not {array.dtype}")
-    if array.shape != shape:
-        raise PluginError(f"{what} must have the shape {list(shape)}, not {list(array.shape)}")
 
 
 def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:

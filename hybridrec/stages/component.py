@@ -52,12 +52,15 @@ class Exclude:
 
     def holds(self, ids: Ints) -> Bools:
         """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
+        valid = ids != PADDING
+        if not valid.any():
+            return valid
         held = np.zeros(ids.shape, bool) if self.rows is None else kernels.hits(ids, self.rows)
         if self.ids is not None:
-            held |= self.ids[ids]
+            held |= self.ids.take(ids, mode="wrap")  # wherever padding looks; half the time of an index
         if self.released is not None and self.times is not None:
-            held |= self.released[ids] > self.times[:, None]
-        return held & (ids != PADDING)
+            held |= self.released.take(ids, mode="wrap") > self.times[:, None]
+        return held & valid
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
-from hybridrec.stages.checks import check_candidates, check_ranked, check_scores
+from hybridrec.stages.checks import check_candidates, check_excluded, check_ranked, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Reranker, Scorer
 from hybridrec.stages.pool import Pool, Slate
 from hybridrec.tracing import calling
@@ -194,6 +194,7 @@ class Pipeline:
         with self._note("fallback", label, generator):
             more = generator.candidates(queries.take(short), n, slate.target, taken)
             check_candidates(more, len(short), n, size)
+            check_excluded(more, taken)
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
@@ -230,6 +231,7 @@ class Pipeline:
         with self._note("generator", source.label, source.generator):
             found = source.generator.candidates(asked, source.k, target, barred)
             check_candidates(found, len(rows), source.k, _vocabulary_size(queries, target))
+            check_excluded(found, barred)
         if not everyone:
             part, found = found, Candidates.empty(len(queries), source.k)
             found.ids[rows], found.scores[rows] = part.ids, part.scores

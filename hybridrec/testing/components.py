@@ -112,6 +112,18 @@ class ComponentContract(Contract):
         for target in scored(model):
             score(model, queries, some_ids(queries, target), target)
 
+    def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
+        """It proposes something, and gives some score, to queries that know a field it `needs`."""
+        model, queries = self.model(options), self.queries()
+        if model.needs:
+            queries = queries.take(np.any([queries.knows(field) for field in model.needs], axis=0))
+        for target in generated(model):
+            silent = (candidates(model, queries, target, 5).ids == PADDING).all()
+            assert not silent, f"{target}: proposes nothing for any query"
+        for target in scored(model):
+            silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all()
+            assert not silent, f"{target}: every score is NaN, for every query"
+
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
         """A generator that also scores gives its own candidates the same scores (to 1e-4 of the largest)."""
         model, queries = self.model(options), self.queries()
@@ -189,6 +201,9 @@ class ComponentContract(Contract):
             for target in generated(model):
                 silent = (candidates(model, queries, target, 1).ids == PADDING).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
+            for target in scored(model):
+                silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all(axis=1).any()
+                assert not silent, f"{target}: `needs` is empty, but for a query there is no score"
             return
         known = np.any([queries.knows(field) for field in model.needs], axis=0)
         others = queries.take(np.flatnonzero(~known))

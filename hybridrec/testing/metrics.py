@@ -63,6 +63,11 @@ class MetricContract(Contract):
                 assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
                 assert not np.isinf(values).any(), "a value is infinite; say NaN where it is not defined"
 
+    def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
+        """It is defined, not NaN, for some of the queries."""
+        values = self.made(options).values(self.judged(), 5)
+        assert not np.isnan(values).all(), "it is NaN for every query"
+
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
         """A query's value does not depend on the queries beside it (a SetMetric is a number of all of them)."""
         metric = self.made(options)

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hybridrec.arrays import TARGETS
+from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.folds import Fold, Splitter
@@ -42,16 +44,8 @@ class SplitterContract(Contract):
         """Queries, truth, units and weights of one length; vocabularies, types and values as `Fold` says."""
         data = self.data()
         for fold in self.folds(options):
-            n = len(fold.queries)
-            assert n, f"fold {fold.name} asks nothing"
-            assert (len(fold.units), len(fold.weights)) == (n, n), f"fold {fold.name}: units or weights do not fit"
-            assert np.isfinite(fold.weights).all(), f"fold {fold.name}: a weight is not finite"
-            assert (fold.weights > 0).all(), f"fold {fold.name}: a weight is not positive"
-            assert ((fold.units >= 0) & (fold.units < len(data.users))).all(), f"fold {fold.name}: units are no users"
-            for target, size in (("items", len(data.items)), ("tags", len(data.tags))):
-                truth = fold.truth[target]  # type: ignore[index]
-                assert truth.shape == (n, size), f"fold {fold.name}: truth of {target} has the shape {truth.shape}"
-                assert (truth.data == 1).all(), f"fold {fold.name}: truth of {target} is not made of ones"
+            check_fold(fold, data)
+            assert len(fold.queries), f"fold {fold.name} asks nothing"
             assert list(fold.train.items.ids) == list(data.items.ids), f"fold {fold.name}: other items in training"
             assert list(fold.train.users.ids) == list(data.users.ids), f"fold {fold.name}: other users in training"
 
@@ -64,10 +58,7 @@ class SplitterContract(Contract):
     def test_truth_is_hidden(self, options: Mapping[str, Any]) -> None:
         """What is asked for stands neither in the query nor, for its user, in the training part."""
         for fold in self.folds(options):
-            known = fold.train.interactions.matrix(binary=True)[fold.units]
-            for place, shown in (("its query", fold.queries.history.matrix(binary=True)), ("training", known)):
-                leaked = fold.truth["items"].multiply(shown)
-                assert not leaked.nnz, f"fold {fold.name}: query {leaked.nonzero()[0][:1]} asks for an item of {place}"
+            check_hidden(check_fold(fold, self.data()))
 
     def test_training_is_a_part_of_the_data(self, options: Mapping[str, Any]) -> None:
         """Training has no interaction that the data has not, and lacks at least one."""
@@ -93,5 +84,6 @@ class SplitterContract(Contract):
 
 
 def _print(fold: Fold) -> tuple[str, ...]:
-    parts = (fold.queries, fold.truth["items"], fold.truth["tags"], fold.units, fold.weights, fold.universe)
+    truth = (fold.truth.get(target) for target in TARGETS)
+    parts = (fold.queries, *truth, fold.units, fold.weights, fold.universe)
     return (fold.name, fold.train.fingerprint, *(fingerprint(part) for part in parts))

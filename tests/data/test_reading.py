@@ -92,17 +92,27 @@ def test_broken_elements_are_passed_over(tmp_path):
     assert found == [(2, 1), (6, 5), (8, 6), (9, 7)]
     assert malformed.count == 5
     assert "line 3: not JSON" in malformed.notes()[0]
-    assert "line 4: not JSON" in malformed.notes()[0]
+    assert "line 4: not a JSON object" in malformed.notes()[0]
     assert "line 5: not utf-8" in malformed.notes()[0]
     with pytest.raises(DataError, match=r"lists.json, line 3: not JSON"):
         list(reading.read_elements(path, Malformed(strict=True)))
 
 
-def test_a_file_without_an_array_is_malformed(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ('{"id": 1}', None, "line 1: no array"),
+        ('{"lists": [{"id": 1}]}', "baskets", 'line 1: no array under "baskets"'),
+        ('[{"id": 1},\n7]', None, "line 2: not a JSON object"),
+        ('[{"id": 1},\n[7]]', None, "line 2: not a JSON object"),
+        ('[{"id": 1},\n{"id": 2', None, "line 2: the array does not close"),
+    ],
+)
+def test_what_is_no_array_of_objects_is_malformed(tmp_path, text, key, message):
     path = tmp_path / "lists.json"
-    path.write_text('{"id": 1}')
-    with pytest.raises(DataError, match=r"lists.json, line 1: not JSON"):
-        list(reading.read_elements(path, Malformed(strict=True)))
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"lists.json, {message};"):
+        list(reading.read_elements(path, Malformed(strict=True), key))
 
 
 def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monkeypatch):

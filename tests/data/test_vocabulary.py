@@ -40,7 +40,7 @@ def test_numbers_are_read_as_their_text():
 
 
 def test_a_missing_id_is_refused_and_never_found():
-    with pytest.raises(DataError, match=r"2 ids are missing \(null\)"):
+    with pytest.raises(DataError, match=r"2 of 3 ids missing \(null\)"):
         Vocabulary(pl.Series(["a", None, None]))
     assert Vocabulary(["a"]).encode(pl.Series(["a", None])).tolist() == [0, -1]
     assert Vocabulary(["a"]).encode(["a", None]).tolist() == [0, -1]

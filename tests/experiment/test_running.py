@@ -1,5 +1,6 @@
 """One experiment end to end: what is fitted, what is kept, what is asked again, and what is written."""
 
+import importlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import yaml
 
 import hybridrec
 from hybridrec import DataError, MemoryBudgetError, PluginError, Run
+from hybridrec.data.splits import Masked
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment import fitting
 from hybridrec.experiment.api import compare_runs, fit_plan
@@ -261,6 +263,77 @@ def test_a_component_that_breaks_its_contract_is_named(experiment, misbehave, me
     with pytest.raises(PluginError, match=message) as info:
         hybridrec.run(path)
     assert any(note in found for found in info.value.__notes__)
+
+
+def test_a_reader_that_gives_no_dataset_is_named(experiment, monkeypatch):
+    path = experiment()
+    monkeypatch.setattr(importlib.import_module("toyland").ToyReader, "read", lambda self: None)
+    with pytest.raises(PluginError, match="read must return a Dataset, not NoneType") as info:
+        hybridrec.run(path)
+    assert info.value.__notes__ == ["while reading the data: toy 1, plugin 'toyland' (toyland 1.5)"]
+
+
+@pytest.mark.parametrize(
+    ("split", "message", "note"),
+    [
+        (lambda fold: iter([fold]), None, None),
+        (lambda fold: fold, "not one Fold", "while splitting the data"),
+        (lambda fold: [], "split gave no fold", "while splitting the data"),
+        (
+            lambda fold: [replace(fold, weights=fold.weights[1:])],
+            "fold 'test': weights must have the shape",
+            "in fold test, splitter 'masked'",
+        ),
+        (
+            lambda fold: [replace(fold, queries=replace(fold.queries, history=fold.train.interactions))],
+            "fold 'test': history of the queries has 60 rows",
+            "in fold test, splitter 'masked'",
+        ),
+    ],
+)
+def test_a_splitter_that_breaks_its_contract_is_named(experiment, monkeypatch, split, message, note):
+    path, sound = experiment(), Masked.split
+    monkeypatch.setattr(Masked, "split", lambda self, data, rng: split(next(sound(self, data, rng))))
+    if message is None:
+        assert hybridrec.run(path).report
+        return
+    for command in (hybridrec.run, fit_plan):
+        with pytest.raises(PluginError, match=message) as info:
+            command(path)
+        assert info.value.__notes__ == [f"{note}: masked 1, part of hybridrec"]
+
+
+def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
+    path, sound = experiment(), Masked.inner
+
+    def leaks(self, train, rng):
+        fold = sound(self, train, rng)
+        return replace(fold, train=train)
+
+    monkeypatch.setattr(Masked, "inner", leaks)
+    with pytest.raises(PluginError, match=r"asks for item \d+ of training"):
+        hybridrec.run(path, validation=True)
+
+
+def test_a_scorer_without_any_opinion_is_told_and_that_it_changes_no_slate(experiment, monkeypatch):
+    path = experiment(
+        ("  noise: {use: echo}", "  judge: {}"),
+        (
+            "  hybrid:",
+            "  same: {generators: [{from: pop, k: 20}], scorers: [judge], rerank: [{use: weighted}]}\n  hybrid:",
+        ),
+        (", {from: noise, k: 10}", ""),
+    )
+    judge = importlib.import_module("toyland").Judge
+    monkeypatch.setattr(judge, "score", lambda self, queries, ids, target: np.full(ids.shape, np.nan, np.float32))
+    for report in (hybridrec.run(path).report, hybridrec.run(path).report):  # the second from the store
+        queries = report.pipelines["same"].queries
+        assert [note for note in report.notes if "had no opinion" in note] == [
+            f"same, items: 'judge' had no opinion on any candidate of {queries} queries"
+        ]
+        assert [note for note in report.notes if "identical" in note] == [
+            "same against control: the slates of the two are identical"
+        ]
 
 
 def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):

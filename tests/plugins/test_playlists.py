@@ -136,7 +136,7 @@ def test_a_melon_genre_brings_what_is_above_it():
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('{"id": 1, "songs": [1', "not JSON"),
+        ('{"id": 1, "songs": [1', "the array does not close"),
         ('{"id": 1, "songs": [101], "tags": [], "plylst_title": ""}', "no playlist with id, plylst_title"),
         ('{"id": 1, "songs": ["x"], "tags": [], "plylst_title": "", "updt_date": ""}', "no playlist with id"),
         (

@@ -16,7 +16,7 @@ BROKEN = {
     "import_error": "RuntimeError: half of me is missing",
     "missing_dependency": "ModuleNotFoundError: No module named 'no_such_library'",
     "leaves": "SystemExit: no licence",
-    "misspelt_hook": "unknown hook 'hybridrec_component'",
+    "misspelt_hook": "unknown hook 'hybridrec_component': did you mean 'hybridrec_components'? Available: hybridrec_c",
     "wrong_signature": "Argument(s) {'config'} are declared in the hookimpl but can not be found in the hookspec",
     "unmarked_hook": "unmarked_hook_plugin implements no hook: is `@hookimpl` missing",
     "not_a_class": "hybridrec_components must return classes derived from hybridrec.Plugin, got 'nothing'",

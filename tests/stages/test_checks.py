@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
-from hybridrec import Candidates, PluginError
-from hybridrec.stages.checks import check_candidates, check_scores
+from hybridrec import Candidates, Exclude, PluginError
+from hybridrec.stages.checks import check_candidates, check_excluded, check_scores
 
 NAN = np.nan
 
@@ -26,6 +27,8 @@ def test_good_candidates_pass():
     [
         (candidates([[1, 2]], [[2, 1]], id_type=np.int64), "ids must be int32, not int64"),
         (candidates([[1, 2]], [[2, 1]], score_type=np.float64), "scores must be float32, not float64"),
+        ((np.array([[1, 2]]), np.array([[2, 1]])), "candidates must return Candidates, not tuple"),
+        (None, "candidates must return Candidates, not NoneType"),
         (Candidates([[1, 2]], np.zeros((1, 2), np.float32)), "ids must be a numpy array, not list"),
         (candidates([[1]], [[2]]), r"must have the shape \[1, 2\], not \[1, 1\]"),
         (candidates([[9, 2]], [[2, 1]]), "id 9 of query 0 is not in the vocabulary of 5"),
@@ -45,6 +48,14 @@ def test_broken_candidates_are_refused(wrong, message):
 
 def test_rounding_does_not_count_as_a_wrong_order():
     check_candidates(candidates([[4, 2]], [[1000, 1000.001]]), queries=1, k=2, n=5)
+
+
+def test_what_is_excluded_is_refused_and_padding_is_not():
+    check_excluded(GOOD, Exclude(csr_matrix([[1, 0, 1, 0], [1, 1, 1, 1]])))
+    with pytest.raises(PluginError, match="candidates: id 3 of query 0 is excluded"):
+        check_excluded(GOOD, Exclude(csr_matrix([[0, 0, 0, 1], [0, 0, 0, 0]])))
+    with pytest.raises(PluginError, match="candidates: id 1 of query 0 is excluded"):
+        check_excluded(GOOD, Exclude(ids=np.array([False, True, False, False])))
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,11 @@ def test_exclude_holds_what_it_masks(rows, ids, released):
     np.testing.assert_array_equal(exclude.holds(asked), held)
 
 
+def test_exclude_holds_nothing_of_an_empty_vocabulary():
+    nobody = np.full((2, 3), -1, np.int32)
+    assert not Exclude(csr_matrix((2, 0)), np.zeros(0, bool)).holds(nobody).any()
+
+
 def test_empty_candidates_say_nothing():
     check_candidates(Candidates.empty(3, 4), 3, 4, 9)
 

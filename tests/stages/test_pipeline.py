@@ -125,6 +125,26 @@ def rungs(slate):
     return [slate.rungs[rung] for rung in slate.rung]
 
 
+class Deaf(Fixed):
+    """Proposes what is excluded, too."""
+
+    def candidates(self, queries, k, target, exclude):
+        return super().candidates(queries, k, target, Exclude())
+
+
+@pytest.mark.parametrize(
+    ("sources", "fallback", "place"),
+    [
+        ([("deaf", Deaf(), 3)], (), "generator 'deaf'"),
+        ([("few", Fixed([3]), 3)], [("deaf", Deaf())], "fallback 'deaf'"),
+    ],
+)
+def test_who_proposes_what_is_excluded_is_named(sources, fallback, place):
+    with pytest.raises(PluginError, match="candidates: id 0 of query 0 is excluded") as info:
+        pipeline(sources, fallback=fallback, rules=Rules()).slate(QUERIES, "items", 5)
+    assert f"in pipeline 'mine', {place}" in info.value.__notes__[0]
+
+
 def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
     class Knows(Fixed):
         def __init__(self, *needs):

@@ -22,6 +22,7 @@ from hybridrec.experiment.fitting import Done, Fitted, Fitter, Part
 from hybridrec.experiment.measuring import judge, weighted_mean
 from hybridrec.experiment.preparing import Cut, Preparer
 from hybridrec.experiment.run import Experimenter
+from hybridrec.experiment.splitting import folds_of
 from hybridrec.experiment.store import Nowhere, Store
 from hybridrec.tracing import calling
 
@@ -81,7 +82,7 @@ class Bench:
         self.fitter = KeepingFitter(store, config.seed, work.asker.workers, config.memory)
         self.asker = Asker(Nowhere(), work.asker.workers, config.memory)
         preparer = self._preparer(experiment)
-        self.cuts = [preparer.cut(fold) for fold in work.folds(data)]
+        self.cuts = [preparer.cut(fold) for fold in folds_of(experiment, data)]
         self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])
         self._pools: Shelf[list[Pooled]] = Shelf(config.memory // 4)
 

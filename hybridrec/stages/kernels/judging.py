@@ -19,11 +19,13 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
     result = np.empty(ids.shape, bool)
     step = max(_FLAGGED // max(width, 1), 1)
     flags = np.zeros((min(step, len(ids)), width + 1), bool)  # the last column is where padding looks: never set
+    begins = np.arange(len(flags))[:, None] * (width + 1)
     for start in range(0, len(ids), step):
-        wanted = truth[start : start + step]
+        wanted, asked = truth[start : start + step], ids[start : start + step]
         places = csr_rows(wanted), wanted.indices
         flags[places] = True
-        result[start : start + step] = np.take_along_axis(flags[: wanted.shape[0]], ids[start : start + step], axis=1)
+        # One row after another, padding in the last column of the row before: half the time of take_along_axis.
+        np.take(flags, asked + begins[: len(asked)], mode="wrap", out=result[start : start + step])
         flags[places] = False
     return result
 
