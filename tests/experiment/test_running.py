@@ -315,6 +315,22 @@ def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
         hybridrec.run(path, validation=True)
 
 
+def test_where_the_seen_may_be_recommended_it_may_be_asked_for(experiment, monkeypatch):
+    sound = Masked.split
+
+    def again(self, data, rng):
+        for fold in sound(self, data, rng):
+            shown = fold.queries.history.matrix(binary=True)
+            yield replace(fold, truth=fold.truth | {"items": shown})
+
+    monkeypatch.setattr(Masked, "split", again)
+    with pytest.raises(PluginError, match="of its query"):
+        hybridrec.run(experiment())
+    both = ("  hybrid:", "  hybrid:\n    seen: allow"), ("{from: pop, k: 20}]}", "{from: pop, k: 20}], seen: allow}")
+    allowed = experiment(*both)
+    assert hybridrec.run(allowed).report.pipelines["hybrid"].segments["all"].metrics["ndcg@5"].mean > 0
+
+
 def test_a_scorer_without_any_opinion_is_told_and_that_it_changes_no_slate(experiment, monkeypatch):
     path = experiment(
         ("  noise: {use: echo}", "  judge: {}"),
