@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hybridrec import MissingDependencyError
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.registry.discovery import Registry
 
@@ -25,7 +26,10 @@ def inside(path: Path) -> Path:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(inside(path).with_suffix("")))
 def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
-    experiment = load_experiment(path, registry)
+    try:
+        experiment = load_experiment(path, registry)
+    except MissingDependencyError as error:  # the Korean tokenizer is not among what is installed for the tests
+        pytest.skip(str(error))
     assert experiment.config.name == "-".join(inside(path).with_suffix("").parts)
     assert experiment.config.compare.control in experiment.pipelines
     assert f"hybridrec run configs/{inside(path).as_posix()}" in path.read_text(encoding="utf-8")

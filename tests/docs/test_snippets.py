@@ -25,6 +25,7 @@ import click
 import pytest
 import yaml
 
+from hybridrec import MissingDependencyError
 from hybridrec.cli import hybridrec
 from hybridrec.experiment import documents
 from hybridrec.experiment.checking import check
@@ -71,7 +72,10 @@ def test_every_block_is_of_a_kind_that_is_tested(page: Path):
 @pytest.mark.parametrize("block", of("yaml"))
 def test_a_config_is_valid_or_a_piece_of_a_valid_one(block: Block, tmp_path: Path):
     experiment = whole(yaml.safe_load(block.code))
-    check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), Registry(), tmp_path)
+    try:
+        check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), Registry(), tmp_path)
+    except MissingDependencyError as error:  # the Korean tokenizer is not among what is installed for the tests
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("block", of("bash"))
