@@ -43,7 +43,8 @@ def write_page(results: Path) -> None:
     for file in sorted(results.glob("*.json")):
         result = json.loads(file.read_text())
         name, machine = result["benchmark"], result["machine"]
-        told = f"`{machine['command']}`, {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
+        where = f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}"
+        told = f"`python -m benchmarks {name}`, {where}."
         block = f"<!-- {name} -->\n{told}\n\n{table(result['works'])}\n<!-- /{name} -->"
         pattern = rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->"
         text = re.sub(pattern, lambda _, block=block: block, text, flags=re.S)
