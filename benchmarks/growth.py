@@ -79,6 +79,7 @@ def _slope(sizes: tuple[int, ...], values: list[float]) -> float:
 def _draw(measured: dict[str, list[dict[str, Any]]]) -> None:
     """docs/growth.svg: CPU time above, peak memory below, both axes logarithmic."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
 
     plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
     figure, axes = plt.subplots(2, len(measured), figsize=(13, 5), sharey="row", layout="constrained")
@@ -87,7 +88,12 @@ def _draw(measured: dict[str, list[dict[str, Any]]]) -> None:
             values = [at[key] / scale for at in told]
             axes[row, column].loglog(POINTS[axis], values, "o-", color="#c2410c")
             axes[row, column].set_title(f"exponent {_slope(POINTS[axis], values):.2f}", fontsize=10)
-            axes[row, column].grid(alpha=0.3, which="both")
+            axes[row, column].xaxis.set_major_locator(FixedLocator(POINTS[axis]))
+            axes[row, column].yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5)))
+            for ticks in (axes[row, column].xaxis, axes[row, column].yaxis):
+                ticks.set_major_formatter(EngFormatter(sep=""))
+                ticks.set_minor_formatter(NullFormatter())
+            axes[row, column].grid(alpha=0.3)
             axes[row, 0].set_ylabel(unit)
         axes[1, column].set_xlabel(axis)
     figure.savefig(PAGE.parent / "growth.svg", metadata={"Date": None})
