@@ -183,6 +183,10 @@ def _place(here: Any, part: str, what: str) -> str | int:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    text = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}: {text}" if mark else str(text)
+    """What is wrong in which line, and in what it was found: a key without its colon is noticed lines later."""
+    mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    if mark is None:
+        return str(error)
+    text = f"line {mark.line + 1}: {getattr(error, 'problem', None) or error}"
+    context = getattr(error, "context", None)
+    return text if not context or begun is None else f"{text}, {context} that begins in line {begun.line + 1}"

@@ -85,6 +85,10 @@ def test_tags_make_no_objects(text):
         ("word", "a.yaml: expected a mapping"),
         ("a: 1\n--- \nb: 2\n", "a.yaml: not valid YAML (line 2"),
         ("a: [1\nb: 2\n", "a.yaml: not valid YAML (line 2"),
+        (
+            "a: 1\nb 7\n\nc: 2\n",
+            "a.yaml: not valid YAML (line 4: could not find expected ':', while scanning a simple key that begins in line 2)",
+        ),
         ("a: *nobody\n", "a.yaml: not valid YAML (line 1: found undefined alias"),
         ("a: 1\nb: 2020-13-01\n", "a.yaml:2: '2020-13-01' is no valid timestamp"),
         ("a: !!int x\n", "a.yaml:1: 'x' is no valid int"),
