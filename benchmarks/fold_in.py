@@ -17,7 +17,7 @@ import numpy as np
 from hybridrec import Component, Dataset, Doubles, Exclude, Fold, Generator, Judged, Ragged
 from hybridrec.evaluation.accuracy import Ndcg
 from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.fitting import label_rng
+from hybridrec.experiment.splitting import folds_of
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
 
@@ -45,8 +45,7 @@ def ndcg(component: Generator, fold: Fold) -> Doubles:
 def compare(config: Path) -> None:
     """Print a line for each component of the config."""
     experiment = load_experiment(config, Registry())
-    data, rng = experiment.reader.read(), label_rng(experiment.config.seed, "split")
-    folds = list(experiment.splitter.split(data, rng))
+    folds = list(folds_of(experiment, experiment.reader.read()))
     for spec in experiment.components.values():
         component: Component = spec.create()
         if not (isinstance(component, Generator) and component.folds_in and "items" in component.needs):

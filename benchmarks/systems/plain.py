@@ -28,7 +28,7 @@ from hybridrec.arrays import Doubles, Ints, Sparse
 from hybridrec.evaluation.report import PipelineReport
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.config import Experiment
-from hybridrec.experiment.fitting import label_rng
+from hybridrec.experiment.splitting import folds_of, inner_fold
 from hybridrec.registry.discovery import Registry
 
 PLACES = 10
@@ -247,15 +247,12 @@ WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, 
 
 def folds(experiment: Experiment) -> Iterator[Fold]:
     """What `hybridrec run` evaluates on."""
-    return experiment.splitter.split(experiment.reader.read(), label_rng(experiment.config.seed, "split"))
+    return folds_of(experiment, experiment.reader.read())
 
 
 def validation(experiment: Experiment) -> Fold:
     """What `hybridrec run --validation` evaluates on first."""
-    fold = next(folds(experiment))
-    return experiment.splitter.inner(
-        fold.train, label_rng(experiment.config.seed, f"validation queries of {fold.name}")
-    )
+    return inner_fold(experiment, next(folds(experiment)), "validation queries")
 
 
 def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:
