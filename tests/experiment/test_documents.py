@@ -87,7 +87,8 @@ def test_tags_make_no_objects(text):
         ("a: [1\nb: 2\n", "a.yaml: not valid YAML (line 2"),
         (
             "a: 1\nb 7\n\nc: 2\n",
-            "a.yaml: not valid YAML (line 4: could not find expected ':', while scanning a simple key that begins in line 2)",
+            "a.yaml: not valid YAML (line 4: could not find expected ':', "
+            "while scanning a simple key that begins in line 2)",
         ),
         ("a: *nobody\n", "a.yaml: not valid YAML (line 1: found undefined alias"),
         ("a: 1\nb: 2020-13-01\n", "a.yaml:2: '2020-13-01' is no valid timestamp"),
