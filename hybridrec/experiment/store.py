@@ -1,17 +1,13 @@
 """A content-addressed store of named arrays: what was fitted once is never fitted again.
 
-One artifact is a folder named by its key: `<n>.npy` files and a `manifest.json` with their names and
-checksums. It is written under a temporary name and renamed, and renamed again before it is removed, so
-that whenever a process ends it is either whole or absent; what a failure of the machine leaves of one
-differs from its checksums, and is made anew. Of two processes that write the same key the first wins
-and the other's copy, equal by construction, is dropped. Large arrays are mapped into memory, so that
-all processes that use an artifact share one copy of it.
+One artifact is a file named by its key. It is written under a temporary name and renamed, so that whenever
+a process ends it is either whole or absent; what a failure of the machine leaves of one differs from its
+checksums, and is made anew. Of two processes that write the same key the copy of one stays, equal by
+construction. Large ones are mapped into memory, so that all processes that use an artifact share one copy.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import time
@@ -19,18 +15,13 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from hybridrec.arrays import State
 from hybridrec.errors import StoreError
+from hybridrec.experiment.artifact import manifest_of, marker_of, read_artifact, size_of, write_artifact
 
-MANIFEST = "manifest.json"
-FORMAT = 1
 _ABANDONED = 24 * 3600.0
-_MAPPED = 1 << 20
-"""Bytes from which a file is mapped into memory, not read: below, a mapping costs more than the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,7 @@ class Store:
         return self.folder / key[:2] / key
 
     def __contains__(self, key: str) -> bool:
-        return (self._path(key) / MANIFEST).exists()
+        return self._path(key).exists()
 
     def get(self, key: str) -> State | None:
         """The arrays stored under a key, checked against their checksums; None if there are none.
@@ -70,20 +61,22 @@ class Store:
         """
         path = self._path(key)
         try:
-            manifest = _manifest(path)
+            state = read_artifact(path)
         except FileNotFoundError:
             return None
-        state = {name: _read(path / entry["file"], entry["checksum"]) for name, entry in manifest["arrays"].items()}
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error})") from None
         with suppress(OSError):  # removed by another process meanwhile, or a store that may only be read
-            os.utime(path / MANIFEST)
+            os.utime(marker_of(path))
         return state
 
     def about(self, key: str) -> dict[str, Any] | None:
         """What was noted with an artifact; None if there is none, or it is damaged."""
         try:
-            return cast(dict[str, Any], _manifest(self._path(key))["about"])
-        except (FileNotFoundError, StoreError):
+            about: dict[str, Any] = manifest_of(self._path(key))["about"]
+        except (OSError, StoreError):
             return None
+        return about
 
     def find(self, key: str) -> State | None:
         """Like `get`, but a damaged artifact is dropped and counts as absent, so that it is made anew."""
@@ -95,25 +88,16 @@ class Store:
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
         """Store named arrays under a key; `about` is JSON for people who look into the store."""
-        final = self._path(key)
         if key in self:
             return
+        final = self._path(key)
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = _hidden(final)
-        partial.mkdir()
         try:
-            arrays = {}
-            for number, (name, array) in enumerate(sorted(state.items())):
-                file = f"{number}.npy"
-                if array.dtype.hasobject:
-                    raise StoreError(f"'{name}' is an array of Python objects, which cannot be stored")
-                arrays[name] = {"file": file, "checksum": _write(partial / file, array)}
-            content = {"key": key, "about": about or {}, "arrays": arrays}
-            manifest = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
-            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+            write_artifact(partial, key, state, about or {})
             _publish(partial, final)
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove(partial)
             raise
 
     def drop(self, key: str) -> None:
@@ -122,21 +106,15 @@ class Store:
         doomed = _hidden(path)
         with suppress(OSError):
             path.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        _remove(doomed)
 
     def artifacts(self) -> list[Artifact]:
         """All whole artifacts, least recently used first."""
         found = []
-        for manifest in self.folder.glob("??/*/" + MANIFEST):
-            path = manifest.parent
-            if path.name.startswith("."):
-                continue
-            try:
-                about = _manifest(path)["about"]
-                size = sum(file.stat().st_size for file in path.iterdir())
-                found.append(Artifact(path.name, path, size, manifest.stat().st_mtime, about))
-            except (OSError, StoreError):
-                continue  # being removed by another process, or damaged: get() will say so
+        for path in self.folder.glob("??/[!.]*"):
+            with suppress(OSError, StoreError):  # removed by another process meanwhile, or damaged: get() will say so
+                about, used = manifest_of(path)["about"], marker_of(path).stat().st_mtime
+                found.append(Artifact(path.name, path, size_of(path), used, about))
         return sorted(found, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
@@ -148,7 +126,7 @@ class Store:
         for partial in self.folder.glob("??/.*"):
             with suppress(OSError):  # its owner is done with it
                 if now - partial.stat().st_mtime > _ABANDONED:
-                    shutil.rmtree(partial, ignore_errors=True)
+                    _remove(partial)
         artifacts = self.artifacts()
         excess = sum(artifact.bytes for artifact in artifacts) - keep_bytes
         removed = []
@@ -180,60 +158,20 @@ def _hidden(final: Path) -> Path:
     return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    """The checked content of an artifact's manifest; FileNotFoundError if there is none."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        version, checksum, content = (manifest[name] for name in ("format", "checksum", "content"))
-    except FileNotFoundError:
-        raise
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise StoreError(f"{path}: the manifest cannot be read ({error})") from None
-    if version != FORMAT:
-        raise StoreError(f"{path}: written in format {version}, this version reads {FORMAT}")
-    if _json_checksum(content) != checksum:
-        raise StoreError(f"{path}: damaged (the checksum of the manifest differs)")
-    return cast(dict[str, Any], content)
-
-
-def _json_checksum(content: object) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _write(path: Path, array: np.ndarray[Any, Any]) -> str:
-    """Write one array; returns its checksum."""
-    with path.open("wb") as file:
-        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-    return _checksum(path)
-
-
-def _read(path: Path, checksum: str) -> np.ndarray[Any, Any]:
-    try:
-        if _checksum(path) != checksum:
-            raise StoreError(f"{path}: damaged (the checksum differs)")
-        if path.stat().st_size >= _MAPPED:
-            # Private pages: processes share what none of them writes to, and nobody can change the file.
-            return np.asarray(np.lib.format.open_memmap(path, mode="c"))
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged ({error})") from None
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
 def _publish(partial: Path, final: Path) -> None:
-    """Rename into place; if another writer was first, its artifact stays."""
-    for attempts_left in reversed(range(10)):
-        try:
-            partial.rename(final)
-            return
-        except OSError:
-            if (final / MANIFEST).exists():
-                shutil.rmtree(partial, ignore_errors=True)
-                return
-            if not attempts_left:  # else somebody removed it between the rename and the look
-                raise
+    """Rename into place."""
+    try:
+        partial.replace(final)
+    except OSError:  # some systems do not replace what is in use: another process was first
+        if not final.exists():
+            raise
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it, as far as possible."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

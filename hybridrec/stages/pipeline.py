@@ -255,12 +255,13 @@ def cut(pool: Pool, n: int) -> Slate:
         raise ValueError("the pool has no final score yet")
     # Candidates without any score stand last; the padding stays behind them, as it ends every row.
     best = kernels.order(pool.final, n)
-    ids = np.full((len(pool.ids), n), PADDING, np.int32)
-    scores = np.full((len(pool.ids), n), np.nan, np.float32)
     places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # one row after another: the fastest way
-    ids[:, : best.shape[1]] = pool.ids.reshape(-1).take(places)
-    scores[:, : best.shape[1]] = pool.final.reshape(-1).take(places)
-    rung = np.where((ids != PADDING).any(axis=1), 1, 0).astype(np.int8)
+    ids, scores = pool.ids.reshape(-1).take(places), pool.final.reshape(-1).take(places)
+    if best.shape[1] < n:
+        missing = [(0, 0), (0, n - best.shape[1])]
+        ids = np.pad(ids, missing, constant_values=PADDING)
+        scores = np.pad(scores, missing, constant_values=np.nan)
+    rung = (ids != PADDING).any(axis=1).astype(np.int8)
     return Slate(pool.target, ids, scores, rung, (NOBODY, BLEND))
 
 

@@ -131,9 +131,14 @@ class Pool:
         )
 
     def ranked(self, final: Floats) -> Pool:
-        """The same pool with `final` set: float32 [Q, K]; padding becomes NaN."""
-        final = np.array(final, np.float32, order="C")
-        final.reshape(-1)[self.padding] = np.nan
+        """The same pool with `final` set: float32 [Q, K]; padding becomes NaN.
+
+        What is so already is taken as it is, and not to be written to any more.
+        """
+        final = np.ascontiguousarray(final, np.float32)
+        if not np.isnan(final.reshape(-1)[self.padding]).all():
+            final = final.copy()
+            final.reshape(-1)[self.padding] = np.nan
         pool = replace(self, final=final)
         object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
         return pool

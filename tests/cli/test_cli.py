@@ -278,7 +278,7 @@ def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
     )
     store = tmp_path / ".hybridrec" / "store"
     deadline = time.monotonic() + 30
-    while not list(store.glob("??/*/manifest.json")) and time.monotonic() < deadline:
+    while not list(store.glob("??/[!.]*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec.experiment import store
+from hybridrec.experiment import artifact
 
 MODELS = {
     "als": "{use: als, factors: 4, fields: [items]}",
@@ -30,7 +30,7 @@ def served(experiment, monkeypatch):
     def load(model, *replacements):
         config = experiment(("workers: 2", "refit: all"), ("noise: {use: echo}", f"noise: {model}"), *replacements)
         run = hybridrec.run(config)
-        monkeypatch.setattr(store, "_MAPPED", 1)
+        monkeypatch.setattr(artifact, "_MAPPED", 1)
         return hybridrec.load(run)
 
     return load

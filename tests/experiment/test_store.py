@@ -1,5 +1,6 @@
 """The store: whole artifacts or none, whatever is killed, damaged, or done twice at once."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from hybridrec import StoreError
-from hybridrec.experiment.store import MANIFEST, Store
+from hybridrec.experiment.store import Store
 
 STATE = {
     "scores": np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2],
@@ -41,7 +42,31 @@ def test_what_is_put_is_got_back(store):
     assert same(store.get("ab12"), STATE)
     (artifact,) = store.artifacts()
     assert (artifact.key, artifact.about) == ("ab12", {"component": "als"})
-    assert artifact.bytes == sum(file.stat().st_size for file in artifact.path.iterdir())
+    assert artifact.bytes == artifact.path.stat().st_size
+
+
+def test_the_first_line_of_an_artifact_says_what_follows(store):
+    store.put("ab12", STATE, {"label": "größe"})
+    line, rest = store.artifacts()[0].path.read_bytes().split(b"\n", 1)
+    content = json.loads(line)["content"]
+    assert (content["key"], content["about"]) == ("ab12", {"label": "größe"})
+    assert (len(line) + 1) % 64 == 0
+    size = content["arrays"]["size"]
+    assert np.frombuffer(rest, size["dtype"], 1, size["start"]).tolist() == [7]
+    assert size["start"] % 64 == 0
+
+
+def test_a_transposed_array_stays_transposed(store):
+    store.put("ab12", {"columns": np.arange(6).reshape(2, 3).T})
+    columns = store.get("ab12")["columns"]
+    assert columns.tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert columns.flags.f_contiguous
+
+
+def test_arrays_can_be_written_to_and_the_artifact_stays(store):
+    store.put("ab12", STATE)
+    store.get("ab12")["scores"][:] = 0
+    assert same(store.get("ab12"), STATE)
 
 
 def test_a_large_array_is_mapped_and_stays_as_it_was_stored(store):
@@ -76,10 +101,9 @@ def test_the_first_writer_of_a_key_wins(store):
     assert same(store.get("ab12"), STATE)
 
 
-@pytest.mark.parametrize("file", ["0.npy", "2.npy", MANIFEST])
-def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store, file):
+def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store):
     store.put("ab12", STATE, {"component": "als"})
-    path = store.artifacts()[0].path / file
+    path = store.artifacts()[0].path
     whole = path.read_bytes()
     for place in range(0, len(whole), 7):
         damaged = bytearray(whole)
@@ -87,29 +111,24 @@ def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store, file):
         path.write_bytes(damaged)
         with suppress(StoreError):
             assert same(store.get("ab12"), STATE)  # white space between the keys of the manifest
-    path.write_bytes(whole[:-1])
-    with pytest.raises(StoreError):
-        store.get("ab12")
+    for length in (len(whole) - 1, whole.index(b"\n"), 100, 0):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StoreError):
+            store.get("ab12")
+    assert store.about("ab12") is None
+    assert store.artifacts() == []
     assert store.find("ab12") is None
     assert "ab12" not in store
     store.put("ab12", STATE)
     assert same(store.find("ab12"), STATE)
 
 
-def test_a_missing_file_and_another_format_are_damage(store):
+def test_another_format_is_refused(store):
     store.put("ab12", STATE)
     path = store.artifacts()[0].path
-    manifest = json.loads((path / MANIFEST).read_text())
-    (path / MANIFEST).write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(StoreError, match="written in format 99, this version reads 1"):
+    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 9'))
+    with pytest.raises(StoreError, match="written in format 9, this version reads 1"):
         store.get("ab12")
-    (path / MANIFEST).write_text(json.dumps(manifest))
-    (path / "1.npy").unlink()
-    with pytest.raises(StoreError, match="damaged"):
-        store.get("ab12")
-    (path / MANIFEST).write_text("[]")
-    assert store.artifacts() == []
-    assert store.find("ab12") is None
 
 
 def test_objects_are_refused_and_nothing_is_left_behind(store):
@@ -119,16 +138,73 @@ def test_objects_are_refused_and_nothing_is_left_behind(store):
     assert list((store.folder / "ab").iterdir()) == []
 
 
-def test_a_pickle_in_the_store_is_never_loaded(store, tmp_path):
+def test_records_are_refused(store):
+    with pytest.raises(StoreError, match="'bad' is an array of Python objects or records"):
+        store.put("ab12", {"bad": np.zeros(3, [("id", "i4"), ("score", "f4")])})
+
+
+@pytest.fixture
+def folder(store):
+    """An artifact as it was once: a folder with a `.npy` file for each array."""
+    path = store.folder / "ab" / "ab12"
+    path.mkdir(parents=True)
+    arrays = {}
+    for number, (name, array) in enumerate(sorted(STATE.items())):
+        np.save(path / f"{number}.npy", array)
+        arrays[name] = {"file": f"{number}.npy", "checksum": digest((path / f"{number}.npy").read_bytes())}
+    content = {"key": "ab12", "about": {"component": "als"}, "arrays": arrays}
+    whole = {"format": 1, "checksum": digest(json.dumps(content, sort_keys=True).encode()), "content": content}
+    (path / "manifest.json").write_text(json.dumps(whole, indent=1))
+    return path
+
+
+def digest(content):
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def test_an_artifact_that_is_a_folder_is_read(store, folder):
+    assert "ab12" in store
+    assert same(store.get("ab12"), STATE)
+    assert store.about("ab12") == {"component": "als"}
+    (artifact,) = store.artifacts()
+    assert artifact.bytes == sum(file.stat().st_size for file in folder.iterdir())
+    os.utime(folder / "manifest.json", (0, 0))
+    store.get("ab12")
+    assert store.artifacts()[0].used > 0
+    store.put("ab12", {"other": np.zeros(1)})
+    assert same(store.get("ab12"), STATE)
+    store.drop("ab12")
+    assert list((store.folder / "ab").iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["0.npy", "2.npy", "manifest.json"])
+def test_a_damaged_folder_is_made_anew(store, folder, file):
+    (folder / file).write_bytes((folder / file).read_bytes()[:-1])
+    with pytest.raises(StoreError):
+        store.get("ab12")
+    (folder / "1.npy").unlink()
+    assert store.find("ab12") is None
+    store.put("ab12", STATE)
+    assert same(store.find("ab12"), STATE)
+
+
+def test_a_pickle_in_the_store_is_never_loaded(store, folder, tmp_path):
     class Bomb:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "exploded",))
 
-    store.put("ab12", {"a": np.zeros(3)})
-    path = store.artifacts()[0].path
-    np.save(path / "0.npy", np.array([Bomb()]), allow_pickle=True)
+    np.save(folder / "0.npy", np.array([Bomb()]), allow_pickle=True)
     assert store.find("ab12") is None
     assert not (tmp_path / "exploded").exists()
+
+
+def test_bytes_are_never_taken_for_objects(store, monkeypatch):
+    monkeypatch.setattr("hybridrec.experiment.artifact._json_checksum", lambda content: "")
+    store.put("ab12", {"a": np.zeros(3)})
+    path = store.artifacts()[0].path
+    path.write_bytes(path.read_bytes().replace(b'"<f8"', b'"|O" '))
+    with pytest.raises(StoreError, match="damaged"):
+        store.get("ab12")
 
 
 def test_collecting_by_size_takes_what_was_not_used_for_longest(store):
@@ -136,7 +212,7 @@ def test_collecting_by_size_takes_what_was_not_used_for_longest(store):
         store.put(key, {"a": np.zeros(1000)})
     now = time.time()
     for key, age in (("aa", 30), ("bb", 20), ("cc", 10)):
-        os.utime(store.folder / key / key / MANIFEST, (now - age, now - age))
+        os.utime(store.folder / key / key, (now - age, now - age))
     assert store.get("aa") is not None  # used just now
     size = store.artifacts()[0].bytes
     removed = store.collect(keep_bytes=2 * size, older_than=float("inf"))
@@ -148,7 +224,7 @@ def test_collecting_by_age_and_the_leftovers_of_the_killed(store):
     store.put("aa", STATE)
     store.put("bb", STATE)
     now = time.time()
-    os.utime(store.folder / "aa" / "aa" / MANIFEST, (now - 900, now - 900))
+    os.utime(store.folder / "aa" / "aa", (now - 900, now - 900))
     for name, age in ((".aa.1.dead", 90_000), (".aa.2.busy", 10)):
         (store.folder / "aa" / name).mkdir()
         os.utime(store.folder / "aa" / name, (now - age, now - age))
@@ -165,9 +241,7 @@ def test_an_empty_store_has_nothing_and_is_not_made_by_looking(store):
     assert not store.folder.exists()
 
 
-def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, monkeypatch):
-    store.put("ab12", STATE)
-
+def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, folder, monkeypatch):
     def killed(path, ignore_errors=False):
         next(path.glob("*.json")).unlink()
         raise KeyboardInterrupt
@@ -181,20 +255,18 @@ def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, monkeyp
     assert same(store.get("ab12"), STATE)
 
 
-def test_an_artifact_that_goes_while_another_comes_is_written_again(store, monkeypatch):
-    other, rename, met = Store(store.folder), Path.rename, []
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_that_cannot_be_replaced_was_put_by_another(store, monkeypatch, first):
+    def in_use(path, target):
+        if first:
+            path.rename(target)
+        raise PermissionError("in use")
 
-    def meeting(path, target):
-        """Another writer is first, and its artifact is removed before one can look at it."""
-        if not met and target.name == "ab12":
-            met.append(path)
-            raise OSError("Directory not empty")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", meeting)
-    other.put("ab12", STATE)
-    assert met
-    assert same(store.get("ab12"), STATE)
+    monkeypatch.setattr(Path, "replace", in_use)
+    with suppress(PermissionError) if first else pytest.raises(PermissionError):
+        store.put("ab12", STATE)
+    assert ("ab12" in store) == first
+    assert not list((store.folder / "ab").glob(".*"))
 
 
 WRITER = """

@@ -18,6 +18,7 @@ from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asking import Asker
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.fitting import Fitter
+from hybridrec.experiment.store import Store
 from hybridrec.experiment.tuning import tune as tuning
 from hybridrec.experiment.tuning.writing import _edited
 from hybridrec.registry.discovery import Registry
@@ -181,8 +182,7 @@ def test_a_component_is_refitted_alone(tunable, monkeypatch):
 
 def test_neither_pools_nor_slates_are_stored(tunable):
     hybridrec.tune(tunable(), store="store")
-    manifests = [json.loads(path.read_text()) for path in Path("store").rglob("manifest.json")]
-    kinds = {key for manifest in manifests for key in manifest["content"]["about"]}
+    kinds = {key for artifact in Store(Path("store")).artifacts() for key in artifact.about}
     assert kinds == {"component", "version", "label", "fold", "random", "notes"}
 
 

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Floats, Ints, Longs
-from hybridrec.stages.kernels.keys import HALF, NEVER, columns_of, keys_of, scores_of
+from hybridrec.stages.kernels.keys import HALF, NEVER, columns_of, keys_of, leading, scores_of
 
 _RANKED = 1 << 16
 """Keys that are ranked at once: with their temporaries they stay in the processor's nearest cache."""
+_NARROW = 1 << 12
+"""Columns up to which short keys, which hold the column beside the score, keep enough of the score."""
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
@@ -41,15 +43,34 @@ def order(scores: Floats, k: int | None = None) -> Ints:
     n = scores.shape[1]
     k = n if k is None else min(k, n)
     found = np.empty((len(scores), k), np.int32)
-    step = max(_RANKED // max(n, 1), 1)
+    step = max(2 * _RANKED // max(n, 1), 1)  # most keys are half as long
     for start in range(0, len(scores), step):
-        keys = keys_of(scores[start : start + step], np.arange(n))
-        if k < n:
-            keys.partition(k - 1, axis=1)
-        keys = keys[:, :k]
-        keys.sort(axis=1)
-        found[start : start + step] = columns_of(keys)
+        rows = slice(start, start + step)
+        found[rows] = columns_of(_first(scores[rows], k))
     return found
+
+
+def _first(scores: Floats, k: int) -> NDArray[np.uint64]:
+    """Keys of the first k entries of each row, NaN last: uint64 [Q, k]."""
+    n = scores.shape[1]
+    if not 0 < 2 * k < n <= _NARROW:
+        return _sorted(scores, k)
+    columns, certain = leading(scores, k)
+    keys = keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
+    keys.sort(axis=1)
+    if not certain.all():
+        keys[~certain] = _sorted(scores[~certain], k)
+    return keys
+
+
+def _sorted(scores: Floats, k: int) -> NDArray[np.uint64]:
+    """The same from the keys of all entries."""
+    keys = keys_of(scores, np.arange(scores.shape[1]))
+    if k < scores.shape[1]:
+        keys.partition(k - 1, axis=1)
+    keys = keys[:, :k]
+    keys.sort(axis=1)
+    return keys
 
 
 def _best(scores: Floats, k: int) -> NDArray[np.uint64]:

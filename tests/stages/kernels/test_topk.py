@@ -86,6 +86,32 @@ def test_order_is_a_stable_sort():
     assert kernels.order(scores).dtype == np.int32
 
 
+@pytest.mark.parametrize("decimals", [1, 3, 7])
+@pytest.mark.parametrize(("n", "k"), [(41, 20), (400, 20), (1003, 100), (4096, 3), (4097, 3)])
+def test_order_of_the_first_of_many(n, k, decimals):
+    scores = rounded(n, 60, n, decimals)
+    scores[5, 3:] = NAN
+    scores[6] = -scores[7]
+    assert kernels.order(scores, k).tolist() == [naive_order(row)[:k] for row in scores.tolist()]
+
+
+def test_first_places_that_differ_in_the_last_bit_alone():
+    scores = np.random.default_rng(0).random((50, 300), np.float32)
+    best = np.float32(2)
+    for place in range(40):  # more than are asked for, each a little better than the one before it
+        scores[::2, 7 * place] = best
+        best = np.nextafter(best, np.float32(3))
+    assert kernels.order(scores, 20).tolist() == [naive_order(row)[:20] for row in scores.tolist()]
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 7, 9])
+def test_extremes_come_first_and_last(k):
+    extremes = np.array([-INF, -0.0, 0.0, 3e38, -3e38, np.nan, INF, -np.nan, INF, np.nan], np.float32)
+    scores = np.stack([np.resize(np.roll(extremes, roll), 30) for roll in range(10)])
+    assert np.signbit(scores[np.isnan(scores)]).any()
+    assert kernels.order(scores, k).tolist() == kernels.order(scores)[:, :k].tolist()
+
+
 @pytest.mark.parametrize("k", [0, 1, 12, 39, 40, 50])
 def test_order_of_the_first_is_the_start_of_the_order(k, monkeypatch):
     scores = rounded(4, 30, 40)  # some rows have fewer scores than that
