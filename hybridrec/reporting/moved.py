@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -58,13 +58,21 @@ class Difference:
     worse: list[Moved]
 
 
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What a pipeline gave: rows by query, and the first ids of the slates that are shown."""
+
+    measured: pl.DataFrame
+    ids: dict[int, list[str]]
+
+
 class Differences:
     """Makes them from the files of a run, each of which is read once."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.lower_is_better = run.report.statistics.lower_is_better
-        self.measured = run.per_query()
+        self.measured = {name: rows for (name,), rows in run.per_query().partition_by("pipeline", as_dict=True).items()}
         self.queries = run.queries()
         self.names: Mapping[str, str] = dict(run.names().iter_rows())
 
@@ -72,7 +80,7 @@ class Differences:
         """None if nobody has the metric in both arms."""
         import polars as pl
 
-        control, variant = (self.measured.filter(pl.col("pipeline") == name) for name in (row.control, row.variant))
+        control, variant = self.measured[row.control], self.measured[row.variant]
         gains = (variant[row.metric] - control[row.metric]).cast(pl.Float64).to_numpy()
         if row.metric in self.lower_is_better:
             gains = -gains
@@ -84,23 +92,36 @@ class Differences:
         title = f"{row.metric} of {row.variant} minus {row.control}, by user"
         histogram = Histogram.of(title, per_unit[~np.isnan(per_unit)])
         better, worse = furthest(gains), furthest(-gains)
-        moved = {query: self._moved(query, row, gains, control, variant) for query in (*better, *worse)}
+        arms = [self._arm(name, row.metric, [*better, *worse]) for name in (row.control, row.variant)]
+        moved = {query: self._moved(query, row.metric, float(gains[query]), arms) for query in (*better, *worse)}
         return Difference(row, histogram, [moved[query] for query in better], [moved[query] for query in worse])
 
-    def _moved(
-        self, query: int, row: Comparison, gains: Doubles, control: pl.DataFrame, variant: pl.DataFrame
-    ) -> Moved:
-        target: Target = "tags" if row.metric.startswith("tags/") else "items"
+    def _arm(self, pipeline: str, metric: str, queries: list[int]) -> Arm:
+        import polars as pl
+
+        slates = self.run.slates(pipeline, target_of(metric))
+        shown = slates.filter(pl.col("query").is_in(queries), pl.col("rank") <= PLACES).sort("rank")
+        return Arm(self.measured[pipeline], dict(shown.group_by("query", maintain_order=True).agg("id").iter_rows()))
+
+    def _moved(self, query: int, metric: str, gain: float, arms: list[Arm]) -> Moved:
         asked = self.queries.row(query, named=True)
-        relevant = set(asked[f"relevant_{target}"])
+        relevant = set(asked[f"relevant_{target_of(metric)}"])
+        names = self.names if target_of(metric) == "items" else {}
+        control, variant = (arm.measured.row(query, named=True) for arm in arms)
         before, after = (
-            self._shown(arm.row(query, named=True), row.metric, target, relevant) for arm in (control, variant)
+            Shown(
+                pipeline=measured["pipeline"],
+                rung=measured["rung"],
+                value=measured[metric],
+                places=[(names.get(found, found), found in relevant) for found in arm.ids.get(query, [])],
+            )
+            for arm, measured in zip(arms, (control, variant), strict=True)
         )
         return Moved(
             query=query,
             unit=asked["unit"],
-            segment=control["segment"][query],
-            gain=float(gains[query]),
+            segment=control["segment"],
+            gain=gain,
             items=[self.names.get(item, item) for item in asked["items"]],
             tags=asked["tags"],
             text=asked["text"],
@@ -108,14 +129,10 @@ class Differences:
             slates=(before, after),
         )
 
-    def _shown(self, measured: Mapping[str, Any], metric: str, target: Target, relevant: set[str]) -> Shown:
-        import polars as pl
 
-        slate = self.run.slates(measured["pipeline"], target)
-        ids = slate.filter(pl.col("query") == measured["query"], pl.col("rank") <= PLACES).sort("rank")["id"]
-        names = self.names if target == "items" else {}
-        places = [(names.get(found, found), found in relevant) for found in ids]
-        return Shown(measured["pipeline"], measured["rung"], measured[metric], places)
+def target_of(metric: str) -> Target:
+    """What a metric of a report, `ndcg@10` or `tags/ndcg@10`, is about."""
+    return "tags" if metric.startswith("tags/") else "items"
 
 
 def furthest(gains: Doubles) -> list[int]:
