@@ -63,7 +63,8 @@ def compare(
     for arm in compared:
         _check(arm, compared[0], metrics)
     tested = [metric for metric in metrics if all(metric in arm.values for arm in compared)]
-    keys = [(pair, metric, segment) for pair in pairs for metric in tested for segment in _segments(arms[pair[0]])]
+    segments = [segment for arm in compared[:1] for segment, _ in arm.sample.parts()]  # the same of every arm
+    keys = [(pair, metric, segment) for pair in pairs for metric in tested for segment in segments]
     found: dict[Key, Comparison] = {}
     if keys:
         result = _paired(arms, pairs, tested, rng, resamples)
@@ -91,10 +92,6 @@ def _check(arm: Arm, first: Arm, metrics: Sequence[str]) -> None:
         )
     for metric in metrics:
         _known(metric, [*arm.values, *arm.set_values], f"metric of '{arm.name}'")
-
-
-def _segments(arm: Arm) -> list[str]:
-    return [segment for segment, _ in arm.sample.parts()]
 
 
 def _paired(
