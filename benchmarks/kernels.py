@@ -39,7 +39,7 @@ def _top_k(items: int, queries: int, faster: float, share: float) -> Work:
     rng = np.random.default_rng(SEED)
     users, vectors = synthetic.latent(queries, items, 64, rng)
     seen = _seen(queries, items, 50, rng)
-    exclude = Exclude(seen)
+    exclude, longest = Exclude(seen), kernels.Longest.of(vectors)
     peer = AlternatingLeastSquares(factors=64, num_threads=CORES)
     peer.user_factors, peer.item_factors = users, vectors
     everybody = np.arange(queries)
@@ -47,8 +47,7 @@ def _top_k(items: int, queries: int, faster: float, share: float) -> Work:
     found = np.empty((queries, 100), np.int32)
 
     def engine(rows: slice) -> None:
-        mine = exclude.take(rows)
-        found[rows], _ = kernels.top_products(users[rows], vectors, 100, lambda part, s: mine.take(part).mask(s))
+        found[rows], _ = kernels.top_products(users[rows], vectors, 100, exclude.take(rows), longest)
 
     def bare(rows: slice) -> None:
         # Written into the same memory again and again, as the engine does: fresh pages would cost more.

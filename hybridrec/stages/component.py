@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.plugin import Plugin
+from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
 
@@ -41,14 +42,29 @@ class Exclude:
             times=None if self.times is None else self.times[rows],
         )
 
-    def mask(self, scores: Floats) -> None:
-        """Set the excluded entries of `scores`, float32 [Q, N], to -inf, in place."""
+    def arranged(self, order: Ints) -> Exclude:
+        """With id `order[j]` in place j; ids that are not in `order` have no place."""
+        rows = self.rows
+        if rows is not None:
+            place = np.full(rows.shape[1], rows.shape[1], np.int32)
+            place[order] = np.arange(len(order))
+            rows = csr_matrix((rows.data, place[rows.indices], rows.indptr), (rows.shape[0], rows.shape[1] + 1))
+        ids, released = (None if of is None else of[order] for of in (self.ids, self.released))
+        return replace(self, rows=rows, ids=ids, released=released)
+
+    def mask(self, scores: Floats, start: int = 0) -> None:
+        """Set the excluded entries of the scores of `start` and the next ids, float32 [Q, n], to -inf, in place."""
+        stop = start + scores.shape[1]
         if self.rows is not None:
-            scores[kernels.csr_rows(self.rows), self.rows.indices] = -np.inf
+            rows, ids = kernels.csr_rows(self.rows), self.rows.indices
+            if stop - start < self.rows.shape[1]:
+                inside = (ids >= start) & (ids < stop)
+                rows, ids = rows[inside], ids[inside] - start
+            scores[rows, ids] = -np.inf
         if self.ids is not None:
-            scores[:, self.ids] = -np.inf
+            scores[:, self.ids[start:stop]] = -np.inf
         if self.released is not None and self.times is not None:
-            scores[self.released > self.times[:, None]] = -np.inf
+            scores[self.released[start:stop] > self.times[:, None]] = -np.inf
 
     def holds(self, ids: Ints) -> Bools:
         """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
@@ -243,13 +259,20 @@ class VectorModel(Generator, Scorer):
     A subclass gives a vector per query and per id; `hybridrec similar` uses the latter too.
     """
 
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self._by_length: dict[Target, tuple[Floats, kernels.Longest | None]] = {}
+
     @abstractmethod
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, D]; NaN rows for "no opinion"."""
 
     @abstractmethod
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, D], one row per id of the target. Biases go into a column of their own."""
+        """float32 [N, D], one row per id of the target: the same array each time, as what is known of it is kept.
+
+        Biases go into a column of their own.
+        """
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
         """Title words and their vectors, float32 [words, D], in the space of queries; None if it reads no words."""
@@ -258,11 +281,10 @@ class VectorModel(Generator, Scorer):
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
         asked, vectors = self.factors(queries, target)
-
-        def mask(rows: slice, scores: Floats) -> None:
-            exclude.take(rows).mask(scores)
-
-        return Candidates(*kernels.top_products(asked, vectors, k, mask))
+        kept = self._by_length.get(target)
+        if kept is None or kept[0] is not vectors:
+            kept = self._by_length[target] = (vectors, kernels.Longest.of(vectors))
+        return Candidates(*kernels.top_products(asked, vectors, k, exclude, kept[1]))
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""

@@ -108,6 +108,19 @@ def test_exclude_holds_what_it_masks(rows, ids, released):
     np.testing.assert_array_equal(exclude.holds(asked), held)
 
 
+@pytest.mark.parametrize(("rows", "ids", "released"), [(ROWS, IDS, True), (ROWS, None, False), (None, None, False)])
+@pytest.mark.parametrize("order", [np.arange(9)[::-1], np.array([7, 0, 3, 8])])
+def test_exclude_masks_pieces_of_another_order(rows, ids, released, order):
+    at = {"released": np.arange(9.0), "times": np.array([4.0, np.nan, 9.0])} if released else {}
+    exclude, whole = Exclude(rows, ids, **at), np.zeros((3, 9), np.float32)
+    exclude.mask(whole)
+    arranged = exclude.arranged(order.astype(np.int32))
+    for start, stop in ((0, 2), (2, 3), (1, len(order))):
+        part = np.zeros((3, stop - start), np.float32)
+        arranged.mask(part, start)
+        np.testing.assert_array_equal(part, whole[:, order[start:stop]])
+
+
 def test_exclude_holds_nothing_of_an_empty_vocabulary():
     nobody = np.full((2, 3), -1, np.int32)
     assert not Exclude(csr_matrix((2, 0)), np.zeros(0, bool)).holds(nobody).any()
