@@ -42,13 +42,11 @@ class Exclude:
             times=None if self.times is None else self.times[rows],
         )
 
-    def arranged(self, order: Ints) -> Exclude:
-        """With id `order[j]` in place j; ids that are not in `order` have no place."""
+    def arranged(self, order: Ints, places: Ints) -> Exclude:
+        """With id `order[j]` in place j, `places` being the way back: N for ids that are not in `order`."""
         rows = self.rows
         if rows is not None:
-            place = np.full(rows.shape[1], rows.shape[1], np.int32)
-            place[order] = np.arange(len(order))
-            rows = csr_matrix((rows.data, place[rows.indices], rows.indptr), (rows.shape[0], rows.shape[1] + 1))
+            rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
         ids, released = (None if of is None else of[order] for of in (self.ids, self.released))
         return replace(self, rows=rows, ids=ids, released=released)
 

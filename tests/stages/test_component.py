@@ -114,7 +114,9 @@ def test_exclude_masks_pieces_of_another_order(rows, ids, released, order):
     at = {"released": np.arange(9.0), "times": np.array([4.0, np.nan, 9.0])} if released else {}
     exclude, whole = Exclude(rows, ids, **at), np.zeros((3, 9), np.float32)
     exclude.mask(whole)
-    arranged = exclude.arranged(order.astype(np.int32))
+    places = np.full(9, 9, np.int32)
+    places[order] = np.arange(len(order))
+    arranged = exclude.arranged(order.astype(np.int32), places)
     for start, stop in ((0, 2), (2, 3), (1, len(order))):
         part = np.zeros((3, stop - start), np.float32)
         arranged.mask(part, start)

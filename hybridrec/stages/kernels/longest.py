@@ -37,8 +37,8 @@ class Exclusion(Protocol):
         """For the given queries."""
         ...
 
-    def arranged(self, order: Ints) -> Self:
-        """With `order[j]` in place j; what is not in `order` has no place."""
+    def arranged(self, order: Ints, places: Ints) -> Self:
+        """With `order[j]` in place j, `places` being the way back: N or more for what is not in `order`."""
         ...
 
     def mask(self, scores: Floats, start: int = 0) -> None:
@@ -57,12 +57,14 @@ class Longest:
 
     vectors: [N, D]
     order: int32[n], their ids, the longest first; those with NaN in them, which nothing finds, are not there
+    places: int32[N], where in `order` each id is, N for those that are not there
     lengths: float64[n], descending
     head: [H, D], the longest, side by side
     """
 
     vectors: Floats
     order: Ints
+    places: Ints
     lengths: Doubles
     head: Floats
 
@@ -73,14 +75,16 @@ class Longest:
             return None
         lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
         order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(~np.isnan(lengths))].astype(np.int32)
-        return cls(vectors, order, lengths[order], vectors[order[:_HEAD]])
+        places = np.full(len(vectors), len(vectors), np.int32)
+        places[order] = np.arange(len(order))
+        return cls(vectors, order, places, lengths[order], vectors[order[:_HEAD]])
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
         """Keys of the k best ids for each query, [Q, D], best first: uint64 [Q, k]; None where it does not pay."""
         if 8 * k > len(self.head):
             return None
         keys = np.full((len(queries), k), _NOTHING)
-        barred = exclude.arranged(self.order)
+        barred = exclude.arranged(self.order, self.places)
         # Lengths and products are rounded; what is just too short by these may not be left out.
         reach = np.linalg.norm(queries, axis=1).astype(np.float64) * (1 + _ROUNDING * queries.shape[1])
         rows = np.flatnonzero(reach >= 0)
