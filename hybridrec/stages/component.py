@@ -290,5 +290,5 @@ class VectorModel(Generator, Scorer):
 
     def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
         """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
-        vectors = self.vectors(target)
+        vectors = np.asarray(self.vectors(target), np.float32)
         return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

@@ -36,6 +36,13 @@ class Vectors(Stateless, VectorModel):
         return RIGHT
 
 
+class Doubles(Vectors):
+    """Of another type than asked for: it is converted."""
+
+    def vectors(self, target):
+        return RIGHT.astype(np.float64)
+
+
 class Dense(Stateless, DenseModel):
     name = "dense"
 
@@ -55,7 +62,7 @@ IDS = np.arange(9) == 5
 
 
 @pytest.mark.parametrize("exclude", [Exclude(), Exclude(ROWS), Exclude(ids=IDS), Exclude(ROWS, IDS)])
-@pytest.mark.parametrize("model", [Vectors(), Dense()], ids=["vectors", "dense"])
+@pytest.mark.parametrize("model", [Vectors(), Doubles(), Dense()], ids=["vectors", "doubles", "dense"])
 def test_models_propose_and_score_the_same(model, exclude):
     found = model.candidates(QUERIES, 9, "items", exclude)
     check_candidates(found, 3, 9, 9)
