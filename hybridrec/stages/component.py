@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -18,6 +18,9 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
+
+_SCORES = 1 << 22
+"""Scores of a dense model that exist at once: they stay in the processor's farthest cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,13 +245,30 @@ class DenseModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k of `scores`."""
-        scores = self.scores(queries, target)
-        exclude.mask(scores)
-        return Candidates(*kernels.top_k(scores, k))
+        found = Candidates.empty(len(queries), k)
+        for rows, part in self._parts(queries, target):
+            scores = self.scores(part, target)
+            exclude.take(rows).mask(scores)
+            found.ids[rows], found.scores[rows] = kernels.top_k(scores, k)
+        return found
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Columns of `scores` at `ids`."""
-        return kernels.pick(self.scores(queries, target), ids)
+        found = np.empty(ids.shape, np.float32)
+        for rows, part in self._parts(queries, target):
+            found[rows] = kernels.pick(self.scores(part, target), ids[rows])
+        return found
+
+    def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
+        """As many queries at a time as have scores that stay in the cache."""
+        width = queries.history.width if target == "items" else queries.tags.shape[1]
+        step = max(_SCORES // max(width, 1), 1)
+        if len(queries) <= step:
+            yield slice(len(queries)), queries
+            return
+        for start in range(0, len(queries), step):
+            rows = slice(start, start + step)
+            yield rows, queries.take(rows)
 
 
 class VectorModel(Generator, Scorer):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import Candidates, DenseModel, Exclude, Options, Reranker, VectorModel
+from hybridrec import Candidates, DenseModel, Exclude, Options, QueryBatch, Ragged, Reranker, VectorModel
+from hybridrec.stages import component
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.testing import toy_dataset, toy_queries
 
@@ -74,6 +75,27 @@ def test_models_propose_and_score_the_same(model, exclude):
     assert left_out[0] == everywhere | ({0, 3} if exclude.rows is not None else set())
     assert left_out[1] == everywhere
     assert left_out[2] == set(range(9))  # no opinion
+
+
+class Histories(Stateless, DenseModel):
+    name = "histories"
+
+    def scores(self, queries, target):
+        assert len(queries) == 1
+        return queries.history.matrix().toarray() @ np.arange(81, dtype=np.float32).reshape(9, 9)
+
+
+def test_a_dense_model_scores_a_few_queries_at_a_time(monkeypatch):
+    monkeypatch.setattr(component, "_SCORES", 9)
+    history = Ragged.from_rows([[1, 2], [], [8], [0]], 9)
+    queries = QueryBatch(np.full(4, -1, np.int32), history, csr_matrix((4, 2), dtype=np.float32), ("",) * 4)
+    wanted = history.matrix().toarray() @ np.arange(81).reshape(9, 9)
+    barred = csr_matrix(np.eye(4, 9))
+    found = Histories().candidates(queries, 9, "items", Exclude(barred))
+    picked = np.take_along_axis(np.where(barred.toarray() > 0, np.nan, wanted), found.ids, axis=1)
+    np.testing.assert_array_equal(found.scores[:, :8], picked[:, :8])
+    np.testing.assert_array_equal(found.ids[:, 8], -1)
+    np.testing.assert_array_equal(Histories().score(queries, found.ids, "items"), found.scores)
 
 
 def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(monkeypatch):
