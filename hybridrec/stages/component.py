@@ -50,7 +50,8 @@ class Exclude:
         rows = self.rows
         if rows is not None:
             rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
-        ids, released = (None if of is None else of[order] for of in (self.ids, self.released))
+        ids = None if self.ids is None else self.ids[order]
+        released = None if self.released is None else self.released[order]
         return replace(self, rows=rows, ids=ids, released=released)
 
     def mask(self, scores: Floats, start: int = 0) -> None:
