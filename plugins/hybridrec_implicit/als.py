@@ -89,7 +89,7 @@ class ALS(ColumnModel, VectorModel):
         if "items" in vectors:
             vectors["items"] = with_cold_items(vectors["items"], data, self.config)
         usual = _mean_sum(confidence, int(np.count_nonzero(learned)))
-        shared = {"spread": squares.spread, "scale": scale, "learned": learned, "usual": np.array(usual)}
+        shared: State = {"spread": squares.spread, "scale": scale, "learned": learned, "usual": np.array(usual)}
         return self.restore(vectors | shared)
 
     def _library(self, confidence: Sparse, seed: int) -> Floats:
