@@ -1,4 +1,4 @@
-"""Exact and approximate search in large catalogues, over factors of ALS and over vectors without structure."""
+"""Exact and approximate search in large catalogues: factors of ALS, their cosines, and vectors without structure."""
 
 from __future__ import annotations
 
@@ -68,16 +68,22 @@ def _searched(size: Size, queries: int) -> list[Work]:
     als = ALS(ALS.Config(factors=64, iterations=3, fields=("items",))).fit(data, rng)
     everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
     factors = Given(als.query_vectors(everybody, "items"), als.vectors("items"))
+    equal = Given(_of_length_1(factors.query_vectors(everybody, "items")), _of_length_1(factors.vectors("items")))
     random = Given(*synthetic.latent(len(data.users), len(data.items), 64, rng))
     asked = everybody.take(np.sort(rng.permutation(len(data.users))[:queries]))
     named: dict[str, tuple[Given, dict[str, dict[str, float]]]] = {
         "factors of ALS": (factors, {"all codes": {}, f"{PROBES:.0%} of the cells": {"probes": PROBES}}),
+        "their cosines": (equal, {"all codes": {"expansion": 8}}),
         "vectors without structure": (random, {"all codes": {"expansion": 8}}),
     }
     return [
         _raced(f"top-{PLACES} of {len(data.items):,} items, {name}", model, variants, data, asked)
         for name, (model, variants) in named.items()
     ]
+
+
+def _of_length_1(vectors: Floats) -> Floats:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], data: Dataset, asked: QueryBatch) -> Work:

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hybridrec import Doubles, Longs
+from benchmarks import peers
+from hybridrec import Floats, Longs, Sparse, Tables, assemble
+from hybridrec_implicit.als import ALS
 
 GENRES = 40
 """Kinds of items; a user likes three of them."""
@@ -82,8 +84,17 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
         yield users[pairs // size.items], pairs % size.items, rng.random(len(pairs)) < 0.2
 
 
-def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
-    """Vectors of queries and items like those a factorisation learns: popular items are longer. float32."""
+def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Vectors of queries and items in all directions, those of popular items a little longer. float32."""
     vectors = rng.standard_normal((items, factors)) / np.sqrt(factors)
     vectors *= (1 + rng.permutation(items))[:, None] ** -0.1
     return rng.standard_normal((queries, factors)).astype(np.float32), vectors.astype(np.float32)
+
+
+def learned(size: Size, factors: int = 64) -> tuple[Floats, Floats, Sparse]:
+    """Vectors of users and items that `als` learns from such data, float32 [U, D] and [I, D], and who has what."""
+    pairs = write(size, peers.cache_folder() / "data") / "pairs.parquet"
+    data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
+    als = ALS(ALS.Config(factors=factors, iterations=3, fields=("items",))).fit(data, np.random.default_rng(0))
+    everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
+    return als.query_vectors(everybody, "items"), als.vectors("items"), everybody.history.matrix(binary=True)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.plugin import Plugin
+from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.pool import Pool
+
+_SCORES = 1 << 22
+"""Scores of a dense model that exist at once: they stay in the processor's farthest cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +45,28 @@ class Exclude:
             times=None if self.times is None else self.times[rows],
         )
 
-    def mask(self, scores: Floats) -> None:
-        """Set the excluded entries of `scores`, float32 [Q, N], to -inf, in place."""
+    def arranged(self, order: Ints, places: Ints) -> Exclude:
+        """With id `order[j]` in place j, `places` being the way back: N for ids that are not in `order`."""
+        rows = self.rows
+        if rows is not None:
+            rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
+        ids = None if self.ids is None else self.ids[order]
+        released = None if self.released is None else self.released[order]
+        return replace(self, rows=rows, ids=ids, released=released)
+
+    def mask(self, scores: Floats, start: int = 0) -> None:
+        """Set the excluded entries of the scores of `start` and the next ids, float32 [Q, n], to -inf, in place."""
+        stop = start + scores.shape[1]
         if self.rows is not None:
-            scores[kernels.csr_rows(self.rows), self.rows.indices] = -np.inf
+            rows, ids = kernels.csr_rows(self.rows), self.rows.indices
+            if stop - start < self.rows.shape[1]:
+                inside = (ids >= start) & (ids < stop)
+                rows, ids = rows[inside], ids[inside] - start
+            scores[rows, ids] = -np.inf
         if self.ids is not None:
-            scores[:, self.ids] = -np.inf
+            scores[:, self.ids[start:stop]] = -np.inf
         if self.released is not None and self.times is not None:
-            scores[self.released > self.times[:, None]] = -np.inf
+            scores[self.released[start:stop] > self.times[:, None]] = -np.inf
 
     def holds(self, ids: Ints) -> Bools:
         """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
@@ -228,13 +246,30 @@ class DenseModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k of `scores`."""
-        scores = self.scores(queries, target)
-        exclude.mask(scores)
-        return Candidates(*kernels.top_k(scores, k))
+        found = Candidates.empty(len(queries), k)
+        for rows, part in self._parts(queries, target):
+            scores = self.scores(part, target)
+            exclude.take(rows).mask(scores)
+            found.ids[rows], found.scores[rows] = kernels.top_k(scores, k)
+        return found
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Columns of `scores` at `ids`."""
-        return kernels.pick(self.scores(queries, target), ids)
+        found = np.empty(ids.shape, np.float32)
+        for rows, part in self._parts(queries, target):
+            found[rows] = kernels.pick(self.scores(part, target), ids[rows])
+        return found
+
+    def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
+        """As many queries at a time as have scores that stay in the cache."""
+        width = queries.history.width if target == "items" else queries.tags.shape[1]
+        step = max(_SCORES // max(width, 1), 1)
+        if len(queries) <= step:
+            yield slice(len(queries)), queries
+            return
+        for start in range(0, len(queries), step):
+            rows = slice(start, start + step)
+            yield rows, queries.take(rows)
 
 
 class VectorModel(Generator, Scorer):
@@ -243,13 +278,20 @@ class VectorModel(Generator, Scorer):
     A subclass gives a vector per query and per id; `hybridrec similar` uses the latter too.
     """
 
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self._by_length: dict[Target, tuple[Floats, kernels.Longest | None]] = {}
+
     @abstractmethod
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """float32 [Q, D]; NaN rows for "no opinion"."""
 
     @abstractmethod
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, D], one row per id of the target. Biases go into a column of their own."""
+        """float32 [N, D], one row per id of the target: the same array each time, as what is known of it is kept.
+
+        Biases go into a column of their own.
+        """
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
         """Title words and their vectors, float32 [words, D], in the space of queries; None if it reads no words."""
@@ -258,11 +300,10 @@ class VectorModel(Generator, Scorer):
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Exact top k by inner product."""
         asked, vectors = self.factors(queries, target)
-
-        def mask(rows: slice, scores: Floats) -> None:
-            exclude.take(rows).mask(scores)
-
-        return Candidates(*kernels.top_products(asked, vectors, k, mask))
+        kept = self._by_length.get(target)
+        if kept is None or kept[0] is not vectors:
+            kept = self._by_length[target] = (vectors, kernels.Longest.of(vectors))
+        return Candidates(*kernels.top_products(asked, vectors, k, exclude, kept[1]))
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Inner products of each query with its own candidates."""
@@ -270,5 +311,5 @@ class VectorModel(Generator, Scorer):
 
     def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
         """`query_vectors` and `vectors`; the former once for candidates and scores, as folding in may cost more."""
-        vectors = self.vectors(target)
+        vectors = np.asarray(self.vectors(target), np.float32)
         return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field
@@ -12,9 +12,6 @@ from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.squares import LeastSquares, Side, alternate
-
-if TYPE_CHECKING:
-    from implicit.cpu.als import AlternatingLeastSquares
 
 
 class ALSOptions(ColumnOptions, ColdOptions):
@@ -40,18 +37,18 @@ class ALS(ColumnModel, VectorModel):
 
     Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008). Queries of
     known and unknown users are served alike: the user vector is solved from the history and tags in
-    the query, x = (Y'Y + Σ (c - 1) y y' + λI)⁻¹ Σ c y, the step that training itself takes. Confidences
-    c = 1 + alpha w are damped for popular columns (`column_power`).
+    the query, x = (Y'Y + Σ (c - 1) y y' + λI)⁻¹ Σ c y, exactly. Confidences c = 1 + alpha w are damped for
+    popular columns (`column_power`). Vectors are kept in their principal axes, where Y'Y is diagonal.
 
     With `frequency_power` ν above 0 the regularization is that of Rendle, Krichene, Zhang and Koren,
     "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (2022): λ_u = λ (s_u / mean s)^ν,
     s_u = |I| + Σ (c - 1), which is their n_u + α₀|I| times alpha, with α₀ = 1 / alpha. The library has no
-    such regularization, so the least squares are then solved here, exactly, where it takes three steps of
-    conjugate gradients.
+    such regularization, so training, too, then solves the least squares exactly, where the library takes three
+    steps of conjugate gradients.
     """
 
     name = "als"
-    version = "2"
+    version = "3"
     refreshes = True
     Config = ALSOptions
     config: ALSOptions
@@ -86,18 +83,27 @@ class ALS(ColumnModel, VectorModel):
     def _learn(self, factors: Floats, confidence: Sparse, scale: Floats, data: Dataset) -> Self:
         """Become a model with these vectors of columns, float32 [columns, factors]."""
         learned = np.bincount(confidence.indices, minlength=confidence.shape[1]) > 0
+        squares = LeastSquares.of(np.where(learned[:, None], factors, np.float32(0)), unobserved=1)
         # Columns nobody has are not learned: without content the model has no opinion on them.
-        vectors = self.split(np.where(learned[:, None], factors, np.float32(np.nan)), data)
+        vectors = self.split(np.where(learned[:, None], squares.columns, np.float32(np.nan)), data)
         if "items" in vectors:
             vectors["items"] = with_cold_items(vectors["items"], data, self.config)
         usual = _mean_sum(confidence, int(np.count_nonzero(learned)))
-        return self.restore(vectors | {"scale": scale, "learned": learned, "usual": np.array(usual)})
+        shared: State = {"spread": squares.spread, "scale": scale, "learned": learned, "usual": np.array(usual)}
+        return self.restore(vectors | shared)
 
     def _library(self, confidence: Sparse, seed: int) -> Floats:
         """float32 [columns, factors]."""
         with one_thread(self.name):
-            model = self._model(seed)
-            model.num_threads = self.threads  # each row is solved on one: it is the same for any number of them
+            from implicit.cpu.als import AlternatingLeastSquares
+
+            model = AlternatingLeastSquares(
+                factors=self.config.factors,
+                regularization=self.config.regularization,
+                iterations=self.config.iterations,
+                random_state=seed,
+                num_threads=self.threads,  # each row is solved on one: it is the same for any number of them
+            )
             model.fit(confidence, show_progress=False)
         return model.item_factors
 
@@ -121,26 +127,18 @@ class ALS(ColumnModel, VectorModel):
         return self.config.regularization * (_sums(confidence, others) / usual) ** self.config.frequency_power
 
     def state(self) -> State:
-        """float32 [N, factors] per target, rows of NaN for what has no vector; the scale of the columns, bool
-        [columns] of those that training has seen, and the mean sum of a user's confidences."""
-        return self._vectors | {"scale": self._scale, "learned": self._learned, "usual": self._usual}
+        """float32 [N, factors] per target, rows of NaN for what has no vector; the eigenvalues of Y'Y, the scale of
+        the columns, bool [columns] of those that training has seen, and the mean sum of a user's confidences."""
+        return self._vectors | {
+            "spread": self._squares.spread, "scale": self._scale, "learned": self._learned, "usual": self._usual
+        }  # fmt: skip
 
     def restore(self, state: State) -> Self:
-        """Take the vectors and prepare the fold-in."""
+        """Take the vectors; what queries are folded in with is the stored array itself, if there is one target."""
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         columns = list(self._vectors.values())
-        stacked = columns[0] if len(columns) == 1 else np.concatenate(columns)
-        factors = stacked if self._learned.all() else np.where(self._learned[:, None], stacked, np.float32(0))
-        if self.config.frequency_power:
-            self._squares = LeastSquares.of(factors.astype(np.float64), unobserved=1)
-        else:
-            with one_thread(self.name):
-                self._solver = self._model(0)
-                self._solver.item_factors = factors
-                _ = self._solver.YtY  # computed once, before threads ask for it
-                # No query reaches a row of NaN, so what is served from is the stored array itself.
-                self._solver.item_factors = stacked
+        self._squares = LeastSquares(state["spread"], columns[0] if len(columns) == 1 else np.concatenate(columns))
         return self
 
     def _learned_of(self, target: Target) -> Bools:
@@ -148,17 +146,6 @@ class ALS(ColumnModel, VectorModel):
         sizes = [len(self._vectors[other]) for other in self.targets]
         parts = np.split(self._learned, np.cumsum(sizes)[:-1])
         return parts[self.targets.index(target)]
-
-    def _model(self, seed: int) -> AlternatingLeastSquares:
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        return AlternatingLeastSquares(
-            factors=self.config.factors,
-            regularization=self.config.regularization,
-            iterations=self.config.iterations,
-            random_state=seed,
-            num_threads=1,
-        )
 
     def memory(self, data: Dataset) -> int:
         """Both factor matrices, and the training matrix by rows and by columns."""
@@ -175,11 +162,8 @@ class ALS(ColumnModel, VectorModel):
         known = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
         known.data[~self._learned[known.indices]] = 0
         known.eliminate_zeros()
-        if self.config.frequency_power:
-            ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
-            vectors = self._squares.solve(known, known.data - 1, ridge).astype(np.float32)
-        else:
-            vectors = self._solver.recalculate_user(np.arange(len(queries)), known)
+        ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
+        vectors = self._squares.solve(known, known.data - 1, ridge)
         vectors[known.getnnz(axis=1) == 0] = np.nan
         return vectors
 

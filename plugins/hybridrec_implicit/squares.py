@@ -13,8 +13,8 @@ from hybridrec import Doubles, Floats, Longs, Sparse
 
 Reals: TypeAlias = NDArray[np.floating[Any]]
 
-_BLOCK_BYTES = 1 << 26
-"""What the rows that are solved together may hold."""
+_BLOCK_BYTES = 1 << 21
+"""What the rows that are solved together may hold: it stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,43 +22,42 @@ class LeastSquares:
     """The best row vectors x for given column vectors y: what all rows share.
 
     Each row minimises  w0 Σ_j (x·y_j)² over all columns  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²] over its
-    known ones  +  λ |x|².  In the basis of eigenvectors of w0 Y'Y that matrix is diagonal, so that a row of n
-    known columns takes n equations, not D, where n is less (Woodbury's identity):
+    known ones  +  λ |x|².  The column vectors have their principal axes as coordinates, in which w0 Y'Y is
+    diagonal, so that a row of n known columns takes n equations, not D, where n is less (Woodbury's identity):
 
         (P + Y_n' E Y_n) x = Y_n' b   <=>   x = P⁻¹ Y_n' (I + E Y_n P⁻¹ Y_n')⁻¹ b,   P = Λ + λI,  E = w - w0,  b = w r
 
-    basis: float64 [D, D], the eigenvectors as columns
-    spread: float64[D], the eigenvalues Λ
-    columns: [N, D], the column vectors in that basis
+    spread: float64[D], the eigenvalues Λ of w0 Y'Y, descending
+    columns: [N, D], the column vectors in their principal axes; rows of NaN for what no row knows
     """
 
-    basis: Doubles
     spread: Doubles
     columns: Reals
 
     @classmethod
     def of(cls, columns: Reals, unobserved: float) -> Self:
-        """For column vectors [N, D] and the weight w0 of the unknown; precision is that of the vectors."""
+        """For column vectors [N, D] in any axes, and the weight w0 of the unknown; precision is that of the vectors."""
         exact = columns.astype(np.float64)
-        spread, basis = np.linalg.eigh(unobserved * (exact.T @ exact))
-        return cls(basis, np.maximum(spread, 0), (exact @ basis).astype(columns.dtype))
+        eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
+        return cls(np.maximum(eigenvalues[::-1], 0), (exact @ axes[:, ::-1]).astype(columns.dtype))
 
     def solve(self, known: Sparse, excess: Reals, ridge: Doubles) -> Reals:
-        """Row vectors [rows, D]; zeros for rows of which nothing is known.
+        """Row vectors [rows, D], in the axes of the columns; zeros for rows of which nothing is known.
 
         known: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
         """
         lengths = np.diff(known.indptr)
         result = np.zeros((known.shape[0], len(self.spread)), self.columns.dtype)
         for rows, width in blocks(lengths, len(self.spread)):
+            # Short rows repeat their last column, with weights of 0.
+            places = np.minimum(np.arange(width), lengths[rows, None] - 1) + known.indptr[rows, None]
             filled = np.arange(width) < lengths[rows, None]
-            places = (known.indptr[rows, None] + np.arange(width))[filled]
-            ids, b, e = (np.zeros(filled.shape, kind) for kind in (np.int32, result.dtype, result.dtype))
-            ids[filled], b[filled], e[filled] = known.indices[places], known.data[places], excess[places]
+            b, e = ((filled * values[places]).astype(result.dtype) for values in (known.data, excess))
             diagonal = (self.spread + ridge[rows, None]).astype(result.dtype)
             few = width < len(self.spread)
-            result[rows] = (_by_columns if few else _by_factors)(self.columns[ids], b, e, diagonal)
-        return result @ self.basis.T.astype(result.dtype)
+            picked = self.columns.take(known.indices[places], axis=0)
+            result[rows] = (_by_columns if few else _by_factors)(picked, b, e, diagonal)
+        return result
 
 
 def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
@@ -105,7 +104,10 @@ class Side(NamedTuple):
 
 
 def alternate(rows: Side, columns: Side, start: Floats, *, unobserved: float, iterations: int) -> Floats:
-    """Column vectors, float32 [N, D], after so many rounds of solving for rows, then for columns, from `start`."""
+    """Column vectors, float32 [N, D], after so many rounds of solving for rows, then for columns, from `start`.
+
+    Each step leaves its vectors in the principal axes of those it started from: inner products are the same in any.
+    """
     vectors = start
     for _ in range(iterations):
         for side in (rows, columns):

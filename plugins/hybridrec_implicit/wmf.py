@@ -63,6 +63,7 @@ class WMF(VectorModel):
     """
 
     name = "wmf"
+    version = "2"
     needs = frozenset({"items"})
     folds_in = True
     Config = WMFOptions
@@ -83,8 +84,10 @@ class WMF(VectorModel):
             unobserved=self._everywhere,
             iterations=self.config.iterations,
         )
-        vectors = np.where(learned[:, None], vectors, np.float32(np.nan))
-        return self.restore({"items": with_cold_items(vectors, data, self.config), "learned": learned, "mean": mean})
+        squares = LeastSquares.of(np.where(learned[:, None], vectors, 0), self._everywhere)
+        items = np.where(learned[:, None], squares.columns, np.float32(np.nan))
+        items = with_cold_items(items, data, self.config)
+        return self.restore({"items": items, "spread": squares.spread, "learned": learned, "mean": mean})
 
     @property
     def _everywhere(self) -> float:
@@ -125,14 +128,17 @@ class WMF(VectorModel):
         return Side(known, excess, np.full(known.shape[0], self.config.regularization))
 
     def state(self) -> State:
-        """float32 [I, factors], rows of NaN for what has no vector; which items training has seen; the mean rating."""
-        return {"items": self._items, "learned": self._learned, "mean": self._mean}
+        """float32 [I, factors], rows of NaN for what has no vector; their eigenvalues; which items training has seen;
+        the mean rating."""
+        return {
+            "items": self._items, "spread": self._squares.spread, "learned": self._learned, "mean": self._mean
+        }  # fmt: skip
 
     def restore(self, state: State) -> Self:
         """Take the vectors and prepare scores and projection."""
         self._items, self._learned, self._mean = np.asarray(state["items"], np.float32), state["learned"], state["mean"]
         known = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
-        self._squares = LeastSquares.of(known, self._everywhere)
+        self._squares = LeastSquares(state["spread"], known)
         length = np.linalg.norm(self._items, axis=1, keepdims=True)
         if self.config.similarity == "euclidean":
             self._places = np.concatenate((self._items, length**2, np.ones_like(length)), axis=1)

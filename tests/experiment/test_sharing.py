@@ -47,7 +47,7 @@ def test_vectors_stay_in_the_file_they_are_stored_in(served, model):
 @pytest.mark.parametrize("model", ["als", "bpr"])
 def test_what_folds_queries_in_is_the_same_array(served, model):
     component = served(MODELS[model]).components["noise"].component
-    of_queries = component._solver.item_factors if model == "als" else component._columns
+    of_queries = component._squares.columns if model == "als" else component._columns
     assert np.shares_memory(of_queries, component.vectors("items"))
 
 

@@ -190,7 +190,10 @@ def test_least_squares_of_short_and_long_rows_alike():
     known = rng.random((7, 20)) * (rng.random((7, 20)) < np.linspace(0, 1, 7)[:, None])
     sparse = csr_matrix(known)
     excess, ridge = rng.random(sparse.nnz), rng.random(7) + 0.1
-    given = LeastSquares.of(y, 0.4).solve(sparse, excess, ridge)
+    squares = LeastSquares.of(y, 0.4)
+    np.testing.assert_allclose(squares.columns @ squares.columns.T, y @ y.T, atol=1e-12)
+    given = squares.solve(sparse, excess, ridge)
+    y = squares.columns
     for row in range(7):
         cut = slice(*sparse.indptr[row : row + 2])
         own = y[sparse.indices[cut]]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import Candidates, DenseModel, Exclude, Options, Reranker, VectorModel
+from hybridrec import Candidates, DenseModel, Exclude, Options, QueryBatch, Ragged, Reranker, VectorModel
+from hybridrec.stages import component
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.testing import toy_dataset, toy_queries
 
@@ -36,6 +37,13 @@ class Vectors(Stateless, VectorModel):
         return RIGHT
 
 
+class Doubles(Vectors):
+    """Of another type than asked for: it is converted."""
+
+    def vectors(self, target):
+        return RIGHT.astype(np.float64)
+
+
 class Dense(Stateless, DenseModel):
     name = "dense"
 
@@ -55,7 +63,7 @@ IDS = np.arange(9) == 5
 
 
 @pytest.mark.parametrize("exclude", [Exclude(), Exclude(ROWS), Exclude(ids=IDS), Exclude(ROWS, IDS)])
-@pytest.mark.parametrize("model", [Vectors(), Dense()], ids=["vectors", "dense"])
+@pytest.mark.parametrize("model", [Vectors(), Doubles(), Dense()], ids=["vectors", "doubles", "dense"])
 def test_models_propose_and_score_the_same(model, exclude):
     found = model.candidates(QUERIES, 9, "items", exclude)
     check_candidates(found, 3, 9, 9)
@@ -67,6 +75,27 @@ def test_models_propose_and_score_the_same(model, exclude):
     assert left_out[0] == everywhere | ({0, 3} if exclude.rows is not None else set())
     assert left_out[1] == everywhere
     assert left_out[2] == set(range(9))  # no opinion
+
+
+class Histories(Stateless, DenseModel):
+    name = "histories"
+
+    def scores(self, queries, target):
+        assert len(queries) == 1
+        return queries.history.matrix().toarray() @ np.arange(81, dtype=np.float32).reshape(9, 9)
+
+
+def test_a_dense_model_scores_a_few_queries_at_a_time(monkeypatch):
+    monkeypatch.setattr(component, "_SCORES", 9)
+    history = Ragged.from_rows([[1, 2], [], [8], [0]], 9)
+    queries = QueryBatch(np.full(4, -1, np.int32), history, csr_matrix((4, 2), dtype=np.float32), ("",) * 4)
+    wanted = history.matrix().toarray() @ np.arange(81).reshape(9, 9)
+    barred = csr_matrix(np.eye(4, 9))
+    found = Histories().candidates(queries, 9, "items", Exclude(barred))
+    picked = np.take_along_axis(np.where(barred.toarray() > 0, np.nan, wanted), found.ids, axis=1)
+    np.testing.assert_array_equal(found.scores[:, :8], picked[:, :8])
+    np.testing.assert_array_equal(found.ids[:, 8], -1)
+    np.testing.assert_array_equal(Histories().score(queries, found.ids, "items"), found.scores)
 
 
 def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(monkeypatch):
@@ -106,6 +135,21 @@ def test_exclude_holds_what_it_masks(rows, ids, released):
     asked = np.array([[8, 0, 3, -1], [5, 1, -1, -1], [2, 5, 7, 0]], np.int32)
     held = np.isneginf(np.take_along_axis(scores, np.maximum(asked, 0), axis=1)) & (asked >= 0)
     np.testing.assert_array_equal(exclude.holds(asked), held)
+
+
+@pytest.mark.parametrize(("rows", "ids", "released"), [(ROWS, IDS, True), (ROWS, None, False), (None, None, False)])
+@pytest.mark.parametrize("order", [np.arange(9)[::-1], np.array([7, 0, 3, 8])])
+def test_exclude_masks_pieces_of_another_order(rows, ids, released, order):
+    at = {"released": np.arange(9.0), "times": np.array([4.0, np.nan, 9.0])} if released else {}
+    exclude, whole = Exclude(rows, ids, **at), np.zeros((3, 9), np.float32)
+    exclude.mask(whole)
+    places = np.full(9, 9, np.int32)
+    places[order] = np.arange(len(order))
+    arranged = exclude.arranged(order.astype(np.int32), places)
+    for start, stop in ((0, 2), (2, 3), (1, len(order))):
+        part = np.zeros((3, stop - start), np.float32)
+        arranged.mask(part, start)
+        np.testing.assert_array_equal(part, whole[:, order[start:stop]])
 
 
 def test_exclude_holds_nothing_of_an_empty_vocabulary():

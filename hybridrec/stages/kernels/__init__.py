@@ -7,12 +7,14 @@ scores float32 with NaN where there is none. Ties go to the lower id, on every m
 from hybridrec.stages.kernels.chance import draws
 from hybridrec.stages.kernels.csr import csr_rows, strongest
 from hybridrec.stages.kernels.judging import hits, ndcg
+from hybridrec.stages.kernels.longest import Longest
 from hybridrec.stages.kernels.merging import merge
 from hybridrec.stages.kernels.products import gather_dot, pick, top_products
 from hybridrec.stages.kernels.scaling import min_max, ranks, zscore
 from hybridrec.stages.kernels.topk import best, order, top_k
 
 __all__ = [
+    "Longest",
     "best",
     "csr_rows",
     "draws",

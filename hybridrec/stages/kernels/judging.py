@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import Bools, Doubles, Floats, Ints, Sparse
-from hybridrec.stages.kernels.csr import csr_rows
 from hybridrec.stages.kernels.topk import best
 
 _FLAGGED = 1 << 21
@@ -17,16 +16,16 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
     """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
     width = truth.shape[1] + 1  # the last column is where padding looks: never set
     result = np.empty(ids.shape, bool)
-    step = min(max(_FLAGGED // width, 1), max(len(ids), 1))
-    flags = np.zeros(step * width, bool)
-    begins = (np.arange(step) * width)[:, None]
-    wanted = begins[csr_rows(truth) % step, 0] + truth.indices
+    step = max(_FLAGGED // width, 1)
+    # One row after another, padding in the last column of the row before: half the time of take_along_axis.
+    flags = np.zeros(min(step, len(ids)) * width, bool)
+    begins = np.arange(0, len(flags), width)
     for start in range(0, len(ids), step):
         asked = ids[start : start + step]
-        places = wanted[truth.indptr[start] : truth.indptr[start + len(asked)]]
+        ends = truth.indptr[start : start + len(asked) + 1]
+        places = truth.indices[ends[0] : ends[-1]] + np.repeat(begins[: len(asked)], np.diff(ends))
         flags[places] = True
-        # One row after another, padding in the last column of the row before: half the time of take_along_axis.
-        np.take(flags, asked + begins[: len(asked)], mode="wrap", out=result[start : start + step])
+        np.take(flags, asked + begins[: len(asked), None], mode="wrap", out=result[start : start + step])
         flags[places] = False
     return result
 

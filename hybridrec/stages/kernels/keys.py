@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import Bools, Floats, Ints
+from hybridrec.stages.kernels.scratch import scratch
 
 HALF = np.uint64(32)
 """Bits of a column in a key; those of its score stand above them."""
@@ -50,8 +51,11 @@ def leading(scores: Floats, k: int) -> tuple[Ints, Bools]:
     sorted in a third of the time. A row is uncertain where its k-th and next entry differ in no other bits.
     """
     last = np.int32((1 << int(scores.shape[1] - 1).bit_length()) - 1)
-    keys = np.subtract(0, scores, dtype=np.float32).view(np.int32)
-    keys ^= keys >> 31 & np.int32(np.iinfo(np.int32).max)  # compare like floats, NaN with its sign
+    keys, flips = scratch(2, *scores.shape).view(np.int32)
+    np.subtract(0, scores, out=keys.view(np.float32), dtype=np.float32)
+    np.right_shift(keys, 31, out=flips)
+    flips &= np.iinfo(np.int32).max
+    keys ^= flips  # compares like floats, NaN with its sign
     keys &= ~last
     keys |= np.arange(scores.shape[1], dtype=np.int32)
     keys.sort(axis=1)

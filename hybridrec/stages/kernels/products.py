@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Floats, Ints
-from hybridrec.stages.kernels.topk import top_k
+from hybridrec.stages.kernels.longest import Exclusion, Longest
+from hybridrec.stages.kernels.scratch import multiplied, scratch
+from hybridrec.stages.kernels.topk import best_keys, ranked
 
 _CACHED = 1 << 17
 """Entries of a block that stays in the processor's nearest cache."""
-_BUFFERED = 1 << 23
+_BUFFERED = 1 << 21
 """Products that exist at once: they stay in its farthest cache, and are many enough for a fast matrix product."""
 
 
 def top_products(
-    queries: Floats, vectors: Floats, k: int, mask: Callable[[slice, Floats], None]
+    queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None = None
 ) -> tuple[Ints, Floats]:
     """`top_k` of the inner products of queries, [Q, D], and vectors, [N, D], which never exist all at once.
 
-    `mask(rows, scores)` sets to -inf what may not be chosen in a block of scores, float32 [rows, N].
+    With `longest`, `Longest.of(vectors)`, those products are left out that cannot be among the best.
     """
-    ids, scores = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.float32)
-    step = min(max(_BUFFERED // max(len(vectors), 1), 64), max(len(queries), 1))
-    buffer = _scratch.of(step * len(vectors)).reshape(step, len(vectors))
+    keys = None if longest is None else longest.search(queries, k, exclude)
+    return ranked(_of_all(queries, vectors, k, exclude) if keys is None else keys, k)
+
+
+def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64]:
+    """Keys of the best products, uint64 [Q, min(k, N)]."""
+    keys = np.empty((len(queries), min(k, len(vectors))), np.uint64)
+    step = max(_BUFFERED // max(len(vectors), 1), 32)
     for start in range(0, len(queries), step):
-        rows = slice(start, min(start + step, len(queries)))
-        block = np.matmul(queries[rows], vectors.T, out=buffer[: rows.stop - start])
-        mask(rows, block)
-        ids[rows], scores[rows] = top_k(block, k)
-    return ids, scores
+        rows = slice(start, start + step)
+        products = multiplied(queries[rows], vectors)
+        exclude.take(rows).mask(products)
+        keys[rows] = best_keys(products, k)
+    return keys
 
 
 def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
@@ -41,7 +46,9 @@ def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
     step = max(_CACHED // max(ids.shape[1] * vectors.shape[1], 1), 1)
     for start in range(0, len(ids), step):
         rows = slice(start, start + step)
-        np.matmul(vectors[np.maximum(ids[rows], 0)], queries[rows, :, None], out=result[rows, :, None])
+        own = scratch(*ids[rows].shape, vectors.shape[1])
+        vectors.take(ids[rows], axis=0, mode="wrap", out=own)  # half the time of an index; padding takes the last
+        np.matmul(own, queries[rows, :, None], out=result[rows, :, None])
     result[ids == PADDING] = np.nan
     return result
 
@@ -50,18 +57,3 @@ def pick(scores: Floats, ids: Ints) -> Floats:
     """`scores[q, ids[q, j]]`, NaN at padding: float32, shape of `ids`."""
     found = np.take_along_axis(scores, np.maximum(ids, 0), axis=1)
     return np.where(ids == PADDING, np.nan, found).astype(np.float32, copy=False)
-
-
-class _Scratch(threading.local):
-    """Memory of a thread that is written over and over: fresh pages cost as much as what is computed into them."""
-
-    buffer: Floats = np.empty(0, np.float32)
-
-    def of(self, size: int) -> Floats:
-        """float32 [size], with anything in it."""
-        if len(self.buffer) < size:
-            self.buffer = np.empty(size, np.float32)
-        return self.buffer[:size]
-
-
-_scratch = _Scratch()

@@ -19,11 +19,15 @@ def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
 
     Entries of -inf or NaN are never chosen; rows with fewer than k others are padded with (-1, NaN).
     """
-    keys = _best(scores, k)
+    return ranked(best_keys(scores, k), k)
+
+
+def ranked(keys: NDArray[np.uint64], k: int) -> tuple[Ints, Floats]:
+    """Sorted keys, [Q, at most k], as ids int32 [Q, k] and scores float32 [Q, k], padded as those of `top_k`."""
     found = scores_of(keys)
     chosen = found > -np.inf
-    out_ids = np.full((len(scores), k), PADDING, np.int32)
-    out_scores = np.full((len(scores), k), np.nan, np.float32)
+    out_ids = np.full((len(keys), k), PADDING, np.int32)
+    out_scores = np.full((len(keys), k), np.nan, np.float32)
     width = keys.shape[1]
     out_ids[:, :width] = np.where(chosen, columns_of(keys), PADDING)
     out_scores[:, :width] = np.where(chosen, found, np.nan)
@@ -35,7 +39,7 @@ def best(scores: Floats, k: int) -> Ints:
 
     Exact, also where the k-th place is tied. Entries of -inf and NaN come last, in any order.
     """
-    return columns_of(_best(scores, k))
+    return columns_of(best_keys(scores, k))
 
 
 def order(scores: Floats, k: int | None = None) -> Ints:
@@ -73,25 +77,28 @@ def _sorted(scores: Floats, k: int) -> NDArray[np.uint64]:
     return keys
 
 
-def _best(scores: Floats, k: int) -> NDArray[np.uint64]:
-    """Keys of the k best entries of each row (all, if there are fewer), best first: uint64 [Q, min(k, N)]."""
+def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.uint64]:
+    """Keys of the k best entries of each row (all, if there are fewer), best first: uint64 [Q, min(k, N)].
+
+    In the keys stand the columns, or the names of the columns, int32[N], where there are any.
+    """
     n = scores.shape[1]
     if k >= n:
-        keys = keys_of(scores, np.arange(n))
+        keys = keys_of(scores, np.arange(n) if names is None else names)
     else:
         keys = np.empty((len(scores), k), np.uint64)
         # What is ranked of a row, not the row itself, is what is read again and again.
         step = max(_RANKED // (n // _rounds(n, k)), 1)
         for start in range(0, len(scores), step):
             rows = slice(start, start + step)
-            contenders = _contenders(scores[rows], k)
+            contenders = _contenders(scores[rows], k, names)
             contenders.partition(k - 1, axis=1)
             keys[rows] = contenders[:, :k]
     keys.sort(axis=1)
     return keys
 
 
-def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
+def _contenders(scores: Floats, k: int, names: Ints | None) -> NDArray[np.uint64]:
     """Keys of some entries of each row, the k best among them.
 
     Every `groups`-th column makes a group. The k best entries lie in the k groups with the highest
@@ -104,12 +111,13 @@ def _contenders(scores: Floats, k: int) -> NDArray[np.uint64]:
     grouped = scores[:, : rounds * groups].reshape(len(scores), rounds, groups)
     leaders = None if rounds == 1 else _leaders(np.fmax.reduce(grouped, axis=1, initial=-np.inf), k)
     if leaders is None:
-        return keys_of(scores, np.arange(n))
+        return keys_of(scores, np.arange(n) if names is None else names)
     members = leaders[:, None] + np.arange(0, rounds * groups, groups)[:, None]
     rest = np.broadcast_to(np.arange(rounds * groups, n), (len(scores), n - rounds * groups))
     columns = np.concatenate((members.reshape(len(scores), -1), rest), axis=1)
     # Twice as fast as take_along_axis, which makes an index of the rows, too.
-    return keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
+    values = scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None])
+    return keys_of(values, columns if names is None else names.take(columns))
 
 
 def _leaders(maxima: Floats, k: int) -> Longs | None:

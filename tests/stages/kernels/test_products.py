@@ -1,8 +1,9 @@
 """Inner products of candidates, against whole matrices and loops."""
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from hybridrec import kernels
+from hybridrec import Exclude, kernels
 from hybridrec.stages.kernels import products
 from tests.stages.kernels.naive import INF, NAN, naive_top_k
 
@@ -12,16 +13,13 @@ def test_top_products_is_the_top_of_the_whole_product(monkeypatch):
     queries, vectors = (rng.integers(-2, 3, size=(rows, 8)).astype(np.float32) for rows in (150, 700))
     queries[7] = NAN
     barred = rng.random((150, 700)) < 0.2
-
-    def mask(rows, scores):
-        scores[barred[rows]] = -INF
-
+    exclude = Exclude(csr_matrix(barred))
     monkeypatch.setattr(products, "_BUFFERED", 1)  # the smallest blocks
-    ids, scores = kernels.top_products(queries, vectors, 30, mask)
+    ids, scores = kernels.top_products(queries, vectors, 30, exclude)
     wanted_ids, wanted_scores = naive_top_k(np.where(barred, -INF, queries @ vectors.T).astype(np.float32), 30)
     np.testing.assert_array_equal(ids, wanted_ids)
     np.testing.assert_array_equal(scores, wanted_scores)
-    assert kernels.top_products(queries[:0], vectors, 30, mask)[0].shape == (0, 30)
+    assert kernels.top_products(queries[:0], vectors, 30, exclude.take(slice(0)))[0].shape == (0, 30)
 
 
 def test_pick_and_gather_dot_take_their_own_candidates(monkeypatch):
