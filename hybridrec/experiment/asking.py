@@ -127,11 +127,10 @@ class Asker:
         advance(len(question) * len(results))
         if missing:
             blocks = self.each_block(question, lambda block: self._answer_block(missing, block, advance))
-            for position, arm in enumerate(missing):
-                name = arm.name
-                results[name] = Answers.stack([block[position] for block in blocks])
+            for name in reversed([arm.name for arm in missing]):
+                results[name] = Answers.stack([block.pop() for block in blocks])  # no arm's are there twice for long
                 self.store.put(keys[name], results[name].state(), {"answers of": name})
-        return results
+        return {arm.name: results[arm.name] for arm in arms}
 
     def pool_of(self, arm: Arm, question: Question) -> Pool:
         """One pool for all queries: what a re-ranker learns on."""
