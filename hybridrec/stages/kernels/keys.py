@@ -44,22 +44,27 @@ def scores_of(keys: NDArray[np.uint64]) -> Floats:
     return np.subtract(0, negative, dtype=np.float32)
 
 
-def leading(scores: Floats, k: int) -> tuple[Ints, Bools]:
+def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools]:
     """The k best columns of each row in no order, int32 [Q, k], and whether they are for certain, bool [Q].
 
     A key of half the length has room for the column only in place of the last bits of the score, and is
     sorted in a third of the time. A row is uncertain where its k-th and next entry differ in no other bits.
+    So many rows as `step` are ranked at once.
     """
-    last = np.int32((1 << int(scores.shape[1] - 1).bit_length()) - 1)
-    keys, flips = scratch(2, *scores.shape).view(np.int32)
-    np.subtract(0, scores, out=keys.view(np.float32), dtype=np.float32)
-    np.right_shift(keys, 31, out=flips)
-    flips &= np.iinfo(np.int32).max
-    keys ^= flips  # compares like floats, NaN with its sign
-    keys &= ~last
-    keys |= np.arange(scores.shape[1], dtype=np.int32)
-    keys.sort(axis=1)
-    best, next_best = keys[:, :k], keys[:, k]
-    certain = (best[:, -1] | last) < next_best
-    certain &= best[:, 0] >= _LEAST  # no NaN with a sign, which comes first
-    return best & last, certain
+    n = scores.shape[1]
+    last = np.int32((1 << int(n - 1).bit_length()) - 1)
+    columns, certain = np.empty((len(scores), k), np.int32), np.empty(len(scores), bool)
+    for start in range(0, len(scores), max(step, 1)):
+        rows = slice(start, min(start + step, len(scores)))
+        keys, flips = scratch(2, rows.stop - start, n).view(np.int32)
+        np.subtract(0, scores[rows], out=keys.view(np.float32), dtype=np.float32)
+        np.right_shift(keys, 31, out=flips)
+        flips &= np.iinfo(np.int32).max
+        keys ^= flips  # compares like floats, NaN with its sign
+        keys &= ~last
+        keys |= np.arange(n, dtype=np.int32)
+        keys.sort(axis=1)
+        np.bitwise_and(keys[:, :k], last, out=columns[rows])
+        # A NaN with a sign comes first.
+        certain[rows] = (keys[:, k - 1] | last < keys[:, k]) & (keys[:, 0] >= _LEAST)
+    return columns, certain

@@ -46,35 +46,30 @@ def order(scores: Floats, k: int | None = None) -> Ints:
     """Columns of each row from best to worst, NaN last, ties in column order: int32 [Q, N], or the first k of them."""
     n = scores.shape[1]
     k = n if k is None else min(k, n)
-    found = np.empty((len(scores), k), np.int32)
-    step = max(2 * _RANKED // max(n, 1), 1)  # most keys are half as long
-    for start in range(0, len(scores), step):
-        rows = slice(start, start + step)
-        found[rows] = columns_of(_first(scores[rows], k))
+    if not 0 < 2 * k < n <= _NARROW:
+        return _sorted(scores, k)
+    columns, certain = leading(scores, k, 2 * _RANKED // n)
+    keys = keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
+    keys.sort(axis=1)
+    found = columns_of(keys)
+    if not certain.all():
+        found[~certain] = _sorted(scores[~certain], k)
     return found
 
 
-def _first(scores: Floats, k: int) -> NDArray[np.uint64]:
-    """Keys of the first k entries of each row, NaN last: uint64 [Q, k]."""
+def _sorted(scores: Floats, k: int) -> Ints:
+    """The first k columns in the order of the keys of all entries."""
     n = scores.shape[1]
-    if not 0 < 2 * k < n <= _NARROW:
-        return _sorted(scores, k)
-    columns, certain = leading(scores, k)
-    keys = keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
-    keys.sort(axis=1)
-    if not certain.all():
-        keys[~certain] = _sorted(scores[~certain], k)
-    return keys
-
-
-def _sorted(scores: Floats, k: int) -> NDArray[np.uint64]:
-    """The same from the keys of all entries."""
-    keys = keys_of(scores, np.arange(scores.shape[1]))
-    if k < scores.shape[1]:
-        keys.partition(k - 1, axis=1)
-    keys = keys[:, :k]
-    keys.sort(axis=1)
-    return keys
+    found = np.empty((len(scores), k), np.int32)
+    step = max(_RANKED // max(n, 1), 1)
+    for start in range(0, len(scores), step):
+        keys = keys_of(scores[start : start + step], np.arange(n))
+        if k < n:
+            keys.partition(k - 1, axis=1)
+        keys = keys[:, :k]
+        keys.sort(axis=1)
+        found[start : start + step] = columns_of(keys)
+    return found
 
 
 def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.uint64]:
