@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -67,6 +67,17 @@ class Sample:
         yield ALL, np.ones(len(self), bool)
         for segment in np.unique(self.segments):
             yield str(segment), self.segments == segment
+
+
+def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
+    """The different ones of several parts of a sample, and which of them each is: one segment is often all queries."""
+    different: dict[bytes, Bools] = {}
+    places: list[int] = []
+    for part in parts:
+        key = part.tobytes()
+        different.setdefault(key, part)
+        places.append(list(different).index(key))
+    return list(different.values()), places
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybridrec.arrays import Doubles, Longs
 from hybridrec.errors import ConfigError, DataError, did_you_mean
-from hybridrec.evaluation.arms import ALL, Arm
+from hybridrec.evaluation.arms import ALL, Arm, distinct
 from hybridrec.evaluation.report import Comparison, Correction, Verdict
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
@@ -100,7 +100,7 @@ def _paired(
     """One column for each pair, metric and segment, in this order; one resampling serves them all."""
     sample = arms[pairs[0][0]].sample
     members = membership(sample.units, sample.weights)
-    parts = [where for _, where in sample.parts()]
+    parts, places = distinct(where for _, where in sample.parts())
     differences, controls = [], []
     for control, variant in pairs:
         for metric in metrics:
@@ -109,7 +109,8 @@ def _paired(
             base = np.where(np.isnan(gain), np.nan, base)
             differences += [Totals.of(members, gain, where) for where in parts]
             controls += [Totals.of(members, base, where) for where in parts]
-    return paired(Totals.join(differences), Totals.join(controls), rng, resamples)
+    result = paired(Totals.join(differences), Totals.join(controls), rng, resamples)
+    return result.take(np.arange(len(differences)).reshape(-1, len(parts))[:, places].ravel())
 
 
 def _rows(

@@ -177,6 +177,10 @@ class PairedResult:
     ties: Longs
     losses: Longs
 
+    def take(self, columns: Longs) -> PairedResult:
+        """These columns, in this order; one may come more than once."""
+        return PairedResult(**{part.name: getattr(self, part.name)[columns] for part in fields(self)})
+
     def at(self, column: int) -> dict[str, Any]:
         """All fields of one column as plain numbers and lists."""
         return {part.name: getattr(self, part.name)[column].tolist() for part in fields(self)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hybridrec.arrays import Bools
-from hybridrec.evaluation.arms import ALL, Arm
+from hybridrec.evaluation.arms import ALL, Arm, distinct
 from hybridrec.evaluation.compare import sentence
 from hybridrec.evaluation.guardrails import words as guardrail_words
 from hybridrec.evaluation.repeats import words as seeds_words
@@ -25,11 +25,16 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
         return {}
     sample = arms[0].sample
     members = membership(sample.units, sample.weights)
-    totals = Totals.join(
-        [Totals.of(members, arm.matrix(list(arm.values)), where) for arm in arms for *_, where in _parts(arm)]
-    )
-    bounds = mean_intervals(totals, rng, resamples)
-    numbers = iter([MetricReport(mean=mean, ci95=ci95) for mean, ci95 in zip(totals.means, bounds, strict=True)])
+    parts: list[Totals] = []
+    places: list[int] = []
+    for arm in arms:
+        different, which = distinct(where for *_, where in _parts(arm))
+        places += [len(parts) + place for place in which]
+        parts += [Totals.of(members, arm.matrix(list(arm.values)), where) for where in different]
+    totals = Totals.join(parts)
+    told = zip(totals.means, mean_intervals(totals, rng, resamples), strict=True)
+    by_part = [[next(told) for _ in part.means] for part in parts]
+    numbers = (MetricReport(mean=mean, ci95=ci95) for place in places for mean, ci95 in by_part[place])
     return {arm.name: _pipeline(arm, numbers, members.shape[0]) for arm in arms}
 
 
