@@ -12,7 +12,7 @@ from hybridrec.data.folds import Fold
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import ConfigError, DataError
-from hybridrec.evaluation.arms import Arm, Sample
+from hybridrec.evaluation.arms import Arm, Sample, distinct
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
@@ -49,6 +49,25 @@ def test_rows_come_by_pair_metric_and_segment():
     assert found["a", "ndcg@10", "tags"].verdict == "worse"
     equal = found["a", "recall@10", "all"]
     assert (equal.verdict, equal.p_adjusted, equal.ties, equal.units) == ("undecided", 1, UNITS, UNITS)
+
+
+def test_a_segment_that_is_everything_says_the_same_as_all():
+    alone = replace(SAMPLE, segments=np.full(2 * UNITS, "items"))
+    arms = [arm(name, gain, sample=alone) for name, gain in (("c", 0), ("b", 0.1), ("a", -0.1))]
+    rows = run(arms, [("c", "b"), ("c", "a")], ["recall@10", "ndcg@10"])
+    found = {(row.variant, row.metric, row.segment): row for row in rows}
+    for variant, gain in (("b", 0.1), ("a", -0.1)):
+        for metric in ("recall@10", "ndcg@10"):
+            whole = found[variant, metric, "all"]
+            assert found[variant, metric, "items"].model_copy(update={"segment": "all"}) == whole
+        assert whole.delta == pytest.approx(gain, abs=0.02)
+
+
+def test_equal_parts_of_a_sample_are_one():
+    everyone, half = np.ones(4, bool), np.array([True, False] * 2)
+    different, places = distinct([everyone, half, everyone.copy(), ~half])
+    assert [part.tolist() for part in different] == [everyone.tolist(), half.tolist(), (~half).tolist()]
+    assert places == [0, 1, 0, 2]
 
 
 def test_the_delta_is_that_of_the_weighted_means():

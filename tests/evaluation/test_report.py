@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,15 @@ def test_means_by_segment_and_rung(arms, report):
     rung = found.rungs["popularity"]
     assert (rung.queries, rung.share) == (10, pytest.approx(0.1))
     assert rung.metrics["ndcg@10"].mean == pytest.approx(np.average(values[:10], weights=SAMPLE.weights[:10]))
+
+
+def test_a_rung_that_serves_a_segment_says_the_same(arms, rng):
+    served = [replace(arm, rungs=np.tile(["main", "popularity"], UNITS)) for arm in arms.values()]
+    for name, found in summarise(served, rng, resamples=500).items():
+        for segment, rung in (("items", "main"), ("tags", "popularity")):
+            assert found.segments[segment].metrics["ndcg@10"] == found.rungs[rung].metrics["ndcg@10"]
+        mean = arms[name].values["ndcg@10"][1::2].mean()
+        assert found.rungs["popularity"].metrics["ndcg@10"].mean == pytest.approx(mean)
 
 
 def test_what_does_not_exist_is_null(report):

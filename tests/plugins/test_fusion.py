@@ -142,6 +142,18 @@ def test_padding_and_empty_pools():
         assert fused(reranker, nobody).shape == (0, 3)
 
 
+def test_a_sum_in_parts_is_the_sum(monkeypatch):
+    rng = np.random.default_rng(0)
+    pool = pool_of({label: rng.normal(size=(40, 6)) for label in "abc"})
+    options = {"weights": {"a": 1, "b": 0.3, "c": -2}}
+    apart = {**options, "segments": {"tags": {"c": 0.5}}}
+    whole = [weighted(pool, **options), weighted(pool, np.arange(40) % 3 == 0, **apart)]
+    monkeypatch.setattr("hybridrec_fusion.columns._CACHED", 18)  # three rows at a time
+    np.testing.assert_array_equal(weighted(pool, **options), whole[0])
+    np.testing.assert_array_equal(weighted(pool, np.arange(40) % 3 == 0, **apart), whole[1])
+    np.testing.assert_array_equal(whole[0][1:3], whole[1][1:3])
+
+
 def test_segments_have_weights_of_their_own():
     pool = pool_of({"a": [[1, 2]] * 2, "b": [[5, 3]] * 2})
     options = {"normalise": "none", "weights": {"a": 1}, "segments": {"tags": {"b": 2}}}

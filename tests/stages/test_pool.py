@@ -30,6 +30,14 @@ def test_ranked_leaves_no_score_at_padding():
     np.testing.assert_array_equal(final, np.array([[1, NAN]], np.float32))
 
 
+def test_ranked_copies_only_what_has_a_score_at_padding():
+    left = pool([[3, 5, -1]])
+    ready, raw = np.array([[1, 2, NAN]], np.float32), np.array([[1, 2, 9]], np.float32)
+    assert left.ranked(ready).final is ready
+    np.testing.assert_array_equal(left.ranked(raw).final, ready)
+    assert raw.tolist() == [[1, 2, 9]]
+
+
 def test_ranks_are_the_places_in_the_list_or_those_of_the_scores():
     places = {"a": np.array([[2, 1, np.inf]], np.float32)}
     ranked = pool([[3, 5, -1]], {"a": [[4, 4, NAN]], "b": [[NAN, 7, NAN]]}, places=places)
