@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 Weighing: TypeAlias = tuple[Floats, dict[str, Floats]]
 """Weights, float32 [L, Q], and the L columns they belong to: label -> float32 [Q, K], without NaN."""
-_CACHED = 1 << 16
+_CACHED = 1 << 15
 """Candidates of a part that stays in the processor's nearest cache."""
 
 
@@ -84,9 +85,7 @@ class WeightedColumns(SumOfColumns):
         if (weights == weights[:, :1]).all():  # one long loop, not one for each row
             shares = np.broadcast_to(shares[:, :1], shares.shape)
         final = np.empty(pool.ids.shape, np.float32)
-        step = max(_CACHED // max(pool.ids.shape[1], 1), 1)
-        for start in range(0, len(final), step):
-            rows = slice(start, start + step)
+        for rows in _parts(pool.ids):
             np.multiply(shares[0, rows], columns[0][rows], out=final[rows])
             for share, column in zip(shares[1:], columns[1:], strict=True):
                 final[rows] += share[rows] * column[rows]
@@ -101,7 +100,13 @@ def _speaks(values: Floats) -> Bools:
 
 
 def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
-    values = normaliser.scale(values)
+    scaled = np.empty(values.shape, np.float32)
+    for rows in _parts(values):  # a row is scaled by itself
+        scaled[rows] = _filled(normaliser.scale(values[rows]), missing)
+    return scaled
+
+
+def _filled(values: Floats, missing: Missing) -> Floats:
     unknown = np.isnan(values)
     if missing == "lowest":
         fill = np.fmin.reduce(values, axis=1, keepdims=True, initial=np.inf)
@@ -109,4 +114,10 @@ def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
         sums = values.sum(axis=1, keepdims=True, where=~unknown, dtype=np.float64)
         fill = sums / np.maximum((~unknown).sum(axis=1, keepdims=True), 1)
     fill[unknown.all(axis=1)] = 0
-    return np.where(unknown, fill, values).astype(np.float32, copy=False)
+    return np.where(unknown, fill, values)
+
+
+def _parts(values: NDArray[Any]) -> Iterator[slice]:
+    """Rows of [Q, K] values in parts that stay in the processor's nearest cache one after the other."""
+    step = max(_CACHED // max(values.shape[1], 1), 1)
+    return (slice(start, start + step) for start in range(0, len(values), step))
