@@ -49,12 +49,12 @@ def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools]:
 
     A key of half the length has room for the column only in place of the last bits of the score, and is
     sorted in a third of the time. A row is uncertain where its k-th and next entry differ in no other bits.
-    So many rows as `step` are ranked at once.
+    `step` rows are ranked at once, in `scratch`: the scores are not to lie there.
     """
     n = scores.shape[1]
     last = np.int32((1 << int(n - 1).bit_length()) - 1)
     columns, certain = np.empty((len(scores), k), np.int32), np.empty(len(scores), bool)
-    for start in range(0, len(scores), max(step, 1)):
+    for start in range(0, len(scores), step):
         rows = slice(start, min(start + step, len(scores)))
         keys, flips = scratch(2, rows.stop - start, n).view(np.int32)
         np.subtract(0, scores[rows], out=keys.view(np.float32), dtype=np.float32)

@@ -48,7 +48,7 @@ def order(scores: Floats, k: int | None = None) -> Ints:
     k = n if k is None else min(k, n)
     if not 0 < 2 * k < n <= _NARROW:
         return _sorted(scores, k)
-    columns, certain = leading(scores, k, 2 * _RANKED // n)
+    columns, certain = leading(scores, k, max(2 * _RANKED // n, 1))
     keys = keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
     keys.sort(axis=1)
     found = columns_of(keys)
