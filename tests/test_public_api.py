@@ -113,7 +113,9 @@ def test_every_public_method_is_described(name):
 
 
 def test_every_kernel_is_described():
-    kernels = inspect.getmembers(hybridrec.kernels, inspect.isfunction)
+    kernels = inspect.getmembers(
+        hybridrec.kernels, lambda kernel: inspect.isfunction(kernel) or inspect.isclass(kernel)
+    )
     assert [name for name, kernel in kernels if not kernel.__doc__] == []
 
 
@@ -127,5 +129,6 @@ def test_a_public_module_lists_what_is_its_own_and_described(module):
 
 
 def test_every_kernel_is_listed():
-    own = {name for name, thing in vars(kernels).items() if inspect.isfunction(thing) and name[0] != "_"}
+    made = {name for name, thing in vars(kernels).items() if inspect.isfunction(thing) or inspect.isclass(thing)}
+    own = {name for name in made if name[0] != "_"}
     assert own == {*kernels.__all__}
