@@ -44,16 +44,17 @@ def scores_of(keys: NDArray[np.uint64]) -> Floats:
     return np.subtract(0, negative, dtype=np.float32)
 
 
-def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools]:
-    """The k best columns of each row in no order, int32 [Q, k], and whether they are for certain, bool [Q].
+def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools, Bools]:
+    """The k best columns of each row, best first: int32 [Q, k]; whether they are, bool [Q], and in this order, bool [Q].
 
     A key of half the length has room for the column only in place of the last bits of the score, and is
-    sorted in a third of the time. A row is uncertain where its k-th and next entry differ in no other bits.
-    `step` rows are ranked at once, in `scratch`: the scores are not to lie there.
+    sorted in a third of the time. What differs in no other bits is uncertain: which are the k best where it
+    is the k-th entry and the next, else their order. `step` rows are ranked at once, in `scratch`: the scores
+    are not to lie there.
     """
     n = scores.shape[1]
     last = np.int32((1 << int(n - 1).bit_length()) - 1)
-    columns, certain = np.empty((len(scores), k), np.int32), np.empty(len(scores), bool)
+    columns, certain, sorted_ = np.empty((len(scores), k), np.int32), *np.empty((2, len(scores)), bool)
     for start in range(0, len(scores), step):
         rows = slice(start, min(start + step, len(scores)))
         keys, flips = scratch(2, rows.stop - start, n).view(np.int32)
@@ -65,6 +66,8 @@ def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools]:
         keys |= np.arange(n, dtype=np.int32)
         keys.sort(axis=1)
         np.bitwise_and(keys[:, :k], last, out=columns[rows])
+        apart = keys[:, :k] | last < keys[:, 1 : k + 1]
         # A NaN with a sign comes first.
-        certain[rows] = (keys[:, k - 1] | last < keys[:, k]) & (keys[:, 0] >= _LEAST)
-    return columns, certain
+        certain[rows] = apart[:, -1] & (keys[:, 0] >= _LEAST)
+        sorted_[rows] = apart.all(axis=1)
+    return columns, certain, sorted_

@@ -48,10 +48,12 @@ def order(scores: Floats, k: int | None = None) -> Ints:
     k = n if k is None else min(k, n)
     if not 0 < 2 * k < n <= _NARROW:
         return _sorted(scores, k)
-    columns, certain = leading(scores, k, max(2 * _RANKED // n, 1))
-    keys = keys_of(scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None]), columns)
-    keys.sort(axis=1)
-    found = columns_of(keys)
+    found, certain, in_order = leading(scores, k, max(2 * _RANKED // n, 1))
+    if not in_order.all():
+        columns = found[~in_order]
+        keys = keys_of(np.take_along_axis(scores[~in_order], columns, axis=1), columns)
+        keys.sort(axis=1)
+        found[~in_order] = columns_of(keys)
     if not certain.all():
         found[~certain] = _sorted(scores[~certain], k)
     return found
