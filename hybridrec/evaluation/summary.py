@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from hybridrec.evaluation.guardrails import words as guardrail_words
 from hybridrec.evaluation.repeats import words as seeds_words
 from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
+
+Part: TypeAlias = tuple[str, str, Bools]
+"""Kind, name and queries, bool[Q], of what an arm is summarised over."""
 
 
 def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
@@ -25,21 +29,22 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
         return {}
     sample = arms[0].sample
     members = membership(sample.units, sample.weights)
+    named = [list(_parts(arm)) for arm in arms]
     parts: list[Totals] = []
     places: list[int] = []
-    for arm in arms:
-        different, which = distinct(where for *_, where in _parts(arm))
+    for arm, own in zip(arms, named, strict=True):
+        different, which = distinct(where for *_, where in own)
         places += [len(parts) + place for place in which]
         parts += [Totals.of(members, arm.matrix(list(arm.values)), where) for where in different]
     totals = Totals.join(parts)
     told = zip(totals.means, mean_intervals(totals, rng, resamples), strict=True)
     by_part = [[next(told) for _ in part.means] for part in parts]
     numbers = (MetricReport(mean=mean, ci95=ci95) for place in places for mean, ci95 in by_part[place])
-    return {arm.name: _pipeline(arm, numbers, members.shape[0]) for arm in arms}
+    return {arm.name: _pipeline(arm, own, numbers, members.shape[0]) for arm, own in zip(arms, named, strict=True)}
 
 
-def _parts(arm: Arm) -> Iterator[tuple[str, str, Bools]]:
-    """(kind, name, bool[Q]) of everything the arm is summarised over: segments, then rungs."""
+def _parts(arm: Arm) -> Iterator[Part]:
+    """The segments, then the rungs."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
     if arm.rungs is not None:
@@ -47,12 +52,12 @@ def _parts(arm: Arm) -> Iterator[tuple[str, str, Bools]]:
             yield "rung", str(rung), arm.rungs == rung
 
 
-def _pipeline(arm: Arm, numbers: Iterator[MetricReport], units: int) -> PipelineReport:
-    """Takes the arm's numbers off the front of `numbers`, in the order of `_parts`."""
+def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
+    """Takes the numbers of the arm's parts off the front of `numbers`."""
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}
     rungs: dict[str, RungReport] = {}
-    for kind, name, where in _parts(arm):
+    for kind, name, where in parts:
         metrics = {metric: next(numbers) for metric in arm.values}
         queries = int(where.sum())
         if kind == "segment":

@@ -45,7 +45,7 @@ def scores_of(keys: NDArray[np.uint64]) -> Floats:
 
 
 def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools, Bools]:
-    """The k best columns of each row, best first: int32 [Q, k]; whether they are, bool [Q], and in this order, bool [Q].
+    """The k best columns of each row, int32 [Q, k]; whether it is these for certain, and in this order, bool [Q] each.
 
     A key of half the length has room for the column only in place of the last bits of the score, and is
     sorted in a third of the time. What differs in no other bits is uncertain: which are the k best where it
