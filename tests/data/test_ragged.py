@@ -50,11 +50,24 @@ def test_selections_of_rows_and_ids():
     assert ROWS.take(np.array([2, 0, 1, 2])).lengths.tolist() == [1, 3, 0, 1]
     assert ROWS.take(np.array([2, 0])).ids.tolist() == [0, 3, 1, 3]
     assert ROWS.take(slice(1, None)).ids.tolist() == [0]
+    assert ROWS.take(slice(None, None, -1)).ids.tolist() == [0, 3, 1, 3]
+    assert len(ROWS.take(slice(2, 1))) == 0
     assert ROWS.where(ROWS.ids != 3).lengths.tolist() == [1, 0, 1]
+    assert ROWS.where(ROWS.ids == 9).lengths.tolist() == [0, 0, 0]
     assert ROWS.last(2).ids.tolist() == [1, 3, 0]
     assert ROWS.last(0).lengths.tolist() == [0, 0, 0]
     assert ROWS.last(9).ids.tolist() == ROWS.ids.tolist()
     assert ROWS.rows.tolist() == [0, 0, 0, 2]
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_blocks_are_all_rows_in_order_and_no_copies(block, monkeypatch):
+    monkeypatch.setattr("hybridrec.data.ragged.BLOCK", block)
+    parts = [ROWS.take(rows) for rows in ROWS.blocks()]
+    assert all(np.shares_memory(part.ids, ROWS.ids) for part in parts if len(part.ids))
+    whole = Ragged.stack(parts)
+    assert (whole.ids.tolist(), whole.offsets.tolist()) == (ROWS.ids.tolist(), ROWS.offsets.tolist())
+    assert list(Ragged.empty(0, 3).blocks()) == []
 
 
 def test_the_order_of_a_row_is_positions_before_times_before_the_given():
