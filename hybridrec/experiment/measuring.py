@@ -71,7 +71,8 @@ class Measured:
 
     def slates(self, target: Target, vocabulary: Vocabulary) -> pl.LazyFrame:
         """All slates of a target with external ids; `query` numbers the queries over all folds."""
-        return Slate.stack([answers.slate for answers in self.answers[target]]).lazy_frame(vocabulary)
+        first, *others = (answers.slate for answers in self.answers[target])
+        return (Slate.stack([first, *others]) if others else first).lazy_frame(vocabulary)
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
