@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
 
 
-PIECE = 4096
-"""Queries whose ids are text at a time."""
+PIECE = 1 << 17
+"""Ids of queries that are text at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,17 @@ class Asked:
         """What is worth keeping of a fold after it was asked."""
         return cls(fold.name, fold.queries, fold.truth, fold.units)
 
-    def pieces(self, data: Dataset) -> Iterator[pl.LazyFrame]:
-        """One row per query: fold, unit (the user behind it), items and tags (what is known: lists of
-        ids, items oldest first), text, relevant_items and relevant_tags (what was hidden)."""
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @property
+    def ids(self) -> int:
+        """How many ids stand in the lists of `pieces`."""
+        return len(self.queries.history.ids) + self.queries.tags.nnz + sum(truth.nnz for truth in self.truth.values())
+
+    def pieces(self, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
+        """Frames of `size` queries with one row per query: fold, unit (the user behind it), items and tags (what is
+        known: lists of ids, items oldest first), text, relevant_items and relevant_tags (what was hidden)."""
         import polars as pl
 
         queries, history = self.queries, self.queries.history
@@ -51,28 +60,28 @@ class Asked:
             f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
             for target, truth in self.truth.items()
         }
-        for start in range(0, len(queries), PIECE):
-            rows = slice(start, start + PIECE)
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
             frame = pl.LazyFrame(
-                {
-                    "fold": pl.repeat(self.fold, len(queries.users[rows]), eager=True),
-                    "unit": data.users.decode(self.units[rows]),
-                }
+                {"unit": data.users.decode(self.units[rows])}
                 | {name: lists.ends(rows) for name, lists in known.items()}
                 | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
                 | {name: lists.ends(rows) for name, lists in hidden.items()}
             )
-            yield frame.with_columns(lists.texts(name) for name, lists in (known | hidden).items())
+            texts = [lists.texts(name) for name, lists in (known | hidden).items()]
+            yield frame.with_columns(texts).select(pl.lit(self.fold).alias("fold"), pl.all())
 
 
-def asked_frame(asked: Sequence[Asked], data: Dataset) -> pl.LazyFrame:
-    """The queries of all folds below one another, numbered as everywhere in a run.
+def write_asked(file: Path, asked: Sequence[Asked], data: Dataset) -> None:
+    """Write the queries of all folds below one another, numbered as everywhere in a run.
 
     Their ids become text piece by piece as they stream by: those of millions are never all there.
     """
     import polars as pl
 
-    return pl.concat(piece for part in asked for piece in part.pieces(data)).with_row_index("query")
+    size = max(PIECE * sum(map(len, asked)) // max(sum(part.ids for part in asked), 1), 1)
+    pieces = pl.concat(piece for part in asked for piece in part.pieces(size, data))
+    pieces.with_row_index("query").sink_parquet(file, compression="zstd", row_group_size=size)
 
 
 def names_frame(data: Dataset) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
-from hybridrec.experiment.asked import PIECE, asked_frame, names_frame
+from hybridrec.experiment.asked import names_frame, write_asked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -213,8 +213,7 @@ def _write_files(
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
     _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd")
-    queries = asked_frame(work.findings.asked, data)
-    queries.sink_parquet(folder / QUERIES, compression="zstd", row_group_size=PIECE)
+    write_asked(folder / QUERIES, work.findings.asked, data)
     names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
     for name in work.findings.arms:
