@@ -165,7 +165,7 @@ class Ragged:
             offsets=offsets,
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
-            groups=None if self.groups is None else self.groups[positions],
+            groups=None if self.groups is None else _held(self.groups[positions]),
         )
 
 
@@ -182,3 +182,10 @@ def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
     places = np.arange(len(codes), dtype=np.int32 if len(codes) <= np.iinfo(np.int32).max else np.int64)
     by_code = csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes)))
     return by_code.indices, by_code.indptr.astype(np.int64)
+
+
+def _held(groups: Ints) -> Ints:
+    """The same groups; where all are equal, as those of a training part mostly are, one of them stands for all."""
+    if not len(groups) or (groups != groups[0]).any():
+        return groups
+    return np.broadcast_to(groups[:1].copy(), groups.shape)

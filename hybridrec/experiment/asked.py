@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hybridrec.arrays import Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold

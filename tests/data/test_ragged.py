@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.ragged import Ragged
+
+ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
 
 
 def test_groups_follow_the_ids_through_every_selection():
@@ -15,6 +18,17 @@ def test_groups_follow_the_ids_through_every_selection():
         assert picked.groups is not None
         assert picked.groups.dtype == np.int32
         assert picked.groups.tolist() == (picked.ids * 10).tolist()
+
+
+def test_groups_that_are_all_equal_take_no_memory():
+    ragged = replace(ROWS, groups=np.array([-1, 0, -1, -1], np.int32))
+    equal, mixed = ragged.where(ragged.groups < 0), ragged.take(np.array([2, 0]))
+    assert (equal.groups.tolist(), equal.groups.dtype) == ([-1, -1, -1], np.int32)
+    assert equal.groups.strides == (0,)
+    assert equal.take(np.array([0])).groups.tolist() == [-1, -1]
+    assert mixed.groups.tolist() == [-1, -1, 0, -1]
+    assert fingerprint(equal) == fingerprint(replace(equal, groups=np.full(3, -1, np.int32)))
+    assert len(ragged.take(np.array([1])).groups) == 0
 
 
 @pytest.mark.parametrize("timed", [True, False])
@@ -29,9 +43,6 @@ def test_rows_are_grouped_as_a_stable_sort_does(timed):
 
 def test_no_groups_stay_none():
     assert Ragged.from_rows([[1, 2], [3]], 4).take(np.array([1])).groups is None
-
-
-ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
 
 
 def test_the_matrix_counts_repeats_and_leaves_the_order_alone():
