@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
 
 
-PIECE = 1 << 17
+PIECE = 1 << 16
 """Ids of queries that are text at a time."""
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.masking import Pairs, beyond, choose, choose_share, entries, hidden_pairs, parts
+from hybridrec.data.masking import Pairs, beyond, choose, choose_share, entries, hidden_pairs, of_rows, parts
 from hybridrec.data.ragged import Ragged
 
 
@@ -96,3 +96,11 @@ def test_nothing_is_hidden_of_nothing():
     gone, left = hidden_pairs(Ragged.empty(2, 3), np.empty(0, bool))
     assert gone.shape == (2, 3)
     assert left.tolist() == [0, 0]
+
+
+def test_rows_that_hold_all_entries_are_no_copies():
+    matrix = csr_matrix(np.array([[0, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32))
+    for rows in ([1, 3], [0, 1, 3], [1, 2], []):
+        found = of_rows(matrix, np.array(rows, np.int32))
+        np.testing.assert_array_equal(found.toarray(), matrix.toarray()[rows])
+        assert np.shares_memory(found.data, matrix.data) == (found.nnz == matrix.nnz)

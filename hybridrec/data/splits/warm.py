@@ -13,7 +13,7 @@ from pydantic import Field
 from hybridrec.arrays import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold, Splitter
-from hybridrec.data.masking import Pairs, beyond, choose, hidden_pairs, parts
+from hybridrec.data.masking import Pairs, beyond, choose, hidden_pairs, of_rows, parts
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 
@@ -51,7 +51,7 @@ def fold_of(
             users=np.where(history[users] > 0, users, PADDING).astype(np.int32),
             times=queries.times if time is None else np.full(len(users), time),
         ),
-        truth={target: matrix[users] for target, matrix in truth.items()},
+        truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
         units=users,
         weights=np.ones(len(users)),
         universe=universe,
