@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from hybridrec.data.vocabulary import Vocabulary
 
-
-PIECE = 1 << 16
+PIECE = 1 << 17
 """Ids of queries that are text at a time."""
 
 
@@ -58,6 +57,7 @@ class Asked:
             f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
             for target, truth in self.truth.items()
         }
+        texts = [lists.texts(name) for name, lists in (known | hidden).items()]
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
             frame = pl.LazyFrame(
@@ -66,7 +66,6 @@ class Asked:
                 | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
                 | {name: lists.ends(rows) for name, lists in hidden.items()}
             )
-            texts = [lists.texts(name) for name, lists in (known | hidden).items()]
             yield frame.with_columns(texts).select(pl.lit(self.fold).alias("fold"), pl.all())
 
 
@@ -79,7 +78,7 @@ def write_asked(file: Path, asked: Sequence[Asked], data: Dataset) -> None:
 
     size = max(PIECE * sum(map(len, asked)) // max(sum(part.ids for part in asked), 1), 1)
     pieces = pl.concat(piece for part in asked for piece in part.pieces(size, data))
-    pieces.with_row_index("query").sink_parquet(file, compression="zstd", row_group_size=size)
+    pieces.with_row_index("query").sink_parquet(file, compression="zstd", compression_level=1, row_group_size=size)
 
 
 def names_frame(data: Dataset) -> pl.DataFrame:

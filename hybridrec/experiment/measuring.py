@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hybridrec.data.vocabulary import Vocabulary
 
-PIECE = 1 << 16
+PIECE = 1 << 17
 """Recommendations whose ids are text at a time."""
 
 
