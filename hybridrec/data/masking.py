@@ -132,7 +132,7 @@ def entries(matrix: Sparse, keep: Bools) -> Sparse:
 
 
 def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
-    """The given rows, ascending; its entries are no copies where the rows have all there are."""
+    """The given rows, in ascending order; where they hold all entries, those are no copies."""
     lengths = np.diff(matrix.indptr)[rows]
     if lengths.sum() < matrix.nnz:
         return matrix[rows]

@@ -33,7 +33,10 @@ def side_by_side(work: Callable[[T], R], parts: Sequence[T], workers: int) -> li
 
 
 def as_they_end(tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
-    """What the tasks give, as they end; when one raises, those that did not begin are given up."""
+    """What the tasks give, as they end; when one raises, those that did not begin are given up.
+
+    One alone is done by the caller: the memory that it gives back serves what comes after it, too.
+    """
     if len(tasks) == 1 or not _threaded(workers):
         yield from (task() for task in tasks)
         return
