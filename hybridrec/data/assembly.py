@@ -124,8 +124,19 @@ def _vocabulary(column: str, **frames: pl.DataFrame | None) -> Vocabulary:
         if missing := ids.null_count():
             where = f"Tables.{table}: {missing} of {len(ids)} ids missing (null) in the column '{ids.name}'"
             raise DataError(f"{where}; every row needs one")
-        found.append(ids.unique().cast(pl.String))
+        found.append(_distinct(ids))
     return Vocabulary(pl.concat(found) if found else ())
+
+
+def _distinct(ids: pl.Series) -> pl.Series:
+    """The texts that occur in a column without nulls."""
+    import polars as pl
+
+    if not isinstance(ids.dtype, pl.Enum):
+        return ids.unique().cast(pl.String)
+    occurs = np.zeros(len(ids.dtype.categories), bool)
+    occurs[ids.to_physical().to_numpy()] = True
+    return ids.dtype.categories.filter(pl.Series(occurs))
 
 
 def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame | None:

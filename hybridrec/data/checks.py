@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import TARGETS, Bools, Sparse
-from hybridrec.data.dataset import Dataset
+from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.folds import Fold
 from hybridrec.data.queries import QueryBatch
+from hybridrec.data.ragged import Ragged
 from hybridrec.errors import PluginError
 
 
@@ -35,11 +36,18 @@ def check_fold(fold: object, data: Dataset) -> Fold:
 
 def check_hidden(fold: Fold) -> None:
     """Refuse a fold that asks for items which stand in the query or, of its user, in the training part."""
-    for where, shown in (("its query", fold.queries.history), ("training", fold.train.interactions.take(fold.units))):
-        leaked = fold.truth["items"].multiply(shown.matrix(binary=True)).tocoo()
-        if leaked.nnz:
-            query, item = leaked.row[0], leaked.col[0]
-            raise PluginError(f"fold '{fold.name}': query {query} asks for item {item} of {where}")
+    matrix, history = fold.truth["items"], fold.queries.history
+    truth = Ragged(matrix.indices, matrix.indptr, matrix.shape[1])
+    for rows in history.blocks():
+        wanted, known, trained = truth.take(rows), history.take(rows), fold.train.interactions.take(fold.units[rows])
+        asked, query, training = (pair_keys(part.rows, part.ids, truth.width) for part in (wanted, known, trained))
+        shown = {"its query": query} if np.array_equal(query, training) else {"its query": query, "training": training}
+        for where, keys in shown.items():
+            leaked = contains(keys, asked)
+            if leaked.any():
+                place = int(np.argmax(leaked))
+                row, item = rows.start + wanted.rows[place], wanted.ids[place]
+                raise PluginError(f"fold '{fold.name}': query {row} asks for item {item} of {where}")
 
 
 def _check_known(place: str, fold: Fold, data: Dataset) -> None:

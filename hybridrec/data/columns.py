@@ -139,6 +139,9 @@ class Table(Generic[S]):
         """int32."""
         import polars as pl
 
+        if self._single(column).is_integer():
+            integers = self._drawn(column, pl.col(column).cast(pl.Int32, strict=False))
+            return self._usable(integers, integers.is_null(), column, "not an integer of 32 bits")
         numbers = self.numbers(column)
         bad = (numbers != numbers.round()) | (numbers.abs() >= 2**31)
         return self._usable(numbers, bad, column, "not an integer of 32 bits").cast(pl.Int32)
@@ -236,12 +239,16 @@ def in_order(coded: pl.Series) -> pl.Series:
     """A categorical column as one of type `Enum`, whose categories are the texts that occur, in order."""
     import polars as pl
 
-    present = coded.unique().drop_nulls()
-    texts = present.cast(pl.String)
+    coded = coded.rechunk()
+    known = coded.drop_nulls()
+    codes = known.to_physical().to_numpy()
+    row = np.zeros(codes.max(initial=0) + 1, np.uint32)  # of each code that occurs, one of its rows, from 1
+    row[codes] = np.arange(1, len(codes) + 1, dtype=np.uint32)
+    present = np.flatnonzero(row)
+    texts = known.gather(row[present] - 1).cast(pl.String)
     names = texts.sort()
-    codes = present.to_physical().gather(texts.arg_sort()).to_numpy()
-    place = np.zeros(codes.max(initial=0) + 1, np.uint32)
-    place[codes] = np.arange(len(codes))
+    place = np.zeros(len(row), np.uint32)
+    place[present[texts.arg_sort().to_numpy()]] = np.arange(len(present), dtype=np.uint32)
     return names.cast(pl.Enum(names)).gather(pl.Series(place).gather(coded.to_physical()))
 
 

@@ -100,18 +100,20 @@ class Dataset:
         `hidden` is parallel to `interactions.ids`. A pair of which a repeat stays keeps its assignments:
         were they taken away, that would tell of the hidden repeat.
         """
+        shown = replace(self, interactions=self.interactions.where(~hidden))
+        if not len(self.assignments):
+            return shown
         pairs = self.pairs
         tagged = pair_keys(self.assignments[:, 0], self.assignments[:, 1], len(self.items))
         gone = contains(pairs[hidden], tagged) & ~contains(pairs[~hidden], tagged)
-        return replace(self, interactions=self.interactions.where(~hidden), assignments=self.assignments[~gone])
+        return replace(shown, assignments=self.assignments[~gone])
 
     def hide_users(self, hidden: Bools) -> Dataset:
         """Without anything about the users at which `hidden`, bool[U], is true; their codes stay."""
-        visible = self.interactions.rows
         kept = csr_matrix((~hidden).astype(np.float32)[:, None])
         return replace(
             self,
-            interactions=self.interactions.where(~hidden[visible]),
+            interactions=self.interactions.where(np.repeat(~hidden, self.interactions.lengths)),
             titles=tuple("" if gone else title for gone, title in zip(hidden, self.titles, strict=True)),
             declared_user_tags=self.declared_user_tags.multiply(kept).tocsr(),
             assignments=self.assignments[~hidden[self.assignments[:, 0]]],

@@ -12,37 +12,82 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import Bools, Ints, Longs, Sparse
-from hybridrec.data.ragged import Ragged
+from hybridrec.data.dataset import pair_keys
+from hybridrec.data.ragged import Ragged, offsets_of
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """The P distinct (row, id) pairs of a Ragged, row by row, in order of first occurrence.
 
-    of: int64, parallel to `Ragged.ids`: the number of the pair each entry belongs to
-    rows: int32[P], the row of each pair
     lengths: int64, distinct ids in each row
+    of: int64, parallel to `Ragged.ids`: the number of the pair each entry belongs to; None where nothing is
+        repeated, and every entry is a pair of its own
     """
 
-    of: Longs
-    rows: Ints
     lengths: Longs
+    of: Longs | None = None
 
     @classmethod
     def distinct(cls, ragged: Ragged) -> Pairs:
         """Number the distinct pairs of `ragged`."""
-        if ragged.matrix(binary=True).nnz == len(ragged.ids):  # nothing is repeated, and nothing need be sorted
-            return cls(np.arange(len(ragged.ids)), ragged.rows, ragged.lengths)
-        keys = ragged.rows.astype(np.int64) * ragged.width + ragged.ids
+        if not any(_repeats(ragged.take(rows)) for rows in ragged.blocks()):
+            return cls(ragged.lengths)
+        keys = pair_keys(ragged.rows, ragged.ids, ragged.width)
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         by_position = np.argsort(first)
         number = np.empty_like(by_position)
         number[by_position] = np.arange(len(first))
-        rows = ragged.rows[first[by_position]]
-        return cls(of=number[inverse], rows=rows, lengths=np.bincount(rows, minlength=len(ragged)))
+        return cls(np.bincount(ragged.rows[first], minlength=len(ragged)), number[inverse])
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return int(self.lengths.sum())
+
+    @property
+    def rows(self) -> Ints:
+        """int32[P], the row of each pair."""
+        return np.repeat(np.arange(len(self.lengths), dtype=np.int32), self.lengths)
+
+    def at(self, entries: Bools) -> Bools:
+        """bool[P]: which pairs stand at any of these entries, bool parallel to `Ragged.ids`."""
+        if self.of is None:
+            return entries
+        found = np.zeros(len(self), bool)
+        found[self.of[entries]] = True
+        return found
+
+    def entries(self, pairs: Bools) -> Bools:
+        """bool, parallel to `Ragged.ids`: where these pairs, bool[P], stand, each with its repeats."""
+        return pairs if self.of is None else pairs[self.of]
+
+
+def _repeats(ragged: Ragged) -> bool:
+    """Whether any row has an id twice."""
+    keys = np.sort(pair_keys(ragged.rows, ragged.ids, ragged.width))
+    return bool((keys[1:] == keys[:-1]).any())
+
+
+def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
+    """What becomes of the distinct (row, id) pairs where `hidden`, bool parallel to `ids`, is hidden.
+
+    csr of ones at the pairs that are gone, as all their repeats are hidden; and how many of each row are left,
+    int64[len(ragged)].
+    """
+    gone, left = np.zeros((2, len(ragged)), np.int64)
+    ids = [np.empty(0, np.int32)]
+    for rows in ragged.blocks():
+        part, start, stop = ragged.take(rows), ragged.offsets[rows.start], ragged.offsets[rows.stop]
+        keys = 2 * pair_keys(part.rows, part.ids, part.width) + hidden[start:stop]
+        keys.sort()
+        first = np.ones(len(keys), bool)  # of its pair, and visible if any of the pair is
+        first[1:] = keys[1:] ^ keys[:-1] > 1
+        is_gone = (keys & 1).astype(bool) & first
+        ids.append((keys[is_gone] // 2 % part.width).astype(np.int32))
+        for count, found in ((gone, is_gone), (left, first & ~is_gone)):
+            count[rows] = np.diff(np.concatenate(([0], np.cumsum(found, dtype=np.int64)))[part.offsets])
+    column = np.concatenate(ids)
+    ones = np.ones(len(column), np.float32)
+    return csr_matrix((ones, column, offsets_of(gone)), shape=(len(ragged), ragged.width)), left
 
 
 def choose_share(lengths: NDArray[np.integer], share: float, rng: np.random.Generator) -> Bools:
@@ -84,6 +129,14 @@ def entries(matrix: Sparse, keep: Bools) -> Sparse:
     """Only the stored entries at which `keep`, bool[nnz], is true."""
     counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
     return csr_matrix((matrix.data[keep], matrix.indices[keep], counts[matrix.indptr]), shape=matrix.shape)
+
+
+def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
+    """The given rows, in ascending order; where they hold all entries, those are no copies."""
+    lengths = np.diff(matrix.indptr)[rows]
+    if lengths.sum() < matrix.nnz:
+        return matrix[rows]
+    return csr_matrix((matrix.data, matrix.indices, offsets_of(lengths)), shape=(len(rows), matrix.shape[1]))
 
 
 def beyond(everything: Sparse, shown: Sparse) -> Sparse:

@@ -122,8 +122,7 @@ class QueryBatch:
 
         Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
         """
-        names = np.array(
-            ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in range(16)]
-        )
         codes = sum(self.knows(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
-        return names[codes]
+        found, place = np.unique(codes, return_inverse=True)
+        names = ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in found]
+        return np.array(names, str)[place]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import Bools, Doubles, Floats, Ints, Longs, Sparse
+
+BLOCK = 1 << 17
+"""Ids in a block of rows: their keys of 8 bytes are a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,14 @@ class Ragged:
         """
         order_by = positions if positions is not None else times
         if order_by is None:
-            order = grouped(rows, shape[0])
+            order, offsets = grouped(rows, shape[0])
         else:
-            order = np.argsort(order_by, kind="stable")
-            order = order[grouped(rows[order], shape[0])]
-        lengths = np.bincount(rows, minlength=shape[0])
+            ordered = np.argsort(order_by, kind="stable")
+            within, offsets = grouped(rows[ordered], shape[0])
+            order = ordered[within]
         return cls(
             ids=np.ascontiguousarray(ids[order], np.int32),
-            offsets=offsets_of(lengths),
+            offsets=offsets,
             width=shape[1],
             times=None if times is None else np.ascontiguousarray(times[order], np.float64),
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
@@ -106,27 +109,39 @@ class Ragged:
 
     def matrix(self, *, binary: bool = False) -> Sparse:
         """csr float32 [len(self), width]: weights summed over repeats, or 1 for every distinct id if `binary`."""
-        values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights
+        values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights.copy()
         # Copies: sum_duplicates works in place, and the rows of a history stay in their own order.
-        result = csr_matrix((values.copy(), self.ids.copy(), self.offsets), shape=(len(self), self.width))
+        result = csr_matrix((values, self.ids.copy(), self.offsets), shape=(len(self), self.width))
         result.sum_duplicates()
         if binary:
             result.data[:] = 1.0
         return result
 
+    def blocks(self) -> Iterator[slice]:
+        """All rows, in slices of about `BLOCK` ids: work on one takes little memory, and stays in a cache."""
+        rows = max(len(self) * BLOCK // max(len(self.ids), 1), 1)
+        return (slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows))
+
     def take(self, rows: NDArray[np.integer] | slice) -> Ragged:
-        """The given rows, in the given order."""
+        """The given rows, in the given order; those of a slice without steps are no copies."""
         if isinstance(rows, slice):
-            rows = np.arange(len(self))[rows]
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                offsets = self.offsets[start : max(start, stop) + 1]
+                return self.pick(slice(offsets[0], offsets[-1]), offsets - offsets[0])
+            rows = np.arange(start, stop, step)
         lengths = self.lengths[rows]
         offsets = offsets_of(lengths)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return self.pick(np.repeat(self.offsets[:-1][rows], lengths) + within, offsets)
+        positions = np.arange(offsets[-1])
+        positions += np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        return self.pick(positions, offsets)
 
     def where(self, keep: Bools) -> Ragged:
         """All rows, but only the ids at which `keep` (parallel to `ids`) is true."""
-        counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
-        return self.pick(np.flatnonzero(keep), counts[self.offsets])
+        positions = np.flatnonzero(keep)
+        if len(positions) == len(self.ids):
+            return self
+        return self.pick(positions, np.searchsorted(positions, self.offsets))
 
     def last(self, n: int) -> Ragged:
         """All rows, but only the last `n` ids of each."""
@@ -142,7 +157,7 @@ class Ragged:
             result[filled] = np.fmax.reduceat(self.times, self.offsets[:-1][filled])
         return result
 
-    def pick(self, positions: Longs, offsets: Longs) -> Ragged:
+    def pick(self, positions: Longs | slice, offsets: Longs) -> Ragged:
         """The entries at these positions, in rows that begin and end at `offsets`."""
         return replace(
             self,
@@ -150,7 +165,7 @@ class Ragged:
             offsets=offsets,
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
-            groups=None if self.groups is None else self.groups[positions],
+            groups=None if self.groups is None else _held(self.groups[positions]),
         )
 
 
@@ -159,10 +174,18 @@ def offsets_of(lengths: NDArray[np.integer]) -> Longs:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def grouped(codes: Ints, size: int) -> NDArray[np.integer]:
-    """The positions of `codes`, each from 0 to size - 1, in ascending order of codes; equal ones stay in order.
+def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
+    """The positions of `codes`, each from 0 to size - 1, in ascending order of codes, and where each code begins.
 
-    A counting sort: it takes a third of the time of a stable sort by comparison.
+    Equal codes stay in order. A counting sort: it takes a third of the time of a stable sort by comparison.
     """
     places = np.arange(len(codes), dtype=np.int32 if len(codes) <= np.iinfo(np.int32).max else np.int64)
-    return csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes))).indices
+    by_code = csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes)))
+    return by_code.indices, by_code.indptr.astype(np.int64)
+
+
+def _held(groups: Ints) -> Ints:
+    """The same groups; where all are equal, as those of a training part mostly are, one of them stands for all."""
+    if not len(groups) or (groups != groups[0]).any():
+        return groups
+    return np.broadcast_to(groups[:1].copy(), groups.shape)

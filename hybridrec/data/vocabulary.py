@@ -60,7 +60,9 @@ class Vocabulary:
             return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
         if not len(self):
             return np.full(len(external), PADDING, np.int32)
-        if isinstance(external.dtype, pl.Enum):  # few distinct texts: each is looked up once
+        if external.dtype == self._codes:
+            codes = external.to_physical().cast(pl.Int32)
+        elif isinstance(external.dtype, pl.Enum):  # few distinct texts: each is looked up once
             codes = pl.Series(self.encode(external.dtype.categories)).gather(external.to_physical())
         else:
             codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)

@@ -21,7 +21,7 @@ from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
-from hybridrec.experiment.asked import asked_frame, names_frame
+from hybridrec.experiment.asked import names_frame, write_asked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -212,16 +212,17 @@ def _write_files(
     }
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd")
-    asked_frame(work.findings.asked, data).write_parquet(folder / QUERIES, compression="zstd")
-    names_frame(data).write_parquet(folder / NAMES, compression="zstd")
     (folder / SLATES).mkdir()
+    # At its first level zstd takes the least time, and makes files that are as small.
     for name in work.findings.arms:
         measured = work.findings.measured[name]
         for target in work.experiment.config.targets:
-            vocabulary = data.items if target == "items" else data.tags
-            slates = measured.slates(target, vocabulary)
-            slates.sink_parquet(folder / SLATES / f"{name}.{target}.parquet", compression="zstd")
+            slates = measured.slates(target, data.items if target == "items" else data.tags)
+            file = folder / SLATES / f"{name}.{target}.parquet"
+            slates.sink_parquet(file, compression="zstd", compression_level=1)
+    write_asked(folder / QUERIES, work.findings.asked, data)
+    names_frame(data).write_parquet(folder / NAMES, compression="zstd", compression_level=1)
+    _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd", compression_level=1)
 
 
 def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:

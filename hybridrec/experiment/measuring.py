@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.vocabulary import Vocabulary
+
+PIECE = 1 << 17
+"""Recommendations whose ids are text at a time."""
 
 
 @dataclass(slots=True)
@@ -70,8 +73,19 @@ class Measured:
         return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
 
     def slates(self, target: Target, vocabulary: Vocabulary) -> pl.LazyFrame:
-        """All slates of a target with external ids; `query` numbers the queries over all folds."""
-        return Slate.stack([answers.slate for answers in self.answers[target]]).lazy_frame(vocabulary)
+        """All slates of a target with external ids, in pieces; `query` numbers the queries over all folds."""
+        import polars as pl
+
+        pieces, first = [], 0
+        for answers in self.answers[target]:
+            slate = answers.slate
+            size = max(PIECE // slate.ids.shape[1], 1)
+            for start in range(0, len(slate), size):
+                rows = slice(start, start + size)
+                part = replace(slate, ids=slate.ids[rows], scores=slate.scores[rows], rung=slate.rung[rows])
+                pieces.append(part.lazy_frame(vocabulary).with_columns(pl.col("query") + (first + start)))
+            first += len(slate)
+        return pl.concat(pieces)
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> Judged:

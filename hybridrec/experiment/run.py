@@ -75,17 +75,21 @@ class Experimenter:
             with self.watch.timing("read"):
                 data = read(self.experiment)
             self.findings.notes += self.experiment.reader.notes()
-            for fold in folds_of(self.experiment, data):
-                self.findings.begin(fold)
-                for preparer, measured in zip(self.preparers, self.findings.repeats, strict=True):
-                    prepared = self.prepare(fold, preparer)
-                    if measured is self.findings.measured:
-                        self.findings.remember(fold, prepared)
-                    self.findings.trained(prepared.fits, preparer.fitter.repeat)
-                    self.ask(fold, prepared, measured)
+            self.evaluate(data)
             report = self.findings.report(data, self.watch, Environment.current(self.distributions))
         report.notes += self.observers.failures
         return report, data
+
+    def evaluate(self, data: Dataset) -> None:
+        """Split, fit, ask and judge, fold by fold; of a fold only what was found is kept."""
+        for fold in folds_of(self.experiment, data):
+            self.findings.begin(fold)
+            for preparer, measured in zip(self.preparers, self.findings.repeats, strict=True):
+                prepared = self.prepare(fold, preparer)
+                if measured is self.findings.measured:
+                    self.findings.remember(fold, prepared)
+                self.findings.trained(prepared.fits, preparer.fitter.repeat)
+                self.ask(fold, prepared, measured)
 
     def refit(self, data: Dataset) -> dict[str, str]:
         """Train on everything, for serving; gives the key of every fit by its place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cache
 from typing import TypeVar
@@ -32,9 +32,12 @@ def side_by_side(work: Callable[[T], R], parts: Sequence[T], workers: int) -> li
     return list(_executor(workers).map(work, parts)) if _threaded(workers) else [work(part) for part in parts]
 
 
-def as_they_end(tasks: Iterable[Callable[[], R]], workers: int) -> Iterator[R]:
-    """What the tasks give, as they end; when one raises, those that did not begin are given up."""
-    if not _threaded(workers):
+def as_they_end(tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
+    """What the tasks give, as they end; when one raises, those that did not begin are given up.
+
+    One alone is done by the caller: the memory that it gives back serves what comes after it, too.
+    """
+    if len(tasks) == 1 or not _threaded(workers):
         yield from (task() for task in tasks)
         return
     futures: list[Future[R]] = [_executor(workers).submit(task) for task in tasks]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.masking import Pairs, beyond, choose, choose_share, entries, parts
+from hybridrec.data.masking import Pairs, beyond, choose, choose_share, entries, hidden_pairs, of_rows, parts
 from hybridrec.data.ragged import Ragged
 
 
@@ -11,6 +11,17 @@ def test_pairs_are_numbered_by_first_occurrence():
     assert pairs.of.tolist() == [0, 1, 0, 2, 3, 3]
     assert pairs.rows.tolist() == [0, 0, 0, 2]
     assert pairs.lengths.tolist() == [3, 0, 1]
+    assert pairs.at(np.array([0, 0, 1, 0, 0, 1], bool)).tolist() == [True, False, False, True]
+    assert pairs.entries(np.array([1, 0, 0, 1], bool)).tolist() == [True, False, True, False, True, True]
+
+
+def test_without_repeats_every_entry_is_a_pair():
+    pairs = Pairs.distinct(Ragged.from_rows([[7, 3], [], [3]], 9))
+    some = np.array([True, False, True])
+    assert pairs.of is None
+    assert pairs.rows.tolist() == [0, 0, 2]
+    assert len(pairs) == 3
+    assert pairs.at(some).tolist() == pairs.entries(some).tolist() == some.tolist()
 
 
 def test_no_pairs_at_all():
@@ -63,3 +74,33 @@ def test_entries_and_beyond():
     assert rest.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0]]
     assert rest.dtype == np.float32
     assert rest.nnz == 3
+
+
+@pytest.mark.parametrize("block", [1, 50, 1 << 17])
+def test_a_pair_is_hidden_with_all_its_repeats_or_not_at_all(block, monkeypatch):
+    monkeypatch.setattr("hybridrec.data.ragged.BLOCK", block)
+    rng = np.random.default_rng(0)
+    rows = [rng.integers(12, size=length) for length in (0, 9, 30, 0, 1, 200, 40, 0)]
+    ragged = Ragged.from_rows(rows, 12)
+    hidden = rng.random(len(ragged.ids)) < 0.8
+    before, shown = ragged.matrix(binary=True), ragged.where(~hidden).matrix(binary=True)
+    gone, left = hidden_pairs(ragged, hidden)
+    assert 0 < gone.nnz < before.nnz
+    assert gone.has_canonical_format
+    assert (gone.dtype, gone.indices.dtype) == (np.float32, np.int32)
+    np.testing.assert_array_equal(gone.toarray(), (before - shown).toarray())
+    assert left.tolist() == shown.getnnz(axis=1).tolist()
+
+
+def test_nothing_is_hidden_of_nothing():
+    gone, left = hidden_pairs(Ragged.empty(2, 3), np.empty(0, bool))
+    assert gone.shape == (2, 3)
+    assert left.tolist() == [0, 0]
+
+
+def test_rows_that_hold_all_entries_are_no_copies():
+    matrix = csr_matrix(np.array([[0, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32))
+    for rows in ([1, 3], [0, 1, 3], [1, 2], []):
+        found = of_rows(matrix, np.array(rows, np.int32))
+        np.testing.assert_array_equal(found.toarray(), matrix.toarray()[rows])
+        assert np.shares_memory(found.data, matrix.data) == (found.nnz == matrix.nnz)

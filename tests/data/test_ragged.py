@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.ragged import Ragged
+
+ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
 
 
 def test_groups_follow_the_ids_through_every_selection():
@@ -15,6 +18,17 @@ def test_groups_follow_the_ids_through_every_selection():
         assert picked.groups is not None
         assert picked.groups.dtype == np.int32
         assert picked.groups.tolist() == (picked.ids * 10).tolist()
+
+
+def test_groups_that_are_all_equal_take_no_memory():
+    ragged = replace(ROWS, groups=np.array([-1, 0, -1, -1], np.int32))
+    equal, mixed = ragged.where(ragged.groups < 0), ragged.take(np.array([2, 0]))
+    assert (equal.groups.tolist(), equal.groups.dtype) == ([-1, -1, -1], np.int32)
+    assert equal.groups.strides == (0,)
+    assert equal.take(np.array([0])).groups.tolist() == [-1, -1]
+    assert mixed.groups.tolist() == [-1, -1, 0, -1]
+    assert fingerprint(equal) == fingerprint(replace(equal, groups=np.full(3, -1, np.int32)))
+    assert len(ragged.take(np.array([1])).groups) == 0
 
 
 @pytest.mark.parametrize("timed", [True, False])
@@ -29,9 +43,6 @@ def test_rows_are_grouped_as_a_stable_sort_does(timed):
 
 def test_no_groups_stay_none():
     assert Ragged.from_rows([[1, 2], [3]], 4).take(np.array([1])).groups is None
-
-
-ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
 
 
 def test_the_matrix_counts_repeats_and_leaves_the_order_alone():
@@ -50,11 +61,24 @@ def test_selections_of_rows_and_ids():
     assert ROWS.take(np.array([2, 0, 1, 2])).lengths.tolist() == [1, 3, 0, 1]
     assert ROWS.take(np.array([2, 0])).ids.tolist() == [0, 3, 1, 3]
     assert ROWS.take(slice(1, None)).ids.tolist() == [0]
+    assert ROWS.take(slice(None, None, -1)).ids.tolist() == [0, 3, 1, 3]
+    assert len(ROWS.take(slice(2, 1))) == 0
     assert ROWS.where(ROWS.ids != 3).lengths.tolist() == [1, 0, 1]
+    assert ROWS.where(ROWS.ids == 9).lengths.tolist() == [0, 0, 0]
     assert ROWS.last(2).ids.tolist() == [1, 3, 0]
     assert ROWS.last(0).lengths.tolist() == [0, 0, 0]
     assert ROWS.last(9).ids.tolist() == ROWS.ids.tolist()
     assert ROWS.rows.tolist() == [0, 0, 0, 2]
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_blocks_are_all_rows_in_order_and_no_copies(block, monkeypatch):
+    monkeypatch.setattr("hybridrec.data.ragged.BLOCK", block)
+    parts = [ROWS.take(rows) for rows in ROWS.blocks()]
+    assert all(np.shares_memory(part.ids, ROWS.ids) for part in parts if len(part.ids))
+    whole = Ragged.stack(parts)
+    assert (whole.ids.tolist(), whole.offsets.tolist()) == (ROWS.ids.tolist(), ROWS.offsets.tolist())
+    assert list(Ragged.empty(0, 3).blocks()) == []
 
 
 def test_the_order_of_a_row_is_positions_before_times_before_the_given():

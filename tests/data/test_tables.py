@@ -451,6 +451,14 @@ def test_bad_groups(read, written):
     refused(read, f"uid,song,f\n1,a,{written}\n", "line 2", "column 'f'", interactions={**PLAYS, "group": "f"})
 
 
+@pytest.mark.parametrize(("group", "told"), [(1 << 31, "2147483648, not an integer of 32 bits"), (None, "missing")])
+def test_bad_groups_of_a_column_of_integers(read, group, told):
+    frame = pl.DataFrame({"uid": [1, 1], "song": ["a", "b"], "f": [3, group]})
+    mapping = {**PLAYS, "path": "p.parquet", "group": "f"}
+    refused(read, {"p.parquet": frame}, "row 2", "column 'f'", told, interactions=mapping)
+    assert read({"p.parquet": frame[:1]}, interactions=mapping).interactions.groups.tolist() == [3]
+
+
 def test_an_unknown_format(read):
     refused(read, {"plays.dat": "uid,song\n"}, "plays.dat", "format", interactions={**PLAYS, "path": "plays.dat"})
 

@@ -39,6 +39,13 @@ def test_numbers_are_read_as_their_text():
     assert vocabulary.encode(["9", "09"]).tolist() == [1, -1]
 
 
+@pytest.mark.parametrize("texts", [["a", "b"], ["b", "a"], ["c", "b", "a"]])
+def test_columns_of_few_texts_are_looked_up_text_by_text(texts):
+    column = pl.Series(["b", None, "a", "b"], dtype=pl.Enum(texts))
+    codes = Vocabulary(["a", "b"]).encode(column)
+    assert (codes.dtype, codes.tolist()) == (np.int32, [1, -1, 0, 1])
+
+
 def test_a_missing_id_is_refused_and_never_found():
     with pytest.raises(DataError, match=r"2 of 3 ids missing \(null\)"):
         Vocabulary(pl.Series(["a", None, None]))

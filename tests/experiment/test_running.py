@@ -418,6 +418,26 @@ def test_the_folder_says_what_was_known_and_what_was_hidden(experiment):
     assert names["item 03"] == "odd song 3"
 
 
+def test_in_how_many_pieces_a_run_is_written_makes_no_difference(experiment, monkeypatch):
+    whole = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
+    monkeypatch.setattr("hybridrec.experiment.asked.PIECE", 40)
+    monkeypatch.setattr("hybridrec.experiment.measuring.PIECE", 40)
+    pieces = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
+    queries = whole.queries()
+    assert queries["query"].to_list() == list(range(queries.height))
+    assert queries["fold"].n_unique() == 3
+    assert queries.schema == {
+        "query": pl.UInt32, "fold": pl.String, "unit": pl.String, "items": pl.List(pl.String),
+        "tags": pl.List(pl.String), "text": pl.String, "relevant_items": pl.List(pl.String),
+        "relevant_tags": pl.List(pl.String),
+    }  # fmt: skip
+    assert queries.null_count().sum_horizontal().sum() == 0
+    assert pieces.queries().equals(queries)
+    for target in ("items", "tags"):
+        assert whole.slates("hybrid", target)["query"].unique().to_list() == queries["query"].to_list()
+        assert pieces.slates("hybrid", target).equals(whole.slates("hybrid", target))
+
+
 def test_the_report_follows_its_schema_and_holds_no_nan(experiment):
     path = experiment(("  resamples: 100", "  resamples: 100\n  singles: true"))
     run = hybridrec.run(path, ["compare.metrics=[ndcg@5, coverage@5, novelty@5]"])

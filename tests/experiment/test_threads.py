@@ -18,8 +18,9 @@ def test_the_order_is_that_of_the_parts_whoever_is_first():
     assert threading.get_ident() not in {thread for _, thread in found}
 
 
-def test_one_worker_is_the_caller():
+def test_one_worker_or_one_task_is_the_caller():
     assert side_by_side(lambda _: threading.get_ident(), range(2), 1) == [threading.get_ident()] * 2
+    assert list(as_they_end([threading.get_ident], 2)) == [threading.get_ident()]
 
 
 def test_workers_that_have_work_for_workers_do_not_wait_for_each_other():

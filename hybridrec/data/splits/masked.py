@@ -142,7 +142,7 @@ class Masked(Splitter):
             )
         hidden = np.zeros(len(pairs), bool)
         hidden[is_held[pairs.rows]] = choose_share(pairs.lengths[held], self.config.hide, rng)
-        shown = data.hide(hidden[pairs.of])
+        shown = data.hide(pairs.entries(hidden))
         rows, shows, weights = self._ask(len(held), rng)
         users = held[rows]
         queries = _queries(shown, users, _visible_tags(shown, held, self.config.hide, rng)[rows], shows)

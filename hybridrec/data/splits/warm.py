@@ -13,7 +13,7 @@ from pydantic import Field
 from hybridrec.arrays import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold, Splitter
-from hybridrec.data.masking import Pairs, beyond, choose, parts
+from hybridrec.data.masking import Pairs, beyond, choose, hidden_pairs, of_rows, parts
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 
@@ -36,23 +36,22 @@ def fold_of(
     features which the data declares. `time` is the time of all queries; without it each has its user's.
     """
     shown = data.hide(hidden)
-    before, left = data.interactions.matrix(binary=True), shown.interactions.matrix(binary=True)
-    history = left.getnnz(axis=1)
-    truth: dict[Target, Sparse] = {"items": beyond(before, left), "tags": beyond(data.user_tags, shown.user_tags)}
+    gone, history = hidden_pairs(data.interactions, hidden)
+    truth: dict[Target, Sparse] = {"items": gone, "tags": beyond(data.user_tags, shown.user_tags)}
     wanted = truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)
     users = np.flatnonzero((wanted > 0) & (history >= min_history)).astype(np.int32)
-    if not len(users) or not left.nnz:
+    if not len(users) or not history.any():
         return None
     queries = shown.queries(users)
     return Fold(
         name=name,
-        train=shown.hide_users((history == 0) & (before.getnnz(axis=1) > 0)),
+        train=shown.hide_users((history == 0) & (data.interactions.lengths > 0)),
         queries=replace(
             queries,
             users=np.where(history[users] > 0, users, PADDING).astype(np.int32),
             times=queries.times if time is None else np.full(len(users), time),
         ),
-        truth={target: matrix[users] for target, matrix in truth.items()},
+        truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
         units=users,
         weights=np.ones(len(users)),
         universe=universe,
@@ -69,7 +68,7 @@ def _without(name: str, data: Dataset, pairs: Pairs, chosen: Ints | Longs) -> Fo
     """The fold in which the `chosen` pairs are hidden."""
     hidden = np.zeros(len(pairs), bool)
     hidden[chosen] = True
-    fold = fold_of(name, data, hidden[pairs.of]) if len(pairs) else None
+    fold = fold_of(name, data, pairs.entries(hidden)) if len(pairs) else None
     if fold is None:
         raise DataError(
             f"split: hiding {len(chosen)} of {len(pairs)} (user, item) pairs leaves nothing to learn from; "
@@ -141,9 +140,7 @@ class PublishedFolds(Splitter):
             )
         pairs = Pairs.distinct(data.interactions)
         for group in np.unique(groups[groups >= 0]):
-            hidden = np.zeros(len(pairs), bool)
-            hidden[pairs.of[groups == group]] = True
-            fold = fold_of(f"fold-{group}", data, hidden[pairs.of])
+            fold = fold_of(f"fold-{group}", data, pairs.entries(pairs.at(groups == group)))
             if fold is None:
                 raise DataError(
                     f"split folds: hiding the pairs with the number {group} leaves nothing to learn from; give them "
@@ -195,13 +192,14 @@ class LeaveOneOut(Splitter):
             )
         users = users[choose(len(users), share, rng)]
         if self.config.pick == "last":
-            picked = pairs.of[history.offsets[users + 1] - 1]
+            last = np.zeros(len(history.ids), bool)
+            last[history.offsets[users + 1] - 1] = True
+            hidden = pairs.at(last)
         else:
             starts = np.cumsum(pairs.lengths) - pairs.lengths
-            picked = starts[users] + rng.integers(pairs.lengths[users])
-        hidden = np.zeros(len(pairs), bool)
-        hidden[picked] = True
-        fold = fold_of(name, data, hidden[pairs.of])
+            hidden = np.zeros(len(pairs), bool)
+            hidden[starts[users] + rng.integers(pairs.lengths[users])] = True
+        fold = fold_of(name, data, pairs.entries(hidden))
         assert fold is not None  # every one of `users` keeps an item and has one to find
         return fold
 
