@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
+from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
@@ -168,9 +169,9 @@ class ALS(ColumnModel, VectorModel):
         return vectors
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
-        confident = matrix.copy()
-        confident.data = 1 + np.float32(self.config.alpha) * matrix.data * scale[matrix.indices]
-        return confident
+        """The matrix with the confidence in each value; rows and columns are those of the matrix itself, no copies."""
+        confidence = 1 + np.float32(self.config.alpha) * matrix.data * scale[matrix.indices]
+        return csr_matrix((confidence, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _sums(confidence: Sparse, others: int) -> Doubles:

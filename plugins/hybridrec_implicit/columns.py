@@ -56,6 +56,9 @@ class ColumnModel(Component):
         values = self.config.weights
         blocks = {"items": valued(history.matrix(), values), "tags": valued(tags, values)}
         blocks["tags"].data *= np.float32(self.config.tag_weight)
+        filled = [blocks[target] for target in self.targets if blocks[target].shape[1]]
+        if len(filled) == 1:  # nothing to put beside it, and no copy
+            return filled[0]
         return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
 
     def split(self, columns: Floats, data: Dataset) -> State:
