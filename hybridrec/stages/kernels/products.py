@@ -12,7 +12,7 @@ from hybridrec.stages.kernels.topk import best_keys, ranked
 
 _CACHED = 1 << 17
 """Entries of a block that stays in the processor's nearest cache."""
-_BUFFERED = 1 << 21
+_BUFFERED = 1 << 23
 """Products that exist at once: they stay in its farthest cache, and are many enough for a fast matrix product."""
 
 
@@ -30,7 +30,7 @@ def top_products(
 def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64]:
     """Keys of the best products, uint64 [Q, min(k, N)]."""
     keys = np.empty((len(queries), min(k, len(vectors))), np.uint64)
-    step = max(_BUFFERED // max(len(vectors), 1), 32)
+    step = max(_BUFFERED // max(len(vectors), 1), 64)
     for start in range(0, len(queries), step):
         rows = slice(start, start + step)
         products = multiplied(queries[rows], vectors)
