@@ -41,19 +41,17 @@ def serve(run, store, user, ready, told):
 
 
 def main():
-    """Make the run where it is not there yet, start the processes, add up."""
+    """Make a run, of fits that are stored if they are there already, start the processes, add up."""
     folder, processes = Path(sys.argv[1]), int(sys.argv[2])
-    store, runs = folder / "store", folder / "runs"
-    found = sorted(runs.glob("sharing-*"))
-    if not found:
-        pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}
-        file = folder / "sharing.yaml"
-        file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
-        found = [hybridrec.run(file, store=store, runs=runs).folder]
-    user = hybridrec.load(found[-1], store=store).data.users.ids[0]
+    store = folder / "store"
+    pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}
+    file = folder / "sharing.yaml"
+    file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
+    run = hybridrec.run(file, store=store, runs=folder / "runs").folder
+    user = hybridrec.load(run, store=store).data.users.ids[0]
     context = multiprocessing.get_context("spawn")
     ready, told = context.Barrier(processes), context.Queue()
-    workers = [context.Process(target=serve, args=(found[-1], store, user, ready, told)) for _ in range(processes)]
+    workers = [context.Process(target=serve, args=(run, store, user, ready, told)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     answers = [told.get() for _ in workers]

@@ -59,6 +59,7 @@ class Approximate(VectorModel):
     """
 
     name = "approximate"
+    version = "2"
     Config = ApproximateOptions
     config: ApproximateOptions
     requires = ("faiss",)

@@ -21,14 +21,14 @@ class Codes:
 
     Inner products are sums over tables of 16 entries that stay in registers (André, Kermarrec and Le Scouarnec
     2015): a scan of all codes costs a fraction of the exact products, and says roughly which are the largest.
-    Where only a share of the codes is scanned, they lie in cells, as many as the root of their number.
+    Vectors are turned at random first: a code has as many bits in each dimension, and vectors in their principal
+    axes have little to say in most of them. Where only a share of the codes is scanned, they lie in cells, as many
+    as the root of their number.
     """
 
     def __init__(self, index: Any, probes: float) -> None:
         self._index = index
-        self._search = (
-            {} if probes == 1 else {"params": _faiss().SearchParametersIVF(nprobe=ceil(probes * index.nlist))}
-        )
+        self._search = {} if probes == 1 else {"params": _scanning(probes, index)}
 
     @classmethod
     def of(cls, vectors: Floats, probes: float, seed: int) -> Codes:
@@ -38,8 +38,10 @@ class Codes:
         """
         faiss = _faiss()
         cells = "" if probes == 1 else f"IVF{isqrt(len(vectors))},"
-        index = faiss.index_factory(vectors.shape[1], f"{cells}PQ{vectors.shape[1]}x4fs", faiss.METRIC_INNER_PRODUCT)
-        for clustering in (index.pq.cp, index.cp) if cells else (index.pq.cp,):
+        width = vectors.shape[1]
+        index = faiss.index_factory(width, f"RR{width},{cells}PQ{width}x4fs", faiss.METRIC_INNER_PRODUCT)
+        coded = faiss.downcast_index(index.index)
+        for clustering in (coded.pq.cp, coded.cp) if cells else (coded.pq.cp,):
             clustering.seed = seed
             clustering.min_points_per_centroid = 1  # few vectors are no reason to warn: the recall is measured
         index.train(vectors)
@@ -64,6 +66,13 @@ class Codes:
     def deserialized(cls, content: NDArray[np.uint8], probes: float) -> Codes:
         """The way back."""
         return cls(_faiss().deserialize_index(np.asarray(content)), probes)
+
+
+def _scanning(probes: float, index: Any) -> Any:
+    """How faiss is told which share of the cells to scan."""
+    faiss = _faiss()
+    cells = faiss.SearchParametersIVF(nprobe=ceil(probes * faiss.extract_index_ivf(index).nlist))
+    return faiss.SearchParametersPreTransform(index_params=cells)
 
 
 def _faiss() -> ModuleType:
