@@ -58,14 +58,14 @@ class Longest:
     vectors: [N, D]
     order: int32[n], their ids, the longest first; those with NaN in them, which nothing finds, are not there
     places: int32[N], where in `order` each id is, N for those that are not there
-    lengths: float64[n], descending
+    shortness: float64[n], minus their lengths, ascending: bounds are looked up in it
     head: [H, D], the longest, side by side
     """
 
     vectors: Floats
     order: Ints
     places: Ints
-    lengths: Doubles
+    shortness: Doubles
     head: Floats
 
     @classmethod
@@ -73,11 +73,11 @@ class Longest:
         """Of [N, D]; None where there are too few for it to pay."""
         if len(vectors) < 3 * _HEAD // 2:
             return None
-        lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
-        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(~np.isnan(lengths))].astype(np.int32)
+        shortness = -np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
+        order = np.argsort(shortness, kind="stable")[: np.count_nonzero(~np.isnan(shortness))].astype(np.int32)
         places = np.full(len(vectors), len(vectors), np.int32)
         places[order] = np.arange(len(order))
-        return cls(vectors, order, places, lengths[order], vectors[order[:_HEAD]])
+        return cls(vectors, order, places, shortness[order], vectors[order[:_HEAD]])
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
         """Keys of the k best ids for each query, [Q, D], best first: uint64 [Q, k]; None where it does not pay."""
@@ -107,7 +107,7 @@ class Longest:
         """int64[Q]: how many of the longest could be among the best, for all that is known of each query."""
         last = scores_of(keys[:, -1]).astype(np.float64)
         few = ~(last > 0)  # none, or not a positive one: any vector reaches that
-        return np.searchsorted(-self.lengths, -np.where(few, -np.inf, last / np.where(few, 1, reach)), side="right")
+        return np.searchsorted(self.shortness, np.where(few, np.inf, -last / np.where(few, 1, reach)), side="right")
 
     def _futile(self, keys: NDArray[np.uint64], reach: Doubles) -> bool:
         """Whether queries need so many that one matrix product costs less."""
