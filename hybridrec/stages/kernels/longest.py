@@ -20,9 +20,9 @@ _PIECE = 32 << 10
 """Vectors that are looked at next, at most: they are copied, as they do not lie side by side."""
 _PRODUCTS = 1 << 20
 """Inner products that exist at once: they stay in the cache while the best are taken."""
-_FIRST = 32
-"""Queries that show whether a search of the long ones pays."""
-_PAYS = 0.6
+_ASKED = 16
+"""Queries that show whether a search of the long ones pays; of few queries it is taken for granted."""
+_PAYS = 0.5
 """Share of all vectors up to which it does: the best of each piece have to be merged."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Relative error of an inner product for each dimension, at most; it is that of the product of the lengths."""
@@ -71,7 +71,7 @@ class Longest:
     @classmethod
     def of(cls, vectors: Floats) -> Self | None:
         """Of [N, D]; None where there are too few for it to pay."""
-        if len(vectors) < 3 * _HEAD // 2:
+        if len(vectors) < 4 * _HEAD:
             return None
         shortness = -np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
         order = np.argsort(shortness, kind="stable")[: np.count_nonzero(~np.isnan(shortness))].astype(np.int32)
@@ -81,13 +81,13 @@ class Longest:
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
         """Keys of the k best ids for each query, [Q, D], best first: uint64 [Q, k]; None where it does not pay."""
-        if 8 * k > len(self.head):
-            return None
-        keys = np.full((len(queries), k), _NOTHING)
-        barred = exclude.arranged(self.order, self.places)
         # Lengths and products are rounded; what is just too short by these may not be left out.
         reach = np.linalg.norm(queries, axis=1).astype(np.float64) * (1 + _ROUNDING * queries.shape[1])
         rows = np.flatnonzero(reach >= 0)
+        if 8 * k > len(self.head) or self._futile(queries, reach, rows, k):
+            return None
+        keys = np.full((len(queries), k), _NOTHING)
+        barred = exclude.arranged(self.order, self.places)
         start, stop = 0, len(self.head)
         while len(rows):
             piece = self.head if not start else self.vectors[self.order[start:stop]]
@@ -96,30 +96,29 @@ class Longest:
                 products = multiplied(queries[part], piece)
                 barred.take(part).mask(products, start)
                 keys[part] = _merged(keys[part], best_keys(products, k, names))
-                if not start and len(part) == _FIRST < len(rows) and self._futile(keys[part], reach[part]):
-                    return None
-            needed = self._needed(keys[rows], reach[rows])
+            needed = self._needed(scores_of(keys[rows, -1]), reach[rows])
             rows, needed = rows[needed > stop], needed[needed > stop]
             start, stop = stop, min(stop + min(stop, _PIECE), int(needed.max(initial=0)))
         return keys
 
-    def _needed(self, keys: NDArray[np.uint64], reach: Doubles) -> Longs:
-        """int64[Q]: how many of the longest could be among the best, for all that is known of each query."""
-        last = scores_of(keys[:, -1]).astype(np.float64)
+    def _futile(self, queries: Floats, reach: Doubles, rows: Longs, k: int) -> bool:
+        """Whether some of these queries, asked without exclusions, need so many that one matrix product costs less."""
+        if len(rows) < 8 * _ASKED:
+            return False
+        some = rows[:: len(rows) // _ASKED]
+        last = np.partition(multiplied(queries[some], self.head), -k, axis=1)[:, -k]
+        return float(self._needed(last, reach[some]).mean()) > _PAYS * len(self.order)
+
+    def _needed(self, last: Floats, reach: Doubles) -> Longs:
+        """int64[Q]: how many of the longest could come before the last of the best so far; all where there are few."""
         few = ~(last > 0)  # none, or not a positive one: any vector reaches that
         return np.searchsorted(self.shortness, np.where(few, np.inf, -last / np.where(few, 1, reach)), side="right")
 
-    def _futile(self, keys: NDArray[np.uint64], reach: Doubles) -> bool:
-        """Whether queries need so many that one matrix product costs less."""
-        return float(self._needed(keys, reach).mean()) > _PAYS * len(self.order)
-
 
 def _batches(rows: Longs, width: int) -> Iterator[Longs]:
-    """The rows in batches of which `width` products each stay in the cache, a small one first."""
-    step = max(_PRODUCTS // width, _FIRST)
-    yield rows[:_FIRST]
-    for start in range(_FIRST, len(rows), step):
-        yield rows[start : start + step]
+    """The rows in batches of which `width` products each stay in the cache."""
+    step = max(_PRODUCTS // width, 1)
+    return (rows[start : start + step] for start in range(0, len(rows), step))
 
 
 def _merged(keys: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ from tests.stages.kernels.naive import NAN, naive_top_k
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Pieces so small that a few hundred vectors make several, and batches of a few queries."""
-    for name, size in {"_HEAD": 64, "_PIECE": 100, "_PRODUCTS": 640, "_FIRST": 2, "_PAYS": 1.0}.items():
+    for name, size in {"_HEAD": 64, "_PIECE": 100, "_PRODUCTS": 640, "_ASKED": 1, "_PAYS": 1.0}.items():
         monkeypatch.setattr(longest, name, size)
 
 
@@ -34,7 +34,7 @@ def wanted(queries, vectors, exclude, k):
     return naive_top_k(scores, k)
 
 
-@pytest.mark.parametrize("n", [96, 300, 700])
+@pytest.mark.parametrize("n", [256, 300, 700])
 def test_finds_what_the_whole_product_finds(n):
     rng = np.random.default_rng(n)
     vectors, queries = vectors_of(n, rng), rng.integers(-2, 3, size=(20, 6)).astype(np.float32)
@@ -70,20 +70,20 @@ def test_gives_way_to_the_whole_product_where_it_does_not_pay(monkeypatch):
     vectors = rng.standard_normal((400, 6)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     queries = rng.standard_normal((9, 6)).astype(np.float32)
-    monkeypatch.setattr(longest, "_PAYS", 0.6)
+    monkeypatch.setattr(longest, "_PAYS", 0.5)
     assert Longest.of(vectors).search(queries, 8, Exclude()) is None
     ids, _ = kernels.top_products(queries, vectors, 8, Exclude(), Longest.of(vectors))
     np.testing.assert_array_equal(ids, wanted(queries, vectors, Exclude(), 8)[0])
 
 
 def test_is_for_many_vectors_and_few_wanted():
-    vectors = np.ones((96, 2), np.float32)
-    assert Longest.of(vectors[:95]) is None
+    vectors = np.ones((256, 2), np.float32)
+    assert Longest.of(vectors[:255]) is None
     assert Longest.of(vectors).search(vectors[:3], 9, Exclude()) is None
 
 
 def test_nobody_is_asked_in_vain():
-    vectors = vectors_of(200, np.random.default_rng(4))
+    vectors = vectors_of(300, np.random.default_rng(4))
     assert Longest.of(vectors).search(vectors[:0], 3, Exclude()).shape == (0, 3)
     silent = np.full((4, 6), NAN, np.float32)
     ids, scores = kernels.top_products(silent, vectors, 3, Exclude(), Longest.of(vectors))
