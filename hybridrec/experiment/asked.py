@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
 
 PIECE = 1 << 17
-"""Ids of queries that are text at a time."""
+"""Ids of queries, or of slates, that are text at a time."""
 
 
 @dataclass(frozen=True, slots=True)

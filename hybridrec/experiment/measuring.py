@@ -14,6 +14,7 @@ from hybridrec.data.folds import Fold
 from hybridrec.evaluation.arms import Arm as MeasuredArm
 from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.metrics import Judged, SetMetric, combine
+from hybridrec.experiment import asked
 from hybridrec.experiment.asking import Answers
 from hybridrec.experiment.config import Aim, Experiment
 from hybridrec.stages import kernels
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.vocabulary import Vocabulary
-
-PIECE = 1 << 17
-"""Recommendations whose ids are text at a time."""
 
 
 @dataclass(slots=True)
@@ -79,7 +77,7 @@ class Measured:
         pieces, first = [], 0
         for answers in self.answers[target]:
             slate = answers.slate
-            size = max(PIECE // slate.ids.shape[1], 1)
+            size = max(asked.PIECE // slate.ids.shape[1], 1)
             for start in range(0, len(slate), size):
                 rows = slice(start, start + size)
                 part = replace(slate, ids=slate.ids[rows], scores=slate.scores[rows], rung=slate.rung[rows])

@@ -421,7 +421,6 @@ def test_the_folder_says_what_was_known_and_what_was_hidden(experiment):
 def test_in_how_many_pieces_a_run_is_written_makes_no_difference(experiment, monkeypatch):
     whole = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
     monkeypatch.setattr("hybridrec.experiment.asked.PIECE", 40)
-    monkeypatch.setattr("hybridrec.experiment.measuring.PIECE", 40)
     pieces = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
     queries = whole.queries()
     assert queries["query"].to_list() == list(range(queries.height))
