@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from typing import Any
 
 from benchmarks import peers, synthetic
@@ -16,7 +17,8 @@ def sharing(quick: bool) -> list[Work]:
     """Four processes that recommend from one run, beside four times one: proportional set sizes (Linux)."""
     size = Size(2_000, 5_000, 40_000) if quick else Size(20_000, 500_000, 2_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
-    told = {processes: run_way(sys.executable, "with_sharing.py", data, processes) for processes in (1, PROCESSES)}
+    with tempfile.TemporaryDirectory() as runs:
+        told = {count: run_way(sys.executable, "with_sharing.py", data, count, runs) for count in (1, PROCESSES)}
     names = {1: "1 process", PROCESSES: f"{PROCESSES} processes"}
     ways = {names[count]: Way([at["seconds"]], [at["cpu"]], _megabytes(at)) for count, at in told.items()}
     work = Work("recommending from one run, in processes of their own", "load and query", 1, ways)

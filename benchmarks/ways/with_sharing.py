@@ -1,4 +1,4 @@
-"""Processes that recommend from one run: `with_sharing.py FOLDER PROCESSES`; prints the memory of all of them."""
+"""Processes that recommend from one run: `with_sharing.py FOLDER PROCESSES RUNS`; prints the memory of all of them."""
 
 import json
 import multiprocessing
@@ -42,12 +42,12 @@ def serve(run, store, user, ready, told):
 
 def main():
     """Make a run, of fits that are stored if they are there already, start the processes, add up."""
-    folder, processes = Path(sys.argv[1]), int(sys.argv[2])
+    folder, processes, scratch = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     store = folder / "store"
     pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}
     file = folder / "sharing.yaml"
     file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
-    run = hybridrec.run(file, store=store, runs=folder / "runs").folder
+    run = hybridrec.run(file, store=store, runs=scratch).folder
     user = hybridrec.load(run, store=store).data.users.ids[0]
     context = multiprocessing.get_context("spawn")
     ready, told = context.Barrier(processes), context.Queue()
