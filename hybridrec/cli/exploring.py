@@ -30,6 +30,7 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
     from hybridrec.errors import ConfigError
     from hybridrec.experiment.json_schema import experiment_schema
     from hybridrec.experiment.starting import SCHEMA, starting_config
+    from hybridrec.paths import write_whole
     from hybridrec.registry.discovery import Registry
 
     if output.exists() and not force:
@@ -38,10 +39,10 @@ def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
     description, config = starting_config(files, output.resolve().parent, registry)
     for line in description:
         print(line)
-    output.write_text(config, encoding="utf-8")
+    write_whole(output, config)
     schema = output.parent / SCHEMA
     schema.parent.mkdir(exist_ok=True)
-    schema.write_text(json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False), encoding="utf-8")
+    write_whole(schema, json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False))
     print(f"wrote {output}; try: hybridrec run {output}")
 
 
@@ -59,12 +60,14 @@ def reduce(array: Path, dims: int, output: Path, force: bool) -> None:
 
     from hybridrec.data.dense import Rows, pca
     from hybridrec.errors import ConfigError
+    from hybridrec.paths import replacing
 
     if output.exists() and not force:
         raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
     rows = Rows.of(array)
     reduced = pca(rows, dims, np.random.default_rng(0))
-    np.save(output, reduced.vectors)
+    with replacing(output) as file:
+        np.save(file, reduced.vectors)
     print(
         f"wrote {output}: {dims} numbers in place of {rows.dims} for each of {len(rows)} items, "
         f"with {reduced.explained:.1%} of the variance"

@@ -33,7 +33,7 @@ def report(run: Path, no_open: bool, force: bool, label: str | None, store_folde
 
         draw_map(finished, label, Store(store_folder))
     page = finished.folder / PAGE
-    if force or label is not None or not page.exists():
+    if force or label is not None or page.is_symlink() or not page.exists():
         write(finished)
     print(page)
     if not no_open:
@@ -104,6 +104,7 @@ def export(
     from hybridrec.experiment import challenges, judges, vectors
     from hybridrec.experiment.folder import Run
     from hybridrec.experiment.serving import load
+    from hybridrec.paths import subfolder
 
     if label is not None and form != "word2vec":
         raise click.UsageError(f"--label goes with --format word2vec, not with {form}")
@@ -114,7 +115,7 @@ def export(
     if team is not None and any("," in part for part in team):
         raise click.UsageError("--team: a comma would part NAME or EMAIL in the file; leave it out")
     finished = Run.open(run)
-    folder = output or finished.folder / form
+    folder = output or subfolder(finished.folder, form)
     if form == "word2vec":
         paths = vectors.export(load(finished, store=store_folder), folder, label)
     elif form in ("trec", "parquet"):

@@ -42,10 +42,12 @@ class MovieTweetingsReader(Reader):
         """The ratings that are high enough, as a Dataset."""
         import polars as pl
 
-        ratings = pl.read_parquet(FOLDER / "movietweetings-ratings.parquet").filter(
+        ratings = pl.read_parquet(FOLDER / "movietweetings-ratings.parquet", glob=False).filter(
             pl.col("rating") >= self.config.min_rating
         )
-        films = pl.read_parquet(FOLDER / "movietweetings-films.parquet").join(ratings, on="film", how="semi")
+        films = pl.read_parquet(FOLDER / "movietweetings-films.parquet", glob=False).join(
+            ratings, on="film", how="semi"
+        )
         genres = _genres(films)
         return assemble(
             Tables(

@@ -60,7 +60,7 @@ class SetlistsReader(Reader):
         import polars as pl
 
         shows = (
-            pl.read_parquet(FOLDER / "setlists.parquet")
+            pl.read_parquet(FOLDER / "setlists.parquet", glob=False)
             .with_columns(pl.col("songs").list.eval(pl.element().filter(~pl.element().is_in(self.config.drop))))
             .filter(pl.col("songs").list.n_unique() >= self.config.min_items)
         )

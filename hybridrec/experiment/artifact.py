@@ -47,7 +47,7 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
     content = {"key": key, "about": about, "arrays": arrays, "checksum": checksum}
     whole = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
     line = json.dumps(whole, ensure_ascii=False).encode()
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         file.write(line + b" " * ((-len(line) - 1) % _ALIGNED) + b"\n")
         file.writelines(pieces)
 

@@ -13,6 +13,7 @@ from hybridrec.arrays import Target
 from hybridrec.errors import DataError
 from hybridrec.experiment.folder import Run
 from hybridrec.experiment.serving import Recommender
+from hybridrec.paths import inside, replacing, write_whole
 from hybridrec.tracing import calling
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def melon(answers: Answers, folder: Path) -> Path:
 
     songs = _numbers(answers.best("items", SONGS).explode()).reshape((-1, SONGS))
     rows = pl.DataFrame({"id": _numbers(answers.playlists), "songs": songs, "tags": answers.best("tags", TAGS)})
-    path = folder / f"{answers.pipeline}.json"
-    path.write_text(json.dumps(rows.to_dicts(), ensure_ascii=False), encoding="utf-8")
+    path = inside(folder, f"{answers.pipeline}.json")
+    write_whole(path, json.dumps(rows.to_dicts(), ensure_ascii=False))
     return path
 
 
@@ -120,9 +121,10 @@ def mpd(team: str, email: str) -> Form:
         lines = [f"team_info,{team},{email}"]
         rows = zip(answers.playlists, answers.best("items", TRACKS), strict=True)
         lines += [",".join([pid, *tracks]) for pid, tracks in rows]
-        path = folder / f"{answers.pipeline}.csv.gz"
-        # No time of writing in it: the same answers make the same file.
-        path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
+        path = inside(folder, f"{answers.pipeline}.csv.gz")
+        with replacing(path) as file:
+            # No time of writing in it: the same answers make the same file.
+            file.write(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
         return path
 
     return write

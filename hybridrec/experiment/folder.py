@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from hybridrec.arrays import Target
 from hybridrec.data.dataset import Dataset
@@ -22,6 +23,8 @@ from hybridrec.evaluation.arms import Sample
 from hybridrec.evaluation.display import html
 from hybridrec.evaluation.report import Report
 from hybridrec.experiment.asked import names_frame, write_asked
+from hybridrec.experiment.documents import dotted
+from hybridrec.paths import Key, inside, printable, write_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,9 +47,23 @@ class Serving:
     learned_on: fingerprint of the data that its re-rankers learned on; another one once the run was refreshed
     """
 
-    data: str
-    fits: Mapping[str, str]
-    learned_on: str
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    data: Key
+    fits: Mapping[str, Key]
+    learned_on: Key
+
+
+class _Lock(BaseModel, extra="allow"):
+    """What is read of lock.json: the fits of the report and of what serves, place -> key; the rest stays as it is."""
+
+    fits: dict[str, Key]
+    sample: str
+    serving: dict[str, Key] | None
+
+
+_Content = TypeVar("_Content")
+_REPORT, _LOCK, _SERVING = TypeAdapter(Report), TypeAdapter(_Lock), TypeAdapter(Serving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +77,21 @@ class Run:
     def open(cls, folder: Path | str) -> Run:
         """A run that was written earlier; raises DataError if there is none, StoreError if it is damaged."""
         path = Path(folder)
-        try:
-            text = (path / REPORT).read_text(encoding="utf-8")
-        except OSError:
-            raise DataError(f"{path} is no run: it has no {REPORT}{_of_this_name(path)}") from None
-        try:
-            return cls(path, Report.model_validate_json(text))
-        except ValueError as error:
-            raise StoreError(f"{path / REPORT} cannot be read: {error}") from None
+        if not (path / REPORT).exists():
+            raise DataError(f"{path} is no run: it has no {REPORT}{_of_this_name(path)}")
+        return cls(path, _checked(_REPORT, path / REPORT))
 
     @property
     def lock(self) -> dict[str, Any]:
         """What the run was made with: hashes, versions, seeds, threads, and the fits that serve."""
-        try:
-            content: dict[str, Any] = json.loads((self.folder / LOCK).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{self.folder / LOCK} cannot be read: {error}") from None
-        return content
+        return _checked(_LOCK, self.folder / LOCK).model_dump()
 
     @property
     def serving(self) -> Serving:
         """What it recommends from since it was refreshed, or made; raises DataError if it was only evaluated."""
         file = self.folder / SERVING
         if file.exists():
-            try:
-                return Serving(**json.loads(file.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError) as error:
-                raise StoreError(f"{file} cannot be read: {error}") from None
+            return _checked(_SERVING, file)
         fits = self.lock["serving"]
         if fits is None:
             raise DataError(
@@ -128,15 +133,39 @@ class Run:
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
         """One row per recommendation of a pipeline: query, rank (from 1), id, score, rung."""
-        return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
+        return read_frame(inside(self.folder / SLATES, f"{pipeline}.{target}.parquet"))
 
     def _frame(self, file: str) -> pl.DataFrame:
-        import polars as pl
+        return read_frame(self.folder / file)
 
-        try:
-            return pl.read_parquet(self.folder / file)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(f"{self.folder / file} cannot be read: {error}") from None
+
+def read_frame(file: Path) -> pl.DataFrame:
+    """Read a Parquet file of a run, and that file alone; raises StoreError if it is damaged or missing."""
+    import polars as pl
+
+    if not file.is_file():
+        raise StoreError(f"{file} cannot be read: it is missing, or not a file")
+    try:
+        # A path is no pattern here: in a folder `g[1]` it would name the files of `g1`.
+        return pl.read_parquet(file, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(f"{file} cannot be read: {error}") from None
+
+
+def _checked(kind: TypeAdapter[_Content], file: Path) -> _Content:
+    """Read a JSON file of a run; raises StoreError that names the file and the first key that is not as it must be."""
+    if not file.is_file():
+        raise StoreError(f"{file} cannot be read: it is missing, or not a file")
+    try:
+        return kind.validate_json(file.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+        keys = [key if isinstance(key, int) else printable(key).strip("'") for key in mistake["loc"] if key != "[key]"]
+        place = f"{dotted(tuple(keys))}: " if keys else ""
+        reason = " ".join(mistake["msg"].split())
+        raise StoreError(f"{file} cannot be read: {place}{reason}") from None
 
 
 def writable(folder: Path) -> None:
@@ -169,18 +198,12 @@ def write(
 
 def write_report(run: Run) -> None:
     """Write `report.json` anew: something is to be said of the run that was not known before."""
-    _replace(run.folder / REPORT, run.report.model_dump_json(indent=1))
+    write_whole(run.folder / REPORT, run.report.model_dump_json(indent=1))
 
 
 def write_serving(run: Run, serving: Serving) -> None:
     """From now on the run recommends from this."""
-    _replace(run.folder / SERVING, json.dumps(asdict(serving), indent=1))
-
-
-def _replace(file: Path, content: str) -> None:
-    partial = file.with_name(f".{file.name}")
-    partial.write_text(content, encoding="utf-8")
-    partial.replace(file)
+    write_whole(run.folder / SERVING, json.dumps(asdict(serving), indent=1))
 
 
 def free(runs: Path, name: str) -> Path:
@@ -218,7 +241,7 @@ def _write_files(
         measured = work.findings.measured[name]
         for target in work.experiment.config.targets:
             slates = measured.slates(target, data.items if target == "items" else data.tags)
-            file = folder / SLATES / f"{name}.{target}.parquet"
+            file = inside(folder / SLATES, f"{name}.{target}.parquet")
             slates.sink_parquet(file, compression="zstd", compression_level=1)
     write_asked(folder / QUERIES, work.findings.asked, data)
     names_frame(data).write_parquet(folder / NAMES, compression="zstd", compression_level=1)

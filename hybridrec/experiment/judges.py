@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
 from hybridrec.experiment.folder import Run
+from hybridrec.paths import inside, replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,12 +64,14 @@ def _encoded(ids: pl.Series) -> pl.Series:
 
 
 def _write_trec(frame: pl.DataFrame, folder: Path, name: str) -> Path:
-    path = folder / name
-    frame.write_csv(path, separator=" ", include_header=False, quote_style="never")
+    path = inside(folder, name)
+    with replacing(path) as file:
+        frame.write_csv(file, separator=" ", include_header=False, quote_style="never")
     return path
 
 
 def _write_parquet(frame: pl.DataFrame, folder: Path, name: str) -> Path:
-    path = folder / f"{name}.parquet"
-    frame.write_parquet(path, compression="zstd")
+    path = inside(folder, f"{name}.parquet")
+    with replacing(path) as file:
+        frame.write_parquet(file, compression="zstd")
     return path

@@ -13,6 +13,7 @@ from hybridrec.errors import ConfigError, DataError, MissingDependencyError, Sto
 from hybridrec.experiment.checking import load_experiment
 from hybridrec.experiment.folder import CONFIG, MAPS, Run
 from hybridrec.experiment.store import Store
+from hybridrec.paths import inside, replacing, subfolder
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import VectorModel
 
@@ -46,11 +47,13 @@ def draw_map(run: Run, label: str, store: Store) -> Path:
         raise DataError(f"'{label}' has vectors of {len(frame)} items; a map takes {FEWEST_ITEMS} or more")
     codes = frame["code"].to_numpy()
     plane, clusters = arranged(vectors[codes] / lengths[codes, None])
-    place = run.folder / MAPS / f"{label}.parquet"
+    place = inside(subfolder(run.folder, MAPS), f"{label}.parquet")
     place.parent.mkdir(exist_ok=True)
-    frame.select("id", "name", "count").with_columns(
+    drawn = frame.select("id", "name", "count").with_columns(
         x=pl.Series(plane[:, 0]), y=pl.Series(plane[:, 1]), cluster=pl.Series(clusters)
-    ).write_parquet(place)
+    )
+    with replacing(place) as file:
+        drawn.write_parquet(file)
     return place
 
 

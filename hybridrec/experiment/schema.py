@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from hybridrec.arrays import Target
 from hybridrec.errors import did_you_mean
 from hybridrec.evaluation.report import Correction
+from hybridrec.paths import Name
 from hybridrec.plugin import InputPath, Options
 
 GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
@@ -45,8 +46,6 @@ Gate = Annotated[
     WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
 ]
 """Which queries a generator is asked about."""
-Name = Annotated[str, Field(pattern=r"^[\w.+-]+$")]
-"""Of labels, pipelines and experiments: they become names of files."""
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 

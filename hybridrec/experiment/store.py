@@ -9,6 +9,7 @@ construction. Large ones are mapped into memory, so that all processes that use 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 import uuid
@@ -20,8 +21,11 @@ from typing import Any
 from hybridrec.arrays import State
 from hybridrec.errors import StoreError
 from hybridrec.experiment.artifact import manifest_of, marker_of, read_artifact, size_of, write_artifact
+from hybridrec.paths import check_key
 
 _ABANDONED = 24 * 3600.0
+_HIDDEN = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{8}")
+"""Names that `_hidden` gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ class Store:
         return cls(Path(os.environ.get("HYBRIDREC_STORE", ".hybridrec/store")))
 
     def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / key
+        """Return where an artifact lies; raises StoreError for what cannot be a key, and so might lead elsewhere."""
+        name = check_key(key)
+        return self.folder / name[:2] / name
 
     def __contains__(self, key: str) -> bool:
         return self._path(key).exists()
@@ -72,8 +78,9 @@ class Store:
 
     def about(self, key: str) -> dict[str, Any] | None:
         """What was noted with an artifact; None if there is none, or it is damaged."""
+        path = self._path(key)
         try:
-            about: dict[str, Any] = manifest_of(self._path(key))["about"]
+            about: dict[str, Any] = manifest_of(path)["about"]
         except (OSError, StoreError):
             return None
         return about
@@ -112,7 +119,9 @@ class Store:
         """All whole artifacts, least recently used first."""
         found = []
         for path in self.folder.glob("??/[!.]*"):
-            with suppress(OSError, StoreError):  # removed by another process meanwhile, or damaged: get() will say so
+            with suppress(OSError, StoreError):  # removed by another process meanwhile, or damaged: get() says so
+                if path != self._path(path.name):
+                    continue  # somebody else's file, which may not be removed
                 about, used = manifest_of(path)["about"], marker_of(path).stat().st_mtime
                 found.append(Artifact(path.name, path, size_of(path), used, about))
         return sorted(found, key=lambda artifact: artifact.used)
@@ -125,7 +134,7 @@ class Store:
         now = time.time()
         for partial in self.folder.glob("??/.*"):
             with suppress(OSError):  # its owner is done with it
-                if now - partial.stat().st_mtime > _ABANDONED:
+                if _HIDDEN.fullmatch(partial.name) and now - partial.stat().st_mtime > _ABANDONED:
                     _remove(partial)
         artifacts = self.artifacts()
         excess = sum(artifact.bytes for artifact in artifacts) - keep_bytes
@@ -170,7 +179,7 @@ def _publish(partial: Path, final: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file, or a folder with all in it, as far as possible."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(OSError):

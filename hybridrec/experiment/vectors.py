@@ -12,6 +12,7 @@ import numpy as np
 from hybridrec.arrays import Floats
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.experiment.serving import Recommender
+from hybridrec.paths import inside, replacing
 from hybridrec.stages.component import VectorModel
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def export(recommender: Recommender, folder: Path, label: str | None = None) -> 
     label, component = _chosen(recommender, label)
     folder.mkdir(parents=True, exist_ok=True)
     spaces = _spaces(recommender, component)
-    paths = [_write_vectors(folder / f"{label}.{kind}.txt", *space) for kind, space in spaces.items()]
-    vocabulary, model = folder / f"{label}.vocabulary.csv", folder / f"{label}.npz"
-    _vocabulary(recommender, spaces).write_csv(vocabulary)
-    np.savez(model, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
+    paths = [_write_vectors(inside(folder, f"{label}.{kind}.txt"), *space) for kind, space in spaces.items()]
+    vocabulary, model = inside(folder, f"{label}.vocabulary.csv"), inside(folder, f"{label}.npz")
+    with replacing(vocabulary) as file:
+        _vocabulary(recommender, spaces).write_csv(file)
+    with replacing(model) as file:
+        np.savez(file, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
     return [*paths, vocabulary, model]
 
 
@@ -69,7 +72,7 @@ def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
 
     known = ~np.isnan(vectors).any(axis=1)
     tokens = pl.Series("token", [_escaped(one) for one in ids.filter(pl.Series(known))], dtype=pl.String)
-    with path.open("wb") as file:
+    with replacing(path) as file:
         file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
         rows = pl.DataFrame(vectors[known]).insert_column(0, tokens)
         rows.write_csv(file, separator=" ", include_header=False, quote_style="never")

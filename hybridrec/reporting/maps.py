@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hybridrec.errors import StoreError
-from hybridrec.experiment.folder import MAPS, Run
+from hybridrec.experiment.folder import MAPS, Run, read_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,15 +68,7 @@ class ItemMap:
 
 def maps(run: Run) -> list[ItemMap]:
     """The maps that were drawn of a run, by label. Raises StoreError for a damaged one."""
-    import polars as pl
-
-    found = []
-    for path in sorted((run.folder / MAPS).glob("*.parquet")):
-        try:
-            found.append(_map(path.stem, pl.read_parquet(path)))
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from None
-    return found
+    return [_map(path.stem, read_frame(path)) for path in sorted((run.folder / MAPS).glob("*.parquet"))]
 
 
 def _map(label: str, frame: pl.DataFrame) -> ItemMap:

@@ -16,6 +16,7 @@ from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.summary import conclusions, deciding
 from hybridrec.experiment.folder import Run
+from hybridrec.paths import write_whole
 from hybridrec.reporting import judgements, tables, tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
@@ -28,7 +29,7 @@ PAGE = "report.html"
 def write(run: Run) -> Path:
     """Write `report.html` into the run's folder; returns its path. Raises StoreError if the run is damaged."""
     path = run.folder / PAGE
-    path.write_text(render(run), encoding="utf-8")
+    write_whole(path, render(run))
     return path
 
 

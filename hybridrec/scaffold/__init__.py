@@ -15,6 +15,7 @@ from string import Template
 
 from hybridrec import __version__
 from hybridrec.errors import ConfigError
+from hybridrec.paths import write_whole
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import API_VERSION
 from hybridrec.registry.offers import KINDS as OFFERED
@@ -79,7 +80,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     for path, text in _templates(kind):
         target = folder / path.replace("PACKAGE", package)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(Template(text).substitute(words), encoding="utf-8")
+        write_whole(target, Template(text).substitute(words))
     return folder
 
 

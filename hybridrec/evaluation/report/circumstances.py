@@ -10,12 +10,13 @@ from typing import Any
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.evaluation.report.section import Number, Section
+from hybridrec.paths import Key
 
 
 class DataReport(Section):
     """What the experiment was made on."""
 
-    fingerprint: str
+    fingerprint: Key
     """Digest of all data the reader found."""
     users: int
     items: int
@@ -45,7 +46,7 @@ class FitReport(Section):
     fold: str
     level: str
     """`base`: made for learning the blend; `final`: evaluated."""
-    key: str
+    key: Key
     """Its address in the store."""
     seconds: float
     cached: bool

@@ -8,6 +8,7 @@ from hybridrec.evaluation.report.arms import PipelineReport, TradeoffReport
 from hybridrec.evaluation.report.circumstances import DataReport, Environment, FitReport, SecondsReport, TuningReport
 from hybridrec.evaluation.report.judgements import Comparison, Guardrail, RepeatsReport, StatisticsReport
 from hybridrec.evaluation.report.section import Section
+from hybridrec.paths import Name
 
 
 class Report(Section):
@@ -15,12 +16,12 @@ class Report(Section):
 
     format: Literal[1] = 1
     """Version of this file's format."""
-    name: str
+    name: Name
     """The experiment's name."""
     config_hash: str
     """Digest of the resolved config."""
     data: DataReport
-    pipelines: dict[str, PipelineReport]
+    pipelines: dict[Name, PipelineReport]
     """By name, single components too."""
     comparison: list[Comparison] = []
     guardrails: list[Guardrail] = []

@@ -15,6 +15,7 @@ from hybridrec.evaluation.report import TuningReport
 from hybridrec.experiment.config import Experiment
 from hybridrec.experiment.folder import CONFIG, free, writable
 from hybridrec.experiment.tuning.trials import Trial
+from hybridrec.paths import write_whole
 
 BEST, TRIALS, IMPORTANCE, TUNING = "best.yaml", "trials.csv", "importance.json", "tuning.json"
 _BUDGETS = ("trials", "seconds")
@@ -48,7 +49,7 @@ def begin(runs: Path, experiment: Experiment) -> Path:
     folder = free(runs, f"{experiment.config.name}-tune-{stamp}-{experiment.hash[:6]}")
     folder.mkdir()
     text = yaml.safe_dump(experiment.resolved, sort_keys=False, allow_unicode=True)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    write_whole(folder / CONFIG, text)
     return folder
 
 
@@ -70,7 +71,7 @@ def resume(folder: Path, experiment: Experiment) -> Path:
 def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
     """Write what `run` takes into the report of the tuned experiment."""
     content = {"config_hash": config_hash, "tuning": report.model_dump(mode="json")}
-    (folder / TUNING).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_whole(folder / TUNING, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def tuned_report(config: Path, config_hash: str) -> TuningReport | None:

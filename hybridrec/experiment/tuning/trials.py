@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hybridrec.errors import StoreError
 from hybridrec.experiment.config import Tuning
+from hybridrec.paths import append, write_whole
 
 State = Literal["complete", "infeasible", "failed"]
 """A trial that breaks a bound is infeasible, one whose values could not be fitted has failed."""
@@ -58,7 +59,7 @@ class Table:
             text = self.path.read_text(encoding="utf-8")
             whole = text[: text.rfind("\n") + 1]
             if whole != text:
-                self.path.write_text(whole, encoding="utf-8")
+                write_whole(self.path, whole)
             header, *rows = csv.reader(io.StringIO(whole))
             if header != self.columns:
                 raise ValueError("other columns than those of this search")
@@ -74,8 +75,9 @@ class Table:
         self._append([row.get(column, "") for column in self.columns])
 
     def _append(self, cells: Sequence[object]) -> None:
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow(cells)
+        line = io.StringIO(newline="")
+        csv.writer(line, lineterminator="\n").writerow(cells)
+        append(self.path, line.getvalue())
 
     def _trial(self, row: Mapping[str, str]) -> Trial:
         state = row["state"]

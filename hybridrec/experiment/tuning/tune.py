@@ -25,6 +25,7 @@ from hybridrec.experiment.tuning.search import Search
 from hybridrec.experiment.tuning.trials import State, Table, Trial, best_of
 from hybridrec.experiment.tuning.variants import Variants
 from hybridrec.experiment.tuning.writing import tuned_text
+from hybridrec.paths import write_whole
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.shipped import located
 
@@ -156,7 +157,7 @@ class _Work:
         """Write what the trials tell, and the best of them as a config."""
         trials = self.table.read()
         importance = self.search.importance(trials)
-        (self.folder / IMPORTANCE).write_text(json.dumps(importance, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_whole(self.folder / IMPORTANCE, json.dumps(importance, indent=1, ensure_ascii=False))
         best = best_of(trials, self.tuning)
         if not best:
             raise ConfigError(self.infeasible(trials))
@@ -166,7 +167,7 @@ class _Work:
         given = dict(assignment.split("=", 1) for assignment in assignments)
         given = {key: yaml.safe_load(value) for key, value in given.items() if key.split(".")[0] != "tune"}
         body = tuned_text(self.variants, text, {**given, **values}, variant, self.folder)
-        (self.folder / BEST).write_text(self.header(trials, chosen) + body, encoding="utf-8")
+        write_whole(self.folder / BEST, self.header(trials, chosen) + body)
         finish(self.folder, self.report(trials, chosen, importance), variant.hash)
         return Tuned(self.folder, trials, best, importance)
 
