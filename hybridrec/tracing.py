@@ -9,8 +9,10 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+from hybridrec.errors import PluginError
 from hybridrec.plugin import Plugin
 
 GROUP = "hybridrec"
@@ -44,6 +46,18 @@ def plugin_frames(error: BaseException, package: str | None = None) -> traceback
     )
 
 
+def writes(error: BaseException) -> bool:
+    """Whether an error was raised by a write to a read-only array: numpy, scipy and Cython have no class for it."""
+    return isinstance(error, ValueError) and "read-only" in str(error)
+
+
+def blame(error: BaseException, package: str) -> str:
+    """Return how to mend a write to a read-only array, and the line of the package that asked for it."""
+    frames = plugin_frames(error, package)
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"writes to an array that it was given and others share{place} ({error}); let it write to a copy"
+
+
 @contextmanager
 def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
     """A call into a plugin; `what` says what for and where ("in pipeline 'a', scorer 'b'")."""
@@ -52,8 +66,13 @@ def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            error.add_note(f"{what}: {cls.name} {cls.version}, {origin(cls.__module__)}")
-            raise
+            where = f"{what}: {cls.name} {cls.version}, {origin(cls.__module__)}"
+            if not writes(error):
+                error.add_note(where)
+                raise
+            refused = PluginError(f"{cls.name} {blame(error, cls.__module__.partition('.')[0])}")
+            refused.add_note(where)
+            raise refused from error
 
 
 def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:

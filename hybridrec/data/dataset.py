@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
 from hybridrec.data.fingerprint import fingerprint, flatten
+from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
@@ -24,6 +25,10 @@ class Features:
 
     names: tuple[str, ...]
     matrix: Sparse
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     def rows(self, codes: Ints) -> Sparse:
         """csr [len(codes), features]; a code of -1 gives an empty row."""
@@ -51,6 +56,8 @@ class Dataset:
 
     What components read are `user_tags` and `item_tags`: the declared ones plus the counts of the
     assignments. A split removes the assignments of hidden pairs, so neither can carry them.
+
+    All arrays are read-only, and matrices have sorted indices without duplicates: components share them.
     """
 
     users: Vocabulary
@@ -67,23 +74,31 @@ class Dataset:
     item_vectors: Floats | None = None
     user_features: Features | None = None
     user_times: Doubles | None = None
+    _tags: dict[str, Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     @property
     def user_tags(self) -> Sparse:
         """csr float32 [U, T]: declared tags plus how often the user assigned each."""
-        return self._with_counts(self.declared_user_tags, self.assignments[:, 0])
+        return self._with_counts("user", self.declared_user_tags, self.assignments[:, 0])
 
     @property
     def item_tags(self) -> Sparse:
         """csr float32 [I, T]: declared tags plus how often each was assigned to the item."""
-        return self._with_counts(self.declared_item_tags, self.assignments[:, 1])
+        return self._with_counts("item", self.declared_item_tags, self.assignments[:, 1])
 
-    def _with_counts(self, declared: Sparse, rows: Ints) -> Sparse:
+    def _with_counts(self, owner: str, declared: Sparse, rows: Ints) -> Sparse:
+        """Made once; two threads that ask for it at the same time make the same."""
         if not len(rows):
             return declared
-        ones = np.ones(len(rows), np.float32)
-        counts = csr_matrix((ones, (rows, self.assignments[:, 2])), shape=declared.shape)
-        return (declared + counts).tocsr()
+        if owner not in self._tags:
+            ones = np.ones(len(rows), np.float32)
+            counts = csr_matrix((ones, (rows, self.assignments[:, 2])), shape=declared.shape)
+            self._tags[owner] = frozen_csr((declared + counts).tocsr())
+        return self._tags[owner]
 
     @property
     def pairs(self) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools, Doubles, Ints, Sparse, Target
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.frozen import freeze
 from hybridrec.data.queries import QueryBatch
 from hybridrec.plugin import Plugin
 
@@ -31,6 +32,10 @@ class Fold:
     units: Ints
     weights: Doubles
     universe: Bools | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
 
 class Splitter(Plugin):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import vstack
 
 from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
+from hybridrec.data.frozen import freeze
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 
@@ -53,6 +54,8 @@ class QueryBatch:
     times: float64[Q], seconds since 1970, or None where nobody tells the time
     disliked: Ragged of Q rows of items, or None
     user_features: csr float32 [Q, number of user features], or None
+
+    All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
     """
 
     users: Ints
@@ -63,6 +66,10 @@ class QueryBatch:
     disliked: Ragged | None = None
     user_features: Sparse | None = None
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     def __len__(self) -> int:
         return len(self.users)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import Bools, Doubles, Floats, Ints, Longs, Sparse
+from hybridrec.data.frozen import freeze
 
 BLOCK = 1 << 17
 """Ids in a block of rows: their keys of 8 bytes are a megabyte."""
@@ -22,7 +23,7 @@ class Ragged:
 
     `width` is the size of the vocabulary the ids come from (the columns of `matrix()`). `times` are
     seconds since 1970, `weights` are positive, and `groups` is any integer a splitter groups by (a
-    published fold number, say); all are parallel to `ids`, or None where the data has none.
+    published fold number, say); all are parallel to `ids`, or None where the data has none. All are read-only.
     """
 
     ids: Ints
@@ -31,6 +32,10 @@ class Ragged:
     times: Doubles | None = None
     weights: Floats | None = None
     groups: Ints | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
@@ -111,7 +116,7 @@ class Ragged:
         """csr float32 [len(self), width]: weights summed over repeats, or 1 for every distinct id if `binary`."""
         values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights.copy()
         # Copies: sum_duplicates works in place, and the rows of a history stay in their own order.
-        result = csr_matrix((values, self.ids.copy(), self.offsets), shape=(len(self), self.width))
+        result = csr_matrix((values, self.ids.copy(), self.offsets.copy()), shape=(len(self), self.width))
         result.sum_duplicates()
         if binary:
             result.data[:] = 1.0

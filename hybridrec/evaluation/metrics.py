@@ -11,6 +11,7 @@ import numpy as np
 
 from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.frozen import freeze
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
@@ -35,6 +36,10 @@ class Judged:
     train: Dataset
     universe: Bools | None = None
     queries: QueryBatch | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     def take(self, rows: Bools) -> Judged:
         """The queries at `rows`, bool[Q], alone."""

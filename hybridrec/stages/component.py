@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.arrays import PADDING, TARGETS, Bools, Doubles, Field, Floats, Ints, Sparse, State, Target
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.frozen import freeze
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Options, Plugin
@@ -36,6 +37,10 @@ class Exclude:
     ids: Bools | None = None
     released: Doubles | None = None
     times: Doubles | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self, canonical=False)  # `mask` and `holds` need no order, and sorting takes time
 
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
         """For the given queries."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.arrays import PADDING, Bools, Floats, Ints, Longs, State, Target
+from hybridrec.data.frozen import freeze
 from hybridrec.stages import kernels
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Pool:
     places: label -> float32 [Q, K], 1 for the first in the list of a generator whose own scores are its
         column, infinity for what is not in it; `ranks` tells them of every column
 
-    Arrays of a pool are never written to: pipelines share them.
+    Arrays and columns of a pool are read-only: pipelines share them.
     """
 
     target: Target
@@ -43,6 +44,10 @@ class Pool:
     final: Floats | None = None
     places: dict[str, Floats] = field(default_factory=dict)
     _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Whoever is handed it shares its arrays with others."""
+        freeze(self)
 
     @classmethod
     def empty(cls, target: Target, queries: int) -> Pool:

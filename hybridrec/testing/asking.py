@@ -10,7 +10,7 @@ from hybridrec.arrays import PADDING, Bools, Floats, Ints, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Scorer
-from hybridrec.testing.comparing import toy
+from hybridrec.testing.comparing import read_only, toy
 
 
 def generated(model: Component) -> Iterator[Target]:
@@ -29,10 +29,11 @@ def size(target: Target) -> int:
 
 
 def some_ids(queries: QueryBatch, target: Target) -> Ints:
-    """All ids in another order for each query, with padding in between: int32 [Q, N + 2]."""
+    """All ids in another order for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
     n = size(target)
     padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
-    return np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
+    ids = np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
+    return read_only(ids)
 
 
 def candidates(
@@ -80,14 +81,3 @@ def tied(scores: Floats) -> Bools:
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
-
-
-def contents(queries: QueryBatch, exclude: Exclude, ids: Ints) -> list[bytes]:
-    """Everything a component is handed, to compare before with after."""
-    assert exclude.rows is not None
-    assert exclude.ids is not None
-    matrices = [m for m in (queries.tags, exclude.rows, queries.user_features) if m is not None]
-    arrays = [part for m in matrices for part in (m.data, m.indices, m.indptr)]
-    histories = [h for h in (queries.history, queries.disliked) if h is not None]
-    arrays += [part for h in histories for part in (h.ids, h.offsets, h.times, h.weights) if part is not None]
-    return [array.tobytes() for array in (queries.users, exclude.ids, ids, *arrays)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin
-from hybridrec.tracing import plugin_frames
+from hybridrec.tracing import blame, plugin_frames, writes
 
 if TYPE_CHECKING:
     import pytest
@@ -146,6 +146,8 @@ def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None, pa
     except Exception as error:
         if reason is not None:
             return Outcome(check, case, "expected failure", reason)
+        if writes(error):
+            return Outcome(check, case, "failed", blame(error, package))
         message = f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
         return Outcome(check, case, "failed", message + _place(error, package))
     if reason is not None:

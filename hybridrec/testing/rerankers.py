@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from hybridrec.arrays import PADDING, TARGETS, Floats, Ints
+from hybridrec.arrays import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
-from hybridrec.testing.comparing import fitted, identical, through_a_file, toy
+from hybridrec.testing.comparing import (
+    assert_unchanged,
+    contents,
+    fitted,
+    identical,
+    read_only,
+    through_a_file,
+    toy,
+)
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import csr_of, toy_queries
+from hybridrec.testing.toys import csr_of, toy_dataset, toy_queries
 
 
 class RerankerContract(Contract):
@@ -36,15 +46,21 @@ class RerankerContract(Contract):
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
         made = self.reranker(self.options(options))
         if getattr(made.config, "uses", None) is not None:
-            vectors = np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32)
-            check_self(made, "use", made.use(vectors))
+            check_self(made, "use", made.use(self.vectors()))
         made = fitted(made, toy())
         if made.learns:
-            queries, pool = self.queries(), self.pool()
-            truth = csr_of(np.random.default_rng(2).random((len(queries), len(toy().items))) < 0.2)
-            units = np.arange(len(queries), dtype=np.int32)
-            check_self(made, "learn", made.learn(queries, pool, truth, np.ones(len(queries)), units))
+            check_self(made, "learn", made.learn(self.queries(), self.pool(), *self.lesson()))
         return made
+
+    def vectors(self) -> Floats:
+        """float32 [I, 4]: what another component lends to one that `uses` it."""
+        return read_only(np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32))
+
+    def lesson(self) -> tuple[Sparse, Doubles, Ints]:
+        """Truth, weights and units of `queries`."""
+        n = len(self.queries())
+        truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(toy().items))) < 0.2))
+        return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """Without a fitted re-ranker there is nothing to check."""
@@ -171,12 +187,24 @@ class RerankerContract(Contract):
         assert identical(before, after), "another `final` after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Other pipelines share the pool: its ids and columns are the same after use."""
-        pool, fresh = self.pool(), self.pool()
-        self.model(options).rerank(self.queries(), pool, 5)
-        assert identical(pool.ids, fresh.ids), "the ids of the pool were changed"
-        for label, values in fresh.columns.items():
-            assert identical(pool.columns[label], values), f"the column '{label}' of the pool was changed"
+        """The dataset, what it learns from, the queries and the pool are the same after use: others share them."""
+        handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
+        made, lent = self.reranker(self.options(options)), self.vectors()
+        before = contents(**handed, vectors=lent)
+        if getattr(made.config, "uses", None) is not None:
+            check_self(made, "use", made.use(lent))
+        model = fitted(made, cast(Dataset, handed["data"]))
+        assert_unchanged(before, **handed, vectors=lent)
+        queries, pool = cast(QueryBatch, handed["queries"]), cast(Pool, handed["pool"])
+        if model.learns:
+            lesson = self.lesson()
+            before = contents(**handed, lesson=dict(enumerate(lesson)))
+            check_self(model, "learn", model.learn(queries, pool, *lesson))
+            assert_unchanged(before, **handed, lesson=dict(enumerate(lesson)))
+        before = contents(**handed)
+        model.rerank(queries, pool, 5)
+        model.contributions(queries, pool)
+        assert_unchanged(before, **handed)
 
 
 def _column(rng: np.random.Generator, ids: Ints, *, gaps: bool) -> Floats:

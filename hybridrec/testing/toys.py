@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from hybridrec.arrays import Bools, Field, Ints, Sparse
 from hybridrec.data.dataset import Dataset, Features, empty_csr
@@ -22,9 +22,10 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     """A small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
     Each user plays about half of the items of its colour, some of them twice, with times and weights
-    1 to 3; titles, texts, tags and features name the colour, along with things that do not matter. The
-    last user has no interactions and the last item nobody's. Codes are equal to the numbers in the
-    external ids ("user 07", "item 03", "tag 11"). The same arguments always give the same data.
+    1 to 3; titles, texts, tags and features name the colour, along with things that do not matter; every
+    item has a price of 1 to 5. The last user has no interactions and the last item nobody's. Codes are equal
+    to the numbers in the external ids ("user 07", "item 03", "tag 11"). The same arguments always give the
+    same data.
     """
     rng = np.random.default_rng(20)
     n_users, n_items, n_tags = np.arange(users), np.arange(items), np.arange(tags)
@@ -54,7 +55,7 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
         declared_item_tags=csr_of(declared_item_tags),
         assignments=_toy_assignments(history, tags),
         item_times=np.where(n_items == 3, np.nan, 1.5e9 + n_items * DAY),
-        item_features=Features(("even", "odd", "low", "high"), _toy_features(items)),
+        item_features=Features(("even", "odd", "low", "high", "price"), _toy_item_features(items)),
         item_vectors=(np.eye(2)[n_items % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
         user_features=Features(("even", "odd", "low", "high"), _toy_features(users)),
     )
@@ -119,6 +120,12 @@ def csr_of(flags: Bools) -> Sparse:
 def _toy_features(rows: int) -> Sparse:
     code = np.arange(rows)
     return csr_of(np.stack((code % 2 == 0, code % 2 == 1, code < rows / 2, code >= rows / 2), axis=1))
+
+
+def _toy_item_features(items: int) -> Sparse:
+    """With a number that no item lacks: its rarity is 0, which must not take it from the others who read it."""
+    prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
+    return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))
 
 
 def _toy_assignments(history: Ragged, tags: int) -> Ints:

@@ -95,7 +95,8 @@ def _unit(matrix: Sparse) -> Sparse:
     """Rows of length 1; empty rows stay empty."""
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     values = matrix.data / np.where(length > 0, length, 1)[kernels.csr_rows(matrix)]
-    result = csr_matrix((values, matrix.indices, matrix.indptr), shape=matrix.shape, dtype=np.float32)
+    # Copies: eliminate_zeros works in place, and the matrix may be the data's own.
+    result = csr_matrix((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape, dtype=np.float32)
     result.eliminate_zeros()
     return result
 

@@ -120,7 +120,7 @@ def test_exclude_takes_rows_and_is_equal_only_to_itself():
     exclude = Exclude(ROWS, IDS)
     part = exclude.take(np.array([2, 0]))
     assert part.rows.toarray().tolist() == ROWS.toarray()[[2, 0]].tolist()
-    assert part.ids is IDS
+    assert np.shares_memory(part.ids, IDS)
     assert Exclude().take(slice(0, 1)).rows is None
     assert exclude == exclude
     assert exclude != Exclude(ROWS, IDS)
