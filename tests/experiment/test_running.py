@@ -603,3 +603,25 @@ def test_the_folder_for_results_is_tried_before_anything_is_fitted(experiment, t
 
 def _environment(toyland):
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}
+
+
+@pytest.mark.parametrize("write", ["data.item_tags.data *= 2", "data.interactions.ids[:] = 0"])
+def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(experiment, monkeypatch, write):
+    config = experiment()
+    monkeypatch.setenv("HYBRIDREC_STORE", "clean")
+    clean = hybridrec.run(config).report
+    echo = importlib.import_module("toyland").Echo
+    honest = echo.fit
+
+    def fit(self, data, rng):
+        exec(write, {"data": data})
+        return honest(self, data, rng)
+
+    monkeypatch.setenv("HYBRIDREC_STORE", "shared")
+    monkeypatch.setattr(echo, "fit", fit)
+    with pytest.raises(PluginError, match="echo writes to an array that it was given") as info:
+        hybridrec.run(config)
+    assert any("components.noise" in note and "toyland 1.5" in note for note in info.value.__notes__)
+    monkeypatch.setattr(echo, "fit", honest)
+    again = hybridrec.run(config).report
+    assert plain(again)["pipelines"] == plain(clean)["pipelines"]

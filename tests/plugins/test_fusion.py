@@ -1,6 +1,7 @@
 """Fusion: by hand where a sum can be done by hand, and on a made pool whose best blend is known to be one."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 import hybridrec_fusion
-from hybridrec import Pool, QueryBatch, Ragged, kernels
+from hybridrec import Features, Pool, QueryBatch, Ragged, kernels
+from hybridrec.testing import toy_dataset
+from hybridrec_fusion.facts import Facts
 from hybridrec_fusion.fixed import (
     Borda,
     BordaConfig,
@@ -436,3 +439,10 @@ def test_a_query_on_which_only_unweighed_models_speak_keeps_their_order():
     fused = Weighted(WeightedConfig(weights={"a": 1.0})).rerank(batch([False]), pool, 3)
     assert fused.final is not None
     assert np.argsort(-fused.final[0]).tolist() == [1, 2, 0]
+
+
+def test_facts_leave_a_feature_that_all_items_have_as_it_is():
+    described = np.array([[100, 1], [7, 0], [1, 0]], np.float32)
+    data = replace(toy_dataset(6, 3, 2), item_features=Features(("price", "rare"), csr_matrix(described)))
+    Facts.of(data, "items")
+    assert (data.item_features.matrix.toarray() == described).all()
