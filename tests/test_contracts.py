@@ -268,7 +268,7 @@ BROKEN = [
     (Unseeded, "same_seed_same_result", "another `final`"),
     (Forgets, "fit_keeps_what_was_learned", "fitted again"),
     (Pickles, "state_survives_a_file", "Python objects"),
-    (Overwrites, "does_not_write_to_its_input", "'first' of the pool"),
+    (Overwrites, "does_not_write_to_its_input", "writes to an array"),
     (Empty, "reads_a_dataset", "no interactions"),
     (Claims, "recognises_what_it_reads", "what is not there"),
     (BadWeights, "numbers_are_sound", "weight is NaN"),

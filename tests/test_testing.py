@@ -231,6 +231,15 @@ class WritesToTheQueries(Good):
         return super().scores(queries, target)
 
 
+class UnlocksTheData(Good):
+    """Insists: an array that owns its data can be made writable again."""
+
+    def fit(self, data, rng):
+        data.interactions.weights.flags.writeable = True
+        data.interactions.weights[:] = 1
+        return super().fit(data, rng)
+
+
 class CastsIds(Good):
     def score(self, queries, ids, target):
         scores = super().score(queries, ids, target)
@@ -310,6 +319,7 @@ BROKEN = [
     (Forgets, "test_state_survives_a_file", "after restore"),
     (WritesToTheData, "test_does_not_write_to_its_input", "read-only"),
     (WritesToTheQueries, "test_does_not_write_to_its_input", "read-only"),
+    (UnlocksTheData, "test_does_not_write_to_its_input", "changed what it was given: data.interactions.weights"),
     (CastsIds, "test_wide_ids_are_refused_or_served", "float64"),
     (DividesByTags, "test_edge_datasets", "division"),
     (SaysTooLittle, "test_edge_datasets", "too short"),
