@@ -54,5 +54,5 @@ def fingerprint(*values: object) -> str:
     for place, value in enumerate(values):
         for name, array in flatten(value, str(place)):
             digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-            digest.update(np.ascontiguousarray(array).data if array.size else b"")
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.nbytes else b"")
     return digest.hexdigest()

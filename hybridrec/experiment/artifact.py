@@ -29,11 +29,15 @@ _MAPPED = 1 << 20
 
 
 def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> None:
-    """Write named arrays, and what is noted with them, to a new file; raises StoreError for arrays of objects."""
+    """Write named arrays, and what is noted with them, to a new file.
+
+    They keep their order: who reads them gets what was written, and is not told by it where it comes from.
+    Raises StoreError for arrays of objects.
+    """
     arrays: dict[str, dict[str, Any]] = {}
     pieces: list[memoryview] = []
     start = checksum = 0
-    for name, array in sorted(state.items()):
+    for name, array in state.items():
         if array.dtype.hasobject or array.dtype.names:
             raise StoreError(f"'{name}' is an array of Python objects or records, which cannot be stored")
         transposed = array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous

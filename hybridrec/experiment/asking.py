@@ -120,7 +120,7 @@ class Asker:
     def answers(self, arms: Sequence[Arm], question: Question, advance: Advance) -> dict[str, Answers]:
         """The answers of all arms; arms that ask a generator for the same share its candidates."""
         asked = fingerprint(question)
-        keys = {arm.name: digest("answers 3", arm.pool_key, arm.order_key, asked) for arm in arms}
+        keys = {arm.name: digest("answers 4", arm.pool_key, arm.order_key, asked) for arm in arms}
         stored = {arm.name: self.store.find(keys[arm.name]) for arm in arms}
         missing = [arm for arm in arms if stored[arm.name] is None]
         results = {name: Answers.restore(question.target, state) for name, state in stored.items() if state is not None}
@@ -183,7 +183,7 @@ class Asker:
         """The pool of a block, from the store if one of the same generators and scorers is there."""
         if arm.plan.single:  # ranked as it is; its answers are stored, that is enough
             return self._make_pool(arm, block, exclude, memo)
-        key = digest("pool", arm.pool_key, block.target, fingerprint(block.queries, exclude))
+        key = digest("pool 2", arm.pool_key, block.target, fingerprint(block.queries, exclude))
         state = self.store.find(key)
         if state is not None:
             return Pool.restore(block.target, state)

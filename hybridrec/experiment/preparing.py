@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -178,8 +179,12 @@ class Preparer:
         return fitted, reranker_key(spec, cut.parts["final"].fingerprint, *_key(lender), *learned_from)
 
     def learned(self, base: Reranker, spec: Spec, lessons: _Lessons) -> tuple[State, str]:
-        """Let a re-ranker that was fitted on the base level learn, or take it from the store; its state and the key."""
-        key = reranker_key(spec, lessons.key)
+        """Let a re-ranker that was fitted on the base level learn, or take what it learned from the store.
+
+        Returns its state and a digest of that: answers are found by what was learned, not by what it was learned
+        from, so none of other weights can stand beside these.
+        """
+        key = digest("learned 2", reranker_key(spec, lessons.key))
         state = self.fitter.store.find(key)
         if state is None:
             lessons.teach(base)
@@ -187,7 +192,7 @@ class Preparer:
             self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": lessons.fold})
         else:
             check_self(base, "restore", base.restore(state))
-        return state, key
+        return state, fingerprint(*itertools.chain.from_iterable(state.items()))
 
     def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, lender: Fitted | None) -> Reranker:
         """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""

@@ -28,7 +28,9 @@ class Pool:
     ids: int32 [Q, K], ascending, each id once; -1 fills the end of a row
     generators: labels of the generators, in the order of the bits of `sources`
     sources: uint64 [Q, K], bit g is set if `generators[g]` proposed the candidate
-    columns: label -> float32 [Q, K], the scorers' values, NaN = no opinion
+    columns: label -> float32 [Q, K], the scorers' values, NaN = no opinion; in the order of the pipeline,
+        those of its generators first, then those of its scorers. Sums and searches of weights go by this
+        order, so it is part of the pool, and the same in a pool that was stored
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
     places: label -> float32 [Q, K], 1 for the first in the list of a generator whose own scores are its
         column, infinity for what is not in it; `ranks` tells them of every column
@@ -89,19 +91,22 @@ class Pool:
         return cast(T, known[1])
 
     def state(self) -> State:
-        """The unranked pool as named arrays."""
+        """Return the unranked pool as named arrays; arrays of labels hold the order of columns and places."""
         columns = {f"column.{label}": values for label, values in self.columns.items()}
         places = {f"places.{label}": values for label, values in self.places.items()}
-        return {"ids": self.ids, "sources": self.sources, "generators": np.array(self.generators), **columns, **places}
+        labels = {
+            "generators": np.array(self.generators, np.str_),
+            "columns": np.array(list(self.columns), np.str_),
+            "places": np.array(list(self.places), np.str_),
+        }
+        return {"ids": self.ids, "sources": self.sources, **labels, **columns, **places}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Pool:
         """The way back from `state`."""
-        columns, places = (
-            {name.removeprefix(prefix): a for name, a in state.items() if name.startswith(prefix)}
-            for prefix in ("column.", "places.")
-        )
         generators = tuple(str(label) for label in state["generators"])
+        columns = {str(label): state[f"column.{label}"] for label in state["columns"]}
+        places = {str(label): state[f"places.{label}"] for label in state["places"]}
         return cls(target, state["ids"], generators, state["sources"], columns, places=places)
 
     @classmethod

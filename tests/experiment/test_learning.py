@@ -78,6 +78,20 @@ def test_answers_are_not_taken_for_those_on_another_training_part(prepared):
     assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
 
 
+def test_answers_are_not_taken_for_those_of_other_lessons(prepared, tmp_path):
+    """Whatever gives a re-ranker other weights, they find no slates that its former ones made."""
+    _, before = prepared("[{use: student}]")
+    store = Store(tmp_path / "store")
+    for entry in store.artifacts():
+        if "reranker" in entry.about:
+            other = {"lesson": store.get(entry.key)["lesson"] + 1}
+            store.drop(entry.key)
+            store.put(entry.key, other, entry.about)
+    _, after = prepared("[{use: student}]")
+    assert before.order_key != after.order_key
+    assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
+
+
 @pytest.mark.parametrize("name", ["validated", "greedy", "linear", "lambdamart"])
 def test_what_is_learned_knows_nothing_of_the_test(prepared, name):
     """Other answers to the test queries, another store: to the last bit the same is learned."""

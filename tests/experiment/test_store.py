@@ -42,6 +42,7 @@ def test_what_is_put_is_got_back(store):
     store.put(KEY, STATE, {"component": "als"})
     assert KEY in store
     assert same(store.get(KEY), STATE)
+    assert list(store.get(KEY)) == list(STATE) != sorted(STATE)
     (artifact,) = store.artifacts()
     assert (artifact.key, artifact.about) == (KEY, {"component": "als"})
     assert artifact.bytes == artifact.path.stat().st_size

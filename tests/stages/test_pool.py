@@ -68,6 +68,15 @@ def test_pool_and_slate_come_back_from_arrays():
     np.testing.assert_array_equal(again.scores, slate.scores)
 
 
+def test_the_columns_of_a_pool_keep_their_order_whatever_the_order_of_its_arrays():
+    places = {"z": np.ones((1, 2), np.float32), "y": np.ones((1, 2), np.float32)}
+    before = pool([[1, 2]], {"z": [[1, 2]], "a": [[3, 4]], "y": [[5, 6]]}, places=places)
+    after = Pool.restore("items", dict(sorted(before.state().items())))
+    assert (list(after.columns), list(after.places)) == (["z", "a", "y"], ["z", "y"])
+    empty = Pool.restore("items", Pool.empty("items", 3).state())
+    assert (empty.ids.shape, empty.columns, empty.places) == ((3, 0), {}, {})
+
+
 def test_cut_orders_by_final_then_by_id_and_keeps_padding_last():
     ranked = pool([[2, 4, 6, 8], [1, -1, -1, -1], [-1] * 4]).ranked(
         np.array([[NAN, 1, 3, 1], [NAN, 5, 5, 5], [5, 5, 5, 5]])
