@@ -22,7 +22,7 @@ from scipy.special import stdtrit
 
 from hybridrec.arrays import Doubles, Ints, Longs
 from hybridrec.evaluation.arms import Arm
-from hybridrec.evaluation.report import Guardrail, GuardrailVerdict
+from hybridrec.evaluation.report import LATENCY, Guardrail, GuardrailVerdict
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     Totals,
@@ -33,8 +33,6 @@ from hybridrec.evaluation.statistics import (
     resampled_sums,
 )
 
-LATENCY = "latency"
-"""The guardrail that is no metric: seconds per query."""
 ONE_SIDED = 0.95
 GROUPS = 40
 """Groups of users that the jackknife deletes one after the other."""

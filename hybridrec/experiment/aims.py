@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hybridrec.arrays import Target
 from hybridrec.errors import ConfigError, did_you_mean
-from hybridrec.evaluation.guardrails import LATENCY
 from hybridrec.evaluation.metrics import SetMetric, parse_metric
+from hybridrec.evaluation.report import LATENCY
 from hybridrec.experiment.config import Aim
 from hybridrec.experiment.documents import KeyPath
 from hybridrec.experiment.schema import Compare, ExperimentConfig

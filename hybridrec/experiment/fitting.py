@@ -22,7 +22,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import MemoryBudgetError, StoreError
 from hybridrec.experiment.config import Spec
 from hybridrec.experiment.store import Store
-from hybridrec.experiment.threads import as_they_end
+from hybridrec.experiment.threads import Executor, as_they_end
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
@@ -91,10 +91,12 @@ class Fitter:
         *,
         earlier: Mapping[str, str] | None = None,
         repeat: int = 1,
+        executor: Executor = as_they_end,
     ) -> None:
         """`earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is.
 
-        `repeat`, from 1, tells trainings apart that differ in their seeds alone.
+        `repeat`, from 1, tells trainings apart that differ in their seeds alone. `executor` carries out the fits
+        that do not need one another.
         """
         self.store = store
         self.seed = seed
@@ -102,6 +104,7 @@ class Fitter:
         self.memory = memory
         self.earlier = earlier or {}
         self.repeat = repeat
+        self.executor = executor
 
     def key(self, spec: Spec, part: Part) -> str:
         """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
@@ -135,7 +138,7 @@ class Fitter:
             return partial(self.fit_one, spec, part, key, threads, lent)
 
         for stage in (lenders, {key: job for key, job in distinct.items() if key not in lenders}):
-            for result in as_they_end([task(key, *job) for key, job in stage.items()], self.workers):
+            for result in self.executor([task(key, *job) for key, job in stage.items()], self.workers):
                 fitted[result.key] = result
                 done(result)
         return [fitted[key] for key in keys]

@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.folds import Fold
-from hybridrec.evaluation.guardrails import LATENCY
-from hybridrec.evaluation.report import Environment, Report
+from hybridrec.evaluation.report import LATENCY, Environment, Report
 from hybridrec.experiment.asking import Asker, Clock, Question
 from hybridrec.experiment.config import Experiment
 from hybridrec.experiment.findings import Findings
@@ -25,6 +24,7 @@ from hybridrec.experiment.preparing import Prepared, Preparer, everything
 from hybridrec.experiment.splitting import folds_of
 from hybridrec.experiment.stopwatch import Stopwatch
 from hybridrec.experiment.store import Store
+from hybridrec.experiment.threads import Executor, as_they_end
 from hybridrec.experiment.timing import seconds_per_query
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
@@ -53,7 +53,16 @@ class Silent:
 class Experimenter:
     """Carries out one experiment: the way of the data, from reader to report."""
 
-    def __init__(self, experiment: Experiment, registry: Registry, store: Store, progress: Progress) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        registry: Registry,
+        store: Store,
+        progress: Progress,
+        *,
+        executor: Executor = as_they_end,
+    ) -> None:
+        """Prepare to carry it out with this store; `executor` carries out the fits."""
         config = experiment.config
         workers = config.workers or os.cpu_count() or 1
         self.experiment = experiment
@@ -62,7 +71,11 @@ class Experimenter:
         self.clock = Clock()
         self.asker = Asker(store, workers, config.memory, self.clock)
         self.preparers = [
-            Preparer(experiment, Fitter(store, config.seed, workers, config.memory, repeat=repeat), self.asker)
+            Preparer(
+                experiment,
+                Fitter(store, config.seed, workers, config.memory, repeat=repeat, executor=executor),
+                self.asker,
+            )
             for repeat in range(1, config.repeats + 1)
         ]
         self.findings = Findings(experiment)

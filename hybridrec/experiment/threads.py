@@ -6,10 +6,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """A way to carry out tasks that do not need one another; `as_they_end` is the one of a run."""
+
+    def __call__(self, tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
+        """Yield the result of each task as it ends, on up to `workers` at once; raises what a task raises."""
+        ...
 
 
 class _Here(threading.local):

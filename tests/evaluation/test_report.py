@@ -14,6 +14,8 @@ from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import (
     DataReport,
     Environment,
+    FitReport,
+    Guardrail,
     MetricReport,
     Report,
     SecondsReport,
@@ -55,6 +57,37 @@ def report(arms, rng):
         environment=Environment.current(["numpy", "no-such-package"]),
         notes=["one"],
     )
+
+
+def test_what_is_comparable_leaves_out_times_and_places_and_nothing_else(report):
+    def fit(key, **how):
+        names = {"label": "als", "component": "als", "version": "1", "fold": "f", "level": "final"}
+        return FitReport(key=key, **names, **how)
+
+    def guardrail(metric, loss):
+        bounds = (loss - 0.1, loss + 0.1)
+        return Guardrail(control="c", variant="v", metric=metric, margin=0.2, loss=loss, bounds=bounds, verdict="held")
+
+    rails = [guardrail("ndcg@10", 0.01), guardrail("latency", 0.01)]
+    report = report.model_copy(update={"fits": [fit("k", seconds=1.0, cached=False)], "guardrails": rails})
+    elsewhere = {
+        "seconds": SecondsReport(total=9.0),
+        "environment": Environment.current([]),
+        "config_hash": "another number of workers",
+        "fits": [fit("k", seconds=0.0, cached=True)],
+        "guardrails": [rails[0], guardrail("latency", 0.05)],
+    }
+    assert report.model_copy(update=elsewhere).comparable() == report.comparable()
+    others = {
+        "name": "x",
+        "notes": [],
+        "pipelines": {},
+        "comparison": report.comparison[:1],
+        "fits": [fit("l", seconds=1.0, cached=False)],
+        "guardrails": [guardrail("ndcg@10", 0.02), rails[1]],
+    }
+    for key, value in others.items():
+        assert report.model_copy(update={key: value}).comparable() != report.comparable(), key
 
 
 def test_means_by_segment_and_rung(arms, report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -45,6 +46,8 @@ class ToyOptions(Options):
     """Items."""
     tags: int = 12
     """Tags."""
+    assigned: bool = True
+    """Whether users tagged items: if not, the declared tags of users are all there are, and are not copied."""
     path: InputPath | None = None
     """Not read."""
 
@@ -57,7 +60,8 @@ class ToyReader(Reader):
 
     def read(self) -> Dataset:
         """All of it."""
-        return toy_dataset(self.config.users, self.config.items, self.config.tags)
+        data = toy_dataset(self.config.users, self.config.items, self.config.tags)
+        return data if self.config.assigned else replace(data, assignments=data.assignments[:0])
 
 
 class EchoOptions(Options):

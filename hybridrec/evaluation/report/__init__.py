@@ -15,6 +15,7 @@ from hybridrec.evaluation.report.arms import (
 from hybridrec.evaluation.report.circumstances import DataReport, Environment, FitReport, SecondsReport, TuningReport
 from hybridrec.evaluation.report.document import Report
 from hybridrec.evaluation.report.judgements import (
+    LATENCY,
     Comparison,
     Correction,
     Guardrail,
@@ -28,6 +29,7 @@ from hybridrec.evaluation.report.judgements import (
 from hybridrec.evaluation.report.section import Interval, Number, Section
 
 __all__ = [
+    "LATENCY",
     "Comparison",
     "Correction",
     "DataReport",

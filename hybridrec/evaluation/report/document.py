@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from hybridrec.evaluation.report.arms import PipelineReport, TradeoffReport
 from hybridrec.evaluation.report.circumstances import DataReport, Environment, FitReport, SecondsReport, TuningReport
-from hybridrec.evaluation.report.judgements import Comparison, Guardrail, RepeatsReport, StatisticsReport
+from hybridrec.evaluation.report.judgements import LATENCY, Comparison, Guardrail, RepeatsReport, StatisticsReport
 from hybridrec.evaluation.report.section import Section
 from hybridrec.paths import Name
+
+CIRCUMSTANCES: Mapping[str, Any] = {
+    "config_hash": True,  # the config says on how many workers, too
+    "seconds": True,
+    "environment": True,
+    "fits": {"__all__": {"seconds", "cached"}},
+}
+"""The keys of a report that tell how a run was carried out, not what it gave, as pydantic's `exclude` has them."""
 
 
 class Report(Section):
@@ -39,3 +48,14 @@ class Report(Section):
     """The fit plan, in the order it was carried out."""
     notes: list[str] = []
     """What a reader should know, in sentences."""
+
+    def comparable(self) -> dict[str, Any]:
+        """Return what the same experiment on the same data gives every time, as JSON values.
+
+        Left out are times, what the store held before, the environment, the hash of the config (`CIRCUMSTANCES`) and
+        guardrails of latency. On one machine the rest is equal for every number of workers, order of fits and state of
+        the store.
+        """
+        content = self.model_dump(mode="json", exclude=CIRCUMSTANCES)
+        content["guardrails"] = [row for row in content["guardrails"] if row["metric"] != LATENCY]
+        return content

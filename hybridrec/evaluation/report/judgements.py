@@ -62,6 +62,10 @@ class Comparison(Section):
     the whole run (coverage) are `not tested`."""
 
 
+LATENCY = "latency"
+"""The guardrail that is no metric: seconds per query."""
+
+
 class Guardrail(Section):
     """A loss against the control that a variant may not exceed, whatever it gains elsewhere."""
 
