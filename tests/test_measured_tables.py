@@ -41,6 +41,13 @@ def test_tables_go_between_their_marks(experiment, tmp_path: Path):
     assert page.read_text() == text
 
 
+def test_means_without_intervals_have_the_digits_that_all_machines_agree_on(experiment):
+    rows = readme.table(hybridrec.run(experiment()).report).splitlines()[2:]
+    means = [cell for row in rows for cell in row.split(" | ")[1:-1]]
+    assert means
+    assert all(re.fullmatch(r"\d\.\d{3}", mean) for mean in means)
+
+
 def test_pairs_name_those_that_cannot_be_told_apart(experiment):
     run = hybridrec.run(experiment(CURVE))
     rows = [line.split(" | ") for line in readme.pairs(run).splitlines()]
