@@ -27,10 +27,10 @@ import yaml
 
 import hybridrec
 from benchmarks.readme import table
-from hybridrec.arrays import Floats
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.dense import Rows, pca
-from hybridrec.data.movietweetings import MovieTweetingsOptions, MovieTweetingsReader
+from hybridrec.data.io.npy import Rows, pca
+from hybridrec.data.readers.movietweetings import MovieTweetingsOptions, MovieTweetingsReader
+from hybridrec.types import Floats
 
 SHAPE = (128, 128)
 """Frequency bands and moments of a spectrogram."""

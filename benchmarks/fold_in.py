@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from hybridrec import Component, Dataset, Doubles, Exclude, Fold, Generator, Judged, Ragged
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of
 from hybridrec.evaluation.accuracy import Ndcg
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.splitting import folds_of
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages import kernels
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hybridrec.experiment.folder import Run
 from hybridrec.reporting.page import write
+from hybridrec.runs.run import Run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PICTURES = {"light": (1100, 2300, ()), "dark": (1100, 2300, ("--force-dark-mode",)), "phone": (390, 2300, ())}

@@ -15,12 +15,12 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from hybridrec.evaluation.arms import Arm
+from hybridrec.engine.seeds import label_rng
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, PipelineReport, Report
+from hybridrec.evaluation.samples import Arm
 from hybridrec.evaluation.summary import cell
-from hybridrec.experiment.fitting import label_rng
-from hybridrec.experiment.folder import Run
+from hybridrec.runs.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "performance.md"}))

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.fold_in import ndcg
 from hybridrec import TARGETS, Component, Dataset, Doubles, Fold, Generator
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.config import Spec
-from hybridrec.experiment.fitting import label_rng
+from hybridrec.config.experiment import Spec
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.seeds import label_rng
 from hybridrec.registry.discovery import Registry
 
 NEW = 0.05

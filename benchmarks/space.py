@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.readme import PAGES, markdown, write
 from hybridrec import QueryBatch, Ragged, VectorModel, kernels, load
-from hybridrec.arrays import FIELDS, Doubles, Field, Floats, Ints, Sparse
+from hybridrec.types import FIELDS, Doubles, Field, Floats, Ints, Sparse
 
 NEIGHBOURS = 10
 BLOCK = 512

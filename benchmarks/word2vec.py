@@ -18,8 +18,8 @@ import yaml
 
 from benchmarks.readme import ROOT, markdown, write
 from hybridrec import Run, run
+from hybridrec.engine.store import Store
 from hybridrec.evaluation.summary import cell
-from hybridrec.experiment.store import Store
 
 CONFIG = ROOT / "configs" / "song2vec-setlists.yaml"
 PAGE = ROOT / "docs" / "word2vec.md"

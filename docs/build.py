@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from docs import reference  # noqa: E402
 from hybridrec.registry.discovery import Registry  # noqa: E402
-from hybridrec.registry.offers import KINDS  # noqa: E402
+from hybridrec.registry.validation import KINDS  # noqa: E402
 
 DOCS = ROOT / "docs"
 FIRST = tuple(name for name in ("start.md", "your-data.md", "stages.md", "plugins.md") if (DOCS / name).exists())

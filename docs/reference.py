@@ -16,17 +16,17 @@ import yaml
 from pydantic import BaseModel
 
 import hybridrec
-from hybridrec import kernels, reading, testing
+from hybridrec import kernels, testing, text_files
 from hybridrec.cli import hybridrec as commands
+from hybridrec.config.models import ExperimentConfig
 from hybridrec.evaluation.report import Report
-from hybridrec.experiment.schema import ExperimentConfig
 from hybridrec.registry import hookspecs
+from hybridrec.registry.describe import Page, describe, rows
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.offers import KINDS
-from hybridrec.registry.reference import Page, describe, rows
+from hybridrec.registry.validation import KINDS
 
 ROOT = Path(__file__).parents[1]
-MODULES = {"kernels": kernels, "reading": reading, "testing": testing}
+MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
 """Public modules of hybridrec, whose names are documented one by one."""
 _ANNOTATION = re.compile(r"(: |-> )'((?:[^'\\]|\\.)*)'")
 """An annotation as a signature shows it: a text."""
@@ -253,7 +253,12 @@ def _summary(cls: type) -> str:
 
 
 def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    for name, below in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+    if not isinstance(command, click.Group):
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
         yield f"{path} {name}", below
         yield from _commands(f"{path} {name}", below)
 

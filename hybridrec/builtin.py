@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from hybridrec.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from hybridrec.data.folds import Splitter
-    from hybridrec.data.readers import Reader
+    from hybridrec.data.readers.base import Reader
+    from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
 
 
 @hookimpl
 def hybridrec_readers() -> Sequence[type[Reader]]:
     """The embedded sets and the user's own files."""
-    from hybridrec.data.movietweetings import MovieTweetingsReader
-    from hybridrec.data.setlists import SetlistsReader
-    from hybridrec.data.tables import TableReader
+    from hybridrec.data.readers.movietweetings import MovieTweetingsReader
+    from hybridrec.data.readers.setlists import SetlistsReader
+    from hybridrec.data.readers.table import TableReader
 
     return [TableReader, SetlistsReader, MovieTweetingsReader]
 
@@ -34,6 +34,7 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 @hookimpl
 def hybridrec_metrics() -> Sequence[type[Metric]]:
     """Accuracy, and what lies beyond it."""
-    from hybridrec.evaluation import accuracy, beyond
+    from hybridrec.evaluation import accuracy
+    from hybridrec.evaluation import beyond_accuracy as beyond
 
     return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS]

@@ -12,10 +12,10 @@ from typing import Any
 
 import hybridrec
 from docs import reference
+from hybridrec.config.json_schema import experiment_schema
 from hybridrec.evaluation.report import Report
-from hybridrec.experiment.json_schema import experiment_schema
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.offers import KINDS
+from hybridrec.registry.validation import KINDS
 
 ROOT = Path(__file__).parents[1]
 

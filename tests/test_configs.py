@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybridrec import MissingDependencyError
-from hybridrec.experiment.checking import load_experiment
+from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
 
 FOLDER = Path(__file__).parent.parent / "configs"

@@ -9,10 +9,10 @@ import pytest
 import hybridrec_fusion
 from hybridrec import Metric, Normaliser, Reader, Reranker, Splitter
 from hybridrec.data import splits
-from hybridrec.data.movietweetings import MovieTweetingsReader
-from hybridrec.data.setlists import SetlistsReader
+from hybridrec.data.readers.movietweetings import MovieTweetingsReader
+from hybridrec.data.readers.setlists import SetlistsReader
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS, Ndcg
-from hybridrec.evaluation.beyond import BEYOND_METRICS
+from hybridrec.evaluation.beyond_accuracy import BEYOND_METRICS
 from hybridrec.testing import (
     MetricContract,
     NormaliserContract,

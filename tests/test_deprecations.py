@@ -11,8 +11,8 @@ import pytest
 import hybridrec
 from hybridrec import ConfigError, deprecations
 from hybridrec.cli import main
+from hybridrec.config.load import load_experiment
 from hybridrec.deprecations import DeprecationNote, Renamed
-from hybridrec.experiment.checking import load_experiment
 from hybridrec.registry.discovery import Registry
 
 OLD = (

@@ -10,8 +10,8 @@ import yaml
 
 import hybridrec
 from benchmarks import readme, word2vec
-from hybridrec.experiment import documents
-from hybridrec.experiment.checking import check
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 
 CURVE = ("workers: 2", "tradeoffs:\n  - {pipeline: hybrid, vary: rerank.0.weights.pop, over: [0, 1]}\nworkers: 2")

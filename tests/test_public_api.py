@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import hybridrec
-from hybridrec import kernels, reading, testing
+from hybridrec import kernels, testing, text_files
 
 NAMES = [
     "API_VERSION",
@@ -77,9 +77,9 @@ NAMES = [
     "off_policy_estimates",
     "pack_csr",
     "pack_words",
-    "reading",
     "refresh",
     "run",
+    "text_files",
     "tokens",
     "tune",
     "unpack_csr",
@@ -119,7 +119,7 @@ def test_every_kernel_is_described():
     assert [name for name, kernel in kernels if not kernel.__doc__] == []
 
 
-@pytest.mark.parametrize("module", [kernels, reading, testing])
+@pytest.mark.parametrize("module", [kernels, text_files, testing])
 def test_a_public_module_lists_what_is_its_own_and_described(module):
     assert len(module.__all__) == len({*module.__all__})
     for name in module.__all__:

@@ -26,9 +26,9 @@ from benchmarks.systems import plain
 from benchmarks.systems.data import CONFIGS, missing
 from benchmarks.systems.page import block
 from benchmarks.timing import machine, run_way
+from hybridrec.config.experiment import Experiment
+from hybridrec.config.load import load_experiment
 from hybridrec.evaluation.report import Report
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.config import Experiment
 from hybridrec.registry.discovery import Registry
 
 PAGE = ROOT / "docs" / "systems.md"

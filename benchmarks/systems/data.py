@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.readme import ROOT
-from hybridrec.experiment.config import Experiment
+from hybridrec.config.experiment import Experiment
 
 CONFIGS = ROOT / "configs" / "systems"
 SOURCE = re.compile(r"https?://\S+|python -m benchmarks\.systems\.\w+")

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.systems.data import CONFIGS
-from hybridrec.experiment.checking import load_experiment
+from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
 
 PACKAGE = "djmix==0.2.4"

@@ -24,12 +24,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks.readme import markdown
 from benchmarks.systems.data import CONFIGS
 from hybridrec import Fold
-from hybridrec.arrays import Doubles, Ints, Sparse
+from hybridrec.config.experiment import Experiment
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of, inner_fold
 from hybridrec.evaluation.report import PipelineReport
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.config import Experiment
-from hybridrec.experiment.splitting import folds_of, inner_fold
 from hybridrec.registry.discovery import Registry
+from hybridrec.types import Doubles, Ints, Sparse
 
 PLACES = 10
 METRICS = ("ndcg@10", "recall@10", "hit-rate@10")

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.validity import agreement, calibration, logs, page, power
 from benchmarks.validity.population import Population
 from hybridrec.evaluation.summary import deciding
-from hybridrec.experiment.folder import Run
+from hybridrec.runs.run import Run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RANX = Path.home() / ".cache" / "hybridrec" / "ranx"

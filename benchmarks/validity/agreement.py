@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.validity.population import Population, draw
-from hybridrec.arrays import Doubles
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.metrics import Judged
 from hybridrec.evaluation.statistics import Totals, paired, randomization_test
 from hybridrec.evaluation.summary import deciding
-from hybridrec.experiment.folder import Run
-from hybridrec.experiment.judges import export
-from hybridrec.experiment.replaying import stored_slates
+from hybridrec.runs.export_trec import export
+from hybridrec.runs.replay import stored_slates
+from hybridrec.runs.run import Run
 from hybridrec.stages import kernels
+from hybridrec.types import Doubles
 
 K = 20
 METRICS = {"ndcg": Ndcg(), "map": MeanAveragePrecision(), "recall": Recall()}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.validity.population import Drawn, Population, batches, draw
-from hybridrec.arrays import Bools, Doubles
 from hybridrec.evaluation.compare import CORRECTIONS, SIGNIFICANCE
 from hybridrec.evaluation.statistics import (
     Totals,
@@ -17,6 +16,7 @@ from hybridrec.evaluation.statistics import (
     randomization_test,
     standard_errors,
 )
+from hybridrec.types import Bools, Doubles
 
 SIZES = (50, 200, 1000)
 ARMS = 10

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.validity.population import Population
-from hybridrec.arrays import Doubles
 from hybridrec.errors import DataError
-from hybridrec.evaluation.logged import Logged
+from hybridrec.evaluation.bandit_log import Logged
 from hybridrec.evaluation.off_policy import ESTIMATORS, effective_size, totals
 from hybridrec.evaluation.statistics import Totals, mean_intervals, standard_errors
+from hybridrec.types import Doubles
 
 SIZES = (200, 1000)
 CLIPS = (None, 5.0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridrec.arrays import Doubles, Longs
 from hybridrec.evaluation.statistics import TIE, Totals, membership
-from hybridrec.experiment.folder import Run
+from hybridrec.runs.run import Run
+from hybridrec.types import Doubles, Longs
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from benchmarks.validity.population import Population, batches
-from hybridrec.arrays import Doubles
 from hybridrec.evaluation.compare import SIGNIFICANCE
 from hybridrec.evaluation.interleaving import replay
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.statistics import POWER, Totals, detectable, membership, randomization_test, standard_errors
 from hybridrec.evaluation.summary import deciding
-from hybridrec.experiment.folder import Run
-from hybridrec.experiment.replaying import stored_slates
+from hybridrec.runs.replay import stored_slates
+from hybridrec.runs.run import Run
+from hybridrec.types import Doubles
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)

@@ -10,13 +10,13 @@ from pathlib import Path
 import job
 from threadpoolctl import threadpool_limits
 
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of
+from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.store import Store
 from hybridrec.errors import HybridrecError
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.run import Experimenter, Silent, read
-from hybridrec.experiment.splitting import folds_of
-from hybridrec.experiment.store import Store
 from hybridrec.registry.discovery import Registry
-from hybridrec.testing.comparing import fitted, toy
+from hybridrec.testing._helpers import fitted, toy
 
 config, label, folder, *assignments = sys.argv[1:]
 registry = Registry()

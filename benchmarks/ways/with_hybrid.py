@@ -13,11 +13,11 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import in_blocks
-from hybridrec.experiment.asking import Asker, Question
-from hybridrec.experiment.checking import load_experiment
-from hybridrec.experiment.preparing import everything
-from hybridrec.experiment.run import Experimenter, Silent, read
-from hybridrec.experiment.store import Store
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.batch_runner import Asker, Question
+from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.store import Store
+from hybridrec.engine.train import everything
 from hybridrec.registry.discovery import Registry
 
 folder = Path(sys.argv[1])

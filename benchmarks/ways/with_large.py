@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import in_blocks
 from hybridrec import PADDING
-from hybridrec.data.tables import TableReader
+from hybridrec.data.readers.table import TableReader
 from hybridrec.stages.pipeline import Rules
 from hybridrec_implicit.als import ALS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 import warnings
@@ -10,7 +11,6 @@ from typing import Any
 import click
 
 from hybridrec import __version__
-from hybridrec.cli import developing, exploring, inspecting, replaying, reporting, running, storing, tuning
 from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
@@ -18,36 +18,50 @@ _EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the com
 3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)
+COMMANDS = (
+    "check",
+    "check-plugin",
+    "compare",
+    "completion",
+    "export",
+    "init",
+    "interleave",
+    "new-plugin",
+    "off-policy",
+    "plugins",
+    "recommend",
+    "reduce",
+    "refresh",
+    "report",
+    "run",
+    "runs",
+    "schema",
+    "show",
+    "similar",
+    "store",
+    "tune",
+)
+"""A command is a module of its name, with a function of its name."""
+
+
+class _CommandGroup(click.Group):
+    """Commands imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"hybridrec.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)
 @click.version_option(__version__, package_name="hybridrec")
 def hybridrec() -> None:
     """Candidates from many models, blended, re-ranked and measured: one YAML file, one honest answer."""
-
-
-for _command in (
-    running.run,
-    running.check,
-    tuning.tune,
-    exploring.init,
-    exploring.reduce,
-    running.compare,
-    reporting.runs,
-    reporting.report,
-    reporting.export,
-    replaying.interleave,
-    replaying.off_policy,
-    running.refresh,
-    exploring.recommend,
-    exploring.similar,
-    inspecting.show,
-    inspecting.plugins,
-    inspecting.schema,
-    inspecting.completion,
-    developing.new_plugin,
-    developing.check_plugin,
-    storing.store,
-):
-    hybridrec.add_command(_command)
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import TARGETS, Bools, Sparse
 from hybridrec.data.dataset import Dataset, contains, pair_keys
-from hybridrec.data.folds import Fold
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.splits.base import Fold
 from hybridrec.errors import PluginError
+from hybridrec.types import TARGETS, Bools, Sparse
 
 
 def check_dataset(data: object) -> Dataset:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import PADDING, Bools, Doubles, Floats, Ints, Sparse
 from hybridrec.data.fingerprint import fingerprint, flatten
 from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Sparse
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from hybridrec.arrays import PADDING, Doubles
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError
+from hybridrec.types import PADDING, Doubles
 
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Sparse
+from hybridrec.types import Sparse
 
 K = TypeVar("K")
 V = TypeVar("V")

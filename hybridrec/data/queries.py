@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import vstack
 
-from hybridrec.arrays import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 from hybridrec.data.frozen import freeze
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
+from hybridrec.types import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 
 T = TypeVar("T")
 NOTHING = "nothing"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Bools, Doubles, Floats, Ints, Longs, Sparse
 from hybridrec.data.frozen import freeze
+from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
 
 BLOCK = 1 << 17
 """Ids in a block of rows: their keys of 8 bytes are a megabyte."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Sparse, State
+from hybridrec.types import Sparse, State
 
 Values: TypeAlias = Literal["binary", "log", "raw"]
 """What an entry of a matrix of weights counts; see `valued`."""

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from hybridrec.arrays import Bools, Floats, Longs
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
+from hybridrec.types import Bools, Floats, Longs
 
 DAY = 86400.0
 """Seconds."""

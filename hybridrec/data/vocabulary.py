@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridrec.arrays import PADDING, Ints
 from hybridrec.errors import DataError
+from hybridrec.types import PADDING, Ints
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,8 +11,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from hybridrec.arrays import Bools, Doubles, Longs
 from hybridrec.evaluation.metrics import Judged, Metric
+from hybridrec.types import Bools, Doubles, Longs
 
 
 class AccuracyMetric(Metric):

@@ -8,10 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hybridrec.arrays import Doubles, Longs
 from hybridrec.errors import ConfigError, DataError, did_you_mean
-from hybridrec.evaluation.arms import ALL, Arm, distinct
 from hybridrec.evaluation.report import Comparison, Correction, Verdict
+from hybridrec.evaluation.samples import ALL, Arm, distinct
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     TIE,
@@ -23,6 +22,7 @@ from hybridrec.evaluation.statistics import (
     membership,
     paired,
 )
+from hybridrec.types import Doubles, Longs
 
 SIGNIFICANCE = 0.05
 CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {

@@ -20,9 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from hybridrec.arrays import Doubles, Ints, Longs
-from hybridrec.evaluation.arms import Arm
 from hybridrec.evaluation.report import LATENCY, Guardrail, GuardrailVerdict
+from hybridrec.evaluation.samples import Arm
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     Totals,
@@ -32,6 +31,7 @@ from hybridrec.evaluation.statistics import (
     ratio,
     resampled_sums,
 )
+from hybridrec.types import Doubles, Ints, Longs
 
 ONE_SIDED = 0.95
 GROUPS = 40

@@ -19,9 +19,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Doubles, Ints, Sparse
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.stages import kernels
+from hybridrec.types import PADDING, Bools, Doubles, Ints, Sparse
 
 Method: TypeAlias = Literal["team-draft", "balanced"]
 METHODS: tuple[Method, ...] = get_args(Method)

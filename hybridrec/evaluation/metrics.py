@@ -9,12 +9,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse, Target
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import freeze
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
+from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)

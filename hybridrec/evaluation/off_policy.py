@@ -21,8 +21,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from hybridrec.arrays import Doubles
-from hybridrec.evaluation.logged import Logged
+from hybridrec.evaluation.bandit_log import Logged
 from hybridrec.evaluation.report import Verdict
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
@@ -34,6 +33,7 @@ from hybridrec.evaluation.statistics import (
     resampled_sums,
     standard_errors,
 )
+from hybridrec.types import Doubles
 
 Estimator: TypeAlias = Literal["ips", "snips", "dr"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)

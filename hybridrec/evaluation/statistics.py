@@ -22,7 +22,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import ndtr, stdtr, stdtrit
 
-from hybridrec.arrays import Bools, Doubles, Ints, Longs, Sparse
+from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse
 
 RESAMPLES = 10_000
 LEVEL = 0.95

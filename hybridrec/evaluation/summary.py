@@ -1,19 +1,34 @@
-"""From per-query values to the report's numbers, and from the report to tables that a person reads."""
+"""A report where notebooks show the value of a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import TypeAlias
 
 import numpy as np
 
-from hybridrec.arrays import Bools
-from hybridrec.evaluation.arms import ALL, Arm, distinct
 from hybridrec.evaluation.compare import sentence
 from hybridrec.evaluation.guardrails import words as guardrail_words
-from hybridrec.evaluation.repeats import words as seeds_words
 from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
+from hybridrec.evaluation.samples import ALL, Arm, distinct
+from hybridrec.evaluation.seed_variance import words as seeds_words
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
+from hybridrec.types import Bools
+
+
+def html(report: Report) -> str:
+    """The verdict in words and the table of all queries, in the fonts and colours of the notebook."""
+    headers, rows = result_table(report)
+    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    said = "".join(f"<li>{escape(sentence(row))}</li>" for row in deciding(report))
+    notes = "".join(f"<li>note: {escape(note)}</li>" for note in report.notes)
+    return (
+        f"<p><strong>{escape(report.name)}</strong></p><ul>{said}</ul>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+    )
+
 
 Part: TypeAlias = tuple[str, str, Bools]
 """Kind, name and queries, bool[Q], of what an arm is summarised over."""

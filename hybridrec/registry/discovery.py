@@ -16,12 +16,12 @@ from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs
 from hybridrec.registry.observers import hook_tracers
-from hybridrec.registry.offers import KINDS, kind_of, offered, refuse_other_api, refuse_unknown_hooks
+from hybridrec.registry.validation import KINDS, kind_of, offered, refuse_other_api, refuse_unknown_hooks
 from hybridrec.tracing import GROUP, traced
 
 if TYPE_CHECKING:
-    from hybridrec.data.folds import Splitter
-    from hybridrec.data.readers import Reader
+    from hybridrec.data.readers.base import Reader
+    from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
     from hybridrec.stages.normaliser import Normaliser

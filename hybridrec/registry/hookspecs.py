@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from hybridrec.data.folds import Splitter
-    from hybridrec.data.readers import Reader
+    from hybridrec.data.readers.base import Reader
+    from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.stages.component import Component
     from hybridrec.stages.normaliser import Normaliser

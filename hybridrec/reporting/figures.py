@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridrec.arrays import Doubles
 from hybridrec.evaluation.statistics import TIE
+from hybridrec.types import Doubles
 
 WIDTH = 360.0
 _MARGIN = 14.0

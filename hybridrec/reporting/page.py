@@ -11,17 +11,19 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hybridrec.evaluation.arms import ALL
 from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
+from hybridrec.evaluation.samples import ALL
 from hybridrec.evaluation.summary import conclusions, deciding
-from hybridrec.experiment.folder import Run
 from hybridrec.paths import write_whole
-from hybridrec.reporting import judgements, tables, tuning
+from hybridrec.reporting import tables
+from hybridrec.reporting import tables as judgements
+from hybridrec.reporting import tuning_section as tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
-from hybridrec.reporting.maps import SIZE, maps
-from hybridrec.reporting.moved import PLACES, Differences
+from hybridrec.reporting.map_section import SIZE, maps
+from hybridrec.reporting.query_diffs import PLACES, Differences
+from hybridrec.runs.run import Run
 
 PAGE = "report.html"
 

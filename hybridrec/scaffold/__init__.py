@@ -18,7 +18,7 @@ from hybridrec.errors import ConfigError
 from hybridrec.paths import write_whole
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import API_VERSION
-from hybridrec.registry.offers import KINDS as OFFERED
+from hybridrec.registry.validation import KINDS as OFFERED
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 30

@@ -7,11 +7,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints, State
 from hybridrec.data.checks import check_array
 from hybridrec.errors import PluginError
-from hybridrec.stages.component import Candidates, Component, Exclude
+from hybridrec.stages.candidates import Candidates, Exclude
+from hybridrec.stages.component import Component
 from hybridrec.stages.pool import Pool
+from hybridrec.types import PADDING, Bools, Floats, Ints, State
 
 C = TypeVar("C", bound=Component)
 TOLERANCE = 1e-5

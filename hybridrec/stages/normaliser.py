@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from hybridrec.arrays import Floats
 from hybridrec.plugin import Plugin
+from hybridrec.types import Floats
 
 
 class Normaliser(Plugin):

@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
+from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.checks import check_candidates, check_excluded, check_ranked, check_scores
-from hybridrec.stages.component import Candidates, Component, Exclude, Generator, Reranker, Scorer
-from hybridrec.stages.pool import Pool, Slate
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.stages.pool import Pool
+from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
+from hybridrec.types import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
 
 BLEND = "blend"
 """The rung of a query that the pipeline's own generators served, knowing nothing of it.

@@ -1,4 +1,4 @@
-"""The merged candidates of a batch, and the slate that is cut from them."""
+"""The merged candidates of a batch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Bools, Floats, Ints, Longs, State, Target
 from hybridrec.data.frozen import freeze
 from hybridrec.stages import kernels
+from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
-    from hybridrec.data.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
@@ -152,66 +151,3 @@ class Pool:
         pool = replace(self, final=final)
         object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
         return pool
-
-
-@dataclass(frozen=True, slots=True)
-class Slate:
-    """The final ranking: ids int32 [Q, n], best first, -1 where the vocabulary is too small for n.
-
-    scores: float32 [Q, n], `final` of the pool (NaN for what the fallback filled in)
-    rung: int8 [Q], index into `rungs`: who served the query; "none" if nobody could
-    """
-
-    target: Target
-    ids: Ints
-    scores: Floats
-    rung: NDArray[np.int8]
-    rungs: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def state(self) -> State:
-        """The slate as named arrays."""
-        return {"ids": self.ids, "scores": self.scores, "rung": self.rung, "rungs": np.array(self.rungs)}
-
-    @classmethod
-    def restore(cls, target: Target, state: State) -> Slate:
-        """The way back from `state`."""
-        return cls(target, state["ids"], state["scores"], state["rung"], tuple(str(rung) for rung in state["rungs"]))
-
-    @classmethod
-    def stack(cls, slates: Sequence[Slate]) -> Slate:
-        """The queries of several slates below one another; rungs are matched by name."""
-        rungs = tuple(dict.fromkeys(rung for slate in slates for rung in slate.rungs))
-        codes = [np.array([rungs.index(rung) for rung in slate.rungs], np.int8)[slate.rung] for slate in slates]
-        ids = np.concatenate([slate.ids for slate in slates])
-        scores = np.concatenate([slate.scores for slate in slates])
-        return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs)
-
-    def to_frame(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """One row per recommendation: query (row number), rank (from 1), id (external), score, rung.
-
-        A Polars frame; its `to_pandas()` gives one of pandas.
-        """
-        return self.lazy_frame(vocabulary).collect()
-
-    def lazy_frame(self, vocabulary: Vocabulary) -> pl.LazyFrame:
-        """What `to_frame` gives, in pieces while it streams by: the texts of millions of rows are never all there."""
-        import polars as pl
-
-        rungs = pl.Series(self.rungs, dtype=pl.String)
-        place, width = pl.col("place").cast(pl.Int64), self.ids.shape[1]
-
-        def text(column: str, texts: pl.Series) -> pl.Expr:
-            return pl.col(column).map_batches(texts.gather, return_dtype=pl.String, is_elementwise=True)
-
-        flat = {"id": self.ids.reshape(-1), "score": self.scores.reshape(-1), "rung": np.repeat(self.rung, width)}
-        rows = pl.LazyFrame(flat).with_row_index("place").filter(pl.col("id") != PADDING)
-        return rows.select(
-            query=(place // width).cast(pl.Int32),
-            rank=(place % width + 1).cast(pl.Int32),
-            id=text("id", vocabulary.ids),
-            score="score",
-            rung=text("rung", rungs),
-        )

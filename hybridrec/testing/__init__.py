@@ -12,12 +12,12 @@ to recommend is known.
 from hybridrec.data.encoding import encode
 from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract, Outcome, run_checks
+from hybridrec.testing.datasets import colour_queries, edge_datasets, toy_dataset, toy_queries
 from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.testing.splitters import SplitterContract
-from hybridrec.testing.toys import colour_queries, edge_datasets, toy_dataset, toy_queries
 
 __all__ = [
     "ComponentContract",

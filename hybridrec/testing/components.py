@@ -10,26 +10,32 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import FIELDS, PADDING, TARGETS, Field, Ints, Target
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
+from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
-from hybridrec.stages.component import Component, Exclude, Generator, Scorer
-from hybridrec.testing.asking import (
+from hybridrec.stages.component import Component, Generator, Scorer
+from hybridrec.testing._helpers import (
     assert_close,
+    assert_unchanged,
     candidates,
+    contents,
     dense,
+    fitted,
     generated,
+    identical,
     score,
     scored,
     size,
     some_ids,
+    through_a_file,
     tied,
+    toy,
 )
-from hybridrec.testing.comparing import assert_unchanged, contents, fitted, identical, through_a_file, toy
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing.datasets import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
+from hybridrec.types import FIELDS, PADDING, TARGETS, Field, Ints, Target
 
 
 @lru_cache(maxsize=64)

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import PADDING, Doubles
 from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
 from hybridrec.stages import kernels
-from hybridrec.testing.comparing import assert_unchanged, contents, toy
+from hybridrec.testing._helpers import assert_unchanged, contents, toy
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import csr_of, toy_queries
+from hybridrec.testing.datasets import csr_of, toy_queries
+from hybridrec.types import PADDING, Doubles
 
 ROWS, WIDTH = 30, 10
 

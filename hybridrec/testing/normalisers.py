@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import Floats
 from hybridrec.stages.normaliser import Normaliser
-from hybridrec.testing.comparing import assert_unchanged, contents, read_only
+from hybridrec.testing._helpers import assert_unchanged, contents, read_only
 from hybridrec.testing.contract import Contract
+from hybridrec.types import Floats
 
 
 class NormaliserContract(Contract):

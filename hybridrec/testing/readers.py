@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.readers import Reader
+from hybridrec.data.readers.base import Reader
 from hybridrec.errors import DataError
-from hybridrec.testing.comparing import through_a_file
+from hybridrec.testing._helpers import through_a_file
 from hybridrec.testing.contract import Contract
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from hybridrec.arrays import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
@@ -16,17 +15,10 @@ from hybridrec.errors import HybridrecError
 from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
-from hybridrec.testing.comparing import (
-    assert_unchanged,
-    contents,
-    fitted,
-    identical,
-    read_only,
-    through_a_file,
-    toy,
-)
+from hybridrec.testing._helpers import assert_unchanged, contents, fitted, identical, read_only, through_a_file, toy
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import csr_of, toy_dataset, toy_queries
+from hybridrec.testing.datasets import csr_of, toy_dataset, toy_queries
+from hybridrec.types import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
 
 
 class RerankerContract(Contract):

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.arrays import TARGETS
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
-from hybridrec.data.folds import Fold, Splitter
-from hybridrec.testing.comparing import assert_unchanged, contents
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.testing._helpers import assert_unchanged, contents
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.toys import toy_dataset
+from hybridrec.testing.datasets import toy_dataset
+from hybridrec.types import TARGETS
 
 
 class SplitterContract(Contract):

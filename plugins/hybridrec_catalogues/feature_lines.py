@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ FEATURES = r"^(?<owner>\S+)(?<features>(?:\s+\S+)*)\s*$"
 WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
 
 
-class FeatureLinesOptions(reading.Tolerance):
+class FeatureLinesOptions(text_files.Tolerance):
     """The files; all are UTF-8, their fields separated by blanks or tabs."""
 
     interactions: InputPath = Field(examples=["interactions.txt"])
@@ -47,7 +47,7 @@ class FeatureLinesReader(Reader):
 
     def read(self) -> Dataset:
         """The whole data; raises DataError if a file is missing."""
-        self.malformed = reading.Malformed(strict=self.config.strict)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         items, item_features = self._features(self.config.item_features, "item")
         users, user_features = self._features(self.config.user_features, "user")
         return assemble(
@@ -66,9 +66,11 @@ class FeatureLinesReader(Reader):
         import polars as pl
 
         assert self.malformed is not None
-        reading.check_file(path, "Its lines are: user item weight time, the last two if known.")
-        numbers, parts = {name: reading.Numbering() for name in ("user", "item")}, []
-        for block in reading.parse_lines(path, PAIR, "user item weight time (the last two if known)", self.malformed):
+        text_files.check_file(path, "Its lines are: user item weight time, the last two if known.")
+        numbers, parts = {name: text_files.Numbering() for name in ("user", "item")}, []
+        for block in text_files.parse_lines(
+            path, PAIR, "user item weight time (the last two if known)", self.malformed
+        ):
             coded = [numbering.codes(block[name]).alias(name) for name, numbering in numbers.items()]
             rest = block.select(
                 pl.col("weight").cast(pl.Float32).fill_null(1.0),
@@ -88,9 +90,9 @@ class FeatureLinesReader(Reader):
         if path is None:
             return None, None
         assert self.malformed is not None
-        reading.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
-        rows = reading.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.malformed)
-        rows = reading.first_of_each(rows, "owner", path, self.malformed, owner)
+        text_files.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
+        rows = text_files.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.malformed)
+        rows = text_files.first_of_each(rows, "owner", path, self.malformed, owner)
         words = rows.select(pl.col("owner").alias(owner), word=pl.col("features").str.extract_all(r"\S+")).explode(
             "word"
         )

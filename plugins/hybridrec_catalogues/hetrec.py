@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hybridrec import Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+from hybridrec import Dataset, InputPath, Reader, Tables, WeightOptions, assemble, text_files
 from hybridrec_catalogues.layouts import Layout
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ TAGGED = Layout(
 FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "user, friend between tabs", header=True)
 
 
-class HetRecLastfmOptions(reading.Tolerance):
+class HetRecLastfmOptions(text_files.Tolerance):
     """Where the files are, and what of them is read."""
 
     folder: InputPath = Field(examples=["hetrec2011-lastfm-2k"])
@@ -65,7 +65,7 @@ class HetRecLastfmReader(Reader):
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the names of its files."""
-        folder = reading.folder_of(files, *(layout.file for layout in (COUNTS, ARTISTS, TAGS, TAGGED, FRIENDS)))
+        folder = text_files.folder_of(files, *(layout.file for layout in (COUNTS, ARTISTS, TAGS, TAGGED, FRIENDS)))
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
@@ -74,10 +74,10 @@ class HetRecLastfmReader(Reader):
 
         folder = self.config.folder
         for layout in (COUNTS, ARTISTS, TAGS, TAGGED, *([FRIENDS] if self.config.friends else [])):
-            reading.check_file(folder / layout.file, ORIGIN)
-        self.malformed = malformed = reading.Malformed(strict=self.config.strict)
+            text_files.check_file(folder / layout.file, ORIGIN)
+        self.malformed = malformed = text_files.Malformed(strict=self.config.strict)
         artists = ARTISTS.whole(folder, malformed, "item")
-        counts = reading.only_known(
+        counts = text_files.only_known(
             COUNTS.whole(folder, malformed), "item", artists["item"], folder / COUNTS.file, malformed, "artist"
         )
         tags = TAGS.whole(folder, malformed, "id").select("id", "tag")
@@ -97,7 +97,7 @@ class HetRecLastfmReader(Reader):
         """user, item, tag."""
         assert self.malformed is not None
         path = self.config.folder / TAGGED.file
-        rows = reading.only_known(
+        rows = text_files.only_known(
             TAGGED.whole(self.config.folder, self.malformed), "id", tags["id"], path, self.malformed, "tag"
         )
         return rows.join(tags, on="id", maintain_order="left").select("user", "item", "tag")

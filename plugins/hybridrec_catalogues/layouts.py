@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybridrec import reading
+from hybridrec import text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,14 +28,16 @@ class Layout:
     encoding: str = "utf-8"
     header: bool = False
 
-    def blocks(self, folder: Path, malformed: reading.Malformed) -> Iterator[pl.DataFrame]:
+    def blocks(self, folder: Path, malformed: text_files.Malformed) -> Iterator[pl.DataFrame]:
         """The file in blocks: the column `line`, and one of text for each field."""
-        return reading.parse_lines(
+        return text_files.parse_lines(
             folder / self.file, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
         )
 
-    def whole(self, folder: Path, malformed: reading.Malformed, key: str | None = None) -> pl.DataFrame:
+    def whole(self, folder: Path, malformed: text_files.Malformed, key: str | None = None) -> pl.DataFrame:
         """The whole file; with `key`, each value of this field once."""
         path = folder / self.file
-        rows = reading.parse_whole(path, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header)
-        return rows if key is None else reading.first_of_each(rows, key, path, malformed, key)
+        rows = text_files.parse_whole(
+            path, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
+        )
+        return rows if key is None else text_files.first_of_each(rows, key, path, malformed, key)

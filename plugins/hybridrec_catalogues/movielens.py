@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, WeightOptions, assemble, text_files
 from hybridrec_catalogues.layouts import Layout
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ HEADER = "userId,movieId,rating,timestamp"
 """The first line of ratings.csv."""
 
 
-class MovieLensOptions(reading.Tolerance):
+class MovieLensOptions(text_files.Tolerance):
     """Which ratings are read, and how much each counts."""
 
     folder: InputPath = Field(examples=["ml-latest-small"])
@@ -122,9 +122,9 @@ class MovieLensReader(Reader):
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the names of the files of a format; those of CSV are common ones, and the first line tells, too."""
         for edition in EDITIONS:
-            folder = reading.folder_of(files, *edition.files)
+            folder = text_files.folder_of(files, *edition.files)
             if folder is not None:
-                named = reading.first_line(folder / edition.ratings.file) == HEADER
+                named = text_files.first_line(folder / edition.ratings.file) == HEADER
                 return {"folder": folder} if named == edition.ratings.header else None
         return None
 
@@ -133,7 +133,7 @@ class MovieLensReader(Reader):
         import polars as pl
 
         edition, folder = self._edition(), self.config.folder
-        self.malformed = malformed = reading.Malformed(strict=self.config.strict)
+        self.malformed = malformed = text_files.Malformed(strict=self.config.strict)
         films = self._films(edition)
         genres = films.select("item", tag="genres").explode("tag").filter(pl.col("tag").str.len_chars() > 0)
         genres = genres.with_columns(tag="genre:" + pl.col("tag"))
@@ -176,7 +176,7 @@ class MovieLensReader(Reader):
                 weight=pl.col("rating").cast(pl.Float32),
                 time=pl.col("time").cast(pl.Float64),
             )
-            rows = reading.only_known(rows, "item", numbers, path, self.malformed, "film")
+            rows = text_files.only_known(rows, "item", numbers, path, self.malformed, "film")
             parts.append(rows.filter(pl.col("weight") >= self.config.min_rating).drop("line"))
         if not sum(map(len, parts)):
             raise DataError(f"{path} has no rating of {self.config.min_rating:g} or more")
@@ -190,7 +190,7 @@ class MovieLensReader(Reader):
         films = edition.films.whole(self.config.folder, self.malformed, "item")
         if edition.genres is None:
             films = films.with_columns(
-                reading.unquoted("title"),
+                text_files.unquoted("title"),
                 genres=pl.col("genres").str.split("|").list.set_difference(["(no genres listed)"]),
                 date=pl.lit(None, pl.String),
             )
@@ -212,8 +212,10 @@ class MovieLensReader(Reader):
             return None
         assert self.malformed is not None
         rows = edition.tags.whole(self.config.folder, self.malformed)
-        rows = reading.only_known(rows, "item", films, self.config.folder / edition.tags.file, self.malformed, "film")
-        return rows.select("user", "item", reading.unquoted("tag"))
+        rows = text_files.only_known(
+            rows, "item", films, self.config.folder / edition.tags.file, self.malformed, "film"
+        )
+        return rows.select("user", "item", text_files.unquoted("tag"))
 
 
 def _years(films: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
-from hybridrec_implicit.squares import LeastSquares, Side, alternate
+from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
 class ALSOptions(ColumnOptions, ColdOptions):

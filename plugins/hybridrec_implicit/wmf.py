@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import Dataset, Doubles, Floats, QueryBatch, Ragged, Sparse, State, Target, VectorModel
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
-from hybridrec_implicit.squares import LeastSquares, Side, alternate
+from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
 class WMFOptions(ColdOptions):

@@ -14,6 +14,6 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
     """Nothing is imported, and nothing sent, where MLFLOW_TRACKING_URI is not set."""
     if os.environ.get(TRACKING_URI):
-        from hybridrec_mlflow.sending import send
+        from hybridrec_mlflow.client import send
 
         send(report, folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,7 @@ ORIGIN = (
 SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
 
 
-class MelonOptions(reading.Tolerance):
+class MelonOptions(text_files.Tolerance):
     """Which files are read, and what of the songs becomes a feature."""
 
     folder: InputPath = Field(examples=["melon"])
@@ -55,7 +55,7 @@ class MelonReader(Reader):
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the names of train.json and of what describes its songs."""
-        folder = reading.folder_of(files, "train.json", SONGS, GENRES)
+        folder = text_files.folder_of(files, "train.json", SONGS, GENRES)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
@@ -64,8 +64,8 @@ class MelonReader(Reader):
 
         folder = self.config.folder
         for file in (*self.config.playlists, SONGS, GENRES):
-            reading.check_file(folder / file, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+            text_files.check_file(folder / file, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         lists = _Playlists()
         for file in self.config.playlists:
             lists.read(folder / file, self.malformed)
@@ -86,8 +86,8 @@ class MelonReader(Reader):
 
     def questions(self, path: Path) -> dict[str, Query]:
         """The playlists of val.json or test.json, with the time of their last change."""
-        reading.check_file(path, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+        text_files.check_file(path, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         lists = _Playlists()
         lists.read(path, self.malformed)
         return lists.questions()
@@ -105,9 +105,9 @@ class _Playlists:
         self.tags: list[str] = []
         self._known: set[int] = set()
 
-    def read(self, path: Path, malformed: reading.Malformed) -> None:
+    def read(self, path: Path, malformed: text_files.Malformed) -> None:
         """Add the playlists of a file."""
-        for line, found in reading.read_elements(path, malformed):
+        for line, found in text_files.read_elements(path, malformed):
             try:
                 playlist, songs = array("I", [found["id"]])[0], array("I", found["songs"])
                 title, tags, changed = found["plylst_title"], found["tags"], found["updt_date"]
@@ -129,7 +129,7 @@ class _Playlists:
                 self.tags += tags
                 self.tag_counts.append(len(tags))
 
-    def interactions(self, known: pl.Series, malformed: reading.Malformed) -> pl.DataFrame:
+    def interactions(self, known: pl.Series, malformed: text_files.Malformed) -> pl.DataFrame:
         """user, item, time, without songs of which nothing is known."""
         import polars as pl
 
@@ -180,7 +180,7 @@ class _Playlists:
         """Seconds since 1970, NaN where the date is none."""
         import polars as pl
 
-        return reading.parse_times(pl.Series(self.changed, dtype=pl.String)).fill_null(float("nan"))
+        return text_files.parse_times(pl.Series(self.changed, dtype=pl.String)).fill_null(float("nan"))
 
 
 class _Songs:
@@ -193,10 +193,10 @@ class _Songs:
         self.issued: list[str] = []
         self.labels: dict[str, list[list[str]]] = {"genre": [], "artist": [], "album": []}
 
-    def read(self, path: Path, malformed: reading.Malformed) -> None:
+    def read(self, path: Path, malformed: text_files.Malformed) -> None:
         """Add the songs of the file."""
         known: set[int] = set()
-        for line, song in reading.read_elements(path, malformed):
+        for line, song in text_files.read_elements(path, malformed):
             try:
                 number = song["id"]
                 if number in known:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +25,7 @@ ORIGIN = (
 SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
 
 
-class MPDOptions(reading.Tolerance):
+class MPDOptions(text_files.Tolerance):
     """Which playlists are read."""
 
     folder: InputPath = Field(examples=["mpd"])
@@ -69,9 +69,9 @@ class MPDReader(Reader):
         if not paths:
             raise DataError(f"{folder}: no file mpd.slice.0-999.json or the like. {ORIGIN}")
         if self.config.challenge is not None:
-            reading.check_file(self.config.challenge, ORIGIN)
+            text_files.check_file(self.config.challenge, ORIGIN)
             paths.append(self.config.challenge)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         gathered = _Playlists()
         for path in paths:
             gathered.read(path, self.malformed)
@@ -91,8 +91,8 @@ class MPDReader(Reader):
 
     def questions(self, path: Path) -> dict[str, Query]:
         """The playlists of challenge_set.json."""
-        reading.check_file(path, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+        text_files.check_file(path, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         gathered = _Playlists()
         gathered.read(path, self.malformed)
         return gathered.questions()
@@ -107,19 +107,19 @@ class _Playlists:
     """What the slices say."""
 
     def __init__(self) -> None:
-        self.tracks = reading.Numbering()
+        self.tracks = text_files.Numbering()
         self.codes: list[pl.Series] = []
         self.about: list[pl.DataFrame] = []
         self.ids, self.lengths, self.changed = array("q"), array("q"), array("d")
         self.titles: list[str] = []
         self._known: set[int] = set()
 
-    def read(self, path: Path, malformed: reading.Malformed) -> None:
+    def read(self, path: Path, malformed: text_files.Malformed) -> None:
         """Add the playlists of a file."""
         import polars as pl
 
         rows: list[tuple[str, str, str, str]] = []
-        for line, found in reading.read_elements(path, malformed, "playlists"):
+        for line, found in text_files.read_elements(path, malformed, "playlists"):
             try:
                 number, tracks = int(found["pid"]), _tracks(found)
                 title, changed = str(found.get("name", "")), float(found.get("modified_at", "nan"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hybridrec import Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import Dataset, InputPath, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +22,7 @@ PLAY_COLUMNS = ("song", "artist", "callsign", "time", "date_time", "unique_id", 
 SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays", "first_by_plays")
 
 
-class RadioOptions(reading.Tolerance):
+class RadioOptions(text_files.Tolerance):
     """Where the files are, and what a list is."""
 
     folder: InputPath = Field(examples=["classic-rock"])
@@ -48,7 +48,7 @@ class RadioReader(Reader):
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the names of its files."""
-        folder = reading.folder_of(files, PLAYS, SONGS)
+        folder = text_files.folder_of(files, PLAYS, SONGS)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
@@ -57,8 +57,8 @@ class RadioReader(Reader):
 
         folder = self.config.folder
         for file in (PLAYS, SONGS):
-            reading.check_file(folder / file, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+            text_files.check_file(folder / file, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         plays = self._plays()
         songs = pl.concat([self._songs(), plays.select("combined", "artist", year=pl.lit(None, pl.String))])
         songs = songs.unique("combined", keep="first", maintain_order=True)
@@ -78,10 +78,12 @@ class RadioReader(Reader):
 
         assert self.malformed is not None
         path = self.config.folder / PLAYS
-        rows = reading.parse_whole(path, reading.csv_pattern(*PLAY_COLUMNS), ",".join(PLAY_COLUMNS), self.malformed)
+        rows = text_files.parse_whole(
+            path, text_files.csv_pattern(*PLAY_COLUMNS), ",".join(PLAY_COLUMNS), self.malformed
+        )
         rows = rows.with_columns(
-            reading.unquoted("combined"),
-            reading.unquoted("artist"),
+            text_files.unquoted("combined"),
+            text_files.unquoted("artist"),
             number=pl.col("unique_id").str.extract(r"(\d+)$").cast(pl.Int32),
             time=pl.col("time").cast(pl.Float64, strict=False),
         )
@@ -101,12 +103,14 @@ class RadioReader(Reader):
 
         assert self.malformed is not None
         path = self.config.folder / SONGS
-        rows = reading.parse_whole(path, reading.csv_pattern(*SONG_COLUMNS), ",".join(SONG_COLUMNS), self.malformed)
+        rows = text_files.parse_whole(
+            path, text_files.csv_pattern(*SONG_COLUMNS), ",".join(SONG_COLUMNS), self.malformed
+        )
         rows = rows.filter((pl.col("line") > 1) | pl.col("plays").str.contains(r"^\d+$"))
         rows = rows.with_columns(
-            reading.unquoted("combined"), reading.unquoted("artist"), pl.col("year").str.extract(r"^(\d{4})$")
+            text_files.unquoted("combined"), text_files.unquoted("artist"), pl.col("year").str.extract(r"^(\d{4})$")
         )
-        rows = reading.first_of_each(rows, "combined", path, self.malformed, "song")
+        rows = text_files.first_of_each(rows, "combined", path, self.malformed, "song")
         return rows.select("combined", "artist", "year")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +23,7 @@ ROW = r'^"(?<user>[^"]*)","(?<artist>.+?)","(?<track>.+?)","(?<playlist>.*)"$'
 LAYOUT = '"user_id","artistname","trackname","playlistname"'
 
 
-class SpotifyOptions(reading.Tolerance):
+class SpotifyOptions(text_files.Tolerance):
     """Which rows and playlists are read."""
 
     path: InputPath = Field(examples=["spotify_dataset.csv"])
@@ -51,7 +51,7 @@ class SpotifyReader(Reader):
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the first line; lines of the published file are known to be broken, and passed over."""
         tables = [file for file in files if file.suffix == ".csv"]
-        found = [file for file in tables if reading.first_line(file).replace(" ", "") == LAYOUT]
+        found = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
         return {"path": found[0], "strict": False} if len(found) == 1 else None
 
     def read(self) -> Dataset:
@@ -59,12 +59,12 @@ class SpotifyReader(Reader):
         import polars as pl
 
         path = self.config.path
-        reading.check_file(path, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
-        playlists, tracks, artists = (reading.Numbering() for _ in range(3))
+        text_files.check_file(path, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
+        playlists, tracks, artists = (text_files.Numbering() for _ in range(3))
         parts, owners = [], []
         last = None if self.config.rows is None else self.config.rows + 1
-        for block in reading.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
+        for block in text_files.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
             rows = _cleaned(block)
             before = len(tracks)
             part = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, reading
+from hybridrec import DataError, Dataset, InputPath, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +27,7 @@ TAG = r"^(?<id>\d+)\s*,\s*(?<tag>.+?)\s*$"
 UNKNOWN = "-"
 
 
-class YesOptions(reading.Tolerance):
+class YesOptions(text_files.Tolerance):
     """Where the files are, and which lists are kept."""
 
     folder: InputPath = Field(examples=["yes_complete"])
@@ -51,7 +51,7 @@ class YesReader(Reader):
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """By the names of its files."""
-        folder = reading.folder_of(files, *FILES)
+        folder = text_files.folder_of(files, *FILES)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
@@ -59,8 +59,8 @@ class YesReader(Reader):
         import polars as pl
 
         for file in FILES:
-            reading.check_file(self.config.folder / file, ORIGIN)
-        self.malformed = reading.Malformed(strict=self.config.strict)
+            text_files.check_file(self.config.folder / file, ORIGIN)
+        self.malformed = text_files.Malformed(strict=self.config.strict)
         songs = self._songs()
         lists = pl.concat([self._lists(name, songs) for name in ("train", "test")])
         lists = lists.filter(pl.len().over("user") >= self.config.min_items)
@@ -81,8 +81,8 @@ class YesReader(Reader):
 
         assert self.malformed is not None
         path = self.config.folder / "song_hash.txt"
-        rows = reading.parse_whole(path, SONG, "id, title, artist between tabs", self.malformed)
-        rows = reading.first_of_each(rows, "song", path, self.malformed, "song")
+        rows = text_files.parse_whole(path, SONG, "id, title, artist between tabs", self.malformed)
+        rows = text_files.first_of_each(rows, "song", path, self.malformed, "song")
         dropped = (pl.col("title").is_in(["", UNKNOWN])) | (pl.col("artist").is_in(["", UNKNOWN]))
         return rows.select(pl.col("song").cast(pl.UInt32), "title", "artist", dropped=dropped)
 
@@ -92,9 +92,9 @@ class YesReader(Reader):
 
         assert self.malformed is not None
         path = self.config.folder / f"{name}.txt"
-        rows = reading.parse_whole(path, NUMBERS, "ids of songs between blanks", self.malformed)
+        rows = text_files.parse_whole(path, NUMBERS, "ids of songs between blanks", self.malformed)
         played = _spread(rows.filter(pl.col("line") > HEADER))
-        played = reading.only_known(played, "number", songs["song"], path, self.malformed, "song")
+        played = text_files.only_known(played, "number", songs["song"], path, self.malformed, "song")
         played = played.join(
             songs.filter("dropped"), left_on="number", right_on="song", how="anti", maintain_order="left"
         )
@@ -107,12 +107,12 @@ class YesReader(Reader):
 
         assert self.malformed is not None
         folder = self.config.folder
-        names = reading.parse_whole(folder / "tag_hash.txt", TAG, "id, name", self.malformed)
-        names = reading.first_of_each(names, "id", folder / "tag_hash.txt", self.malformed, "tag")
+        names = text_files.parse_whole(folder / "tag_hash.txt", TAG, "id, name", self.malformed)
+        names = text_files.first_of_each(names, "id", folder / "tag_hash.txt", self.malformed, "tag")
         names = names.select(pl.col("id").cast(pl.UInt32), "tag")
-        rows = reading.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.malformed)
+        rows = text_files.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.malformed)
         given = _spread(rows.filter(pl.col("numbers") != "#"))
-        given = reading.only_known(given, "number", names["id"], folder / "tags.txt", self.malformed, "tag")
+        given = text_files.only_known(given, "number", names["id"], folder / "tags.txt", self.malformed, "tag")
         tagged = given.join(names, left_on="number", right_on="id", maintain_order="left")
         return tagged.select("tag", item=(pl.col("line") - 1).cast(pl.UInt32))
 

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.likeness import Likeness, LikenessOptions
 from hybridrec_rerank.order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
+from hybridrec_rerank.similarity import Likeness, LikenessOptions
 
 _QUERIES = 64
 """Queries whose candidates' vectors exist at once: they stay in the processor's cache."""

@@ -9,7 +9,7 @@ from hybridrec import Component, hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
     from hybridrec_tags.bayes import NaiveBayes
-    from hybridrec_tags.draws import TagDraw
     from hybridrec_tags.fallback import TagFallback
+    from hybridrec_tags.random_draw import TagDraw
 
     return [TagFallback, NaiveBayes, TagDraw]

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from benchmarks import audio
-from hybridrec.data.setlists import SetlistsReader
-from hybridrec.experiment.checking import load_experiment
+from hybridrec.config.load import load_experiment
+from hybridrec.data.readers.setlists import SetlistsReader
 from hybridrec.registry.discovery import Registry
 
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 import hybridrec
 from benchmarks.systems import plain
 from benchmarks.systems.data import CONFIGS
-from hybridrec.experiment.checking import load_experiment
+from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
 
 USERS, ITEMS = 12, 30

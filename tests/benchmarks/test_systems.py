@@ -9,7 +9,7 @@ import pytest
 import hybridrec
 from benchmarks.systems import __main__ as command
 from benchmarks.systems import data, djmix, page
-from hybridrec.experiment.checking import load_experiment
+from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
 
 SINGLES = ("  control: control\n", "  control: control\n  singles: true\n")

@@ -164,7 +164,7 @@ def test_a_plugin_that_fails_shows_its_own_frames_and_where(experiment, toyland,
     assert "error: RuntimeError: the echo is gone\n" in found.stderr
     assert re.search(r'File ".*toyland\.py", line \d+, in ', found.stderr)
     assert "\n  while fitting components.noise in fold test (final): echo 1, plugin 'toyland'" in found.stderr
-    assert ("fitting.py" in found.stderr) == (trace == "1")
+    assert ("fit.py" in found.stderr) == (trace == "1")
     assert ("Traceback" in found.stderr) == (trace == "1")
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Ints
 from hybridrec.data.dataset import Dataset, Features
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.types import Ints
 
 
 @dataclass(frozen=True)

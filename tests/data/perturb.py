@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Bools, Ints, Sparse
 from hybridrec.data.dataset import Dataset, pair_keys
-from hybridrec.data.folds import Fold
+from hybridrec.data.splits.base import Fold
+from hybridrec.types import Bools, Ints, Sparse
 
 
 def perturbed(data: Dataset, fold: Fold, rng: np.random.Generator) -> Dataset:

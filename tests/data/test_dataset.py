@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from hybridrec import DataError, PluginError
-from hybridrec.data.assembly import Tables, assemble
+from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset, contains
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hybridrec.data.assembly import Tables, assemble
+from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.transforms import DAY, WeightOptions, k_core, weigh
 from hybridrec.errors import DataError

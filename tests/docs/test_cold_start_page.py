@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybridrec.experiment.schema import GATES, PipelineUse
+from hybridrec.config.models import GATES, PipelineUse
 from hybridrec.stages.pipeline import BLEND, KNOWN, NOBODY
 from tests.docs.markdown import ROOT
 

@@ -8,9 +8,9 @@ import pytest
 
 import hybridrec
 from hybridrec import Run
+from hybridrec.engine.latency import BLOCK_QUERIES, BLOCKS
 from hybridrec.evaluation.guardrails import GROUPS
 from hybridrec.evaluation.summary import conclusions
-from hybridrec.experiment.timing import BLOCK_QUERIES, BLOCKS
 from tests.docs.markdown import ROOT, marked
 
 FILE = ROOT / "docs" / "comparing-blends.md"

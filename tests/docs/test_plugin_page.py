@@ -14,7 +14,7 @@ import hybridrec
 import hybridrec_fusion
 from docs import reference
 from hybridrec import testing
-from hybridrec.experiment.schema import PipelineUse
+from hybridrec.config.models import PipelineUse
 from hybridrec.registry import hookspecs
 from tests.docs.markdown import ROOT, blocks, call, marked
 

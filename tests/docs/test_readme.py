@@ -11,8 +11,8 @@ import pytest
 
 from hybridrec import run as run_experiment
 from hybridrec.cli import hybridrec
-from hybridrec.experiment import documents
-from hybridrec.experiment.checking import check
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset, toy_queries
 from tests.docs.markdown import ROOT, blocks

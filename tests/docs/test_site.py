@@ -10,12 +10,12 @@ import pytest
 
 import hybridrec
 from docs import build, reference
-from hybridrec import kernels, reading, testing
+from hybridrec import kernels, testing, text_files
 from hybridrec.cli import hybridrec as commands
-from hybridrec.experiment import documents
-from hybridrec.experiment.checking import check
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.offers import KINDS
+from hybridrec.registry.validation import KINDS
 from tests.docs.test_snippets import whole
 
 REGISTRY = Registry()
@@ -59,7 +59,7 @@ def test_every_public_name_is_documented_with_its_signature(name: str):
         assert re.sub(r"```.*?```", "", text, flags=re.S).strip()
 
 
-@pytest.mark.parametrize("module", [kernels, reading, testing], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [kernels, text_files, testing], ids=lambda module: module.__name__)
 def test_every_name_of_a_public_module_is_documented(module):
     found = sections("reference/api.md")
     for name in module.__all__:

@@ -27,8 +27,8 @@ import yaml
 
 from hybridrec import MissingDependencyError
 from hybridrec.cli import hybridrec
-from hybridrec.experiment import documents
-from hybridrec.experiment.checking import check
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 from tests.docs.markdown import PAGES, ROOT, Block, blocks, title
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridrec.experiment.tuning import folder
+from hybridrec.tuning import study_dir as folder
 from tests.docs.markdown import ROOT, blocks, call, marked
 
 PAGE = ROOT / "docs" / "tuning.md"

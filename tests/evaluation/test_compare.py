@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec.data.folds import Fold
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.splits.base import Fold
 from hybridrec.errors import ConfigError, DataError
-from hybridrec.evaluation.arms import Arm, Sample, distinct
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
+from hybridrec.evaluation.samples import Arm, Sample, distinct
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
 
 UNITS = 300

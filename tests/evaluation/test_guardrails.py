@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridrec.evaluation.arms import Arm, Sample
-from hybridrec.evaluation.beyond import Coverage
+from hybridrec.evaluation.beyond_accuracy import Coverage
 from hybridrec.evaluation.guardrails import Change, groups_of, guardrails, verdict, words
 from hybridrec.evaluation.metrics import Judged, Measure
 from hybridrec.evaluation.report import Guardrail
+from hybridrec.evaluation.samples import Arm, Sample
 
 UNITS = 400
 SAMPLE = Sample(np.repeat(np.arange(UNITS, dtype=np.int32), 2), np.ones(2 * UNITS), np.full(2 * UNITS, "items"), "x")

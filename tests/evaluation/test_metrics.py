@@ -13,7 +13,7 @@ from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS
-from hybridrec.evaluation.beyond import BEYOND_METRICS, Coverage, Diversity, Novelty
+from hybridrec.evaluation.beyond_accuracy import BEYOND_METRICS, Coverage, Diversity, Novelty
 from hybridrec.evaluation.metrics import Judged, parse_metric
 from hybridrec.stages import kernels
 
@@ -212,7 +212,7 @@ def test_diversity_equals_all_pairs(monkeypatch):
         expected.append(np.mean(pairs) if pairs else math.nan)
     case = judged(ids, relevant, n=40, train=train)
     np.testing.assert_allclose(Diversity().values(case, 8), expected, atol=1e-9)
-    monkeypatch.setattr("hybridrec.evaluation.beyond._BLOCK_ENTRIES", 50)
+    monkeypatch.setattr("hybridrec.evaluation.beyond_accuracy._BLOCK_ENTRIES", 50)
     np.testing.assert_allclose(Diversity().values(case, 8), expected, atol=1e-9)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from hybridrec.errors import DataError
-from hybridrec.evaluation.logged import Logged
+from hybridrec.evaluation.bandit_log import Logged
 from hybridrec.evaluation.off_policy import OffPolicyEstimate, off_policy_estimates, sentence, totals
 
 LOGGING, TARGET = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5])

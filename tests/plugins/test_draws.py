@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude
 from hybridrec.testing import ComponentContract, toy_dataset
-from hybridrec_tags.draws import TagDraw
+from hybridrec_tags.random_draw import TagDraw
 
 
 class TestTagDrawContract(ComponentContract):

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 import hybridrec_linear
 from hybridrec import DataError, MemoryBudgetError, run
-from hybridrec.experiment.store import Store
+from hybridrec.engine.store import Store
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_linear import solve
 from hybridrec_linear.ease import Ease, EaseOptions

@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix
 import hybridrec_fusion
 from hybridrec import Features, Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
-from hybridrec_fusion.facts import Facts
 from hybridrec_fusion.fixed import (
     Borda,
     BordaConfig,
@@ -23,6 +22,7 @@ from hybridrec_fusion.fixed import (
     WeightedConfig,
 )
 from hybridrec_fusion.guard import GuardedConfig
+from hybridrec_fusion.item_stats import Facts
 from hybridrec_fusion.normalisers import EmpiricalCDF, Softmax, SoftmaxConfig
 from hybridrec_fusion.validated import Validated, climb
 from hybridrec_fusion.validation import Validation

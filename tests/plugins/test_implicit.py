@@ -11,7 +11,7 @@ from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.als import ALS
 from hybridrec_implicit.bpr import BPR
 from hybridrec_implicit.knn import ItemKNN
-from hybridrec_implicit.squares import blocks
+from hybridrec_implicit.least_squares import blocks
 
 pytest.importorskip("implicit")
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 import hybridrec
 from hybridrec import DataError
+from hybridrec.api import fit_plan
 from hybridrec.cli import hybridrec as commands
-from hybridrec.experiment import challenges
-from hybridrec.experiment.api import fit_plan
+from hybridrec.serving import submissions as challenges
 
 CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
 SMALL = (

@@ -11,8 +11,8 @@ import pytest
 import hybridrec
 import hybridrec_mlflow
 from hybridrec import MissingDependencyError
-from hybridrec.experiment.folder import Run
 from hybridrec.reporting.page import write
+from hybridrec.runs.run import Run
 
 
 @pytest.fixture

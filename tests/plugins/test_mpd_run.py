@@ -10,8 +10,8 @@ import hybridrec
 from hybridrec import DataError
 from hybridrec.cli import hybridrec as commands
 from hybridrec.evaluation.summary import result_table
-from hybridrec.experiment import challenges
 from hybridrec.reporting.page import render
+from hybridrec.serving import submissions as challenges
 
 CONFIG = """
 name: challenge

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, reading
+from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, text_files
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
 from hybridrec_playlists.challenge import CATEGORIES, TenCategories, TenCategoriesOptions
 from hybridrec_playlists.melon import MelonReader
@@ -212,7 +212,7 @@ def test_spotify_rows_become_playlists():
 
 
 def test_a_spotify_file_is_read_in_little_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "BLOCK", 1 << 18)
+    monkeypatch.setattr(text_files, "BLOCK", 1 << 18)
     path = tmp_path / "spotify_dataset.csv"
     row = '"user{}","Artist {}","A track with a rather long name, number {}","list {}"\n'
     rows = (row.format(n % 97, n % 51, n % 409, n % 3) for n in range(100_000))

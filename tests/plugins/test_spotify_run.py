@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hybridrec.experiment.folder import Run
+from hybridrec.runs.run import Run
 
 pytest.importorskip("gensim")
 CONFIG = Path(__file__).parents[2] / "configs" / "spotify.yaml"

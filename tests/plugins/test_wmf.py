@@ -12,7 +12,7 @@ from hybridrec import Exclude, Query, Ragged
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.als import ALS
 from hybridrec_implicit.cold import _ridge
-from hybridrec_implicit.squares import LeastSquares
+from hybridrec_implicit.least_squares import LeastSquares
 from hybridrec_implicit.wmf import WMF
 
 

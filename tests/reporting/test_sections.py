@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec.experiment.folder import Run
 from hybridrec.reporting import page as pages
+from hybridrec.runs.run import Run
 from tests.reporting.conftest import tamed
 from tests.reporting.test_page import Reader
 

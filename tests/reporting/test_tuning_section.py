@@ -7,7 +7,7 @@ import pytest
 from hybridrec import Run
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.reporting.page import render
-from hybridrec.reporting.tuning import Course
+from hybridrec.reporting.tuning_section import Course
 
 
 def tuned(run, trials, feasible=None, metric="ndcg@5"):

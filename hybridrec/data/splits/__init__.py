@@ -1,10 +1,13 @@
 """The splitters: what `split.use` may say."""
 
-from hybridrec.data.folds import Splitter
-from hybridrec.data.splits.cold import ColdItems
-from hybridrec.data.splits.masked import Masked
-from hybridrec.data.splits.positions import EachPosition
-from hybridrec.data.splits.warm import LeaveOneOut, PublishedFolds, Random, Temporal
+from hybridrec.data.splits.base import Splitter
+from hybridrec.data.splits.cold_items import ColdItems
+from hybridrec.data.splits.each_position import EachPosition
+from hybridrec.data.splits.leave_one_out import LeaveOneOut
+from hybridrec.data.splits.masked_users import Masked
+from hybridrec.data.splits.predefined import PublishedFolds
+from hybridrec.data.splits.random import Random
+from hybridrec.data.splits.temporal import Temporal
 
 SPLITTERS: tuple[type[Splitter], ...] = (
     Masked,

@@ -4,17 +4,8 @@ Names here stay; a change that breaks readers raises `format`. A number that doe
 to measure, too few users) is null, never NaN.
 """
 
-from hybridrec.evaluation.report.arms import (
-    MetricReport,
-    PipelineReport,
-    RungReport,
-    SegmentReport,
-    TradeoffPoint,
-    TradeoffReport,
-)
-from hybridrec.evaluation.report.circumstances import DataReport, Environment, FitReport, SecondsReport, TuningReport
-from hybridrec.evaluation.report.document import Report
-from hybridrec.evaluation.report.judgements import (
+from hybridrec.evaluation.report.base import Interval, Number, Section
+from hybridrec.evaluation.report.comparisons import (
     LATENCY,
     Comparison,
     Correction,
@@ -26,7 +17,16 @@ from hybridrec.evaluation.report.judgements import (
     StatisticsReport,
     Verdict,
 )
-from hybridrec.evaluation.report.section import Interval, Number, Section
+from hybridrec.evaluation.report.pipelines import (
+    MetricReport,
+    PipelineReport,
+    RungReport,
+    SegmentReport,
+    TradeoffPoint,
+    TradeoffReport,
+)
+from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
+from hybridrec.evaluation.report.report import Report
 
 __all__ = [
     "LATENCY",

@@ -4,13 +4,13 @@ Shapes: Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int3
 scores float32 with NaN where there is none. Ties go to the lower id, on every machine alike.
 """
 
-from hybridrec.stages.kernels.chance import draws
 from hybridrec.stages.kernels.csr import csr_rows, strongest
-from hybridrec.stages.kernels.judging import hits, ndcg
-from hybridrec.stages.kernels.longest import Longest
-from hybridrec.stages.kernels.merging import merge
+from hybridrec.stages.kernels.hashed_random import draws
+from hybridrec.stages.kernels.list_merge import merge
+from hybridrec.stages.kernels.mips import Longest
 from hybridrec.stages.kernels.products import gather_dot, pick, top_products
-from hybridrec.stages.kernels.scaling import min_max, ranks, zscore
+from hybridrec.stages.kernels.relevance import hits, ndcg
+from hybridrec.stages.kernels.score_scales import min_max, ranks, zscore
 from hybridrec.stages.kernels.topk import best, order, top_k
 
 __all__ = [

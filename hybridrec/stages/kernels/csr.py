@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.arrays import Ints, Sparse
+from hybridrec.types import Ints, Sparse
 
 
 def csr_rows(matrix: Sparse) -> Ints:

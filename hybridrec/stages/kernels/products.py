@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Floats, Ints
-from hybridrec.stages.kernels.longest import Exclusion, Longest
+from hybridrec.stages.kernels.mips import Exclusion, Longest
 from hybridrec.stages.kernels.scratch import multiplied, scratch
 from hybridrec.stages.kernels.topk import best_keys, ranked
+from hybridrec.types import PADDING, Floats, Ints
 
 _CACHED = 1 << 17
 """Entries of a block that stays in the processor's nearest cache."""

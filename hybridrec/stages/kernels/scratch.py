@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from hybridrec.arrays import Floats
+from hybridrec.types import Floats
 
 
 class _Own(threading.local):

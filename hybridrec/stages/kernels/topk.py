@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.arrays import PADDING, Floats, Ints, Longs
-from hybridrec.stages.kernels.keys import HALF, NEVER, columns_of, keys_of, leading, scores_of
+from hybridrec.stages.kernels.sort_keys import HALF, NEVER, columns_of, keys_of, leading, scores_of
+from hybridrec.types import PADDING, Floats, Ints, Longs
 
 _RANKED = 1 << 16
 """Keys that are ranked at once: with their temporaries they stay in the processor's nearest cache."""

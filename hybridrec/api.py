@@ -1,0 +1,127 @@
+"""The functions of the front door: run and plan an experiment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of
+from hybridrec.engine.runner import Experimenter, Progress, Silent, read
+from hybridrec.engine.store import Store
+from hybridrec.evaluation.report import DataReport
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.plugin_files import located
+from hybridrec.runs.run import Run
+from hybridrec.runs.writer import writable, write, write_report
+from hybridrec.tuning.study_dir import tuned_report
+
+
+def run(
+    config: Path | str,
+    assignments: Sequence[str] = (),
+    *,
+    store: Path | str | None = None,
+    runs: Path | str = "runs",
+    progress: Progress | None = None,
+    validation: bool = False,
+    block: Collection[str] = (),
+    written: Callable[[Run], object] = lambda _: None,
+) -> Run:
+    """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
+
+    With `validation` the queries come from inside the training parts, and no test query is touched.
+    Plugins named in `block` are left out. `written` is called when the folder of the run is there, before
+    observers are told: what it adds to the folder they find.
+    """
+    registry = Registry(block=block)
+    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    if validation:
+        note = "measured on validation queries inside the training parts, not on the test queries"
+        experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
+    if experiment.tuning is not None:
+        note = "the values are those that stand in the config; `hybridrec tune` searches its section `tune`"
+        experiment = replace(experiment, notes=(*experiment.notes, note))
+    place = Store(Path(store)) if store is not None else Store.default()
+    for folder in (Path(runs), place.folder):
+        writable(folder)
+    work = Experimenter(experiment, registry, place, progress or Silent())
+    report, data = work.run()
+    report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
+    serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
+    finished = write(Path(runs), work, report, data, serving)
+    written(finished)
+    told = len(work.observers.failures)
+    work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
+    if failures := work.observers.failures[told:]:
+        report.notes += failures
+        write_report(finished)
+        written(finished)
+    return finished
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The fits of one component on one level, over all folds."""
+
+    label: str
+    component: str
+    level: str
+    fits: int
+    stored: int
+    memory: int
+    """Estimated peak bytes of the largest of them; 0 if the component says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """What a run would do."""
+
+    data: DataReport
+    folds: int
+    queries: int
+    lessons: int
+    """Out-of-sample queries from which re-rankers learn, over all folds; 0 if none learns."""
+    jobs: list[Job]
+    notes: tuple[str, ...]
+
+
+def fit_plan(
+    config: Path | str,
+    assignments: Sequence[str] = (),
+    *,
+    store: Path | str | None = None,
+    block: Collection[str] = (),
+) -> FitPlan:
+    """Check a config, read and split its data, and list what would be fitted; fits nothing.
+
+    Raises MemoryBudgetError if one of the fits would be too large.
+    """
+    registry = Registry(block=block)
+    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    place = Store(Path(store)) if store is not None else Store.default()
+    work = Experimenter(experiment, registry, place, Silent())
+    data = read(experiment)
+    fits: Counter[tuple[str, str]] = Counter()
+    stored: Counter[tuple[str, str]] = Counter()
+    memory: dict[tuple[str, str], int] = {}
+    folds = queries = lessons = 0
+    for fold in folds_of(experiment, data):
+        folds, queries = folds + 1, queries + len(fold.queries)
+        plan = work.preparers[0].plan(fold)
+        lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
+        for spec, part in plan.jobs:
+            job = (spec.label, part.level)
+            keys = {preparer.fitter.key(spec, part) for preparer in work.preparers}
+            fits[job] += len(keys)
+            stored[job] += sum(key in place for key in keys)
+            memory[job] = max(memory.get(job, 0), work.preparers[0].fitter.within_budget(spec, part))
+    components = experiment.components
+    jobs = [
+        Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
+        for label, level in fits
+    ]
+    notes = (*experiment.notes, *experiment.reader.notes())
+    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, notes)

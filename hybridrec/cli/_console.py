@@ -1,0 +1,140 @@
+"""Console output: tables, sentences, progress bars."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hybridrec.evaluation.report import Report
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+@contextmanager
+def announcing_interrupts() -> Iterator[None]:
+    """Threads cannot be stopped: the first Ctrl-C says what is waited for, the next one does not wait."""
+
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        click.echo("waiting for the fits that run, to keep them; Ctrl-C again leaves at once", err=True)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.4f}"
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
+
+
+def p_value(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size else "small"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Colours and widths of the terminal, plain text elsewhere (never cut)."""
+    from rich.console import Console
+
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+
+
+def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; the first column is text, the others are aligned to the right if they hold numbers."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for position, header in enumerate(headers):
+        numbers = all(not row[position] or row[position][0] in "-+.0123456789" for row in rows)
+        drawn.add_column(header, justify="right" if numbers and position else "left")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console().print(Text(title, style="bold"))
+    console().print(drawn)
+
+
+class Bars:
+    """Progress bars on a terminal, nothing elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.console = console(stderr=True)
+        self.shown = self.console.is_terminal and not quiet
+
+    @contextmanager
+    def task(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of `total` steps."""
+        if not self.shown:
+            yield lambda _: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            bar = progress.add_task(what, total=total)
+            yield lambda steps: progress.advance(bar, steps)
+
+
+def result(report: Report) -> None:
+    """The tables and the verdict of a report."""
+    from hybridrec.evaluation.summary import result_table
+
+    segments = next(iter(report.pipelines.values())).segments
+    for segment in ["all", *(name for name in segments if name != "all")] if len(segments) > 2 else ["all"]:
+        queries = segments[segment].queries
+        what = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
+        table(f"{what} ({queries})", *result_table(report, segment))
+        print()
+    verdicts(report)
+    for note in report.notes:
+        print(f"note: {note}")
+
+
+def verdicts(report: Report) -> None:
+    """The deciding comparisons in words."""
+    from hybridrec.evaluation.summary import conclusions
+
+    rows = conclusions(report)
+    for _, text in rows:
+        print(text)
+    if rows:
+        print()
+
+
+def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """What may be explained or checked, for the completion of a shell."""
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.registry.validation import KINDS
+
+    registry = Registry()
+    known = {name for kind in KINDS for name in registry.names(kind)}
+    return sorted(name for name in known if name.startswith(begun))
+
+
+def number(value: float | None, form: str = "+.4f") -> str:
+    return "" if value is None else format(value, form)
+
+
+def interval(bounds: tuple[float, float] | None, form: str = "+.4f") -> str:
+    return "" if bounds is None else f"{bounds[0]:{form}} ... {bounds[1]:{form}}"

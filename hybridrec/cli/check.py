@@ -1,0 +1,37 @@
+"""The command `check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli._console import megabytes
+from hybridrec.cli._options import BLOCK, CONFIG, SET, STORE
+
+
+@click.command()
+@CONFIG
+@SET
+@STORE
+@BLOCK
+def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...]) -> None:
+    """Check a config, read its data, and print what would be fitted; nothing is fitted."""
+    from hybridrec.api import fit_plan
+    from hybridrec.cli._console import table
+
+    plan = fit_plan(config, assignments, store=store_folder, block=block)
+    data = plan.data
+    print(
+        f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
+        f"{data.interactions} interactions; {plan.folds} fold{'s'[: plan.folds != 1]}, {plan.queries} queries."
+    )
+    if plan.lessons:
+        print(f"Re-rankers learn from {plan.lessons} validation queries, out of sample for the base fits below.")
+    rows = [
+        [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
+        for job in plan.jobs
+    ]
+    table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
+    for note in plan.notes:
+        print(f"note: {note}")

@@ -1,0 +1,130 @@
+"""The command `check-plugin`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hybridrec.cli._console import names
+from hybridrec.cli._options import BLOCK
+
+if TYPE_CHECKING:
+    from hybridrec.plugin import Plugin
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.testing.contract import Outcome
+
+
+_WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
+
+
+@click.command()
+@click.argument("name", shell_complete=names)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="An option to test with, for classes that have it.",
+)
+@click.option("--verbose", is_flag=True, help="A line for every case of every check.")
+@BLOCK
+def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...]) -> None:
+    """Run the contract suites on all that the plugin NAME offers, or on one component, reader, splitter or metric.
+
+    Speed and import time are reported beside those of `popularity`; no check depends on them.
+    """
+    from hybridrec.cli._console import table
+    from hybridrec.errors import ConfigError, PluginError
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.testing.contract import run_checks
+    from hybridrec.testing.runner import classes_of, contracts_of
+
+    registry = Registry(block=block)
+    classes = classes_of(name, registry)
+    options = _options(classes, assignments)
+    failed, skipped, sound = {}, [], {}
+    for cls in classes:
+        try:
+            outcomes = [o for contract in contracts_of(cls, options[cls]) for o in run_checks(contract)]
+        except ConfigError as error:
+            skipped.append(str(error))
+            continue
+        causes = _by_cause(outcomes)
+        rows = [[o.check, o.case, o.status, o.message] for o in outcomes] if verbose else [_row(*c) for c in causes]
+        table(f"{cls.name} {cls.version}", ["check", "cases", "outcome", "message"], rows)
+        print()
+        if broken := [checks for worst, checks in causes if worst.status == "failed"]:
+            failed[cls.name] = broken
+        else:
+            sound[cls] = options[cls]
+    if not (failed or sound):
+        raise ConfigError(f"nothing was checked: {'; '.join(skipped) or f'{name} offers no class'}")
+    _report_times(sound, registry)
+    for reason in skipped:
+        print(f"not checked: {reason}")
+    if failed:
+        count = sum(len(checks) for causes in failed.values() for checks in causes)
+        told = "; ".join(f"{called}: {', '.join(map(_named, causes))}" for called, causes in failed.items())
+        raise PluginError(f"{count} check{'s'[: count != 1]} failed: {told}")
+
+
+def _options(classes: Iterable[type[Plugin]], assignments: Iterable[str]) -> dict[type[Plugin], dict[str, Any]]:
+    """What `--set` gives each class: the options that it has. Raises ConfigError for one that none of them has."""
+    from hybridrec.config import yaml_source as documents
+    from hybridrec.errors import ConfigError, did_you_mean
+
+    given = documents.parse("{}", "--set")
+    for assignment in assignments:
+        given.set(assignment)
+    keys = {cls: {field.alias or key for key, field in cls.Config.model_fields.items()} for cls in classes}
+    known = set().union(*keys.values())
+    for key in given.content:
+        if key not in known:
+            raise ConfigError(f"--set {key}: no option is called so; {did_you_mean(key, known)}")
+    return {cls: {key: value for key, value in given.content.items() if key in own} for cls, own in keys.items()}
+
+
+def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]]]:
+    """The worst outcome of each check, and the number of its cases; checks that fail for one reason stand together."""
+    by_check: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_check.setdefault(outcome.check, []).append(outcome)
+    found: dict[str, tuple[Outcome, dict[str, int]]] = {}
+    for check, cases in by_check.items():
+        worst = min(cases, key=lambda o: _WORST_FIRST.index(o.status))
+        cause = worst.message if worst.status == "failed" else check
+        found.setdefault(cause, (worst, {}))[1][check] = len(cases)
+    return list(found.values())
+
+
+def _row(worst: Outcome, checks: Mapping[str, int]) -> list[str]:
+    """The row of a cause: a line for each of its checks, beside them what the first case says."""
+    where = f"[{worst.case}] " if worst.message and checks[worst.check] > 1 else ""
+    called = "\n".join(check.replace("_", " ") for check in checks)
+    return [called, "\n".join(map(str, checks.values())), worst.status, where + worst.message]
+
+
+def _named(checks: Iterable[str]) -> str:
+    """Checks that fail for one reason, in few words."""
+    first, *others = checks
+    return f"{first} (and {len(others)} for the same reason)" if others else first
+
+
+def _report_times(classes: Mapping[type[Plugin], Mapping[str, Any]], registry: Registry) -> None:
+    """What answering and importing take, beside `popularity`; classes are given with their options."""
+    from hybridrec.cli._console import table
+    from hybridrec.stages.component import Component
+    from hybridrec.testing.benchmark import QUERIES, seconds_of_import, seconds_of_queries
+
+    control = registry.component("popularity")
+    measured = dict(classes)
+    measured.setdefault(control, {})
+    rows = []
+    for cls, options in measured.items():
+        provider = registry.provider_of(cls)
+        speed = f"{seconds_of_queries(cls, options):.3f}" if issubclass(cls, Component) else ""
+        rows.append([cls.name, speed, "" if provider is None else f"{seconds_of_import(provider.module):.3f}"])
+    title = f"Seconds, reported and not checked: {QUERIES:,} queries on the toy dataset, import of the plugin"
+    table(title, ["name", "queries", "import"], rows)

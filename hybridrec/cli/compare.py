@@ -1,0 +1,49 @@
+"""The command `compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli._console import p_value, percent, signed
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--control", help="Pipeline of the first run the others are compared with (default: its last blend).")
+@click.option("--metric", "metrics", multiple=True, help="Metrics to compare (default: all that the runs share).")
+def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...]) -> None:
+    """Compare finished RUNS, query by query: the first one is the control.
+
+    Runs that did not answer the same queries over the same candidates are left out, with the reason.
+    """
+    from hybridrec.cli._console import table
+    from hybridrec.evaluation.compare import sentence
+    from hybridrec.runs.compare import compare_runs
+
+    if len(runs) < 2:
+        raise click.UsageError("compare needs two runs or more")
+    found = compare_runs(runs, control=control, metrics=metrics)
+    table(
+        "Comparison",
+        ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],
+        [
+            [
+                r.control,
+                r.variant,
+                r.metric,
+                r.segment,
+                signed(r.delta),
+                percent(r.relative),
+                p_value(r.p_adjusted),
+                r.verdict,
+            ]
+            for r in found.rows
+        ],
+    )
+    for row in found.rows:
+        if row.segment == "all":
+            print(sentence(row))
+    for reason in found.left_out:
+        print(f"note: {reason}")

@@ -1,0 +1,25 @@
+"""The command `completion`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what makes a SHELL complete commands, options, files and names of components.
+
+    For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())

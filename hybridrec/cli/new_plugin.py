@@ -1,0 +1,39 @@
+"""The command `new-plugin`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+_KINDS = ("generator", "scorer", "re-ranker", "reader", "splitter", "metric", "normaliser", "observer")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(_KINDS), required=True, help="What the plugin brings.")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    show_default="here",
+    help="The folder in which the new one is made.",
+)
+def new_plugin(name: str, kind: str, path: Path) -> None:
+    """Write a small installable plugin NAME (lower-case words and hyphens) with tests and an experiment.
+
+    It passes its own tests as it is; nothing that exists is overwritten.
+    """
+    from hybridrec import scaffold
+    from hybridrec.registry.discovery import Registry
+
+    folder = scaffold.new_plugin(name, kind, path, Registry())
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        print(f"wrote {file}")
+    plugin = folder.name.removeprefix("hybridrec-")
+    print(f"try: pip install -e '{folder}[dev]' && hybridrec run plugin:{plugin}/example.yaml && pytest {folder}")

@@ -1,0 +1,86 @@
+"""The command `recommend`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hybridrec.cli._options import STORE
+
+if TYPE_CHECKING:
+    from hybridrec.serving.explain import Explanation
+from hybridrec.cli._options import RUN, TARGET
+
+
+@click.command()
+@RUN
+@click.option("--user", help="A known user; without anything else, their own history is used.")
+@click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
+@click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
+@click.option("--text", default="", help="A title in free words.")
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    help="A CSV file `item,rating` of a person's ratings, from 0 (a dislike); items as for --item.",
+)
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
+@click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
+@TARGET
+@STORE
+def recommend(
+    run: Path,
+    user: str | None,
+    items: tuple[str, ...],
+    tags: tuple[str, ...],
+    text: str,
+    ratings: Path | None,
+    n: int,
+    pipeline: str | None,
+    explain: bool,
+    target: str,
+    store_folder: Path,
+) -> None:
+    """Recommend from a finished RUN (made with `refit: all`) for a user, items, tags, free text or ratings."""
+    from hybridrec.cli._console import table
+    from hybridrec.data.queries import Query
+    from hybridrec.serving.lookup import find
+    from hybridrec.serving.recommender import load
+    from hybridrec.serving.user_ratings import read_ratings
+
+    recommender = load(run, store=store_folder)
+    rated = [] if ratings is None else read_ratings(ratings, recommender.data)
+    found_items = [find(item, recommender.data, "items") for item in items]
+    found_tags = [find(tag, recommender.data, "tags") for tag in tags]
+    typed_and_found = zip((*items, *tags), (*found_items, *found_tags), strict=True)
+    for typed, found in (*typed_and_found, *((one.typed, one.found) for one in rated)):
+        if typed not in (found.id, found.name):
+            print(f"'{typed}' is taken for '{found.name}' ({found.id})")
+    liked = [one for one in rated if one.rating]
+    query = Query(
+        user=user,
+        items=[found.id for found in found_items] + [one.found.id for one in liked],
+        tags=[found.id for found in found_tags],
+        text=text,
+        item_weights=[1.0] * len(found_items) + [one.rating for one in liked] if rated else None,
+        disliked=[one.found.id for one in rated if not one.rating],
+    )
+    if user is not None and user not in recommender.data.users:
+        print(f"user '{user}' is unknown; recommending from the rest of the query")
+    slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]
+    headers = ["rank", "name", "id", "score", "rung"]
+    rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.rung] for e in slate]
+    if explain:
+        headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
+        rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
+    table(f"Recommended {target}", headers, rows)
+
+
+def _reasons(place: Explanation) -> tuple[str, str, str, str]:
+    """Who proposed it, what the models say of it, what that adds to its score, and which rules moved it."""
+    opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
+    parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
+    moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)
+    return ", ".join(place.sources), opinions, parts, moves

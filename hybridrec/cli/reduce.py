@@ -1,0 +1,39 @@
+"""The command `reduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+@click.argument("array", metavar="FILE.npy", type=click.Path(path_type=Path))
+@click.option("--dims", default=64, show_default=True, type=click.IntRange(min=1), help="Numbers in each vector.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("vectors.npy"), show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
+def reduce(array: Path, dims: int, output: Path, force: bool) -> None:
+    """Make short vectors of spectrograms or embeddings, FILE.npy with a row for each item, by PCA.
+
+    The file may be larger than memory. The result is what `item_vectors` of the `table` reader takes.
+    """
+    import numpy as np
+
+    from hybridrec.data.io.npy import Rows, pca
+    from hybridrec.errors import ConfigError
+    from hybridrec.paths import replacing
+
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists; give another name with -o, or --force to overwrite it")
+    rows = Rows.of(array)
+    reduced = pca(rows, dims, np.random.default_rng(0))
+    with replacing(output) as file:
+        np.save(file, reduced.vectors)
+    print(
+        f"wrote {output}: {dims} numbers in place of {rows.dims} for each of {len(rows)} items, "
+        f"with {reduced.explained:.1%} of the variance"
+    )

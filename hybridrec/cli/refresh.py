@@ -1,0 +1,30 @@
+"""The command `refresh`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli._options import SET, STORE
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@SET
+@STORE
+def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
+    """Let a finished RUN (made with `refit: all`) recommend from its data as it is now, with what is new in it.
+
+    Components that can take up what is new are not fitted again, the others are; what blends learned stays. --set
+    may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is left as it is.
+    """
+    from hybridrec.cli._console import table
+    from hybridrec.serving.refresh import refresh as take_up
+
+    found = take_up(run, assignments, store=store_folder)
+    if not found:
+        print("the data is what it was: nothing to do")
+        return
+    rows = [[one.label, one.component, one.how, f"{one.seconds:.2f}"] for one in found]
+    table("Refreshed", ["label", "component", "how", "seconds"], rows)

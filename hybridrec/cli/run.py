@@ -1,0 +1,57 @@
+"""The command `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli._console import announcing_interrupts
+from hybridrec.cli._options import BLOCK, CONFIG, RUNS, SET, STORE
+
+
+@click.command()
+@CONFIG
+@SET
+@STORE
+@BLOCK
+@RUNS
+@click.option("--name", help="Name of the run, instead of the config's.")
+@click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the path of the report.")
+def run(
+    config: Path,
+    assignments: tuple[str, ...],
+    store_folder: Path,
+    block: tuple[str, ...],
+    runs: Path,
+    name: str | None,
+    validation: bool,
+    quiet: bool,
+) -> None:
+    """Carry out an experiment and print who is better.
+
+    Everything is written into a folder of its own below RUNS; fitted components are kept in the store, so
+    that a second run fits nothing twice. With --validation no test query is touched: use it to choose
+    parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
+    """
+    from hybridrec.api import run as carry_out
+    from hybridrec.cli._console import Bars, result
+    from hybridrec.reporting.page import PAGE, write
+
+    assignments = (*assignments, f"name={name}") if name else assignments
+    with announcing_interrupts():
+        finished = carry_out(
+            config,
+            assignments,
+            store=store_folder,
+            runs=runs,
+            progress=Bars(quiet),
+            validation=validation,
+            block=block,
+            written=write,
+        )
+    if not quiet:
+        result(finished.report)
+        print(finished.folder / PAGE)
+    print(finished.folder / "report.json")

@@ -1,0 +1,35 @@
+"""The command `runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option("--metric", help="Sort by this metric (default: the first one of the latest run).")
+def runs(folder: Path, metric: str | None) -> None:
+    """List the finished runs in FOLDER, best first, with the config keys in which they differ.
+
+    Each run stands with its best blend. Only results on the same queries can be ranked: runs that asked
+    others make a table of their own.
+    """
+    from hybridrec.cli._console import table
+    from hybridrec.evaluation.summary import cell
+    from hybridrec.runs.leaderboard import listing
+
+    found = listing(folder, metric)
+    for group in found.groups:
+        rows = [[one.run.folder.name, one.pipeline, cell(one.result), _assigned(one.differences)] for one in group.runs]
+        only = f", {_assigned(group.differences)}" if group.differences else ""
+        title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
+        table(title, ["run", "best blend", found.metric, "differs in"], rows)
+    for reason in found.unreadable:
+        print(f"note: {reason}")
+
+
+def _assigned(keys: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in keys.items())

@@ -1,0 +1,49 @@
+"""The command `similar`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hybridrec.cli._options import STORE
+
+if TYPE_CHECKING:
+    pass
+from hybridrec.cli._options import RUN
+
+
+@click.command()
+@RUN
+@click.argument("name")
+@click.option("--component", required=True, help="Label of the component whose space is searched.")
+@click.option(
+    "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="What NAME is."
+)
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
+@STORE
+def similar(run: Path, name: str, component: str, by: str, n: int, target: str, store_folder: Path) -> None:
+    """What lies near NAME (an item or tag, loosely typed, or words) in a component of a finished RUN."""
+    from hybridrec.cli._console import table
+    from hybridrec.data.queries import Query
+    from hybridrec.serving.lookup import find
+    from hybridrec.serving.recommender import load
+    from hybridrec.serving.similar import similar
+
+    recommender = load(run, store=store_folder)
+    if by == "text":
+        title, query = name, Query(text=name)
+    else:
+        found = find(name, recommender.data, "items" if by == "item" else "tags")
+        title = found.name
+        if name not in (found.id, found.name):
+            print(f"'{name}' is taken for '{found.name}' ({found.id})")
+        query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
+    near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
+    if not near:
+        print(f"'{component}' has nothing to say about '{title}': it may not read {by}s")
+        return
+    rows = [[str(rank), one.name, one.id, f"{one.similarity:.4f}"] for rank, one in enumerate(near, 1)]
+    table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

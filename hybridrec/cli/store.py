@@ -1,0 +1,57 @@
+"""The command `store`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hybridrec.cli._options import STORE
+
+
+@click.group()
+def store() -> None:
+    """Look at what is kept of earlier fits, and clear it."""
+
+
+@store.command()
+@STORE
+def size(store_folder: Path) -> None:
+    """Print what the store holds."""
+    from collections import Counter
+
+    from hybridrec.cli._console import table
+    from hybridrec.engine.store import Store
+
+    artifacts = Store(store_folder).artifacts()
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for artifact in artifacts:
+        kind = str(artifact.about.get("component") or next(iter(artifact.about), "other"))
+        counts[kind] += 1
+        sizes[kind] += artifact.bytes
+    rows = [[kind, str(counts[kind]), f"{sizes[kind] / 1e6:.1f}"] for kind in sorted(counts)]
+    rows.append(["all", str(len(artifacts)), f"{sum(sizes.values()) / 1e6:.1f}"])
+    table(f"Store {store_folder}", ["what", "artifacts", "MB"], rows)
+
+
+@store.command()
+@STORE
+@click.option("--keep", metavar="SIZE", help="Keep the most recently used up to this size, for example 2GB.")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove what was unused for so long.")
+@click.option("--all", "everything", is_flag=True, help="Remove everything; runs made with `refit: all` stop serving.")
+def gc(store_folder: Path, keep: str | None, older_than: float | None, everything: bool) -> None:
+    """Remove artifacts: least recently used first, down to --keep, and those unused for long."""
+    from hybridrec.config.models import parse_size
+    from hybridrec.engine.store import Store
+    from hybridrec.errors import ConfigError
+
+    if keep is None and older_than is None and not everything:
+        raise click.UsageError("say what may go: --keep SIZE, --older-than DAYS, or --all")
+    try:
+        limit = 2**63 if keep is None else int(str(parse_size(keep)))
+    except ValueError as error:
+        raise ConfigError(f"--keep: {error}") from None
+    age = float("inf") if older_than is None else older_than * 86_400
+    removed = Store(store_folder).collect(0 if everything else limit, age)
+    print(f"removed {len(removed)} artifacts, {sum(artifact.bytes for artifact in removed) / 1e6:.1f} MB")

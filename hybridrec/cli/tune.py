@@ -1,0 +1,151 @@
+"""The command `tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hybridrec.cli._options import BLOCK, CONFIG, RUNS, SET, STORE
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from hybridrec.config.experiment import Tuning
+    from hybridrec.tuning.study_dir import Tuned
+    from hybridrec.tuning.trials import Trial
+
+
+SHOWN = 10
+"""Trials in the table at the end."""
+
+
+@click.command()
+@CONFIG
+@SET
+@STORE
+@BLOCK
+@RUNS
+@click.option("--trials", type=click.IntRange(min=1), help="How many trials there are in the end.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="After these no trial begins.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with an earlier search.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the path of best.yaml.")
+def tune(
+    config: Path,
+    assignments: tuple[str, ...],
+    store_folder: Path,
+    block: tuple[str, ...],
+    runs: Path,
+    trials: int | None,
+    seconds: float | None,
+    resume: Path | None,
+    quiet: bool,
+) -> None:
+    """Choose options and weights on validation queries; no test query is touched.
+
+    The section `tune` of CONFIG says what to search. All trials, their importance and best.yaml, the config
+    with the best values, are written into a folder of their own below RUNS; what is interrupted there goes on with
+    --resume.
+    """
+    from hybridrec.tuning.tune import tune as search
+
+    with Shown(quiet) as shown:
+        tuned = search(
+            config,
+            assignments,
+            trials=trials,
+            seconds=seconds,
+            resume_from=resume,
+            store=store_folder,
+            runs=runs,
+            watcher=shown,
+            block=block,
+        )
+    if quiet:
+        print(tuned.config)
+    else:
+        show(tuned)
+
+
+def show(tuned: Tuned) -> None:
+    """Print the best trials, what mattered, and what to do next."""
+    from hybridrec.cli._console import table
+
+    paths, metrics = list(tuned.best[0].values), list(tuned.best[0].metrics)
+    rows = [
+        [str(trial.number)]
+        + [f"{trial.metrics[metric]:.4f}" for metric in metrics]
+        + [_short(trial.values[path]) for path in paths]
+        for trial in tuned.best[:SHOWN]
+    ]
+    table(f"Best of {len(tuned.trials)} trials (validation)", ["trial", *metrics, *_names(paths)], rows)
+    print()
+    if tuned.importance:
+        names = dict(zip(paths, _names(paths), strict=True))
+        table("Importance", ["option", "share"], [[names[p], f"{s:.2f}"] for p, s in tuned.importance.items()])
+        print()
+    print(f"now on the test queries: hybridrec run {tuned.config}")
+
+
+class Shown:
+    """Prints every improvement, below it a bar on a terminal; and how to go on after an interruption."""
+
+    def __init__(self, quiet: bool) -> None:
+        from hybridrec.cli._console import console
+
+        self.quiet = quiet
+        self.console = console(stderr=True)
+        self.folder: Path | None = None
+        self.metric = ""
+        self.best = -1
+        self.bar: tuple[Progress, TaskID] | None = None
+
+    def __enter__(self) -> Shown:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.bar is not None:
+            self.bar[0].stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self.folder is not None:
+            self.console.print(f"all trials are kept; to go on, say the same again with --resume {self.folder}")
+
+    def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
+        """Says where the results will be."""
+        self.folder, self.metric = folder, tuning.aim.key
+        if self.quiet:
+            return
+        self.console.print(f"trials go into {folder}")
+        if self.console.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            progress = Progress(*columns, console=self.console, transient=True)
+            progress.start()
+            self.bar = (progress, progress.add_task("trials", total=trials))
+
+    def tried(self, trial: Trial, best: Trial | None) -> None:
+        """Says so if a trial is the best so far, or failed."""
+        if self.bar is not None:
+            self.bar[0].advance(self.bar[1])
+        if self.quiet:
+            return
+        if trial.state == "failed":
+            self.console.print(f"trial {trial.number} failed: {trial.problem}", markup=False)
+        elif best is not None and best.number != self.best:
+            self.best = best.number
+            value = best.metrics[self.metric]
+            self.console.print(f"trial {best.number}: {self.metric} {value:.4f}, best so far ({best.seconds:.2f} s)")
+
+
+def _names(paths: list[str]) -> list[str]:
+    """Key paths without what all of them begin with."""
+    parts = [path.split(".") for path in paths]
+    shared = 0
+    while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+        shared += 1
+    return [".".join(part[shared:]) for part in parts]
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Experiment files: their models, their checks, and what they resolve to."""

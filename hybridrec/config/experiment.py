@@ -1,0 +1,238 @@
+"""A checked experiment: everything the config names, found and validated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+from hybridrec.config.models import ExperimentConfig, PipelineUse, Range, Tradeoff
+from hybridrec.data.readers.base import Reader
+from hybridrec.data.splits.base import Splitter
+from hybridrec.data.text.tokenizers import Tokenizer
+from hybridrec.evaluation.metrics import Measure
+from hybridrec.plugin import Options
+from hybridrec.stages.component import Component, Generator, VectorModel
+from hybridrec.types import Target
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A component as the config wants it: its label, its class and its validated options."""
+
+    label: str
+    cls: type[Component]
+    options: Options
+    lender: Spec | None = None
+    """The component that a generator `uses`."""
+
+    def create(self) -> Component:
+        """A new, unfitted instance."""
+        component = self.cls(self.options)
+        if self.lender is not None:
+            cast(Generator, component).use(cast(VectorModel, self.lender.create()))
+        return component
+
+    @property
+    def needing(self) -> tuple[type[Component] | Tokenizer, ...]:
+        """What of it needs libraries that may not be installed: its class, and the tokenizers among its options."""
+        return (self.cls, *(value for _, value in self.options if isinstance(value, Tokenizer)))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Import names of these libraries: their versions are part of what it learns."""
+        return tuple(module for part in self.needing for module in part.requires)
+
+    @property
+    def uses(self) -> str | None:
+        """The label of the component that a generator, or whose vectors a re-ranker is handed, if it has such an
+        option."""
+        return getattr(self.options, "uses", None)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePlan:
+    """A pipeline with its re-rankers resolved, one chain per target; `single` marks a reference arm."""
+
+    name: str
+    use: PipelineUse
+    rerankers: dict[Target, tuple[Spec, ...]]
+    single: bool = False
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the components it needs, in order of first mention."""
+        mentioned = [g.source for g in self.use.generators] + self.use.scorers + self.use.fallback
+        used = [spec.uses for spec in self.reranker_specs() if spec.uses is not None]
+        return list(dict.fromkeys(mentioned + used))
+
+    @property
+    def learns(self) -> bool:
+        """Whether one of its re-rankers has to be learned on out-of-sample scores."""
+        return any(spec.create().learns for spec in self.reranker_specs())  # type: ignore[attr-defined]
+
+    def reranker_specs(self) -> Iterator[Spec]:
+        """All re-rankers of all targets."""
+        for chain in self.rerankers.values():
+            yield from chain
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A trade-off: the pipeline as it would be at each of the values."""
+
+    use: Tradeoff
+    points: tuple[PipelinePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is measured: a measure on a target."""
+
+    target: Target
+    measure: Measure
+
+    @property
+    def key(self) -> str:
+        """The name in reports, as the config writes it."""
+        return self.measure.key(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One option that is searched: its key path, what it may be, and what the config says."""
+
+    path: str
+    values: Range | tuple[Any, ...]
+    start: Any
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a range of whole numbers."""
+        found = self.values
+        return isinstance(found, Range) and all(isinstance(n, int) for n in (found.low, found.high, found.step or 1))
+
+    @property
+    def samples(self) -> list[Any]:
+        """Values of which all must be valid if the dimension is: every choice, or both ends."""
+        return [self.values.low, self.values.high] if isinstance(self.values, Range) else list(self.values)
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(self.values, Range):
+            return value in self.values
+        if not isinstance(value, int if self.whole else (int, float)):
+            return False
+        steps = (value - self.values.low) / (self.values.step or 1)
+        on_step = self.values.step is None or abs(steps - round(steps)) < 1e-9
+        return self.values.low <= value <= self.values.high and on_step
+
+    def text(self, value: Any) -> str:
+        """A value in one line, for tables; `parse` is the way back."""
+        return value if isinstance(value, str) else json.dumps(value)
+
+    def parse(self, text: str) -> Any:
+        """The value that a text stands for."""
+        if isinstance(self.values, Range):
+            return json.loads(text)
+        return next(value for value in self.values if self.text(value) == text)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a trial must keep to be taken: a metric not below (or not above) a limit."""
+
+    aim: Aim
+    at_least: bool
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.aim.key} {'>=' if self.at_least else '<='} {self.limit:g}"
+
+    def excess(self, value: float) -> float:
+        """How far a value is beyond the limit: more than 0 where the bound is broken."""
+        return self.limit - value if self.at_least else value - self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A checked `tune` section."""
+
+    pipeline: str
+    aim: Aim
+    bounds: tuple[Bound, ...]
+    space: tuple[Dimension, ...]
+
+    @property
+    def aims(self) -> dict[str, Aim]:
+        """All that a trial is measured at, by its name in reports."""
+        return {aim.key: aim for aim in (self.aim, *(bound.aim for bound in self.bounds))}
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A checked config with everything it names found and its options validated."""
+
+    config: ExperimentConfig
+    reader: Reader
+    splitter: Splitter
+    components: dict[str, Spec]
+    pipelines: dict[str, PipelinePlan]
+    aims: tuple[Aim, ...]
+    curves: tuple[Curve, ...] = ()
+    notes: tuple[str, ...] = ()
+    validation: bool = False
+    """Measure on validation queries from inside the training parts; no test query is touched."""
+    tuning: Tuning | None = None
+    """What `hybridrec tune` searches, if the config says so."""
+
+    @property
+    def measured(self) -> dict[str, PipelinePlan]:
+        """All that is asked and measured: the pipelines, and the points of the curves."""
+        return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
+
+    @property
+    def metrics(self) -> list[str]:
+        """All that is measured, by the names in reports: what the config lists, in its order, then the parts of
+        combined metrics."""
+        compare, keys = self.config.compare, iter([aim.key for aim in self.aims])
+        listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
+        return list(dict.fromkeys([*listed, *keys]))
+
+    @property
+    def lower_is_better(self) -> list[str]:
+        """The measured metrics, by their names in reports, of which less is better."""
+        return [aim.key for aim in self.aims if not aim.measure.metric.higher_is_better]
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The config with all defaults filled in, as plain values (what `config.yaml` of a run holds)."""
+        content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
+        content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
+        content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}
+        content["components"] = {
+            label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()
+        }
+        for name, use in self.config.pipelines.items():
+            chains = {
+                target: [{"use": spec.cls.name, **_plain(spec.options)} for spec in chain]
+                for target, chain in self.pipelines[name].rerankers.items()
+            }
+            by_target = isinstance(use.rerank, dict)
+            content["pipelines"][name]["rerank"] = chains if by_target else next(iter(chains.values()))
+        return content
+
+    @property
+    def hash(self) -> str:
+        """Hex digest of the resolved config."""
+        text = json.dumps(self.resolved, sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _plain(options: Options) -> dict[str, Any]:
+    return options.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,51 @@
+"""The JSON Schema of experiment files, with the options of every installed plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hybridrec.config.models import ExperimentConfig
+from hybridrec.plugin import Plugin
+from hybridrec.registry.discovery import Registry
+from hybridrec.stages.component import Reranker
+
+
+def experiment_schema(registry: Registry) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of an experiment file, for editors."""
+    schema = ExperimentConfig.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    classes = list(registry.classes("components"))
+    rerankers = [cls for cls in classes if issubclass(cls, Reranker)]
+    others = [cls for cls in classes if not issubclass(cls, Reranker)]
+    definitions["Component"] = _choice("use", others, definitions)
+    # A component whose label is its name need not say `use`.
+    definitions["Component"]["anyOf"].append({"type": "object", "not": {"required": ["use"]}})
+    definitions["Component"]["anyOf"].append({"type": "null"})
+    definitions["Reranker"] = _choice("use", rerankers, definitions)
+    definitions["Split"] = _choice("use", registry.classes("splitters"), definitions)
+    definitions["DataUse"] = _choice("reader", registry.classes("readers"), definitions)
+    components = schema["properties"]["components"]
+    components["patternProperties"] = {key: {"$ref": "#/$defs/Component"} for key in components["patternProperties"]}
+    schema["properties"]["split"] = {"$ref": "#/$defs/Split"}
+    chain = {"type": "array", "items": {"$ref": "#/$defs/Reranker"}}
+    rerank = definitions["PipelineUse"]["properties"]["rerank"]
+    rerank.pop("oneOf")
+    rerank["anyOf"] = [chain, {"type": "object", "additionalProperties": chain}]
+    definitions.pop("Use", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
+    """One of the classes: `key` names it, the other keys are its options."""
+    return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
+
+
+def _options(key: str, cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = cls.Config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    definitions.update(schema.pop("$defs", {}))
+    summary = (cls.__doc__ or "").strip().split("\n", 1)[0]
+    schema["properties"] = {key: {"const": cls.name, "description": summary}, **schema.get("properties", {})}
+    schema["required"] = [key, *schema.get("required", [])]
+    schema["title"] = cls.name
+    return schema

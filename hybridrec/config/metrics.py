@@ -1,0 +1,86 @@
+"""Checking what is measured: metrics with their targets, sums of them, guardrails, the control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from hybridrec.config.experiment import Aim
+from hybridrec.config.models import Compare, ExperimentConfig
+from hybridrec.config.yaml_source import KeyPath
+from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.evaluation.metrics import SetMetric, parse_metric
+from hybridrec.evaluation.report import LATENCY
+from hybridrec.types import Target
+
+if TYPE_CHECKING:
+    from hybridrec.config.resolve import Checker
+
+
+def aims(checker: Checker, config: ExperimentConfig) -> tuple[Aim, ...]:
+    """The metrics with their targets; slates must be long enough for every cut-off."""
+    found: dict[str, Aim] = {}
+    for path, name in _measured(checker, config.compare):
+        one = aim(checker, name, config, path)
+        if path[1] == "metrics" and one.key in found:
+            raise checker.fail(path, f"'{name}' is listed twice")
+        if path[1] == "combined" and isinstance(one.measure.metric, SetMetric):
+            raise checker.fail(path, f"'{name}' is one number of the whole run; only metrics per query are combined")
+        if path[1] != "metrics" and one.key != name:
+            raise checker.fail(path, f"write '{one.key}', as in reports")
+        found.setdefault(one.key, one)
+    _check_directions(checker, config.compare, found)
+    control = config.compare.control
+    if control is not None and control not in config.pipelines:
+        message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
+        raise checker.fail(("compare", "control"), message)
+    if config.compare.guardrails and control is None:
+        raise checker.fail(("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`")
+    return tuple(found.values())
+
+
+def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
+    """The metrics that are listed, then those of sums, of Borda points and of guardrails, with their places."""
+    for index, name in enumerate(compare.metrics):
+        if compare.metrics.index(name) != index:
+            raise checker.fail(("compare", "metrics", index), f"'{name}' is listed twice")
+        if name not in compare.combined:
+            yield ("compare", "metrics", index), name
+    for whole, parts in compare.combined.items():
+        if whole not in compare.metrics:
+            raise checker.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
+        for name in parts:
+            yield ("compare", "combined", whole, name), name
+    for index, name in enumerate(compare.borda):
+        if compare.borda.index(name) != index:
+            raise checker.fail(("compare", "borda", index), f"'{name}' is listed twice")
+        if name not in compare.combined:
+            yield ("compare", "borda", index), name
+    for name in compare.guardrails:
+        if name != LATENCY and name not in compare.combined:
+            yield ("compare", "guardrails", name), name
+
+
+def aim(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
+    """A metric with its target."""
+    target: Target = "tags" if name.startswith("tags/") else "items"
+    if target not in config.targets:
+        raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
+    plain = name.removeprefix("tags/")
+    called = plain.partition("@")[0].strip()
+    metric = checker.found(checker.registry.metric, called, path)
+    try:
+        found = Aim(target, parse_metric(plain, {called: metric}))
+    except ConfigError as error:
+        raise checker.fail(path, str(error)) from None
+    if found.measure.k is not None and found.measure.k > config.targets[target]:
+        raise checker.fail(path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}")
+    return found
+
+
+def _check_directions(checker: Checker, compare: Compare, aims: Mapping[str, Aim]) -> None:
+    """More of a sum is better only if more of each of its parts is."""
+    for whole, parts in compare.combined.items():
+        if any(not aims[name].measure.metric.higher_is_better for name in parts):
+            message = "of one of these metrics less is better; such a metric is not combined"
+            raise checker.fail(("compare", "combined", whole), message)

@@ -1,0 +1,250 @@
+"""What an experiment file may say: the documented options, before any plugin is asked."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+
+from hybridrec.errors import did_you_mean
+from hybridrec.evaluation.report import Correction
+from hybridrec.paths import Name
+from hybridrec.plugin import InputPath, Options
+from hybridrec.types import Target
+
+GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
+COUNTED = r"items(<|>=)[1-9][0-9]*"
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_size(value: object) -> object:
+    """ "4GB" -> 4_000_000_000; numbers pass through."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", value.upper())
+    unit = match[2] if match else None
+    if match is None or unit not in _UNITS:
+        raise ValueError(f"'{value}' is not a size; write for example 500MB or 4GB")
+    return int(float(match[1]) * _UNITS[unit])
+
+
+def as_list(value: object) -> object:
+    """A single value stands for a list of one."""
+    return value if value is None or isinstance(value, list) else [value]
+
+
+def _known_gate(gate: str) -> str:
+    if gate not in GATES and not re.fullmatch(COUNTED, gate):
+        raise ValueError(f"'{gate}' is no gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
+    return gate
+
+
+Gate = Annotated[
+    str,
+    AfterValidator(_known_gate),
+    WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
+]
+"""Which queries a generator is asked about."""
+Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
+
+
+class Use(Options, extra="allow"):
+    """A plugin by name; every other key is one of its own options."""
+
+    use: str
+    """Name of the plugin (see `hybridrec plugins`)."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `use`."""
+        return dict(self.model_extra or {})
+
+
+class DataUse(Options, extra="allow"):
+    """Where the data comes from; every other key is an option of the reader."""
+
+    reader: str
+    """Name of the reader: `table` for your own files, `setlists` and `movietweetings` come with the package."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside `reader`."""
+        return dict(self.model_extra or {})
+
+
+class KCore(Options):
+    """Interactions of rare users and items are dropped from the training part (never from the test part)."""
+
+    users: int = Field(1, ge=1)
+    """Fewest interactions of a user."""
+    items: int = Field(1, ge=1)
+    """Fewest interactions of an item."""
+
+
+class GeneratorUse(Options):
+    """One generator of a pipeline."""
+
+    source: str = Field(alias="from")
+    """Label of the component that proposes."""
+    k: int = Field(200, ge=1)
+    """How many candidates for each query."""
+    when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
+    """Only for queries that know this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
+    `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
+    the query."""
+
+
+class Lists(Options):
+    """Ids that are always or never recommended."""
+
+    ids: list[str] = Field([])
+    """External ids."""
+    path: InputPath | None = None
+    """A text file with one external id a line."""
+
+
+class PipelineUse(Options):
+    """A blend: generators propose, scorers score, re-rankers order."""
+
+    generators: list[GeneratorUse] = Field(min_length=1)
+    """Who proposes candidates; their lists are merged."""
+    scorers: list[str] = Field([])
+    """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
+    rerank: Annotated[
+        Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
+        Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
+    ] = Field([])
+    """Re-rankers, in order; one list for all targets, or one for each."""
+    fallback: list[str] = Field(["tag-fallback", "popularity"])
+    """Who serves queries that no generator served, and fills slates that stay short, in this order.
+
+    Labels, or names of components that are then used with their defaults."""
+    seen: Literal["exclude", "allow"] = "exclude"
+    """Whether what the query already holds may be recommended."""
+    released: bool = False
+    """Recommend only items that were out at the time of the query; needs data whose items have times. Items and
+    queries without a time are not held back."""
+    allow: Lists | None = None
+    """Only these items may be recommended."""
+    block: Lists | None = None
+    """These items are never recommended."""
+
+
+class Compare(Options):
+    """What is measured and compared."""
+
+    control: str | None = None
+    """The pipeline the others are compared with."""
+    metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
+    """Metrics with their cut-off; the first one is the one that decides. `tags/ndcg@10` is for the target tags."""
+    combined: dict[Name, Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """Weighted sums of metrics under a name that `metrics` may list: {both: {ndcg@100: 0.85, tags/ndcg@10: 0.15}}.
+    They are made query by query; where one of the metrics is not defined, the others take its weight."""
+    borda: list[str] = Field(default_factory=list)
+    """Metrics over which the arms are ranked together: in each the best of A arms gets A points, the next A - 1, ...,
+    the last 1 (Borda, as in the RecSys Challenge 2018); the sum stands beside the metrics. No test goes with it."""
+    singles: bool = False
+    """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
+    resamples: int = Field(10_000, ge=100)
+    """Bootstrap resamples and randomization draws."""
+    correction: Correction = "holm"
+    """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
+    margin: float | None = Field(None, gt=0)
+    """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
+    guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
+
+
+class Range(Options):
+    """Numbers between two ends, both included; whole numbers if both ends are."""
+
+    low: int | float
+    """The smallest."""
+    high: int | float
+    """The largest."""
+    log: bool = False
+    """Draw evenly in the logarithm, for what spans orders of magnitude."""
+    step: int | float | None = Field(None, gt=0)
+    """Only low, low + step, low + 2 step, ..."""
+
+    @model_validator(mode="after")
+    def _wide(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low, {self.low}, must be less than high, {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with `log` low must be more than 0, and there is no `step`")
+        return self
+
+
+class Tune(Options):
+    """What `hybridrec tune` searches; `hybridrec run` takes the values as they are written."""
+
+    pipeline: str | None = None
+    """The pipeline whose value counts; may be left out if there is only one."""
+    metric: str | None = None
+    """What is searched for, `ndcg@20` say; the first metric of `compare` if not given."""
+    search: Literal["tpe", "random"] = "tpe"
+    """`tpe` learns from earlier trials where good values lie, `random` draws every trial alike."""
+    trials: int = Field(100, ge=1)
+    """How many trials at most; the first one is the config as it is written."""
+    seconds: float | None = Field(None, gt=0)
+    """No trial begins after so many seconds."""
+    space: dict[
+        str,
+        Annotated[
+            Annotated[Range, Tag("range")] | Annotated[list[Any], Field(min_length=2), Tag("list")],
+            Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
+        ],
+    ] = Field(min_length=1)
+    """Key path, as for `--set`, of an option of a component or pipeline -> a list of choices, or a range."""
+    subject_to: list[str] = Field(default_factory=list)
+    """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
+
+
+class Tradeoff(Options):
+    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+
+    pipeline: str
+    """Name of the pipeline."""
+    vary: str = Field(pattern=r"^rerank\.")
+    """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
+    over: list[float] = Field(min_length=2)
+    """The values; each is a point of the curve, and no arm of the comparison."""
+
+
+class ExperimentConfig(Options):
+    """One experiment: data, split, components, pipelines, comparison."""
+
+    name: Name
+    """Name of the experiment; the folder of a run begins with it."""
+    seed: int = Field(0, ge=0)
+    """Everything random is derived from it."""
+    data: DataUse
+    """The data."""
+    k_core: KCore = KCore()
+    """Thinning of the training parts."""
+    split: Use
+    """How the data is cut into training and test."""
+    components: dict[Name, Use] = Field(min_length=1)
+    """Label -> component; each is fitted once and shared by all pipelines that name its label."""
+    targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
+    """What is recommended and how long the slates are."""
+    pipelines: dict[Name, PipelineUse] = Field(min_length=1)
+    """Name -> blend: the arms of the comparison."""
+    compare: Compare = Compare()
+    """Metrics and comparison."""
+    repeats: int = Field(1, ge=1)
+    """Train everything so many times, each with seeds of its own; results are means, and what seeds change is told."""
+    tune: Tune | None = None
+    """What `hybridrec tune` searches."""
+    tradeoffs: list[Tradeoff] = Field(default_factory=list)
+    """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
+    refit: Literal["none", "all"] = "none"
+    """`all` trains the pipelines on the whole data after the evaluation, to be served."""
+    memory: Size = 8_000_000_000
+    """Budget for one fit and for the blocks of queries in work, for example 4GB."""
+    workers: int | None = Field(None, ge=1)
+    """Threads for fits and blocks of queries; the number of cores if not given."""

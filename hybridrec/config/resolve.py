@@ -1,0 +1,275 @@
+"""Names of a config resolved to plugin classes, and references checked."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.experiment import Curve, Experiment, PipelinePlan, Spec
+from hybridrec.config.metrics import aims
+from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.config.validation import Validator
+from hybridrec.config.yaml_source import Document, KeyPath
+from hybridrec.deprecations import current_options
+from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.registry.discovery import Registry
+from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
+from hybridrec.types import Target
+
+
+class Checker(Validator):
+    """Resolves the names of one document against the registry; errors carry the place in the file."""
+
+    def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
+        super().__init__(document, {"folder": folder, "registry": registry})
+        self.registry = registry
+        self.folder = folder
+        self.notes: list[str] = []
+
+    def experiment(self) -> Experiment:
+        content = dict(self.document.content)
+        # A component whose label is its name need not say `use`.
+        if isinstance(content.get("components"), dict):
+            content["components"] = {
+                label: {"use": label, **(use or {})} if use is None or isinstance(use, dict) else use
+                for label, use in content["components"].items()
+            }
+        config = self.validate(ExperimentConfig, content, ())
+        reader = self.plugin(self.registry.reader, config.data.reader, config.data.options, ("data",), "reader")
+        splitter = self.plugin(self.registry.splitter, config.split.use, config.split.options, ("split",), "use")
+        components = {
+            label: self.component(label, use, ("components", label)) for label, use in config.components.items()
+        }
+        components |= {label: self.lent(spec, components) for label, spec in components.items()}
+        for name, pipeline in config.pipelines.items():
+            self.add_fallbacks(components, name, pipeline)
+        plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
+        if config.compare.singles:
+            plans.update(self.singles(config, components, plans))
+        return Experiment(
+            config=config,
+            reader=reader,
+            splitter=splitter,
+            components=components,
+            pipelines=plans,
+            aims=aims(self, config),
+            curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
+            notes=tuple(self.notes),
+        )
+
+    def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
+        """Find a plugin class by name and make an instance with validated options."""
+        cls = self.found(find, name, (*path, key))
+        return cls(self.validate(cls.Config, current_options(cls.name, options), path))
+
+    def found(self, find: Any, name: str, path: KeyPath) -> Any:
+        """Ask the registry; its errors get the place in the file."""
+        try:
+            return find(name)
+        except HybridrecError as error:
+            raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
+
+    def component(self, label: str, use: Use, path: KeyPath) -> Spec:
+        """A component with validated options, whose libraries are there."""
+        cls = self.found(self.registry.component, use.use, (*path, "use"))
+        spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
+        self.require(spec, path)
+        return spec
+
+    def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
+        """The component with the one that its option `uses` names, which must stand on its own."""
+        if spec.uses is None:
+            return spec
+        place: KeyPath = ("components", spec.label, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        lender = components[spec.uses]
+        if lender.uses is not None:
+            raise self.fail(place, f"'{spec.uses}' uses '{lender.uses}' itself: name that one")
+        return replace(spec, lender=lender)
+
+    def require(self, spec: Spec, path: KeyPath) -> None:
+        """Refuse a component whose optional library is not installed."""
+        for part in spec.needing:
+            for module in part.requires:
+                if not _installed(module):
+                    what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+                    hint = part.install_hint or f"pip install {module}"
+                    message = f"{what} needs the library '{module}', which is not installed: {hint}"
+                    raise MissingDependencyError(f"{self.document.where(path)}: {message}")
+
+    def add_fallbacks(self, components: dict[str, Spec], name: str, pipeline: PipelineUse) -> None:
+        """A fallback that is no label is a component used with its defaults."""
+        for index, label in enumerate(pipeline.fallback):
+            if label not in components:
+                path: KeyPath = ("pipelines", name, "fallback", index)
+                if label not in self.registry.names("components"):
+                    offered = self.registry.classes("components")
+                    known = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
+                    raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
+                components[label] = self.component(label, Use(use=label), path)
+
+    def pipeline(
+        self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, Spec]
+    ) -> PipelinePlan:
+        """A pipeline whose labels exist, stand in the right stage, and serve its targets."""
+        path: KeyPath = ("pipelines", name)
+        for index, generator in enumerate(use.generators):
+            place = (*path, "generators", index, "from")
+            self.role(components, generator.source, Generator, "generator", place)
+        for index, label in enumerate(use.scorers):
+            self.role(components, label, Scorer, "scorer", (*path, "scorers", index))
+        for index, label in enumerate(use.fallback):
+            self.role(components, label, Generator, "generator", (*path, "fallback", index))
+        sources = [generator.source for generator in use.generators]
+        for index, label in enumerate(sources):
+            if label in sources[:index]:
+                raise self.fail((*path, "generators", index, "from"), f"'{label}' already generates here")
+        for target in config.targets:
+            if not any(target in components[label].create().targets for label in [*sources, *use.fallback]):
+                raise self.fail(path, f"none of its generators recommends the target '{target}'")
+        for key in ("allow", "block"):
+            self.list_file(getattr(use, key), (*path, key, "path"))
+        plan = PipelinePlan(name, use, self.rerankers(use, config, path))
+        self.opinions(plan, components, path)
+        return plan
+
+    def list_file(self, lists: Lists | None, path: KeyPath) -> None:
+        """A file of ids must be there."""
+        if lists is not None and lists.path is not None and not lists.path.is_file():
+            raise self.fail(path, f"no such file: {lists.path}")
+
+    def role(self, components: dict[str, Spec], label: str, role: type, word: str, path: KeyPath) -> None:
+        """The label must exist and be of that stage."""
+        if label not in components:
+            raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
+        cls = components[label].cls
+        if not issubclass(cls, role):
+            fitting = [other for other, spec in components.items() if issubclass(spec.cls, role)]
+            message = f"'{label}' ({cls.name}) is no {word}; {word}s here: {', '.join(fitting) or 'none'}"
+            raise self.fail(path, message)
+
+    def rerankers(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> dict[Target, tuple[Spec, ...]]:
+        """The chain of re-rankers for each target."""
+        by_target = use.rerank if isinstance(use.rerank, dict) else dict.fromkeys(config.targets, use.rerank)
+        for target in by_target:
+            if target not in config.targets:
+                raise self.fail((*path, "rerank", target), f"'{target}' is not among the targets of this experiment")
+        chains: dict[Target, tuple[Spec, ...]] = {}
+        for target in config.targets:
+            start: KeyPath = (*path, "rerank", target) if isinstance(use.rerank, dict) else (*path, "rerank")
+            chains[target] = tuple(
+                self.reranker(index, item, (*start, index)) for index, item in enumerate(by_target.get(target, []))
+            )
+        return chains
+
+    def reranker(self, index: int, use: Use, path: KeyPath) -> Spec:
+        """One re-ranker of a chain; its label tells chains with the same component twice apart."""
+        spec = self.component(f"{use.use}-{index + 1}", use, path)
+        if not issubclass(spec.cls, Reranker):
+            raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
+        return spec
+
+    def opinions(self, plan: PipelinePlan, components: dict[str, Spec], path: KeyPath) -> None:
+        """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
+        columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
+        for target, chain in plan.rerankers.items():
+            place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
+            serving = [label for label in columns if target in components[label].create().targets]
+            if len(serving) > 1:
+                self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
+            for index, spec in enumerate(chain):
+                at = (*place, index)
+                self.weights(spec, columns, at)
+                self.sources(spec, plan.use, at)
+                self.uses(spec, components, target, at)
+
+    def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
+        """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
+        if not chain:
+            message = f"{several}: say under `rerank` how they are fused, for example [{{use: weighted}}]"
+            raise self.fail(path, message)
+        first = chain[0].cls
+        if issubclass(first, Reranker) and first.fuses is False:
+            message = f"'{first.name}' reorders what is fused, and {several}: put a fusion before it"
+            raise self.fail((*place, 0, "use"), f"{message}, for example {{use: weighted}}")
+
+    def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
+        """Options called `weights`, and those of `segments`, name columns of the pool."""
+        tables: dict[KeyPath, Any] = {("weights",): getattr(spec.options, "weights", None)}
+        segments = getattr(spec.options, "segments", None)
+        if isinstance(segments, dict):
+            tables |= {("segments", segment): weights for segment, weights in segments.items()}
+        for place, weights in tables.items():
+            for label in weights if isinstance(weights, dict) else ():
+                if label not in columns:
+                    message = f"no generator or scorer here is '{label}': {did_you_mean(label, columns)}"
+                    raise self.fail((*path, *place, label), message)
+
+    def sources(self, spec: Spec, use: PipelineUse, path: KeyPath) -> None:
+        """An option called `sources` names generators of the pipeline."""
+        generators = [generator.source for generator in use.generators]
+        sources = getattr(spec.options, "sources", None)
+        for label in sources if isinstance(sources, dict) else ():
+            if label not in generators:
+                message = f"no generator here is '{label}': {did_you_mean(label, generators)}"
+                raise self.fail((*path, "sources", label), message)
+
+    def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
+        """An option called `uses` names a component that has vectors for the target."""
+        if spec.uses is None:
+            return
+        place = (*path, "uses")
+        self.role(components, spec.uses, VectorModel, "vector model", place)
+        if target not in components[spec.uses].create().targets:
+            raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        if spec.create().learns:  # type: ignore[attr-defined]
+            raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
+
+    def singles(
+        self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
+    ) -> Iterator[tuple[str, PipelinePlan]]:
+        """One reference arm per declared component: alone, behind the ladder of the first pipeline."""
+        first = next(iter(config.pipelines.values()))
+        depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
+        for label in config.components:
+            if not issubclass(components[label].cls, Generator):
+                self.notes.append(f"'{label}' generates no candidates and is no reference arm of its own")
+                continue
+            if label in plans:
+                raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
+            alone = PipelineUse.model_validate(
+                {"generators": [{"from": label, "k": depth}]}
+                | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block")}
+            )
+            yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
+
+    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
+        """A trade-off whose pipeline and option exist and take every value."""
+        path: KeyPath = ("tradeoffs", index)
+        varies: KeyPath = ("pipelines", use.pipeline)
+        if use.pipeline not in config.pipelines:
+            message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
+            raise self.fail((*path, "pipeline"), message)
+        points = []
+        for place, value in enumerate(use.over):
+            content = config.pipelines[use.pipeline].model_dump(by_alias=True)
+            documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
+            try:
+                varied = self.validate(PipelineUse, content, varies)
+                name = f"{use.pipeline} {use.vary}={value:g}"
+                points.append(PipelinePlan(name, varied, self.rerankers(varied, config, varies)))
+                self.opinions(points[-1], components, varies)
+            except ConfigError as error:
+                raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
+        return Curve(use, tuple(points))
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above a submodule is missing
+        return False

@@ -1,0 +1,123 @@
+"""Checking the section `tune`: every path is an option, and every value of the space is valid for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hybridrec.config.experiment import Bound, Dimension, Experiment, Tuning
+from hybridrec.config.metrics import aim
+from hybridrec.config.models import Range, Tune
+from hybridrec.config.yaml_source import KeyPath
+from hybridrec.errors import HybridrecError, did_you_mean
+
+if TYPE_CHECKING:
+    from hybridrec.config.resolve import Checker
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridrec.config.yaml_source import Document, assign
+from hybridrec.registry.discovery import Registry
+
+TUNABLE = ("components", "pipelines")
+"""The rest of a config decides what is asked; values that were asked differently cannot be compared."""
+
+
+def tuning(checker: Checker, experiment: Experiment) -> Tuning:
+    """The `tune` section of a checked experiment; raises ConfigError with the line of what is wrong."""
+    config, tune = experiment.config, experiment.config.tune
+    assert tune is not None
+    metric = config.compare.metrics[0] if tune.metric is None else tune.metric
+    return Tuning(
+        pipeline=_pipeline(checker, experiment, tune),
+        aim=aim(checker, metric, config, ("tune", "metric")),
+        bounds=tuple(_bound(checker, experiment, index, text) for index, text in enumerate(tune.subject_to)),
+        space=tuple(_dimension(checker, experiment, path, values) for path, values in tune.space.items()),
+    )
+
+
+def _pipeline(checker: Checker, experiment: Experiment, tune: Tune) -> str:
+    names = list(experiment.config.pipelines)
+    if tune.pipeline is None:
+        if len(names) == 1:
+            return names[0]
+        raise checker.fail(("tune",), f"`pipeline` is missing: say which of {', '.join(names)} is tuned")
+    if tune.pipeline not in names:
+        message = f"no pipeline is named '{tune.pipeline}': {did_you_mean(tune.pipeline, names)}"
+        raise checker.fail(("tune", "pipeline"), message)
+    return tune.pipeline
+
+
+def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> Bound:
+    path: KeyPath = ("tune", "subject_to", index)
+    match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
+    if match is None:
+        raise checker.fail(path, f"'{text}' is no bound; write for example `coverage@10 >= 0.2`")
+    return Bound(aim(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
+
+
+def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range | list[Any]) -> Dimension:
+    """An option whose written value lies in the space, and which takes all that the space may give."""
+    path: KeyPath = ("tune", "space", key)
+    start = _start(checker, experiment, key)
+    dimension = Dimension(key, values if isinstance(values, Range) else tuple(values), start)
+    # An option that may be any number says 5.0 where the file says 5.
+    if isinstance(values, list) and start in values:
+        dimension = replace(dimension, start=values[values.index(start)])
+    elif dimension.whole and isinstance(start, float) and start.is_integer():
+        dimension = replace(dimension, start=int(start))
+    if dimension.start not in dimension:
+        numbers = "whole numbers, as both ends are; " if dimension.whole and isinstance(start, float) else ""
+        raise checker.fail(path, f"the config says {start!r}, from which the search starts, and that is not in the "
+                           f"space ({numbers}change one of them)")  # fmt: skip
+    variants = Variants(checker.document, checker.registry, checker.folder)
+    for value in dimension.samples:
+        try:
+            variants.experiment({key: value})
+        except HybridrecError as error:
+            raise type(error)(f"{checker.document.where(path)}: {value!r} is not possible: {error}") from None
+    return dimension
+
+
+def _start(checker: Checker, experiment: Experiment, key: str) -> Any:
+    """What the config says at a dotted path, defaults included."""
+    path: KeyPath = ("tune", "space", key)
+    first, *rest = key.split(".")
+    if first not in TUNABLE or not rest:
+        raise checker.fail(path, f"only options below {' and '.join(TUNABLE)} can be tuned")
+    here: Any = experiment.resolved[first]
+    for depth, part in enumerate(rest, start=1):
+        below = {str(place): value for place, value in enumerate(here)} if isinstance(here, list) else here
+        if not isinstance(below, dict) or part not in below:
+            above = ".".join([first, *rest][:depth])
+            known = below if isinstance(below, dict) else ()
+            raise checker.fail(path, f"{above} has no '{part}' for the search to start from: "
+                               f"{did_you_mean(part, known)}")  # fmt: skip
+        here = below[part]
+    return here
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Makes checked experiments from a document; relative paths in it start at `folder`."""
+
+    document: Document
+    registry: Registry
+    folder: Path
+
+    def content(self, values: Mapping[str, Any]) -> Document:
+        """The document with values put in at their dotted paths, and without its section `tune`."""
+        changed = replace(self.document, content=deepcopy(self.document.content))
+        changed.content.pop("tune", None)
+        for path, value in values.items():
+            assign(changed.content, path, value, self.document.source)
+        return changed
+
+    def experiment(self, values: Mapping[str, Any]) -> Experiment:
+        """The checked experiment with these values. Raises ConfigError if they are not valid together."""
+        from hybridrec.config.load import check  # checking a `tune` section needs variants
+
+        return check(self.content(values), self.registry, self.folder)

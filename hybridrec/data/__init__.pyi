@@ -1,3 +1,0 @@
-"""The public module of the data layer."""
-
-from . import reading as reading

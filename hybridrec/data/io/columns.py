@@ -1,0 +1,302 @@
+"""The columns of a file as ids, numbers, times and labels, each value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.files import Source, check_column, load
+from hybridrec.errors import DataError
+from hybridrec.types import Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TimeUnit: TypeAlias = Literal["s", "ms", "us"]
+
+PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6}
+
+FAR_FUTURE = 32503680000.0
+"""The year 3000 in seconds since 1970."""
+
+ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
+"""Of ISO 8601, what is seen in files; a blank may stand for the T, and Z for +00:00."""
+
+ROW = "row of the file"
+"""A column beside those of the file."""
+
+S = TypeVar("S", bound=Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[S]):
+    """A file whose columns are read when they are asked for; errors say where a value stands.
+
+    Where malformed lines are passed over, a value that cannot be used is null.
+    """
+
+    source: S
+    frame: pl.LazyFrame
+    malformed: Malformed
+    rows: pl.Series | None = None
+    """The row of the file that each row of `frame` comes from, where it is not the same."""
+
+    @classmethod
+    def of(cls, source: S, malformed: Malformed) -> Table[S]:
+        """Open the file; lines that cannot be used go to `malformed`."""
+        frame, rows = load(source, malformed)
+        return cls(source, frame, malformed, rows)
+
+    def column(self, name: str) -> pl.Series:
+        """A column as it is; DataError if there is none of this name."""
+        import polars as pl
+
+        self.dtype(name)
+        return self._drawn(name, pl.col(name))
+
+    def dtype(self, name: str) -> pl.DataType:
+        """The type of a column; DataError if there is none of this name."""
+        schema = self.frame.collect_schema()
+        check_column(self.source.path, name, schema.names())
+        return schema[name]
+
+    def unrolled(self, column: str) -> Table[S]:
+        """One row for each entry of a list column, in its order; the same table if it holds no lists."""
+        import polars as pl
+
+        if not isinstance(self.dtype(column), pl.List):
+            return self
+        frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column)
+        rows = replace(self, frame=frame)._drawn(column, pl.col(ROW))
+        return replace(self, frame=frame.drop(ROW), rows=rows if self.rows is None else self.rows.gather(rows))
+
+    def values(self, name: str) -> pl.Series:
+        """A column with one value a row; lists and structures are refused."""
+        self._single(name)
+        return self.column(name)
+
+    def ids(self, column: str) -> pl.Series:
+        """Ids as text of type `Enum`, whose categories are in order; a missing one is refused.
+
+        They are coded while the file streams by: there is never a whole column of text in memory.
+        """
+        import polars as pl
+
+        ids = in_order(self._drawn(column, self._as_text(column).cast(pl.Categorical)))
+        return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
+
+    def _as_text(self, column: str) -> pl.Expr:
+        """Ids as text, null where there is none."""
+        import polars as pl
+
+        value = pl.col(column)
+        if self._single(column).is_float():
+            # Integers with gaps become floats in many tools; an id is 7 again, not 7.0.
+            value = value.fill_nan(None)
+            if not self._drawn(column, (value != value.round()).any()).item():
+                value = value.cast(pl.Int64, strict=False)
+        text = value.cast(pl.String)
+        return pl.when(text != "").then(text)
+
+    def _single(self, name: str) -> pl.DataType:
+        """The type of a column with one value a row."""
+        dtype = self.dtype(name)
+        if dtype.is_nested():
+            raise DataError(f"{self.source.path}: column {name!r} holds {dtype}; right is one value a row")
+        return dtype
+
+    def _drawn(self, column: str, expression: pl.Expr) -> pl.Series:
+        """An expression over the rows of the file, which streams by; what fails is said of the column."""
+        import polars as pl
+
+        try:
+            return self.frame.select(expression).collect(engine="streaming").to_series()
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
+
+    def numbers(self, column: str) -> pl.Series:
+        """float64; what is missing, not a number, infinite or NaN is refused."""
+        import polars as pl
+
+        self._single(column)
+        numbers = self._drawn(column, pl.col(column).cast(pl.Float64, strict=False))
+        return self._usable(numbers, ~numbers.is_finite().fill_null(False), column, "not a finite number")
+
+    def weights(self, column: str) -> pl.Series:
+        """float32, not negative."""
+        import polars as pl
+
+        numbers = self.numbers(column)
+        right = "a weight is positive, or 0 for no interaction"
+        return self._usable(numbers, numbers < 0, column, "negative", right).cast(pl.Float32)
+
+    def integers(self, column: str) -> pl.Series:
+        """int32."""
+        import polars as pl
+
+        if self._single(column).is_integer():
+            integers = self._drawn(column, pl.col(column).cast(pl.Int32, strict=False))
+            return self._usable(integers, integers.is_null(), column, "not an integer of 32 bits")
+        numbers = self.numbers(column)
+        bad = (numbers != numbers.round()) | (numbers.abs() >= 2**31)
+        return self._usable(numbers, bad, column, "not an integer of 32 bits").cast(pl.Int32)
+
+    def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
+        """Seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
+
+        With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
+        """
+        import polars as pl
+
+        dtype = self._single(column)
+        times = None if years or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
+        if times is None or times.has_nulls():  # looking for dates takes many times as long
+            times = self._drawn(column, time_of(column, dtype, unit, years=years))
+        missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
+        right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
+        times = self._usable(times, missing, column, "not a time", right)
+        far = times.abs() > FAR_FUTURE
+        return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)")
+
+    def texts(self, columns: Sequence[str]) -> pl.Series:
+        """The columns joined with " - "; what is missing is passed over."""
+        import polars as pl
+
+        parts = [self.values(name).cast(pl.String) for name in columns]
+        return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
+
+    def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
+        """The columns `owner` and `label`, one row for each value of each column.
+
+        A column is text, several values separated by `separator`, or a list. `columns` says the kind each
+        one's values are of: a label is "kind:value", or the value alone where the kind is "".
+        """
+        import polars as pl
+
+        owners = self.ids(owner).cast(pl.String)
+        parts = []
+        for name, kind in columns.items():
+            values = self._several(name, separator)
+            exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
+            label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
+            parts.append(
+                exploded.filter(pl.col("value").fill_null("") != "", pl.col("owner").is_not_null()).select(
+                    "owner", label=label
+                )
+            )
+        return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
+
+    def _several(self, column: str, separator: str) -> pl.Series:
+        """A list of texts in each row."""
+        import polars as pl
+
+        values = self.column(column)
+        if isinstance(values.dtype, pl.List | pl.Array):
+            lists = values.cast(pl.List(pl.String))
+        else:
+            lists = self.values(column).cast(pl.String).str.split(separator)
+        return lists.list.eval(pl.element().str.strip_chars())
+
+    def vectors(self, column: str) -> Floats:
+        """float32 [rows, D] from a list column; all lists need the same length and finite numbers."""
+        import polars as pl
+
+        values = self.column(column)
+        if not isinstance(values.dtype, pl.List | pl.Array):
+            raise DataError(f"{self.source.path}: column {column!r} must hold lists of numbers, not {values.dtype}")
+        lists = values.cast(pl.List(pl.Float32))
+        lengths = lists.list.len().fill_null(0).to_numpy()
+        width = int(lengths.max(initial=1))
+        lists = self._usable(lists, pl.Series(lengths != width), column, f"not a list of {width} numbers")
+        vectors = lists.fill_null([np.nan] * width).explode().to_numpy().reshape(len(lists), width)
+        broken = pl.Series(~np.isfinite(vectors).all(axis=1)) & lists.is_not_null()
+        self._usable(lists, broken, column, "not a list of finite numbers")
+        return vectors
+
+    def _usable(self, values: pl.Series, bad: pl.Series, column: str, what: str, right: str = "") -> pl.Series:
+        """The values, null where `bad`, whose rows are malformed: the first one's line, and what would be right."""
+        import polars as pl
+
+        rows = bad.fill_null(False).arg_true()
+        if not len(rows):
+            return values
+        [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
+        shown = "missing" if value is None else f"{value!r}, {what}"
+        places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
+        told = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
+            f"; {right}" if right else ""
+        )
+        self.malformed.add(self.source.path, places.to_list(), told, unit=self.source.unit)
+        return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
+
+
+def in_order(coded: pl.Series) -> pl.Series:
+    """A categorical column as one of type `Enum`, whose categories are the texts that occur, in order."""
+    import polars as pl
+
+    coded = coded.rechunk()
+    known = coded.drop_nulls()
+    codes = known.to_physical().to_numpy()
+    row = np.zeros(codes.max(initial=0) + 1, np.uint32)  # of each code that occurs, one of its rows, from 1
+    row[codes] = np.arange(1, len(codes) + 1, dtype=np.uint32)
+    present = np.flatnonzero(row)
+    texts = known.gather(row[present] - 1).cast(pl.String)
+    names = texts.sort()
+    place = np.zeros(len(row), np.uint32)
+    place[present[texts.arg_sort().to_numpy()]] = np.arange(len(present), dtype=np.uint32)
+    return names.cast(pl.Enum(names)).gather(pl.Series(place).gather(coded.to_physical()))
+
+
+def seconds(dates: pl.Series) -> pl.Series:
+    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
+    import polars as pl
+
+    return dates.to_frame("date").select(_epoch(pl.col("date"))).to_series()
+
+
+def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
+    """Seconds since 1970, float64, null where a value is no time.
+
+    A time is a date or datetime of polars, a text in ISO 8601, taken as UTC where it names no zone, or a number in
+    `unit`; with `years`, four digits are 1 January of a year.
+    """
+    name = "value"
+    return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()
+
+
+def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = False) -> pl.Expr:
+    """A column of this type as seconds since 1970, float64, null where a value is no time; see `parse_times`."""
+    import polars as pl
+
+    value = pl.col(column)
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return _epoch(value)
+    found = [_number_time(column, unit)]
+    text = value.cast(pl.String, strict=False)
+    if years:
+        year = text.str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
+        found.insert(0, _epoch(pl.date(year, 1, 1)))
+    if not dtype.is_numeric():
+        iso = text.str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
+        found += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
+    return pl.coalesce(found)
+
+
+def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
+    """A column of numbers as seconds since 1970, null where a value is no finite number."""
+    import polars as pl
+
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number / PER_SECOND[unit])
+
+
+def _epoch(date: pl.Expr) -> pl.Expr:
+    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC."""
+    import polars as pl
+
+    return date.dt.epoch("us").cast(pl.Float64) / 1e6

@@ -1,0 +1,302 @@
+"""CSV, TSV, Parquet and JSON Lines files as polars frames, with errors that say the file and the line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.plugin import InputPath, Options
+
+if TYPE_CHECKING:
+    import polars as pl
+import json
+from typing import TYPE_CHECKING
+
+Format: TypeAlias = Literal["csv", "tsv", "parquet", "jsonl"]
+
+FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+"""What a file's name says about its format."""
+
+_KEPT_AS_TEXT = 1 << 26
+"""Bytes of a csv or tsv file from which its columns are packed: below, that costs more than it saves."""
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"there is no encoding {name!r}; usual ones are utf-8, latin-1, cp1252, cp949") from None
+
+
+Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
+"""One ASCII character."""
+
+
+class File(Options):
+    """Where a table lies and how it is written."""
+
+    path: InputPath
+    """Relative to the config file."""
+
+    format: Format | None = None
+    """By default what the name ends in: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
+
+    separator: Character | None = None
+    """Between the fields of a line; by default a comma in csv and a tab in tsv."""
+
+    quote: Character | None = '"'
+    """Around fields that contain the separator (csv, tsv); null if quotes mean nothing in this file."""
+
+    columns: tuple[str, ...] | None = None
+    """Names of the columns, for a csv or tsv file without a header line."""
+
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    """Of a csv or tsv file."""
+
+    @property
+    def kind(self) -> Format:
+        """The format, said or seen from the name."""
+        if self.format is not None:
+            return self.format
+        try:
+            return FORMATS[self.path.suffix.lower()]
+        except KeyError:
+            raise DataError(
+                f"{self.path}: the name does not tell the format; say `format: csv`, tsv, parquet or jsonl"
+            ) from None
+
+    @property
+    def delimiter(self) -> str:
+        """The character between two fields of a line."""
+        return self.separator or ("\t" if self.kind == "tsv" else ",")
+
+    @property
+    def dialect(self) -> dict[str, Any]:
+        """The same in the words of the csv module."""
+        quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
+        return {"delimiter": self.delimiter, "quotechar": self.quote, "quoting": quoting}
+
+    @property
+    def unit(self) -> str:
+        """What a person counts in this file."""
+        return "row" if self.kind == "parquet" else "line"
+
+    @property
+    def first_row(self) -> int:
+        """The line (or row) of the file that holds its first row of data, counted from 1."""
+        return 1 if self.kind in ("parquet", "jsonl") or self.columns else 2
+
+
+class Join(File):
+    """A second file whose columns are looked up for each row of the first."""
+
+    match: dict[str, str] = Field(min_length=1)
+    """Which columns must agree: {column of the first file: column of this one}."""
+
+
+class Source(File):
+    """A file, perhaps with columns looked up in another one."""
+
+    join: Join | None = None
+    """Adds the columns of a second file: codes to names, or weights from elsewhere."""
+
+
+def load(source: Source, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
+    """The rows of the file, in its order, all columns of csv and tsv files as text; and which row of the
+    file each one is, counted from 0, where lines were passed over.
+
+    Raises DataError if the file is missing, empty or cannot be parsed.
+    """
+    frame, rows = _read(source, malformed)
+    if source.join is not None:
+        frame = _joined(frame.collect(), source, source.join, malformed).lazy()
+    return frame, rows
+
+
+def check_column(path: Path, name: str, available: Iterable[str]) -> None:
+    """Raise DataError if the file has no such column."""
+    if name not in available:
+        raise DataError(f"{path} has no column {name!r}; {did_you_mean(name, available)}")
+
+
+def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed) -> pl.DataFrame:
+    """Left join; a key that occurs again in the second file is malformed, a missing one gives nulls."""
+    import polars as pl
+
+    read, rows = _read(join, malformed)
+    other = read.collect()
+    left, right = list(join.match), list(join.match.values())
+    for name in left:
+        check_column(source.path, name, frame.columns)
+    for name in right:
+        check_column(join.path, name, other.columns)
+    # As text, so that a number in one file finds the same number in the other, whatever their formats.
+    frame = frame.with_columns(pl.col(left).cast(pl.String))
+    other = other.with_columns(pl.col(right).cast(pl.String))
+    again = ~pl.select(pl.struct(*other.select(right)).is_first_distinct()).to_series()
+    if again.any():
+        places = again.arg_true()
+        key = ", ".join(f"{name} {other[name][places[0]]!r}" for name in right)
+        places = join.first_row + (places if rows is None else rows.gather(places))
+        told = f"{key} occurs more than once; a joined file needs one row for each key"
+        malformed.add(join.path, places.to_list(), told, unit=join.unit)
+        other = other.filter(~again)
+    return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
+
+
+def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
+    import polars as pl
+
+    if not file.path.is_file():
+        raise DataError(f"{file.path}: no such file")
+    if not file.path.stat().st_size:
+        raise DataError(f"{file.path} is empty")
+    try:
+        if file.kind == "parquet":
+            frame = pl.scan_parquet(file.path, glob=False)
+            frame.collect_schema()
+            return frame, None
+        if file.kind == "jsonl":
+            return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
+        return _read_csv(file, file.path), None
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        if not malformed.strict and file.kind != "parquet":
+            return _read_what_is_whole(file, malformed)
+        reason = str(error).partition("\n")[0]
+        raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
+
+
+def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
+    import polars as pl
+
+    # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
+    how: dict[str, Any] = {
+        "separator": file.delimiter,
+        "quote_char": file.quote,
+        "has_header": file.columns is None,
+        "infer_schema": False,
+        "glob": False,
+    }
+    if file.encoding == "utf-8" and isinstance(source, Path) and source.stat().st_size >= _KEPT_AS_TEXT:
+        frame = _compressed(pl.scan_csv(source, **how))
+    else:
+        frame = pl.read_csv(source, encoding="utf8" if file.encoding == "utf-8" else file.encoding, **how).lazy()
+    if file.columns is None:
+        return frame
+    names = frame.collect_schema().names()
+    if len(file.columns) != len(names):
+        raise DataError(f"{file.path} has {len(names)} columns, but `columns` names {len(file.columns)}")
+    return frame.rename(dict(zip(names, file.columns, strict=True)))
+
+
+def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The same rows as columns that are packed in memory, from where they stream by as from a Parquet file."""
+    import polars as pl
+
+    packed = io.BytesIO()
+    frame.sink_parquet(packed, compression="lz4", statistics=False)
+    packed.seek(0)
+    return pl.scan_parquet(packed)
+
+
+def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
+    """The lines that polars can read, each taken by itself, and the row of the file each one is; the others
+    are malformed."""
+    import polars as pl
+
+    whole, numbers, width = [], [], None
+    with file.path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            told, fields = what_is_wrong(file, line, width)
+            if told:
+                malformed.add(file.path, [number], told)
+            elif fields:
+                width = fields if width is None else width
+                whole.append(line)
+                numbers.append(number)
+    if not whole:
+        raise DataError(f"{file.path} cannot be read as {file.kind}: every line is malformed")
+    text = io.BytesIO(b"".join(line.rstrip(b"\r\n") + b"\n" for line in whole))
+    frame = pl.read_ndjson(text, infer_schema_length=None).lazy() if file.kind == "jsonl" else _read_csv(file, text)
+    rows = frame.select(pl.len()).collect().item()
+    return frame, pl.Series(numbers[len(numbers) - rows :]) - file.first_row
+
+
+def first_broken_line(file: File) -> str | None:
+    """What is wrong in which line of a file that polars has refused; None if no single line is to blame."""
+    if file.kind == "parquet":
+        return None
+    raw = file.path.read_bytes()
+    try:
+        text = raw.decode(file.encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return f"{file.path}, line {line}: not {file.encoding}; say which `encoding` it is, latin-1 for example"
+    return _broken_json(file.path, text) if file.kind == "jsonl" else _broken_csv(file, text)
+
+
+def what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
+    """What is wrong with a line, "" if nothing, and how many fields it has; the first line had `width`."""
+    try:
+        text = line.decode(file.encoding).strip("\r\n\ufeff")
+    except UnicodeDecodeError:
+        return f"not {file.encoding}", 0
+    if not text.strip():
+        return "", 0
+    if file.kind == "jsonl":
+        return _wrong_json(text), 1
+    try:
+        (fields,) = csv.reader([text], strict=True, **file.dialect)
+    except (csv.Error, ValueError):
+        return f"a quote ({file.quote}) is not closed or not doubled", 0
+    if width is not None and len(fields) != width:
+        return f"{len(fields)} fields, where the first line has {width}", 0
+    return "", len(fields)
+
+
+def _broken_json(path: Path, text: str) -> str | None:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if told := _wrong_json(line.strip() or "{}"):
+            return f"{path}, line {number}: {told}"
+    return None
+
+
+def _wrong_json(line: str) -> str:
+    """What is wrong with a line of JSON Lines, "" if nothing."""
+    try:
+        return "" if isinstance(json.loads(line), dict) else "not a JSON object"
+    except json.JSONDecodeError as error:
+        return f"not JSON ({error.msg}, column {error.colno})"
+
+
+def _broken_csv(file: File, text: str) -> str | None:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True, **file.dialect)
+    start, width = 1, None
+    try:
+        for fields in lines:
+            width = len(fields) if width is None else width
+            if len(fields) > width:
+                return f"{file.path}, line {start}: {len(fields)} fields, where the first line has {width}"
+            start = lines.line_num + 1
+    except csv.Error:
+        return (
+            f"{file.path}, line {start}: a quote ({file.quote}) is not closed or not doubled; "
+            "if quotes mean nothing in this file, say `quote: null`"
+        )
+    return None

@@ -1,0 +1,261 @@
+"""Guesses which file is what and which column is what, by their names and by what is in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.columns import FAR_FUTURE, parse_times
+from hybridrec.data.io.files import FORMATS, Source, load
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import DataError
+from hybridrec.types import PADDING, Doubles
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "user": (
+        "user",
+        "playlist",
+        "plylst",
+        "session",
+        "customer",
+        "member",
+        "listener",
+        "visitor",
+        "basket",
+        "show",
+        "uid",
+        "pid",
+    ),
+    "item": (
+        "item",
+        "song",
+        "track",
+        "movie",
+        "film",
+        "product",
+        "book",
+        "video",
+        "article",
+        "game",
+        "sku",
+        "iid",
+        "artist",
+    ),
+    "tag": ("tag", "genre", "category", "keyword", "label", "mood", "style"),
+    "text": ("title", "name", "text", "description"),
+    "time": ("time", "timestamp", "ts", "date", "datetime", "at", "day"),
+    "year": ("year", "release", "released"),
+    "weight": ("rating", "weight", "count", "play", "playcount", "score", "star", "listen", "quantity"),
+    "position": ("position", "pos", "order", "rank", "index", "sequence"),
+    "group": ("fold",),
+}
+"""What columns are usually called, in lower case and the singular; earlier words win over later ones."""
+
+ID_WORDS = ("id", "uri", "key", "number", "no", "code")
+"""Say that a column names things, not which things."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that may turn out to be anything: its options, its rows, and the columns whose names say a role."""
+
+    options: dict[str, Any]
+    frame: pl.DataFrame
+    roles: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return str(self.options["path"])
+
+    def lists(self, role: str) -> bool:
+        """Whether each row has several of them."""
+        return role in self.roles and self.frame[self.roles[role]].dtype.is_nested()
+
+    def share(self, column: str, ids: Vocabulary) -> float:
+        """How much of a column are these ids."""
+        return float(np.mean(ids.encode(self.frame[column]) != PADDING))
+
+
+def guess(paths: Sequence[Path], folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The options of reader `table` for these files; and notes: guesses without a clear sign, files not used.
+
+    Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each
+    row, or if one cannot be read.
+    """
+    files = [_look(path, folder) for path in paths]
+    main, notes = _interactions_among(files)
+    interactions, unread = _interactions(main)
+    mapping = {"interactions": interactions, **_described_by(main)}
+    notes += unread
+    for file in files:
+        if file.name != main.name:
+            notes += _place(file, main, mapping)
+    return mapping, notes
+
+
+def roles_of(columns: Iterable[str]) -> dict[str, str]:
+    """Role to the column whose name says it most clearly; "id" for a column called nothing but id.
+
+    >>> roles_of(["userID", "movie_id", "rated_at", "ratings"])
+    {'user': 'userID', 'item': 'movie_id', 'time': 'rated_at', 'weight': 'ratings'}
+    """
+    found: dict[str, list[tuple[bool, int, str]]] = {}
+    for column in columns:
+        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
+        things = [word for word in words if word not in ID_WORDS]
+        if words and not things:
+            found.setdefault("id", []).append((False, 0, column))
+        for role, known in WORDS.items():
+            # The last word counts: a track_name is a name, and a user_rating a rating.
+            names = [name for name in things[-1:] + [name.removesuffix("s") for name in things[-1:]] if name in known]
+            if names:
+                found.setdefault(role, []).append((len(things) == len(words), known.index(names[0]), column))
+    return {role: min(ranked)[-1] for role, ranked in found.items()}
+
+
+def _look(path: Path, folder: Path) -> _File:
+    options: dict[str, Any] = {"path": os.path.relpath(path, folder)}
+    kind = FORMATS.get(path.suffix.lower())
+    if path.is_file() and kind in (None, "csv", "tsv"):
+        with path.open("rb") as lines:
+            header = lines.readline().decode(errors="replace")
+        separator = max(",\t;|", key=header.count)
+        if kind is None:
+            options["format"] = "tsv" if separator == "\t" else "csv"
+        if separator in header and separator != ("\t" if kind == "tsv" or "format" in options else ","):
+            options["separator"] = separator
+    rows, _ = load(Source.model_validate(options, context={"folder": folder}), Malformed(strict=True, option=False))
+    frame = rows.collect()
+    file = _File(options, frame, roles_of(frame.columns))
+    if file.lists("item") and "user" not in file.roles and "id" in file.roles:
+        file.roles["user"] = file.roles["id"]  # a row is a whole playlist
+    return file
+
+
+def _interactions_among(files: list[_File]) -> tuple[_File, list[str]]:
+    """The file with a user and an item in each row; of several the one without tags, then the longest."""
+    pairs = [file for file in files if {"user", "item"} <= file.roles.keys()]
+    if pairs:
+        return max(pairs, key=lambda file: ("tag" not in file.roles, len(file.frame))), []
+    wide = [file for file in files if file.frame.width >= 2]
+    if len(files) == len(wide) == 1:
+        user, item = wide[0].frame.columns[:2]
+        note = f"{wide[0].name}: no columns are called user and item; {user!r} and {item!r} are taken for them"
+        return replace(wide[0], roles={**wide[0].roles, "user": user, "item": item}), [note]
+    seen = "; ".join(f"{file.name} ({', '.join(file.frame.columns)})" for file in files)
+    raise DataError(f"no file has a user and an item in each row, in columns like user_id and item_id. Found: {seen}")
+
+
+def _interactions(file: _File) -> tuple[dict[str, Any], list[str]]:
+    """The `interactions:` mapping, and notes about columns that do not hold what their names promise."""
+    mapping = {**file.options, "user": file.roles["user"], "item": file.roles["item"]}
+    notes = []
+    for role in ("time", "weight", "position", "group"):
+        if role not in file.roles:
+            continue
+        column = file.frame[file.roles[role]]
+        values = _finite(role, column)
+        if values is None or (role == "weight" and values.min(initial=0) < 0):
+            notes.append(f"{file.name}: column {column.name!r} is not used, as not all of it is a {role}")
+            continue
+        mapping[role] = column.name
+        if role == "time" and values.max(initial=0) > FAR_FUTURE:
+            mapping["time_unit"] = "ms"
+    return mapping, notes
+
+
+def _finite(role: str, column: pl.Series) -> Doubles | None:
+    """A column as times or numbers; None if one of its values is none."""
+    import polars as pl
+
+    if column.dtype.is_nested():
+        return None
+    values = parse_times(column) if role == "time" else column.cast(pl.Float64, strict=False)
+    numbers = values.fill_null(np.nan).to_numpy()
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _described_by(main: _File) -> dict[str, Any]:
+    """What the file of interactions says itself: titles and tags of playlists, or texts of items."""
+    if main.lists("item"):
+        users = _description(main, "user", main.roles["user"])
+        return {"users": users} if {"title", "tags"} & users.keys() else {}
+    if "text" in main.roles:
+        return {"items": {**main.options, "id": main.roles["item"], "text": [main.roles["text"]]}}
+    return {}
+
+
+def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
+    """The `users:` or `items:` mapping of a file with one row each."""
+    roles = file.roles
+    mapping: dict[str, Any] = {**file.options, "id": key}
+    if "tag" in roles:
+        mapping["tags"] = [roles["tag"]]
+        separator = None if file.lists("tag") else _tag_separator(file.frame[roles["tag"]])
+        mapping |= {"tag_separator": separator} if separator else {}
+    if owner == "user":
+        return mapping | ({"title": roles["text"]} if "text" in roles else {})
+    texts = [roles[role] for role in ("text", "item") if role in roles and roles[role] != key]
+    when = roles.get("year", roles.get("time"))
+    if "year" in roles:
+        mapping["features"] = [roles["year"]]
+    return mapping | ({"text": texts} if texts else {}) | ({"time": when} if when else {})
+
+
+def _tag_separator(tags: pl.Series) -> str | None:
+    """What stands between the tags of a cell, where it is not the reader's default and is in a tenth of the cells."""
+    cells = tags.cast(str).drop_nulls()
+    shares = {mark: cells.str.contains(mark, literal=True).mean() for mark in ("|", ";", ",")}
+    common = [mark for mark, share in shares.items() if isinstance(share, float) and share >= 0.1]
+    return common[0] if common and common[0] != "|" else None
+
+
+def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
+    """Enter a file beside the interactions into the mapping; a note if it has no place there."""
+    roles = file.roles
+    if {"user", "item"} <= roles.keys():
+        if "tag" not in roles or file.lists("tag") or "assignments" in mapping:
+            return [f"{file.name} is not used: interactions come from {main.name}"]
+        columns = {role: roles[role] for role in ("user", "item", "tag")}
+        mapping["assignments"] = {**file.options, **columns}
+        return []
+    owner, key = _owner(file, main)
+    if not key:
+        return [f"{file.name} is not used: none of its columns holds the ids of {main.name}"]
+    if file.frame[key].is_unique().all():
+        part, entry = f"{owner}s", _description(file, owner, key)
+    elif "tag" in roles:
+        part, entry = f"{owner}_tags", {**file.options, owner: key, "tag": roles["tag"]}
+    else:
+        return [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
+    if len(entry) <= len(mapping.get(part, {})):
+        return [f"{file.name} is not used: {mapping[part]['path']} says more of {owner}s"]
+    mapping[part] = entry
+    return []
+
+
+def _owner(file: _File, main: _File) -> tuple[str, str]:
+    """("user" or "item", the column with their ids); both empty if no column has ids of the main file.
+
+    Where both would do, because both are numbers, the name of the file decides, then what fits better.
+    """
+    named = [owner for owner in ("user", "item") if owner in file.roles and "id" not in file.roles]
+    ranked = [((False, 0.0), "", "")]
+    for owner in named or ["user", "item"]:
+        key = file.roles.get("id", file.roles.get(owner))
+        ids = main.frame[main.roles[owner]]
+        ids = ids.explode() if ids.dtype.is_nested() else ids
+        share = file.share(key, Vocabulary(ids.drop_nulls())) if key else 0.0
+        if key and share:
+            ranked.append(((owner in roles_of([Path(file.name).stem]), share), owner, key))
+    return max(ranked)[1:]

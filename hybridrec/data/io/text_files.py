@@ -1,0 +1,213 @@
+"""What readers of files are made of: lines in blocks, elements of JSON arrays, times, and what is malformed.
+
+A block of lines is a polars frame, so that no line is touched by Python; of a file, only a block is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridrec.data.io.bad_lines import Malformed, Tolerance
+from hybridrec.data.io.columns import parse_times
+from hybridrec.data.io.json_stream import read_elements
+from hybridrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "Malformed",
+    "Numbering",
+    "Tolerance",
+    "check_file",
+    "csv_pattern",
+    "first_line",
+    "first_of_each",
+    "folder_of",
+    "only_known",
+    "parse_lines",
+    "parse_times",
+    "parse_whole",
+    "read_elements",
+    "read_lines",
+    "unquoted",
+]
+
+BLOCK = 1 << 24
+"""Bytes of a block."""
+
+
+def check_file(path: Path, origin: str) -> None:
+    """Raise DataError if there is no such file; `origin` says where one gets it, and under which terms."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file. {origin}")
+
+
+def folder_of(files: Iterable[Path], *names: str) -> Path | None:
+    """The folder in which files of all these names are among the given ones; None if there is none."""
+    given = list(files)
+    return min(
+        set.intersection(*({file.parent for file in given if file.name == name} for name in names)), default=None
+    )
+
+
+def first_line(path: Path) -> str:
+    """The first line of a file without its end, or what of it stands in the first 4,096 bytes."""
+    with path.open("rb") as file:
+        return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+
+
+def read_lines(
+    path: Path, malformed: Malformed, *, encoding: str = "utf-8", last: int | None = None
+) -> Iterator[pl.DataFrame]:
+    """Blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
+
+    Lines that are not of the encoding are malformed.
+    """
+    import polars as pl
+
+    start = 1
+    with path.open("rb") as file:
+        while (last is None or start <= last) and (block := file.read(BLOCK)):
+            texts = _decoded(block + file.readline(), encoding)
+            frame = pl.DataFrame({"line": np.arange(start, start + len(texts)), "text": texts})
+            start += len(texts)
+            if last is not None:
+                frame = frame.filter(pl.col("line") <= last)
+            malformed.add(path, frame.filter(pl.col("text").is_null())["line"].to_list(), f"not {encoding}")
+            text = pl.col("text").str.strip_chars_end("\r").str.strip_prefix("\ufeff")
+            yield frame.with_columns(text).filter(pl.col("text").str.strip_chars() != "")
+
+
+def parse_lines(
+    path: Path,
+    pattern: str,
+    layout: str,
+    malformed: Malformed,
+    *,
+    encoding: str = "utf-8",
+    header: bool = False,
+    last: int | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Blocks with the column `line` and one of text for each named group of the regular expression `pattern`.
+
+    A group that is optional is null where it is missing; the first may not be optional. Lines that do not
+    match are malformed; `layout` says what is right ("user::item::rating"). With `header` the first line may
+    be names instead. Lines after `last` are not read.
+    """
+    import polars as pl
+
+    for block in read_lines(path, malformed, encoding=encoding, last=last):
+        fields = pl.col("text").str.extract_groups(pattern)
+        rows = block.select("line", fields.alias("fields")).unnest("fields")
+        misses = rows[:, 1].is_null()
+        if header:
+            names = misses & (rows["line"] == 1)
+            rows, misses = rows.filter(~names), misses.filter(~names)
+        malformed.add(path, rows.filter(misses)["line"].to_list(), f"not {layout}")
+        yield rows.filter(~misses)
+
+
+def parse_whole(
+    path: Path, pattern: str, layout: str, malformed: Malformed, *, encoding: str = "utf-8", header: bool = False
+) -> pl.DataFrame:
+    """All blocks of `parse_lines` below one another: for files that describe, not for those that count plays.
+
+    Raises DataError if there is no line of this layout.
+    """
+    import polars as pl
+
+    blocks = list(parse_lines(path, pattern, layout, malformed, encoding=encoding, header=header))
+    if not any(len(block) for block in blocks):
+        raise DataError(f"{path}: no line is {layout}")
+    return pl.concat(blocks)
+
+
+def first_of_each(rows: pl.DataFrame, key: str, path: Path, malformed: Malformed, thing: str) -> pl.DataFrame:
+    """The rows without those whose `key` occurred in an earlier row; they are malformed."""
+    again = ~rows[key].is_first_distinct()
+    if again.any():
+        malformed.add(path, rows.filter(again)["line"].to_list(), f"{thing} {rows.filter(again)[key][0]} occurs again")
+    return rows.filter(~again)
+
+
+def only_known(
+    rows: pl.DataFrame, column: str, known: pl.Series | Collection[str], path: Path, malformed: Malformed, thing: str
+) -> pl.DataFrame:
+    """The rows whose `column` is among the `known`; the others are malformed."""
+    import polars as pl
+
+    found = rows[column].is_in(pl.Series(known).implode())
+    if not found.all():
+        first = rows.filter(~found)[column][0]
+        malformed.add(path, rows.filter(~found)["line"].unique().sort().to_list(), f"unknown {thing} {first}")
+    return rows.filter(found)
+
+
+def csv_pattern(*names: str) -> str:
+    """For `parse_lines`: a line of CSV with these columns; their texts may be in quotes (see `unquoted`)."""
+    fields = (rf'(?<{name}>"(?:[^"]|"")*"|[^",]*)' for name in names)
+    return rf"^{','.join(fields)}$"
+
+
+def unquoted(column: str) -> pl.Expr:
+    """A field of a CSV line without the quotes around it, and with doubled quotes made single."""
+    import polars as pl
+
+    text = pl.col(column)
+    inside = text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+    return pl.when(text.str.contains(r'^".*"$')).then(inside).otherwise(text).alias(column)
+
+
+class Numbering:
+    """Texts numbered as they come: keeps a long column of few distinct texts small.
+
+    A reader that goes through a file in blocks keeps `codes` of each block, and gives `texts` of all of them
+    to `Tables`.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is numbered yet."""
+        self._codes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def codes(self, texts: pl.Series) -> pl.Series:
+        """The number of each text, uint32; new texts get the next ones."""
+        import polars as pl
+
+        if not len(texts):
+            return pl.Series(dtype=pl.UInt32)
+        distinct = texts.unique(maintain_order=True)
+        codes = [self._codes.setdefault(text, len(self._codes)) for text in distinct]
+        return texts.replace_strict(distinct, pl.Series(codes, dtype=pl.UInt32), return_dtype=pl.UInt32)
+
+    def texts(self, codes: pl.Series) -> pl.Series:
+        """The way back, as a column of type `Enum`."""
+        import polars as pl
+
+        names = list(self._codes)
+        return pl.Series(names, dtype=pl.Enum(names)).gather(codes)
+
+
+def _decoded(block: bytes, encoding: str) -> pl.Series:
+    """One text a line, null where it cannot be decoded."""
+    import polars as pl
+
+    block = block.removesuffix(b"\n")
+    try:
+        return pl.Series([block.decode(encoding)]).str.split("\n").explode()
+    except UnicodeDecodeError:
+        return pl.Series([_or_none(line, encoding) for line in block.split(b"\n")], dtype=pl.String)
+
+
+def _or_none(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None

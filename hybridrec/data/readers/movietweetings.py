@@ -1,0 +1,86 @@
+"""Reader `movietweetings`: film ratings with their times, embedded in the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from hybridrec.data.builder import Tables, assemble
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.embedded import FOLDER
+from hybridrec.data.io.columns import seconds
+from hybridrec.data.readers.base import Reader
+from hybridrec.data.transforms import WeightOptions
+from hybridrec.plugin import Options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class MovieTweetingsOptions(Options):
+    """Which ratings are read, and how much each counts."""
+
+    min_rating: int = Field(default=1, ge=1, le=10)
+    """Lower ratings are left out, and users and films that have no other; ratings go from 0 to 10."""
+
+    weight: WeightOptions = WeightOptions()
+    """From the rating to the weight; `transform: binary` makes all ratings count the same."""
+
+
+class MovieTweetingsReader(Reader):
+    """A film is an item under its IMDb number; its text is the title, its time 1 January of its year.
+
+    Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features.
+    """
+
+    name: ClassVar[str] = "movietweetings"
+    Config = MovieTweetingsOptions
+    config: MovieTweetingsOptions
+
+    def read(self) -> Dataset:
+        """The ratings that are high enough, as a Dataset."""
+        import polars as pl
+
+        ratings = pl.read_parquet(FOLDER / "movietweetings-ratings.parquet", glob=False).filter(
+            pl.col("rating") >= self.config.min_rating
+        )
+        films = pl.read_parquet(FOLDER / "movietweetings-films.parquet", glob=False).join(
+            ratings, on="film", how="semi"
+        )
+        genres = _genres(films)
+        return assemble(
+            Tables(
+                interactions=ratings.select(
+                    user=pl.col("user").cast(pl.String),
+                    item="film",
+                    time=pl.col("time").cast(pl.Float64),
+                    weight=pl.col("rating").cast(pl.Float32),
+                ),
+                items=films.select(
+                    id="film", text="title", time=seconds(films.select(pl.date("year", 1, 1)).to_series())
+                ),
+                item_tags=genres,
+                item_features=pl.concat([genres.rename({"tag": "feature"}), _years(films)]),
+            ),
+            self.config.weight,
+        )
+
+
+def _genres(films: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    genres = films.select("genres", item="film").explode("genres").drop_nulls()
+    return genres.select("item", tag="genre:" + pl.col("genres"))
+
+
+def _years(films: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    year = pl.col("year").cast(pl.String)
+    return pl.concat(
+        [
+            films.select(item="film", feature="year:" + year),
+            films.select(item="film", feature="decade:" + year.str.head(3) + "0s"),
+        ]
+    )

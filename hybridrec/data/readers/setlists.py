@@ -1,0 +1,105 @@
+"""Reader `setlists`: every Grateful Dead show as a playlist, embedded in the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, get_args
+
+from pydantic import Field
+
+from hybridrec.data.builder import Tables, assemble
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.embedded import FOLDER
+from hybridrec.data.io.columns import seconds
+from hybridrec.data.readers.base import Reader
+from hybridrec.plugin import Options
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TagKind: TypeAlias = Literal[
+    "year", "decade", "month", "weekday", "season", "tour", "lineup", "country", "state", "city", "venue"
+]
+
+LINEUPS = (
+    ("1965-01-01", "Pigpen"),
+    ("1968-11-23", "Constanten"),
+    ("1970-02-01", "Pigpen"),
+    ("1971-10-19", "Keith Godchaux"),
+    ("1979-04-22", "Brent Mydland"),
+    ("1990-09-07", "Vince Welnick"),
+)
+"""Who played the keys from which show on, the usual names of the band's periods."""
+
+
+class SetlistsOptions(Options):
+    """Which performances and tags of the shows are read."""
+
+    drop: tuple[str, ...] = ("Drums", "Space", "Jam")
+    """Songs left out: by default the improvised parts, which nearly every later show has."""
+
+    min_items: int = Field(default=1, ge=0)
+    """Shows with fewer distinct songs, after `drop`, are left out; 0 keeps the shows without any."""
+
+    tags: tuple[TagKind, ...] = get_args(TagKind)
+    """The kinds of tags each show gets, as "kind:value" ("year:1977", "tour:1977 spring")."""
+
+
+class SetlistsReader(Reader):
+    """A show is a user, a song an item.
+
+    Songs stand in order of performance, repeats kept; their time is the show's date. A show's title is
+    its venue and city. All tags follow from its date and place, never from what was played.
+    """
+
+    name: ClassVar[str] = "setlists"
+    Config = SetlistsOptions
+    config: SetlistsOptions
+
+    def read(self) -> Dataset:
+        """The shows that have enough songs, as a Dataset."""
+        import polars as pl
+
+        shows = (
+            pl.read_parquet(FOLDER / "setlists.parquet", glob=False)
+            .with_columns(pl.col("songs").list.eval(pl.element().filter(~pl.element().is_in(self.config.drop))))
+            .filter(pl.col("songs").list.n_unique() >= self.config.min_items)
+        )
+        return assemble(
+            Tables(
+                interactions=_performances(shows),
+                users=shows.select(id="show", title=pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)),
+                items=shows.select(id=pl.col("songs").explode()).drop_nulls().unique().with_columns(text="id"),
+                user_tags=_tags(shows).filter(pl.col("kind").is_in(self.config.tags)).drop("kind"),
+            )
+        )
+
+
+def _performances(shows: pl.DataFrame) -> pl.DataFrame:
+    """One row a performance, in order within each show."""
+    return shows.select(user="show", item="songs", time=seconds(shows["date"])).explode("item").drop_nulls("item")
+
+
+def _tags(shows: pl.DataFrame) -> pl.DataFrame:
+    """The columns user, kind, tag: what date and place say of each show."""
+    import polars as pl
+
+    date = pl.col("date")
+    # Winter belongs to the year in which it ends, so that no tour is cut at New Year's Eve.
+    quarter = date.dt.offset_by("1mo")
+    season = quarter.dt.quarter().replace_strict({1: "winter", 2: "spring", 3: "summer", 4: "fall"})
+    starts = pl.DataFrame(LINEUPS, ["since", "lineup"], orient="row").with_columns(pl.col("since").str.to_date())
+    kinds = {
+        "year": date.dt.to_string("%Y"),
+        "decade": date.dt.to_string("%Y").str.head(3) + "0s",
+        "month": date.dt.to_string("%m"),
+        "weekday": date.dt.to_string("%A"),
+        "season": season,
+        "tour": quarter.dt.to_string("%Y ") + season,
+    }
+    return (
+        shows.join_asof(starts, left_on="date", right_on="since")
+        .with_columns(**kinds)
+        .unpivot([*kinds, "lineup", "country", "state", "city", "venue"], index="show", variable_name="kind")
+        .drop_nulls("value")
+        .select("kind", user="show", tag=pl.col("kind") + ":" + pl.col("value"))
+    )

@@ -1,0 +1,320 @@
+"""Reader `table`: a user's own CSV, TSV, Parquet or JSON Lines files, by a mapping of their columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.data.builder import Tables, assemble
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.io.bad_lines import Malformed, Tolerance
+from hybridrec.data.io.columns import S, Table
+from hybridrec.data.io.npy import Rows
+from hybridrec.data.readers.base import Reader
+from hybridrec.data.transforms import WeightOptions
+from hybridrec.errors import DataError
+from hybridrec.types import Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+from hybridrec.data.io.columns import TimeUnit
+from hybridrec.data.io.files import Source
+
+
+class TableOptions(Tolerance):
+    """Which files to read, and what their columns are."""
+
+    interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
+    """The only file that is needed."""
+
+    users: Users | None = None
+    """What is known of users."""
+
+    items: Items | None = None
+    """What is known of items."""
+
+    user_tags: UserTags | None = None
+    """Tags of users, one a row."""
+
+    item_tags: ItemTags | None = None
+    """Tags of items, one a row."""
+
+    assignments: Assignments | None = None
+    """Tags that users gave to items, one a row."""
+
+    item_vectors: ItemVectors | None = None
+    """Dense content of items."""
+
+    weight: WeightOptions = WeightOptions()
+    """From what the weight column says to how much an interaction counts."""
+
+
+class TableReader(Reader):
+    """Users and items are those of the interactions and of the `users` and `items` files.
+
+    Ids of any type are read as text. An id that is written differently in two files is two ids.
+    """
+
+    name: ClassVar[str] = "table"
+    Config = TableOptions
+    config: TableOptions
+
+    def read(self) -> Dataset:
+        """The whole data; raises DataError with file, line and column where something is wrong."""
+        config = self.config
+        self.malformed = Malformed(strict=config.strict)
+        users, items = self._open(config.users), self._open(config.items)
+        return assemble(
+            Tables(
+                interactions=_interactions(Table.of(config.interactions, self.malformed)),
+                users=None if users is None else _users(users),
+                items=None if items is None else _items(items),
+                user_tags=_tags("user", users, self._open(config.user_tags)),
+                item_tags=_tags("item", items, self._open(config.item_tags)),
+                assignments=_assignments(self._open(config.assignments)),
+                user_features=_features(users, "user"),
+                item_features=_features(items, "item"),
+                item_vectors=_vectors(config.item_vectors, items, self.malformed),
+            ),
+            config.weight,
+        )
+
+    def _open(self, source: S | None) -> Table[S] | None:
+        assert self.malformed is not None
+        return None if source is None else Table.of(source, self.malformed)
+
+
+def _interactions(file: Table[Interactions]) -> pl.DataFrame:
+    """user, item, and what else the mapping names; rows of weight 0 are gone."""
+    import polars as pl
+
+    options = file.source
+    file = file.unrolled(options.item)
+    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
+    if options.time is not None:
+        columns["time"] = file.times(options.time, options.time_unit)
+    if options.weight is not None:
+        columns["weight"] = file.weights(options.weight)
+    if options.position is not None:
+        columns["position"] = file.numbers(options.position)
+    if options.group is not None:
+        columns["group"] = file.integers(options.group)
+    frame = pl.DataFrame(columns).drop_nulls()
+    if options.weight is not None:
+        frame = frame.filter(pl.col("weight") > 0)
+    if not len(frame):
+        raise DataError(f"{options.path} has no interactions: it has no rows, or none of a weight above 0")
+    return frame
+
+
+def _users(file: Table[Users]) -> pl.DataFrame:
+    """id, and title where there is one."""
+    import polars as pl
+
+    columns = {"id": file.ids(file.source.id).cast(pl.String)}
+    if file.source.title is not None:
+        columns["title"] = file.texts([file.source.title])
+    return pl.DataFrame(columns).drop_nulls("id")
+
+
+def _items(file: Table[Items]) -> pl.DataFrame:
+    """id, text, and time where there is one."""
+    import polars as pl
+
+    columns = {"id": file.ids(file.source.id).cast(pl.String)}
+    if file.source.text:
+        columns["text"] = file.texts(file.source.text)
+    if file.source.time is not None:
+        columns["time"] = file.times(file.source.time, file.source.time_unit, years=True, required=False)
+    return pl.DataFrame(columns).drop_nulls("id")
+
+
+def _tags(
+    owner: str, described: Table[Users] | Table[Items] | None, file: Table[UserTags] | Table[ItemTags] | None
+) -> pl.DataFrame:
+    """owner, tag, weight: from the tag columns of a file of users or items, and from a file of tags."""
+    import polars as pl
+
+    parts = [pl.DataFrame(schema={owner: pl.String, "tag": pl.String, "weight": pl.Float32})]
+    if described is not None:
+        tags = described.source.tags
+        kinds = tags if isinstance(tags, dict) else dict.fromkeys(tags, "")
+        labels = described.labels(described.source.id, kinds, described.source.tag_separator)
+        parts.append(labels.select(pl.col("owner").alias(owner), tag="label", weight=pl.lit(1.0, pl.Float32)))
+    if file is not None:
+        frame = pl.DataFrame({owner: file.ids(file.source.owner), "tag": file.ids(file.source.tag)})
+        frame = frame.cast(pl.String)
+        weight = file.source.weight
+        parts.append(frame.with_columns(weight=pl.lit(1.0, pl.Float32) if weight is None else file.weights(weight)))
+    return pl.concat(parts).drop_nulls()
+
+
+def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
+    import polars as pl
+
+    if file is None:
+        return None
+    return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "tag")}).drop_nulls()
+
+
+def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFrame | None:
+    """owner, feature: "column:value" for each value of each feature column."""
+    if file is None or not file.source.features:
+        return None
+    kinds = {name: name for name in file.source.features}
+    return file.labels(file.source.id, kinds, file.source.tag_separator).rename({"owner": owner, "label": "feature"})
+
+
+def _vectors(
+    options: ItemVectors | None, items: Table[Items] | None, malformed: Malformed
+) -> tuple[pl.Series, Floats] | None:
+    if options is None:
+        return None
+    if options.path.suffix != ".npy":
+        file = Table.of(options, malformed)
+        ids, vectors = file.ids(options.id), file.vectors(options.vector)
+        usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
+        return ids.filter(usable), vectors[usable]
+    if items is None:
+        raise DataError(f"{options.path}: a .npy file needs `items`, whose rows say which item each vector is of")
+    ids = items.ids(items.source.id)
+    return ids, _load_npy(options.path, len(ids))
+
+
+def _load_npy(path: Path, rows: int) -> Floats:
+    """float32 [rows, D], finite."""
+    found = Rows.of(path)
+    if len(found.shape) != 2 or len(found) != rows:
+        raise DataError(
+            f"{path} has the shape {found.shape}; right is one vector for each of the {rows} rows of items "
+            "(`hybridrec reduce` makes vectors of arrays with more axes)"
+        )
+    vectors = np.empty(found.shape, np.float32)
+    for part, block in found.blocks():
+        vectors[part] = block
+    return vectors
+
+
+class Interactions(Source):
+    """Who met what: one row for each time a user played, bought or rated an item, or put it on a list."""
+
+    user: str
+    """Column of the user, playlist or session; any type, read as text."""
+
+    item: str
+    """Column of the item; any type, read as text. Repeated pairs are kept as repeats.
+
+    In a list column (Parquet, JSON Lines) each entry is an interaction: a row can be a whole playlist.
+    """
+
+    time: str | None = None
+    """Column of the time: a number, or an ISO 8601 date or datetime (without a zone: UTC)."""
+
+    time_unit: TimeUnit = "s"
+    """What numbers in the time column count, since 1970."""
+
+    weight: str | None = None
+    """Column of the rating or count; not negative. Rows of weight 0 are no interactions and are left out."""
+
+    position: str | None = None
+    """Column of the place within the user's history; by default the time orders it, or else the file."""
+
+    group: str | None = None
+    """Column of an integer that a split may go by, such as the number of a published fold."""
+
+
+class Described(Source):
+    """What is known of users or items, one row each."""
+
+    id: str
+    """Column of the user or item. Of several rows for one, the first gives title, text and time."""
+
+    tags: tuple[str, ...] | dict[str, str] = ()
+    """Columns of tags. A mapping {column: kind} makes tags like "kind:value"."""
+
+    features: tuple[str, ...] = ()
+    """Columns of features; each value becomes the feature "column:value"."""
+
+    tag_separator: str = Field(default="|", min_length=1)
+    """Between several values in one text of a tag or feature column; list columns need none."""
+
+
+class Users(Described):
+    """What is known of users; it may list users without interactions."""
+
+    title: str | None = None
+    """Column of the title: a playlist's name, say."""
+
+
+class Items(Described):
+    """What is known of items; it may list items without interactions, and those can be recommended too."""
+
+    text: tuple[str, ...] = ()
+    """Columns of the readable text (title, artist), joined with " - "."""
+
+    time: str | None = None
+    """Column of when the item came out: as in interactions, or a year."""
+
+    time_unit: TimeUnit = "s"
+    """What numbers in the time column count, since 1970."""
+
+
+class Tags(Source):
+    """Tags, one a row."""
+
+    tag: str
+    """Column of the tag."""
+
+    weight: str | None = None
+    """Column of the weight; 1 by default."""
+
+
+class UserTags(Tags):
+    """Tags of users, one a row."""
+
+    user: str
+    """Column of the user; unknown ones are passed over."""
+
+    @property
+    def owner(self) -> str:
+        """The column of who has the tag."""
+        return self.user
+
+
+class ItemTags(Tags):
+    """Tags of items, one a row."""
+
+    item: str
+    """Column of the item; unknown ones are passed over."""
+
+    @property
+    def owner(self) -> str:
+        """The column of what has the tag."""
+        return self.item
+
+
+class Assignments(Source):
+    """Who gave which tag to which item, one a row; a split hides the rows of hidden (user, item) pairs."""
+
+    user: str
+    """Column of the user; unknown ones are passed over."""
+
+    item: str
+    """Column of the item; unknown ones are passed over."""
+
+    tag: str
+    """Column of the tag."""
+
+
+class ItemVectors(Source):
+    """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
+
+    id: str = "id"
+    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file; it is read
+    in blocks, and `hybridrec reduce` makes a small one of a large one."""
+
+    vector: str = "vector"
+    """Column of the vector, a list of numbers (Parquet, JSON Lines)."""

@@ -1,0 +1,120 @@
+"""`each-position`: lists nobody has seen, of which every position is asked for by what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_matrix
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.splits.holdout import Pairs, choose
+from hybridrec.errors import DataError
+from hybridrec.plugin import Options
+from hybridrec.types import PADDING, Ints, Sparse, Target
+
+Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
+"""A share below 1, or a number from 1 on."""
+
+
+class EachPositionOptions(Options):
+    """Options of `each-position`."""
+
+    test: Part = 0.2
+    """The users (lists) that are held out: their share (0.2), or how many (1000)."""
+    min_items: int = Field(2, ge=2)
+    """Distinct items a user needs in order to be held out; users with fewer always belong to training."""
+    window: int = Field(10, ge=1)
+    """How many items before a position, and how many after it, a query shows at most."""
+    validation: Part = 0.2
+    """The training users that are held out in the same way to learn blends on: their share, or how many."""
+
+
+class EachPosition(Splitter):
+    """Hold out users and leave out every position of each in turn: what stood here, between these?
+
+    All about a held-out user is taken out of training. Each of the user's interactions is a query of an
+    unknown user, which shows the items of the `window` around it, and nothing else; its truth is the one
+    item. The nearest items come last, the one before the position behind the one after it: what counts only
+    the last n items of a history counts the n nearest. Where the item itself stands in the window again it is
+    hidden there, too, and a position that then shows nothing is not asked for. The queries of a user share
+    the weight of one, so the mean hit rate is the mean over lists of the share of positions that were hit:
+    AHR@k is `hit-rate@k`. The time of a query is the user's where the data knows it, else the latest of those
+    that it shows.
+    """
+
+    name = "each-position"
+    Config = EachPositionOptions
+    config: EachPositionOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """One fold; DataError if fewer users have `min_items` items than are to be held out, or none is left."""
+        yield self._fold("test", data, self.config.test, rng)
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Hold out `validation` of the training users."""
+        return self._fold("validation", train, self.config.validation, rng)
+
+    def _fold(self, name: str, data: Dataset, part: float, rng: np.random.Generator) -> Fold:
+        held = self._held_out(data, part, rng)
+        is_held = np.zeros(len(data.users), bool)
+        is_held[held] = True
+        train = data.hide_users(is_held)
+        if not len(train.interactions.ids):
+            raise DataError(
+                f"split each-position: holding out {len(held)} of {len(data.users)} users leaves no interaction to "
+                "learn from; hold out fewer"
+            )
+        lists = data.interactions.take(held)
+        around = _around(lists, self.config.window)
+        asked = np.flatnonzero(around.lengths)
+        users, history = held[lists.rows[asked]], around.take(asked)
+        truth: dict[Target, Sparse] = {
+            "items": csr_matrix(
+                (np.ones(len(asked), np.float32), lists.ids[asked], np.arange(len(asked) + 1)),
+                shape=(len(asked), len(data.items)),
+            ),
+            "tags": csr_matrix((len(asked), len(data.tags)), dtype=np.float32),
+        }
+        return Fold(
+            name=name,
+            train=train,
+            queries=QueryBatch(
+                users=np.full(len(asked), PADDING, np.int32),
+                history=history,
+                tags=truth["tags"].copy(),
+                text=("",) * len(asked),
+                times=history.latest() if data.user_times is None else data.user_times[users],
+            ),
+            truth=truth,
+            units=users,
+            weights=1 / np.bincount(users)[users],
+        )
+
+    def _held_out(self, data: Dataset, part: float, rng: np.random.Generator) -> Ints:
+        """The users that are held out, ascending."""
+        lengths = Pairs.distinct(data.interactions).lengths
+        users = np.flatnonzero(lengths >= self.config.min_items).astype(np.int32)
+        if len(users) < max(part, 1):
+            raise DataError(
+                f"split each-position: {len(users)} of the {len(data.users)} users have {self.config.min_items} "
+                f"distinct items (the most is {lengths.max(initial=0)}), but {max(part, 1):g} are to be held out; "
+                "lower `min_items`, hold out fewer or give more data"
+            )
+        return users[choose(len(users), part if part < 1 else part / len(users), rng)]
+
+
+def _around(lists: Ragged, window: int) -> Ragged:
+    """A row for each entry of `lists`: what stands up to `window` places from it, nearest last, but for its own id."""
+    reach = min(window, int(lists.lengths.max()) - 1)
+    steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()
+    places = np.arange(len(lists.ids))[:, None] + steps
+    first, last = (np.repeat(ends, lists.lengths)[:, None] for ends in (lists.offsets[:-1], lists.offsets[1:]))
+    shown = (places >= first) & (places < last)
+    shown &= lists.ids[np.where(shown, places, 0)] != lists.ids[:, None]
+    return lists.pick(places[shown], offsets_of(shown.sum(axis=1)))

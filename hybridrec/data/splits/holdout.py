@@ -1,0 +1,208 @@
+"""Hidden interactions: the choice of pairs, shares of rows, and the fold that hides them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hybridrec.data.dataset import Dataset, pair_keys
+from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.data.splits.base import Fold
+from hybridrec.errors import DataError
+from hybridrec.types import PADDING, Bools, Ints, Longs, Sparse, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The P distinct (row, id) pairs of a Ragged, row by row, in order of first occurrence.
+
+    lengths: int64, distinct ids in each row
+    of: int64, parallel to `Ragged.ids`: the number of the pair each entry belongs to; None where nothing is
+        repeated, and every entry is a pair of its own
+    """
+
+    lengths: Longs
+    of: Longs | None = None
+
+    @classmethod
+    def distinct(cls, ragged: Ragged) -> Pairs:
+        """Number the distinct pairs of `ragged`."""
+        if not any(_repeats(ragged.take(rows)) for rows in ragged.blocks()):
+            return cls(ragged.lengths)
+        keys = pair_keys(ragged.rows, ragged.ids, ragged.width)
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        by_position = np.argsort(first)
+        number = np.empty_like(by_position)
+        number[by_position] = np.arange(len(first))
+        return cls(np.bincount(ragged.rows[first], minlength=len(ragged)), number[inverse])
+
+    def __len__(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
+    def rows(self) -> Ints:
+        """int32[P], the row of each pair."""
+        return np.repeat(np.arange(len(self.lengths), dtype=np.int32), self.lengths)
+
+    def at(self, entries: Bools) -> Bools:
+        """bool[P]: which pairs stand at any of these entries, bool parallel to `Ragged.ids`."""
+        if self.of is None:
+            return entries
+        found = np.zeros(len(self), bool)
+        found[self.of[entries]] = True
+        return found
+
+    def entries(self, pairs: Bools) -> Bools:
+        """bool, parallel to `Ragged.ids`: where these pairs, bool[P], stand, each with its repeats."""
+        return pairs if self.of is None else pairs[self.of]
+
+
+def _repeats(ragged: Ragged) -> bool:
+    """Whether any row has an id twice."""
+    keys = np.sort(pair_keys(ragged.rows, ragged.ids, ragged.width))
+    return bool((keys[1:] == keys[:-1]).any())
+
+
+def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
+    """What becomes of the distinct (row, id) pairs where `hidden`, bool parallel to `ids`, is hidden.
+
+    csr of ones at the pairs that are gone, as all their repeats are hidden; and how many of each row are left,
+    int64[len(ragged)].
+    """
+    gone, left = np.zeros((2, len(ragged)), np.int64)
+    ids = [np.empty(0, np.int32)]
+    for rows in ragged.blocks():
+        part, start, stop = ragged.take(rows), ragged.offsets[rows.start], ragged.offsets[rows.stop]
+        keys = 2 * pair_keys(part.rows, part.ids, part.width) + hidden[start:stop]
+        keys.sort()
+        first = np.ones(len(keys), bool)  # of its pair, and visible if any of the pair is
+        first[1:] = keys[1:] ^ keys[:-1] > 1
+        is_gone = (keys & 1).astype(bool) & first
+        ids.append((keys[is_gone] // 2 % part.width).astype(np.int32))
+        for count, found in ((gone, is_gone), (left, first & ~is_gone)):
+            count[rows] = np.diff(np.concatenate(([0], np.cumsum(found, dtype=np.int64)))[part.offsets])
+    column = np.concatenate(ids)
+    ones = np.ones(len(column), np.float32)
+    return csr_matrix((ones, column, offsets_of(gone)), shape=(len(ragged), ragged.width)), left
+
+
+def choose_share(lengths: NDArray[np.integer], share: float, rng: np.random.Generator) -> Bools:
+    """Choose about `share` of each row at random: bool[sum(lengths)], rows one after the other.
+
+    The number is rounded up or down at random, so that the mean share is exact; in rows of two and
+    more at least one entry is chosen and at least one is not.
+    """
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    counts = np.floor(share * lengths + rng.random(len(lengths)))
+    counts = np.where(lengths >= 2, np.clip(counts, 1, lengths - 1), counts)
+    starts = np.cumsum(lengths) - lengths
+    shuffled = np.lexsort((rng.random(len(rows)), rows))
+    chosen = np.empty(len(rows), bool)
+    chosen[shuffled] = np.arange(len(rows)) - starts[rows] < counts[rows]
+    return chosen
+
+
+def choose(n: int, share: float, rng: np.random.Generator) -> Bools:
+    """Choose `share` of n things at random, at least one: bool[n]."""
+    chosen = np.zeros(n, bool)
+    chosen[rng.permutation(n)[: max(1, round(share * n))]] = True
+    return chosen
+
+
+def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generator) -> dict[str, Ints]:
+    """What each fold hides, ascending, under the fold's name.
+
+    Either "test", a random `share` of `things`, or "fold-0", "fold-1", ...: `folds` disjoint parts which
+    together are all of them.
+    """
+    if folds is None:
+        return {"test": things[choose(len(things), share, rng)]}
+    shuffled = np.array_split(rng.permutation(things), folds)
+    return {f"fold-{number}": np.sort(part) for number, part in enumerate(shuffled)}
+
+
+def entries(matrix: Sparse, keep: Bools) -> Sparse:
+    """Only the stored entries at which `keep`, bool[nnz], is true."""
+    counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
+    return csr_matrix((matrix.data[keep], matrix.indices[keep], counts[matrix.indptr]), shape=matrix.shape)
+
+
+def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
+    """The given rows, in ascending order; where they hold all entries, those are no copies."""
+    lengths = np.diff(matrix.indptr)[rows]
+    if lengths.sum() < matrix.nnz:
+        return matrix[rows]
+    return csr_matrix((matrix.data, matrix.indices, offsets_of(lengths)), shape=(len(rows), matrix.shape[1]))
+
+
+def beyond(everything: Sparse, shown: Sparse) -> Sparse:
+    """What `shown` leaves out: csr of ones at the entries that only `everything` has."""
+    return (_ones(everything) > _ones(shown)).astype(np.float32).tocsr()
+
+
+def _ones(matrix: Sparse) -> Sparse:
+    result = matrix.copy()
+    result.data = np.ones_like(result.data)
+    return result
+
+
+def fold_of(
+    name: str,
+    data: Dataset,
+    hidden: Bools,
+    *,
+    min_history: int = 0,
+    time: float | None = None,
+    universe: Bools | None = None,
+) -> Fold | None:
+    """The fold in which `hidden`, bool parallel to `interactions.ids`, is hidden; None where nobody can be asked.
+
+    Users with something to find and at least `min_history` distinct visible items are asked, each once
+    (weight 1). A query shows what training knows of its user; its truth is what the user has beyond that,
+    so items that training already has are not asked for again. Users of whom no interaction is left are
+    unknown: training knows nothing of them, their queries have no user id, but carry the tags, title and
+    features which the data declares. `time` is the time of all queries; without it each has its user's.
+    """
+    shown = data.hide(hidden)
+    gone, history = hidden_pairs(data.interactions, hidden)
+    truth: dict[Target, Sparse] = {"items": gone, "tags": beyond(data.user_tags, shown.user_tags)}
+    wanted = truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)
+    users = np.flatnonzero((wanted > 0) & (history >= min_history)).astype(np.int32)
+    if not len(users) or not history.any():
+        return None
+    queries = shown.queries(users)
+    return Fold(
+        name=name,
+        train=shown.hide_users((history == 0) & (data.interactions.lengths > 0)),
+        queries=replace(
+            queries,
+            users=np.where(history[users] > 0, users, PADDING).astype(np.int32),
+            times=queries.times if time is None else np.full(len(users), time),
+        ),
+        truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
+        units=users,
+        weights=np.ones(len(users)),
+        universe=universe,
+    )
+
+
+def hide_pairs(name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
+    """The fold in which a random `share` of all distinct (user, item) pairs is hidden, each with its repeats."""
+    pairs = Pairs.distinct(data.interactions)
+    return _without(name, data, pairs, np.flatnonzero(choose(len(pairs), share, rng)))
+
+
+def _without(name: str, data: Dataset, pairs: Pairs, chosen: Ints | Longs) -> Fold:
+    """The fold in which the `chosen` pairs are hidden."""
+    hidden = np.zeros(len(pairs), bool)
+    hidden[chosen] = True
+    fold = fold_of(name, data, pairs.entries(hidden)) if len(pairs) else None
+    if fold is None:
+        raise DataError(
+            f"split: hiding {len(chosen)} of {len(pairs)} (user, item) pairs leaves nothing to learn from; "
+            "hide a smaller share or give more data"
+        )
+    return fold

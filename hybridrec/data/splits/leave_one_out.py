@@ -1,0 +1,66 @@
+"""`leave-one-out`: the last interaction of each user, or a random one, is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.splits.holdout import Pairs, choose, fold_of
+from hybridrec.errors import DataError
+from hybridrec.plugin import Options
+
+
+class LeaveOneOutOptions(Options):
+    """Options of `leave-one-out`."""
+
+    pick: Literal["last", "random"] = "last"
+    """Which item of each user is hidden: that of the last interaction, or any one."""
+    validation: float = Field(1.0, gt=0, le=1)
+    """Share of the training users (with two items or more) of whom one more is hidden to learn blends on."""
+
+
+class LeaveOneOut(Splitter):
+    """Hide one item of each user who has at least two: all interactions of that (user, item) pair.
+
+    So where the item of the last interaction occurs earlier too, its repeats are hidden with it, and the
+    last visible interaction is the latest with another item.
+    """
+
+    name = "leave-one-out"
+    Config = LeaveOneOutOptions
+    config: LeaveOneOutOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """One fold; DataError if no user has two distinct items."""
+        yield self._fold("test", data, 1.0, rng)
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Leave one more out, of `validation` of the users."""
+        return self._fold("validation", train, self.config.validation, rng)
+
+    def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
+        history = data.interactions
+        pairs = Pairs.distinct(history)
+        users = np.flatnonzero(pairs.lengths >= 2)
+        if not len(users):
+            raise DataError(
+                f"split leave-one-out: none of the {len(data.users)} users has two distinct items, so none would "
+                "have a history left; choose another split or give more data"
+            )
+        users = users[choose(len(users), share, rng)]
+        if self.config.pick == "last":
+            last = np.zeros(len(history.ids), bool)
+            last[history.offsets[users + 1] - 1] = True
+            hidden = pairs.at(last)
+        else:
+            starts = np.cumsum(pairs.lengths) - pairs.lengths
+            hidden = np.zeros(len(pairs), bool)
+            hidden[starts[users] + rng.integers(pairs.lengths[users])] = True
+        fold = fold_of(name, data, pairs.entries(hidden))
+        assert fold is not None  # every one of `users` keeps an item and has one to find
+        return fold

@@ -1,0 +1,203 @@
+"""`masked`: users nobody has seen, of whom a part is shown and the rest is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.splits.holdout import Pairs, beyond, choose, choose_share, entries, parts
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.plugin import Options
+from hybridrec.types import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
+
+Shown = Literal["items", "tags", "title"]
+SHOWN: tuple[Shown, ...] = get_args(Shown)
+
+DEFAULT_MIX = {"items+tags": 0.4, "items": 0.4, "tags": 0.1, "title": 0.1}
+PRESETS = {
+    "melon-official": {"items+title": 0.30, "items+tags+title": 0.50, "tags+title": 0.15, "title": 0.05},
+    "melon-observed": {"items": 0.42, "items+tags": 0.39, "tags+title": 0.11, "title": 0.08},
+}
+"""Mixes of the Melon Playlist Continuation challenge: as announced, where every playlist has a title, and as
+observed in its data."""
+
+
+class MaskedOptions(Options):
+    """Options of `masked`."""
+
+    test: float = Field(0.2, gt=0, lt=1)
+    """Share of the users (of those with `min_items` items) that are held out. Not used with `folds`."""
+    folds: int | None = Field(None, ge=2)
+    """Rotate instead: this many folds, in which every such user is held out exactly once."""
+    min_items: int = Field(2, ge=2)
+    """Distinct items a user needs in order to be held out; users with fewer always belong to training."""
+    hide: float = Field(0.5, gt=0, lt=1)
+    """Share of the distinct items, and of the distinct tags, that is hidden from a query which shows them."""
+    scenarios: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    """What queries show, among items, tags and title joined by "+", and in which proportion. A listed field
+    shows its visible share (a title is shown whole), a field that is not listed is hidden entirely.
+    Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
+    preset: Literal["melon-official", "melon-observed"] | None = None
+    """A named mix in place of `scenarios`: the Melon challenge's, as announced or as observed in its data."""
+    cross: bool = False
+    """Ask every held-out user under each scenario, weighted by the mix, instead of under one drawn at random:
+    rare scenarios have as many queries as common ones, the unit of statistics stays the user."""
+    validation: float = Field(0.2, gt=0, lt=1)
+    """Share of the training users that are held out, under the same mask, to learn blends on."""
+
+    @field_validator("scenarios")
+    @classmethod
+    def _known_fields(cls, scenarios: dict[str, float] | None) -> dict[str, float] | None:
+        if scenarios is None:
+            return None
+        if not scenarios:
+            raise ValueError("no scenario is given; name at least one, such as {items: 1}")
+        for name in scenarios:
+            for field in name.split("+"):
+                if field not in SHOWN:
+                    raise ValueError(f"scenario '{name}': unknown field '{field}'; {did_you_mean(field, SHOWN)}")
+        if len({frozenset(name.split("+")) for name in scenarios}) < len(scenarios):
+            raise ValueError(f"two of the scenarios {', '.join(scenarios)} show the same fields; add them up into one")
+        return scenarios
+
+    @model_validator(mode="after")
+    def _one_mix(self) -> MaskedOptions:
+        if self.scenarios is not None and self.preset is not None:
+            raise ValueError("both `scenarios` and `preset` are given; keep one of them")
+        return self
+
+    @property
+    def mix(self) -> dict[tuple[Shown, ...], float]:
+        """The fields each scenario shows, and its share; shares sum to 1."""
+        chosen = self.scenarios or (PRESETS[self.preset] if self.preset else DEFAULT_MIX)
+        total = sum(chosen.values())
+        return {
+            tuple(field for field in SHOWN if field in name.split("+")): share / total for name, share in chosen.items()
+        }
+
+
+class Masked(Splitter):
+    """Hold out users, show a part of each, ask for the rest (Melon challenge; "strong generalisation").
+
+    All about a held-out user is taken out of training, and every query comes from an unknown user
+    (no id, no user features). A user's items fall into a visible and a hidden part, chosen once for all
+    scenarios; the visible history keeps its order, repeats, times and weights. A query's tags are a part
+    of the declared tags and of those assigned to visible items: the tags of a hidden item hide with it.
+    The truth of a query is everything of the user that it does not show. The time of a query is the user's
+    where the data knows it; else that of its latest visible interaction, NaN where it shows none.
+
+    A query that would know nothing (tags only, for a user without tags) or with nothing to find is
+    dropped.
+    """
+
+    name = "masked"
+    Config = MaskedOptions
+    config: MaskedOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """One fold, or `folds` of them."""
+        pairs = Pairs.distinct(data.interactions)
+        users = self._eligible(data, pairs)
+        if self.config.folds and self.config.folds > len(users):
+            raise DataError(
+                f"split masked: {self.config.folds} folds need as many users with at least "
+                f"{self.config.min_items} distinct items, but there are only {len(users)}; lower `folds`"
+            )
+        held_out = parts(users, self.config.test, self.config.folds, rng)
+        # Each fold has its own generator: what it hides does not depend on the folds before it.
+        for (name, held), own in zip(held_out.items(), rng.spawn(len(held_out)), strict=True):
+            yield self._fold(name, data, pairs, held, own)
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Hold out `validation` of the training users, under the same mask."""
+        pairs = Pairs.distinct(train.interactions)
+        users = self._eligible(train, pairs)
+        return self._fold("validation", train, pairs, users[choose(len(users), self.config.validation, rng)], rng)
+
+    def _eligible(self, data: Dataset, pairs: Pairs) -> Ints:
+        """Codes of the users with enough distinct items to hide some; raises DataError if there are none."""
+        users = np.flatnonzero(pairs.lengths >= self.config.min_items).astype(np.int32)
+        if not len(users):
+            raise DataError(
+                f"split masked: none of the {len(data.users)} users has {self.config.min_items} distinct items "
+                f"(the most is {pairs.lengths.max(initial=0)}); lower `min_items` or give more data"
+            )
+        return users
+
+    def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
+        """Hold out these users: train on the others, hide a share of what these have, and ask for it."""
+        is_held = np.zeros(len(data.users), bool)
+        is_held[held] = True
+        train = data.hide_users(is_held)
+        if not len(train.interactions.ids):
+            raise DataError(
+                f"split masked: holding out {len(held)} of {len(data.users)} users leaves no interaction to learn "
+                "from; lower `test`, or raise `folds` or `min_items`"
+            )
+        hidden = np.zeros(len(pairs), bool)
+        hidden[is_held[pairs.rows]] = choose_share(pairs.lengths[held], self.config.hide, rng)
+        shown = data.hide(pairs.entries(hidden))
+        rows, shows, weights = self._ask(len(held), rng)
+        users = held[rows]
+        queries = _queries(shown, users, _visible_tags(shown, held, self.config.hide, rng)[rows], shows)
+        truth: dict[Target, Sparse] = {
+            "items": beyond(data.interactions.take(users).matrix(binary=True), queries.history.matrix(binary=True)),
+            "tags": beyond(data.user_tags[users], queries.tags),
+        }
+        asked = _knows_something(queries) & ((truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)) > 0)
+        if not asked.any():
+            raise DataError(
+                f"split masked: none of the scenarios {', '.join('+'.join(s) for s in self.config.mix)} shows anything "
+                f"of the {len(held)} held-out users; choose scenarios of fields that the data has"
+            )
+        return Fold(
+            name=name,
+            train=train,
+            queries=queries.take(np.flatnonzero(asked)),
+            truth={target: matrix[asked] for target, matrix in truth.items()},
+            units=users[asked],
+            weights=weights[asked],
+        )
+
+    def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, dict[Shown, Bools], Doubles]:
+        """For each query: which of the n held-out users it is about, what it shows, and its weight."""
+        scenarios, shares = list(self.config.mix), np.array(list(self.config.mix.values()))
+        if self.config.cross:
+            rows = np.repeat(np.arange(n), len(scenarios))
+            drawn = np.tile(np.arange(len(scenarios)), n)
+            weights = shares[drawn]
+        else:
+            rows = np.arange(n)
+            drawn = rng.choice(len(scenarios), n, p=shares)
+            weights = np.ones(n)
+        return rows, {field: np.array([field in s for s in scenarios])[drawn] for field in SHOWN}, weights
+
+
+def _visible_tags(shown: Dataset, users: Ints, hide: float, rng: np.random.Generator) -> Sparse:
+    """csr [len(users), T]: the tags of each user less a share `hide` of them."""
+    tags = shown.user_tags[users]
+    tags.sort_indices()
+    return entries(tags, ~choose_share(np.diff(tags.indptr), hide, rng))
+
+
+def _queries(shown: Dataset, users: Ints, tags: Sparse, shows: dict[Shown, Bools]) -> QueryBatch:
+    """Queries of unknown users which carry only the fields they show."""
+    history = shown.interactions.take(users)
+    history = history.where(shows["items"][history.rows])
+    return QueryBatch(
+        users=np.full(len(users), PADDING, np.int32),
+        history=history,
+        tags=entries(tags, np.repeat(shows["tags"], np.diff(tags.indptr))),
+        text=tuple(shown.titles[user] if told else "" for user, told in zip(users, shows["title"], strict=True)),
+        times=history.latest() if shown.user_times is None else shown.user_times[users],
+    )
+
+
+def _knows_something(queries: QueryBatch) -> Bools:
+    return queries.knows("items") | queries.knows("tags") | queries.knows("title")

@@ -1,0 +1,55 @@
+"""`folds`: folds that come with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.splits.holdout import Pairs, fold_of, hide_pairs
+from hybridrec.errors import DataError
+from hybridrec.plugin import Options
+
+
+class FoldsOptions(Options):
+    """Options of `folds`."""
+
+    validation: float = Field(0.1, gt=0, lt=1)
+    """Share of the training pairs that is hidden, at random, to learn blends on."""
+
+
+class PublishedFolds(Splitter):
+    """Follow the fold numbers published with the data: fold k hides the pairs with the number k.
+
+    Interactions with a negative number belong to training in every fold. A pair with several numbers is
+    hidden, with all its repeats, in each of these folds.
+    """
+
+    name = "folds"
+    Config = FoldsOptions
+    config: FoldsOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """A fold for each number from 0; DataError if the data has none, or one leaves nothing to learn from."""
+        groups = data.interactions.groups
+        if groups is None or not (groups >= 0).any():
+            raise DataError(
+                "split folds: the interactions have no fold numbers; name their column in the key `group` of `data`, "
+                "or choose another split"
+            )
+        pairs = Pairs.distinct(data.interactions)
+        for group in np.unique(groups[groups >= 0]):
+            fold = fold_of(f"fold-{group}", data, pairs.entries(pairs.at(groups == group)))
+            if fold is None:
+                raise DataError(
+                    f"split folds: hiding the pairs with the number {group} leaves nothing to learn from; give them "
+                    "at least two different numbers"
+                )
+            yield fold
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Hide `validation` of the training pairs at random."""
+        return hide_pairs("validation", train, self.config.validation, rng)

@@ -1,0 +1,49 @@
+"""`random`: a share of each user's interactions is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.splits.holdout import Pairs, _without, hide_pairs, parts
+from hybridrec.errors import DataError
+from hybridrec.plugin import Options
+
+
+class RandomOptions(Options):
+    """Options of `random`."""
+
+    test: float = Field(0.2, gt=0, lt=1)
+    """Share of all distinct (user, item) pairs that is hidden. Not used with `folds`."""
+    folds: int | None = Field(None, ge=2)
+    """Rotate instead: this many folds, in which every pair is hidden exactly once."""
+    validation: float = Field(0.1, gt=0, lt=1)
+    """Share of the training pairs that is hidden to learn blends on."""
+
+
+class Random(Splitter):
+    """Hide (user, item) pairs at random, each with all its repeats and the tags the user gave in it."""
+
+    name = "random"
+    Config = RandomOptions
+    config: RandomOptions
+
+    def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
+        """One fold, or `folds` of them; DataError if nothing is left to learn from."""
+        pairs = Pairs.distinct(data.interactions)
+        if self.config.folds and self.config.folds > len(pairs):
+            raise DataError(
+                f"split random: {self.config.folds} folds need as many (user, item) pairs, but there are only "
+                f"{len(pairs)}; lower `folds`"
+            )
+        numbers = np.arange(len(pairs), dtype=np.int32)
+        for name, chosen in parts(numbers, self.config.test, self.config.folds, rng).items():
+            yield _without(name, data, pairs, chosen)
+
+    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+        """Hide `validation` of the training pairs."""
+        return hide_pairs("validation", train, self.config.validation, rng)

@@ -1,0 +1,183 @@
+"""How a text becomes tokens, as an option of components: words, letters, learned pieces or Korean morphemes."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from hybridrec.data.ragged import Ragged
+from hybridrec.data.text.words import cut_words, encode_words, pack_words, tokens, unpack_words
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import MissingDependencyError
+from hybridrec.plugin import Options
+from hybridrec.types import Sparse, State
+
+Cut: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
+"""The tokens of each text, in order."""
+_MODEL = "model"
+_SPARE = 16
+"""Pieces beside the letters: the marks for unknown text, ends and blanks, and letters of rarer compositions."""
+_REQUIRES = {"sentencepiece": ("sentencepiece",), "morphemes": ("kiwipiepy", "kiwipiepy_model")}
+_EXTRAS = {"sentencepiece": "sentencepiece", "morphemes": "korean"}
+_CONTENT = ("N", "V", "MAG", "XR", "IC", "SL", "SH", "SN")
+"""Korean morphemes with a meaning of their own: nouns, verbs, adverbs, roots, foreign words, numbers."""
+
+
+class Tokenizer(Options):
+    """How texts are cut into tokens."""
+
+    use: Literal["words", "char-ngrams", "sentencepiece", "morphemes"] = "words"
+    """`words`: runs of letters and digits of any script. `char-ngrams`: the runs of letters within them, so that
+    spellings and endings meet. `sentencepiece`: pieces learned from the texts themselves, for any language
+    (pip install 'hybridrec[sentencepiece]'). `morphemes`: nouns, verbs and other words of content of Korean
+    (pip install 'hybridrec[korean]')."""
+    shortest: int = Field(3, ge=1)
+    """Letters in the shortest n-gram of `char-ngrams`; the start and the end of a word count as one each."""
+    longest: int = Field(5, ge=1)
+    """Letters in the longest n-gram of `char-ngrams`."""
+    pieces: int = Field(2000, ge=10)
+    """How many pieces `sentencepiece` learns, at most; never fewer than the texts have letters."""
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Import names of the libraries that this way of cutting cannot work without, and that decide its tokens."""
+        return _REQUIRES.get(self.use, ())
+
+    @property
+    def install_hint(self) -> str:
+        """What to do when one of them is missing."""
+        return f"pip install 'hybridrec[{_EXTRAS[self.use]}]'" if self.use in _EXTRAS else ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.longest < self.shortest:
+            raise ValueError(f"longest is {self.longest}, below shortest, {self.shortest}")
+        return self
+
+    def learn(self, texts: Sequence[str]) -> NDArray[np.uint8]:
+        """What the tokenizer has to learn from the texts, as bytes; empty for those that learn nothing."""
+        return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
+
+    def cutter(self, model: NDArray[np.uint8]) -> Cut:
+        """The tokenizer with what it learned; raises MissingDependencyError where its library is not installed."""
+        if self.use == "words":
+            return cut_words
+        if self.use == "char-ngrams":
+            return lambda texts: [ngrams(text, self.shortest, self.longest) for text in texts]
+        return _pieces(model) if self.use == "sentencepiece" else _morphemes
+
+
+class Lexicon:
+    """The tokens of some texts, numbered, with the tokenizer that finds them in other texts."""
+
+    def __init__(self, tokenizer: Tokenizer, words: Vocabulary, model: NDArray[np.uint8]) -> None:
+        """`model` is what the tokenizer learned."""
+        self.words = words
+        self._model = model
+        self._cut = tokenizer.cutter(model)
+
+    @classmethod
+    def learn(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
+        """All tokens of the texts."""
+        model = tokenizer.learn(texts)
+        return cls(tokenizer, encode_words(texts, cut=tokenizer.cutter(model))[0], model)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """The tokens of each text as codes, in order, `len(texts)` rows; unknown ones are passed over."""
+        return encode_words(texts, self.words, self._cut)[1]
+
+    def counts(self, texts: Sequence[str]) -> Sparse:
+        """csr float32 [len(texts), number of tokens]: how often each text has each token."""
+        return self.encode(texts).matrix()
+
+    def state(self) -> State:
+        """The tokens as `words`, and what the tokenizer learned as `words.model`, if anything."""
+        learned = {f"words.{_MODEL}": self._model} if len(self._model) else {}
+        return {"words": pack_words(self.words), **learned}
+
+    @classmethod
+    def restore(cls, state: State, tokenizer: Tokenizer) -> Self:
+        """The lexicon whose `state()` is among these arrays."""
+        return cls(tokenizer, unpack_words(state["words"]), state.get(f"words.{_MODEL}", np.empty(0, np.uint8)))
+
+
+def ngrams(text: str, shortest: int, longest: int) -> list[str]:
+    """The n-grams of the words of a text, each word between "<" and ">" (Bojanowski et al. 2017).
+
+    A word with fewer letters than the shortest n-gram is kept whole.
+
+    >>> ngrams("Été 77", 3, 3)
+    ['<ét', 'été', 'té>', '<77', '77>']
+    """
+    found = []
+    for word in tokens(text):
+        marked = f"<{word}>"
+        sizes = range(min(shortest, len(marked)), min(longest, len(marked)) + 1)
+        found += [marked[start : start + size] for size in sizes for start in range(len(marked) - size + 1)]
+    return found
+
+
+def _learn_pieces(texts: Sequence[str], pieces: int) -> NDArray[np.uint8]:
+    """The model of a unigram tokenizer (Kudo 2018); empty where the texts have no letters."""
+    library = _library("sentencepiece", "sentencepiece")
+    written = [text for text in texts if tokens(text)]
+    if not written:
+        return np.empty(0, np.uint8)
+    letters = len(set(unicodedata.normalize("NFKC", "".join(written)).casefold()))
+    model = io.BytesIO()
+    library.SentencePieceTrainer.train(
+        sentence_iterator=iter(written),
+        model_writer=model,
+        vocab_size=max(pieces, letters + _SPARE),
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        normalization_rule_name="nmt_nfkc_cf",
+        max_sentence_length=1 << 20,
+        num_threads=1,
+        minloglevel=2,
+    )
+    return np.frombuffer(model.getvalue(), np.uint8)
+
+
+def _pieces(model: NDArray[np.uint8]) -> Cut:
+    if not len(model):
+        return lambda texts: [[] for _ in texts]
+    processor = _library("sentencepiece", "sentencepiece").SentencePieceProcessor(model_proto=model.tobytes())
+    return lambda texts: [
+        [piece for piece in pieces if tokens(piece)] for pieces in processor.encode(list(texts), out_type=str)
+    ]
+
+
+def _morphemes(texts: Sequence[str]) -> list[list[str]]:
+    return [
+        [found.form.lower() for found in morphemes if found.tag.startswith(_CONTENT)]
+        for morphemes in _kiwi().tokenize(list(texts))
+    ]
+
+
+@cache
+def _kiwi() -> Any:
+    """Its dictionary takes a second to load, once for each process."""
+    return _library("kiwipiepy", "korean").Kiwi(num_workers=1)
+
+
+def _library(name: str, extra: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the tokenizer needs the library {name}, which cannot be imported ({error}); "
+            f"pip install 'hybridrec[{extra}]'"
+        ) from error

@@ -1,0 +1,63 @@
+"""Words of titles and item texts: one way to cut them, shared by all components that read text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.types import PADDING, Sparse
+
+_WORD = re.compile(r"\w+")
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text in order: runs of Unicode letters, digits and underscores, in lower case.
+
+    >>> tokens("Café de l'Été, 1977!")
+    ['café', 'de', 'l', 'été', '1977']
+    """
+    return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+
+
+def cut_words(texts: Sequence[str]) -> list[list[str]]:
+    """The words of each text, in order."""
+    return [tokens(text) for text in texts]
+
+
+def encode_words(
+    texts: Sequence[str],
+    words: Vocabulary | None = None,
+    cut: Callable[[Sequence[str]], list[list[str]]] = cut_words,
+) -> tuple[Vocabulary, Ragged]:
+    """The words of each text as codes, in order: a vocabulary and a Ragged of len(texts) rows.
+
+    Without `words` the vocabulary is learned from the texts; with it, other words are passed over.
+    """
+    rows = cut(texts)
+    flat = [word for row in rows for word in row]
+    vocabulary = Vocabulary(flat) if words is None else words
+    offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
+    codes = vocabulary.encode(flat)
+    return vocabulary, Ragged(codes, offsets, len(vocabulary)).where(codes != PADDING)
+
+
+def bag_of_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple[Vocabulary, Sparse]:
+    """As `encode_words`, but counts: a vocabulary and a csr float32 [len(texts), number of words]."""
+    vocabulary, encoded = encode_words(texts, words)
+    return vocabulary, encoded.matrix()
+
+
+def pack_words(words: Vocabulary) -> NDArray[np.uint8]:
+    """A vocabulary of words as an array, for the state of a component; `unpack_words` is the way back."""
+    return np.frombuffer("\n".join(words.ids).encode(), np.uint8)
+
+
+def unpack_words(packed: NDArray[np.uint8]) -> Vocabulary:
+    """The vocabulary that `pack_words` packed."""
+    return Vocabulary(packed.tobytes().decode().split("\n") if len(packed) else ())

@@ -1,0 +1,1 @@
+"""The engine of an experiment: folds, fits, evaluation and analysis."""

@@ -1,0 +1,47 @@
+"""Out-of-sample predictions on which re-rankers learn."""
+
+from __future__ import annotations
+
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.splits.base import Fold
+from hybridrec.engine.batch_runner import Asker, Question
+from hybridrec.engine.keys import digest
+from hybridrec.engine.pipelines import Arm
+from hybridrec.stages.checks import check_self
+from hybridrec.stages.component import Reranker
+from hybridrec.tracing import calling
+from hybridrec.types import Target
+
+
+class Lessons:
+    """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
+
+    def __init__(self, asker: Asker, arm: Arm, fold: str, inner: Fold, target: Target) -> None:
+        self.asker = asker
+        self.arm = arm
+        self.fold = fold
+        self.inner = inner
+        self.target = target
+        self._asked = fingerprint(
+            inner.queries, inner.truth[target], inner.weights, inner.units, inner.universe, (target,)
+        )
+        self._before: list[tuple[Reranker, str]] = []
+
+    @property
+    def key(self) -> str:
+        """Everything that decides what the next re-ranker learns from."""
+        return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
+
+    def teach(self, reranker: Reranker) -> None:
+        """Let it learn on the pool as the re-rankers before it leave it."""
+        queries, truth = self.inner.queries, self.inner.truth[self.target]
+        question = Question(queries, self.target, 1, truth, self.inner.universe)
+        pool = self.asker.pool_of(self.arm, question)
+        pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
+        with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
+            learned = reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
+            check_self(reranker, "learn", learned)
+
+    def pass_on(self, reranker: Reranker, key: str) -> None:
+        """The next re-ranker of the chain sees what this one, fitted on the base level, did."""
+        self._before.append((reranker, key))

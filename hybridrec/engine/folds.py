@@ -1,0 +1,50 @@
+"""The folds of an experiment: whatever its splitter gives is checked before anything is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from hybridrec.config.experiment import Experiment
+from hybridrec.data.checks import check_fold, check_hidden
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.splits.base import Fold
+from hybridrec.engine.seeds import label_rng
+from hybridrec.errors import DataError, PluginError
+from hybridrec.tracing import calling, each
+
+
+def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
+    """The folds on which an experiment is evaluated; each asks something."""
+    splitter, seed = experiment.splitter, experiment.config.seed
+    what, empty = "while splitting the data", True
+    with calling(splitter, what):
+        found = splitter.split(data, label_rng(seed, "split"))
+        if not isinstance(found, Iterable):
+            raise PluginError(f"split must give folds one after the other (`yield`), not one {type(found).__name__}")
+    for fold in each(splitter, what, found):
+        fold, empty = _checked(experiment, fold, data), False
+        if experiment.validation:
+            fold = replace(inner_fold(experiment, fold, "validation queries"), name=fold.name)
+        if not len(fold.queries):
+            raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
+        yield fold
+    if empty:
+        with calling(splitter, what):
+            raise PluginError("split gave no fold")
+
+
+def inner_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
+    """One more fold, cut out of the training part of one; `purpose` tells its random numbers from others."""
+    with calling(experiment.splitter, f"while splitting the training part of {fold.name}"):
+        inner = experiment.splitter.inner(fold.train, label_rng(experiment.config.seed, f"{purpose} of {fold.name}"))
+    return _checked(experiment, inner, fold.train)
+
+
+def _checked(experiment: Experiment, fold: Fold, data: Dataset) -> Fold:
+    with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
+        check_fold(fold, data)
+        # Where people come back to what they had, and may be recommended it, a query can ask for what it shows.
+        if any(plan.use.seen == "exclude" for plan in experiment.pipelines.values()):
+            check_hidden(fold)
+        return fold

@@ -1,0 +1,91 @@
+"""Digests of everything that decides a result: options, sources, libraries, data."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import inspect
+import json
+from collections.abc import Collection, Iterable
+from functools import cache
+from pathlib import Path
+
+import hybridrec.data
+from hybridrec.config.experiment import Spec
+from hybridrec.plugin import Plugin
+
+
+def reranker_key(spec: Spec, *learned_from: str) -> str:
+    """Everything that decides what a re-ranker does."""
+    options = spec.options.model_dump(mode="json")
+    # An option may be a plugin itself: a normaliser.
+    classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
+    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
+    return digest(spec.cls.name, options, source, *learned_from)
+
+
+def digest(*what: object) -> str:
+    """Hex digest of plain values."""
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
+    """Everything that decides what a fit gives, as one hex digest; `uses` is the key of the fit that it uses."""
+    what: dict[str, object] = {
+        "component": spec.cls.name,
+        "version": spec.cls.version,
+        "options": spec.options.model_dump(mode="json"),
+        "data": fingerprint,
+        "label": spec.label,
+        "seed": seed,
+        "threads": 1,
+        "source": source_hash(spec.cls),
+        "libraries": library_versions(spec.requires),
+    }
+    if uses is not None:
+        what["uses"] = uses
+    if repeat > 1:
+        what["repeat"] = repeat
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@cache
+def source_hash(cls: type) -> str:
+    """Digest of the source files of the package (or module) a class comes from, and of the engine below it."""
+    module = inspect.getmodule(cls)
+    file = getattr(module, "__file__", None)
+    if module is None or file is None:
+        return "unknown"
+    is_package = "." in module.__name__ or Path(file).name == "__init__.py"
+    files = sorted(Path(file).parent.glob("*.py")) if is_package else [Path(file)]
+    return _digest(files) + _engine_hash()
+
+
+@cache
+def _engine_hash() -> str:
+    """Digest of what every component stands on: the data layer and the stages."""
+    root = Path(hybridrec.data.__file__).parent.parent
+    return _digest([path for part in ("data", "stages") for path in sorted((root / part).rglob("*.py"))])
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
+    """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
+    names = {"hybridrec", "numpy", "scipy"}.union(*(_distributions(module) for module in modules))
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+@cache
+def _distributions(module: str) -> Collection[str]:
+    """What provides an importable package: mostly what has its name; else the files of all that is installed tell."""
+    try:
+        return [importlib.metadata.metadata(module)["Name"]]
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.packages_distributions().get(module, [])

@@ -1,0 +1,40 @@
+"""How long pipelines take to answer, measured so that they can be compared: the same blocks in turn, nothing shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from hybridrec.engine.batch_runner import Question
+from hybridrec.engine.pipelines import Arm
+from hybridrec.types import Doubles
+
+BLOCKS = 12
+"""Blocks of queries asked in each fold."""
+BLOCK_QUERIES = 64
+TIMES = 3
+"""How often each block is answered; the fastest counts, as what slows a machine down is not the pipeline's."""
+
+
+def seconds_per_query(arms: Sequence[Arm], question: Question, rng: np.random.Generator) -> dict[str, Doubles]:
+    """Arm -> float64[B]: seconds per query of each of B blocks of queries drawn at random, through all stages.
+
+    One thread; nothing is taken from the store or from another arm, as it is while a run is asked. All arms
+    answer a block before the next comes, in an order drawn anew, so that a busy machine is as hard on each;
+    a first block goes unmeasured.
+    """
+    size = min(BLOCK_QUERIES, len(question))
+    drawn = [np.sort(rng.choice(len(question), size, replace=False)) for _ in range(BLOCKS + 1)]
+    seconds = {arm.name: np.full(len(drawn), np.inf) for arm in arms}
+    for place, rows in enumerate(drawn):
+        queries = question.queries.take(rows)
+        for turn in np.concatenate([rng.permutation(len(arms)) for _ in range(TIMES)]):
+            arm = arms[turn]
+            started = time.perf_counter()
+            exclude = arm.rules.exclude(queries, question.target, question.universe)
+            arm.pipeline.slate(queries, question.target, question.n, exclude)
+            taken = (time.perf_counter() - started) / size
+            seconds[arm.name][place] = min(seconds[arm.name][place], taken)
+    return {name: measured[1:] for name, measured in seconds.items()}

@@ -1,0 +1,186 @@
+"""A content-addressed store of named arrays: what was fitted once is never fitted again.
+
+One artifact is a file named by its key. It is written under a temporary name and renamed, so that whenever
+a process ends it is either whole or absent; what a failure of the machine leaves of one differs from its
+checksums, and is made anew. Of two processes that write the same key the copy of one stays, equal by
+construction. Large ones are mapped into memory, so that all processes that use an artifact share one copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridrec.engine.array_file import manifest_of, marker_of, read_artifact, size_of, write_artifact
+from hybridrec.errors import StoreError
+from hybridrec.paths import check_key
+from hybridrec.types import State
+
+_ABANDONED = 24 * 3600.0
+_HIDDEN = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{8}")
+"""Names that `_hidden` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One entry of the store."""
+
+    key: str
+    path: Path
+    bytes: int
+    used: float
+    """When it was last read or written, seconds since 1970."""
+    about: dict[str, Any]
+
+
+class Store:
+    """Artifacts under a folder, by key."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use (and create when first written to) this folder."""
+        self.folder = folder
+
+    @classmethod
+    def default(cls) -> Store:
+        """The store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder."""
+        return cls(Path(os.environ.get("HYBRIDREC_STORE", ".hybridrec/store")))
+
+    def _path(self, key: str) -> Path:
+        """Return where an artifact lies; raises StoreError for what cannot be a key, and so might lead elsewhere."""
+        name = check_key(key)
+        return self.folder / name[:2] / name
+
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).exists()
+
+    def get(self, key: str) -> State | None:
+        """The arrays stored under a key, checked against their checksums; None if there are none.
+
+        Raises StoreError if the artifact is damaged; `drop(key)` removes it.
+        """
+        path = self._path(key)
+        try:
+            state = read_artifact(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error})") from None
+        with suppress(OSError):  # removed by another process meanwhile, or a store that may only be read
+            os.utime(marker_of(path))
+        return state
+
+    def about(self, key: str) -> dict[str, Any] | None:
+        """What was noted with an artifact; None if there is none, or it is damaged."""
+        path = self._path(key)
+        try:
+            about: dict[str, Any] = manifest_of(path)["about"]
+        except (OSError, StoreError):
+            return None
+        return about
+
+    def find(self, key: str) -> State | None:
+        """Like `get`, but a damaged artifact is dropped and counts as absent, so that it is made anew."""
+        try:
+            return self.get(key)
+        except StoreError:
+            self.drop(key)
+            return None
+
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        """Store named arrays under a key; `about` is JSON for people who look into the store."""
+        if key in self:
+            return
+        final = self._path(key)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial = _hidden(final)
+        try:
+            write_artifact(partial, key, state, about or {})
+            _publish(partial, final)
+        except BaseException:
+            _remove(partial)
+            raise
+
+    def drop(self, key: str) -> None:
+        """Remove an artifact, damaged or not; nothing happens if there is none."""
+        path = self._path(key)
+        doomed = _hidden(path)
+        with suppress(OSError):
+            path.rename(doomed)
+        _remove(doomed)
+
+    def artifacts(self) -> list[Artifact]:
+        """All whole artifacts, least recently used first."""
+        found = []
+        for path in self.folder.glob("??/[!.]*"):
+            with suppress(OSError, StoreError):  # removed by another process meanwhile, or damaged: get() says so
+                if path != self._path(path.name):
+                    continue  # somebody else's file, which may not be removed
+                about, used = manifest_of(path)["about"], marker_of(path).stat().st_mtime
+                found.append(Artifact(path.name, path, size_of(path), used, about))
+        return sorted(found, key=lambda artifact: artifact.used)
+
+    def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
+        """Remove what was not used for `older_than` seconds, then the least recently used above `keep_bytes`.
+
+        Returns what was removed. Leftovers of processes that were killed more than a day ago go too.
+        """
+        now = time.time()
+        for partial in self.folder.glob("??/.*"):
+            with suppress(OSError):  # its owner is done with it
+                if _HIDDEN.fullmatch(partial.name) and now - partial.stat().st_mtime > _ABANDONED:
+                    _remove(partial)
+        artifacts = self.artifacts()
+        excess = sum(artifact.bytes for artifact in artifacts) - keep_bytes
+        removed = []
+        for artifact in artifacts:
+            if excess > 0 or now - artifact.used > older_than:
+                self.drop(artifact.key)
+                excess -= artifact.bytes
+                removed.append(artifact)
+        return removed
+
+
+class Nowhere(Store):
+    """A store that keeps nothing, for what is not worth its place on a disk."""
+
+    def __init__(self) -> None:
+        """There is no folder."""
+        super().__init__(Path(os.devnull))
+
+    def get(self, key: str) -> State | None:
+        """Nothing."""
+        return None
+
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        """Keep nothing."""
+
+
+def _hidden(final: Path) -> Path:
+    """A name of its own beside an artifact, for what is being written or removed."""
+    return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+def _publish(partial: Path, final: Path) -> None:
+    """Rename into place."""
+    try:
+        partial.replace(final)
+    except OSError:  # some systems do not replace what is in use: another process was first
+        if not final.exists():
+            raise
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it, as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

@@ -1,0 +1,116 @@
+"""A log of what a policy showed, with which probability, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.columns import Table
+from hybridrec.data.io.files import Source
+from hybridrec.errors import DataError
+from hybridrec.evaluation.statistics import Totals, membership, standard_errors
+from hybridrec.types import Bools, Doubles, Ints
+
+_SURE = 4.0
+"""Standard errors by which the mean weight may miss 1 by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """N actions drawn by a logging policy that noted its probabilities, and what came of them.
+
+    An action is whatever was drawn at once: a slate, an item on a place, an arm.
+
+    units: int32 [N], who saw it; the actions of a unit are never taken for independent
+    reward: float64 [N]
+    propensity: float64 [N], the probability with which the logging policy chose the action
+    target: float64 [N], that with which the target policy would have chosen it
+    predicted, expected: float64 [N], a model's reward of the action, and its mean reward under the
+        target policy; both or neither. The model must not have been fitted on this log.
+
+    Raises DataError if the columns do not fit together, if the log is deterministic, and if the target
+    policy chooses what the logging policy never shows: no estimator can tell what that would earn.
+    """
+
+    units: Ints
+    reward: Doubles
+    propensity: Doubles
+    target: Doubles
+    predicted: Doubles | None = None
+    expected: Doubles | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be estimated from."""
+        given = {part.name: getattr(self, part.name) for part in fields(self) if getattr(self, part.name) is not None}
+        lengths = {name: len(column) for name, column in given.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"every column needs one value per action, but they have {lengths}")
+        if not len(self.units):
+            raise DataError("the log is empty; it needs one row for each action that was shown")
+        if (self.predicted is None) != (self.expected is None):
+            raise DataError("the doubly robust estimate needs both `predicted` and `expected`; give both or neither")
+        for name, column in given.items():
+            _check(name, column, np.isfinite(column), "a number")
+        _check("propensity", self.propensity, (self.propensity > 0) & (self.propensity <= 1), "above 0 and at most 1")
+        _check("target propensity", self.target, (self.target >= 0) & (self.target <= 1), "from 0 to 1")
+        self._check_support()
+
+    def _check_support(self) -> None:
+        """The weights of a target policy that stays within what is logged average 1."""
+        if (self.propensity == 1).all():
+            raise DataError(
+                "the log is deterministic: all propensities are 1, so nothing is known of any action but the one "
+                "the logging policy always took; let it draw at random, and log the probability of what it drew"
+            )
+        beyond = (self.propensity == 1) & (self.target < 1)
+        if beyond.any():
+            raise DataError(
+                f"the target policy leaves the support of the log: row {np.argmax(beyond) + 1} (and {beyond.sum() - 1} "
+                "more) was logged with propensity 1, where no other action was ever shown, but the target policy "
+                "shows others; leave such contexts out, or let the logging policy explore there"
+            )
+        if not self.target.any():
+            raise DataError(
+                "the target policy never chooses what was logged: all target propensities are 0; they must be the "
+                "probabilities with which it would have chosen the actions of the log"
+            )
+        totals = Totals.of(membership(self.units, np.ones(len(self.units))), self.weights[:, None])
+        mean, error = float(totals.means[0]), float(standard_errors(totals)[0])
+        if abs(mean - 1) > _SURE * error + 1e-9:
+            reason = (
+                f"{1 - mean:.0%} of what the target policy shows is never shown by the logging policy"
+                if mean < 1
+                else "the log holds actions more often than their propensities say"
+            )
+            raise DataError(
+                f"the importance weights average {mean:.3f} ± {error:.3f} where 1 is due: {reason}, or one of the "
+                "propensities is not the probability of the logged action"
+            )
+
+    @classmethod
+    def read(cls, path: Path) -> Logged:
+        """A table (Parquet, CSV, TSV, JSON Lines) with one row per action and the columns `unit`, `reward`,
+        `propensity`, `target_propensity` and perhaps `predicted` and `expected`; others are passed over.
+
+        Raises DataError also for a missing column or a value that is no number, with its row.
+        """
+        table = Table.of(Source(path=path), Malformed(strict=True, option=False))
+        names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
+        names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
+        units = table.ids("unit").to_physical().to_numpy().astype(np.int32)
+        return cls(units, **{name: table.numbers(column).to_numpy() for name, column in names.items()})
+
+    @property
+    def weights(self) -> Doubles:
+        """float64 [N]: the importance weight of each action, target over logged propensity."""
+        return self.target / self.propensity
+
+
+def _check(name: str, column: Doubles, right: Bools, what: str) -> None:
+    """Every value must be right."""
+    if not right.all():
+        row = int(np.argmin(right))
+        raise DataError(f"row {row + 1}: the {name} is {column[row]}; right is {what}")

@@ -1,0 +1,212 @@
+"""Metrics beyond accuracy: how evenly the catalogue is used, how novel, diverse and calibrated slates are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
+from hybridrec.types import PADDING, Doubles, Ints, Longs, Sparse
+
+_BLOCK_ENTRIES = 1 << 23
+"""Stored entries of the largest intermediate matrix (about 100 MB)."""
+
+
+class Coverage(SetMetric):
+    """Coverage@k: the share of the recommendable ids that stand in the first k of any slate of the run.
+
+    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). Recommendable is what any fold's
+    `universe` allows. It grows with the number of queries, so compare it only among arms of one run.
+    """
+
+    name = "coverage"
+
+    def value(self, folds: Sequence[Judged], k: int) -> float:
+        """Distinct recommended ids over recommendable ids; NaN if nothing may be recommended."""
+        width = max((fold.truth.shape[1] for fold in folds), default=0)
+        shown, allowed = np.zeros(width, bool), np.zeros(width, bool)
+        for fold in folds:
+            ids = fold.ids[:, :k]
+            shown[ids[ids != PADDING]] = True
+            allowed |= True if fold.universe is None else fold.universe
+        return float((shown & allowed).sum() / allowed.sum()) if allowed.any() else float("nan")
+
+
+class Novelty(Metric):
+    """Novelty@k: mean of -log2 p(id) over the first k, in bits; NaN for an empty slate.
+
+    p(id) = (training users with the id + 1) / (training users + 1), the smoothed popularity share:
+    mean self-information of Zhou et al. (2010). 0 is what everybody knows.
+    """
+
+    name = "novelty"
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]."""
+        known = _known_by(judged)
+        users = np.count_nonzero(known.getnnz(axis=1))
+        surprise = -np.log2((known.getnnz(axis=0) + 1) / (users + 1))
+        ids = judged.ids[:, :k]
+        valid = ids != PADDING
+        total = np.where(valid, surprise[np.maximum(ids, 0)], 0.0).sum(axis=1)
+        return _ratio(total, valid.sum(axis=1))
+
+
+class Diversity(Metric):
+    """Diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
+
+    Intra-list diversity of Ziegler et al. (2005), each id being the vector of the training users who
+    have it (0 or 1). An id that no training user has is unlike every other.
+    """
+
+    name = "diversity"
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]."""
+        vectors = _units(self.described(judged))
+        ids = judged.ids[:, :k]
+        costs = np.where(ids != PADDING, np.diff(vectors.indptr).astype(np.int64)[np.maximum(ids, 0)], 0)
+        # With unit vectors, the sum over ordered pairs is |sum of vectors|^2 - number of vectors.
+        squared = np.concatenate(
+            [_squared_sums(ids[rows], vectors) for rows in _blocks(costs.sum(axis=1), _BLOCK_ENTRIES)]
+        )
+        pairs = squared - (costs > 0).sum(axis=1)
+        n = (ids != PADDING).sum(axis=1)
+        return 1 - _ratio(pairs, n * (n - 1))
+
+    def described(self, judged: Judged) -> Sparse:
+        """csr [N, D]: what pairs of ids are compared in."""
+        return _known_by(judged).T.tocsr()
+
+
+class TagDiversity(Diversity):
+    """Tag-diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
+
+    Intra-list diversity of Ziegler et al. (2005), each item being the vector of its tags by their weights.
+    An item without tags is unlike every other; recommended tags have no tags, for them it is not defined.
+    """
+
+    name = "tag-diversity"
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]."""
+        return super().values(judged, k) if judged.target == "items" else np.full(len(judged.ids), np.nan)
+
+    def described(self, judged: Judged) -> Sparse:
+        """The items' tags: csr [I, T]."""
+        return judged.train.item_tags.astype(np.float64)
+
+
+class CalibrationError(Metric):
+    """Calibration-error@k: KL(p || 0.99 q + 0.01 p) in nats of the tag mixes of history and first k; less is better.
+
+    Steck (2018). p is the mean of the tag shares of the history's items by their weights, scaled to sum 1, q
+    that of the slate's items. NaN where the history tells no tags, for an empty slate, and for recommended tags.
+    """
+
+    name = "calibration-error"
+    higher_is_better = False
+
+    def values(self, judged: Judged, k: int) -> Doubles:
+        """float64 [Q]."""
+        result = np.full(len(judged.ids), np.nan)
+        if judged.queries is None or judged.target != "items":
+            return result
+        shares = _scaled(judged.train.item_tags.astype(np.float64))
+        wanted = _scaled(judged.queries.history.matrix().astype(np.float64) @ shares)
+        ids = judged.ids[:, :k]
+        count = (ids != PADDING).sum(axis=1)
+        slate = _sums(ids, shares)
+        rows = np.repeat(np.arange(len(ids)), np.diff(wanted.indptr))
+        given = np.asarray(slate[rows, wanted.indices]).ravel() / np.maximum(count, 1)[rows]
+        terms = wanted.data * np.log(wanted.data / (0.99 * given + 0.01 * wanted.data))
+        defined = (np.diff(wanted.indptr) > 0) & (count > 0)
+        result[defined] = np.bincount(rows, terms, len(ids))[defined]
+        return result
+
+
+class ExposureGini(SetMetric):
+    """Exposure-gini@k: how unevenly the first k of all slates expose the recommendable ids; less is more even.
+
+    Gini coefficient of exposure, place j giving 1 / log2(1 + j) (Singh and Joachims 2018): 0 if all ids are
+    exposed alike, near 1 if one has everything. Like coverage it depends on the number of queries.
+    """
+
+    name = "exposure-gini"
+    higher_is_better = False
+
+    def value(self, folds: Sequence[Judged], k: int) -> float:
+        """NaN if nothing may be recommended or nothing was."""
+        width = max((fold.truth.shape[1] for fold in folds), default=0)
+        exposure, allowed = np.zeros(width), np.zeros(width, bool)
+        for fold in folds:
+            rows, places = np.nonzero(fold.ids[:, :k] != PADDING)
+            exposure += np.bincount(fold.ids[rows, places], 1 / np.log2(places + 2), width)
+            allowed |= True if fold.universe is None else fold.universe
+        ascending = np.sort(exposure[allowed])
+        n, total = len(ascending), ascending.sum()
+        if not total:
+            return float("nan")
+        return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * total))
+
+
+def _known_by(judged: Judged) -> Sparse:
+    """csr [U, N] of ones: which training user has which id of the target."""
+    train = judged.train
+    if judged.target == "items":
+        return train.interactions.matrix(binary=True)
+    return (train.user_tags > 0).astype(np.float32).tocsr()
+
+
+def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
+    """float64 [Q]: squared length of the sum of `vectors[ids[q, j]]` over j, padding left out."""
+    sums = _sums(ids, vectors)
+    return np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel()
+
+
+def _sums(ids: Ints, vectors: Sparse) -> Sparse:
+    """csr [Q, D]: the sum of `vectors[ids[q, j]]` over j, padding left out."""
+    rows, places = np.nonzero(ids != PADDING)
+    picker = csr_matrix((np.ones(len(rows)), (rows, ids[rows, places])), shape=(len(ids), vectors.shape[0]))
+    return (picker @ vectors).tocsr()
+
+
+def _units(rows: Sparse) -> Sparse:
+    """csr float64: each row at length 1, without entries of 0."""
+    squares = np.asarray(rows.multiply(rows).sum(axis=1), np.float64).ravel()
+    return _times(1 / np.sqrt(np.where(squares > 0, squares, 1)), rows)
+
+
+def _scaled(rows: Sparse) -> Sparse:
+    """csr float64: each row to sum 1, without entries of 0."""
+    sums = np.asarray(rows.sum(axis=1), np.float64).ravel()
+    return _times(1 / np.where(sums > 0, sums, 1), rows)
+
+
+def _times(factors: Doubles, rows: Sparse) -> Sparse:
+    result = (diags(factors) @ rows).tocsr()
+    result.eliminate_zeros()
+    return result
+
+
+def _blocks(costs: Longs, budget: int) -> list[Longs]:
+    """Consecutive row numbers, cut so that the costs of a block stay near `budget`."""
+    cuts = np.flatnonzero(np.diff(np.cumsum(costs) // budget)) + 1
+    return np.split(np.arange(len(costs)), cuts)
+
+
+def _ratio(numerator: Doubles, denominator: Longs) -> Doubles:
+    """Element-wise, NaN where the denominator is 0."""
+    return np.where(denominator > 0, numerator / np.maximum(denominator, 1), np.nan)
+
+
+BEYOND_METRICS: tuple[type[Metric], ...] = (
+    Coverage,
+    Novelty,
+    Diversity,
+    TagDiversity,
+    CalibrationError,
+    ExposureGini,
+)

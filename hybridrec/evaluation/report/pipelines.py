@@ -1,0 +1,78 @@
+"""What one arm gave: means by metric, segment and rung, and the points of curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hybridrec.evaluation.report.base import Interval, Number, Section
+from hybridrec.types import Target
+
+
+class MetricReport(Section):
+    """One metric of one arm."""
+
+    mean: Number
+    """Weighted mean over the queries for which the metric is defined."""
+    ci95: Interval = None
+    """Bootstrap interval over users, 95 %; null for numbers of the whole run and for fewer than two users."""
+
+
+class SegmentReport(Section):
+    """One arm on the queries of one segment."""
+
+    queries: int
+    """Queries in the segment."""
+    metrics: dict[str, MetricReport]
+    """By metric; metrics of recommended tags are called `tags/ndcg@10`."""
+
+
+class RungReport(SegmentReport):
+    """One arm on the queries that one rung of its ladder served."""
+
+    share: float
+    """Share of all queries that this rung served, by weight."""
+
+
+class PipelineReport(Section):
+    """One arm: a pipeline, or a single component as a reference."""
+
+    queries: int
+    """Queries asked, over all folds."""
+    units: int
+    """Users behind them."""
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+    segments: dict[str, SegmentReport]
+    """By segment; `all` is every query."""
+    rungs: dict[str, RungReport] = {}
+    """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
+    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
+    of its fallback ladder."""
+    candidate_recall: dict[Target, Number] = {}
+    """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
+    learned: dict[str, Any] = {}
+    """What was learned for the blend (weights by segment and target, say)."""
+    single: bool = False
+    """True for a reference arm: one component alone, behind the same fallback."""
+    borda: Number = None
+    """Its points over the metrics that `compare.borda` names; null if it names none."""
+    same_as: str | None = None
+    """The earlier arm that this one repeats, stage for stage; what is said of that one holds for it."""
+
+
+class TradeoffPoint(Section):
+    """A pipeline at one value of the option that is varied."""
+
+    value: float
+    metrics: dict[str, MetricReport]
+    """By metric, over all queries."""
+
+
+class TradeoffReport(Section):
+    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+
+    pipeline: str
+    vary: str
+    """Path of the option below the pipeline, as in the config."""
+    points: list[TradeoffPoint]
+    """In the order of the config."""

@@ -1,0 +1,61 @@
+"""The whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from hybridrec.evaluation.report.base import Section
+from hybridrec.evaluation.report.comparisons import LATENCY, Comparison, Guardrail, RepeatsReport, StatisticsReport
+from hybridrec.evaluation.report.pipelines import PipelineReport, TradeoffReport
+from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
+from hybridrec.paths import Name
+
+CIRCUMSTANCES: Mapping[str, Any] = {
+    "config_hash": True,  # the config says on how many workers, too
+    "seconds": True,
+    "environment": True,
+    "fits": {"__all__": {"seconds", "cached"}},
+}
+"""The keys of a report that tell how a run was carried out, not what it gave, as pydantic's `exclude` has them."""
+
+
+class Report(Section):
+    """A finished run."""
+
+    format: Literal[1] = 1
+    """Version of this file's format."""
+    name: Name
+    """The experiment's name."""
+    config_hash: str
+    """Digest of the resolved config."""
+    data: DataReport
+    pipelines: dict[Name, PipelineReport]
+    """By name, single components too."""
+    comparison: list[Comparison] = []
+    guardrails: list[Guardrail] = []
+    """By declared pair and guardrail."""
+    repeats: RepeatsReport | None = None
+    """Null if everything was trained once."""
+    tradeoffs: list[TradeoffReport] = []
+    """The curves that the config asks for."""
+    statistics: StatisticsReport
+    tuning: TuningReport | None = None
+    """How the config was chosen, if `hybridrec tune` made it."""
+    seconds: SecondsReport
+    environment: Environment
+    fits: list[FitReport] = []
+    """The fit plan, in the order it was carried out."""
+    notes: list[str] = []
+    """What a reader should know, in sentences."""
+
+    def comparable(self) -> dict[str, Any]:
+        """Return what the same experiment on the same data gives every time, as JSON values.
+
+        Left out are times, what the store held before, the environment, the hash of the config (`CIRCUMSTANCES`) and
+        guardrails of latency. On one machine the rest is equal for every number of workers, order of fits and state of
+        the store.
+        """
+        content = self.model_dump(mode="json", exclude=CIRCUMSTANCES)
+        content["guardrails"] = [row for row in content["guardrails"] if row["metric"] != LATENCY]
+        return content

@@ -1,0 +1,120 @@
+"""What statistics work on: the queries that were asked, and what each arm was measured at on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.splits.base import Fold
+from hybridrec.types import Bools, Doubles, Ints
+
+ALL = "all"
+"""The segment of all queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The Q queries of an evaluation, the same for every arm.
+
+    units: int32[Q], the user behind each query
+    weights: float64[Q], the share of each query in the mean
+    segments: str[Q]
+    digest: tells samples apart that differ in what was asked, hidden, or allowed to be recommended
+    """
+
+    units: Ints
+    weights: Doubles
+    segments: NDArray[np.str_]
+    digest: str = ""
+
+    @classmethod
+    def of(cls, fold: Fold) -> Sample:
+        """The queries of one fold."""
+        truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
+        asked = fingerprint(fold.queries, tuple(truth), fold.universe)
+        return cls(fold.units, fold.weights, fold.queries.segments(), asked)
+
+    @classmethod
+    def join(cls, parts: Sequence[Sample]) -> Sample:
+        """The queries of several folds, one fold after the other."""
+        return cls(
+            np.concatenate([part.units for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+            np.concatenate([part.segments for part in parts]),
+            fingerprint(tuple(part.digest for part in parts)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def same_as(self, other: Sample) -> bool:
+        """Whether both ask the same queries in the same order."""
+        return self.digest == other.digest and all(
+            np.array_equal(mine, others)
+            for mine, others in (
+                (self.units, other.units),
+                (self.weights, other.weights),
+                (self.segments, other.segments),
+            )
+        )
+
+    def parts(self) -> Iterator[tuple[str, Bools]]:
+        """`all` and then each segment by name, with bool[Q]: which queries are in it."""
+        yield ALL, np.ones(len(self), bool)
+        for segment in np.unique(self.segments):
+            yield str(segment), self.segments == segment
+
+
+def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
+    """The different ones of several parts of a sample, and which of them each is: one segment is often all queries."""
+    different: dict[bytes, Bools] = {}
+    places: list[int] = []
+    for part in parts:
+        key = part.tobytes()
+        different.setdefault(key, part)
+        places.append(list(different).index(key))
+    return list(different.values()), places
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A pipeline (or a single component) with what it was measured at.
+
+    values: metric -> float64[Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
+    set_values: metric -> one number of the whole run (coverage)
+    without_group: metric -> float64[G], that number without each of G groups of users; only for guardrails
+    rungs: str[Q], who served each query; None where nobody asks
+    """
+
+    name: str
+    sample: Sample
+    values: dict[str, Doubles]
+    set_values: dict[str, float] = field(default_factory=dict)
+    rungs: NDArray[np.str_] | None = None
+    without_group: dict[str, Doubles] = field(default_factory=dict)
+
+    @classmethod
+    def averaged(cls, repeats: Sequence[Arm]) -> Arm:
+        """The mean of an arm over its repeats, query by query; the rungs are those of the first."""
+        first = repeats[0]
+        if len(repeats) == 1:
+            return first
+        return replace(
+            first,
+            values={metric: np.mean([arm.values[metric] for arm in repeats], axis=0) for metric in first.values},
+            set_values={
+                metric: float(np.mean([arm.set_values[metric] for arm in repeats])) for metric in first.set_values
+            },
+            without_group={
+                metric: np.mean([arm.without_group[metric] for arm in repeats], axis=0)
+                for metric in first.without_group
+            },
+        )
+
+    def matrix(self, metrics: Sequence[str]) -> Doubles:
+        """float64 [Q, len(metrics)]; there may be none, if only numbers of the whole run are measured."""
+        return np.array([self.values[metric] for metric in metrics], float).reshape(len(metrics), len(self.sample)).T

@@ -1,0 +1,121 @@
+"""How much of a difference's uncertainty comes from the users asked, and how much from the seeds trained with.
+
+With N repeats and U users, the difference of user u in repeat r is taken as mu + a_r + b_u + e_ru: seeds
+and users are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is
+MS_a = U var_r(mean over users), that of users MS_b = N var_u(mean over repeats), MS_e that of what is
+left. The variance of the mean difference for new users and new seeds is
+
+    (MS_a + MS_b - MS_e) / (N U) = users + seeds,   users = MS_b / (N U),   seeds = max(0, MS_a - MS_e) / (N U)
+
+(the analysis of variance estimators of Searle, Casella and McCulloch 1992, section 4.3, the one of seeds
+cut at 0), and its t interval has Satterthwaite's (1946) degrees of freedom. `users` holds what users
+and seeds do together; it is what the bootstrap over users sees. Queries of unequal weight come in by
+linearising the ratio, as in `statistics.standard_errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from hybridrec.evaluation.report import SeedSplit, Spread
+from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.statistics import LEVEL, Totals, membership
+from hybridrec.types import Doubles
+
+
+class Split(NamedTuple):
+    """The variance of a grand mean over repeats and users, and the degrees of freedom of their sum."""
+
+    users: float
+    seeds: float
+    degrees: float
+
+
+def split(values: Doubles) -> Split:
+    """Of values float64 [N, U], at least two of each."""
+    repeats, users = values.shape
+    by_repeat, by_user = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    rest = values - by_repeat - by_user + values.mean()
+    seeds_square = users * float(by_repeat.var(ddof=1))
+    users_square = repeats * float(by_user.var(ddof=1))
+    rest_square = float((rest**2).sum()) / ((repeats - 1) * (users - 1))
+    if seeds_square <= rest_square:
+        return Split(users_square / values.size, 0.0, users - 1.0)
+    parts = [
+        (seeds_square, repeats - 1),
+        (users_square, users - 1),
+        (-rest_square, (repeats - 1) * (users - 1)),
+    ]
+    whole = sum(square for square, _ in parts)
+    degrees = whole**2 / sum(square**2 / freedom for square, freedom in parts)
+    return Split(users_square / values.size, (seeds_square - rest_square) / values.size, degrees)
+
+
+def seed_splits(
+    repeats: Sequence[Mapping[str, Arm]], pairs: Sequence[tuple[str, str]], metrics: Sequence[str]
+) -> list[SeedSplit]:
+    """Every pair (control, variant) in every metric per query, from the arms of each of N >= 2 repeats."""
+    return [
+        _split_of(repeats, control, variant, metric)
+        for control, variant in pairs
+        for metric in metrics
+        if metric in repeats[0][control].values
+    ]
+
+
+def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]]:
+    """Every arm in every metric, numbers of the whole run too."""
+    found: dict[str, dict[str, Spread]] = {}
+    for name, first in repeats[0].items():
+        members = membership(first.sample.units, first.sample.weights)
+        columns = {
+            metric: [float(Totals.of(members, arms[name].values[metric][:, None]).means[0]) for arms in repeats]
+            for metric in first.values
+        }
+        columns |= {metric: [arms[name].set_values[metric] for arms in repeats] for metric in first.set_values}
+        found[name] = {
+            metric: Spread(values=list(values), deviation=float(np.std(values, ddof=1)))
+            for metric, values in columns.items()
+        }
+    return found
+
+
+def words(found: SeedSplit, repeats: int) -> str:
+    """A split as the end of a verdict."""
+    if found.ci95 is None or found.seeds_share is None:
+        return f"trained {repeats} times"
+    low, high = found.ci95
+    share = f"{100 * found.seeds_share:.0f} % of its variance from seeds"
+    return f"trained {repeats} times: 95 % interval for new users and seeds {low:+.4f} ... {high:+.4f}, {share}"
+
+
+def _split_of(repeats: Sequence[Mapping[str, Arm]], control: str, variant: str, metric: str) -> SeedSplit:
+    sample = repeats[0][control].sample
+    gains = np.stack([arms[variant].values[metric] - arms[control].values[metric] for arms in repeats], axis=1)
+    gains[np.isnan(gains).any(axis=1)] = np.nan  # the same queries in every repeat
+    totals = Totals.of(membership(sample.units, sample.weights), gains)
+    asked = totals.weights[:, 0] > 0
+    means, users = totals.means, int(asked.sum())
+    delta = float(means.mean())
+    row = SeedSplit(control=control, variant=variant, metric=metric, delta=delta)
+    if users < 2:
+        return row
+    weights = totals.weights[asked]
+    linear = means + users * (totals.sums[asked] - means * weights) / weights.sum(axis=0)
+    found = split(linear.T)
+    variance = found.users + found.seeds
+    reach = float(stdtrit(found.degrees, (1 + LEVEL) / 2)) * variance**0.5
+    return row.model_copy(
+        update={
+            "users_variance": found.users,
+            "seeds_variance": found.seeds,
+            "seeds_share": found.seeds / variance if variance else None,
+            "standard_error": variance**0.5,
+            "degrees": found.degrees,
+            "ci95": (delta - reach, delta + reach),
+        }
+    )

@@ -1,1 +1,0 @@
-"""One experiment, from YAML to report."""

@@ -1,0 +1,154 @@
+"""What a plugin module offers, and whether it fits: its API version, its hooks, the classes it returns."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import pluggy
+
+from hybridrec.errors import PluginError, did_you_mean
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.hookspecs import API_VERSION
+from hybridrec.tracing import traced
+from hybridrec.types import FIELDS, TARGETS
+
+KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
+"""What a plugin may offer: the hook `hybridrec_` + kind returns its classes."""
+
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+")
+
+
+def refuse_other_api(module: object, name: str) -> None:
+    """Refuse a plugin that was written for another major version of the API, or for a later minor one."""
+    wanted = getattr(module, "requires_api", None)
+    if wanted is None:
+        return
+    if not (isinstance(wanted, str) and _VERSION.fullmatch(wanted)):
+        raise PluginError(
+            f'{name}.requires_api is {wanted!r}; write the version of the API, for example "{API_VERSION}"'
+        )
+    (major, minor), (our_major, our_minor) = (tuple(map(int, v.split("."))) for v in (wanted, API_VERSION))
+    if (major, minor) > (our_major, our_minor):
+        raise PluginError(f"{name} needs plugin API {wanted}, this hybridrec has {API_VERSION}: upgrade hybridrec")
+    if major < our_major:
+        raise PluginError(f"{name} was written for plugin API {wanted}, this hybridrec has {API_VERSION}: "
+                          "look for a later version of the plugin")  # fmt: skip
+
+
+def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
+    """Refuse a registered module with an implementation of a hook that there is not: it would never be called."""
+    known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
+    for hook in manager.get_hookcallers(module) or ():
+        wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
+        if wanted and not hook.has_spec():
+            raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
+
+
+def offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
+    """The classes that one plugin module returns from its hooks, checked."""
+    for kind in KINDS:
+        hook = f"hybridrec_{kind}"
+        for impl in getattr(manager.hook, hook).get_hookimpls():
+            if impl.plugin is not module:
+                continue
+            with traced(f"{hook} of {impl.plugin_name}"):
+                classes = impl.function()
+            if not isinstance(classes, Iterable) or isinstance(classes, str):
+                raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
+            for cls in classes:
+                if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+                    raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
+                if kind_of(cls) != kind:
+                    raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{kind_of(cls)}")
+                refuse_slips(cls)
+                yield cls
+
+
+def kind_of(cls: type[Plugin]) -> str:
+    """The kind whose base class this one derives from; raises PluginError if there is none."""
+    from hybridrec.data.readers.base import Reader
+    from hybridrec.data.splits.base import Splitter
+    from hybridrec.evaluation.metrics import Metric
+    from hybridrec.stages.component import Component
+    from hybridrec.stages.normaliser import Normaliser
+
+    bases: dict[str, type] = {
+        "components": Component,
+        "normalisers": Normaliser,
+        "readers": Reader,
+        "splitters": Splitter,
+        "metrics": Metric,
+    }
+    for kind, base in bases.items():
+        if issubclass(cls, base):
+            return kind
+    raise PluginError(f"{cls.__name__} is neither a component, a normaliser, a reader, a splitter nor a metric")
+
+
+NEAR = 0.8
+"""How alike the name of an attribute and one of the engine's are, from 0 to 1, to be taken for the same."""
+
+
+_COLLECTIONS = {"needs": ("a set", FIELDS), "targets": ("a tuple", TARGETS)}
+
+
+def refuse_slips(cls: type[Plugin]) -> None:
+    """Refuse a class without a name or with abstract methods, and one with attributes that cannot be meant so."""
+    if not isinstance(getattr(cls, "name", None), str):
+        raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise PluginError(f"{cls.__name__} does not implement {missing}")
+    _refuse_misspelt(cls)
+    _refuse_other_members(cls)
+    _refuse_forgotten_options(cls)
+
+
+def _refuse_misspelt(cls: type[Plugin]) -> None:
+    """A value under a name that is nearly one of the engine's, which itself keeps its default."""
+    ours = [base for base in cls.__mro__ if _is_engine(base)]
+    own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
+    known = {name for base in ours for name in (*_values(base), *inspect.get_annotations(base))}
+    for name in sorted(own.difference(*map(dir, ours), known)):
+        if near := difflib.get_close_matches(name, known - own, n=1, cutoff=NEAR):
+            raise PluginError(f"{cls.__name__}.{name}: did you mean '{near[0]}'?")
+
+
+def _refuse_other_members(cls: type[Plugin]) -> None:
+    """Fields or targets that there are not, or a text in the place of several."""
+    for name, (collection, allowed) in _COLLECTIONS.items():
+        value = inspect.getattr_static(cls, name, ())
+        if not _is_value(value) or not any(name in vars(base) for base in cls.__mro__ if _is_engine(base)):
+            continue  # a property, of which each instance knows the value, or nothing of this kind of class
+        if isinstance(value, str) or not isinstance(value, Collection) or any(one not in allowed for one in value):
+            raise PluginError(f"{cls.__name__}.{name} must be {collection} of {', '.join(allowed)}, not {value!r}")
+
+
+def _refuse_forgotten_options(cls: type[Plugin]) -> None:
+    """Options that are written beside a class, but never given to it."""
+    if cls.Config is not Options:
+        return
+    beside = [value for value in vars(sys.modules[cls.__module__]).values() if isinstance(value, type)]
+    used = [value.Config for value in beside if issubclass(value, Plugin)]
+    for value in beside:
+        if issubclass(value, Options) and value not in used and value.__name__.startswith(cls.__name__):
+            raise PluginError(f"{cls.__name__} has no Config; is 'Config = {value.__name__}' missing?")
+
+
+def _is_engine(cls: type) -> bool:
+    return issubclass(cls, Plugin) and cls.__module__.partition(".")[0] == "hybridrec"
+
+
+def _values(cls: type) -> Iterator[str]:
+    """The public attributes that a class itself sets to plain values: no methods, no properties."""
+    return (name for name, value in vars(cls).items() if not name.startswith("_") and _is_value(value))
+
+
+def _is_value(value: Any) -> bool:
+    return not hasattr(value, "__get__")

@@ -1,0 +1,141 @@
+"""Where a variant and its control differ: over users, and in the queries that moved most, in names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridrec.evaluation.report import Comparison
+from hybridrec.evaluation.statistics import TIE, Totals, membership, ratio
+from hybridrec.reporting.figures import Histogram
+from hybridrec.runs.run import Run
+from hybridrec.types import Doubles, Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EACH_WAY = 5
+"""Queries shown that the variant answers better, and that many that it answers worse."""
+PLACES = 10
+"""Places of each slate shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One slate: who served it, what it was worth, and its first names with whether each was relevant."""
+
+    pipeline: str
+    rung: str
+    value: float
+    places: list[tuple[str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One query with the slates of both arms."""
+
+    query: int
+    unit: str
+    segment: str
+    gain: float
+    items: list[str]
+    tags: list[str]
+    text: str
+    relevant: int
+    slates: tuple[Shown, Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One deciding comparison, looked at closely."""
+
+    row: Comparison
+    histogram: Histogram
+    better: list[Moved]
+    worse: list[Moved]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What a pipeline gave: rows by query, and the first ids of the slates that are shown."""
+
+    measured: pl.DataFrame
+    ids: dict[int, list[str]]
+
+
+class Differences:
+    """Makes them from the files of a run, each of which is read once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.lower_is_better = run.report.statistics.lower_is_better
+        self.measured = {name: rows for (name,), rows in run.per_query().partition_by("pipeline", as_dict=True).items()}
+        self.queries = run.queries()
+        self.names: Mapping[str, str] = dict(run.names().iter_rows())
+
+    def of(self, row: Comparison) -> Difference | None:
+        """None if nobody has the metric in both arms."""
+        import polars as pl
+
+        control, variant = self.measured[row.control], self.measured[row.variant]
+        gains = (variant[row.metric] - control[row.metric]).cast(pl.Float64).to_numpy()
+        if row.metric in self.lower_is_better:
+            gains = -gains
+        if np.isnan(gains).all():
+            return None
+        units = control["unit"].rank("dense").to_numpy().astype(np.int32)
+        totals = Totals.of(membership(units, control["weight"].to_numpy()), gains[:, None])
+        per_unit = ratio(totals.sums, totals.weights)[:, 0]
+        title = f"{row.metric} of {row.variant} minus {row.control}, by user"
+        histogram = Histogram.of(title, per_unit[~np.isnan(per_unit)])
+        better, worse = furthest(gains), furthest(-gains)
+        arms = [self._arm(name, row.metric, [*better, *worse]) for name in (row.control, row.variant)]
+        moved = {query: self._moved(query, row.metric, float(gains[query]), arms) for query in (*better, *worse)}
+        return Difference(row, histogram, [moved[query] for query in better], [moved[query] for query in worse])
+
+    def _arm(self, pipeline: str, metric: str, queries: list[int]) -> Arm:
+        import polars as pl
+
+        slates = self.run.slates(pipeline, target_of(metric))
+        shown = slates.filter(pl.col("query").is_in(queries), pl.col("rank") <= PLACES).sort("rank")
+        return Arm(self.measured[pipeline], dict(shown.group_by("query", maintain_order=True).agg("id").iter_rows()))
+
+    def _moved(self, query: int, metric: str, gain: float, arms: list[Arm]) -> Moved:
+        asked = self.queries.row(query, named=True)
+        relevant = set(asked[f"relevant_{target_of(metric)}"])
+        names = self.names if target_of(metric) == "items" else {}
+        control, variant = (arm.measured.row(query, named=True) for arm in arms)
+        before, after = (
+            Shown(
+                pipeline=measured["pipeline"],
+                rung=measured["rung"],
+                value=measured[metric],
+                places=[(names.get(found, found), found in relevant) for found in arm.ids.get(query, [])],
+            )
+            for arm, measured in zip(arms, (control, variant), strict=True)
+        )
+        return Moved(
+            query=query,
+            unit=asked["unit"],
+            segment=control["segment"],
+            gain=gain,
+            items=[self.names.get(item, item) for item in asked["items"]],
+            tags=asked["tags"],
+            text=asked["text"],
+            relevant=len(relevant),
+            slates=(before, after),
+        )
+
+
+def target_of(metric: str) -> Target:
+    """What a metric of a report, `ndcg@10` or `tags/ndcg@10`, is about."""
+    return "tags" if metric.startswith("tags/") else "items"
+
+
+def furthest(gains: Doubles) -> list[int]:
+    """The queries with the largest gains, best first, those of earlier queries first among equals."""
+    order = np.argsort(-np.nan_to_num(gains, nan=-np.inf), kind="stable")[:EACH_WAY]
+    return [int(query) for query in order if gains[query] > TIE]

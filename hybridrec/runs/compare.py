@@ -1,0 +1,100 @@
+"""Finished runs compared with the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hybridrec.engine.seeds import label_rng
+from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
+from hybridrec.evaluation.compare import compare
+from hybridrec.evaluation.report import Comparison
+from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunsCompared:
+    """Runs against the first of them."""
+
+    rows: list[Comparison]
+    left_out: list[str]
+    """Runs that cannot be compared with the first, in sentences that say why."""
+
+
+def compare_runs(
+    folders: Sequence[Path | str], *, control: str | None = None, metrics: Sequence[str] = ()
+) -> RunsCompared:
+    """Compare the blends of finished runs with one blend of the first run, paired by query.
+
+    Runs that cannot be read, or did not answer the queries of the first over the same candidates, are left
+    out. Raises DataError if nothing is left to compare, ConfigError for unknown names.
+    """
+    runs, left_out = _comparable(folders)
+    by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
+    arms = {name: arm for found in by_run for name, arm in found.items()}
+    reference = list(by_run[0])[-1]
+    if control is not None:
+        reference = f"{runs[0].folder}:{control}"
+        if reference not in arms:
+            known = [name for name, report in runs[0].report.pipelines.items() if not report.single]
+            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, known)}")
+    shared = [metric for metric in arms[reference].values if all(metric in arm.values for arm in arms.values())]
+    for metric in metrics:
+        if metric not in shared:
+            raise ConfigError(f"the runs do not all have the metric '{metric}': {did_you_mean(metric, shared)}")
+    if not shared:
+        raise DataError("the runs share no metric")
+    pairs = [(reference, name) for name in arms if name != reference]
+    return RunsCompared(compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs")), left_out)
+
+
+def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
+    """The first run and those that answered the same queries, and why the others did not."""
+    first = Run.open(folders[0])
+    runs, left_out = [first], []
+    for folder in folders[1:]:
+        try:
+            run = Run.open(folder)
+            reason = _difference(first, run)
+        except HybridrecError as error:
+            left_out.append(str(error))
+            continue
+        if reason:
+            left_out.append(f"{folder} cannot be compared with {folders[0]}: {reason}")
+        else:
+            runs.append(run)
+    if len(runs) == 1:
+        raise DataError("\n".join(["no other run can be compared with the first", *left_out]))
+    return runs, left_out
+
+
+def _difference(first: Run, other: Run) -> str:
+    """Why two runs cannot be paired, "" if they can; ids are compared as the data has them, not by their codes."""
+    asked, others = first.queries(), other.queries()
+    if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
+        return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
+    if not first.names()["id"].equals(other.names()["id"]):
+        return "its queries are the same, the items it recommends from are not"
+    return ""
+
+
+def _arms(run: Run) -> dict[str, Arm]:
+    """The blends of a run, as they were measured."""
+    import polars as pl
+
+    frame, asked = run.per_query(), run.lock["sample"]
+    known = {"pipeline", "query", "unit", "weight", "segment", "rung"}
+    arms = {}
+    for name, report in run.report.pipelines.items():
+        if report.single:
+            continue
+        rows = frame.filter(pl.col("pipeline") == name)
+        units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
+        sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
+        values = {column: rows[column].to_numpy() for column in rows.columns if column not in known}
+        arms[name] = Arm(f"{run.folder}:{name}", sample, values)
+    return arms

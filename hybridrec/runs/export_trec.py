@@ -1,0 +1,77 @@
+"""Slates and truth for other judges: TREC files for trec_eval, ranx and ir_measures, or Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import quote
+
+from hybridrec.paths import inside, replacing
+from hybridrec.runs.run import Run
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Form: TypeAlias = Literal["trec", "parquet"]
+
+
+def export(run: Run, folder: Path, form: Form = "trec") -> list[Path]:
+    """Write the slates of all pipelines and the truth of all targets into a folder; returns the paths.
+
+    trec: `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
+        separates by blanks. The score of a place is the length of the slate minus the places before it:
+        judges sort by score, and so keep the order, ties and all.
+    parquet: `<pipeline>.<target>.run.parquet` (query, id, rank, score as the pipeline gave it, run) and
+        `<target>.qrels.parquet` (query, id, relevant), ids as the data has them.
+
+    Raises StoreError if the run is damaged.
+    """
+    import polars as pl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    targets, queries = list(next(iter(run.report.pipelines.values())).candidate_recall), run.queries()
+    frames = {}
+    for name in run.report.pipelines:
+        for target in targets:
+            slates = run.slates(name, target).select("query", "id", "rank", "score", run=pl.lit(name))
+            frames[f"{name}.{target}.run"] = slates if form == "parquet" else _ranked(slates)
+    for target in targets:
+        relevant = queries.select("query", id=f"relevant_{target}").explode("id").drop_nulls()
+        qrels = relevant.with_columns(relevant=pl.lit(1, pl.Int8))
+        frames[f"{target}.qrels"] = qrels if form == "parquet" else _graded(qrels)
+    write = _write_parquet if form == "parquet" else _write_trec
+    return [write(frame, folder, name) for name, frame in frames.items()]
+
+
+def _ranked(slates: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    score = pl.col("rank").max() - pl.col("rank") + 1
+    return slates.with_columns(_encoded(slates["id"]), score=score).select(
+        "query", pl.lit("Q0"), "id", "rank", "score", "run"
+    )
+
+
+def _graded(qrels: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return qrels.with_columns(_encoded(qrels["id"])).select("query", pl.lit(0), "id", "relevant")
+
+
+def _encoded(ids: pl.Series) -> pl.Series:
+    distinct = ids.unique()
+    return ids.replace(distinct, [quote(one, safe=":") for one in distinct])
+
+
+def _write_trec(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+    path = inside(folder, name)
+    with replacing(path) as file:
+        frame.write_csv(file, separator=" ", include_header=False, quote_style="never")
+    return path
+
+
+def _write_parquet(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+    path = inside(folder, f"{name}.parquet")
+    with replacing(path) as file:
+        frame.write_parquet(file, compression="zstd")
+    return path

@@ -1,0 +1,142 @@
+"""Finished runs side by side: how good each is, and in what their configs differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from hybridrec.config.yaml_source import KeyPath, dotted
+from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
+from hybridrec.evaluation.report import MetricReport
+from hybridrec.runs.run import REPORT, Run
+
+Config: TypeAlias = Mapping[str, str]
+"""Key path -> value (JSON)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run among others."""
+
+    run: Run
+    pipeline: str
+    """The best of its blends in the metric; "" if none has it."""
+    result: MetricReport | None
+    differences: dict[str, str]
+    """Key path of the config -> value (JSON), for keys in which the runs of its group do not agree; absent
+    keys are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs that asked the same queries, best first: only they can be ranked."""
+
+    queries: str
+    """Digest of what was asked."""
+    asked: int
+    """How many queries that is."""
+    differences: dict[str, str]
+    """Key path of the config -> value (JSON), on which the runs of this group agree and not those of all groups."""
+    runs: list[Listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The runs of a folder by what they asked; `unreadable` says which could not be read, and why."""
+
+    metric: str
+    groups: list[Group]
+    unreadable: list[str]
+
+
+def listing(folder: Path | str, metric: str | None = None) -> Listing:
+    """All runs below a folder, grouped by the queries they asked, the group of the latest run first.
+
+    Within a group they stand best first by a metric; by default the first one of the latest run.
+    Raises DataError if there are none and ConfigError if none of them has the metric.
+    """
+    places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
+    runs: list[tuple[Run, str, Config]] = []
+    unreadable = []
+    for place in places:
+        if place.name.startswith("."):
+            continue
+        try:
+            run = Run.open(place)
+            runs.append((run, str(run.lock["sample"]), dict(_leaves(yaml.safe_load(run.config)))))
+        except (HybridrecError, yaml.YAMLError) as error:
+            unreadable.append(str(error))
+    if not runs:
+        raise DataError("; ".join([f"{folder} holds no finished runs", *unreadable]))
+    known = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
+    if metric is not None and metric not in known:
+        raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, known)}")
+    chosen = metric or known[0]
+    groups: dict[str, list[tuple[Run, Config]]] = {}
+    for run, asked, config in reversed(runs):
+        groups.setdefault(asked, []).append((run, config))
+    between = _differences([_common([config for _, config in members]) for members in groups.values()])
+    found = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
+    return Listing(chosen, found, unreadable)
+
+
+def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
+    inside = _differences([config for _, config in members])
+    listed = [Listed(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
+    queries = next(iter(members[0][0].report.pipelines.values())).queries
+    return Group(asked, queries, differs, sorted(listed, key=lambda one: _order(one, metric)))
+
+
+def _common(configs: Sequence[Config]) -> dict[str, str]:
+    """The keys on which all configs agree."""
+    return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
+
+
+def _metrics(run: Run) -> list[str]:
+    return list(next(iter(run.report.pipelines.values())).metrics)
+
+
+def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
+    """The blend of a run that is best in the metric."""
+    sign = 1 if metric in run.report.statistics.lower_is_better else -1
+    found = [
+        (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
+        for name, arm in run.report.pipelines.items()
+        if not arm.single and metric in arm.metrics and arm.metrics[metric].mean is not None
+    ]
+    if not found:
+        return "", None
+    name = min(found)[1]
+    return name, run.report.pipelines[name].metrics[metric]
+
+
+def _order(one: Listed, metric: str) -> tuple[bool, float]:
+    """Best first, runs without the metric last."""
+    if one.result is None or one.result.mean is None:
+        return True, 0.0
+    lower = metric in one.run.report.statistics.lower_is_better
+    return False, one.result.mean if lower else -one.result.mean
+
+
+def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
+    """Of each config, the keys whose value is not the same in all."""
+    keys = dict.fromkeys(key for config in configs for key in config)
+    differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]
+    return [{key: config[key] for key in differing if key in config} for config in configs]
+
+
+def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
+    """(key path, JSON value) of everything in a config that is no mapping; lists of plain values are one value."""
+    if isinstance(content, dict) and content:
+        for key, value in content.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(content, list) and any(isinstance(value, dict | list) for value in content):
+        for place, value in enumerate(content):
+            yield from _leaves(value, (*path, place))
+    else:
+        yield dotted(path), json.dumps(content, ensure_ascii=False)

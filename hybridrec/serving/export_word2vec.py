@@ -1,0 +1,99 @@
+"""What a fitted vector model learned, for other tools: vectors as word2vec text, the vocabulary, the model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import numpy as np
+
+from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.paths import inside, replacing
+from hybridrec.serving.recommender import Recommender
+from hybridrec.stages.component import VectorModel
+from hybridrec.types import Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def export(recommender: Recommender, folder: Path, label: str | None = None) -> list[Path]:
+    """Write what the component `label` learned into a folder, by default the only one with vectors; returns the paths.
+
+    `LABEL.KIND.txt`, KIND being items, tags or words: vectors in the text format of word2vec, one line
+        "number dimensions", then one for each id that has a vector: the id, blanks and % in it percent-encoded,
+        and its values. gensim's `KeyedVectors.load_word2vec_format` reads it.
+    `LABEL.vocabulary.csv`: kind, id, name, and how often training has it (not known of words).
+    `LABEL.npz`: the state of the component, as `restore` takes it.
+
+    Raises ConfigError if the component has no vectors.
+    """
+    label, component = _chosen(recommender, label)
+    folder.mkdir(parents=True, exist_ok=True)
+    spaces = _spaces(recommender, component)
+    paths = [_write_vectors(inside(folder, f"{label}.{kind}.txt"), *space) for kind, space in spaces.items()]
+    vocabulary, model = inside(folder, f"{label}.vocabulary.csv"), inside(folder, f"{label}.npz")
+    with replacing(vocabulary) as file:
+        _vocabulary(recommender, spaces).write_csv(file)
+    with replacing(model) as file:
+        np.savez(file, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
+    return [*paths, vocabulary, model]
+
+
+def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorModel]:
+    fitted = {name: fit.component for name, fit in recommender.components.items()}
+    models = {name: component for name, component in fitted.items() if isinstance(component, VectorModel)}
+    if label is None and len(models) == 1:
+        return next(iter(models.items()))
+    if label is None:
+        raise ConfigError(f"say with --label whose vectors: {', '.join(sorted(models)) or 'no component has any'}")
+    if label not in fitted:
+        raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, fitted)}")
+    if label not in models:
+        raise ConfigError(f"'{label}' has no vectors; {', '.join(sorted(models)) or 'no component'} has")
+    return label, models[label]
+
+
+def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple[pl.Series, Floats]]:
+    """Ids and vectors of items, tags and words, of each that the component has."""
+    data = recommender.data
+    ids = {"items": data.items.ids, "tags": data.tags.ids}
+    spaces: dict[str, tuple[pl.Series, Floats]] = {
+        target: (ids[target], component.vectors(target)) for target in component.targets
+    }
+    words = component.word_vectors()
+    return spaces if words is None else spaces | {"words": (words[0].ids, words[1])}
+
+
+def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
+    import polars as pl
+
+    known = ~np.isnan(vectors).any(axis=1)
+    tokens = pl.Series("token", [_escaped(one) for one in ids.filter(pl.Series(known))], dtype=pl.String)
+    with replacing(path) as file:
+        file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
+        rows = pl.DataFrame(vectors[known]).insert_column(0, tokens)
+        rows.write_csv(file, separator=" ", include_header=False, quote_style="never")
+    return path
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\s%]", lambda found: quote(found[0]), text)
+
+
+def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Floats]]) -> pl.DataFrame:
+    """One row for each thing that has a vector: kind, id, name, and how many users have it (null for words)."""
+    import polars as pl
+
+    data = recommender.data
+    names = {"items": data.item_names(), "tags": data.tags.ids}
+    counts = {"items": data.interactions.matrix().getnnz(axis=0), "tags": data.user_tags.getnnz(axis=0)}
+    frames = [
+        pl.DataFrame({"kind": [kind] * len(ids), "id": ids, "name": pl.Series(names.get(kind, ids), dtype=pl.String)})
+        .with_columns(count=pl.Series(counts[kind], dtype=pl.Int64) if kind in counts else pl.lit(None, pl.Int64))
+        .filter(pl.Series(~np.isnan(vectors).any(axis=1)))
+        for kind, (ids, vectors) in spaces.items()
+    ]
+    return pl.concat(frames)

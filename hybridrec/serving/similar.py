@@ -1,0 +1,88 @@
+"""Nearest neighbours in the space of a fitted component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
+from hybridrec.data.text.words import tokens
+from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.serving.recommender import Recommender
+from hybridrec.stages import kernels
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.component import Component, Generator, VectorModel
+from hybridrec.types import PADDING, Floats, Ints, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One near thing: its external id, its readable name, and how near it is (higher is nearer)."""
+
+    id: str
+    name: str
+    similarity: float
+
+
+def similar(
+    recommender: Recommender, label: str, query: Query, target: Target | Literal["words"], n: int
+) -> list[Neighbour]:
+    """The n nearest items, tags or words to what the query holds, in the space of the component `label`.
+
+    For a vector model and a single item or tag, and for words, nearness is the cosine of the vectors; else
+    it is the component's own score for the query.
+    """
+    if label not in recommender.components:
+        raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, recommender.components)}")
+    component = recommender.components[label].component
+    batch = encode([query], recommender.data)
+    if target == "words":
+        return _near_words(label, component, batch, n)
+    if not isinstance(component, Generator) or target not in component.targets:
+        raise ConfigError(f"'{label}' ({component.name}) proposes no {target}")
+    ids, values = _near_ids(component, batch, target, n)
+    data = recommender.data
+    names = data.item_names() if target == "items" else tuple(data.tags.ids)
+    external = (data.items if target == "items" else data.tags).decode(ids)
+    return [Neighbour(name, names[code], float(value)) for name, code, value in zip(external, ids, values, strict=True)]
+
+
+def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
+    """At most n ids and scores, best first: by cosine to the one thing asked about, else what the model proposes."""
+    own = batch.history.ids if target == "items" else batch.tags.indices
+    if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
+        vectors = component.vectors(target)
+        scores = _cosines(vectors, vectors[own[0]])
+        scores[0, own] = np.nan
+        ids, values = kernels.top_k(scores, n)
+    else:
+        seen = batch.history.matrix(binary=True) if target == "items" else batch.tags
+        found = component.candidates(batch, n, target, Exclude(seen))
+        ids, values = found.ids, found.scores
+    known = ids[0] != PADDING
+    return ids[0][known], values[0][known]
+
+
+def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> list[Neighbour]:
+    words = component.word_vectors() if isinstance(component, VectorModel) else None
+    if words is None or not isinstance(component, VectorModel):
+        raise ConfigError(f"'{label}' ({component.name}) has no vectors of words")
+    vocabulary, vectors = words
+    scores = _cosines(vectors, component.query_vectors(batch, component.targets[0])[0])
+    own = vocabulary.encode(tokens(batch.text[0]))
+    scores[0, own[own != PADDING]] = np.nan
+    ids, values = kernels.top_k(scores, n)
+    known = ids[0] != PADDING
+    return [
+        Neighbour(word, word, float(value))
+        for word, value in zip(vocabulary.decode(ids[0][known]), values[0][known], strict=True)
+    ]
+
+
+def _cosines(vectors: Floats, one: Floats) -> Floats:
+    """float32 [1, N]: cosine of each of the vectors [N, D] with one of [D]; NaN where either is missing."""
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(one)
+    return (vectors @ one / np.where(lengths > 0, lengths, np.nan))[None].astype(np.float32)

@@ -1,0 +1,71 @@
+"""A person's own ratings in a small file, as part of a query."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.errors import DataError
+from hybridrec.serving.lookup import Found, find
+
+HEADER = ["item", "rating"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An item as it was typed, what it was taken for, and its rating."""
+
+    typed: str
+    found: Found
+    rating: float
+
+
+def read_ratings(path: Path, data: Dataset) -> list[Rated]:
+    """The rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
+
+    A rating is a number from 0; 0 is a dislike. Raises DataError with the line if one cannot be used.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; it holds a line `item,rating` for each item") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from None
+    rows = csv.reader(lines, strict=True)
+    rated: dict[str, tuple[int, Rated]] = {}
+    try:
+        for fields in rows:
+            where = f"{path}, line {rows.line_num}"
+            if not any(field.strip() for field in fields):
+                continue
+            if not rated and [field.strip().casefold() for field in fields] == HEADER:
+                continue
+            one = _rated(fields, where, data)
+            if one.found.id in rated:
+                line, first = rated[one.found.id]
+                raise DataError(f"{where}: '{one.typed}' is '{one.found.name}', as is '{first.typed}' in line {line}")
+            rated[one.found.id] = rows.line_num, one
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: {error}; put names with commas or quotes in quotes") from None
+    if not any(one.rating for _, one in rated.values()):
+        raise DataError(f"{path} has no rating above 0, so there is nothing to recommend from")
+    return [one for _, one in rated.values()]
+
+
+def _rated(fields: list[str], where: str, data: Dataset) -> Rated:
+    if len(fields) != 2:
+        raise DataError(f"{where}: {len(fields)} fields, not `item,rating`; put names with commas in quotes")
+    typed, stated = (field.strip() for field in fields)
+    try:
+        rating = float(stated)
+    except ValueError:
+        rating = math.nan
+    if not 0 <= rating < math.inf:
+        raise DataError(f"{where}: the rating of '{typed}' is '{stated}', not a number from 0")
+    try:
+        return Rated(typed, find(typed, data, "items"), rating)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None

@@ -1,0 +1,163 @@
+"""Asking a component under test, and comparing what it answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.stages.candidates import Candidates, Exclude
+from hybridrec.stages.checks import C, check_candidates, check_scores, check_self, check_state
+from hybridrec.stages.component import Component, Generator, Scorer
+from hybridrec.testing.datasets import toy_dataset
+from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
+
+
+def generated(model: Component) -> Iterator[Target]:
+    """The targets it generates candidates for."""
+    yield from model.targets if isinstance(model, Generator) else ()
+
+
+def scored(model: Component) -> Iterator[Target]:
+    """The targets it scores."""
+    yield from model.targets if isinstance(model, Scorer) else ()
+
+
+def size(target: Target) -> int:
+    """Ids of the toy dataset."""
+    return len(toy().items if target == "items" else toy().tags)
+
+
+def some_ids(queries: QueryBatch, target: Target) -> Ints:
+    """All ids in another order for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
+    n = size(target)
+    padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
+    ids = np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
+    return read_only(ids)
+
+
+def candidates(
+    model: Component, queries: QueryBatch, target: Target, k: int, exclude: Exclude | None = None
+) -> Candidates:
+    """What a generator proposes, well formed: ids int32 and scores float32, [Q, k]."""
+    assert isinstance(model, Generator)
+    found = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
+    check_candidates(found, len(queries), k, size(target))
+    return found
+
+
+def score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
+    """What a scorer says of the ids, well formed: float32, shape of `ids`."""
+    assert isinstance(model, Scorer)
+    scores = model.score(queries, ids, target)
+    check_scores(scores, ids)
+    return scores
+
+
+def dense(found: Candidates, n: int) -> Floats:
+    """Candidates as a matrix [Q, n] of scores, NaN where an id is not proposed."""
+    result = np.full((len(found.ids), n), np.nan, np.float32)
+    rows, places = np.nonzero(found.ids != PADDING)
+    result[rows, found.ids[rows, places]] = found.scores[rows, places]
+    return result
+
+
+def _slack(scores: Floats, tolerance: float) -> Floats:
+    """The tolerance of each row: relative to its largest score."""
+    largest = np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores))
+    return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
+
+
+def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target) -> None:
+    """NaN in the same places, and elsewhere scores that differ by less than `tolerance` of the largest of their row."""
+    silent = np.isnan(given) != np.isnan(wanted)
+    assert not silent.any(), f"{target}: an opinion here and none there, first for query {np.argwhere(silent)[:1]}"
+    apart = np.abs(given - wanted) > _slack(wanted, tolerance)
+    assert not apart.any(), f"{target}: score {given[apart][:1]} where {wanted[apart][:1]} is expected"
+
+
+def tied(scores: Floats) -> Bools:
+    """Where a score ties with a neighbour within 1e-5, or is the last (which may tie with one not listed)."""
+    near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
+    last = np.ones((len(scores), 1), bool)
+    return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
+
+
+T = TypeVar("T", bound=np.generic)
+
+
+@lru_cache(maxsize=1)
+def toy() -> Dataset:
+    """The toy dataset, made once; not to be written to."""
+    return toy_dataset()
+
+
+def fitted(component: C, data: Dataset) -> C:
+    """The component, fitted on `data`; raises PluginError if `fit` does not return it."""
+    return check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
+
+
+def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Same type and same values, NaN equal to NaN."""
+    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def read_only(array: NDArray[T]) -> NDArray[T]:
+    """Return the array itself, made read-only: so the engine hands out what others share."""
+    array.flags.writeable = False
+    return array
+
+
+def contents(**handed: object) -> dict[str, object]:
+    """Return everything in what a plugin is handed, named by argument and field, to compare before with after.
+
+    The entries of a csr matrix count as they lie: sorting them is a change, too.
+    """
+    return {name: entry for place, value in handed.items() for name, entry in _entries(place, value)}
+
+
+def assert_unchanged(before: Mapping[str, object], **handed: object) -> None:
+    """Refuse a change since `before`, the `contents` of the same values."""
+    after = contents(**handed)
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    assert not changed, f"changed what it was given: {', '.join(changed)}"
+
+
+def _entries(name: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, np.ndarray):
+        yield name, (value.dtype.str, value.shape, value.tobytes())
+    elif isinstance(value, csr_matrix):
+        yield from _entries(f"{name}.shape", value.shape)
+        for member in ("data", "indices", "indptr"):
+            yield from _entries(f"{name}.{member}", getattr(value, member))
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _entries(f"{name}.{key}", entry)
+    elif isinstance(value, Vocabulary):
+        yield name, value.ids.to_list()
+    elif is_dataclass(value):
+        yield f"{name}.type", type(value)
+        for field in fields(value):
+            if field.init:
+                yield from _entries(f"{name}.{field.name}", getattr(value, field.name))
+    else:
+        yield name, value
+
+
+def through_a_file(state: State) -> State:
+    """Written and read again without pickle; raises PluginError for what cannot be."""
+    check_state(state)
+    file = io.BytesIO()
+    np.savez(file, **cast(dict[str, Any], state))
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as loaded:
+        return dict(loaded)

@@ -1,0 +1,76 @@
+"""What is reported, and never asserted, of a plugin: speed on 10,000 queries, and the time its import takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hybridrec.registry.validation import KINDS
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.testing._helpers import fitted, toy
+from hybridrec.testing.datasets import toy_queries
+from hybridrec.testing.rerankers import RerankerContract
+
+QUERIES = 10_000
+BLOCK = 1_000
+_IMPORT = """
+import importlib, sys, time
+import hybridrec.builtin, hybridrec.data.builder, hybridrec.stages.component
+started = time.perf_counter()
+module = importlib.import_module(sys.argv[1])
+for hook in sys.argv[2:]:
+    getattr(module, hook, list)()
+print(time.perf_counter() - started)
+"""
+
+
+def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
+    """Seconds in which the component, fitted on the toy dataset, answers 10,000 queries in blocks of 1,000.
+
+    A generator gives its ten best items, a scorer all items, a re-ranker orders pools of 12 candidates.
+    """
+    model = fitted(cls(cls.Config.model_validate(options)), toy())
+    queries = toy_queries(toy())
+    queries = queries.take(np.resize(np.arange(len(queries)), BLOCK))
+    if isinstance(model, Reranker):
+        return _of_reranker(cls, options)
+    target = model.targets[0]
+    size = len(toy().items if target == "items" else toy().tags)
+    ids = np.tile(np.arange(size, dtype=np.int32), (BLOCK, 1))
+    started = time.perf_counter()
+    for _ in range(QUERIES // BLOCK):
+        if isinstance(model, Generator):
+            model.candidates(queries, 10, target, Exclude())
+        elif isinstance(model, Scorer):
+            model.score(queries, ids, target)
+    return time.perf_counter() - started
+
+
+@lru_cache
+def seconds_of_import(module: str) -> float:
+    """Seconds of importing a plugin's module and all that its hooks offer, in an interpreter of its own.
+
+    What hybridrec itself needs is imported before the clock starts.
+    """
+    command = [sys.executable, "-c", _IMPORT, module, *(f"hybridrec_{kind}" for kind in KINDS)]
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _of_reranker(cls: type[Component], options: Mapping[str, Any]) -> float:
+    suite = type("Suite", (RerankerContract,), {"reranker": cls})()
+    model, queries, pool = suite.model(options), suite.queries(), suite.pool()
+    started = time.perf_counter()
+    for _ in range(-(-QUERIES // len(queries))):
+        model.rerank(queries, pool, 10)
+    return time.perf_counter() - started

@@ -1,0 +1,162 @@
+"""A toy dataset whose right answers are known, queries of all kinds on it, and variants with something missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
+
+from hybridrec.data.dataset import Dataset, Features, empty_csr
+from hybridrec.data.encoding import encode
+from hybridrec.data.queries import Query, QueryBatch
+from hybridrec.data.ragged import Ragged
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.types import Bools, Field, Ints, Sparse
+
+DAY = 86_400.0
+
+
+def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
+    """A small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
+
+    Each user plays about half of the items of its colour, some of them twice, with times and weights
+    1 to 3; titles, texts, tags and features name the colour, along with things that do not matter; every
+    item has a price of 1 to 5. The last user has no interactions and the last item nobody's. Codes are equal
+    to the numbers in the external ids ("user 07", "item 03", "tag 11"). The same arguments always give the
+    same data.
+    """
+    rng = np.random.default_rng(20)
+    n_users, n_items, n_tags = np.arange(users), np.arange(items), np.arange(tags)
+    played = _same_colour(n_users, n_items) & (rng.random((users, items)) < 0.5)
+    played[-1, :] = False
+    played[:, -1] &= items == 1  # the last item is cold, unless it is the only one
+    user, item = np.nonzero(played)
+    again = rng.random(len(user)) < 0.2
+    user, item = np.concatenate((user, user[again])), np.concatenate((item, item[again]))
+    history = Ragged.from_columns(
+        user.astype(np.int32),
+        item.astype(np.int32),
+        (users, items),
+        times=1.6e9 + rng.permutation(len(user)).astype(np.float64) * DAY,
+        weights=rng.integers(1, 4, len(user)).astype(np.float32),
+    )
+    declared_user_tags = _same_colour(n_users, n_tags) & (rng.random((users, tags)) < 0.4)
+    declared_item_tags = _same_colour(n_items, n_tags) & (rng.random((items, tags)) < 0.4)
+    return Dataset(
+        users=Vocabulary(f"user {u:02}" for u in n_users),
+        items=Vocabulary(f"item {i:02}" for i in n_items),
+        tags=Vocabulary(f"tag {t:02}" for t in n_tags),
+        interactions=history,
+        titles=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
+        item_text=tuple(f"{_colour(i)} song {i % 7}" for i in range(items)),
+        declared_user_tags=csr_of(declared_user_tags),
+        declared_item_tags=csr_of(declared_item_tags),
+        assignments=_toy_assignments(history, tags),
+        item_times=np.where(n_items == 3, np.nan, 1.5e9 + n_items * DAY),
+        item_features=Features(("even", "odd", "low", "high", "price"), _toy_item_features(items)),
+        item_vectors=(np.eye(2)[n_items % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
+        user_features=Features(("even", "odd", "low", "high"), _toy_features(users)),
+    )
+
+
+def toy_queries(dataset: Dataset) -> QueryBatch:
+    """Queries of all kinds: known users, history, tags or title alone, all together, nothing, unknown ids."""
+    users, items, tags = (list(v.ids) for v in (dataset.users, dataset.items, dataset.tags))
+    words = [text for text in dataset.titles if text][:2]
+    everything = Query(
+        user=users[0],
+        items=[*items[0:6:2], *items[0:1]],
+        tags=tags[0:4:2],
+        text=" ".join(words[:1]),
+        time=1.7e9,
+        item_times=[1.6e9 + day * DAY for day in range(len(items[0:6:2]) + len(items[0:1]))],
+        item_weights=[1.0 + place for place in range(len(items[0:6:2]) + len(items[0:1]))],
+        disliked=items[1:2],
+    )
+    return encode(
+        [
+            everything,
+            *(Query(user=user) for user in (*users[:2], *users[-1:])),
+            *(Query(items=items[colour:8:2]) for colour in (0, 1)),
+            Query(items=items[-1:]),
+            *(Query(tags=tags[colour:6:2]) for colour in (0, 1)),
+            *(Query(text=text) for text in words),
+            Query(items=items[1:4:2], tags=tags[1:4:2]),
+            Query(text="words nobody ever wrote"),
+            Query(),
+            Query(user="nobody", items=["no such item"], tags=["no such tag"]),
+        ],
+        dataset,
+    )
+
+
+def colour_queries(dataset: Dataset, field: Field) -> QueryBatch:
+    """An even query and an odd one on the toy dataset that know nothing but this field."""
+    users, items, tags = dataset.users.ids, dataset.items.ids, dataset.tags.ids
+    known: dict[Field, list[Query]] = {
+        "user": [Query(user=users[colour]) for colour in (0, 1)],
+        "items": [Query(items=items[colour:10:2].to_list()) for colour in (0, 1)],
+        "tags": [Query(tags=tags[colour:6:2].to_list()) for colour in (0, 1)],
+        "title": [Query(text=_colour(colour)) for colour in (0, 1)],
+    }
+    return encode(known[field], dataset)
+
+
+def _colour(code: int) -> str:
+    return ("even", "odd")[code % 2]
+
+
+def _same_colour(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Bools:
+    return (rows[:, None] - columns[None, :]) % 2 == 0
+
+
+def csr_of(flags: Bools) -> Sparse:
+    """csr float32 with 1 where `flags` is true."""
+    return csr_matrix(flags, dtype=np.float32)
+
+
+def _toy_features(rows: int) -> Sparse:
+    code = np.arange(rows)
+    return csr_of(np.stack((code % 2 == 0, code % 2 == 1, code < rows / 2, code >= rows / 2), axis=1))
+
+
+def _toy_item_features(items: int) -> Sparse:
+    """With a number that no item lacks: its rarity is 0, which must not take it from the others who read it."""
+    prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
+    return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))
+
+
+def _toy_assignments(history: Ragged, tags: int) -> Ints:
+    """Every fifth play is tagged by its user with the tag of that colour that is nearest to the item's code."""
+    if tags < 2:
+        return np.empty((0, 3), np.int32)
+    user, item = history.rows[::5], history.ids[::5]
+    return np.stack((user, item, item % (tags - tags % 2)), axis=1)
+
+
+def edge_datasets() -> dict[str, Dataset]:
+    """Small datasets in which something is missing, by what it is."""
+    toy, n_users, n_items = toy_dataset(), 60, 40
+    return {
+        "no tags": toy_dataset(tags=0),
+        "no interactions": toy.hide(np.ones(len(toy.interactions.ids), bool)),
+        "nothing known about anybody": toy.hide_users(np.ones(n_users, bool)),
+        "cold items": toy.hide(toy.interactions.ids >= n_items // 2),
+        "one item": toy_dataset(users=6, items=1, tags=2),
+        "one user with interactions": toy.hide(toy.interactions.rows != 0),
+        "only interactions": replace(
+            toy,
+            interactions=replace(toy.interactions, times=None, weights=None),
+            titles=("",) * n_users,
+            item_text=("",) * n_items,
+            declared_user_tags=empty_csr(n_users, len(toy.tags)),
+            declared_item_tags=empty_csr(n_items, len(toy.tags)),
+            assignments=np.empty((0, 3), np.int32),
+            item_times=None,
+            item_features=None,
+            item_vectors=None,
+            user_features=None,
+        ),
+    }

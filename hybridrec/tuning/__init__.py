@@ -1,0 +1,1 @@
+"""The search for options and weights on validation queries."""

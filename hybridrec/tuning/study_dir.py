@@ -1,0 +1,94 @@
+"""The folder of a search: what it began with, its trials, and what it chose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hybridrec.config.experiment import Experiment
+from hybridrec.errors import ConfigError, StoreError
+from hybridrec.evaluation.report import TuningReport
+from hybridrec.paths import write_whole
+from hybridrec.runs.run import CONFIG
+from hybridrec.runs.writer import free, writable
+from hybridrec.tuning.trials import Trial
+
+BEST, TRIALS, IMPORTANCE, TUNING = "best.yaml", "trials.csv", "importance.json", "tuning.json"
+_BUDGETS = ("trials", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A finished search.
+
+    folder: holds trials.csv, importance.json, config.yaml (what it began with) and best.yaml
+    trials: in order; the first one is the config as it was written
+    best: those that keep all bounds, best first
+    importance: key path -> share in what tells the best trials from the others
+    """
+
+    folder: Path
+    trials: list[Trial]
+    best: list[Trial]
+    importance: dict[str, float]
+
+    @property
+    def config(self) -> Path:
+        """The experiment with the chosen values, for `run`."""
+        return self.folder / BEST
+
+
+def begin(runs: Path, experiment: Experiment) -> Path:
+    """A new folder for a search below `runs`."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    writable(runs)
+    folder = free(runs, f"{experiment.config.name}-tune-{stamp}-{experiment.hash[:6]}")
+    folder.mkdir()
+    text = yaml.safe_dump(experiment.resolved, sort_keys=False, allow_unicode=True)
+    write_whole(folder / CONFIG, text)
+    return folder
+
+
+def resume(folder: Path, experiment: Experiment) -> Path:
+    """The folder of an earlier search of the same experiment; other budgets are no other experiment."""
+    try:
+        began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError(f"{folder} is no folder of a search: it has no {CONFIG}") from None
+    except yaml.YAMLError as error:
+        raise StoreError(f"{folder / CONFIG} cannot be read: {error}") from None
+    if _lasting(began) != _lasting(experiment.resolved):
+        raise ConfigError(f"{folder} was begun with another config (see its {CONFIG}): only `trials` and `seconds` may "
+                          "differ; leave out --resume to begin anew")  # fmt: skip
+    writable(folder)
+    return folder
+
+
+def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
+    """Write what `run` takes into the report of the tuned experiment."""
+    content = {"config_hash": config_hash, "tuning": report.model_dump(mode="json")}
+    write_whole(folder / TUNING, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
+    """How a config was chosen, if it is the best.yaml of a search and says what the search wrote."""
+    path = config.with_name(TUNING)
+    if config.name != BEST or not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        same = content["config_hash"] == config_hash
+        return TuningReport.model_validate(content["tuning"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from None
+
+
+def _lasting(resolved: Any) -> Any:
+    """A resolved config without the budgets of its search."""
+    tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
+    return {**resolved, "tune": tune}

@@ -1,0 +1,93 @@
+"""The trials of a search, and the table they are kept in: written line by line, so that nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hybridrec.config.experiment import Tuning
+from hybridrec.errors import StoreError
+from hybridrec.paths import append, write_whole
+
+State = Literal["complete", "infeasible", "failed"]
+"""A trial that breaks a bound is infeasible, one whose values could not be fitted has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One set of values, and what it was measured at on the validation queries."""
+
+    number: int
+    values: dict[str, Any]
+    """Key path -> value."""
+    state: State
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The metric, and those of the bounds; empty if it failed."""
+    seconds: float = 0.0
+    problem: str = ""
+    """Why it failed."""
+
+
+def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
+    """The trials that keep all bounds, best first; of equals the earlier one goes first."""
+    sign = -1 if tuning.aim.measure.metric.higher_is_better else 1
+    complete = [trial for trial in trials if trial.state == "complete"]
+    return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.aim.key])
+
+
+class Table:
+    """trials.csv: a line for each trial, in order."""
+
+    def __init__(self, path: Path, tuning: Tuning) -> None:
+        """A table at this path, which may be there already."""
+        self.path = path
+        self.tuning = tuning
+        self.columns = ["number", "state", *tuning.aims, "seconds", *(d.path for d in tuning.space), "problem"]
+
+    def read(self) -> list[Trial]:
+        """All trials; a last line that was cut off while it was written is removed.
+
+        Raises StoreError if the file is no such table.
+        """
+        if not self.path.exists():
+            self._append(self.columns)
+        try:
+            text = self.path.read_text(encoding="utf-8")
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:
+                write_whole(self.path, whole)
+            header, *rows = csv.reader(io.StringIO(whole))
+            if header != self.columns:
+                raise ValueError("other columns than those of this search")
+            return [self._trial(dict(zip(header, row, strict=True))) for row in rows]
+        except (OSError, ValueError, KeyError, StopIteration) as error:
+            raise StoreError(f"{self.path} cannot be read: {error}") from None
+
+    def add(self, trial: Trial) -> None:
+        """Write one line."""
+        row = {"number": trial.number, "state": trial.state, "seconds": f"{trial.seconds:.3f}", **trial.metrics}
+        row |= {d.path: d.text(trial.values[d.path]) for d in self.tuning.space}
+        row["problem"] = " ".join(trial.problem.split())
+        self._append([row.get(column, "") for column in self.columns])
+
+    def _append(self, cells: Sequence[object]) -> None:
+        line = io.StringIO(newline="")
+        csv.writer(line, lineterminator="\n").writerow(cells)
+        append(self.path, line.getvalue())
+
+    def _trial(self, row: Mapping[str, str]) -> Trial:
+        state = row["state"]
+        if state not in ("complete", "infeasible", "failed"):
+            raise ValueError(f"'{state}' is no state of a trial")
+        return Trial(
+            number=int(row["number"]),
+            values={dimension.path: dimension.parse(row[dimension.path]) for dimension in self.tuning.space},
+            state=state,  # type: ignore[arg-type]
+            metrics={name: float(row[name]) for name in self.tuning.aims if row[name]},
+            seconds=float(row["seconds"]),
+            problem=row["problem"],
+        )

@@ -1,0 +1,206 @@
+"""A search from beginning to end: propose, measure, remember; then write the best."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from hybridrec.config import yaml_source as documents
+from hybridrec.config.experiment import Experiment, Tuning
+from hybridrec.config.load import check
+from hybridrec.config.models import Tune
+from hybridrec.config.search_space import Variants
+from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.store import Store
+from hybridrec.errors import ConfigError
+from hybridrec.evaluation.report import TuningReport
+from hybridrec.paths import write_whole
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.plugin_files import located
+from hybridrec.tuning.objective import Bench
+from hybridrec.tuning.sampler import Search
+from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
+from hybridrec.tuning.trials import State, Table, Trial, best_of
+from hybridrec.tuning.yaml_edit import tuned_text
+
+
+class Watcher(Protocol):
+    """Told how a search goes; the command line prints it."""
+
+    def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
+        """Everything will be in this folder; at most so many trials are to come."""
+        ...
+
+    def tried(self, trial: Trial, best: Trial | None) -> None:
+        """A trial is over; `best` is the best so far that keeps all bounds."""
+        ...
+
+
+class Unwatched:
+    """Nobody is told."""
+
+    def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
+        """Nothing."""
+
+    def tried(self, trial: Trial, best: Trial | None) -> None:
+        """Nothing."""
+
+
+def tune(
+    config: Path | str,
+    assignments: Sequence[str] = (),
+    *,
+    trials: int | None = None,
+    seconds: float | None = None,
+    resume_from: Path | str | None = None,
+    store: Path | str | None = None,
+    runs: Path | str = "runs",
+    watcher: Watcher | None = None,
+    block: Collection[str] = (),
+) -> Tuned:
+    """Search the space of a config's section `tune` on validation queries from inside the training parts.
+
+    `trials` and `seconds` override the budgets of the file: how many trials there are in the end, and after
+    how many seconds of this call none begins any more. `resume_from` is the folder of an earlier search
+    that is to go on. The other arguments are those of `run`, which takes the result: `run(tuned.config)`.
+
+    Raises ConfigError if the config has no such section, or no trial keeps the bounds, and
+    MissingDependencyError without Optuna.
+    """
+    registry = Registry(block=block)
+    path = located(Path(config), registry)
+    document = documents.load(path)
+    for assignment in assignments:
+        document.set(assignment)
+    experiment = check(document, registry, path.resolve().parent)
+    section = experiment.config.tune
+    if experiment.tuning is None or section is None:
+        raise ConfigError(f"{path} has no section `tune`: say under it what to search")
+    search = Search(experiment.tuning, section.search, experiment.config.seed)
+    folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
+    variants = Variants(document, registry, path.resolve().parent)
+    place = Store(Path(store)) if store is not None else Store.default()
+    work = _Work(replace(experiment, validation=True), variants, search, folder, place, watcher or Unwatched())
+    work.run(trials or section.trials, seconds or section.seconds)
+    return work.finish(path.read_text(encoding="utf-8"), assignments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One call of `tune`."""
+
+    experiment: Experiment
+    variants: Variants
+    search: Search
+    folder: Path
+    store: Store
+    watcher: Watcher
+
+    @property
+    def tuning(self) -> Tuning:
+        assert self.experiment.tuning is not None
+        return self.experiment.tuning
+
+    @property
+    def section(self) -> Tune:
+        assert self.experiment.config.tune is not None
+        return self.experiment.config.tune
+
+    @property
+    def table(self) -> Table:
+        return Table(self.folder / TRIALS, self.tuning)
+
+    def run(self, budget: int, seconds: float | None) -> None:
+        """Trials until one of the budgets is used up."""
+        began = time.perf_counter()
+        done = self.table.read()
+        for trial in done:
+            self.search.tell(trial)
+        self.watcher.began(self.folder, self.tuning, max(budget - len(done), 0))
+        if len(done) >= budget:
+            return
+        work = Experimenter(self.experiment, self.variants.registry, self.store, Silent())
+        bench = Bench(self.experiment, read(self.experiment), work, self.store)
+        for number in range(len(done), budget):
+            if seconds is not None and number and time.perf_counter() - began > seconds:
+                break
+            trial = self.trial(number, bench)
+            self.table.add(trial)
+            self.search.tell(trial)
+            done.append(trial)
+            self.watcher.tried(trial, next(iter(best_of(done, self.tuning)), None))
+
+    def trial(self, number: int, bench: Bench) -> Trial:
+        """One trial. Values that cannot be fitted are a failed trial; the config as it is written must work."""
+        started = time.perf_counter()
+        values = self.search.ask(number)
+        try:
+            # The first trial is the file itself: what is not written in it is not written into it.
+            variant = self.variants.experiment(values if number else {})
+            metrics = bench.measure(variant, self.tuning.pipeline, self.tuning.aims)
+        except Exception as error:
+            if not number:
+                raise
+            problem = f"{type(error).__name__}: {error}"
+            return Trial(number, values, "failed", {}, time.perf_counter() - started, problem)
+        broken = any(bound.excess(metrics[bound.aim.key]) > 0 for bound in self.tuning.bounds)
+        state: State = "infeasible" if broken else "complete"
+        return Trial(number, values, state, metrics, time.perf_counter() - started)
+
+    def finish(self, text: str, assignments: Sequence[str]) -> Tuned:
+        """Write what the trials tell, and the best of them as a config."""
+        trials = self.table.read()
+        importance = self.search.importance(trials)
+        write_whole(self.folder / IMPORTANCE, json.dumps(importance, indent=1, ensure_ascii=False))
+        best = best_of(trials, self.tuning)
+        if not best:
+            raise ConfigError(self.infeasible(trials))
+        chosen = best[0]
+        values = chosen.values if chosen.number else {}
+        variant = self.variants.experiment(values)
+        given = dict(assignment.split("=", 1) for assignment in assignments)
+        given = {key: yaml.safe_load(value) for key, value in given.items() if key.split(".")[0] != "tune"}
+        body = tuned_text(self.variants, text, {**given, **values}, variant, self.folder)
+        write_whole(self.folder / BEST, self.header(trials, chosen) + body)
+        finish(self.folder, self.report(trials, chosen, importance), variant.hash)
+        return Tuned(self.folder, trials, best, importance)
+
+    def header(self, trials: Sequence[Trial], chosen: Trial) -> str:
+        """Where the values of best.yaml come from, as comments."""
+        key = self.tuning.aim.key
+        return (
+            f"# Chosen by `hybridrec tune` on validation queries inside the training parts: trial {chosen.number} of\n"
+            f"# {len(trials)}, {key} {chosen.metrics[key]:.4f} there; as written {trials[0].metrics[key]:.4f}.\n"
+        )
+
+    def infeasible(self, trials: Sequence[Trial]) -> str:
+        """What to say when no trial keeps the bounds: which came nearest."""
+        bounds = self.tuning.bounds
+        measured = [trial for trial in trials if trial.metrics]
+        nearest = min(measured, key=lambda trial: max(bound.excess(trial.metrics[bound.aim.key]) for bound in bounds))
+        told = ", ".join(f"{bound.aim.key} {nearest.metrics[bound.aim.key]:.4f}" for bound in bounds)
+        wanted = ", ".join(map(str, bounds))
+        return (
+            f"none of {len(trials)} trials keeps {wanted}; the nearest, trial {nearest.number}, has {told}: "
+            f"all are in {self.folder / TRIALS}"
+        )
+
+    def report(self, trials: Sequence[Trial], chosen: Trial, importance: dict[str, float]) -> TuningReport:
+        """For the report of a run with the chosen values."""
+        found: list[Any] = [trial.metrics.get(self.tuning.aim.key) for trial in trials]
+        return TuningReport(
+            metric=self.tuning.aim.key,
+            search=self.section.search,
+            subject_to=[str(bound) for bound in self.tuning.bounds],
+            best=chosen.number,
+            values=chosen.values,
+            trials=found,
+            feasible=[trial.state == "complete" for trial in trials],
+            importance=importance,
+        )

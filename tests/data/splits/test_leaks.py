@@ -1,0 +1,122 @@
+"""Nothing hidden reaches training or queries: other content of the hidden rows gives the same arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.splits import ColdItems, LeaveOneOut, Masked, PublishedFolds, Random, Temporal
+from hybridrec.data.splits.base import Fold, Splitter
+from tests.data.builders import dataset_of, random_dataset, random_rows
+from tests.data.perturb import perturbed, perturbed_users
+
+SPLITS: dict[str, Splitter] = {
+    "masked": Masked(),
+    "masked-cross-folds": Masked(Masked.Config(folds=3, cross=True)),
+    "masked-items": Masked(Masked.Config(scenarios={"items": 1}, test=0.5)),
+    "masked-tags": Masked(Masked.Config(scenarios={"tags": 1}, test=0.5)),
+    "masked-title": Masked(Masked.Config(scenarios={"title": 1}, test=0.5)),
+    "random": Random(),
+    "random-half": Random(Random.Config(test=0.5)),
+    "leave-one-out": LeaveOneOut(),
+    "leave-one-out-random": LeaveOneOut(LeaveOneOut.Config(pick="random", validation=0.5)),
+    "temporal": Temporal(Temporal.Config(test=0.4)),
+    "temporal-warm": Temporal(Temporal.Config(min_history=1)),
+    "folds": PublishedFolds(),
+    "cold-items": ColdItems(ColdItems.Config(min_history=2)),
+    "cold-items-folds": ColdItems(ColdItems.Config(folds=3, min_history=2)),
+}
+Cut = Callable[[Dataset], list[Fold]]
+
+
+def outer(splitter: Splitter, seed: int) -> Cut:
+    return lambda data: list(splitter.split(data, np.random.default_rng(seed)))
+
+
+def inner(splitter: Splitter, seed: int) -> Cut:
+    return lambda data: [splitter.inner(data, np.random.default_rng(seed))]
+
+
+def visible(fold: Fold) -> dict[str, object]:
+    """All that components and queries get from a fold, and who is asked."""
+    return {
+        "name": fold.name,
+        "train": fold.train.fingerprint,
+        "units": fold.units.tolist(),
+        "weights": fold.weights.tolist(),
+        "universe": None if fold.universe is None else fold.universe.tolist(),
+        **shown(fold.queries),
+    }
+
+
+def shown(queries: QueryBatch) -> dict[str, object]:
+    history = queries.history
+    arrays = {
+        "users": queries.users,
+        "items": history.ids,
+        "offsets": history.offsets,
+        "item times": history.times,
+        "item weights": history.weights,
+        "tags": queries.tags.toarray(),
+        "times": queries.times,
+        "features": None if queries.user_features is None else queries.user_features.toarray(),
+    }
+    # As text, so that NaN equals NaN.
+    texts = {name: repr(None if array is None else array.tolist()) for name, array in arrays.items()}
+    return texts | {"text": queries.text}
+
+
+def found(fold: Fold) -> list[list[int]]:
+    return fold.truth["items"].toarray().tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("level", [outer, inner])
+@pytest.mark.parametrize("name", SPLITS)
+def test_hidden_content_reaches_neither_training_nor_queries(name, level, seed):
+    data = random_dataset(seed)
+    cut = level(SPLITS[name], seed)
+    change = perturbed_users if name.startswith("masked") else perturbed
+    for number, fold in enumerate(cut(data)):
+        other = change(data, fold, np.random.default_rng(seed + 100))
+        again = cut(other)[number]
+        assert other.fingerprint != data.fingerprint
+        assert visible(again) == visible(fold)
+        assert found(again) != found(fold)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", SPLITS)
+def test_the_order_of_rows_in_the_files_is_nothing_to_learn_from(name, seed):
+    rng = np.random.default_rng(seed)
+    rows = random_rows(rng)
+    cut = outer(SPLITS[name], seed)
+    for one, two in zip(cut(dataset_of(rows)), cut(dataset_of(rows.shuffled(rng))), strict=True):
+        assert visible(one) == visible(two)
+        assert found(one) == found(two)
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_same_seed_same_folds_other_seed_other_folds(name):
+    data = random_dataset(5)
+    first, same, other = (list(map(visible, outer(SPLITS[name], seed)(data))) for seed in (1, 1, 2))
+    assert first == same
+    if name not in ("leave-one-out", "temporal", "temporal-warm", "folds"):
+        assert first != other
+
+
+def test_vocabularies_and_declared_content_stay():
+    data = random_dataset()
+    for splitter in SPLITS.values():
+        for fold in outer(splitter, 0)(data):
+            train = fold.train
+            assert (train.users, train.items, train.tags) == (data.users, data.items, data.tags)
+            assert train.item_text == data.item_text
+            assert train.item_times is data.item_times
+            assert train.item_vectors is data.item_vectors
+            assert train.item_features is data.item_features
+            assert train.declared_item_tags is data.declared_item_tags

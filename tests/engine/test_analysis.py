@@ -1,0 +1,128 @@
+"""Guardrails, repeats and observers of a whole run."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import ConfigError
+from hybridrec.api import fit_plan
+from hybridrec.engine.analysis import twins
+from hybridrec.evaluation.summary import conclusions
+
+METRICS = "  metrics: [ndcg@5, tags/ndcg@5]\n"
+
+
+def events(kind):
+    return [what for name, what in sys.modules["toyland"].events if name == kind]
+
+
+def test_guardrails_are_measured_told_and_kept(experiment):
+    rails = METRICS + "  guardrails: {coverage@5: 0.05, diversity@5: 0.9, latency: 0.99}\n"
+    run = hybridrec.run(experiment((METRICS, rails)))
+    found = {one.metric: one for one in run.report.guardrails}
+    assert list(found) == ["coverage@5", "diversity@5", "latency"]
+    assert {(one.control, one.variant) for one in run.report.guardrails} == {("control", "hybrid")}
+    arms = run.report.pipelines
+    for metric in ("coverage@5", "diversity@5"):
+        base, other = (arms[name].metrics[metric].mean for name in ("control", "hybrid"))
+        assert found[metric].loss == pytest.approx(1 - other / base)
+    assert found["diversity@5"].verdict == "held"
+    assert found["latency"].bounds is not None
+    (_, text), *_ = conclusions(run.report)
+    assert "guardrail diversity@5 held (" in text
+    assert "guardrail latency " in text
+    assert hybridrec.Run.open(run.folder).report == run.report
+
+
+def test_a_pipeline_that_shows_everybody_the_same_breaks_its_guardrail(experiment):
+    turned = ("control: control", "control: hybrid"), (METRICS, METRICS + "  guardrails: {coverage@5: 0.05}\n")
+    report = hybridrec.run(experiment(*turned, ("reader: toy", "reader: toy, users: 200"))).report
+    (found,) = report.guardrails
+    assert (found.variant, found.verdict) == ("control", "broken")
+    assert "guardrail coverage@5 broken (loss " in conclusions(report)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("rails", "message"),
+    [
+        ("{coverge@5: 0.1}", r"guardrails.coverge@5: .* did you mean 'coverage'"),
+        ("{coverage@50: 0.1}", "'coverage@50' looks further than the slate"),
+        ("{coverage@05: 0.1}", "guardrails.coverage@05: write 'coverage@5', as in reports"),
+        ("{coverage@5: 0}", "guardrails.coverage@5: Input should be greater than 0"),
+    ],
+)
+def test_impossible_guardrails_are_refused(experiment, rails, message):
+    with pytest.raises(ConfigError, match=message):
+        hybridrec.run(experiment((METRICS, f"{METRICS}  guardrails: {rails}\n")))
+
+
+def test_guardrails_need_a_control(experiment):
+    changes = ("  control: control\n", ""), (METRICS, METRICS + "  guardrails: {latency: 0.1}\n")
+    with pytest.raises(ConfigError, match=r"compare.guardrails: .* name it: `control: NAME`"):
+        hybridrec.run(experiment(*changes))
+
+
+def test_repeats_retrain_what_draws_and_average_what_is_measured(experiment):
+    once = hybridrec.run(experiment())
+    assert once.report.repeats is None
+    run = hybridrec.run(experiment(), ["repeats=3"])
+    found = run.report.repeats
+    assert found.repeats == 3
+    assert found.retrained == ["noise"]
+    noise = [fit for fit in run.report.fits if fit.label == "noise"]
+    assert [fit.repeat for fit in noise] == [1, 2, 3]
+    assert len({fit.key for fit in noise}) == 3
+    assert len({fit.key for fit in run.report.fits if fit.label == "ease"}) == 1
+    assert noise[0].key == next(fit.key for fit in once.report.fits if fit.label == "noise")
+    spread = found.arms["hybrid"]["ndcg@5"]
+    assert spread.values[0] == pytest.approx(once.report.pipelines["hybrid"].metrics["ndcg@5"].mean)
+    assert spread.deviation > 0
+    assert found.arms["control"]["ndcg@5"].deviation == 0
+    assert run.report.pipelines["hybrid"].metrics["ndcg@5"].mean == pytest.approx(np.mean(spread.values))
+    (row, text), *_ = conclusions(run.report)
+    (split,) = (one for one in found.comparison if one.metric == "ndcg@5")
+    assert split.delta == pytest.approx(row.delta)
+    assert "; trained 3 times: 95 % interval for new users and seeds " in text
+    frame = run.per_query().filter(pl.col("pipeline") == "hybrid")
+    assert frame["ndcg@5"].mean() == pytest.approx(row.delta + run.report.pipelines["control"].metrics["ndcg@5"].mean)
+
+
+def test_the_plan_knows_what_need_not_be_trained_again(experiment):
+    config = experiment()
+    before = {job.label: job.fits for job in fit_plan(config, ["repeats=3"]).jobs}
+    assert set(before.values()) == {3}
+    hybridrec.run(config)
+    after = {job.label: (job.fits, job.stored) for job in fit_plan(config, ["repeats=3"]).jobs}
+    assert after["noise"] == (3, 1)
+    assert after["ease"] == (1, 1)
+
+
+def test_twins_are_found_by_identity():
+    assert twins({"a": (1, 2), "b": (1, 3), "c": (1, 2), "d": (1, 2)}) == {"c": "a", "d": "a"}
+
+
+@pytest.mark.parametrize("hook", ["hybridrec_run_finished", "hybridrec_stage_done", "hybridrec_fitted"])
+def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypatch, hook):
+    toyland = sys.modules.get("toyland") or __import__("toyland")
+    calls = []
+
+    def failing(event):
+        calls.append(event)
+        if event[0] == {"hybridrec_run_finished": "finished", "hybridrec_stage_done": "stage"}.get(hook, "fitted"):
+            raise ValueError("disk full")
+
+    class Events(list):
+        append = staticmethod(failing)
+
+    monkeypatch.setattr(toyland, "events", Events())
+    run = hybridrec.run(experiment())
+    (note,) = (note for note in run.report.notes if "failed in" in note)
+    assert note == (f"plugin 'toyland' (toyland 1.5) failed in {hook} and was not told again: ValueError: disk full")
+    assert note in json.loads((run.folder / "report.json").read_text())["notes"]
+    assert {kind for kind, _ in calls} == {"fitted", "stage", "finished"}

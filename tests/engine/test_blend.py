@@ -1,0 +1,109 @@
+"""What re-rankers learn from: fits that have not seen the answers, their statistics, nothing of the test."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.batch_runner import Asker
+from hybridrec.engine.fit import Fitter
+from hybridrec.engine.runner import read
+from hybridrec.engine.store import Store
+from hybridrec.engine.train import Preparer
+from hybridrec.registry.discovery import Registry
+
+RERANK = "[{use: weighted, weights: {ease: 1, pop: 0.2}}]"
+
+
+@pytest.fixture
+def prepared(experiment, tmp_path):
+    """Prepares the only fold of the small experiment for another chain of re-rankers: its plan and its blend."""
+
+    def prepare(chain, change=lambda fold: fold, store="store"):
+        checked = load_experiment(experiment((RERANK, chain)), Registry())
+        place, memory = Store(tmp_path / store), checked.config.memory
+        preparer = Preparer(checked, Fitter(place, checked.config.seed, 1, memory), Asker(place, 1, memory))
+        (fold,) = checked.splitter.split(read(checked), np.random.default_rng(0))
+        plan = preparer.plan(change(fold))
+        return plan, next(arm for arm in preparer.prepare(plan).arms if arm.name == "hybrid")
+
+    return prepare
+
+
+@pytest.fixture
+def calls(toyland, monkeypatch):
+    """What the student of the plugin `toyland` was fitted on and when it learned, in order."""
+    from toyland import Student
+
+    made = []
+    learn = Student.learn
+    monkeypatch.setattr(Student, "fit", lambda self, data, rng: (made.append(data.fingerprint), self)[1])
+    monkeypatch.setattr(Student, "learn", lambda self, *given: (made.append("learn"), learn(self, *given))[1])
+    return made
+
+
+def test_a_learner_is_fitted_where_it_learns_and_again_where_it_ranks(prepared, calls):
+    plan, _ = prepared("[{use: student}]")
+    base, final = plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint
+    assert base != final
+    assert calls == [base, "learn", final] * 2  # for items and for tags
+    calls.clear()
+    prepared("[{use: student}]")
+    assert calls == [base, final] * 2  # what was learned is in the store
+
+
+def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(prepared, monkeypatch):
+    """The pool that is learned on is the one that all components and re-rankers of the base level make."""
+    from hybridrec_rerank.corrections import PopularityCorrection
+
+    fitted = []
+    fit = PopularityCorrection.fit
+    monkeypatch.setattr(
+        PopularityCorrection, "fit", lambda self, data, rng: (fitted.append(data.fingerprint), fit(self, data, rng))[1]
+    )
+    chain = "{items: [{use: weighted}, {use: popularity-correction}, {use: student}], tags: [{use: weighted}]}"
+    plan, _ = prepared(chain)
+    assert fitted == [plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint]
+
+
+def test_answers_are_not_taken_for_those_on_another_training_part(prepared):
+    """A re-ranker that takes nothing but statistics from the data has them in its key."""
+    chain = "{items: [{use: weighted}, {use: popularity-correction}], tags: [{use: weighted}]}"
+
+    def thinner(fold):
+        return replace(fold, train=fold.train.hide(np.arange(len(fold.train.interactions.ids)) == 0))
+
+    (_, before), (_, after) = prepared(chain), prepared(chain, thinner)
+    assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
+
+
+def test_answers_are_not_taken_for_those_of_other_lessons(prepared, tmp_path):
+    """Whatever gives a re-ranker other weights, they find no slates that its former ones made."""
+    _, before = prepared("[{use: student}]")
+    store = Store(tmp_path / "store")
+    for entry in store.artifacts():
+        if "reranker" in entry.about:
+            other = {"lesson": store.get(entry.key)["lesson"] + 1}
+            store.drop(entry.key)
+            store.put(entry.key, other, entry.about)
+    _, after = prepared("[{use: student}]")
+    assert before.order_key != after.order_key
+    assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
+
+
+@pytest.mark.parametrize("name", ["validated", "greedy", "linear", "lambdamart"])
+def test_what_is_learned_knows_nothing_of_the_test(prepared, name):
+    """Other answers to the test queries, another store: to the last bit the same is learned."""
+
+    def other_answers(fold):
+        rng = np.random.default_rng(1)
+        shuffled = {target: truth[:, rng.permutation(truth.shape[1])] for target, truth in fold.truth.items()}
+        return replace(fold, truth=shuffled)
+
+    (_, arm), (_, other) = prepared(f"[{{use: {name}}}]"), prepared(f"[{{use: {name}}}]", other_answers, "elsewhere")
+    for target, (ranker,) in arm.rerankers.chains.items():
+        before, after = ranker.state(), other.rerankers.chains[target][0].state()
+        assert before.keys() == after.keys()
+        for what, values in before.items():
+            np.testing.assert_array_equal(values, after[what], err_msg=what)

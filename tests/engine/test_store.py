@@ -1,0 +1,331 @@
+"""The store: whole artifacts or none, whatever is killed, damaged, or done twice at once."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridrec import StoreError
+from hybridrec.engine.store import Store
+
+KEY = "ab12" * 8
+AA, BB, CC = (two * 16 for two in ("aa", "bb", "cc"))
+STATE = {
+    "scores": np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2],
+    "names": np.array(["a", "größe", "곡"]),
+    "size": np.array(7),
+    "none": np.empty((0, 3), np.int32),
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(
+        np.array_equal(left[name], right[name]) and left[name].dtype == right[name].dtype for name in left
+    )
+
+
+def test_what_is_put_is_got_back(store):
+    assert store.get(KEY) is None
+    assert KEY not in store
+    store.put(KEY, STATE, {"component": "als"})
+    assert KEY in store
+    assert same(store.get(KEY), STATE)
+    assert list(store.get(KEY)) == list(STATE) != sorted(STATE)
+    (artifact,) = store.artifacts()
+    assert (artifact.key, artifact.about) == (KEY, {"component": "als"})
+    assert artifact.bytes == artifact.path.stat().st_size
+
+
+def test_the_first_line_of_an_artifact_says_what_follows(store):
+    store.put(KEY, STATE, {"label": "größe"})
+    line, rest = store.artifacts()[0].path.read_bytes().split(b"\n", 1)
+    content = json.loads(line)["content"]
+    assert (content["key"], content["about"]) == (KEY, {"label": "größe"})
+    assert (len(line) + 1) % 64 == 0
+    size = content["arrays"]["size"]
+    assert np.frombuffer(rest, size["dtype"], 1, size["start"]).tolist() == [7]
+    assert size["start"] % 64 == 0
+
+
+def test_a_transposed_array_stays_transposed(store):
+    store.put(KEY, {"columns": np.arange(6).reshape(2, 3).T})
+    columns = store.get(KEY)["columns"]
+    assert columns.tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert columns.flags.f_contiguous
+
+
+def test_arrays_can_be_written_to_and_the_artifact_stays(store):
+    store.put(KEY, STATE)
+    store.get(KEY)["scores"][:] = 0
+    assert same(store.get(KEY), STATE)
+
+
+def test_a_large_array_is_mapped_and_stays_as_it_was_stored(store):
+    store.put(KEY, {"large": np.ones((1000, 1000), np.float32)})
+    state = store.get(KEY)
+    assert type(state["large"]) is np.ndarray
+    state["large"][0] = 5
+    assert (store.get(KEY)["large"] == 1).all()
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux says what memory is a process's own")
+def test_a_large_array_takes_no_memory_of_its_own(store):
+    def own():
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Anonymous:"))
+
+    store.put(KEY, {"large": np.ones((4000, 1000), np.float32)})
+    before = own()
+    large = store.get(KEY)["large"]
+    assert large.sum() == large.size
+    assert own() - before < large.nbytes / 4
+
+
+def test_a_state_without_arrays_is_a_state(store):
+    store.put(KEY, {})
+    assert store.find(KEY) == {}
+
+
+def test_the_first_writer_of_a_key_wins(store):
+    store.put(KEY, STATE)
+    store.put(KEY, {"other": np.zeros(1)})
+    assert same(store.get(KEY), STATE)
+
+
+def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store):
+    store.put(KEY, STATE, {"component": "als"})
+    path = store.artifacts()[0].path
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x11
+        path.write_bytes(damaged)
+        with suppress(StoreError):
+            assert same(store.get(KEY), STATE)  # white space between the keys of the manifest
+    for length in (len(whole) - 1, whole.index(b"\n"), 100, 0):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StoreError):
+            store.get(KEY)
+    assert store.about(KEY) is None
+    assert store.artifacts() == []
+    assert store.find(KEY) is None
+    assert KEY not in store
+    store.put(KEY, STATE)
+    assert same(store.find(KEY), STATE)
+
+
+def test_another_format_is_refused(store):
+    store.put(KEY, STATE)
+    path = store.artifacts()[0].path
+    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 9'))
+    with pytest.raises(StoreError, match="written in format 9, this version reads 1"):
+        store.get(KEY)
+
+
+def test_objects_are_refused_and_nothing_is_left_behind(store):
+    with pytest.raises(StoreError, match="'bad' is an array of Python objects"):
+        store.put(KEY, {"good": np.zeros(3), "bad": np.array([{}])})
+    assert store.get(KEY) is None
+    assert list((store.folder / "ab").iterdir()) == []
+
+
+def test_records_are_refused(store):
+    with pytest.raises(StoreError, match="'bad' is an array of Python objects or records"):
+        store.put(KEY, {"bad": np.zeros(3, [("id", "i4"), ("score", "f4")])})
+
+
+@pytest.fixture
+def folder(store):
+    """An artifact as it was once: a folder with a `.npy` file for each array."""
+    path = store.folder / "ab" / KEY
+    path.mkdir(parents=True)
+    arrays = {}
+    for number, (name, array) in enumerate(sorted(STATE.items())):
+        np.save(path / f"{number}.npy", array)
+        arrays[name] = {"file": f"{number}.npy", "checksum": digest((path / f"{number}.npy").read_bytes())}
+    content = {"key": KEY, "about": {"component": "als"}, "arrays": arrays}
+    whole = {"format": 1, "checksum": digest(json.dumps(content, sort_keys=True).encode()), "content": content}
+    (path / "manifest.json").write_text(json.dumps(whole, indent=1))
+    return path
+
+
+def digest(content):
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def test_an_artifact_that_is_a_folder_is_read(store, folder):
+    assert KEY in store
+    assert same(store.get(KEY), STATE)
+    assert store.about(KEY) == {"component": "als"}
+    (artifact,) = store.artifacts()
+    assert artifact.bytes == sum(file.stat().st_size for file in folder.iterdir())
+    os.utime(folder / "manifest.json", (0, 0))
+    store.get(KEY)
+    assert store.artifacts()[0].used > 0
+    store.put(KEY, {"other": np.zeros(1)})
+    assert same(store.get(KEY), STATE)
+    store.drop(KEY)
+    assert list((store.folder / "ab").iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["0.npy", "2.npy", "manifest.json"])
+def test_a_damaged_folder_is_made_anew(store, folder, file):
+    (folder / file).write_bytes((folder / file).read_bytes()[:-1])
+    with pytest.raises(StoreError):
+        store.get(KEY)
+    (folder / "1.npy").unlink()
+    assert store.find(KEY) is None
+    store.put(KEY, STATE)
+    assert same(store.find(KEY), STATE)
+
+
+def test_a_pickle_in_the_store_is_never_loaded(store, folder, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "exploded",))
+
+    np.save(folder / "0.npy", np.array([Bomb()]), allow_pickle=True)
+    assert store.find(KEY) is None
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_bytes_are_never_taken_for_objects(store, monkeypatch):
+    monkeypatch.setattr("hybridrec.engine.array_file._json_checksum", lambda content: "")
+    store.put(KEY, {"a": np.zeros(3)})
+    path = store.artifacts()[0].path
+    path.write_bytes(path.read_bytes().replace(b'"<f8"', b'"|O" '))
+    with pytest.raises(StoreError, match="damaged"):
+        store.get(KEY)
+
+
+def test_collecting_by_size_takes_what_was_not_used_for_longest(store):
+    for key in (AA, BB, CC):
+        store.put(key, {"a": np.zeros(1000)})
+    now = time.time()
+    for key, age in ((AA, 30), (BB, 20), (CC, 10)):
+        os.utime(store.folder / key[:2] / key, (now - age, now - age))
+    assert store.get(AA) is not None  # used just now
+    size = store.artifacts()[0].bytes
+    removed = store.collect(keep_bytes=2 * size, older_than=float("inf"))
+    assert [artifact.key for artifact in removed] == [BB]
+    assert [artifact.key for artifact in store.artifacts()] == [CC, AA]
+
+
+def test_collecting_by_age_and_the_leftovers_of_the_killed(store):
+    store.put(AA, STATE)
+    store.put(BB, STATE)
+    now = time.time()
+    os.utime(store.folder / "aa" / AA, (now - 900, now - 900))
+    for name, age in ((f".{AA}.1.00000dea", 90_000), (f".{AA}.2.000000b5", 10), (".git", 90_000)):
+        (store.folder / "aa" / name).mkdir()
+        os.utime(store.folder / "aa" / name, (now - age, now - age))
+    assert [artifact.key for artifact in store.collect(2**63, older_than=600)] == [AA]
+    assert {path.name for path in (store.folder / "aa").iterdir()} == {f".{AA}.2.000000b5", ".git"}
+    assert BB in store
+    assert [artifact.key for artifact in store.collect(0, float("inf"))] == [BB]
+
+
+def test_an_empty_store_has_nothing_and_is_not_made_by_looking(store):
+    assert store.artifacts() == []
+    assert store.collect(0, 0) == []
+    store.drop(KEY)
+    assert not store.folder.exists()
+
+
+def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, folder, monkeypatch):
+    def killed(path, ignore_errors=False):
+        next(path.glob("*.json")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.drop(KEY)
+    assert store.find(KEY) is None
+    store.put(KEY, STATE)
+    assert same(store.get(KEY), STATE)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_that_cannot_be_replaced_was_put_by_another(store, monkeypatch, first):
+    def in_use(path, target):
+        if first:
+            path.rename(target)
+        raise PermissionError("in use")
+
+    monkeypatch.setattr(Path, "replace", in_use)
+    with suppress(PermissionError) if first else pytest.raises(PermissionError):
+        store.put(KEY, STATE)
+    assert (KEY in store) == first
+    assert not list((store.folder / "ab").glob(".*"))
+
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from hybridrec.engine.store import Store
+store, rounds = Store(Path(sys.argv[1])), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for key in range(rounds):
+    store.put(f"{key % 40:02}" * 16, {"a": np.full(20_000, key % 40), "b": np.arange(50)})
+    if key % 3 == 0 and rounds < 1000:
+        store.drop(f"{key % 40:02}" * 16)
+"""
+
+
+def writer(store, rounds):
+    command = [sys.executable, "-c", WRITER, str(store.folder), str(rounds)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def check_all(store):
+    """Whatever is there is whole; how much it is."""
+    artifacts = store.artifacts()
+    for artifact in artifacts:
+        state = store.get(artifact.key)
+        assert (state["a"] == int(artifact.key[:2])).all()
+        assert len(state["a"]) == 20_000
+    return len(artifacts)
+
+
+def test_a_writer_killed_at_any_moment_leaves_only_whole_artifacts(store):
+    for wait in (0.001, 0.004, 0.01, 0.02):
+        process = writer(store, 100_000)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        time.sleep(wait)
+        process.kill()
+        process.communicate()
+        check_all(store)
+    for partial in store.folder.glob("??/.*"):
+        os.utime(partial, (0, 0))
+    store.collect(2**63, float("inf"))
+    assert not list(store.folder.glob("??/.*"))
+    check_all(store)
+
+
+def test_two_processes_write_and_remove_the_same_keys(store):
+    processes = [writer(store, 120) for _ in range(2)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert check_all(store) > 0
+    assert not list(store.folder.glob("??/.*"))

@@ -1,0 +1,94 @@
+"""Metrics of tag mixes and of exposure, against plain loops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hybridrec.evaluation.beyond_accuracy import CalibrationError, ExposureGini, TagDiversity
+from hybridrec.evaluation.metrics import Judged
+from hybridrec.stages import kernels
+from hybridrec.testing import toy_dataset, toy_queries
+
+DATA = toy_dataset()
+QUERIES = toy_queries(DATA)
+Q, N = len(QUERIES), len(DATA.items)
+TAGS = DATA.item_tags.toarray().astype(float)
+
+
+def judged(seed=1, width=8):
+    rng = np.random.default_rng(seed)
+    ids = rng.permuted(np.tile(np.arange(N, dtype=np.int32), (Q, 1)), axis=1)[:, :width]
+    ids[np.arange(width) >= rng.integers(0, width + 1, Q)[:, None]] = -1
+    truth = QUERIES.history.matrix(binary=True)
+    return Judged("items", ids, kernels.hits(ids, truth), truth, DATA, queries=QUERIES)
+
+
+def test_tag_diversity_equals_all_pairs():
+    lengths = np.linalg.norm(TAGS, axis=1)
+    units = TAGS / np.where(lengths > 0, lengths, 1)[:, None]
+    case = judged()
+    for row, found in zip(case.ids[:, :5], TagDiversity().values(case, 5), strict=True):
+        row = row[row >= 0]
+        pairs = [1 - units[a] @ units[b] for n, a in enumerate(row) for b in row[:n]]
+        assert found == pytest.approx(np.mean(pairs) if pairs else math.nan, nan_ok=True)
+
+
+def test_calibration_error_is_the_divergence_of_the_mixes():
+    sums = TAGS.sum(axis=1)
+    shares = TAGS / np.where(sums > 0, sums, 1)[:, None]
+    history = QUERIES.history.matrix().toarray()
+    case = judged()
+    found = CalibrationError().values(case, 5)
+    assert (~np.isnan(found)).sum() > 3
+    for row in range(Q):
+        wanted, slate = history[row] @ shares, case.ids[row, :5][case.ids[row, :5] >= 0]
+        if not wanted.sum() or not len(slate):
+            assert math.isnan(found[row])
+            continue
+        p, q = wanted / wanted.sum(), shares[slate].mean(axis=0)
+        known = p > 0
+        expected = (p[known] * np.log(p[known] / (0.99 * q + 0.01 * p)[known])).sum()
+        assert found[row] == pytest.approx(expected)
+
+
+def test_a_slate_of_the_history_is_calibrated():
+    case = judged()
+    rows = np.flatnonzero((QUERIES.history.lengths == 2) & ~np.isnan(CalibrationError().values(case, 5)))
+    assert len(rows)
+    ids = np.array([QUERIES.history.ids[slice(*QUERIES.history.offsets[row : row + 2])] for row in rows], np.int32)
+    queries = QUERIES.take(rows)
+    asked = replace(case, ids=ids, hits=ids >= 0, truth=case.truth[rows], queries=queries)
+    assert CalibrationError().values(asked, 2) == pytest.approx(np.zeros(len(rows)), abs=0.05)
+
+
+def test_what_is_not_defined_is_nan():
+    case = judged()
+    assert np.isnan(CalibrationError().values(replace(case, queries=None), 5)).all()
+    tags = replace(case, target="tags")
+    assert np.isnan(CalibrationError().values(tags, 5)).all()
+    assert np.isnan(TagDiversity().values(tags, 5)).all()
+
+
+def test_gini_of_exposure():
+    gini, case = ExposureGini(), judged()
+    everything = np.arange(N, dtype=np.int32)[:, None]
+    even = replace(case, ids=everything, hits=everything >= 0)
+    assert gini.value([even], 1) == pytest.approx(0)
+    one = replace(case, ids=np.zeros((9, 1), np.int32), hits=np.zeros((9, 1), bool))
+    assert gini.value([one], 1) == pytest.approx(1 - 1 / N)
+    exposure = np.zeros(N)
+    for row in case.ids:
+        for place, item in enumerate(row):
+            if item >= 0:
+                exposure[item] += 1 / np.log2(place + 2)
+    pairs = np.abs(exposure[:, None] - exposure[None, :]).sum() / (2 * N * exposure.sum())
+    assert gini.value([case], 8) == pytest.approx(pairs)
+    parts = [replace(case, ids=case.ids[rows]) for rows in (slice(0, 5), slice(5, Q))]
+    assert gini.value(parts, 8) == pytest.approx(pairs)
+    universe = np.arange(N) < 10
+    assert gini.value([replace(one, universe=universe)], 1) == pytest.approx(0.9)
+    assert math.isnan(gini.value([replace(one, ids=one.ids - 1)], 1))

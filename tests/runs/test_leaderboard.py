@@ -1,0 +1,59 @@
+"""Runs side by side: order, differences, and what cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from hybridrec import ConfigError, DataError
+from hybridrec.runs.leaderboard import listing
+
+
+def test_best_first_among_those_that_asked_the_same_with_the_keys_that_differ(experiment):
+    config = experiment()
+    for weight in (0.9, 0.2):
+        hybridrec.run(config, [f"pipelines.hybrid.rerank=[{{use: weighted, weights: {{ease: 1, pop: {weight}}}}}]"])
+    other = hybridrec.run(config, ["split.hide=0.4"])
+    found = listing("runs")
+    assert found.metric == "ndcg@5"
+    assert found.unreadable == []
+    latest, earlier = found.groups
+    assert [one.run.folder for one in latest.runs] == [other.folder]
+    assert latest.queries == other.lock["sample"] != earlier.queries
+    assert latest.asked == other.report.pipelines["hybrid"].queries
+    weight, hide = "pipelines.hybrid.rerank[0].weights.pop", "split.hide"
+    assert (latest.differences, earlier.differences) == ({weight: "0.2", hide: "0.4"}, {hide: "0.5"})
+    assert latest.runs[0].differences == {}
+    assert sorted(one.differences[weight] for one in earlier.runs) == ["0.2", "0.9"]
+    assert all(set(one.differences) == {weight} for one in earlier.runs)
+    means = [one.result.mean for one in earlier.runs]
+    assert means == sorted(means, reverse=True)
+    best = earlier.runs[0]
+    blends = [arm.metrics["ndcg@5"].mean for arm in best.run.report.pipelines.values()]
+    assert best.result.mean == max(blends)
+
+
+def test_a_run_without_the_metric_comes_last(experiment):
+    config = experiment()
+    hybridrec.run(config)
+    other = hybridrec.run(config, ["compare.metrics=[recall@5]"])
+    found = listing("runs", "ndcg@5")
+    (group,) = found.groups
+    assert [one.result is None for one in group.runs] == [False, True]
+    assert group.runs[1].run.folder == other.folder
+    with pytest.raises(ConfigError, match="no run has the metric 'ndgc@5': did you mean 'ndcg@5'"):
+        listing("runs", "ndgc@5")
+
+
+def test_damaged_runs_are_named_and_passed_over(experiment):
+    hybridrec.run(experiment())
+    damaged = Path("runs/damaged")
+    damaged.mkdir()
+    (damaged / "report.json").write_text("{}")
+    found = listing("runs")
+    assert [len(group.runs) for group in found.groups] == [1]
+    assert "damaged/report.json cannot be read" in found.unreadable[0]
+    with pytest.raises(DataError, match="elsewhere holds no finished runs"):
+        listing("elsewhere")

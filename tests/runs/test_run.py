@@ -1,0 +1,236 @@
+"""A run folder that somebody sent writes and deletes nothing outside of itself, and is read from itself alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import StoreError
+from hybridrec.cli import main
+from hybridrec.engine.store import Store
+from hybridrec.runs.export_trec import export
+from hybridrec.runs.run import Run, Serving
+from hybridrec.runs.writer import write_report, write_serving
+from tests.conftest import CONFIG, TOYLAND
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that can serve, made once."""
+    place = tmp_path_factory.mktemp("finished")
+    config = place / "toy.yaml"
+    config.write_text(CONFIG.replace("workers: 2", "refit: all"), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TOYLAND))
+        return hybridrec.run(config, runs=place / "runs", store=place / "store").folder
+
+
+@pytest.fixture
+def sent(finished, experiment, tmp_path):
+    """A copy of it, in the folder of runs of whoever it was sent to."""
+    return Path(shutil.copytree(finished, tmp_path / "runs" / finished.name))
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Runs the command line in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["hybridrec", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    """All that lies below a folder, and what is in it."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def change(file: Path, edit) -> None:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    edit(content)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def refused(call, folder: Path, *arguments) -> str:
+    """The one sentence that a command ends with, after which everything is as it was."""
+    before = everything(folder)
+    status, out, err = call(*arguments)
+    assert (status, out) == (4, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert len(err) < 400
+    assert everything(folder) == before
+    return err
+
+
+@pytest.mark.parametrize("form", ["trec", "parquet", "mpd", "melon"])
+@pytest.mark.parametrize("name", ["../pwned", "a/b", "{absolute}", "a\0b", "x" * 300, "..", ""])
+def test_a_pipeline_whose_name_is_a_path_is_refused(call, sent, tmp_path, form, name):
+    name = name.format(absolute=tmp_path / "victim")
+
+    def rename(report):
+        report["pipelines"][name] = report["pipelines"].pop("hybrid")
+
+    change(sent / "report.json", rename)
+    for target in ("items", "tags"):
+        if len(name) < 200 and "\0" not in name:
+            slates = Path(f"{sent / 'slates'}/{name}.{target}.parquet")
+            slates.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(sent / f"slates/hybrid.{target}.parquet", slates)
+    team = ("--team", "a", "b") if form == "mpd" else ()
+    err = refused(call, tmp_path, "export", sent, "-o", tmp_path / "out", "--format", form, *team)
+    assert f"{sent / 'report.json'} cannot be read: pipelines." in err
+
+
+def test_a_path_is_not_made_of_a_name_that_was_not_checked(sent):
+    run = Run.open(sent)
+    with pytest.raises(StoreError, match=r"'\.\./slates/hybrid\.items\.parquet' cannot be the name of a file"):
+        run.slates("../slates/hybrid")
+
+
+def archive_of(sent: Path, key: object) -> None:
+    """What makes the folder of all runs look like a damaged artifact, and what names it."""
+    content = {"key": "x", "about": {"version": "1"}, "arrays": {}}
+    (sent.parent / "manifest.json").write_text(json.dumps({"format": 1, "checksum": "", "content": content}))
+
+    def rename(lock):
+        lock["serving"] = dict.fromkeys(lock["serving"], key)
+
+    change(sent / "lock.json", rename)
+
+
+@pytest.mark.parametrize("key", ["../runs", "/etc/passwd", "", "a\0b", "x" * 300, 7, None, [KEY], KEY.upper()])
+def test_a_key_in_the_lock_that_is_a_path_deletes_nothing(call, sent, tmp_path, key):
+    archive_of(sent, key)
+    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
+    assert f"{sent / 'lock.json'} cannot be read: serving.everything/final/" in err
+    change(sent / "lock.json", lambda lock: lock.update(serving=None, fits={"test/final/als": key}))
+    with pytest.raises(StoreError, match=r"lock\.json cannot be read: fits\.test/final/als: "):
+        _ = Run.open(sent).lock
+
+
+@pytest.mark.parametrize("content", ["", "null", "[]", "7", "{}", "[" * 100_000, '{"fits": [], "serving": 1}', "\xff"])
+def test_a_lock_that_is_something_else_is_refused(call, sent, tmp_path, content):
+    (sent / "lock.json").write_text(content, encoding="latin-1")
+    assert f"{sent / 'lock.json'} cannot be read: " in refused(call, tmp_path, "recommend", sent, "--item", "item 02")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("data", "../runs"), ("learned_on", None), ("fits", {"a": "../runs"}), ("fits", [KEY]), ("more", KEY)],
+)
+def test_what_is_served_is_checked(call, sent, tmp_path, key, value):
+    content = {"data": KEY, "learned_on": KEY, "fits": {}}
+    (sent / "serving.json").write_text(json.dumps(content | {key: value}))
+    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
+    assert f"{sent / 'serving.json'} cannot be read: {key}" in err
+
+
+def test_the_fingerprint_of_the_data_is_checked(call, sent, tmp_path):
+    change(sent / "report.json", lambda report: report["data"].update(fingerprint="../runs"))
+    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
+    assert f"{sent / 'report.json'} cannot be read: data.fingerprint: " in err
+
+
+@pytest.mark.parametrize("content", ["", "null", "{", "[" * 100_000, "\xff", "{}"])
+def test_a_report_that_is_something_else_is_refused(call, sent, tmp_path, content):
+    (sent / "report.json").write_text(content, encoding="latin-1")
+    assert f"{sent / 'report.json'} cannot be read: " in refused(call, tmp_path, "report", sent, "--no-open")
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(call, sent, tmp_path):
+    for file in ("lock.json", "queries.parquet", "report.json"):
+        (sent / file).rename(sent / f"{file}.kept")
+        os.mkfifo(sent / file)
+        command = (
+            ("recommend", sent, "--item", "x") if file == "lock.json" else ("export", sent, "-o", tmp_path / "out")
+        )
+        _, _, err = call(*command)
+        assert err.startswith(f"error: {sent / file} cannot be read: it is missing, or not a file")
+        (sent / f"{file}.kept").rename(sent / file)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_page_replaces_a_link_and_does_not_follow_it(call, sent, tmp_path, there):
+    victim = tmp_path / "victim"
+    if there:
+        victim.write_text("kept")
+    (sent / "report.html").symlink_to(victim)
+    assert call("report", sent, "--no-open") == (0, f"{sent / 'report.html'}\n", "")
+    assert not (sent / "report.html").is_symlink()
+    assert victim.exists() == there
+    assert not there or victim.read_text() == "kept"
+
+
+def test_an_export_does_not_follow_a_link(call, sent, tmp_path):
+    outside, inner = tmp_path / "outside", sent / "parquet"
+    outside.mkdir()
+    (sent / "trec").symlink_to(outside)
+    assert f"{sent / 'trec'} is a link or a file" in refused(call, tmp_path, "export", sent)
+    inner.mkdir()
+    victim = outside / "victim"
+    victim.write_text("kept")
+    (inner / "hybrid.items.run.parquet").symlink_to(victim)
+    export(Run.open(sent), inner, "parquet")
+    assert victim.read_text() == "kept"
+    assert pl.read_parquet(inner / "hybrid.items.run.parquet")["run"].unique().to_list() == ["hybrid"]
+
+
+@pytest.mark.parametrize("file", ["report.json", "serving.json"])
+def test_a_link_among_the_files_of_a_run_is_replaced(sent, tmp_path, file):
+    run, victim = Run.open(sent), tmp_path / "victim"
+    for link in (sent / file, sent / f".{file}"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(victim)
+    write_report(run)
+    write_serving(run, Serving(KEY, {"everything/final/als": KEY}, KEY))
+    assert not victim.exists()
+    assert not (sent / file).is_symlink()
+    assert Run.open(sent).serving == Serving(KEY, {"everything/final/als": KEY}, KEY)
+
+
+def test_a_run_in_a_folder_whose_name_is_a_pattern_is_read_from_there(sent, tmp_path):
+    others, own = tmp_path / "g1" / "x", tmp_path / "g[1]" / "x"
+    for place in (others, own):
+        shutil.copytree(sent, place)
+    for file in ("per_query", "queries", "names", "slates/hybrid.items"):
+        path = own / f"{file}.parquet"
+        pl.read_parquet(path, glob=False).head(3).write_parquet(path)
+    run = Run.open(own)
+    assert [len(frame) for frame in (run.per_query(), run.queries(), run.names(), run.slates("hybrid"))] == [3] * 4
+    shutil.rmtree(others)
+    assert len(run.per_query()) == 3
+
+
+def test_the_store_is_not_left(sent, tmp_path):
+    store, victim = Store(tmp_path / "store"), tmp_path / "runs"
+    before = everything(victim)
+    for key in ("../runs", str(victim), "../store/../runs"):
+        for act in (
+            store.find,
+            store.drop,
+            store.get,
+            store.about,
+            lambda key: store.put(key, {}),
+            lambda key: key in store,
+        ):
+            with pytest.raises(StoreError, match="cannot be a key of the store"):
+                act(key)
+    assert everything(victim) == before
+    assert not store.folder.exists()

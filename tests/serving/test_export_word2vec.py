@@ -1,0 +1,67 @@
+"""Vectors leave a run as word2vec text that gensim reads, with a vocabulary and the model."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import ConfigError
+from hybridrec.serving.export_word2vec import export
+
+KeyedVectors = pytest.importorskip("gensim.models").KeyedVectors
+SERVED = ("workers: 2", "workers: 2\nrefit: all")
+SCORERS = ("scorers: [pop]", "scorers: [pop, w2v]")
+WORD2VEC = ("noise: {use: echo}", "noise: {use: echo}\n  w2v: {use: word2vec, dim: 4, epochs: 1}")
+
+
+@pytest.fixture
+def recommender(experiment):
+    return hybridrec.load(hybridrec.run(experiment(WORD2VEC, SCORERS, SERVED)))
+
+
+def test_gensim_reads_what_was_written(recommender, tmp_path):
+    paths = export(recommender, tmp_path / "out")
+    assert [path.name for path in paths] == [
+        *("w2v.items.txt", "w2v.tags.txt", "w2v.words.txt"), "w2v.vocabulary.csv", "w2v.npz"
+    ]  # fmt: skip
+    component = recommender.components["w2v"].component
+    vocabulary = pl.read_csv(paths[3])
+    for target, ids in (("items", recommender.data.items), ("tags", recommender.data.tags)):
+        read = KeyedVectors.load_word2vec_format(str(tmp_path / f"out/w2v.{target}.txt"))
+        vectors = component.vectors(target)
+        known = np.flatnonzero(~np.isnan(vectors[:, 0]))
+        names = [unquote(token) for token in read.index_to_key]
+        assert names == ids.decode(known).to_list()
+        assert names == vocabulary.filter(kind=target)["id"].to_list()
+        np.testing.assert_array_equal(read.vectors, vectors[known])
+    counts = dict(vocabulary.filter(kind="items").select("id", "count").rows())
+    plays = recommender.data.interactions.matrix().getnnz(axis=0)
+    assert counts == {name: n for name, n in zip(recommender.data.items.ids, plays, strict=True) if n}
+    assert vocabulary.filter(kind="words")["count"].is_null().all()
+
+
+def test_the_model_is_the_state(recommender, tmp_path):
+    written = np.load(export(recommender, tmp_path)[-1])
+    component = recommender.components["w2v"].component
+    back = type(component)(component.config).restore(dict(written))
+    np.testing.assert_array_equal(back.vectors("items"), component.vectors("items"))
+
+
+def test_what_has_no_vectors_is_refused_with_what_has(recommender, tmp_path):
+    with pytest.raises(ConfigError, match="'pop' has no vectors; w2v has"):
+        export(recommender, tmp_path, "pop")
+    with pytest.raises(ConfigError, match="did you mean 'w2v'"):
+        export(recommender, tmp_path, "w2c")
+
+
+def test_of_several_one_has_to_be_named(experiment, tmp_path):
+    two = (WORD2VEC[0], f"{WORD2VEC[1]}\n  als: {{factors: 2, iterations: 1}}")
+    scorers = ("scorers: [pop]", "scorers: [pop, w2v, als]")
+    recommender = hybridrec.load(hybridrec.run(experiment(two, scorers, SERVED)))
+    with pytest.raises(ConfigError, match="say with --label whose vectors: als, w2v"):
+        export(recommender, tmp_path)
+    assert export(recommender, tmp_path, "als")[0].name == "als.items.txt"

@@ -1,0 +1,267 @@
+"""A finished run recommends through the pipelines that were evaluated, and says why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import hybridrec
+from hybridrec import ConfigError, DataError, Query, StoreError
+from hybridrec.data.encoding import encode
+from hybridrec.engine.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.serving.lookup import find
+from hybridrec.serving.similar import similar
+from hybridrec.stages.pipeline import Pipeline
+from hybridrec.testing import toy_dataset
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def recommender(experiment):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    return hybridrec.load(run.folder)
+
+
+QUERIES = [
+    Query(items=["item 02", "item 04", "item 06"]),
+    Query(tags=["tag 01"]),
+    Query(text="even evening"),
+    Query(),
+    Query(items=["nobody knows"], tags=["nor this"]),
+    Query(items=["item 01"], tags=["tag 03"], disliked=["item 03"]),
+]
+
+
+def ids(recommender, slate):
+    return [
+        list(group["id"]) for _, group in slate.to_frame(recommender.data.items).group_by("query", maintain_order=True)
+    ]
+
+
+def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
+    batch = recommender.recommend(QUERIES)
+    assert batch.ids.shape == (len(QUERIES), 10)
+    assert (batch.ids >= 0).all()
+    for row, query in enumerate(QUERIES):
+        alone = recommender.recommend(query)
+        assert alone.ids.tolist() == batch.ids[row : row + 1].tolist()
+        assert alone.rungs[alone.rung[0]] == batch.rungs[batch.rung[row]]
+
+
+def test_it_is_the_path_that_was_evaluated(recommender, experiment):
+    """The pipelines trained on everything, asked by the code of the evaluation, give the same slates."""
+    from hybridrec.config.load import load_experiment
+    from hybridrec.engine.batch_runner import Asker, Question
+    from hybridrec.engine.fit import Fitter
+    from hybridrec.engine.train import Preparer, everything
+    from hybridrec.registry.discovery import Registry
+
+    checked = load_experiment(experiment(("workers: 2", "refit: all")), Registry())
+    asker = Asker(Store.default(), 1, checked.config.memory)
+    preparer = Preparer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), asker)
+    prepared = preparer.prepare(preparer.plan(everything(recommender.data)))
+    assert all(fit.cached for fit in prepared.fits)
+    batch = encode(QUERIES, recommender.data)
+    truth = np.zeros((len(QUERIES), 40))
+    from scipy.sparse import csr_matrix
+
+    answers = asker.answers(prepared.arms, Question(batch, "items", 10, csr_matrix(truth)), lambda _: None)
+    for name in ("control", "hybrid"):
+        served = recommender.recommend(QUERIES, pipeline=name)
+        assert np.array_equal(answers[name].slate.ids, served.ids)
+        np.testing.assert_allclose(answers[name].slate.scores, served.scores, rtol=1e-5)
+
+
+def test_blocks_do_not_change_what_is_recommended(recommender, monkeypatch):
+    whole = recommender.recommend(QUERIES * 5)
+    monkeypatch.setattr("hybridrec.engine.batch_runner.BLOCK_ROWS", (4, 4))
+    parts = recommender.recommend(QUERIES * 5)
+    assert np.array_equal(parts.ids, whole.ids)
+    assert np.array_equal(np.array(parts.rungs)[parts.rung], np.array(whole.rungs)[whole.rung])
+
+
+def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recommender, monkeypatch):
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    within = []
+    slate = Pipeline.slate
+    monkeypatch.setattr(Pipeline, "slate", lambda *asked: within.append(threads()) or slate(*asked))
+    with threadpool_limits(limits=2):
+        recommender.recommend(QUERIES[0])
+        assert (within, threads()) == ([{1}], {2})
+
+
+def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recommender):
+    data = recommender.data
+    history = list(data.items.decode(data.interactions.take(np.array([4])).ids))
+    found = recommender.recommend(Query(user="user 04"))
+    (own,) = ids(recommender, found)
+    assert not set(own) & set(history)
+    (without,) = ids(recommender, recommender.recommend(Query(user="user 04", disliked=own[:2])))
+    assert not set(without) & {*history, *own[:2]}
+    batch = recommender.encode([Query(), Query(user="user 04", time=5.0), Query(user="user 05", items=["item 01"])])
+    assert batch.users.tolist() == [-1, 4, 5]
+    assert batch.history.lengths.tolist() == [0, len(history), 1]
+    assert batch.times.tolist() == pytest.approx([NAN, 5.0, NAN], nan_ok=True)
+
+
+def test_an_unknown_user_and_an_empty_query_get_the_fallback_of_what_is_known(recommender):
+    found = recommender.recommend([Query(user="who?"), Query(), Query(user="user 59")], pipeline="control")
+    assert found.ids[0].tolist() == found.ids[1].tolist()
+    assert (found.ids >= 0).all()
+    assert recommender.recommend([]).ids.shape == (0, 10)
+
+
+def test_more_than_the_catalogue_is_all_of_it_once(recommender):
+    found = recommender.recommend(Query(items=["item 02"]), n=100)
+    known = found.ids[0][found.ids[0] >= 0]
+    assert sorted(known) == [code for code in range(40) if code != 2]
+    assert (found.ids[0][39:] == -1).all()
+
+
+def test_tags_are_recommended_too(recommender):
+    found = recommender.recommend(Query(tags=["tag 00"]), target="tags")
+    assert found.ids.shape == (1, 5)
+    assert 0 not in found.ids
+
+
+def test_contributions_sum_to_the_score(recommender):
+    query = Query(items=["item 02", "item 04", "item 06"])
+    places = recommender.explain(query, 40)
+    assert [place.id for place in places] == ids(recommender, recommender.recommend(query, 40))[0]
+    assert [place.rank for place in places] == list(range(1, 38))
+    scored = [place for place in places if place.score is not None]
+    assert len(scored) > 20
+    for place in scored:
+        assert sum(place.contributions.values()) == pytest.approx(place.score, abs=1e-5)
+        assert place.contributions.keys() == {"ease", "noise", "pop"}
+        assert set(place.sources) <= {"ease", "noise"}
+    filled = [place for place in places if place.score is None]
+    assert filled
+    assert all(place.sources == ("fallback",) and not place.contributions for place in filled)
+    assert sorted(place.opinions["pop"][1] for place in scored) == list(range(1, len(scored) + 1))
+
+
+def test_what_only_the_fallback_serves_says_so(recommender):
+    places = recommender.explain(Query(tags=["tag 01"]), 3, pipeline="hybrid")
+    assert [place.id for place in places] == ids(recommender, recommender.recommend(Query(tags=["tag 01"]), 3))[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pipeline": "hybird"}, "no pipeline is named 'hybird': did you mean 'hybrid'"),
+        ({"target": "users"}, "the run does not recommend users; it recommends items, tags"),
+        ({"n": 0}, "n is 0; ask for at least one"),
+        ({"n": -3}, "n is -3"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(recommender, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        recommender.recommend(Query(), **arguments)
+
+
+def test_only_a_run_with_refit_serves_and_only_while_its_data_is_stored(experiment, tmp_path):
+    evaluated = hybridrec.run(experiment())
+    with pytest.raises(DataError, match="was only evaluated: set `refit: all`"):
+        hybridrec.load(evaluated)
+    with pytest.raises(DataError, match=r"is no run: it has no report\.json"):
+        hybridrec.load(tmp_path)
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    with pytest.raises(StoreError, match="is not in the store"):
+        hybridrec.load(run, store=tmp_path / "another")
+    (run.folder / "report.json").write_text("{")
+    with pytest.raises(StoreError, match="cannot be read"):
+        hybridrec.load(run.folder)
+
+
+def test_what_was_collected_is_fitted_again_for_serving(experiment):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    before = hybridrec.load(run).recommend(QUERIES).ids
+    store = Store.default()
+    for artifact in store.artifacts():
+        if artifact.key != run.report.data.fingerprint:
+            store.drop(artifact.key)
+    assert np.array_equal(hybridrec.load(run).recommend(QUERIES).ids, before)
+
+
+def serving_again(run, monkeypatch, **attributes):
+    """The run, loaded where `echo` is installed with other attributes."""
+    cls = Registry().component("echo")
+    for name, value in attributes.items():
+        monkeypatch.setattr(cls, name, value)
+    return hybridrec.load(run).recommend(QUERIES).ids
+
+
+def test_a_component_of_another_version_is_not_given_what_an_earlier_one_stored(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    reason = r"components\.noise was stored by echo 1; the installed version 2 reads 0, 2: run the experiment again"
+    with pytest.raises(StoreError, match=reason):
+        serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"0"}))
+
+
+def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    before = hybridrec.load(run).recommend(QUERIES).ids
+    monkeypatch.setattr(Registry().component("echo"), "fit", None)
+    ids = serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"1"}))
+    assert np.array_equal(ids, before)
+
+
+def test_what_is_served_survives_an_upgrade_of_the_libraries(experiment, monkeypatch):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
+    monkeypatch.setattr("hybridrec.engine.keys.library_versions", lambda _: {"numpy": "99"})
+    assert np.array_equal(serving_again(run, monkeypatch, fit=None), hybridrec.load(run).recommend(QUERIES).ids)
+
+
+def test_names_are_found_loosely(recommender):
+    data = recommender.data
+    assert find("item 07", data, "items") == find("item 07", data, "items")
+    assert find("item 07", data, "items").score == 100
+    assert find("Tag-03", data, "tags").id == "tag 03"
+    with pytest.raises(DataError, match="nothing among 40 items is called like '🎵🎵'"):
+        find("🎵🎵", data, "items")
+
+
+def test_neighbours_leave_out_what_was_asked_and_refuse_what_proposes_nothing(recommender):
+    near = similar(recommender, "ease", Query(items=["item 02"]), "items", 5)
+    assert len(near) == 5
+    assert "item 02" not in [one.id for one in near]
+    assert all(int(one.id[-2:]) % 2 == 0 for one in near[:3])
+    assert [one.similarity for one in near] == sorted((one.similarity for one in near), reverse=True)
+    with pytest.raises(ConfigError, match="no component is labelled 'eas': did you mean 'ease'"):
+        similar(recommender, "eas", Query(items=["item 02"]), "items", 5)
+    with pytest.raises(ConfigError, match="proposes no tags"):
+        similar(recommender, "ease", Query(items=["item 02"]), "tags", 5)
+
+
+def test_neighbours_in_a_space_of_vectors_are_by_cosine(experiment):
+    run = hybridrec.run(experiment(("  ease: {l2: 5}", "  ease: {use: als, factors: 8}"), ("workers: 2", "refit: all")))
+    recommender = hybridrec.load(run)
+    near = similar(recommender, "ease", Query(items=["item 02"]), "items", 100)
+    assert "item 02" not in [one.id for one in near]
+    assert all(-1.001 <= one.similarity <= 1.001 for one in near)
+    assert np.mean([int(one.id[-2:]) % 2 == 0 for one in near[:10]]) > 0.8
+
+
+def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
+    data = toy_dataset()
+    names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
+    data = replace(data, item_text=names)
+    assert find("봄날 🌙", data, "items").id == data.items.ids[1]
+    assert find("SONG 7", data, "items").name == "song 7"
+    assert find("sng 12", data, "items").name == "song 12"
+    assert find(data.items.ids[3], data, "items").name == names[3]
+    with pytest.raises(DataError, match="--by tag"):
+        find("qqqqqqqq", data, "items")
+
+
+def test_the_whole_name_decides_where_one_word_fits_many():
+    names = [f"The {kind}s - {kind} Song {number}, Pt. 1" for kind in ("Night", "Day") for number in range(30)]
+    data = replace(toy_dataset(items=60), item_text=tuple(names))
+    assert find("nigth song 3 pt 1", data, "items").name == "The Nights - Night Song 3, Pt. 1"
+    assert find("days day song 7", data, "items").name == "The Days - Day Song 7, Pt. 1"
