@@ -68,7 +68,9 @@ EXPERIMENT = {
         "genres": {"use": "content", "features": 0, "text": 0},
     },
     "targets": {"items": 20},
-    "pipelines": {"audio-first": {"generators": [{"from": "audio", "k": 100}]}},
+    "pipelines": {
+        "audio-first": {"generators": [{"from": "audio", "k": 100}], "fallback": ["tag-fallback", "popularity"]}
+    },
     "compare": {"control": "audio-first", "singles": True, "metrics": ["ndcg@20", "recall@20"]},
 }
 

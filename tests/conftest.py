@@ -22,11 +22,12 @@ components:
   noise: {use: echo}
 targets: {items: 10, tags: 5}
 pipelines:
-  control: {generators: [{from: pop, k: 20}]}
+  control: {generators: [{from: pop, k: 20}], fallback: [tag-fallback, popularity]}
   hybrid:
     generators: [{from: ease, k: 20}, {from: noise, k: 10}]
     scorers: [pop]
     rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]
+    fallback: [tag-fallback, popularity]
 compare:
   control: control
   metrics: [ndcg@5, tags/ndcg@5]

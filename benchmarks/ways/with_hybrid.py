@@ -47,6 +47,7 @@ config = {
             ],
             "scorers": ["als", "word2vec", "lightfm", "tags"],
             "rerank": [{"use": "weighted", "weights": {"als": 1, "word2vec": 0.5, "lightfm": 0.5}}, {"use": "mmr"}],
+            "fallback": ["tag-fallback", "popularity"],
         }
     },
     "compare": {"metrics": ["ndcg@10"]},

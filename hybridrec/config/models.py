@@ -116,8 +116,9 @@ class PipelineUse(Options):
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
     ] = Field([])
     """Re-rankers, in order; one list for all targets, or one for each."""
-    fallback: list[str] = Field(["tag-fallback", "popularity"])
-    """Who serves queries that no generator served, and fills slates that stay short, in this order.
+    fallback: list[str] = Field([])
+    """Generators for queries that no generator above served, in this order; they also fill slates that stay short.
+    Without any, such slates stay empty or short.
 
     Labels, or names of components that are then used with their defaults."""
     seen: Literal["exclude", "allow"] = "exclude"

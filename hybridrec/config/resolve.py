@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,8 @@ class Checker(Validator):
                 raise self.fail(path, f"none of its generators recommends the target '{target}'")
         for key in ("allow", "block"):
             self.list_file(getattr(use, key), (*path, key, "path"))
+        if "fallback" not in use.model_fields_set:
+            self.notes.append(_without_fallback(name, components.values()))
         plan = PipelinePlan(name, use, self.rerankers(use, config, path))
         self.opinions(plan, components, path)
         return plan
@@ -266,6 +268,19 @@ class Checker(Validator):
             except ConfigError as error:
                 raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
         return Curve(use, tuple(points))
+
+
+def _without_fallback(pipeline: str, components: Iterable[Spec]) -> str:
+    """Return a note on a pipeline whose config leaves `fallback` out, with what to write.
+
+    It names components of the config alone: the notes of a report must not depend on which plugins are installed.
+    """
+    for_all = [spec.label for spec in components if issubclass(spec.cls, Generator) and not spec.create().needs]
+    example = f"[{for_all[0]}]" if for_all else "[NAME], NAME being a component that `hybridrec show` says serves them"
+    return (
+        f"pipelines.{pipeline} has no `fallback`: a query that no generator serves gets an empty slate, and a slate "
+        f"that stays short stays short. To serve every query write `fallback: {example}`; `fallback: []` if this is meant"
+    )
 
 
 def _installed(module: str) -> bool:

@@ -20,7 +20,7 @@ name: systems-plays
 data: {reader: table, interactions: {path: plays.csv, user: user, item: song}}
 split: {use: random}
 components: {popularity: {}}
-pipelines: {all: {generators: [{from: popularity}]}}
+pipelines: {all: {generators: [{from: popularity}], fallback: [tag-fallback, popularity]}}
 """
 
 

@@ -59,7 +59,7 @@ name: served
 data: {reader: setlists, min_items: 20}
 split: {use: masked}
 components: {popularity: {}}
-pipelines: {all: {generators: [{from: popularity}]}}
+pipelines: {all: {generators: [{from: popularity}], fallback: [tag-fallback, popularity]}}
 refit: all
 """
 SHELL = "\n".join(codes("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", README))

@@ -221,7 +221,7 @@ class TestInAnExperiment:
 
     def config(self, experiment, options="uses: als"):
         near = f"components:\n  als: {{factors: 8, regularization: 1}}\n  near: {{use: approximate, {options}}}\n"
-        pipeline = "pipelines:\n  near: {generators: [{from: near, k: 10}]}\n"
+        pipeline = "pipelines:\n  near: {generators: [{from: near, k: 10}], fallback: [tag-fallback, popularity]}\n"
         return experiment(("components:\n", near), ("pipelines:\n", pipeline))
 
     def test_the_recall_stands_in_the_report(self, experiment):

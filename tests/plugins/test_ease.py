@@ -151,8 +151,8 @@ def test_a_catalogue_too_large_is_refused_before_any_fit_with_the_way_out(tmp_pa
         split: {use: random, test: 0.001}
         components: {popularity: {}, ease: {}}
         pipelines:
-          control: {generators: [{from: popularity, k: 10}]}
-          linear: {generators: [{from: ease, k: 10}]}
+          control: {generators: [{from: popularity, k: 10}], fallback: [tag-fallback, popularity]}
+          linear: {generators: [{from: ease, k: 10}], fallback: [tag-fallback, popularity]}
         """
     )
     store = tmp_path / "store"

@@ -20,7 +20,7 @@ split: {use: ten-categories, test: 0.3}
 components: {item-knn: {}, random: {}}
 targets: {items: 500}
 pipelines:
-  neighbours: {generators: [{from: item-knn, k: 500}]}
+  neighbours: {generators: [{from: item-knn, k: 500}], fallback: [tag-fallback, popularity]}
 compare:
   metrics: [artist-r-precision]
   borda: [artist-r-precision, ndcg@500, clicks@500]

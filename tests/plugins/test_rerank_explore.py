@@ -26,6 +26,7 @@ pipelines:
     generators: [{from: als, k: 100}, {from: content, k: 100}]
     scorers: [als]
     rerank: [{use: weighted, weights: {als: 1}}]
+    fallback: [tag-fallback, popularity]
   explore:
     <<: *plain
     rerank: [{use: weighted, weights: {als: 1}}, {use: explore, share: 0.2}]

@@ -37,8 +37,8 @@ data: {reader: setlists, min_items: 20}
 split: {use: masked}
 components: {popularity: {}, ease: {}}
 pipelines:
-  control: {generators: [{from: popularity}]}
-  variant: {generators: [{from: ease}]}
+  control: {generators: [{from: popularity}], fallback: [tag-fallback, popularity]}
+  variant: {generators: [{from: ease}], fallback: [tag-fallback, popularity]}
 compare: {control: control}
 """
 

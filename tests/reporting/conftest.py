@@ -33,11 +33,12 @@ components:
   pop: {use: popularity}
 targets: {items: 10}
 pipelines:
-  control: {generators: [{from: pop, k: 24}]}
+  control: {generators: [{from: pop, k: 24}], fallback: [tag-fallback, popularity]}
   hybrid:
     generators: [{from: ease, k: 24}]
     scorers: [ease, pop]
     rerank: [{use: validated, k: 5, min_queries: 1}]
+    fallback: [tag-fallback, popularity]
 compare: {control: control, singles: true, metrics: [ndcg@5, recall@5, coverage@5], resamples: 200}
 workers: 2
 """
