@@ -159,9 +159,7 @@ def _served(pairs: Path) -> Mapping[str, Any]:
             "als": {"iterations": 3, "alpha": 10, "regularization": 20, "column_power": 0, "fields": ["items"]}
         },
         "targets": {"items": 10},
-        "pipelines": {
-            "als": {"generators": [{"from": "als", "k": 10}], "fallback": ["tag-fallback", "popularity"]}
-        },
+        "pipelines": {"als": {"generators": [{"from": "als", "k": 10}], "fallback": ["tag-fallback", "popularity"]}},
         "compare": {"metrics": ["ndcg@10"]},
         "refit": "all",
     }

@@ -6,6 +6,7 @@ from .data.builder import assemble as assemble
 from .data.dataset import Dataset as Dataset
 from .data.dataset import Features as Features
 from .data.io import text_files as text_files
+from .data.io.profile import DataProfile as DataProfile
 from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
@@ -43,6 +44,7 @@ from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
+from .plugin import Starter as Starter
 from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.option_types import NormaliserUse as NormaliserUse

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
@@ -54,3 +55,30 @@ class Plugin(ABC):
         self.config = self.Config() if config is None else config
         if not isinstance(self.config, self.Config):
             raise TypeError(f"{type(self).__name__} takes {self.Config.__qualname__}, not {type(config).__qualname__}")
+
+
+StarterRole = Literal["control", "generator", "scorer", "fusion", "fallback"]
+"""A place in the config that `hybridrec init` writes: the one component of the pipeline `control`, a generator, scorer
+or fusion of the pipeline `hybrid`, a fallback of both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A component that a plugin proposes for the config that `hybridrec init` writes.
+
+    component: the name of the component
+    roles: its places in the config; of `control` and `fusion` there is one, that of the highest priority
+    options: options that differ from the defaults
+    label: its label in the config; the component's name if left out
+    priority: proposals of higher priority stand first, those of equal priority in order of their labels
+    """
+
+    component: str
+    roles: frozenset[StarterRole]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        """Fill in the label."""
+        object.__setattr__(self, "label", self.label or self.component)

@@ -33,7 +33,7 @@ _WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
 def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...]) -> None:
     """Run the contract suites on all that the plugin NAME offers, or on one component, reader, splitter or metric.
 
-    Speed and import time are reported beside those of `popularity`; no check depends on them.
+    Import time and speed, beside that of a constant ranking, are reported; no check depends on them.
     """
     from hybridrec.cli._console import table
     from hybridrec.errors import ConfigError, PluginError
@@ -113,15 +113,13 @@ def _named(checks: Iterable[str]) -> str:
 
 
 def _report_times(classes: Mapping[type[Plugin], Mapping[str, Any]], registry: Registry) -> None:
-    """What answering and importing take, beside `popularity`; classes are given with their options."""
+    """Print the seconds of queries and imports, beside a constant ranking; classes are given with their options."""
     from hybridrec.cli._console import table
     from hybridrec.stages.component import Component
-    from hybridrec.testing.benchmark import QUERIES, seconds_of_import, seconds_of_queries
+    from hybridrec.testing.benchmark import QUERIES, Constant, seconds_of_import, seconds_of_queries
 
-    control = registry.component("popularity")
-    measured = dict(classes)
-    measured.setdefault(control, {})
     rows = []
+    measured: dict[type[Plugin], Mapping[str, Any]] = {**classes, Constant: {}}
     for cls, options in measured.items():
         provider = registry.provider_of(cls)
         speed = f"{seconds_of_queries(cls, options):.3f}" if issubclass(cls, Component) else ""

@@ -95,7 +95,7 @@ class Checker(Validator):
         """Refuse a component whose optional library is not installed."""
         for part in spec.needing:
             for module in part.requires:
-                if not _installed(module):
+                if not is_importable(module):
                     what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
                     hint = part.install_hint or f"pip install {module}"
                     message = f"{what} needs the library '{module}', which is not installed: {hint}"
@@ -192,12 +192,16 @@ class Checker(Validator):
     def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
         """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
         if not chain:
-            message = f"{several}: say under `rerank` how they are fused, for example [{{use: weighted}}]"
+            message = f"{several}: say under `rerank` how they are fused, for example [{{use: {self.a_fusion()}}}]"
             raise self.fail(path, message)
         first = chain[0].cls
         if issubclass(first, Reranker) and first.fuses is False:
             message = f"'{first.name}' reorders what is fused, and {several}: put a fusion before it"
-            raise self.fail((*place, 0, "use"), f"{message}, for example {{use: weighted}}")
+            raise self.fail((*place, 0, "use"), f"{message}, for example {{use: {self.a_fusion()}}}")
+
+    def a_fusion(self) -> str:
+        """Return the name of an installed fusion, for messages."""
+        return next((cls.name for cls in self.registry.classes("components") if getattr(cls, "fuses", None)), "NAME")
 
     def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
         """Options called `weights`, and those of `segments`, name columns of the pool."""
@@ -276,14 +280,15 @@ def _without_fallback(pipeline: str, components: Iterable[Spec]) -> str:
     It names components of the config alone: the notes of a report must not depend on which plugins are installed.
     """
     for_all = [spec.label for spec in components if issubclass(spec.cls, Generator) and not spec.create().needs]
-    example = f"[{for_all[0]}]" if for_all else "[NAME], NAME being a component that `hybridrec show` says serves them"
+    label, hint = (for_all[0], "") if for_all else ("NAME", " (`hybridrec show NAME` says if it serves every query)")
     return (
-        f"pipelines.{pipeline} has no `fallback`: a query that no generator serves gets an empty slate, and a slate "
-        f"that stays short stays short. To serve every query write `fallback: {example}`; `fallback: []` if this is meant"
+        f"pipelines.{pipeline} has no `fallback`: queries that no generator serves get an empty slate, and a slate "
+        f"that stays short stays short; to serve all write `fallback: [{label}]`{hint}, and `fallback: []` if this is meant"
     )
 
 
-def _installed(module: str) -> bool:
+def is_importable(module: str) -> bool:
+    """Return True if the module, by its full name, is installed; nothing is imported but the packages above it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the package above a submodule is missing

@@ -8,27 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
+from hybridrec.config.resolve import is_importable
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.io.files import FORMATS
-from hybridrec.data.io.profile import Profile, describe, profile
-from hybridrec.errors import DataError
+from hybridrec.data.io.profile import DataProfile, describe, profile
+from hybridrec.errors import ConfigError, DataError, HybridrecError, PluginError, did_you_mean
+from hybridrec.plugin import Starter, StarterRole
 from hybridrec.registry.discovery import Registry
-from hybridrec.tracing import calling
-
-EASE_ITEMS = 20_000
-"""Above this many items the matrix of EASE takes gigabytes; factors and neighbours do not."""
+from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.tracing import calling, origin, traced
 
 
 def starting_config(paths: Sequence[Path], folder: Path, registry: Registry) -> tuple[list[str], str]:
-    """What files, or those in folders, hold, in lines, and a config (YAML) to be written into `folder`.
+    """Describe the given files, in lines, and return a first config for them as YAML, to be written into `folder`.
 
-    Where a reader recognises them they are read by it, else columns are guessed. Raises DataError where a
-    file cannot be read or no file looks like interactions.
+    Files (or those in folders) that a reader recognises are read by it; of others the columns are guessed. The
+    components are those that plugins propose from the hook `hybridrec_starters`. Raises DataError where a file cannot
+    be read or none looks like interactions, ConfigError where nothing generates candidates, and PluginError for a
+    proposal that is wrong.
     """
-    found = _published(paths, folder, registry) or profile(_tables(paths), folder)
-    text = yaml.safe_dump(_config(found), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    return _description(found), _HEADER + text
+    data = _published(paths, folder, registry) or profile(_tables(paths), folder)
+    starters, missing = _starters(data, registry)
+    content = _config(data, starters)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return [*_description(data), *missing], _HEADER + text
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
@@ -40,7 +45,7 @@ _HEADER = f"""\
 """
 
 
-def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> Profile | None:
+def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataProfile | None:
     """What the first reader that recognises the files makes of them."""
     files = [file for path in paths for file in _inside(path) if file.is_file()]
     for reader in registry.classes("readers"):
@@ -73,34 +78,99 @@ def _inside(path: Path) -> list[Path]:
     return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
-def _config(found: Profile) -> dict[str, Any]:
-    components: dict[str, Any] = {"als": {"factors": 64}, "item-knn": {}}
-    if found.items <= EASE_ITEMS:
-        components["ease"] = {}
-    if found.tags:
-        components["tag-fallback"] = {}
-    labels = list(components)
+def _starters(data: DataProfile, registry: Registry) -> tuple[list[Starter], list[str]]:
+    """Return the proposals of all plugins, the first ones first, and a line for each whose library is missing.
+
+    Of proposals under one label the first counts.
+    """
+    proposals: list[Starter] = []
+    for implementation in registry.manager.hook.hybridrec_starters.get_hookimpls():
+        plugin = origin(str(getattr(implementation.plugin, "__name__", implementation.plugin)))
+        with traced(f"hybridrec_starters of {plugin}"):
+            offered: Any = implementation.function(*(data for _ in implementation.argnames))
+        for starter in offered:
+            _refuse_wrong(starter, plugin, registry)
+            proposals.append(starter)
+    proposals.sort(key=lambda starter: (-starter.priority, starter.label, starter.component))
+    distinct: dict[str, Starter] = {}
+    missing = []
+    for starter in proposals:
+        cls = registry.component(starter.component)
+        if absent := [module for module in cls.requires if not is_importable(module)]:
+            hint = cls.install_hint or f"pip install {absent[0]}"
+            missing.append(f"left out '{starter.component}': the library '{absent[0]}' is not installed: {hint}")
+        else:
+            distinct.setdefault(starter.label, starter)
+    return list(distinct.values()), missing
+
+
+_STAGES: dict[StarterRole, type] = {
+    "control": Generator,
+    "generator": Generator,
+    "scorer": Scorer,
+    "fusion": Reranker,
+    "fallback": Generator,
+}
+
+
+def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
+    """Refuse a proposal that would make a config which `check` refuses; raises PluginError."""
+    if not isinstance(starter, Starter):
+        raise PluginError(f"{plugin}: hybridrec_starters must return a list of Starter, got {starter!r}")
+    place = f"{plugin}: hybridrec_starters proposes '{starter.component}'"
+    if unknown := sorted(starter.roles - _STAGES.keys()):
+        raise PluginError(f"{place} as {unknown[0]}: {did_you_mean(unknown[0], _STAGES)}")
+    try:
+        cls = registry.component(starter.component)
+        cls.Config.model_validate(starter.options)
+    except (HybridrecError, ValidationError) as error:
+        raise PluginError(f"{place}: {error}") from error
+    for role in sorted(starter.roles):
+        if not issubclass(cls, _STAGES[role]):
+            raise PluginError(f"{place} as {role}, which must be a {_STAGES[role].__name__}")
+
+
+def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
+    """Return the config in which each proposal has its places; without a fusion the control is its only pipeline."""
+    by_role = {role: [starter for starter in starters if role in starter.roles] for role in _STAGES}
+    generators = by_role["generator"] or by_role["control"] or by_role["fallback"]
+    if not generators:
+        raise ConfigError("no plugin proposes a generator for this data: install one with models, such as hybridrec's")
+    control = (by_role["control"] or generators)[0]
+    # A fallback whose label is its name and that has no options needs no entry: it would be an arm of its own.
+    undeclared = [s.label for s in by_role["fallback"] if s.label == s.component and not s.options]
+    placed = [control, *generators, *by_role["scorer"]]
+    placed += [starter for starter in by_role["fallback"] if starter.label not in undeclared]
+    components = {s.label: _use(s) for s in starters if s in placed}
+    fallback = [starter.label for starter in by_role["fallback"]]
+    pipelines: dict[str, Any] = {"control": {"generators": [{"from": control.label, "k": 200}], "fallback": fallback}}
+    if by_role["fusion"]:
+        pipelines["hybrid"] = {
+            "generators": [{"from": starter.label, "k": 200} for starter in generators],
+            "scorers": [starter.label for starter in by_role["scorer"]],
+            "rerank": [{"use": by_role["fusion"][0].component, **by_role["fusion"][0].options}],
+            "fallback": [*fallback],  # the same list would be written as an anchor
+        }
     return {
         "name": "experiment",
         "seed": 1,
-        "data": found.data,
-        "split": found.split,
+        "data": data.data,
+        "split": data.split,
         "components": components,
         "targets": {"items": 20},
-        "pipelines": {
-            "control": {"generators": [{"from": "als", "k": 200}]},
-            "hybrid": {
-                "generators": [{"from": label, "k": 200} for label in labels],
-                "scorers": labels,
-                "rerank": [{"use": "validated", "k": 10}],
-            },
-        },
+        "pipelines": pipelines,
         "compare": {"control": "control", "singles": True, "metrics": ["ndcg@10", "recall@20", "coverage@10"]},
         "refit": "all",
     }
 
 
-def _description(found: Profile) -> list[str]:
+def _use(starter: Starter) -> dict[str, Any]:
+    """Return the entry of `components`; `use` is left out where the label is the name."""
+    use = {} if starter.label == starter.component else {"use": starter.component}
+    return {**use, **starter.options}
+
+
+def _description(found: DataProfile) -> list[str]:
     known = [
         (found.tagged_users, f"{found.tagged_users} users with tags"),
         (found.tagged_items, f"{found.tagged_items} items with tags"),

@@ -210,7 +210,7 @@ class Fitter:
             raise MemoryBudgetError(
                 f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
                 f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
-                f"or use a factor model such as als"
+                f"or use a component that needs less, a factor model say"
             )
         return need
 

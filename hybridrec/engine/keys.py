@@ -78,13 +78,13 @@ def _digest(files: Iterable[Path]) -> str:
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
     """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
-    names = {"hybridrec", "numpy", "scipy"}.union(*(_distributions(module) for module in modules))
+    names = {"hybridrec", "numpy", "scipy"}.union(*(distributions_with(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 @cache
-def _distributions(module: str) -> Collection[str]:
-    """What provides an importable package: mostly what has its name; else the files of all that is installed tell."""
+def distributions_with(module: str) -> Collection[str]:
+    """Return the distributions that provide `module`: the one of the same name, else a scan of all installed files."""
     try:
         return [importlib.metadata.metadata(module)["Name"]]
     except importlib.metadata.PackageNotFoundError:

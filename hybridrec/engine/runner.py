@@ -16,6 +16,7 @@ from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.batch_runner import Asker, Clock, Question
+from hybridrec.engine.environment import distributions_of
 from hybridrec.engine.evaluate import Measured
 from hybridrec.engine.executor import Executor, as_they_end
 from hybridrec.engine.fit import Fitted, Fitter
@@ -81,7 +82,7 @@ class Experimenter:
         ]
         self.findings = Findings(experiment)
         self.watch = Stopwatch(self.clock)
-        self.distributions = {*_PACKAGES, *(provider.distribution for provider in registry.providers)}
+        self.distributions = distributions_of(experiment, registry)
 
     def run(self) -> tuple[Report, Dataset]:
         """Everything up to the report."""
@@ -172,9 +173,3 @@ def read(experiment: Experiment) -> Dataset:
     """The data of an experiment."""
     with calling(experiment.reader, "while reading the data"):
         return check_dataset(experiment.reader.read())
-
-
-_PACKAGES = (
-    "hybridrec", "numpy", "scipy", "polars", "pydantic", "pluggy", "gensim", "implicit", "lightfm-next", "lightfm",
-    "lightgbm",
-)  # fmt: skip

@@ -51,11 +51,11 @@ def _page(cls: type[Plugin], kind: str, registry: Registry) -> Page:
         text=inspect.getdoc(cls) or "",
         facts=tuple(_facts(cls)),
         options=tuple(_options(cls.Config)),
-        example=yaml.safe_dump(_example(cls, kind), sort_keys=False, default_flow_style=None, width=100),
+        example=yaml.safe_dump(_example(cls, kind, registry), sort_keys=False, default_flow_style=None, width=100),
     )
 
 
-def _example(cls: type[Plugin], kind: str) -> dict[str, Any]:
+def _example(cls: type[Plugin], kind: str, registry: Registry) -> dict[str, Any]:
     """What an experiment file says to use a class, with the first of the examples of each required option."""
     from hybridrec.stages.component import Generator, Reranker
 
@@ -68,14 +68,20 @@ def _example(cls: type[Plugin], kind: str) -> dict[str, Any]:
     if kind == "metrics":
         return {"compare": {"metrics": [f"{cls.name}@10" if cls.cut_off else cls.name]}}  # type: ignore[attr-defined]
     if kind == "normalisers":
-        return {"pipelines": {"mine": {"rerank": [{"use": "weighted", "normalise": cls.name}]}}}
+        return {"pipelines": {"mine": {"rerank": [{"use": _a_fusion(registry, "normalise"), "normalise": cls.name}]}}}
     if issubclass(cls, Reranker):
-        before = [{"use": "weighted"}] if cls.fuses is False else []
+        before = [{"use": _a_fusion(registry)}] if cls.fuses is False else []
         return {"pipelines": {"mine": {"rerank": [*before, {"use": cls.name, **options}]}}}
     stage = {"generators": [{"from": cls.name, "k": 200}]} if issubclass(cls, Generator) else {"scorers": [cls.name]}
     # The example of a label is a component's name.
     used: dict[str, Any] = {options["uses"]: {}} if "uses" in options else {}
     return {"components": {**used, cls.name: options}, "pipelines": {"mine": stage}}
+
+
+def _a_fusion(registry: Registry, *options: str) -> str:
+    """Return the name of an installed fusion that has these options."""
+    fusions = (cls for cls in registry.classes("components") if getattr(cls, "fuses", None))
+    return next((cls.name for cls in fusions if {*options} <= cls.Config.model_fields.keys()), "NAME")
 
 
 def _facts(cls: type[Plugin]) -> list[str]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from hybridrec.data.io.profile import DataProfile
     from hybridrec.data.readers.base import Reader
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
+    from hybridrec.plugin import Starter
     from hybridrec.stages.component import Component
     from hybridrec.stages.normaliser import Normaliser
 
@@ -48,6 +50,14 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
 @hookspec
 def hybridrec_normalisers() -> Sequence[type[Normaliser]]:  # type: ignore[empty-body]
     """Normaliser classes: what `normalise` of a fusion may say."""
+
+
+@hookspec
+def hybridrec_starters(data: DataProfile) -> Sequence[Starter]:  # type: ignore[empty-body]
+    """Propose components for the config that `hybridrec init` writes for this data.
+
+    Nothing else calls this hook: an existing config means the same whichever plugins are installed.
+    """
 
 
 @hookspec

@@ -9,16 +9,19 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
 from hybridrec.registry.validation import KINDS
 from hybridrec.stages.candidates import Exclude
-from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.stages.component import Component, DenseModel, Generator, Reranker, Scorer
 from hybridrec.testing._helpers import fitted, toy
 from hybridrec.testing.datasets import toy_queries
 from hybridrec.testing.rerankers import RerankerContract
+from hybridrec.types import Floats, State, Target
 
 QUERIES = 10_000
 BLOCK = 1_000
@@ -31,6 +34,30 @@ for hook in sys.argv[2:]:
     getattr(module, hook, list)()
 print(time.perf_counter() - started)
 """
+
+
+class Constant(DenseModel):
+    """The ranking by id for every query: what any generator costs at least, the yardstick of `check-plugin`."""
+
+    name = "constant"
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Score each id by its place in the vocabulary, the first one highest."""
+        self._scores: State = {"items": -np.arange(len(data.items), dtype=np.float32)}
+        return self
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """Return the same row for every query: float32 [Q, N]."""
+        return np.tile(self._scores[target], (len(queries), 1))
+
+    def state(self) -> State:
+        """A score per item."""
+        return self._scores
+
+    def restore(self, state: State) -> Self:
+        """Take the scores of `state`."""
+        self._scores = state
+        return self
 
 
 def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:

@@ -1,8 +1,14 @@
 """Baselines that look at no history: popularity, overall or around a time, newest first, random, a given list."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from hybridrec import Component, hookimpl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hybridrec import Component, Starter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile
 
 
 @hookimpl
@@ -13,3 +19,9 @@ def hybridrec_components() -> Sequence[type[Component]]:
     from hybridrec_baselines.trending import Trending
 
     return [Popularity, Trending, Newest, Random, Listed]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose popularity as the last fallback: it serves every query."""
+    return [Starter("popularity", frozenset({"fallback"}), priority=-100)]

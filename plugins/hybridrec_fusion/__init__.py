@@ -1,6 +1,13 @@
 """Fusion: re-rankers that turn the columns of a pool into one final score, and the scales they do it on."""
 
-from hybridrec import Component, Normaliser, hookimpl
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybridrec import Component, Normaliser, Starter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile
 
 
 @hookimpl
@@ -13,6 +20,12 @@ def hybridrec_components() -> list[type[Component]]:
     from hybridrec_fusion.validated import Validated
 
     return [Weighted, CombMNZ, Borda, ReciprocalRank, Validated, Greedy, Linear, LambdaMART]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose weights per segment, learned on validation queries for the cut-off of the first metric."""
+    return [Starter("validated", frozenset({"fusion"}), {"k": 10})]
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
-    from hybridrec import Component
+    from hybridrec import Component, DataProfile, Starter
 
 
 @hookimpl
@@ -19,3 +19,14 @@ def hybridrec_components() -> list[type[Component]]:
     from hybridrec_implicit.wmf import WMF
 
     return [ALS, BPR, ItemKNN, WMF]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose factors, which are the control, too, and item neighbours: both grow with the interactions alone."""
+    from hybridrec import Starter
+
+    return [
+        Starter("als", frozenset({"control", "generator", "scorer"}), {"factors": 64}, priority=100),
+        Starter("item-knn", frozenset({"generator", "scorer"}), priority=90),
+    ]

@@ -1,8 +1,17 @@
 """Linear item-item models, whose scores are what a query knows times learned weights: EASE, SLIM and random walks."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from hybridrec import Component, hookimpl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hybridrec import Component, Starter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile
+
+EASE_ITEMS = 20_000
+"""The most items for which `ease` is proposed: its matrix, items x items, takes gigabytes above."""
 
 
 @hookimpl
@@ -13,3 +22,11 @@ def hybridrec_components() -> Sequence[type[Component]]:
     from hybridrec_linear.walks import P3Alpha, RP3Beta
 
     return [Ease, P3Alpha, RP3Beta, Slim]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose EASE for catalogues whose matrix of items fits into memory."""
+    if data.items > EASE_ITEMS:
+        return []
+    return [Starter("ease", frozenset({"generator", "scorer"}), priority=80)]

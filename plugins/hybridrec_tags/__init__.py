@@ -1,8 +1,15 @@
 """From tags to items and back: co-occurrence where no history is known, naive Bayes, and draws as a baseline."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from hybridrec import Component, hookimpl
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hybridrec import Component, Starter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile
 
 
 @hookimpl
@@ -13,3 +20,10 @@ def hybridrec_components() -> Sequence[type[Component]]:
     from hybridrec_tags.random_draw import TagDraw
 
     return [TagFallback, NaiveBayes, TagDraw]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose co-occurrence with tags: behind every pipeline, and where the data has tags as a part of the blend."""
+    starter = Starter("tag-fallback", frozenset({"fallback"}), priority=50)
+    return [replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter]

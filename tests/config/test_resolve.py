@@ -49,7 +49,7 @@ UNKNOWN_KEYS = {
                  "15: pipelines.hybrid.rerank[0].wieghts: unknown key: did you mean 'weights'?"),
     "block list": ((HYBRID, HYBRID + "\n    block: {idz: [a]}"),
                    "16: pipelines.hybrid.block.idz: unknown key: did you mean 'ids'? Available: ids, path"),
-    "compare": (("  resamples: 100", "  resample: 100"), "19: compare.resample: unknown key: did you mean "
+    "compare": (("  resamples: 100", "  resample: 100"), "20: compare.resample: unknown key: did you mean "
                 "'resamples'?"),
     "k_core": (("seed: 3", "seed: 3\nk_core: {user: 2}"), "3: k_core.user: unknown key: did you mean 'users'?"),
 }  # fmt: skip
@@ -95,7 +95,7 @@ WRONG_VALUES = {
                                "15: pipelines.hybrid.rerank[0].normalise: ", "softmax.temprature"),
     "weight": (("{ease: 1, pop", "{ease: much, pop"), "15: pipelines.hybrid.rerank[0].weights.ease: ", "'much'"),
     "target": (("{items: 10, tags: 5}", "{items: 10, users: 5}"), "9: targets.users: ", "'items' or 'tags'"),
-    "size": (("workers: 2", "memory: 3 apples"), "20: memory: '3 apples' is not a size; write for example"),
+    "size": (("workers: 2", "memory: 3 apples"), "21: memory: '3 apples' is not a size; write for example"),
     "mapping": (("seed: 3", "seed: 3\nk_core: 2"),
                 "3: k_core: Input should be a mapping with keys of items, users, got 2"),
     "text": ((HYBRID, HYBRID + "\n    block: {ids: [7]}"),
@@ -134,14 +134,14 @@ UNKNOWN_NAMES = {
                                "component 'esae': did you mean 'ease'?"),
     "reader": (("reader: toy", "reader: toi"), "3: data.reader: unknown reader 'toi': did you mean 'toy'?"),
     "splitter": (("use: masked", "use: maskd"), "4: split.use: unknown splitter 'maskd': did you mean 'masked'?"),
-    "metric": (("[ndcg@5, ", "[recall@5, ncdg@5, "), "18: compare.metrics[1]: unknown metric 'ncdg': did you "
+    "metric": (("[ndcg@5, ", "[recall@5, ncdg@5, "), "19: compare.metrics[1]: unknown metric 'ncdg': did you "
                "mean 'ndcg'?"),
-    "cut-off": (("[ndcg@5, ", "[ndcg, "), "18: compare.metrics[0]: metric 'ndcg': the cut-off is missing"),
+    "cut-off": (("[ndcg@5, ", "[ndcg, "), "19: compare.metrics[0]: metric 'ndcg': the cut-off is missing"),
     "label": (("{from: noise", "{from: nosie"), "13: pipelines.hybrid.generators[1].from: no component is "
               "labelled 'nosie': did you mean 'noise'? Available: ease, noise, pop"),
     "scorer": (("scorers: [pop]", "scorers: [ease, popp]"), "14: pipelines.hybrid.scorers[1]: no component is "
                "labelled 'popp': did you mean 'pop'?"),
-    "fallback": (("    scorers: [pop]", "    fallback: [popularty]"), "14: pipelines.hybrid.fallback[0]: no "
+    "fallback": (("0.2}}]\n    fallback: [tag-fallback, ", "0.2}}]\n    fallback: [popularty, "), "16: pipelines.hybrid.fallback[0]: no "
                  "component is labelled or named 'popularty': did you mean 'popularity'?"),
     "reranker": (("use: weighted", "use: wieghted"), "15: pipelines.hybrid.rerank[0].use: unknown component "
                  "'wieghted': did you mean 'weighted'?"),
@@ -151,7 +151,7 @@ UNKNOWN_NAMES = {
                             "15: pipelines.hybrid.rerank[0].segments.tags.eas: no generator or scorer here is"),
     "weight by target": ((HYBRID, "    rerank: {items: [{use: rrf}], tags: [{use: weighted, weights: {x: 1}}]}"),
                          "15: pipelines.hybrid.rerank.tags[0].weights.x: no generator or scorer here is 'x'"),
-    "control": (("control: control\n", "control: contrl\n"), "17: compare.control: no pipeline is named "
+    "control": (("control: control\n", "control: contrl\n"), "18: compare.control: no pipeline is named "
                 "'contrl': did you mean 'control'?"),
 }  # fmt: skip
 
@@ -163,7 +163,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(refused, case):
 
 
 def test_only_generators_are_named_where_a_fallback_is_unknown(refused):
-    told = refused((HYBRID, HYBRID + "\n    fallback: [popularty]"))
+    told = refused((HYBRID + "\n    fallback: [tag-fallback, ", HYBRID + "\n    fallback: [popularty, "))
     assert "did you mean 'popularity'" in told
     assert "weighted" not in told
 
@@ -177,22 +177,22 @@ IMPOSSIBLE = {
                                "15: pipelines.hybrid.rerank[0].use: 'echo' is no re-ranker"),
     "re-ranker as generator": ([("use: echo", "use: rrf")], "13: pipelines.hybrid.generators[1].from: 'noise' "
                                "(rrf) is no generator"),
-    "cut-off beyond the slate": ([("[ndcg@5", "[ndcg@11")], "18: compare.metrics[0]: 'ndcg@11' looks further "
+    "cut-off beyond the slate": ([("[ndcg@5", "[ndcg@11")], "19: compare.metrics[0]: 'ndcg@11' looks further "
                                  "than the slate: targets.items is 10"),
-    "cut-off beyond the slate of tags": ([("tags/ndcg@5", "tags/ndcg@6")], "18: compare.metrics[1]: "
+    "cut-off beyond the slate of tags": ([("tags/ndcg@5", "tags/ndcg@6")], "19: compare.metrics[1]: "
                                          "'tags/ndcg@6' looks further than the slate: targets.tags is 5"),
-    "metric of a missing target": ([(", tags: 5", "")], "18: compare.metrics[1]: 'tags/ndcg@5' needs the "
+    "metric of a missing target": ([(", tags: 5", "")], "19: compare.metrics[1]: 'tags/ndcg@5' needs the "
                                    "target 'tags'"),
-    "metric twice": ([("[ndcg@5,", "[ndcg@5, ndcg@5,")], "18: compare.metrics[1]: 'ndcg@5' is listed twice"),
+    "metric twice": ([("[ndcg@5,", "[ndcg@5, ndcg@5,")], "19: compare.metrics[1]: 'ndcg@5' is listed twice"),
     "combined but not listed": ([("  resamples", "  combined: {both: {ndcg@5: 1}}\n  resamples")],
-                                "19: compare.combined.both: `metrics` does not list 'both'"),
+                                "20: compare.combined.both: `metrics` does not list 'both'"),
     "a part of a combined metric": ([("[ndcg@5,", "[both, ndcg@5,"),
                                      ("  resamples", "  combined: {both: {coverage@5: 1}}\n  resamples")],
-                                    "19: compare.combined.both.coverage@5: 'coverage@5' is one number of the whole"),
+                                    "20: compare.combined.both.coverage@5: 'coverage@5' is one number of the whole"),
     "metric twice in borda": ([("  resamples", "  borda: [ndcg@5, ndcg@5]\n  resamples")],
-                              "19: compare.borda[1]: 'ndcg@5' is listed twice"),
+                              "20: compare.borda[1]: 'ndcg@5' is listed twice"),
     "metric in borda without its cut-off": ([("  resamples", "  borda: [map]\n  resamples")],
-                                            "19: compare.borda[0]: metric 'map': the cut-off is missing"),
+                                            "20: compare.borda[0]: metric 'map': the cut-off is missing"),
     "single with the name of a pipeline": ([("  resamples", "  singles: true\n  resamples"), ("hybrid:", "ease:")],
                                            "12: pipelines.ease: with `singles: true` no pipeline may have"),
     "no fusion": ([(HYBRID, "")], "12: pipelines.hybrid: ease, noise, pop give scores for items: say under "
@@ -201,11 +201,11 @@ IMPOSSIBLE = {
                                  "12: pipelines.hybrid: noise, pop give scores for tags"),
     "nothing fuses": ([(HYBRID, "    rerank: [{use: mmr}, {use: rrf}]")],
                       "15: pipelines.hybrid.rerank[0].use: 'mmr' reorders what is fused, and ease, noise, pop give "
-                      "scores for items: put a fusion before it, for example {use: weighted}"),
+                      "scores for items: put a fusion before it, for example {use: borda}"),
     "nothing fuses for one target": ([(HYBRID, "    rerank: {items: [{use: rrf}], tags: [{use: quotas}]}")],
                                      "15: pipelines.hybrid.rerank.tags[0]"),
-    "target nobody serves": ([(GENERATORS, "generators: [{from: ease}]"), ("scorers: [pop]", "fallback: []"),
-                              ("{ease: 1, pop: 0.2}", "{ease: 1}")],
+    "target nobody serves": ([(GENERATORS, "generators: [{from: ease}]"), ("    scorers: [pop]\n", ""),
+                              (", pop: 0.2}}]\n    fallback: [tag-fallback, popularity]", "}}]")],
                              "12: pipelines.hybrid: none of its generators recommends the target 'tags'"),
     "generator twice": ([("from: noise", "from: ease")], "13: pipelines.hybrid.generators[1].from: 'ease' "
                         "already generates here"),
@@ -217,7 +217,7 @@ IMPOSSIBLE = {
 
 
 def test_a_tokenizer_whose_library_is_missing_is_told_before_any_fit(refused, monkeypatch):
-    monkeypatch.setattr("hybridrec.config.resolve._installed", lambda module: module != "sentencepiece")
+    monkeypatch.setattr("hybridrec.config.resolve.is_importable", lambda module: module != "sentencepiece")
     told = refused(("{l2: 5}", "{fields: [items, title], tokenizer: {use: sentencepiece}}"))
     assert told == (
         "6: components.ease: the tokenizer of 'ease' needs the library 'sentencepiece', which is not installed: "
@@ -300,3 +300,35 @@ def test_every_reference_in_the_schema_is_defined(toyland):
     schema = experiment_schema(Registry())
     references = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
     assert references <= schema["$defs"].keys()
+
+
+UNSERVED = "has no `fallback`: queries that no generator serves get an empty slate"
+
+
+def test_a_pipeline_that_leaves_fallback_out_has_none_and_a_note_says_what_to_write(experiment):
+    ladder = "\n    fallback: [tag-fallback, popularity]"
+    path = experiment((HYBRID + ladder, HYBRID))
+    loaded = load_experiment(path, Registry())
+    assert loaded.resolved["pipelines"]["hybrid"]["fallback"] == []
+    (note,) = loaded.notes
+    assert note.startswith(f"pipelines.hybrid {UNSERVED}")
+    assert note.endswith("to serve all write `fallback: [pop]`, and `fallback: []` if this is meant")
+    meant = load_experiment(experiment((HYBRID + ladder, HYBRID + "\n    fallback: []")), Registry())
+    assert meant.notes == ()
+    assert meant.hash == loaded.hash
+
+
+def test_the_note_names_no_component_that_the_config_does_not_have(experiment):
+    ladder = ", fallback: [tag-fallback, popularity]}"
+    found = load_experiment(
+        experiment(
+            (f"[{{from: pop, k: 20}}]{ladder}", "[{from: ease, k: 20}]}"),
+            (HYBRID + "\n    fallback: [tag-fallback, popularity]", HYBRID),
+            ("  pop: {use: popularity}\n", "  judge: {}\n  pop: {use: tag-fallback}\n"),
+            ("  noise: {use: echo}", "  noise: {use: bpr, fields: [items]}"),
+            (", tags: 5", ""), (", tags/ndcg@5", ""),
+        ),
+        Registry(),
+    )  # fmt: skip
+    assert len(found.notes) == 2
+    assert all("`fallback: [NAME]` (`hybridrec show NAME` says if it serves every query)" in n for n in found.notes)

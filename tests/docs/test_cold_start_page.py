@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import yaml
+
 from hybridrec.config.models import GATES, PipelineUse
+from hybridrec.config.starter import starting_config
 from hybridrec.stages.pipeline import BLEND, KNOWN, NOBODY
+from tests.accept import Own
 from tests.docs.markdown import ROOT
 
 PAGE = (ROOT / "docs" / "cold-start.md").read_text(encoding="utf-8")
@@ -15,9 +19,16 @@ def test_every_gate_and_every_rung_is_told():
     assert f"`{NOBODY}`" in PAGE
 
 
-def test_the_default_ladder_is_told():
-    ladder = ", ".join(PipelineUse.model_fields["fallback"].get_default(call_default_factory=True))
-    assert f"The default ladder is `[{ladder}]`" in PAGE
+def test_that_there_is_no_default_ladder_is_told():
+    assert PipelineUse.model_fields["fallback"].get_default() == []
+    assert "A pipeline that leaves `fallback` out has none" in PAGE
+
+
+def test_the_ladder_that_init_writes_is_told(tmp_path):
+    (tmp_path / "plays.csv").write_text("user,item\na,b\na,c\nd,b\n")
+    _, text = starting_config([tmp_path / "plays.csv"], tmp_path, Own())
+    ladder = ", ".join(yaml.safe_load(text)["pipelines"]["control"]["fallback"])
+    assert f"`[{ladder}]`, which `hybridrec init` writes, serves every query" in PAGE
 
 
 def test_the_ladder_is_measured_rung_by_rung():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,6 @@ import hybridrec
 import hybridrec_fusion
 from docs import reference
 from hybridrec import testing
-from hybridrec.config.models import PipelineUse
 from hybridrec.registry import hookspecs
 from tests.docs.markdown import ROOT, blocks, call, marked
 
@@ -90,9 +91,15 @@ def test_the_signatures_on_the_page_are_those_of_the_code():
         assert line == f"{base}.{method}{reference.signature(getattr(getattr(hybridrec, base), method))}"
 
 
-def test_the_default_ladder_on_the_page_is_the_one_there_is():
-    ladder = ", ".join(PipelineUse.model_fields["fallback"].get_default(call_default_factory=True))
-    assert f"`[{ladder}]`" in PAGE.read_text(encoding="utf-8")
+def test_the_proposal_for_init_on_the_page_is_one(plugin: Path, monkeypatch: pytest.MonkeyPatch):
+    code: dict[str, Any] = {"hookimpl": hybridrec.hookimpl, "Starter": hybridrec.Starter}
+    exec(marked(PAGE, "starters"), code)
+    assert code["hybridrec_starters"](SimpleNamespace(items=100)) == []
+    (starter,) = code["hybridrec_starters"](SimpleNamespace(items=101))
+    monkeypatch.syspath_prepend(str(plugin))
+    (component,) = importlib.import_module("hybridrec_svd").hybridrec_components()
+    assert starter.component == component.name
+    assert component.Config.model_validate(starter.options).factors == 32
 
 
 @pytest.mark.parametrize("name", HOOKS)

@@ -33,7 +33,14 @@ from hybridrec.registry.discovery import Registry
 from tests.docs.markdown import PAGES, ROOT, Block, blocks, title
 
 OWN = {
-    "docs/plugins.md": {"python module", "python test", "python hook", "python signatures", "yaml run"},
+    "docs/plugins.md": {
+        "python module",
+        "python test",
+        "python hook",
+        "python signatures",
+        "python starters",
+        "yaml run",
+    },
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "README.md": {"python", "toml"},
 }

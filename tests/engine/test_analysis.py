@@ -14,6 +14,7 @@ from hybridrec import ConfigError
 from hybridrec.api import fit_plan
 from hybridrec.engine.analysis import twins
 from hybridrec.evaluation.summary import conclusions
+from hybridrec.reporting.page import render
 
 METRICS = "  metrics: [ndcg@5, tags/ndcg@5]\n"
 
@@ -126,3 +127,24 @@ def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypat
     assert note == (f"plugin 'toyland' (toyland 1.5) failed in {hook} and was not told again: ValueError: disk full")
     assert note in json.loads((run.folder / "report.json").read_text())["notes"]
     assert {kind for kind, _ in calls} == {"fitted", "stage", "finished"}
+
+
+def test_slates_without_a_fallback_go_through_metrics_report_and_page(experiment):
+    """A title is nothing that `ease` knows here: whoever shows no more gets an empty slate."""
+    path = experiment(
+        ("test: 0.3}", "test: 0.3, scenarios: {items: 0.5, title: 0.5}}"),
+        ("[{from: pop, k: 20}], fallback: [tag-fallback, popularity]", "[{from: ease, k: 3}]"),
+        ("targets: {items: 10, tags: 5}", "targets: {items: 10}"),
+        ("[ndcg@5, tags/ndcg@5]", "[ndcg@5, recall@5, coverage@5, diversity@5, novelty@5]"),
+    )
+    run = hybridrec.run(path)
+    control = run.report.pipelines["control"]
+    assert control.rungs.keys() == {"blend:items", "none"}
+    assert control.segments["title"].metrics["ndcg@5"].mean == 0
+    assert control.segments["items"].metrics["ndcg@5"].mean > 0
+    shown = run.slates("control").group_by("query").len()
+    assert len(shown) == control.rungs["blend:items"].queries  # no row stands for an empty slate
+    assert shown["len"].max() <= 3
+    assert any(note.startswith("pipelines.control has no `fallback`") for note in run.report.notes)
+    assert "none" in render(run)
+    assert conclusions(run.report)

@@ -52,7 +52,9 @@ def test_what_folds_queries_in_is_the_same_array(served, model):
 
 
 def test_ten_pipelines_hold_one_array(served):
-    more = "".join(f"  same-{n}: {{generators: [{{from: noise, k: {n + 1}}}], fallback: [popularity]}}\n" for n in range(10))
+    more = "".join(
+        f"  same-{n}: {{generators: [{{from: noise, k: {n + 1}}}], fallback: [popularity]}}\n" for n in range(10)
+    )
     recommender = served(MODELS["als"], ("compare:\n", f"{more}compare:\n"))
     held = [
         source.generator.vectors("items")

@@ -15,7 +15,7 @@ from hybridrec.data.readers.table import TableOptions, TableReader
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class DataProfile:
     """What the files hold, and a config that reads them.
 
     data: the `data:` block of a config
@@ -47,7 +47,7 @@ class Profile:
     notes: tuple[str, ...]
 
 
-def profile(paths: Sequence[Path], folder: Path) -> Profile:
+def profile(paths: Sequence[Path], folder: Path) -> DataProfile:
     """Guess what the files are, read them with reader `table`, and describe what came out.
 
     Paths in the result are relative to `folder`, where the config will lie. Raises DataError if no file
@@ -59,7 +59,7 @@ def profile(paths: Sequence[Path], folder: Path) -> Profile:
     return describe(data, {"reader": "table", **mapping}, order, notes)
 
 
-def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[str]) -> Profile:
+def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[str]) -> DataProfile:
     """What data is like that the `data:` block `block` reads."""
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
@@ -72,7 +72,7 @@ def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[s
         split = "masked"
     else:
         split = "random" if history.times is None else "temporal"
-    return Profile(
+    return DataProfile(
         data=block,
         split={"use": split},
         interactions=count,

@@ -1,0 +1,62 @@
+"""The distributions whose versions a report names: those that an experiment stands on, whatever else is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import metadata
+
+from hybridrec.config.experiment import Experiment
+from hybridrec.engine.keys import distributions_with
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.discovery import Registry
+
+PROJECT = "hybridrec"
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""The name at the beginning of a requirement."""
+
+
+def distributions_of(experiment: Experiment, registry: Registry) -> set[str]:
+    """Return the names of the distributions that an experiment stands on.
+
+    These are hybridrec, the distributions of the plugins whose classes the config names, what each of them requires
+    without extras, and those that provide the libraries which its components `require`.
+    """
+    named = {PROJECT}
+    for cls in _classes(experiment):
+        if (provider := registry.provider_of(cls)) is not None:
+            named.add(provider.distribution)
+    specs = [*experiment.components.values()]
+    specs += [spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs()]
+    libraries = {module for spec in specs for module in spec.requires}
+    required = {requirement for name in named for requirement in _requirements(name)}
+    return named | required | {name for module in libraries for name in distributions_with(module)}
+
+
+def _classes(experiment: Experiment) -> Iterator[type[Plugin]]:
+    """Yield the class of everything that the config names, plugins among the options included."""
+    yield type(experiment.reader)
+    yield type(experiment.splitter)
+    yield from _among(experiment.splitter.config)
+    for aim in experiment.aims:
+        yield type(aim.measure.metric)
+    chains = (spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs())
+    for spec in (*experiment.components.values(), *chains):
+        yield spec.cls
+        yield from _among(spec.options)
+
+
+def _among(options: Options) -> Iterator[type[Plugin]]:
+    return (type(value) for _, value in options if isinstance(value, Plugin))
+
+
+def _requirements(distribution: str) -> Iterator[str]:
+    """Yield the names of what an installed distribution requires, extras aside."""
+    try:
+        requirements = metadata.requires(distribution) or []
+    except metadata.PackageNotFoundError:
+        return
+    for requirement in requirements:
+        name, _, marker = requirement.partition(";")
+        if "extra" not in marker and (match := _REQUIREMENT.match(name)):
+            yield match[0]
