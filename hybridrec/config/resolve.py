@@ -283,7 +283,8 @@ def _without_fallback(pipeline: str, components: Iterable[Spec]) -> str:
     label, hint = (for_all[0], "") if for_all else ("NAME", " (`hybridrec show NAME` says if it serves every query)")
     return (
         f"pipelines.{pipeline} has no `fallback`: queries that no generator serves get an empty slate, and a slate "
-        f"that stays short stays short; to serve all write `fallback: [{label}]`{hint}, and `fallback: []` if this is meant"
+        f"that stays short stays short; to serve all write `fallback: [{label}]`{hint}, and `fallback: []` if this is "
+        "meant"
     )
 
 

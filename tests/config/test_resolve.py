@@ -141,7 +141,8 @@ UNKNOWN_NAMES = {
               "labelled 'nosie': did you mean 'noise'? Available: ease, noise, pop"),
     "scorer": (("scorers: [pop]", "scorers: [ease, popp]"), "14: pipelines.hybrid.scorers[1]: no component is "
                "labelled 'popp': did you mean 'pop'?"),
-    "fallback": (("0.2}}]\n    fallback: [tag-fallback, ", "0.2}}]\n    fallback: [popularty, "), "16: pipelines.hybrid.fallback[0]: no "
+    "fallback": (("0.2}}]\n    fallback: [tag-fallback, ", "0.2}}]\n    fallback: [popularty, "),
+                 "16: pipelines.hybrid.fallback[0]: no "
                  "component is labelled or named 'popularty': did you mean 'popularity'?"),
     "reranker": (("use: weighted", "use: wieghted"), "15: pipelines.hybrid.rerank[0].use: unknown component "
                  "'wieghted': did you mean 'weighted'?"),

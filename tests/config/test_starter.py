@@ -4,12 +4,12 @@ import re
 import types
 from pathlib import Path
 
-import hybridrec_linear
-import hybridrec_tags
 import pytest
 import yaml
 
 import hybridrec
+import hybridrec_linear
+import hybridrec_tags
 from hybridrec import ConfigError, DataError, PluginError, Starter, hookimpl
 from hybridrec.config.load import load_experiment
 from hybridrec.config.starter import starting_config
