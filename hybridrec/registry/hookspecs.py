@@ -54,10 +54,7 @@ def hybridrec_normalisers() -> Sequence[type[Normaliser]]:  # type: ignore[empty
 
 @hookspec
 def hybridrec_starters(data: DataProfile) -> Sequence[Starter]:  # type: ignore[empty-body]
-    """Propose components for the config that `hybridrec init` writes for this data.
-
-    Nothing else calls this hook: an existing config means the same whichever plugins are installed.
-    """
+    """Propose components for the config that `hybridrec init` writes for this data; nothing else calls this hook."""
 
 
 @hookspec
