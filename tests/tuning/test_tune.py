@@ -335,10 +335,10 @@ def test_a_text_that_cannot_be_edited_becomes_the_resolved_config(tunable):
     """An anchor stands for two places, of which only one is to change."""
     path = tunable(
         WEIGHTS,
-        ("control: {generators: [{from: pop, k: 20}]}",
+        ("control: {generators: [{from: pop, k: 20}], ",
          "control: {generators: [{from: ease, k: 20}, {from: noise, k: 10}], scorers: [pop], rerank: &r "
-         "[{use: weighted, weights: {ease: 1, pop: 0.2}}]}"),
-        ("    rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]\ncomp", "    rerank: *r\ncomp"),
+         "[{use: weighted, weights: {ease: 1, pop: 0.2}}], "),
+        ("    rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]\n    fall", "    rerank: *r\n    fall"),
     )  # fmt: skip
     tuned = hybridrec.tune(path)
     best = load_experiment(tuned.config, Registry()).resolved["pipelines"]
