@@ -326,7 +326,7 @@ def test_where_the_seen_may_be_recommended_it_may_be_asked_for(experiment, monke
     monkeypatch.setattr(Masked, "split", again)
     with pytest.raises(PluginError, match="of its query"):
         hybridrec.run(experiment())
-    both = ("  hybrid:", "  hybrid:\n    seen: allow"), ("{from: pop, k: 20}]}", "{from: pop, k: 20}], seen: allow}")
+    both = ("  hybrid:", "  hybrid:\n    seen: allow"), ("{from: pop, k: 20}], ", "{from: pop, k: 20}], seen: allow, ")
     allowed = experiment(*both)
     assert hybridrec.run(allowed).report.pipelines["hybrid"].segments["all"].metrics["ndcg@5"].mean > 0
 
