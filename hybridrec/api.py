@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hybridrec.config.load import load_experiment
+from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import Experimenter, Progress, Silent, read
 from hybridrec.engine.store import Store
@@ -28,13 +29,15 @@ def run(
     progress: Progress | None = None,
     validation: bool = False,
     block: Collection[str] = (),
+    executor: Executor | None = None,
     written: Callable[[Run], object] = lambda _: None,
 ) -> Run:
     """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
 
     With `validation` the queries come from inside the training parts, and no test query is touched.
-    Plugins named in `block` are left out. `written` is called when the folder of the run is there, before
-    observers are told: what it adds to the folder they find.
+    Plugins named in `block` are left out. `executor` does the fits and sends the queries through the pipelines:
+    by default as many threads as the config has `workers`. `written` is called when the folder of the run is
+    there, before observers are told: what it adds to the folder they find.
     """
     registry = Registry(block=block)
     experiment = load_experiment(Path(config), registry, tuple(assignments))
@@ -47,7 +50,7 @@ def run(
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
         writable(folder)
-    work = Experimenter(experiment, registry, place, progress or Silent())
+    work = Experimenter(experiment, registry, place, progress or Silent(), executor)
     report, data = work.run()
     report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None

@@ -11,6 +11,7 @@ import job
 from threadpoolctl import threadpool_limits
 
 from hybridrec.config.load import load_experiment
+from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import Experimenter, Silent, read
 from hybridrec.engine.store import Store
@@ -28,10 +29,11 @@ with threadpool_limits(limits=1):
     preparer = experimenter.preparers[0]
     plan = preparer.plan(next(folds_of(experiment, read(experiment))))
     spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "final"))
-    key = preparer.fitter.key(spec, part)
+    context = FitContext(experimenter.store, registry, {part.fingerprint: part.train})
+    fit_job = preparer.fitter.job(spec, part)
     gc.collect()
     job.forget_peak()
     before, wall, cpu = job.peak_bytes(), time.perf_counter(), time.process_time()
-    preparer.fitter.fit_one(spec, part, key, threads=1)
+    run_fit_job(fit_job, context)
     told = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 print(json.dumps({**told, "peak": max(job.peak_bytes() - before, 0)}))  # the system counts pages a few late

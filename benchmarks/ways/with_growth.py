@@ -12,10 +12,11 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.batch_runner import Asker, Question
+from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.runner import Experimenter, Silent, read
 from hybridrec.engine.store import Store
 from hybridrec.engine.train import everything
+from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
 from hybridrec.registry.discovery import Registry
 
 folder, (queries, candidates, arms) = Path(sys.argv[1]), map(int, sys.argv[2:])
@@ -48,12 +49,12 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     data = read(experimenter.experiment)
     prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
     asked = data.queries(np.arange(queries, dtype=np.int32) % len(data.users))
-    question = Question(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
+    question = EvalQueries(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
     cpu = []
     for _ in range(2):
         with tempfile.TemporaryDirectory(dir=scratch) as asked_before:  # nothing: each answers anew
-            asker = Asker(Store(Path(asked_before)), 1, 8_000_000_000)
+            asker = BatchRunner(Store(Path(asked_before)), ThreadExecutor(1), 8_000_000_000)
             used = time.process_time()
-            asker.answers(prepared.arms, question, lambda _: None)
+            asker.results(prepared.arms, question)
             cpu.append(time.process_time() - used)
     print(json.dumps({"cpu": min(cpu), "peak": job.peak_bytes()}))

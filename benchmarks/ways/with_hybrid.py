@@ -14,10 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import in_blocks
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.batch_runner import Asker, Question
+from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.runner import Experimenter, Silent, read
 from hybridrec.engine.store import Store
 from hybridrec.engine.train import everything
+from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
 from hybridrec.registry.discovery import Registry
 
 folder = Path(sys.argv[1])
@@ -83,9 +84,9 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     took = {}
     for name, work in {
         "three bare matrix products": in_blocks(bare, len(queries), 512),
-        "hybridrec": lambda: Asker(Store(Path(scratch) / "asked"), job.THREADS, 4_000_000_000).answers(
-            prepared.arms, Question(queries, "items", 20, nothing), lambda _: None
-        ),
+        "hybridrec": lambda: BatchRunner(
+            Store(Path(scratch) / "asked"), ThreadExecutor(job.THREADS), 4_000_000_000
+        ).results(prepared.arms, EvalQueries(queries, "items", 20, nothing)),
     }.items():
         wall, cpu = time.perf_counter(), time.process_time()
         work()

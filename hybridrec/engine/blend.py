@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.batch_runner import Asker, Question
 from hybridrec.engine.keys import digest
-from hybridrec.engine.pipelines import Arm
+from hybridrec.engine.pipelines import FittedPipeline
+from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.tracing import calling
@@ -16,7 +16,7 @@ from hybridrec.types import Target
 class Lessons:
     """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
 
-    def __init__(self, asker: Asker, arm: Arm, fold: str, inner: Fold, target: Target) -> None:
+    def __init__(self, asker: BatchRunner, arm: FittedPipeline, fold: str, inner: Fold, target: Target) -> None:
         self.asker = asker
         self.arm = arm
         self.fold = fold
@@ -35,8 +35,8 @@ class Lessons:
     def teach(self, reranker: Reranker) -> None:
         """Let it learn on the pool as the re-rankers before it leave it."""
         queries, truth = self.inner.queries, self.inner.truth[self.target]
-        question = Question(queries, self.target, 1, truth, self.inner.universe)
-        pool = self.asker.pool_of(self.arm, question)
+        question = EvalQueries(queries, self.target, 1, truth, self.inner.universe)
+        pool = self.asker.pool(self.arm, question)
         pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
         with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
             learned = reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)

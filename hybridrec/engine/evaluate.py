@@ -12,10 +12,10 @@ import numpy as np
 from hybridrec.config.experiment import Aim, Experiment
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine import query_frames as asked
-from hybridrec.engine.batch_runner import Answers
 from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.samples import Arm as MeasuredArm
 from hybridrec.evaluation.samples import Sample
+from hybridrec.inference.batch_runner import BatchResults
 from hybridrec.stages import kernels
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
@@ -35,11 +35,11 @@ class Measured:
     judged: dict[str, list[Judged]] = field(default_factory=dict)
     rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
     found: dict[Target, list[Doubles]] = field(default_factory=dict)
-    answers: dict[Target, list[Answers]] = field(default_factory=dict)
+    answers: dict[Target, list[BatchResults]] = field(default_factory=dict)
     heard: dict[Target, Counter[str]] = field(default_factory=dict)
     learned: dict[str, object] = field(default_factory=dict)
 
-    def add(self, fold: Fold, target: Target, answers: Answers, aims: tuple[Aim, ...]) -> None:
+    def add(self, fold: Fold, target: Target, answers: BatchResults, aims: tuple[Aim, ...]) -> None:
         """Judge the answers to the queries of a fold."""
         judged = judge(fold, target, answers.slate)
         for aim in aims:

@@ -1,62 +1,90 @@
-"""The threads of the process: one executor for everything that is done side by side."""
+"""Where the work of an experiment is done: the protocol of executors, and threads, which are the first."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from functools import cache
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol, TypeVar
+
+from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
+from hybridrec.inference.threads import ThreadPool
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """A way to carry out tasks that do not need one another; `as_they_end` is the one of a run."""
+    """Carries out fits and sends blocks of queries through pipelines, wherever that may be.
 
-    def __call__(self, tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
-        """Yield the result of each task as it ends, on up to `workers` at once; raises what a task raises."""
+    Progress, order of the report and what is written of a run stay with the process that drives.
+    """
+
+    @property
+    def workers(self) -> int:
+        """How many jobs or blocks are done at a time; memory is shared out among so many."""
+        ...
+
+    @property
+    def needs_parts(self) -> bool:
+        """Whether workers read training parts from the store; only then are they written there."""
+        ...
+
+    def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
+        """Run `run_fit_job(job, context)` for each job and yield the outcomes as they end.
+
+        No two jobs have the same key. A job whose `lender` is among them begins when that one has ended. Raises
+        what the first job that failed raised; what did not begin by then is given up.
+        """
+        ...
+
+    def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
+        """Yield `work(block)` for each block, in their order; both are pickled like what they consist of.
+
+        A pipeline in `work` takes its components along as keys of the store, and its re-rankers as they are.
+        """
         ...
 
 
-class _Here(threading.local):
-    """What the current thread is."""
+class ThreadExecutor(ThreadPool):
+    """Threads of this process, which share its memory.
 
-    works: bool = False
-
-
-_here = _Here()
-
-
-@cache
-def _executor(workers: int) -> ThreadPoolExecutor:
-    """Kept, as its threads keep the memory into which they write scores: fresh pages cost as much as the scores."""
-    return ThreadPoolExecutor(workers, "hybridrec", initializer=lambda: setattr(_here, "works", True))
-
-
-def side_by_side(work: Callable[[T], R], parts: Sequence[T], workers: int) -> list[R]:
-    """What `work` gives for each part, in their order; raises what the first part that failed raised."""
-    return list(_executor(workers).map(work, parts)) if _threaded(workers) else [work(part) for part in parts]
-
-
-def as_they_end(tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
-    """What the tasks give, as they end; when one raises, those that did not begin are given up.
-
-    One alone is done by the caller: the memory that it gives back serves what comes after it, too.
+    The libraries under the components release the interpreter lock while they train and are held to
+    one thread each, so these threads are the only parallelism there is; only where fewer fits than
+    workers are left, a component whose result does not depend on it may use several itself.
     """
-    if len(tasks) == 1 or not _threaded(workers):
-        yield from (task() for task in tasks)
-        return
-    futures: list[Future[R]] = [_executor(workers).submit(task) for task in tasks]
+
+    needs_parts = False
+
+    def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
+        """Run the jobs and yield the outcomes as they end.
+
+        One alone is done by the caller: the memory that it gives back serves what comes after it, too.
+        """
+        threads = self.threads
+        if len(jobs) == 1 or threads is None:
+            yield from (run_fit_job(job, context) for job in sorted(jobs, key=lambda job: job.depth))
+        else:
+            yield from outcomes_of(jobs, lambda job: threads.submit(run_fit_job, job, context))
+
+
+def outcomes_of(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
+    """Start each job when the one that it uses has ended, and yield the outcomes of all as they end.
+
+    `start` hands a job to a worker and gives the future of its outcome. Raises what the first job that failed
+    raised, and cancels what did not begin.
+    """
+    waiting = {job.key: job for job in jobs}
+    running: dict[Future[FitOutcome], str] = {}
     try:
-        for future in as_completed(futures):
-            yield future.result()
+        while waiting or running:
+            open_keys = {*waiting, *running.values()}
+            ready = [job for job in waiting.values() if job.lender is None or job.lender.key not in open_keys]
+            for job in ready:
+                running[start(waiting.pop(job.key))] = job.key
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                outcome = future.result()
+                del running[future]
+                yield outcome
     finally:
-        for future in futures:
+        for future in running:
             future.cancel()
-
-
-def _threaded(workers: int) -> bool:
-    """Whether it is done by others: a worker that waited for workers might wait for ever, so it does it itself."""
-    return workers > 1 and not _here.works

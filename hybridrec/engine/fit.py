@@ -1,228 +1,259 @@
-"""The fit plan: every distinct component once per training part, from the store where it is there already."""
+"""Fits as plain values: what has to be fitted on what, where the result lies, and how any worker does it."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from functools import cache, cached_property
+from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from hybridrec.config.experiment import Spec
 from hybridrec.data.dataset import Dataset
-from hybridrec.engine.executor import Executor, as_they_end
 from hybridrec.engine.keys import fit_key
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
-from hybridrec.errors import MemoryBudgetError, StoreError
+from hybridrec.errors import PluginError, StoreError
+from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.registry.discovery import Registry
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
 
+RANDOM = "random"
+"""Key in what the store notes of a fit: true if it drew random numbers."""
+NOTES = "notes"
+"""Key in what the store notes of a fit: `Component.notes`."""
+
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A training part: the data, its fingerprint, and where it stands in the run."""
+class FitJob:
+    """One component to be fitted on one training part: plain data, of the same size whatever the data.
 
+    component, options: the name under which the component is registered, and its options as JSON
+    data: fingerprint of the training part, under which a store may hold it
+    level: "final" (what is evaluated) or "base" (what blends are learned on)
+    repeat: from 1; tells trainings apart that differ in their seeds alone
+    threads: how many threads the component may use
+    memory: estimated peak bytes of the fit, 0 if nobody asked
+    key: where the fit lies in the store
+    lender: the job of the component that this one uses
+    """
+
+    component: str
+    options: str
+    label: str
+    data: str
     fold: str
     level: str
-    """"final" (what is evaluated) or "base" (what blends are learned on)."""
-    train: Dataset
-    fingerprint: str
+    seed: int
+    repeat: int
+    threads: int
+    memory: int
+    key: str
+    lender: FitJob | None = None
 
-    def place(self, label: str) -> str:
-        """Where a fit on this part stands in the `lock.json` of a run."""
-        return f"{self.fold}/{self.level}/{label}"
+    @property
+    def place(self) -> str:
+        """Where the fit stands in the `lock.json` of a run."""
+        return f"{self.fold}/{self.level}/{self.label}"
+
+    @property
+    def depth(self) -> int:
+        """How many fits have to be there before this one."""
+        return 0 if self.lender is None else self.lender.depth + 1
+
+    def spec(self, registry: Registry) -> Spec:
+        """The component with its options, as the plugins of a registry have it."""
+        cls = registry.component(self.component)
+        options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
+        return Spec(self.label, cls, options, None if self.lender is None else self.lender.spec(registry))
+
+
+@dataclass(frozen=True, slots=True)
+class FitOutcome:
+    """What became of a job; the fit itself lies in the store.
+
+    seconds: how long it took, 0 if the store had it already (`cached`)
+    notes: what the component had to say
+    """
+
+    key: str
+    seconds: float
+    notes: tuple[str, ...]
+    cached: bool
+
+
+class FitContext:
+    """What a job needs where it is run: the store, the training parts in memory, and the installed plugins.
+
+    Pickled it is the store alone, with the names of blocked plugins: another process takes training parts
+    from the store and components from its own plugins.
+    """
+
+    def __init__(self, store: Store, registry: Registry, parts: Mapping[str, Dataset] | None = None) -> None:
+        """`parts` are training parts by their fingerprints."""
+        self.store = store
+        self.registry = registry
+        self.parts = parts or {}
+        self._lock = threading.RLock()  # a fit asks for the one that it uses
+        # Whoever needs a fit holds it; when nobody does any more, its memory is free.
+        self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
+
+    def __getstate__(self) -> tuple[Store, tuple[str, ...]]:
+        return self.store, tuple(provider.name for provider in self.registry.providers if provider.blocked)
+
+    def __setstate__(self, state: tuple[Store, tuple[str, ...]]) -> None:
+        store, blocked = state
+        self.__init__(store, _installed(blocked))  # type: ignore[misc]
+
+    def fitted(self, job: FitJob) -> Fitted:
+        """The one fit of this process for the key of a job."""
+        with self._lock:
+            fitted = self._fits.get(job.key)
+            if fitted is None:
+                fitted = self._fits[job.key] = Fitted(job, self)
+            return fitted
+
+    def part(self, job: FitJob) -> Dataset:
+        """The training part of a job; raises StoreError if it is neither in memory nor in the store."""
+        if (part := self.parts.get(job.data)) is not None:
+            return part
+        if (state := self.store.find(job.data)) is not None:
+            return Dataset.restore(state)
+        raise StoreError(
+            f"the training part of components.{job.label} in fold {job.fold} ({job.level}) is not in the store "
+            f"{self.store.folder.resolve()}: an executor whose workers read it there sets `needs_parts`"
+        )
+
+
+@cache
+def _installed(blocked: tuple[str, ...]) -> Registry:
+    return Registry(block=blocked)
 
 
 class Fitted:
-    """A component of the fit plan. It is read from the store only when somebody asks for it."""
+    """A component of the fit plan. It is read from the store only when somebody asks for it.
 
-    def __init__(self, spec: Spec, part: Part, key: str, *, make: Callable[[], Component], cached: bool) -> None:
-        self.spec = spec
-        self.part = part
-        self.key = key
-        self.cached = cached
-        """Whether it was in the store already."""
-        self.seconds = 0.0
-        """What fitting it took."""
-        self._make = make
+    Pickled it is its job: another process reads the component from the store.
+    """
+
+    def __init__(self, job: FitJob, context: FitContext) -> None:
+        self.job = job
+        self.context = context
+        self.outcome = FitOutcome(job.key, 0.0, (), cached=True)
+        """What became of the job; set when it ends."""
+        self.lender = None if job.lender is None else context.fitted(job.lender)
+        """The fit of the component that this one uses, if it uses any."""
         self._component: Component | None = None
         self._lock = threading.Lock()
+
+    def __getstate__(self) -> tuple[FitJob, FitContext, FitOutcome]:
+        return self.job, self.context, self.outcome
+
+    def __setstate__(self, state: tuple[FitJob, FitContext, FitOutcome]) -> None:
+        job, context, outcome = state
+        self.__init__(job, context)  # type: ignore[misc]
+        self.outcome = outcome
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The component as the config wants it."""
+        return self.job.spec(self.context.registry)
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the store."""
+        return self.job.key
 
     @property
     def component(self) -> Component:
         """The fitted instance."""
         with self._lock:
             if self._component is None:
-                self._component = self._make()
+                self._component = self._restored()
             return self._component
 
+    def run(self) -> FitOutcome:
+        """Look the fit up in the store, or make it and store it."""
+        store, key = self.context.store, self.job.key
+        if key in store:
+            notes = (store.about(key) or {}).get(NOTES, ())
+            self.outcome = FitOutcome(key, 0.0, tuple(notes), cached=True)
+            return self.outcome
+        started = time.perf_counter()
+        with self._lock, one_thread_per_library():
+            self._component, notes = self._trained()
+        self.outcome = FitOutcome(key, time.perf_counter() - started, notes, cached=False)
+        return self.outcome
 
-RANDOM = "random"
-"""In what the store knows of a fit: whether it drew random numbers."""
-
-
-NOTES = "notes"
-"""In what the store knows of a fit: `Component.notes`."""
-
-
-Done = Callable[[Fitted], None]
-
-
-class Fitter:
-    """Fits components on training parts through a store, side by side on `workers` threads.
-
-    The libraries under the components release the interpreter lock while they train and are held to
-    one thread each, so the threads here are the only parallelism there is; only where fewer fits than
-    workers are left, a component whose result does not depend on it may use several itself.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        seed: int,
-        workers: int,
-        memory: int,
-        *,
-        earlier: Mapping[str, str] | None = None,
-        repeat: int = 1,
-        executor: Executor = as_they_end,
-    ) -> None:
-        """`earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is.
-
-        `repeat`, from 1, tells trainings apart that differ in their seeds alone. `executor` carries out the fits
-        that do not need one another.
-        """
-        self.store = store
-        self.seed = seed
-        self.workers = workers
-        self.memory = memory
-        self.earlier = earlier or {}
-        self.repeat = repeat
-        self.executor = executor
-
-    def key(self, spec: Spec, part: Part) -> str:
-        """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
-        uses = None if spec.lender is None else self._place(spec.lender, part)
-        key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
-        if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
-            return key
-        return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
-
-    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
-        """All jobs done, in their order; jobs that come to the same key are fitted once.
-
-        Raises MemoryBudgetError before the first fit if one of them is too large, and StoreError if the
-        installed version of a component cannot read what an earlier one stored.
-        """
-        plan = list(jobs)
-        keys = [self._place(spec, part) for spec, part in plan]
-        lenders = {
-            self._place(spec.lender, part): (spec.lender, part) for spec, part in plan if spec.lender is not None
-        }
-        distinct = lenders | dict(zip(keys, plan, strict=True))
-        for key, (spec, part) in distinct.items():
-            if key not in self.store:
-                self.within_budget(spec, part)
-        missing = sum(key not in self.store for key in distinct)
-        threads = max(self.workers // max(missing, 1), 1)
-        fitted: dict[str, Fitted] = {}
-
-        def task(key: str, spec: Spec, part: Part) -> Callable[[], Fitted]:
-            lent = None if spec.lender is None else fitted[self._place(spec.lender, part)]
-            return partial(self.fit_one, spec, part, key, threads, lent)
-
-        for stage in (lenders, {key: job for key, job in distinct.items() if key not in lenders}):
-            for result in self.executor([task(key, *job) for key, job in stage.items()], self.workers):
-                fitted[result.key] = result
-                done(result)
-        return [fitted[key] for key in keys]
-
-    def served(self, spec: Spec, part: Part) -> str | None:
-        """Where the earlier run has this fit; None if it has none, or it left the store."""
-        was = self.earlier.get(part.place(spec.label))
-        about = None if was is None else self.store.about(was)
-        if about is None:
-            return None
-        version, readable = about.get("version"), {spec.cls.version, *spec.cls.reads_versions}
-        if version not in readable:
-            raise StoreError(
-                f"components.{spec.label} was stored by {spec.cls.name} {version}; the installed version "
-                f"{spec.cls.version} reads {', '.join(sorted(readable))}: run the experiment again, or install "
-                "the plugin as it was (lock.json of the run has its version)"
-            )
-        return was
-
-    def _place(self, spec: Spec, part: Part) -> str:
-        """Where the fit lies that is used: that of the earlier run, or its own."""
-        return self.served(spec, part) or self.key(spec, part)
-
-    def notes(self, fit: Fitted) -> list[str]:
-        """What its component had to say when it was fitted."""
-        return (self.store.about(fit.key) or {}).get(NOTES, [])
-
-    def fit_one(self, spec: Spec, part: Part, key: str, threads: int, lent: Fitted | None = None) -> Fitted:
-        """Find a component in the store, or fit it, with so many threads to use, and store it.
-
-        `lent` is the fit of the component that it uses, if it uses any.
-        """
-        result = Fitted(spec, part, key, make=lambda: self._obtain(spec, part, key, lent), cached=key in self.store)
-        if not result.cached:
-            started = time.perf_counter()
-            component = self._train(spec, part, key, lent, threads)
-            result = Fitted(spec, part, key, make=lambda: component, cached=False)
-            result.seconds = time.perf_counter() - started
-        return result
-
-    def _obtain(self, spec: Spec, part: Part, key: str, lent: Fitted | None) -> Component:
-        """From the store; made anew if it is damaged or was removed meanwhile."""
-        state = self.store.find(key)
+    def _restored(self) -> Component:
+        """Read it from the store; make it anew if it is damaged or was removed meanwhile."""
+        state = self.context.store.find(self.job.key)
         if state is None:
-            return self._train(spec, part, key, lent)
-        with _noting(spec, part, "restoring"):
-            component = _create(spec, lent)
+            return self._trained()[0]
+        with _noting(self.spec, self.job, "restoring"):
+            component = self._new()
             return check_self(component, "restore", component.restore(state))
 
-    def _train(self, spec: Spec, part: Part, key: str, lent: Fitted | None, threads: int = 1) -> Component:
-        component = _create(spec, lent)
-        rng = label_rng(self.seed, spec.label if self.repeat == 1 else f"{spec.label}, repeat {self.repeat}")
+    def _trained(self) -> tuple[Component, tuple[str, ...]]:
+        """Fit it and store it; returns it with its notes."""
+        job, spec = self.job, self.spec
+        part = self.context.part(job)
+        component = self._new()
+        rng = label_rng(job.seed, job.label if job.repeat == 1 else f"{job.label}, repeat {job.repeat}")
         before = rng.bit_generator.state
-        component.threads = threads
-        with _noting(spec, part, "fitting"):
-            check_self(component, "fit", component.fit(part.train, rng))
+        component.threads = job.threads
+        with _noting(spec, job, "fitting"):
+            check_self(component, "fit", component.fit(part, rng))
             state = component.state()
             check_state(state)
             notes = component.notes()
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
-        named = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": part.fold}
-        about = {**named, RANDOM: drew, NOTES: notes}
-        self.store.put(key, state, about)
-        return component
+        about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
+        self.context.store.put(job.key, state, {**about, RANDOM: drew, NOTES: notes})
+        return component, tuple(notes)
 
-    def within_budget(self, spec: Spec, part: Part) -> int:
-        """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
-        with _noting(spec, part, "estimating the memory of"):
-            need = spec.create().memory(part.train)
-        if need > self.memory:
-            raise MemoryBudgetError(
-                f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
-                f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
-                f"or use a component that needs less, a factor model say"
-            )
-        return need
+    def _new(self) -> Component:
+        """A new instance that has what it uses."""
+        component = self.spec.create()
+        if self.lender is None:
+            return component
+        lent = cast(VectorModel, self.lender.component)
+        return check_self(component, "use", cast(Generator, component).use(lent))
 
 
-def _create(spec: Spec, lent: Fitted | None) -> Component:
-    """A new instance that has what it uses."""
-    component = spec.create()
-    if lent is None:
-        return component
-    return check_self(component, "use", cast(Generator, component).use(cast(VectorModel, lent.component)))
+def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
+    """Fit a component and write it to the store, or find it there; in whatever process and on whatever machine.
+
+    Raises what the component raises, with a note that says whose it is, and PluginError where the plugins or
+    libraries of this process are not those for which the key of the job was made: what they fit is something else.
+    """
+    if job.key not in context.store:
+        _check_key(job, job.spec(context.registry))
+    return context.fitted(job).run()
 
 
-def _noting(spec: Spec, part: Part, doing: str) -> AbstractContextManager[None]:
+def _check_key(job: FitJob, spec: Spec) -> None:
+    uses = None if job.lender is None else job.lender.key
+    if job.key != fit_key(spec, job.data, job.seed, job.repeat, uses=uses):
+        raise PluginError(
+            f"components.{job.label} ({job.component}) would be another one if it was fitted here: the plugins, their "
+            "options or the versions of their libraries differ from those of the process that plans the fits; "
+            "install the same"
+        )
+
+
+def options_text(spec: Spec) -> str:
+    """The options of a component as JSON."""
+    options: dict[str, Any] = spec.options.model_dump(mode="json", by_alias=True)
+    return json.dumps(options, ensure_ascii=False)
+
+
+def _noting(spec: Spec, job: FitJob, doing: str) -> AbstractContextManager[None]:
     """Whatever a plugin raises tells what it was doing."""
-    return calling(spec.cls, f"while {doing} components.{spec.label} in fold {part.fold} ({part.level})")
+    return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hybridrec.engine.batch_runner import Question
-from hybridrec.engine.pipelines import Arm
+from hybridrec.engine.pipelines import FittedPipeline
+from hybridrec.inference.batch_runner import EvalQueries
 from hybridrec.types import Doubles
 
 BLOCKS = 12
@@ -18,8 +18,10 @@ TIMES = 3
 """How often each block is answered; the fastest counts, as what slows a machine down is not the pipeline's."""
 
 
-def seconds_per_query(arms: Sequence[Arm], question: Question, rng: np.random.Generator) -> dict[str, Doubles]:
-    """Arm -> float64[B]: seconds per query of each of B blocks of queries drawn at random, through all stages.
+def seconds_per_query(
+    arms: Sequence[FittedPipeline], question: EvalQueries, rng: np.random.Generator
+) -> dict[str, Doubles]:
+    """Pipeline -> float64[B]: seconds per query of each of B blocks of queries drawn at random, through all stages.
 
     One thread; nothing is taken from the store or from another arm, as it is while a run is asked. All arms
     answer a block before the next comes, in an order drawn anew, so that a busy machine is as hard on each;

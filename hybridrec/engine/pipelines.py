@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,34 +16,38 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.keys import digest
 from hybridrec.errors import DataError
-from hybridrec.stages.component import Generator, Reranker, Scorer
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.inference.pipelines import GeneratorUse, PipelineLayout, assemble
+from hybridrec.stages.component import Reranker
+from hybridrec.stages.pipeline import Pipeline, Rules
 from hybridrec.types import Bools, Target
 
 
-class Arm:
-    """A pipeline on one training part, with the keys of all that decides what it gives.
+class FittedPipeline:
+    """A pipeline on one training part, with the keys of all that decides what it gives (`KeyedPipeline`).
 
-    rules_key stands for what may be recommended, pool_key for generators, scorers and rules, order_key
-    for the re-rankers and the fallback. The pipeline itself is put together when it is first needed:
-    where the store has all the answers, no component is read.
+    It is put together when it is first needed: where the store has all the results, no component is read.
+    Pickled it takes its components along as keys of the store, and its re-rankers as they are.
     """
 
     def __init__(self, plan: PipelinePlan, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
-        use = plan.use
+        """`fitted` has the components by label, fitted on that part."""
         self.plan = plan
+        self.layout = layout_of(plan)
         self.rules = rules
         self.rerankers = rerankers
-        self._fitted = fitted
+        self._fitted = {label: fitted[label] for label in self.layout.labels}
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
         self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values(), rules.released))
         self.pool_key = digest(
-            [[g.source, fitted[g.source].key, g.k, g.when] for g in use.generators],
-            [[label, fitted[label].key] for label in use.scorers],
+            [[use.label, fitted[use.label].key, use.k, use.when] for use in self.layout.generators],
+            [[label, fitted[label].key] for label in self.layout.scorers],
             self.rules_key,
         )
-        self.order_key = digest(rerankers.keys, [fitted[label].key for label in use.fallback])
+        self.order_key = digest(rerankers.keys, [fitted[label].key for label in self.layout.fallback])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return FittedPipeline, (self.plan, self._fitted, self.rules, self.rerankers)
 
     @property
     def name(self) -> str:
@@ -51,26 +55,25 @@ class Arm:
         return self.plan.name
 
     @property
+    def single(self) -> bool:
+        """Whether it is a component alone, ranked as it is."""
+        return self.plan.single
+
+    @property
     def pipeline(self) -> Pipeline:
-        """The pipeline, ready to be asked."""
+        """The stages, ready for queries."""
         with self._lock:
             if self._pipeline is None:
-                self._pipeline = self._assemble()
+                components = {label: fitted.component for label, fitted in self._fitted.items()}
+                self._pipeline = assemble(self.layout, components, self.rerankers.chains, self.rules)
             return self._pipeline
 
-    def _assemble(self) -> Pipeline:
-        use, fitted = self.plan.use, self._fitted
-        return Pipeline(
-            name=self.plan.name,
-            sources=tuple(
-                Source(g.source, cast(Generator, fitted[g.source].component), g.k, tuple(g.when))
-                for g in use.generators
-            ),
-            scorers=tuple((label, cast(Scorer, fitted[label].component)) for label in use.scorers),
-            rerankers=self.rerankers.chains,
-            fallback=tuple((label, cast(Generator, fitted[label].component)) for label in use.fallback),
-            rules=self.rules,
-        )
+
+def layout_of(plan: PipelinePlan) -> PipelineLayout:
+    """The stages that a config gives a pipeline, as plain data."""
+    use = plan.use
+    generators = tuple(GeneratorUse(each.source, each.k, tuple(each.when)) for each in use.generators)
+    return PipelineLayout(plan.name, generators, tuple(use.scorers), tuple(use.fallback))
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,13 +189,13 @@ class Findings:
 
 def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
     return FitReport(
-        label=fitted.spec.label,
-        component=fitted.spec.cls.name,
+        label=fitted.job.label,
+        component=fitted.job.component,
         version=fitted.spec.cls.version,
-        fold=fitted.part.fold,
-        level=fitted.part.level,
+        fold=fitted.job.fold,
+        level=fitted.job.level,
         key=fitted.key,
-        seconds=round(fitted.seconds, 3),
-        cached=fitted.cached,
+        seconds=round(fitted.outcome.seconds, 3),
+        cached=fitted.outcome.cached,
         repeat=repeat,
     )

@@ -8,18 +8,16 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import numpy as np
-import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
-from threadpoolctl import threadpool_limits
 
 from hybridrec.config.experiment import Experiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.batch_runner import Asker, Clock, Question
 from hybridrec.engine.environment import distributions_of
 from hybridrec.engine.evaluate import Measured
-from hybridrec.engine.executor import Executor, as_they_end
-from hybridrec.engine.fit import Fitted, Fitter
+from hybridrec.engine.executor import Executor, ThreadExecutor
+from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.results import Findings
@@ -28,6 +26,8 @@ from hybridrec.engine.store import Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import Prepared, Preparer, everything
 from hybridrec.evaluation.report import LATENCY, Environment, Report
+from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
+from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
 from hybridrec.tracing import calling
@@ -61,32 +61,34 @@ class Experimenter:
         registry: Registry,
         store: Store,
         progress: Progress,
-        *,
-        executor: Executor = as_they_end,
+        executor: Executor | None = None,
     ) -> None:
-        """Prepare to carry it out with this store; `executor` carries out the fits."""
+        """`executor` does the fits and sends the queries through the pipelines: by default as many threads as the
+        config has `workers`, or the machine cores."""
         config = experiment.config
-        workers = config.workers or os.cpu_count() or 1
+        self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
+        self.registry = registry
+        self.store = store
         self.experiment = experiment
         self.observers = Observers(registry.manager)
         self.progress = progress
         self.clock = Clock()
-        self.asker = Asker(store, workers, config.memory, self.clock)
+        self.asker = BatchRunner(store, self.executor, config.memory, self.clock)
         self.preparers = [
-            Preparer(
-                experiment,
-                Fitter(store, config.seed, workers, config.memory, repeat=repeat, executor=executor),
-                self.asker,
-            )
-            for repeat in range(1, config.repeats + 1)
+            Preparer(experiment, self.fitter(repeat), self.asker) for repeat in range(1, config.repeats + 1)
         ]
         self.findings = Findings(experiment)
         self.watch = Stopwatch(self.clock)
         self.distributions = distributions_of(experiment, registry)
 
+    def fitter(self, repeat: int) -> Fitter:
+        """A fitter for one of the trainings."""
+        config = self.experiment.config
+        return Fitter(self.store, self.registry, self.executor, seed=config.seed, memory=config.memory, repeat=repeat)
+
     def run(self) -> tuple[Report, Dataset]:
         """Everything up to the report."""
-        with threadpool_limits(limits=1):
+        with one_thread_per_library():
             with self.watch.timing("read"):
                 data = read(self.experiment)
             self.findings.notes += self.experiment.reader.notes()
@@ -108,10 +110,10 @@ class Experimenter:
 
     def refit(self, data: Dataset) -> dict[str, str]:
         """Train on everything, for serving; gives the key of every fit by its place."""
-        with threadpool_limits(limits=1):
+        with one_thread_per_library():
             fits = self.prepare(everything(data), self.preparers[0]).fits
-        self.asker.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
-        return {fit.part.place(fit.spec.label): fit.key for fit in fits}
+        self.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
+        return {fit.job.place: fit.key for fit in fits}
 
     def prepare(self, fold: Fold, preparer: Preparer) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
@@ -123,11 +125,11 @@ class Experimenter:
                 advance(1)
                 self.observers.tell(
                     "hybridrec_fitted",
-                    label=fitted.spec.label,
-                    component=fitted.spec.cls.name,
+                    label=fitted.job.label,
+                    component=fitted.job.component,
                     fold=fold.name,
-                    seconds=fitted.seconds,
-                    cached=fitted.cached,
+                    seconds=fitted.outcome.seconds,
+                    cached=fitted.outcome.cached,
                 )
 
             return preparer.prepare(plan, done)
@@ -136,11 +138,11 @@ class Experimenter:
         """Send the queries of a fold through all pipelines and judge the answers."""
         first = next(iter(self.experiment.config.targets))
         for target, n in self.experiment.config.targets.items():
-            question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
+            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.universe)
             before = self.clock.seconds.copy()
             total = len(question) * len(prepared.arms)
             with self.progress.task(f"ask {fold.name}", total) as advance:
-                answers = self.asker.answers(prepared.arms, question, advance)
+                answers = self.asker.results(prepared.arms, question, advance)
             for (stage, name), seconds in (self.clock.seconds - before).items():
                 self.observers.tell(
                     "hybridrec_stage_done",
@@ -158,11 +160,11 @@ class Experimenter:
             if measured is self.findings.measured and target == first:
                 self.time(fold, prepared, question)
 
-    def time(self, fold: Fold, prepared: Prepared, question: Question) -> None:
+    def time(self, fold: Fold, prepared: Prepared, question: EvalQueries) -> None:
         """Measure how long the blends take, if that is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
-        blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.plan.single]
+        blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.single]
         rng = label_rng(self.experiment.config.seed, f"blocks timed in {fold.name}")
         with self.watch.timing("evaluate"):
             for name, seconds in seconds_per_query(blends, question, rng).items():

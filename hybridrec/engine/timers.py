@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hybridrec.engine.batch_runner import Clock
 from hybridrec.evaluation.report import SecondsReport
+from hybridrec.inference.batch_runner import Clock
 
 
 class Stopwatch:

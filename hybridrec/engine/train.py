@@ -14,13 +14,14 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold
 from hybridrec.data.transforms import k_core
-from hybridrec.engine.batch_runner import Asker
 from hybridrec.engine.blend import Lessons
-from hybridrec.engine.fit import Done, Fitted, Fitter, Part
+from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fitter import Done, Fitter, Part
 from hybridrec.engine.folds import inner_fold
 from hybridrec.engine.keys import digest, reranker_key
-from hybridrec.engine.pipelines import NO_RERANKERS, Arm, Rerankers, rules_of
+from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, rules_of
 from hybridrec.engine.seeds import label_rng
+from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker, VectorModel
 from hybridrec.tracing import calling
@@ -74,7 +75,7 @@ class FoldPlan:
 class Prepared:
     """The arms of a fold, ready to be asked, and how they came about."""
 
-    arms: list[Arm]
+    arms: list[FittedPipeline]
     fits: list[Fitted]
     learned: Learned
     notes: list[str]
@@ -92,7 +93,7 @@ class Preparer:
 
     experiment: Experiment
     fitter: Fitter
-    asker: Asker
+    asker: BatchRunner
 
     def plan(self, fold: Fold) -> FoldPlan:
         """What has to be done on this fold."""
@@ -123,13 +124,13 @@ class Preparer:
         by_level: Fits = {"final": {}, "base": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
-        arms: list[Arm] = []
+        arms: list[FittedPipeline] = []
         learned: Learned = {}
-        told = {f"{fit.spec.label}, {fold.name}": self.fitter.notes(fit) for fit in by_level["final"].values()}
-        notes = [f"{place}: {note}" for place, said in told.items() for note in said]
+        finals = by_level["final"].values()
+        notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
         for name, pipeline in plans.items():
             rerankers, summary = self.rerankers(pipeline, plan.cut, by_level)
-            arms.append(Arm(pipeline, by_level["final"], rules[name], rerankers))
+            arms.append(FittedPipeline(pipeline, by_level["final"], rules[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
             if summary:
@@ -159,7 +160,7 @@ class Preparer:
         for target, specs in pipeline.rerankers.items():
             lessons = None
             if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                arm = Arm(pipeline, fits["base"], rules_of(pipeline, cut.inner.train), NO_RERANKERS)
+                arm = FittedPipeline(pipeline, fits["base"], rules_of(pipeline, cut.inner.train), NO_RERANKERS)
                 lessons = Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
             chain = []
             for spec in specs:

@@ -81,7 +81,7 @@ def _write_files(
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
         "seed": work.experiment.config.seed,
-        "threads": work.asker.workers,
+        "threads": work.executor.workers,
         "environment": report.environment.model_dump(),
         "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits if fit.repeat == 1},
         "sample": work.findings.sample.digest,

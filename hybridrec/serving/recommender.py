@@ -15,11 +15,12 @@ from hybridrec.config.load import load_experiment
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
-from hybridrec.engine.batch_runner import Asker, blocks
-from hybridrec.engine.fit import Fitter
+from hybridrec.engine.executor import ThreadExecutor
+from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.store import Store
 from hybridrec.engine.train import Cut, Prepared, Preparer, everything
 from hybridrec.errors import ConfigError, StoreError, did_you_mean
+from hybridrec.inference.batch_runner import BatchRunner, blocks
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.run import CONFIG, Run, Serving
 from hybridrec.serving.explain import Explanation, explain
@@ -35,7 +36,7 @@ class Recommender:
         self.experiment = experiment
         self.data = data
         self.pipelines: dict[str, Pipeline] = {arm.name: arm.pipeline for arm in prepared.arms if not arm.plan.single}
-        self.components = {fit.spec.label: fit for fit in prepared.fits if fit.part.level == "final"}
+        self.components = {fit.job.label: fit for fit in prepared.fits if fit.job.level == "final"}
         # Threads wait for each other longer than one query takes; to look for the libraries again takes longer still.
         self._libraries = ThreadpoolController()
 
@@ -106,12 +107,13 @@ def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Re
     is installed in a version that does not read what is stored (`Component.reads_versions`).
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    experiment = load_experiment(run.folder / CONFIG, registry or Registry())
+    registry = registry or Registry()
+    experiment = load_experiment(run.folder / CONFIG, registry)
     place = Store.default() if store is None else Store(Path(store))
     serving = run.serving
     data = stored_data(run, place, serving.data)
     with threadpool_limits(limits=1):
-        preparer = server(experiment, place, serving.fits)
+        preparer = server(experiment, registry, place, serving.fits)
         plan = preparer.planned(serving_cut(preparer, run, serving, data))
         return Recommender(experiment, data, preparer.prepare(plan))
 
@@ -127,11 +129,12 @@ def stored_data(run: Run, store: Store, fingerprint: str) -> Dataset:
     return Dataset.restore(state)
 
 
-def server(experiment: Experiment, store: Store, fits: Mapping[str, str]) -> Preparer:
+def server(experiment: Experiment, registry: Registry, store: Store, fits: Mapping[str, str]) -> Preparer:
     """What gets the pipelines ready from these fits, place -> key."""
     config = experiment.config
-    fitter = Fitter(store, config.seed, config.workers or 1, config.memory, earlier=fits)
-    return Preparer(experiment, fitter, Asker(store, fitter.workers, config.memory))
+    executor = ThreadExecutor(config.workers or 1)
+    fitter = Fitter(store, registry, executor, seed=config.seed, memory=config.memory, earlier=fits)
+    return Preparer(experiment, fitter, BatchRunner(store, executor, config.memory))
 
 
 def serving_cut(preparer: Preparer, run: Run, serving: Serving, data: Dataset) -> Cut:

@@ -12,7 +12,8 @@ import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread li
 from threadpoolctl import threadpool_limits
 
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.fit import Fitted, Fitter, Part
+from hybridrec.engine.fit import FitOutcome, Fitted
+from hybridrec.engine.fitter import Fitter, Part
 from hybridrec.engine.keys import digest, library_versions, source_hash
 from hybridrec.engine.runner import read
 from hybridrec.engine.seeds import label_rng
@@ -59,7 +60,8 @@ def refresh(
             raise ConfigError(
                 f"{assignment}: only the data can be another one (`data.KEY=VALUE`) when a run is refreshed"
             )
-    experiment = load_experiment(run.folder / CONFIG, registry or Registry(), tuple(assignments))
+    registry = registry or Registry()
+    experiment = load_experiment(run.folder / CONFIG, registry, tuple(assignments))
     place = Store.default() if store is None else Store(Path(store))
     serving = run.serving
     old, new = stored_data(run, place, serving.data), read(experiment)
@@ -67,45 +69,44 @@ def refresh(
         return []
     known: dict[Target, Ints] = {"items": new.items.encode(old.items.ids), "tags": new.tags.encode(old.tags.ids)}
     with threadpool_limits(limits=1):
-        before = server(experiment, place, serving.fits)
+        before = server(experiment, registry, place, serving.fits)
         cut = serving_cut(before, run, serving, old)
         grown = before.grown(cut, new)
         learned_on = {key: at for key, at in serving.fits.items() if key.startswith(f"{cut.parts['final'].fold}/base/")}
-        refreshed: dict[str, Fitted] = {}
+        refreshed: dict[str, FitOutcome] = {}
         for spec, part in before.planned(grown).jobs:
             if part.level == "final" and spec.create().refreshes:
                 (was,) = before.fitter.fit([(spec, cut.parts["final"])])
                 refreshed[spec.label] = _refreshed(was, part, known, before.fitter)
         taken_up = {grown.parts["final"].place(label): fit.key for label, fit in refreshed.items()}
-        after = server(experiment, place, learned_on | taken_up)
+        after = server(experiment, registry, place, learned_on | taken_up)
         fits = after.prepare(after.planned(grown)).fits
     place.put(new.fingerprint, new.state(), {"data": experiment.config.name})
-    keys = {fit.part.place(fit.spec.label): fit.key for fit in fits}
+    keys = {fit.job.place: fit.key for fit in fits}
     write_serving(run, Serving(new.fingerprint, keys, serving.learned_on))
     return [
-        Refreshed(label, fit.spec.cls.name, "refreshed", refreshed[label].seconds)
+        Refreshed(label, fit.job.component, "refreshed", refreshed[label].seconds)
         if label in refreshed
-        else Refreshed(label, fit.spec.cls.name, "fitted again", fit.seconds)
-        for label, fit in ((fit.spec.label, fit) for fit in fits if fit.part.level == "final")
+        else Refreshed(label, fit.job.component, "fitted again", fit.outcome.seconds)
+        for label, fit in ((fit.job.label, fit) for fit in fits if fit.job.level == "final")
     ]
 
 
-def _refreshed(was: Fitted, part: Part, known: Mapping[Target, Ints], fitter: Fitter) -> Fitted:
+def _refreshed(was: Fitted, part: Part, known: Mapping[Target, Ints], fitter: Fitter) -> FitOutcome:
     """A fit that has taken up the rest of a part that grew, in the store under a key of its own.
 
     No run finds it by chance: what a run gives depends on its config and data, not on what the store holds.
     """
     spec = was.spec
     key = digest("refreshed", was.key, part.fingerprint, source_hash(spec.cls), library_versions(spec.requires))
-    fit = Fitted(spec, part, key, make=lambda: was.component, cached=key in fitter.store)
-    if not fit.cached:
-        started = time.perf_counter()
-        component = was.component
-        with calling(spec.cls, f"while refreshing components.{spec.label}"):
-            check_self(component, "refresh", component.refresh(part.train, known, label_rng(fitter.seed, spec.label)))
-            state = component.state()
-            check_state(state)
-        about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "refreshed": was.key}
-        fitter.store.put(key, state, about)
-        fit.seconds = time.perf_counter() - started
-    return fit
+    if key in fitter.store:
+        return FitOutcome(key, 0.0, (), cached=True)
+    started = time.perf_counter()
+    component = was.component
+    with calling(spec.cls, f"while refreshing components.{spec.label}"):
+        check_self(component, "refresh", component.refresh(part.train, known, label_rng(fitter.seed, spec.label)))
+        state = component.state()
+        check_state(state)
+    about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "refreshed": was.key}
+    fitter.store.put(key, state, about)
+    return FitOutcome(key, time.perf_counter() - started, (), cached=False)

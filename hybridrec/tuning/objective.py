@@ -8,21 +8,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hybridrec.config.experiment import Aim, Experiment, Spec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.batch_runner import Asker, Pooled, Question
 from hybridrec.engine.evaluate import judge, weighted_mean
-from hybridrec.engine.fit import Done, Fitted, Fitter, Part
+from hybridrec.engine.executor import Executor
+from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fitter import Done, Fitter, Part
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.pipelines import Arm
+from hybridrec.engine.pipelines import FittedPipeline
 from hybridrec.engine.runner import Experimenter
 from hybridrec.engine.store import Nowhere, Store
 from hybridrec.engine.train import Cut, Preparer
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import Judged, SetMetric
+from hybridrec.inference.batch_runner import BatchRunner, CandidateBlock, EvalQueries
+from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
 from hybridrec.types import Target
 
@@ -53,8 +56,8 @@ class Shelf(Generic[V]):
 class KeepingFitter(Fitter):
     """A fitter that keeps fitted components in memory, too, within a quarter of the budget for one fit."""
 
-    def __init__(self, store: Store, seed: int, workers: int, memory: int) -> None:
-        super().__init__(store, seed, workers, memory)
+    def __init__(self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int) -> None:
+        super().__init__(store, registry, executor, seed=seed, memory=memory)
         self._kept: Shelf[Fitted] = Shelf(memory // 4)
 
     def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
@@ -65,7 +68,8 @@ class KeepingFitter(Fitter):
         if missing:
             for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
                 found[job] = fitted
-                self._kept.put(job, fitted, fitted.spec.create().memory(fitted.part.train))
+                spec, part = plan[job]
+                self._kept.put(job, fitted, spec.create().memory(part.train))
         return [fitted for fitted in found.values() if fitted is not None]
 
 
@@ -79,24 +83,24 @@ class Bench:
     def __init__(self, experiment: Experiment, data: Dataset, work: Experimenter, store: Store) -> None:
         """Cut `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
-        self.fitter = KeepingFitter(store, config.seed, work.asker.workers, config.memory)
-        self.asker = Asker(Nowhere(), work.asker.workers, config.memory)
+        self.fitter = KeepingFitter(store, work.registry, work.executor, seed=config.seed, memory=config.memory)
+        self.asker = BatchRunner(Nowhere(), work.executor, config.memory)
         preparer = self._preparer(experiment)
         self.cuts = [preparer.cut(fold) for fold in folds_of(experiment, data)]
         self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])
-        self._pools: Shelf[list[Pooled]] = Shelf(config.memory // 4)
+        self._pools: Shelf[list[CandidateBlock]] = Shelf(config.memory // 4)
 
     def measure(self, variant: Experiment, pipeline: str, aims: Mapping[str, Aim]) -> dict[str, float]:
         """The means of the aims over all validation queries, by their names in reports; one pipeline is asked."""
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         preparer = self._preparer(variant)
         judged: dict[Target, list[Judged]] = {aim.target: [] for aim in aims.values()}
-        with threadpool_limits(limits=1):
+        with one_thread_per_library():
             for cut in self._cuts(preparer):
                 (arm,) = preparer.prepare(preparer.planned(cut)).arms
                 for target, found in judged.items():
                     blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
-                    found.append(judge(cut.fold, target, self.asker.ranked(arm, blocks)))
+                    found.append(judge(cut.fold, target, self.asker.slate(arm, blocks)))
             return {name: self._mean(aim, judged[aim.target]) for name, aim in aims.items()}
 
     def _preparer(self, variant: Experiment) -> Preparer:
@@ -108,12 +112,12 @@ class Bench:
             self.cuts = [preparer.cut(cut.fold) for cut in self.cuts]
         return self.cuts
 
-    def _pooled(self, arm: Arm, fold: Fold, target: Target, n: int) -> list[Pooled]:
+    def _pooled(self, arm: FittedPipeline, fold: Fold, target: Target, n: int) -> list[CandidateBlock]:
         key = (fold.name, target, arm.pool_key)
         blocks = self._pools.get(key)
         if blocks is None:
-            question = Question(fold.queries, target, n, fold.truth[target], fold.universe)
-            blocks = self.asker.pooled(arm, question)
+            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.universe)
+            blocks = self.asker.candidates(arm, question)
             self._pools.put(key, blocks, sum(map(_size, blocks)))
         return blocks
 
@@ -135,7 +139,7 @@ def _job(spec: Spec, part: Part) -> tuple[str, ...]:
     return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 
-def _size(pooled: Pooled) -> int:
+def _size(pooled: CandidateBlock) -> int:
     """Bytes of a pool and of what re-rankers keep with it: about one array for each of its columns."""
     state: dict[str, Any] = pooled.pool.state()
     return 2 * sum(array.nbytes for array in state.values())

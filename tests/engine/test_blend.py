@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.batch_runner import Asker
-from hybridrec.engine.fit import Fitter
+from hybridrec.engine.executor import ThreadExecutor
+from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.runner import read
 from hybridrec.engine.store import Store
 from hybridrec.engine.train import Preparer
+from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.registry.discovery import Registry
 
 RERANK = "[{use: weighted, weights: {ease: 1, pop: 0.2}}]"
@@ -23,7 +24,9 @@ def prepared(experiment, tmp_path):
     def prepare(chain, change=lambda fold: fold, store="store"):
         checked = load_experiment(experiment((RERANK, chain)), Registry())
         place, memory = Store(tmp_path / store), checked.config.memory
-        preparer = Preparer(checked, Fitter(place, checked.config.seed, 1, memory), Asker(place, 1, memory))
+        executor = ThreadExecutor(1)
+        fitter = Fitter(place, Registry(), executor, seed=checked.config.seed, memory=memory)
+        preparer = Preparer(checked, fitter, BatchRunner(place, executor, memory))
         (fold,) = checked.splitter.split(read(checked), np.random.default_rng(0))
         plan = preparer.plan(change(fold))
         return plan, next(arm for arm in preparer.prepare(plan).arms if arm.name == "hybrid")

@@ -22,7 +22,6 @@ from hybridrec.api import fit_plan
 from hybridrec.config.experiment import PipelinePlan
 from hybridrec.config.models import PipelineUse
 from hybridrec.data.splits import Masked
-from hybridrec.engine import keys
 from hybridrec.engine.keys import source_hash
 from hybridrec.engine.pipelines import rules_of
 from hybridrec.engine.store import Store
@@ -131,7 +130,7 @@ def test_the_seed_decides_where_the_data_is_the_same(experiment):
 
 def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
     whole = hybridrec.run(experiment()).report
-    monkeypatch.setattr("hybridrec.engine.batch_runner.BLOCK_ROWS", (4, 4))
+    monkeypatch.setattr("hybridrec.inference.batch_runner.BLOCK_ROWS", (4, 4))
     parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
     assert parts.pipelines == whole.pipelines
     assert parts.comparison == whole.comparison
@@ -143,7 +142,7 @@ def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(echo, "version", "2")
         assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
-    monkeypatch.setattr(keys, "source_hash", lambda cls: "other" if cls is echo else source_hash(cls))
+    monkeypatch.setattr("hybridrec.engine.keys.source_hash", lambda cls: "other" if cls is echo else source_hash(cls))
     assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
 
 

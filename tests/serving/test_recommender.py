@@ -54,21 +54,24 @@ def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
 def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     """The pipelines trained on everything, asked by the code of the evaluation, give the same slates."""
     from hybridrec.config.load import load_experiment
-    from hybridrec.engine.batch_runner import Asker, Question
-    from hybridrec.engine.fit import Fitter
+    from hybridrec.engine.executor import ThreadExecutor
+    from hybridrec.engine.fitter import Fitter
     from hybridrec.engine.train import Preparer, everything
+    from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
     from hybridrec.registry.discovery import Registry
 
     checked = load_experiment(experiment(("workers: 2", "refit: all")), Registry())
-    asker = Asker(Store.default(), 1, checked.config.memory)
-    preparer = Preparer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), asker)
+    executor, memory = ThreadExecutor(1), checked.config.memory
+    asker = BatchRunner(Store.default(), executor, memory)
+    fitter = Fitter(Store.default(), Registry(), executor, seed=checked.config.seed, memory=memory)
+    preparer = Preparer(checked, fitter, asker)
     prepared = preparer.prepare(preparer.plan(everything(recommender.data)))
-    assert all(fit.cached for fit in prepared.fits)
+    assert all(fit.outcome.cached for fit in prepared.fits)
     batch = encode(QUERIES, recommender.data)
     truth = np.zeros((len(QUERIES), 40))
     from scipy.sparse import csr_matrix
 
-    answers = asker.answers(prepared.arms, Question(batch, "items", 10, csr_matrix(truth)), lambda _: None)
+    answers = asker.results(prepared.arms, EvalQueries(batch, "items", 10, csr_matrix(truth)), lambda _: None)
     for name in ("control", "hybrid"):
         served = recommender.recommend(QUERIES, pipeline=name)
         assert np.array_equal(answers[name].slate.ids, served.ids)
@@ -77,7 +80,7 @@ def test_it_is_the_path_that_was_evaluated(recommender, experiment):
 
 def test_blocks_do_not_change_what_is_recommended(recommender, monkeypatch):
     whole = recommender.recommend(QUERIES * 5)
-    monkeypatch.setattr("hybridrec.engine.batch_runner.BLOCK_ROWS", (4, 4))
+    monkeypatch.setattr("hybridrec.inference.batch_runner.BLOCK_ROWS", (4, 4))
     parts = recommender.recommend(QUERIES * 5)
     assert np.array_equal(parts.ids, whole.ids)
     assert np.array_equal(np.array(parts.rungs)[parts.rung], np.array(whole.rungs)[whole.rung])

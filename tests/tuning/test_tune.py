@@ -14,11 +14,11 @@ import hybridrec
 from hybridrec import ConfigError, MissingDependencyError, Run
 from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
-from hybridrec.engine.batch_runner import Asker
-from hybridrec.engine.fit import Fitter
+from hybridrec.engine.fit import Fitted
 from hybridrec.engine.store import Store
 from hybridrec.errors import HybridrecError
 from hybridrec.evaluation.report import Report
+from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.registry.discovery import Registry
 from hybridrec.tuning import tune as tuning
 from hybridrec.tuning.yaml_edit import _edited
@@ -160,9 +160,9 @@ def test_time_is_a_budget(tunable):
 
 def test_weights_refit_nothing_and_pool_nothing_again(tunable, monkeypatch):
     fits, pools = [], []
-    train, pooled = Fitter._train, Asker.pooled
-    monkeypatch.setattr(Fitter, "_train", lambda *args: (fits.append(args[1].label), train(*args))[1])
-    monkeypatch.setattr(Asker, "pooled", lambda *args: (pools.append(args[1].name), pooled(*args))[1])
+    train, candidates = Fitted._trained, BatchRunner.candidates
+    monkeypatch.setattr(Fitted, "_trained", lambda fit: (fits.append(fit.job.label), train(fit))[1])
+    monkeypatch.setattr(BatchRunner, "candidates", lambda *args: (pools.append(args[1].name), candidates(*args))[1])
     hybridrec.tune(tunable(), trials=6)
     assert sorted(fits) == sorted({"ease", "pop", "noise", "tag-fallback", "popularity"})
     assert pools == ["hybrid"]
@@ -170,9 +170,9 @@ def test_weights_refit_nothing_and_pool_nothing_again(tunable, monkeypatch):
 
 def test_a_component_is_refitted_alone(tunable, monkeypatch):
     fits, obtained = [], []
-    train, obtain = Fitter._train, Fitter._obtain
-    monkeypatch.setattr(Fitter, "_train", lambda *args: (fits.append(args[1].label), train(*args))[1])
-    monkeypatch.setattr(Fitter, "_obtain", lambda *args: (obtained.append(args[1].label), obtain(*args))[1])
+    train, restored = Fitted._trained, Fitted._restored
+    monkeypatch.setattr(Fitted, "_trained", lambda fit: (fits.append(fit.job.label), train(fit))[1])
+    monkeypatch.setattr(Fitted, "_restored", lambda fit: (obtained.append(fit.job.label), restored(fit))[1])
     section = f"{{pipeline: hybrid, trials: 4, search: random, space: {{{EASE}: {{low: 1.0, high: 9.0}}}}}}"
     hybridrec.tune(tunable(section, ("l2: 5", "l2: 5.0")))
     assert fits.count("ease") == 4

@@ -1,0 +1,154 @@
+"""The fit plan: every distinct component once per training part, from the store where it is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from hybridrec.config.experiment import Spec
+from hybridrec.data.dataset import Dataset
+from hybridrec.engine.executor import Executor
+from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, options_text
+from hybridrec.engine.keys import fit_key
+from hybridrec.engine.store import Store
+from hybridrec.errors import MemoryBudgetError, StoreError
+from hybridrec.registry.discovery import Registry
+from hybridrec.tracing import calling
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A training part: the data, its fingerprint, and where it stands in the run."""
+
+    fold: str
+    level: str
+    """"final" (what is evaluated) or "base" (what blends are learned on)."""
+    train: Dataset
+    fingerprint: str
+
+    def place(self, label: str) -> str:
+        """Where a fit on this part stands in the `lock.json` of a run."""
+        return f"{self.fold}/{self.level}/{label}"
+
+
+Done = Callable[[Fitted], None]
+
+
+class Fitter:
+    """Has components fitted on training parts by an executor, through a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        executor: Executor,
+        *,
+        seed: int,
+        memory: int,
+        earlier: Mapping[str, str] | None = None,
+        repeat: int = 1,
+    ) -> None:
+        """`memory` is the budget of one fit in bytes.
+
+        `earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is.
+        `repeat`, from 1, tells trainings apart that differ in their seeds alone.
+        """
+        self.store = store
+        self.registry = registry
+        self.executor = executor
+        self.seed = seed
+        self.memory = memory
+        self.earlier = earlier or {}
+        self.repeat = repeat
+
+    def key(self, spec: Spec, part: Part) -> str:
+        """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
+        uses = None if spec.lender is None else self._place(spec.lender, part)
+        key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
+        if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
+            return key
+        return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
+
+    def job(self, spec: Spec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
+        """A component on a training part as plain data; one that it uses gets as many threads."""
+        return FitJob(
+            component=spec.cls.name,
+            options=options_text(spec),
+            label=spec.label,
+            data=part.fingerprint,
+            fold=part.fold,
+            level=part.level,
+            seed=self.seed,
+            repeat=self.repeat,
+            threads=threads,
+            memory=memory,
+            key=self._place(spec, part),
+            lender=None if spec.lender is None else self.job(spec.lender, part, threads=threads),
+        )
+
+    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+        """Return the fits of all jobs, in their order; jobs that come to the same key are fitted once.
+
+        `done` is told of each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
+        too large, and StoreError if the installed version of a component cannot read what an earlier one stored.
+        """
+        plan = list(jobs)
+        lenders = [(spec.lender, part) for spec, part in plan if spec.lender is not None]
+        keys = [self._place(spec, part) for spec, part in plan]
+        distinct = {self._place(spec, part): (spec, part) for spec, part in lenders} | dict(
+            zip(keys, plan, strict=True)
+        )
+        missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
+        threads = max(self.executor.workers // max(len(missing), 1), 1)
+        context = FitContext(self.store, self.registry, {part.fingerprint: part.train for _, part in plan})
+        fits = {
+            key: context.fitted(self.job(spec, part, threads=threads, memory=missing.get(key, 0)))
+            for key, (spec, part) in distinct.items()
+        }
+        for key, fitted in fits.items():
+            if key not in missing:
+                fitted.run()
+                done(fitted)
+        if self.executor.needs_parts:
+            self._put_parts({distinct[key][1].fingerprint: distinct[key][1] for key in missing})
+        for outcome in self.executor.submit([fits[key].job for key in missing], context):
+            fits[outcome.key].outcome = outcome
+            done(fits[outcome.key])
+        return [fits[key] for key in keys]
+
+    def _put_parts(self, parts: Mapping[str, Part]) -> None:
+        """Store training parts for workers of other processes."""
+        for fingerprint, part in parts.items():
+            self.store.put(fingerprint, part.train.state(), {"training part": f"{part.fold}/{part.level}"})
+
+    def served(self, spec: Spec, part: Part) -> str | None:
+        """Where the earlier run has this fit; None if it has none, or it left the store."""
+        was = self.earlier.get(part.place(spec.label))
+        about = None if was is None else self.store.about(was)
+        if about is None:
+            return None
+        version, readable = about.get("version"), {spec.cls.version, *spec.cls.reads_versions}
+        if version not in readable:
+            raise StoreError(
+                f"components.{spec.label} was stored by {spec.cls.name} {version}; the installed version "
+                f"{spec.cls.version} reads {', '.join(sorted(readable))}: run the experiment again, or install "
+                "the plugin as it was (lock.json of the run has its version)"
+            )
+        return was
+
+    def _place(self, spec: Spec, part: Part) -> str:
+        """Where the fit lies that is used: that of the earlier run, or its own."""
+        return self.served(spec, part) or self.key(spec, part)
+
+    def within_budget(self, spec: Spec, part: Part) -> int:
+        """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
+        doing = f"while estimating the memory of components.{spec.label} in fold {part.fold} ({part.level})"
+        with calling(spec.cls, doing):
+            need = spec.create().memory(part.train)
+        if need > self.memory:
+            raise MemoryBudgetError(
+                f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
+                f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
+                f"or use a component that needs less, a factor model say"
+            )
+        return need

@@ -1,0 +1,1 @@
+"""Pipelines on fitted components, and batches of queries through them."""

@@ -1,0 +1,315 @@
+"""Batches of queries through pipelines, in blocks on all workers, with what was computed before reused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.queries import QueryBatch
+from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.stages import kernels
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.pipeline import Memo, Pipeline, Rules
+from hybridrec.stages.pool import Pool
+from hybridrec.stages.slate import Slate
+from hybridrec.types import Bools, Doubles, Sparse, State, Target
+
+BYTES_PER_SCORE = 24
+"""Peak bytes of a block per query and id of the vocabulary: dense scores and the temporaries of selection."""
+BLOCK_ROWS = (16, 1024)
+Advance = Callable[[int], None]
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Cache(Protocol):
+    """A place where pools and results are kept from run to run, under keys of all that decides them."""
+
+    def find(self, key: str) -> State | None:
+        """The arrays under a key; None if there are none."""
+        ...
+
+    def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        """Keep arrays under a key; `about` is for people who look into it."""
+        ...
+
+
+class BlockMapper(Protocol):
+    """Workers for blocks of queries."""
+
+    @property
+    def workers(self) -> int:
+        """How many blocks are in work at a time."""
+        ...
+
+    def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
+        """Yield `work(block)` for each block, in their order."""
+        ...
+
+
+class KeyedPipeline(Protocol):
+    """A pipeline with the keys of all that decides what it gives.
+
+    rules_key stands for what may be recommended, pool_key for generators, scorers and rules, order_key
+    for the re-rankers and the fallback.
+    """
+
+    rules: Rules
+    rules_key: str
+    pool_key: str
+    order_key: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def single(self) -> bool:
+        """Whether it is a component alone, ranked as it is: its pool is worth no place in a cache."""
+        ...
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The stages, ready for queries; asked for only where the cache has no results."""
+        ...
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds spent per (stage, pipeline), summed over workers."""
+
+    seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @contextmanager
+    def timing(self, stage: str, pipeline: str) -> Iterator[None]:
+        """Count the time of the block."""
+        started = time.perf_counter()
+        yield
+        self.seconds[stage, pipeline] += time.perf_counter() - started  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalQueries:
+    """A batch of queries for one target, with the answers that they look for.
+
+    truth: csr [Q, N], the relevant ids; universe: bool[I], the items that may be recommended, or None
+    """
+
+    queries: QueryBatch
+    target: Target
+    n: int
+    truth: Sparse
+    universe: Bools | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def take(self, rows: slice) -> EvalQueries:
+        """Some of the queries."""
+        return EvalQueries(self.queries.take(rows), self.target, self.n, self.truth[rows], self.universe)
+
+
+class QueryBlock:
+    """Some rows of a batch of queries. They are cut out where the work is done, and are alone when pickled."""
+
+    def __init__(self, batch: EvalQueries, rows: slice) -> None:
+        self.batch = batch
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return QueryBlock, (self.cut(), slice(0, len(self)))
+
+    def __len__(self) -> int:
+        return len(range(*self.rows.indices(len(self.batch))))
+
+    def cut(self) -> EvalQueries:
+        """The rows as a batch of their own."""
+        return self.batch.take(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResults:
+    """The results of a pipeline for Q queries.
+
+    slate: the final ranking
+    found: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
+        relevant: the ceiling of what re-ranking could reach
+    heard: for each column of the pool, how many queries it has an opinion on any candidate of
+    """
+
+    slate: Slate
+    found: Doubles
+    heard: Counter[str]
+
+    def state(self) -> State:
+        """As named arrays."""
+        heard = {"heard": np.array(list(self.heard.values()), np.int64), "columns": np.array(list(self.heard), np.str_)}
+        return {"found": self.found, **heard, **self.slate.state()}
+
+    @classmethod
+    def restore(cls, target: Target, state: State) -> BatchResults:
+        """The way back from `state`."""
+        heard = dict(zip(state["columns"].tolist(), state["heard"].tolist(), strict=True))
+        return cls(Slate.restore(target, state), state["found"], Counter(heard))
+
+    @classmethod
+    def stack(cls, results: Sequence[BatchResults]) -> BatchResults:
+        """Several batches below one another."""
+        heard: Counter[str] = Counter()
+        for block in results:
+            heard.update(block.heard)  # adding two counters would drop those who are never heard
+        return cls(Slate.stack([b.slate for b in results]), np.concatenate([b.found for b in results]), heard)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateBlock:
+    """A block of queries with the candidates a pipeline has for them: what its re-rankers order."""
+
+    block: EvalQueries
+    exclude: Exclude
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRunner:
+    """Sends batches of queries through pipelines; a cache keeps pools and results from run to run.
+
+    memory: the budget in bytes of which the blocks in work take a quarter
+    clock: where the seconds of all stages are added up
+    """
+
+    cache: Cache
+    mapper: BlockMapper
+    memory: int
+    clock: Clock = field(default_factory=Clock)
+
+    def results(
+        self, pipelines: Sequence[KeyedPipeline], batch: EvalQueries, advance: Advance = lambda _: None
+    ) -> dict[str, BatchResults]:
+        """Return the results of each pipeline; pipelines that ask a generator for the same share its candidates.
+
+        `advance` is called with the number of queries, counted once for each pipeline, whose results are there.
+        """
+        asked = fingerprint(batch)
+        keys = {each.name: fingerprint("results 1", each.pool_key, each.order_key, asked) for each in pipelines}
+        stored = {name: self.cache.find(key) for name, key in keys.items()}
+        missing = [each for each in pipelines if stored[each.name] is None]
+        results = {
+            name: BatchResults.restore(batch.target, state) for name, state in stored.items() if state is not None
+        }
+        advance(len(batch) * len(results))
+        if missing:
+            by_block = []
+            for block, made in self._map(partial(_results, missing, self.cache), self._blocks(batch)):
+                by_block.append(made)
+                advance(len(block) * len(missing))
+            for name in reversed([each.name for each in missing]):
+                results[name] = BatchResults.stack([made.pop() for made in by_block])  # none is there twice for long
+                self.cache.put(keys[name], results[name].state(), {"results of": name})
+        return {each.name: results[each.name] for each in pipelines}
+
+    def pool(self, pipeline: KeyedPipeline, batch: EvalQueries) -> Pool:
+        """Return one pool for all queries: what a re-ranker learns on."""
+        return Pool.stack([candidates.pool for candidates in self.candidates(pipeline, batch)])
+
+    def candidates(self, pipeline: KeyedPipeline, batch: EvalQueries) -> list[CandidateBlock]:
+        """Carry out the first two stages: candidates and their scores, in blocks of the queries."""
+        return [made for _, made in self._map(partial(_candidates, pipeline, self.cache), self._blocks(batch))]
+
+    def slate(self, pipeline: KeyedPipeline, candidates: Sequence[CandidateBlock]) -> Slate:
+        """Carry out the last stage alone: the slates of all blocks, as the re-rankers of this pipeline order them."""
+        return Slate.stack([made for _, made in self._map(partial(_slate, pipeline), candidates)])
+
+    def _blocks(self, batch: EvalQueries) -> list[QueryBlock]:
+        rows = blocks(batch.queries, self.mapper.workers, self.memory)
+        return [QueryBlock(batch, some) for some in rows]
+
+    def _map(self, work: Callable[[T, Clock], R], parts: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Each part with what `work` makes of it; the seconds that it took are counted here."""
+        for part, (made, clock) in zip(parts, self.mapper.map(partial(_timed, work), parts), strict=True):
+            self.clock.seconds.update(clock.seconds)
+            yield part, made
+
+
+def _timed(work: Callable[[T, Clock], R], part: T) -> tuple[R, Clock]:
+    """What `work` makes of a part, and the seconds of its stages; on a worker, wherever that is."""
+    clock = Clock()
+    with one_thread_per_library():
+        return work(part, clock), clock
+
+
+def _results(pipelines: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock) -> list[BatchResults]:
+    block = part.cut()
+    memo: Memo = {}
+    excludes: dict[str, Exclude] = {}
+    pools: dict[str, tuple[Pool, Doubles, Counter[str]]] = {}
+    results = []
+    for each in pipelines:
+        if each.rules_key not in excludes:
+            excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.universe)
+        exclude = excludes[each.rules_key]
+        if each.pool_key not in pools:
+            pool = _pool(each, cache, block, exclude, memo, clock)
+            wanted = np.diff(block.truth.indptr)
+            found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
+            pools[each.pool_key] = pool, found, _heard(pool)
+        pool, found, heard = pools[each.pool_key]
+        slate = _slate(each, CandidateBlock(block, exclude, pool), clock)
+        results.append(BatchResults(slate, found, heard))
+    return results
+
+
+def _candidates(pipeline: KeyedPipeline, cache: Cache, part: QueryBlock, clock: Clock) -> CandidateBlock:
+    block = part.cut()
+    exclude = pipeline.rules.exclude(block.queries, block.target, block.universe)
+    return CandidateBlock(block, exclude, _pool(pipeline, cache, block, exclude, {}, clock))
+
+
+def _slate(pipeline: KeyedPipeline, candidates: CandidateBlock, clock: Clock) -> Slate:
+    queries, n = candidates.block.queries, candidates.block.n
+    with clock.timing("rerank", pipeline.name):
+        ranked = pipeline.pipeline.rank(queries, candidates.pool, n)
+        return pipeline.pipeline.complete(queries, ranked, n, candidates.exclude)
+
+
+def _pool(
+    pipeline: KeyedPipeline, cache: Cache, block: EvalQueries, exclude: Exclude, memo: Memo, clock: Clock
+) -> Pool:
+    """The pool of a block, from the cache if one of the same generators and scorers is there."""
+    if pipeline.single:  # its results are kept, that is enough
+        return _make_pool(pipeline, block, exclude, memo, clock)
+    key = fingerprint("pool 2", pipeline.pool_key, block.target, block.queries, exclude)
+    state = cache.find(key)
+    if state is not None:
+        return Pool.restore(block.target, state)
+    pool = _make_pool(pipeline, block, exclude, memo, clock)
+    cache.put(key, pool.state(), {"pool of": pipeline.name})
+    return pool
+
+
+def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, memo: Memo, clock: Clock) -> Pool:
+    with clock.timing("generate", pipeline.name):
+        pool = pipeline.pipeline.generate(block.queries, block.target, exclude, memo)
+    with clock.timing("score", pipeline.name):
+        return pipeline.pipeline.score(block.queries, pool)
+
+
+def _heard(pool: Pool) -> Counter[str]:
+    """For each column, how many queries it has an opinion on any candidate of."""
+    return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})
+
+
+def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
+    """Rows of the queries in blocks of which `workers` at once fit into a quarter of the memory budget."""
+    width = max(queries.history.width, queries.tags.shape[1], 1)
+    rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
+    return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

@@ -1,0 +1,57 @@
+"""Pipelines put together from a plain description and fitted components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.types import Target
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorUse:
+    """A generator of a pipeline: its label, how many candidates it gives, and the gates that a query must pass."""
+
+    label: str
+    k: int
+    when: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineLayout:
+    """The stages of a pipeline as plain data: labels of components, in their order."""
+
+    name: str
+    generators: tuple[GeneratorUse, ...]
+    scorers: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """The components that it needs, in order of first mention."""
+        return list(dict.fromkeys([*(use.label for use in self.generators), *self.scorers, *self.fallback]))
+
+
+def assemble(
+    layout: PipelineLayout,
+    components: Mapping[str, Component],
+    rerankers: Mapping[Target, tuple[Reranker, ...]],
+    rules: Rules,
+) -> Pipeline:
+    """Return the pipeline of a layout on these components, all fitted on the same training part.
+
+    `rerankers` are fitted chains by target, `rules` say what may be recommended.
+    """
+    return Pipeline(
+        name=layout.name,
+        sources=tuple(
+            Source(use.label, cast(Generator, components[use.label]), use.k, use.when) for use in layout.generators
+        ),
+        scorers=tuple((label, cast(Scorer, components[label])) for label in layout.scorers),
+        rerankers=dict(rerankers),
+        fallback=tuple((label, cast(Generator, components[label])) for label in layout.fallback),
+        rules=rules,
+    )

@@ -1,0 +1,62 @@
+"""Work on several threads: order, errors, workers that have work for workers, and one thread for each library."""
+
+import threading
+import time
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from hybridrec.inference.threads import ThreadPool, one_thread_per_library
+
+
+def test_the_order_is_that_of_the_blocks_whoever_is_first():
+    def slow_first(block):
+        time.sleep(0.02 if block == 0 else 0)
+        return block, threading.get_ident()
+
+    results = list(ThreadPool(2).map(slow_first, range(6)))
+    assert [block for block, _ in results] == list(range(6))
+    assert threading.get_ident() not in {thread for _, thread in results}
+
+
+def test_one_worker_is_the_caller():
+    assert list(ThreadPool(1).map(lambda _: threading.get_ident(), range(2))) == [threading.get_ident()] * 2
+
+
+def test_workers_that_have_work_for_workers_do_not_wait_for_each_other():
+    def nested(block):
+        return list(ThreadPool(2).map(lambda inner: (block, inner), range(3)))
+
+    assert list(ThreadPool(2).map(nested, range(8))) == [[(block, inner) for inner in range(3)] for block in range(8)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_has_not_begun_is_given_up_after_an_error(workers):
+    begun = []
+
+    def work(number):
+        begun.append(number)
+        if number == 0:
+            raise ValueError("the first")
+        time.sleep(0.01)
+
+    with pytest.raises(ValueError, match="the first"):
+        list(ThreadPool(workers).map(work, range(50)))
+    assert len(begun) < 50
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_the_limit_of_libraries_lasts_until_the_last_who_holds_it_leaves():
+    """Two that overlap without one inside the other: the second must not lift what the first still needs."""
+    with threadpool_limits(limits=2):
+        first, second = one_thread_per_library(), one_thread_per_library()
+        first.__enter__()
+        second.__enter__()
+        assert blas_threads() == {1}
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == {2}
