@@ -26,6 +26,13 @@ from .data.text.words import tokens as tokens
 from .data.text.words import unpack_words as unpack_words
 from .data.transforms import WeightOptions as WeightOptions
 from .data.vocabulary import Vocabulary as Vocabulary
+from .engine.executor import Executor as Executor
+from .engine.executor import ThreadExecutor as ThreadExecutor
+from .engine.executor import dispatch_jobs as dispatch_jobs
+from .engine.fit import FitContext as FitContext
+from .engine.fit import FitJob as FitJob
+from .engine.fit import FitOutcome as FitOutcome
+from .engine.fit import run_fit_job as run_fit_job
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import HybridrecError as HybridrecError

@@ -64,10 +64,10 @@ class ThreadExecutor(ThreadPool):
         if len(jobs) == 1 or threads is None:
             yield from (run_fit_job(job, context) for job in sorted(jobs, key=lambda job: job.depth))
         else:
-            yield from outcomes_of(jobs, lambda job: threads.submit(run_fit_job, job, context))
+            yield from dispatch_jobs(jobs, lambda job: threads.submit(run_fit_job, job, context))
 
 
-def outcomes_of(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
+def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
     """Start each job when the one that it uses has ended, and yield the outcomes of all as they end.
 
     `start` hands a job to a worker and gives the future of its outcome. Raises what the first job that failed

@@ -47,6 +47,10 @@ class Store:
         """Use (and create when first written to) this folder."""
         self.folder = folder
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process may work in another folder, so a relative path would lead it elsewhere."""
+        return {**vars(self), "folder": self.folder.resolve()}
+
     @classmethod
     def default(cls) -> Store:
         """The store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder."""

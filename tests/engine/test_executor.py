@@ -1,0 +1,161 @@
+"""Executors: jobs in the order of what they use, and processes that share a store give what threads give."""
+
+import json
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import hybridrec
+from hybridrec import FitJob, FitOutcome, PluginError
+from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
+from hybridrec.engine.store import Store
+from tests.docs.markdown import ROOT, marked
+
+JOB = FitJob("echo", "{}", "echo", "data", "test", "final", 3, 1, 1, 0, "key")
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """The executor that stands in the docs, for all tests: its processes take a while to start."""
+    place = {}
+    exec(marked(ROOT / "docs" / "executors.md", "processes.py"), place)
+    executor = place["ProcessExecutor"](2)
+    yield executor
+    executor.pool.shutdown()
+
+
+@pytest.fixture
+def learned(experiment):
+    """The small experiment with a generator that uses another, a re-ranker that learns, and two trainings: its path."""
+    pytest.importorskip("implicit")
+    return experiment(
+        ("components:\n", "components:\n  als: {factors: 8}\n  near: {use: approximate, uses: als}\n"),
+        ("scorers: [pop]", "scorers: [pop, near]"),
+        ("pop: 0.2}}]", "pop: 0.2, near: 0.5}}, {use: student}]"),
+        ("workers: 2", "workers: 2\nrepeats: 2"),
+    )
+
+
+def same(run):
+    """A report without what differs from run to run."""
+    content = json.loads((run.folder / "report.json").read_text())
+    del content["seconds"]
+    content["fits"] = [{k: v for k, v in fit.items() if k != "seconds"} for fit in content["fits"]]
+    return content
+
+
+def parts(store):
+    return [artifact.key for artifact in Store(Path(store)).artifacts() if "training part" in artifact.about]
+
+
+def test_processes_that_share_the_store_alone_give_the_report_and_the_slates_of_threads(learned, processes):
+    threads = hybridrec.run(learned, store="threads", runs="threads-runs")
+    apart = hybridrec.run(learned, store="apart", runs="apart-runs", executor=processes)
+    assert {"als", "near"} <= {fit.label for fit in apart.report.fits}
+    assert not any(fit.cached for fit in apart.report.fits if fit.repeat == 1)
+    assert same(apart) == same(threads)
+    files = [path.relative_to(threads.folder) for path in threads.folder.rglob("*.parquet")]
+    assert files
+    for file in files:
+        assert (apart.folder / file).read_bytes() == (threads.folder / file).read_bytes(), file
+
+
+def test_training_parts_are_stored_for_those_who_need_them_alone(learned, processes):
+    run = hybridrec.run(learned, store="threads")
+    assert parts("threads") == []
+    hybridrec.run(learned, store="apart", executor=processes)
+    assert len(parts("apart")) == 2 == len({fit.level for fit in run.report.fits})
+
+
+def test_what_a_plugin_raises_in_another_process_names_the_plugin(experiment, processes):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: raise}"))
+    with pytest.raises(RuntimeError, match="the echo is gone") as info:
+        hybridrec.run(path, executor=processes)
+    assert info.value.__notes__ == [
+        "while fitting components.noise in fold test (final): echo 1, plugin 'toyland' (toyland 1.5)"
+    ]
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: infinite}"))
+    with pytest.raises(PluginError, match="has the score inf") as info:
+        hybridrec.run(path, executor=processes)
+    assert "in pipeline 'hybrid', generator 'noise': echo 1, plugin 'toyland' (toyland 1.5)" in info.value.__notes__
+
+
+def test_what_the_store_has_is_not_handed_out(experiment):
+    class Watched(ThreadExecutor):
+        handed = []
+
+        def submit(self, jobs, context):
+            self.handed += [job.label for job in jobs]
+            return super().submit(jobs, context)
+
+    hybridrec.run(experiment(), executor=Watched(2))
+    hybridrec.run(experiment(("l2: 5", "l2: 6")), executor=Watched(2))
+    assert sorted(Watched.handed) == sorted(["ease", "pop", "noise", "tag-fallback", "popularity", "ease"])
+
+
+def chain():
+    """Jobs that use one another, c uses b uses a, beside one that uses none; the last first."""
+    a = replace(JOB, key="a")
+    b = replace(JOB, key="b", lender=a)
+    c = replace(JOB, key="c", lender=b)
+    return [c, b, replace(JOB, key="alone"), a]
+
+
+def outcome(key):
+    return FitOutcome(key, 0.0, (), cached=False)
+
+
+def test_a_job_starts_when_the_one_that_it_uses_has_ended_and_no_later():
+    futures = {}
+
+    def start(job):
+        futures[job.key] = Future()
+        return futures[job.key]
+
+    outcomes = dispatch_jobs(chain(), start)
+    for key, started in [("a", {"a", "alone"}), ("b", {"a", "alone", "b"}), ("c", {"a", "alone", "b", "c"})]:
+        ends = threading.Timer(0.05, lambda key=key: futures[key].set_result(outcome(key)))
+        ends.start()
+        assert next(outcomes).key == key
+        ends.join()
+        assert {*futures} == started
+    futures["alone"].set_result(outcome("alone"))
+    assert [rest.key for rest in outcomes] == ["alone"]
+
+
+def test_after_a_failure_nothing_more_begins():
+    begun = []
+
+    def work(job):
+        begun.append(job.key)
+        if job.key == "a":
+            raise ValueError("the first")
+        return outcome(job.key)
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="the first"):
+        list(dispatch_jobs(chain(), lambda job: pool.submit(work, job)))
+    assert not {"b", "c"} & {*begun}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_fit_what_is_used_first(monkeypatch, workers):
+    ended = []
+
+    def run(job, context):
+        ended.append(job.key)
+        return outcome(job.key)
+
+    monkeypatch.setattr("hybridrec.engine.executor.run_fit_job", run)
+    outcomes = list(ThreadExecutor(workers).submit(chain(), None))
+    assert {each.key for each in outcomes} == {"a", "b", "c", "alone"}
+    assert [key for key in ended if key != "alone"] == ["a", "b", "c"]
+
+
+def test_one_job_is_done_by_the_caller(monkeypatch):
+    monkeypatch.setattr(
+        "hybridrec.engine.executor.run_fit_job", lambda job, context: outcome(str(threading.get_ident()))
+    )
+    assert [each.key for each in ThreadExecutor(2).submit([JOB], None)] == [str(threading.get_ident())]

@@ -1,0 +1,112 @@
+"""Fits as plain values: they pickle small, whatever the data, and refuse to be made by other plugins."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hybridrec import PluginError, StoreError
+from hybridrec.config.experiment import Spec
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.executor import ThreadExecutor
+from hybridrec.engine.fit import FitContext, Fitted, run_fit_job
+from hybridrec.engine.fitter import Fitter, Part
+from hybridrec.engine.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing import toy_dataset
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return Registry()
+
+
+def part(users=60):
+    data = toy_dataset(users)
+    return Part("test", "final", data, data.fingerprint)
+
+
+@pytest.fixture
+def planned(experiment, tmp_path):
+    """A job of the small experiment, and the context to run it in: `planned(label, part)`."""
+    registry = Registry()
+    checked = load_experiment(experiment(), registry)
+    fitter = Fitter(Store(tmp_path / "store"), registry, ThreadExecutor(1), seed=3, memory=10**9)
+
+    def plan(label="noise", users=60):
+        data = part(users)
+        context = FitContext(fitter.store, registry, {data.fingerprint: data.train})
+        return fitter.job(checked.components[label], data), context
+
+    return plan
+
+
+def test_a_job_pickles_small_and_no_larger_with_more_data(planned):
+    sizes = [len(pickle.dumps(planned("ease", users)[0])) for users in (60, 2000)]
+    assert sizes[0] == sizes[1] < 20_000
+
+
+def test_a_context_pickles_without_its_data_and_finds_it_in_the_store(planned):
+    job, context = planned()
+    assert len(pickle.dumps(context)) < 1_000
+    with pytest.raises(StoreError, match=r"the training part of components\.noise in fold test .* sets `needs_parts`"):
+        run_fit_job(*pickle.loads(pickle.dumps((job, context))))
+    context.store.put(job.data, context.parts[job.data].state())
+    outcome = run_fit_job(*pickle.loads(pickle.dumps((job, context))))
+    assert (outcome.key, outcome.cached) == (job.key, False)
+    assert run_fit_job(job, context).cached
+
+
+def test_blocked_plugins_are_blocked_in_every_process(toyland, tmp_path):
+    context = FitContext(Store(tmp_path), Registry(block=["toyland"]))
+    there = pickle.loads(pickle.dumps(context))
+    assert "echo" not in there.registry.names("components")
+
+
+def test_a_fit_pickles_as_its_job_and_is_the_same_there(planned):
+    job, context = planned()
+    run_fit_job(job, context)
+    fitted = context.fitted(job)
+    there = pickle.loads(pickle.dumps(fitted))
+    assert (there.job, there.outcome) == (job, fitted.outcome)
+    np.testing.assert_array_equal(there.component.state()["items"], fitted.component.state()["items"])
+
+
+def test_a_worker_with_another_version_of_the_plugin_refuses(planned, monkeypatch):
+    job, context = planned()
+    monkeypatch.setattr(context.registry.component("echo"), "version", "2")
+    with pytest.raises(PluginError, match=r"components.noise \(echo\) would be another one if it was fitted here"):
+        run_fit_job(job, context)
+    assert job.key not in context.store
+
+
+def test_who_asks_for_the_same_fit_gets_the_same_until_nobody_holds_it(planned, monkeypatch):
+    job, context = planned()
+    first = context.fitted(job)
+    assert context.fitted(replace(job, threads=2)) is first
+    made = []
+    init = Fitted.__init__
+    monkeypatch.setattr(Fitted, "__init__", lambda self, *given: made.append(1) or init(self, *given))
+    del first
+    context.fitted(job)
+    assert made == [1]
+
+
+def names():
+    return Registry().names("components")
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_options_of_every_component_survive_the_way_through_a_job(registry, name, tmp_path):
+    from pydantic import ValidationError
+
+    cls = registry.component(name)
+    try:
+        spec = Spec("label", cls, cls.Config())
+    except ValidationError:
+        pytest.skip("it has options without defaults")
+    fitter = Fitter(Store(tmp_path), registry, ThreadExecutor(1), seed=3, memory=10**9)
+    again = pickle.loads(pickle.dumps(fitter.job(spec, part()))).spec(registry)
+    assert again.cls is cls
+    assert again.options.model_dump_json() == spec.options.model_dump_json()

@@ -1,0 +1,67 @@
+"""The fit plan: what comes to one key is fitted once, and what uses another names its job."""
+
+import pytest
+
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.executor import ThreadExecutor
+from hybridrec.engine.fitter import Fitter, Part
+from hybridrec.engine.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing import toy_dataset
+
+NEAR = ("components:\n", "components:\n  als: {factors: 8}\n  near: {use: approximate, uses: als}\n")
+
+
+class Watched(ThreadExecutor):
+    """Threads that remember the jobs."""
+
+    def __init__(self, workers):
+        super().__init__(workers)
+        self.jobs = []
+
+    def submit(self, jobs, context):
+        self.jobs += jobs
+        return super().submit(jobs, context)
+
+
+@pytest.fixture
+def specs(experiment):
+    return load_experiment(experiment(NEAR), Registry()).components
+
+
+@pytest.fixture
+def fitter(tmp_path, toyland):
+    return Fitter(Store(tmp_path / "store"), Registry(), Watched(4), seed=3, memory=10**9)
+
+
+def part(fold, level="final"):
+    data = toy_dataset()
+    return Part(fold, level, data, data.fingerprint)
+
+
+def test_jobs_that_come_to_the_same_key_are_fitted_once(specs, fitter):
+    """Equal training parts of two folds: one fit, told of once, for both."""
+    told = []
+    one, two = fitter.fit([(specs["noise"], part("one")), (specs["noise"], part("two"))], told.append)
+    assert one is two
+    assert [fit.key for fit in told] == [one.key] == [job.key for job in fitter.executor.jobs]
+
+
+def test_what_is_used_is_fitted_too_and_is_the_very_instance(specs, fitter):
+    pytest.importorskip("implicit")
+    near, als = fitter.fit([(specs["near"], part("one")), (specs["als"], part("one"))])
+    assert near.job.lender.key == als.key
+    assert near.lender is als
+    assert len(fitter.executor.jobs) == 2
+
+
+def test_a_few_fits_share_all_threads(specs, fitter):
+    fitter.fit([(specs["noise"], part("one"))])
+    fitter.fit([(specs["ease"], part("one")), (specs["pop"], part("one"))])
+    assert [job.threads for job in fitter.executor.jobs] == [4, 2, 2]
+
+
+def test_a_job_says_how_much_memory_it_takes(specs, fitter):
+    data = part("one")
+    fitter.fit([(specs["ease"], data)])
+    assert fitter.executor.jobs[0].memory == specs["ease"].create().memory(data.train) > 0

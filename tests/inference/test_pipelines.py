@@ -1,0 +1,17 @@
+"""A pipeline put together from labels and components."""
+
+from hybridrec.inference.pipelines import GeneratorUse, PipelineLayout, assemble
+from hybridrec.stages.pipeline import Rules, Source
+from tests.toyland.toyland import Judge, Proposer
+
+
+def test_every_label_gets_its_component():
+    layout = PipelineLayout("blend", (GeneratorUse("a", 7, ("cold",)), GeneratorUse("b", 3)), ("c", "a"), ("b",))
+    assert layout.labels == ["a", "b", "c"]
+    components = {"a": Proposer(), "b": Proposer(), "c": Judge()}
+    rules = Rules("allow")
+    pipeline = assemble(layout, components, {}, rules)
+    assert pipeline.sources == (Source("a", components["a"], 7, ("cold",)), Source("b", components["b"], 3))
+    assert pipeline.scorers == (("c", components["c"]), ("a", components["a"]))
+    assert pipeline.fallback == (("b", components["b"]),)
+    assert pipeline.rules is rules
