@@ -152,12 +152,10 @@ class Fitted:
         self._component: Component | None = None
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> tuple[FitJob, FitContext, FitOutcome]:
-        return self.job, self.context, self.outcome
+    def __reduce__(self) -> tuple[object, ...]:
+        return FitContext.fitted, (self.context, self.job), self.outcome
 
-    def __setstate__(self, state: tuple[FitJob, FitContext, FitOutcome]) -> None:
-        job, context, outcome = state
-        self.__init__(job, context)  # type: ignore[misc]
+    def __setstate__(self, outcome: FitOutcome) -> None:
         self.outcome = outcome
 
     @cached_property

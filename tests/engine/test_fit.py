@@ -69,6 +69,7 @@ def test_a_fit_pickles_as_its_job_and_is_the_same_there(planned):
     run_fit_job(job, context)
     fitted = context.fitted(job)
     there = pickle.loads(pickle.dumps(fitted))
+    assert there is there.context.fitted(job) is not fitted
     assert (there.job, there.outcome) == (job, fitted.outcome)
     np.testing.assert_array_equal(there.component.state()["items"], fitted.component.state()["items"])
 
