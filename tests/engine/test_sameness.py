@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ import pytest
 from hybridrec.config.experiment import Experiment
 from hybridrec.config.load import load_experiment
 from hybridrec.engine import array_file as artifact
-from hybridrec.engine.executor import Executor, as_they_end
+from hybridrec.engine.executor import Executor, ThreadExecutor
+from hybridrec.engine.fit import FitContext, FitJob, FitOutcome
 from hybridrec.engine.runner import Experimenter, Silent
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 
 TOYLAND = Path(__file__).parents[1] / "toyland"
-R = TypeVar("R")
 Result = tuple[dict[str, Any], dict[str, str]]
 """What a report says of the result, and digests of the slates' arrays by pipeline, target, fold and name."""
 
@@ -66,7 +66,7 @@ class Trial:
         self.experiment = experiment
         self.registry = registry
 
-    def run(self, store: Store, workers: int = 1, executor: Executor = as_they_end) -> Result:
+    def run(self, store: Store, workers: int = 1, executor: Executor | None = None) -> Result:
         """Carry it out and return what must always be the same."""
         config = self.experiment.config.model_copy(update={"workers": workers})
         work = Experimenter(replace(self.experiment, config=config), self.registry, store, Silent(), executor=executor)
@@ -99,14 +99,16 @@ def filled(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stor
     return store, trial.run(store)
 
 
-def shuffled(seed: int) -> Executor:
-    """Carry out the fits in another order."""
-    rng = np.random.default_rng(seed)
+class ShuffledExecutor(ThreadExecutor):
+    """Threads that are given the fits in another order."""
 
-    def execute(tasks: Sequence[Callable[[], R]], workers: int) -> Iterator[R]:
-        return as_they_end([tasks[place] for place in rng.permutation(len(tasks))], workers)
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(workers)
+        self.rng = np.random.default_rng(seed)
 
-    return execute
+    def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
+        """Run the jobs in a random order."""
+        return super().submit([jobs[place] for place in self.rng.permutation(len(jobs))], context)
 
 
 def check_same(result: Result, expected: Result) -> None:
@@ -153,7 +155,7 @@ def test_the_experiment_learns_and_blends(filled):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_order_of_the_fits_and_the_number_of_workers_change_nothing(trial, filled, workers, tmp_path):
     for seed in range(20):
-        check_same(trial.run(Store(tmp_path / str(seed)), workers, shuffled(seed)), filled[1])
+        check_same(trial.run(Store(tmp_path / str(seed)), workers, ShuffledExecutor(workers, seed)), filled[1])
 
 
 def test_what_left_the_store_is_made_again_and_is_what_it_was(trial, filled, tmp_path):
