@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from docs import reference  # noqa: E402
+from hybridrec.registry import kinds  # noqa: E402
 from hybridrec.registry.discovery import Registry  # noqa: E402
-from hybridrec.registry.validation import KINDS  # noqa: E402
 
 DOCS = ROOT / "docs"
 FIRST = tuple(name for name in ("start.md", "your-data.md", "stages.md", "plugins.md") if (DOCS / name).exists())
@@ -55,7 +55,8 @@ def navigation(found: dict[str, str]) -> list[object]:
         return [entry(file) for file in found if Path(file).parent == Path(folder)]
 
     top = [entry(file) for file in found if "/" not in file and file not in ("index.md", "changes.md")]
-    plugins = [{kind.capitalize(): below(f"reference/{kind}")} for kind in KINDS]
+    folders = [(kind.plural.capitalize(), below(f"reference/{kind.plural}")) for kind in kinds.KINDS]
+    plugins = [{title: entries} for title, entries in folders if entries]
     return [
         {"hybridrec": "index.md"},
         *top,

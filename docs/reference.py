@@ -20,10 +20,9 @@ from hybridrec import kernels, testing, text_files
 from hybridrec.cli import hybridrec as commands
 from hybridrec.config.models import ExperimentConfig
 from hybridrec.evaluation.report import Report
-from hybridrec.registry import hookspecs
+from hybridrec.registry import hookspecs, kinds
 from hybridrec.registry.describe import Page, describe, rows
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.validation import KINDS
 
 ROOT = Path(__file__).parents[1]
 MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
@@ -32,16 +31,18 @@ _ANNOTATION = re.compile(r"(: |-> )'((?:[^'\\]|\\.)*)'")
 """An annotation as a signature shows it: a text."""
 _FUNCTION = re.compile(r"<function (?:[^ ]+\.)?(\S+) at 0x\w+>")
 """A function that is a default: with where it lies in memory the page would be another one each time."""
-HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")}
+HOOKS = vars(hookspecs.offer_hooks()) | {
+    name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")
+}
 
 
 def plugin_pages(registry: Registry) -> dict[str, str]:
     """File -> page of every class that the distribution itself brings."""
     found = {}
-    for kind in KINDS:
-        for name in own(kind, registry):
-            page = next(page for page in describe(name, registry) if page.kind == kind.removesuffix("s"))
-            found[f"reference/{kind}/{name}.md"] = plugin_page(page)
+    for kind in kinds.KINDS:
+        for name in own(kind.plural, registry):
+            page = next(page for page in describe(name, registry) if page.kind == kind.name)
+            found[f"reference/{kind.plural}/{name}.md"] = plugin_page(page)
     return found
 
 
@@ -58,7 +59,7 @@ def own(kind: str, registry: Registry) -> list[str]:
 def plugin_page(page: Page) -> str:
     """What `hybridrec show` prints, and what was measured."""
     parts = [f"# {page.name}", f"*{page.kind}, version {page.version}*", page.text]
-    parts += ["\n".join(f"- {fact}" for fact in page.facts), "## In a config", fence("yaml", page.example)]
+    parts += ["\n".join(f"- {fact}" for fact in page.facts), "## How to use it", fence(page.language, page.example)]
     if page.options:
         parts += ["## Options", table(["option", "type", "default", "meaning"], page.options)]
     if page.kind == "component" and (measured := list(_measured(page.name))):
@@ -73,10 +74,12 @@ def plugin_page(page: Page) -> str:
 def index_page(registry: Registry) -> str:
     """All names by kind, each with the first sentence of its page."""
     parts = ["# Components and other plugins", "What `hybridrec show NAME` prints, a page for each."]
-    for kind in KINDS:
-        names = own(kind, registry)
-        lines = [(f"[{name}]({kind}/{name}.md)", _summary(registry.get(kind, name))) for name in names]
-        parts += [f"## {kind.capitalize()}", table([kind.removesuffix("s"), ""], lines)]
+    for kind in kinds.KINDS:
+        if names := own(kind.plural, registry):
+            lines = [
+                (f"[{name}]({kind.plural}/{name}.md)", _summary(registry.get(kind.plural, name))) for name in names
+            ]
+            parts += [f"## {kind.plural.capitalize()}", table([kind.name, ""], lines)]
     return joined(parts)
 
 

@@ -14,8 +14,8 @@ import hybridrec
 from docs import reference
 from hybridrec.config.json_schema import experiment_schema
 from hybridrec.evaluation.report import Report
+from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.validation import KINDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,9 +47,9 @@ def _names(registry: Registry) -> Iterator[str]:
     yield from (f"public name {name}" for name in sorted(hybridrec.__all__))
     for name in reference.HOOKS:
         yield f"hook {name}"
-    for kind in KINDS:
-        for cls in registry.classes(kind):
-            yield f"{kind.removesuffix('s')} {cls.name} {cls.version}"
+    for kind in kinds.KINDS:
+        for cls in registry.classes(kind.plural):
+            yield f"{kind.name} {cls.name} {cls.version}"
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hybridrec.cli import main
+
 TOYLAND = Path(__file__).parent / "toyland"
 
 CONFIG = """\
@@ -62,3 +64,20 @@ def experiment(tmp_path: Path, toyland: Path, monkeypatch: pytest.MonkeyPatch) -
         return path
 
     return write
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["hybridrec", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run

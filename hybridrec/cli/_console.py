@@ -125,11 +125,8 @@ def verdicts(report: Report) -> None:
 def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """What may be explained or checked, for the completion of a shell."""
     from hybridrec.registry.discovery import Registry
-    from hybridrec.registry.validation import KINDS
 
-    registry = Registry()
-    known = {name for kind in KINDS for name in registry.names(kind)}
-    return sorted(name for name in known if name.startswith(begun))
+    return [name for name in Registry().names() if name.startswith(begun)]
 
 
 def number(value: float | None, form: str = "+.4f") -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    pass
-
-
-_KINDS = ("generator", "scorer", "re-ranker", "reader", "splitter", "metric", "normaliser", "observer")
+from hybridrec.scaffold import KINDS
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(_KINDS), required=True, help="What the plugin brings.")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin brings.")
 @click.option(
     "--path",
     type=click.Path(path_type=Path, file_okay=False),

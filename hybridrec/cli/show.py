@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli._console import names
 from hybridrec.cli._options import BLOCK
 
 if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
-from hybridrec.cli._console import names
 
 
 @click.command()
@@ -24,12 +24,10 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
     from hybridrec.cli._console import table
     from hybridrec.registry.describe import describe
     from hybridrec.registry.discovery import Registry
-    from hybridrec.registry.validation import KINDS
 
     registry = Registry(block=block)
     if name is None:
-        others = {kind: registry.names(kind) for kind in KINDS if kind != "components"}
-        rows = [[kind, ", ".join(found)] for kind, found in {**_by_stage(registry), **others}.items()]
+        rows = [[roles, ", ".join(names)] for roles, names in _by_roles(registry).items()]
         table("What `hybridrec show NAME` explains", ["kind", "names"], rows)
         return
     for page in describe(name, registry):
@@ -43,13 +41,15 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
         print()
 
 
-def _by_stage(registry: Registry) -> dict[str, list[str]]:
-    """The names of components by what they do."""
-    from hybridrec.stages.component import Generator, Reranker, Scorer
+def _by_roles(registry: Registry) -> dict[str, list[str]]:
+    """Return the names of all there is by kind, those of a kind with several roles by the roles they play."""
+    from hybridrec.registry import kinds
 
-    found: dict[str, list[str]] = {"generators and scorers": [], "generators": [], "scorers": [], "re-rankers": []}
-    for cls in registry.classes("components"):
-        roles = ((Reranker, "re-rankers"), (Generator, "generators"), (Scorer, "scorers"))
-        stages = [stage for role, stage in roles if issubclass(cls, role)]
-        found["generators and scorers" if stages == ["generators", "scorers"] else stages[0]].append(cls.name)
-    return {stage: names for stage, names in found.items() if names}
+    names: dict[str, list[str]] = {}
+    for kind in kinds.KINDS:
+        by_roles: dict[str, list[str]] = {}
+        for cls in registry.classes(kind.plural):
+            roles = [f"{role.name}s" for role in kind.roles_of(cls)] or [kind.plural]
+            by_roles.setdefault(" and ".join(roles), []).append(cls.name)
+        names |= by_roles
+    return names

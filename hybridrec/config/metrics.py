@@ -68,7 +68,7 @@ def aim(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) ->
         raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
     plain = name.removeprefix("tags/")
     called = plain.partition("@")[0].strip()
-    metric = checker.found(checker.registry.metric, called, path)
+    metric = checker.found("metrics", called, path)
     try:
         found = Aim(target, parse_metric(plain, {called: metric}))
     except ConfigError as error:

@@ -39,8 +39,8 @@ class Checker(Validator):
                 for label, use in content["components"].items()
             }
         config = self.validate(ExperimentConfig, content, ())
-        reader = self.plugin(self.registry.reader, config.data.reader, config.data.options, ("data",), "reader")
-        splitter = self.plugin(self.registry.splitter, config.split.use, config.split.options, ("split",), "use")
+        reader = self.plugin("readers", config.data.reader, config.data.options, ("data",), "reader")
+        splitter = self.plugin("splitters", config.split.use, config.split.options, ("split",), "use")
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
@@ -61,21 +61,21 @@ class Checker(Validator):
             notes=tuple(self.notes),
         )
 
-    def plugin(self, find: Any, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
+    def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
-        cls = self.found(find, name, (*path, key))
+        cls = self.found(kind, name, (*path, key))
         return cls(self.validate(cls.Config, current_options(cls.name, options), path))
 
-    def found(self, find: Any, name: str, path: KeyPath) -> Any:
+    def found(self, kind: str, name: str, path: KeyPath) -> Any:
         """Ask the registry; its errors get the place in the file."""
         try:
-            return find(name)
+            return self.registry.get(kind, name)
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
 
     def component(self, label: str, use: Use, path: KeyPath) -> Spec:
         """A component with validated options, whose libraries are there."""
-        cls = self.found(self.registry.component, use.use, (*path, "use"))
+        cls = self.found("components", use.use, (*path, "use"))
         spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
         self.require(spec, path)
         return spec

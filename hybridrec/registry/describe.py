@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.validation import KINDS
+from hybridrec.registry.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,59 +30,72 @@ class Page:
     options: tuple[tuple[str, str, str, str], ...]
     """(key, type, default, meaning)"""
     example: str
-    """The smallest piece of YAML that uses it."""
+    """The smallest piece of YAML that uses it, or the command line."""
+    language: str = "yaml"
+    """Of the example: yaml or bash."""
 
 
 def describe(name: str, registry: Registry) -> list[Page]:
     """The pages of everything that is called `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
     pages = [_page(cls, kind, registry) for kind, cls in registry.named(name)]
     if not pages:
-        known = {known for kind in KINDS for known in registry.names(kind)}
-        raise registry.missing(f"nothing is called '{name}': {did_you_mean(name, known)}")
+        raise registry.missing(f"nothing is called '{name}': {did_you_mean(name, registry.names())}")
     return pages
 
 
-def _page(cls: type[Plugin], kind: str, registry: Registry) -> Page:
+def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:
     provider = registry.provider_of(cls)
+    example, language = _example(cls, kind, registry)
     return Page(
         name=cls.name,
-        kind=kind.removesuffix("s"),
+        kind=kind.name,
         version=cls.version,
         origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
         text=inspect.getdoc(cls) or "",
         facts=tuple(_facts(cls)),
         options=tuple(_options(cls.Config)),
-        example=yaml.safe_dump(_example(cls, kind, registry), sort_keys=False, default_flow_style=None, width=100),
+        example=example,
+        language=language,
     )
 
 
-def _example(cls: type[Plugin], kind: str, registry: Registry) -> dict[str, Any]:
-    """What an experiment file says to use a class, with the first of the examples of each required option."""
-    from hybridrec.stages.component import Generator, Reranker
-
+def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, str]:
+    """Return how a class is used, with the first of the examples of each required option, and the language of that."""
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
-    if kind == "readers":
-        return {"data": {"reader": cls.name, **options}}
-    if kind == "splitters":
-        return {"split": {"use": cls.name, **options}}
-    if kind == "metrics":
-        return {"compare": {"metrics": [f"{cls.name}@10" if cls.cut_off else cls.name]}}  # type: ignore[attr-defined]
-    if kind == "normalisers":
-        return {"pipelines": {"mine": {"rerank": [{"use": _a_fusion(registry, "normalise"), "normalise": cls.name}]}}}
-    if issubclass(cls, Reranker):
-        before = [{"use": _a_fusion(registry)}] if cls.fuses is False else []
-        return {"pipelines": {"mine": {"rerank": [*before, {"use": cls.name, **options}]}}}
-    stage = {"generators": [{"from": cls.name, "k": 200}]} if issubclass(cls, Generator) else {"scorers": [cls.name]}
+    usage = next(iter(kind.roles_of(cls)), kind.roles[0]).usage
+    words = {"name": cls.name, "cut_off": "@10" if getattr(cls, "cut_off", False) else ""}
+    if usage.startswith("hybridrec "):
+        settings = " ".join(f"--set {key}={json.dumps(value)}" for key, value in options.items())
+        return f"{Template(usage).substitute(words, options=settings).strip()}\n", "bash"
+    fusion, normalise = _fusion(registry)
+    words["normalise"] = normalise
+    if kind.name != "component" or getattr(cls, "fuses", None) is False:
+        words["fusion"] = fusion
     # The example of a label is a component's name.
     used: dict[str, Any] = {options["uses"]: {}} if "uses" in options else {}
-    return {"components": {**used, cls.name: options}, "pipelines": {"mine": stage}}
+    content = _filled(yaml.safe_load(Template(usage).safe_substitute(words)), {"$options": options, "$used": used})
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100), "yaml"
 
 
-def _a_fusion(registry: Registry, *options: str) -> str:
-    """Return the name of an installed fusion that has these options."""
-    fusions = (cls for cls in registry.classes("components") if getattr(cls, "fuses", None))
-    return next((cls.name for cls in fusions if {*options} <= cls.Config.model_fields.keys()), "NAME")
+def _fusion(registry: Registry) -> tuple[str, str]:
+    """Return the name of a fusion that needs no options, and that of the option by which it takes a normaliser."""
+    for cls in registry.classes("components"):
+        if getattr(cls, "fuses", None) is True and "normalise" in cls.Config.model_fields:
+            return cls.name, "normalise"
+    return "$fusion", "$normalise"
+
+
+def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
+    """Put mappings in the places of their names, and leave out re-rankers of which nothing has to come before."""
+    if isinstance(usage, list):
+        return [_filled(item, mappings) for item in usage if item != {"use": "$fusion"}]
+    if not isinstance(usage, dict):
+        return usage
+    content: dict[str, Any] = {}
+    for key, value in usage.items():
+        content |= mappings[key] if key in mappings else {key: _filled(value, mappings)}
+    return content
 
 
 def _facts(cls: type[Plugin]) -> list[str]:

@@ -7,24 +7,16 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
 from hybridrec.deprecations import renamed
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
-from hybridrec.plugin import Plugin
-from hybridrec.registry import hookspecs
+from hybridrec.registry import hookspecs, kinds
 from hybridrec.registry.observers import hook_tracers
-from hybridrec.registry.validation import KINDS, kind_of, offered, refuse_other_api, refuse_unknown_hooks
+from hybridrec.registry.validation import offered, refuse_other_api, refuse_unknown_hooks
 from hybridrec.tracing import GROUP, traced
-
-if TYPE_CHECKING:
-    from hybridrec.data.readers.base import Reader
-    from hybridrec.data.splits.base import Splitter
-    from hybridrec.evaluation.metrics import Metric
-    from hybridrec.stages.component import Component
-    from hybridrec.stages.normaliser import Normaliser
 
 SLOW = 0.5
 """Seconds of loading after which `plugins` says that a plugin slows every command down."""
@@ -50,7 +42,8 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    cls: type[Plugin]
+    cls: Any
+    """A class, or an instance of the kinds that offer those."""
     provider: Provider
 
 
@@ -72,9 +65,10 @@ class Registry:
         found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookspecs(hookspecs.offer_hooks())
         self.manager.add_hookcall_monitoring(*hook_tracers())
         self.providers: list[Provider] = []
-        self._offers: dict[str, dict[str, list[_Offer]]] = {kind: {} for kind in KINDS}
+        self._offers: dict[str, dict[str, list[_Offer]]] = {kind.plural: {} for kind in kinds.KINDS}
         for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
             self.providers.append(self._load(entry_point, block))
         names = {name for provider in self.providers for name in (provider.name, provider.distribution)}
@@ -94,20 +88,19 @@ class Registry:
         try:
             with traced(f"loading {provider}"):
                 module = entry_point.load()
-            offers = [_Offer(cls, provider) for cls in self._register(module, entry_point.value)]
+            offers = self._register(module, entry_point.value)
         except (Exception, SystemExit) as error:  # a broken plugin must not take the others with it
             provider.error = error
             return provider
         finally:
             provider.seconds = time.perf_counter() - started
-        for offer in offers:
-            kind = kind_of(offer.cls)
-            provider.offers.setdefault(kind, []).append(offer.cls.name)
-            self._offers[kind].setdefault(offer.cls.name, []).append(offer)
+        for kind, offer in offers:
+            provider.offers.setdefault(kind.plural, []).append(offer.name)
+            self._offers[kind.plural].setdefault(offer.name, []).append(_Offer(offer, provider))
         return provider
 
-    def _register(self, module: object, name: str) -> list[type[Plugin]]:
-        """The classes of a plugin module, which listens to hooks from now on; nothing of it stays if it is broken.
+    def _register(self, module: object, name: str) -> list[tuple[kinds.Kind, Any]]:
+        """Register a plugin module for hooks and return what it offers, with the kind of each; undone if it is broken.
 
         It is registered by the name of the module: two distributions may call their entry points alike.
         """
@@ -162,9 +155,10 @@ class Registry:
             raise PluginError(f"{found} could not be loaded: {_cause(found.error)}") from found.error
         return found
 
-    def names(self, kind: str) -> list[str]:
-        """All names of a kind, sorted."""
-        return sorted(self._offers[kind])
+    def names(self, kind: str | None = None) -> list[str]:
+        """All names of a kind ("components", "readers", ...), or of all kinds, sorted."""
+        offers = self._offers.values() if kind is None else [self._offers[kind]]
+        return sorted({name for names in offers for name in names})
 
     def classes(self, kind: str) -> Iterator[type[Any]]:
         """All classes of a kind whose name is provided once, in order of their names."""
@@ -172,49 +166,29 @@ class Registry:
             if len(offers) == 1:
                 yield offers[0].cls
 
-    def component(self, name: str) -> type[Component]:
-        """The component class of this name, or an error that says what there is."""
-        return self.get("components", name)
-
-    def normaliser(self, name: str) -> type[Normaliser]:
-        """The normaliser class of this name, or an error that says what there is."""
-        return self.get("normalisers", name)
-
-    def reader(self, name: str) -> type[Reader]:
-        """The reader class of this name, or an error that says what there is."""
-        return self.get("readers", name)
-
-    def splitter(self, name: str) -> type[Splitter]:
-        """The splitter class of this name, or an error that says what there is."""
-        return self.get("splitters", name)
-
-    def metric(self, name: str) -> type[Metric]:
-        """The metric class of this name, or an error that says what there is."""
-        return self.get("metrics", name)
-
-    def metrics(self) -> dict[str, type[Metric]]:
-        """All metric classes by name."""
-        return {cls.name: cls for cls in self.classes("metrics")}
-
-    def provider_of(self, cls: type[Plugin]) -> Provider | None:
+    def provider_of(self, cls: Any) -> Provider | None:
         """Who brought a class; None if it came from elsewhere."""
-        offers = self._offers[kind_of(cls)].get(cls.name, [])
+        offers = [offer for names in self._offers.values() for offer in names.get(cls.name, [])]
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
-    def named(self, name: str) -> list[tuple[str, type[Any]]]:
+    def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
         """(kind, class) of everything of this name; raises PluginError where two plugins provide it."""
-        return [(kind, self.get(kind, name)) for kind in KINDS if name in self._offers[kind]]
+        return [(kind, self.get(kind.plural, name)) for kind in kinds.KINDS if name in self._offers[kind.plural]]
 
     def get(self, kind: str, name: str) -> Any:
-        """The class of a kind and name; raises PluginError if it is provided twice, ConfigError if not at all."""
+        """The class of a kind ("components", "readers", ...) and name.
+
+        Raises PluginError if it is provided twice, ConfigError, which says what there is, if not at all.
+        """
         offers = self._offers[kind].get(name, [])
         if len(offers) > 1:
             raise PluginError(_clash(kind, name, offers))
         if offers:
             return offers[0].cls
-        if (new := renamed(kind.removesuffix("s"), name)) is not None:  # type: ignore[arg-type]
+        called = kinds.kind_named(kind).name
+        if (new := renamed(called, name)) is not None:  # type: ignore[arg-type]
             return self.get(kind, new)
-        raise self.missing(f"unknown {kind.removesuffix('s')} '{name}': {did_you_mean(name, self._offers[kind])}")
+        raise self.missing(f"unknown {called} '{name}': {did_you_mean(name, self._offers[kind])}")
 
     def missing(self, message: str) -> ConfigError:
         """An error about a name that nothing has, with the plugins that may have it but are blocked or broken."""
@@ -235,4 +209,4 @@ def _cause(error: BaseException | None) -> str:
 def _clash(kind: str, name: str, offers: list[_Offer]) -> str:
     who = " and ".join(str(offer.provider) for offer in offers)
     way_out = "uninstall one of them, or leave one out with --block"
-    return f"the {kind.removesuffix('s')} '{name}' is provided twice, by {who}; {way_out}"
+    return f"the {kinds.kind_named(kind).name} '{name}' is provided twice, by {who}; {way_out}"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pluggy
 
+from hybridrec.registry import kinds
+
 if TYPE_CHECKING:
     from hybridrec.data.io.profile import DataProfile
-    from hybridrec.data.readers.base import Reader
-    from hybridrec.data.splits.base import Splitter
-    from hybridrec.evaluation.metrics import Metric
     from hybridrec.plugin import Starter
-    from hybridrec.stages.component import Component
-    from hybridrec.stages.normaliser import Normaliser
 
 PROJECT = "hybridrec"
 API_VERSION = "1.0"
@@ -25,31 +23,6 @@ minor or a later one.
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function of a plugin module as the implementation of the hook it is called like."""
-
-
-@hookspec
-def hybridrec_components() -> Sequence[type[Component]]:  # type: ignore[empty-body]
-    """Component classes of any stage: generators, scorers, re-rankers."""
-
-
-@hookspec
-def hybridrec_readers() -> Sequence[type[Reader]]:  # type: ignore[empty-body]
-    """Reader classes: what `data.reader` may say."""
-
-
-@hookspec
-def hybridrec_splitters() -> Sequence[type[Splitter]]:  # type: ignore[empty-body]
-    """Splitter classes: what `split.use` may say."""
-
-
-@hookspec
-def hybridrec_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
-    """Metric classes: what `compare.metrics` may say before the `@`."""
-
-
-@hookspec
-def hybridrec_normalisers() -> Sequence[type[Normaliser]]:  # type: ignore[empty-body]
-    """Normaliser classes: what `normalise` of a fusion may say."""
 
 
 @hookspec
@@ -70,3 +43,18 @@ def hybridrec_stage_done(stage: str, pipeline: str, fold: str, seconds: float, q
 @hookspec
 def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
     """A run is complete; `report` is the content of its report.json, `folder` holds all its files."""
+
+
+def offer_hooks() -> Any:
+    """Return the hooks by which plugins offer what they have: one for each kind, by their names."""
+    return SimpleNamespace(**{kind.hook: _offer_hook(kind) for kind in kinds.KINDS})
+
+
+def _offer_hook(kind: kinds.Kind) -> Callable[[], None]:
+    def hook() -> None: ...
+
+    hook.__name__ = hook.__qualname__ = kind.hook
+    hook.__doc__ = kind.summary
+    offer = kind.base_name if kind.instances else f"type[{kind.base_name}]"
+    hook.__annotations__ = {"return": f"Sequence[{offer}]"}
+    return hookspec(hook)

@@ -25,7 +25,7 @@ def _normaliser(value: object, info: ValidationInfo) -> object:
         return value
     registry = (info.context or {}).get("registry") or _installed()
     try:
-        cls = registry.normaliser(use)
+        cls = registry.get("normalisers", use)
         return cls(cls.Config.model_validate(options, context=info.context))
     except HybridrecError as error:
         raise ValueError(str(error)) from error

@@ -13,13 +13,10 @@ import pluggy
 
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Options, Plugin
+from hybridrec.registry import kinds
 from hybridrec.registry.hookspecs import API_VERSION
 from hybridrec.tracing import traced
 from hybridrec.types import FIELDS, TARGETS
-
-KINDS = ("components", "normalisers", "readers", "splitters", "metrics")
-"""What a plugin may offer: the hook `hybridrec_` + kind returns its classes."""
-
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
@@ -50,45 +47,40 @@ def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
             raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
 
 
-def offered(manager: pluggy.PluginManager, module: object) -> Iterator[type[Plugin]]:
-    """The classes that one plugin module returns from its hooks, checked."""
-    for kind in KINDS:
-        hook = f"hybridrec_{kind}"
-        for impl in getattr(manager.hook, hook).get_hookimpls():
+def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kinds.Kind, Any]]:
+    """Yield what one plugin module returns from its hooks, checked, with the kind of each."""
+    for kind in kinds.KINDS:
+        for impl in getattr(manager.hook, kind.hook).get_hookimpls():
             if impl.plugin is not module:
                 continue
-            with traced(f"{hook} of {impl.plugin_name}"):
-                classes = impl.function()
-            if not isinstance(classes, Iterable) or isinstance(classes, str):
-                raise PluginError(f"{hook} must return a list of classes, got {classes!r}")
-            for cls in classes:
-                if not (isinstance(cls, type) and issubclass(cls, Plugin)):
-                    raise PluginError(f"{hook} must return classes derived from hybridrec.Plugin, got {cls!r}")
-                if kind_of(cls) != kind:
-                    raise PluginError(f"{hook} returned {cls.__name__}, which belongs into hybridrec_{kind_of(cls)}")
-                refuse_slips(cls)
-                yield cls
+            with traced(f"{kind.hook} of {impl.plugin_name}"):
+                offers = impl.function()
+            if not isinstance(offers, Iterable) or isinstance(offers, str):
+                what = "instances of" if kind.instances else "classes derived from"
+                raise PluginError(f"{kind.hook} must return a list of {what} {kind.base_name}, got {offers!r}")
+            for offer in offers:
+                _validate_offer(kind, offer)
+                yield kind, offer
 
 
-def kind_of(cls: type[Plugin]) -> str:
-    """The kind whose base class this one derives from; raises PluginError if there is none."""
-    from hybridrec.data.readers.base import Reader
-    from hybridrec.data.splits.base import Splitter
-    from hybridrec.evaluation.metrics import Metric
-    from hybridrec.stages.component import Component
-    from hybridrec.stages.normaliser import Normaliser
-
-    bases: dict[str, type] = {
-        "components": Component,
-        "normalisers": Normaliser,
-        "readers": Reader,
-        "splitters": Splitter,
-        "metrics": Metric,
-    }
-    for kind, base in bases.items():
-        if issubclass(cls, base):
-            return kind
-    raise PluginError(f"{cls.__name__} is neither a component, a normaliser, a reader, a splitter nor a metric")
+def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
+    if not kind.includes(offer):
+        is_class = isinstance(offer, type) and issubclass(offer, Plugin)
+        other = kinds.kind_of(offer) if is_class or kind.instances else None
+        if other is not None:
+            name = getattr(offer, "__name__", getattr(offer, "name", offer))
+            raise PluginError(f"{kind.hook} returned {name}, which belongs into {other.hook}")
+        if kind.instances:
+            raise PluginError(f"{kind.hook} must return instances of {kind.base_name}, got {offer!r}")
+        if is_class:
+            known = ", ".join(known.base_name for known in kinds.KINDS if not known.instances)
+            raise PluginError(f"{offer.__name__} derives from none of {known}")
+        raise PluginError(f"{kind.hook} must return classes derived from {kind.base_name}, got {offer!r}")
+    if kind.instances:
+        if not isinstance(offer.name, str):
+            raise PluginError(f"{kind.hook} returned a {kind.name} without a name: {offer!r}")
+    else:
+        refuse_slips(offer)
 
 
 NEAR = 0.8

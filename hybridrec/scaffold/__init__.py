@@ -9,44 +9,27 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 from hybridrec import __version__
 from hybridrec.errors import ConfigError
 from hybridrec.paths import write_whole
-from hybridrec.registry.discovery import Registry
+from hybridrec.registry import kinds
 from hybridrec.registry.hookspecs import API_VERSION
-from hybridrec.registry.validation import KINDS as OFFERED
+
+if TYPE_CHECKING:
+    from hybridrec.registry.discovery import Registry
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What sets one kind of plugin apart: the hook, its base class, its contract and the attribute of that, and the
-    option without which it cannot be checked."""
-
-    hook: str = ""
-    base: str = ""
-    contract: str = ""
-    role: str = ""
-    option: str = ""
-
-
-KINDS = {
-    "generator": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
-    "scorer": Kind("hybridrec_components", "Component", "ComponentContract", "component"),
-    "re-ranker": Kind("hybridrec_components", "Component", "RerankerContract", "reranker"),
-    "reader": Kind("hybridrec_readers", "Reader", "ReaderContract", "reader", " --set path=src/$package/sample.txt"),
-    "splitter": Kind("hybridrec_splitters", "Splitter", "SplitterContract", "splitter"),
-    "metric": Kind("hybridrec_metrics", "Metric", "MetricContract", "metric"),
-    "normaliser": Kind("hybridrec_normalisers", "Normaliser", "NormaliserContract", "normaliser"),
-    "observer": Kind(),
-}
+_ROLES = {role.name: (kind, role) for kind in kinds.KINDS for role in kind.roles}
+KINDS = (*_ROLES, "observer")
+"""What a new plugin can bring: a class for a role, or ears for the events of a run."""
 
 
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
@@ -54,6 +37,8 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
     Raises ConfigError if the name is not fit, something installed has it, or the folder exists.
     """
+    from hybridrec.registry.hookspecs import API_VERSION
+
     name = name.removeprefix("hybridrec-")
     package = f"hybridrec_{name.replace('-', '_')}"
     _refuse_unfit(name)
@@ -71,17 +56,28 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
         "Class": "".join(word.capitalize() for word in (*name.split("-"), module)),
         "version": __version__,
         "api": API_VERSION,
-        "hook": KINDS[kind].hook,
-        "base": KINDS[kind].base,
-        "contract": KINDS[kind].contract,
-        "role": KINDS[kind].role,
-        "option": Template(KINDS[kind].option).substitute(package=package),
+        **_words_of(kind, package),
     }
     for path, text in _templates(kind):
         target = folder / path.replace("PACKAGE", package)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, Template(text).substitute(words))
     return folder
+
+
+def _words_of(kind: str, package: str) -> dict[str, str]:
+    """Return what the table of kinds knows of the class to be written; nothing of an observer, which has none."""
+    if kind not in _ROLES:
+        return {}
+    offered, role = _ROLES[kind]
+    option = f" --set {Template(role.check_options).substitute(package=package)}" if role.check_options else ""
+    return {
+        "hook": offered.hook,
+        "base": offered.base_name,
+        "contract": role.contract.partition(":")[2],
+        "role": kinds.resolve(role.contract).role,
+        "option": option,
+    }
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
@@ -107,8 +103,7 @@ def _refuse_taken(name: str, package: str, registry: Registry) -> None:
     for provider in registry.providers:
         if provider.name == name:
             raise ConfigError(f"{provider} is called so already; choose another name")
-    for kind in OFFERED:
-        if name in registry.names(kind):
-            raise ConfigError(f"there is a {kind.removesuffix('s')} '{name}' already; choose another name")
+    for kind, _ in registry.named(name):
+        raise ConfigError(f"there is a {kind.name} '{name}' already; choose another name")
     if importlib.util.find_spec(package) is not None:
         raise ConfigError(f"a package {package} is installed already; choose another name")

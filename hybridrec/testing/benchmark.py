@@ -15,7 +15,7 @@ import numpy as np
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
-from hybridrec.registry.validation import KINDS
+from hybridrec.registry import kinds
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Component, DenseModel, Generator, Reranker, Scorer
 from hybridrec.testing._helpers import fitted, toy
@@ -88,7 +88,7 @@ def seconds_of_import(module: str) -> float:
 
     What hybridrec itself needs is imported before the clock starts.
     """
-    command = [sys.executable, "-c", _IMPORT, module, *(f"hybridrec_{kind}" for kind in KINDS)]
+    command = [sys.executable, "-c", _IMPORT, module, *(kind.hook for kind in kinds.KINDS)]
     path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
     return float(done.stdout)

@@ -9,31 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hybridrec.data.readers.base import Reader
-from hybridrec.data.splits.base import Splitter
 from hybridrec.errors import ConfigError, did_you_mean
-from hybridrec.evaluation.metrics import Metric
 from hybridrec.plugin import Plugin
+from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.validation import KINDS
-from hybridrec.stages.component import Generator, Reranker, Scorer
-from hybridrec.stages.normaliser import Normaliser
-from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract
-from hybridrec.testing.metrics import MetricContract
-from hybridrec.testing.normalisers import NormaliserContract
-from hybridrec.testing.readers import ReaderContract
-from hybridrec.testing.rerankers import RerankerContract
-from hybridrec.testing.splitters import SplitterContract
-
-_CONTRACTS: tuple[tuple[Any, type[Contract]], ...] = (
-    ((Generator, Scorer), ComponentContract),
-    (Reranker, RerankerContract),
-    (Reader, ReaderContract),
-    (Splitter, SplitterContract),
-    (Metric, MetricContract),
-    (Normaliser, NormaliserContract),
-)
 
 
 def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
@@ -47,7 +27,7 @@ def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
     found = [registry.get(kind, offered) for kind, names in offers.items() for offered in names]
     found += [cls for _, cls in registry.named(name)]
     if not found and name not in plugins:
-        known = {provider.name for provider in registry.providers} | {n for kind in KINDS for n in registry.names(kind)}
+        known = {provider.name for provider in registry.providers} | set(registry.names())
         raise ConfigError(f"no plugin and nothing in one is called '{name}': {did_you_mean(name, known)}")
     return list(dict.fromkeys(found))
 
@@ -67,9 +47,10 @@ def contracts_of(cls: type[Plugin], options: Mapping[str, Any] = MappingProxyTyp
         cls.Config.model_validate(options)
     except ValidationError as error:
         raise ConfigError(f"'{cls.name}' {'; '.join(_problems(error))}") from None
-    for bases, contract in _CONTRACTS:
-        if issubclass(cls, bases):
-            yield type(f"{cls.__name__}{contract.__name__}", (contract,), {contract.role: cls, "configs": (options,)})
+    kind = kinds.kind_of(cls)
+    for name in dict.fromkeys(role.contract for role in (kind.roles_of(cls) if kind else ())):
+        contract = kinds.resolve(name)
+        yield type(f"{cls.__name__}{contract.__name__}", (contract,), {contract.role: cls, "configs": (options,)})
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

@@ -26,7 +26,7 @@ def registry() -> Registry:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block["reader"])
 def test_every_block_reads_the_fixture(block: dict[str, object], registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "tests" / "plugins" / "fixtures", target_is_directory=True)
-    reader = registry.reader(block["reader"])
+    reader = registry.get("readers", block["reader"])
     options = {key: value for key, value in block.items() if key != "reader"}
     data = reader(reader.Config.model_validate(options, context={"folder": tmp_path})).read()
     assert len(data.interactions.ids)
@@ -39,7 +39,7 @@ def test_every_reader_has_its_block_and_its_row() -> None:
 
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_what_the_package_holds_is_told_in_numbers(name: str, registry: Registry) -> None:
-    data = registry.reader(name)().read()
+    data = registry.get("readers", name)().read()
     (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
     counts = {len(data.users), len(data.items), len(data.interactions.ids)}
     told = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", row.split("|")[2])}

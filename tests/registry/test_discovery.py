@@ -19,8 +19,8 @@ BROKEN = {
     "misspelt_hook": "unknown hook 'hybridrec_component': did you mean 'hybridrec_components'? Available: hybridrec_c",
     "wrong_signature": "Argument(s) {'config'} are declared in the hookimpl but can not be found in the hookspec",
     "unmarked_hook": "unmarked_hook_plugin implements no hook: is `@hookimpl` missing",
-    "not_a_class": "hybridrec_components must return classes derived from hybridrec.Plugin, got 'nothing'",
-    "not_a_list": "hybridrec_components must return a list of classes, got <class",
+    "not_a_class": "hybridrec_components must return classes derived from Component, got 'nothing'",
+    "not_a_list": "hybridrec_components must return a list of classes derived from Component, got <class",
     "wrong_kind": "hybridrec_readers returned Nothing, which belongs into hybridrec_components",
     "abstract": "Nothing does not implement candidates",
     "nameless": "Nothing has no `name`",
@@ -67,9 +67,9 @@ def test_a_good_plugin_is_found_with_version_and_origin_even_where_its_entry_poi
     found = provider(registry, "good")
     assert (found.name, found.version, found.error) == ("tags", "1.2", None)
     assert found.offers == {"components": ["nothing"]}
-    assert registry.component("nothing").name == "nothing"
-    assert registry.component("tag-fallback").name == "tag-fallback"
-    assert registry.provider_of(registry.component("nothing")) is found
+    assert registry.get("components", "nothing").name == "nothing"
+    assert registry.get("components", "tag-fallback").name == "tag-fallback"
+    assert registry.provider_of(registry.get("components", "nothing")) is found
     assert str(found) == "plugin 'tags' (good 1.2, module good_plugin)"
 
 
@@ -80,7 +80,7 @@ def test_a_broken_plugin_is_remembered_with_its_cause(install, case):
     assert found in registry.broken
     assert found.offers == {}
     assert BROKEN[case] in f"{type(found.error).__name__}: {found.error}"
-    assert registry.component("ease").name == "ease"
+    assert registry.get("components", "ease").name == "ease"
     assert not [plugin for plugin in registry.manager.get_plugins() if plugin.__name__ == f"{case}_plugin"]
 
 
@@ -125,7 +125,7 @@ def test_slow_imports_are_noticed(install, monkeypatch):
 def test_the_api_a_plugin_was_written_for_is_accepted(install, monkeypatch, wanted):
     good = importlib.import_module("good_plugin") if install("good") else None
     monkeypatch.setattr(good, "requires_api", wanted, raising=False)
-    assert Registry().component("nothing")
+    assert Registry().get("components", "nothing")
 
 
 def test_an_api_version_is_text(install, monkeypatch):
@@ -141,14 +141,14 @@ def test_a_blocked_plugin_is_not_even_imported(install, name):
     found = provider(registry, "import_error")
     assert (found.blocked, found.error) == (True, None)
     with pytest.raises(ConfigError, match="It may belong to a blocked plugin: plugin 'import_error'"):
-        registry.component("half")
+        registry.get("components", "half")
     with pytest.raises(ConfigError, match="is blocked"):
         registry.provider("import_error")
 
 
 def test_blocking_ends_a_clash(install):
     install("clash")
-    assert Registry(block=["clash"]).component("ease").name == "ease"
+    assert Registry(block=["clash"]).get("components", "ease").name == "ease"
 
 
 def test_an_unknown_plugin_cannot_be_blocked():
@@ -196,7 +196,7 @@ def test_the_cause_is_raised_where_an_unknown_name_may_be_a_broken_plugins(insta
     with pytest.raises(
         ConfigError, match=r"unknown component 'half'.*import-error 0\.3.*half of me is missing"
     ) as info:
-        registry.component("half")
+        registry.get("components", "half")
     assert isinstance(info.value.__cause__, RuntimeError)
 
 
@@ -207,9 +207,9 @@ def test_a_clash_names_both_providers_with_versions_and_stops_nobody_who_does_no
     assert "plugin 'clash' (clash 9.9, module clash_plugin)" in message
     assert "plugin 'linear' (hybridrec 0." in message
     with pytest.raises(PluginError, match="provided twice") as info:
-        registry.component("ease")
+        registry.get("components", "ease")
     assert str(info.value) == message
-    assert registry.component("content").name == "content"
+    assert registry.get("components", "content").name == "content"
     assert "ease" not in [cls.name for cls in registry.classes("components")]
 
 
@@ -219,7 +219,7 @@ def test_the_same_module_under_two_names_is_refused_once(install):
     twice = Registry([entry, entry])
     assert [p.error is None for p in twice.providers] == [True, False]
     assert "registered by another entry point already" in str(twice.providers[1].error)
-    assert registry.component("nothing")
+    assert registry.get("components", "nothing")
 
 
 @pytest.mark.parametrize("kind", ["component", "normaliser", "reader", "splitter", "metric"])
@@ -227,7 +227,7 @@ def test_unknown_names_are_answered_with_the_nearest_and_all_there_are(kind):
     registry = Registry()
     known = registry.names(f"{kind}s")
     with pytest.raises(ConfigError, match=rf"unknown {kind} '{known[0]}x': did you mean '{known[0]}'\?.*{known[-1]}"):
-        getattr(registry, kind)(known[0] + "x")
+        registry.get(f"{kind}s", known[0] + "x")
 
 
 def test_observers_are_called_by_the_names_of_their_arguments():

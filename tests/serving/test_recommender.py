@@ -194,7 +194,7 @@ def test_what_was_collected_is_fitted_again_for_serving(experiment):
 
 def serving_again(run, monkeypatch, **attributes):
     """The run, loaded where `echo` is installed with other attributes."""
-    cls = Registry().component("echo")
+    cls = Registry().get("components", "echo")
     for name, value in attributes.items():
         monkeypatch.setattr(cls, name, value)
     return hybridrec.load(run).recommend(QUERIES).ids
@@ -210,7 +210,7 @@ def test_a_component_of_another_version_is_not_given_what_an_earlier_one_stored(
 def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, monkeypatch):
     run = hybridrec.run(experiment(("workers: 2", "refit: all")))
     before = hybridrec.load(run).recommend(QUERIES).ids
-    monkeypatch.setattr(Registry().component("echo"), "fit", None)
+    monkeypatch.setattr(Registry().get("components", "echo"), "fit", None)
     ids = serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"1"}))
     assert np.array_equal(ids, before)
 
