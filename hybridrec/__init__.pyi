@@ -54,6 +54,9 @@ from .plugin import Plugin as Plugin
 from .plugin import Starter as Starter
 from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
+from .registry.option_types import ColumnWeights as ColumnWeights
+from .registry.option_types import ComponentRef as ComponentRef
+from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.run import Run as Run
 from .serving.recommender import Recommender as Recommender

@@ -16,6 +16,7 @@ from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
 from hybridrec.evaluation.metrics import Measure
 from hybridrec.plugin import Options
+from hybridrec.registry.option_types import used_component
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.types import Target
 
@@ -51,9 +52,10 @@ class Spec:
 
     @property
     def uses(self) -> str | None:
-        """The label of the component that a generator, or whose vectors a re-ranker is handed, if it has such an
-        option."""
-        return getattr(self.options, "uses", None)
+        """The label of the component that a generator, or whose vectors a re-ranker is handed, if an option refers
+        to one."""
+        reference = used_component(self.options)
+        return None if reference is None else reference.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeo
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_source import Document, KeyPath
 from hybridrec.deprecations import current_options
-from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, did_you_mean
+from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, PluginError, did_you_mean
 from hybridrec.registry.discovery import Registry
-from hybridrec.stages.component import Generator, Reranker, Scorer, VectorModel
+from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
+from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.types import Target
 
 
@@ -81,15 +82,26 @@ class Checker(Validator):
         return spec
 
     def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
-        """The component with the one that its option `uses` names, which must stand on its own."""
-        if spec.uses is None:
+        """Return the component with the one that its options refer to, which must stand on its own."""
+        reference = self.reference(spec, components, ("components", spec.label))
+        if reference is None:
             return spec
-        place: KeyPath = ("components", spec.label, "uses")
-        self.role(components, spec.uses, VectorModel, "vector model", place)
-        lender = components[spec.uses]
+        lender = components[reference.label]
         if lender.uses is not None:
-            raise self.fail(place, f"'{spec.uses}' uses '{lender.uses}' itself: name that one")
+            place = ("components", spec.label, *reference.path)
+            raise self.fail(place, f"'{reference.label}' uses '{lender.uses}' itself: name that one")
         return replace(spec, lender=lender)
+
+    def reference(self, spec: Spec, components: dict[str, Spec], path: KeyPath) -> Reference | None:
+        """Return the reference of a component's options to another one, which must exist and be what they ask for."""
+        try:
+            reference = used_component(spec.options)
+        except PluginError as error:
+            raise self.fail(path, str(error)) from None
+        if reference is not None and isinstance(reference.marker, ComponentRef):
+            marker = reference.marker
+            self.role(components, reference.label, marker.role, marker.word, (*path, *reference.path))
+        return reference
 
     def require(self, spec: Spec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
@@ -185,8 +197,7 @@ class Checker(Validator):
                 self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
             for index, spec in enumerate(chain):
                 at = (*place, index)
-                self.weights(spec, columns, at)
-                self.sources(spec, plan.use, at)
+                self.pool_labels(spec, plan.use, columns, at)
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
@@ -203,35 +214,25 @@ class Checker(Validator):
         """Return the name of an installed fusion, for messages."""
         return next((cls.name for cls in self.registry.classes("components") if getattr(cls, "fuses", None)), "NAME")
 
-    def weights(self, spec: Spec, columns: list[str], path: KeyPath) -> None:
-        """Options called `weights`, and those of `segments`, name columns of the pool."""
-        tables: dict[KeyPath, Any] = {("weights",): getattr(spec.options, "weights", None)}
-        segments = getattr(spec.options, "segments", None)
-        if isinstance(segments, dict):
-            tables |= {("segments", segment): weights for segment, weights in segments.items()}
-        for place, weights in tables.items():
-            for label in weights if isinstance(weights, dict) else ():
-                if label not in columns:
-                    message = f"no generator or scorer here is '{label}': {did_you_mean(label, columns)}"
-                    raise self.fail((*path, *place, label), message)
-
-    def sources(self, spec: Spec, use: PipelineUse, path: KeyPath) -> None:
-        """An option called `sources` names generators of the pipeline."""
+    def pool_labels(self, spec: Spec, use: PipelineUse, columns: list[str], path: KeyPath) -> None:
+        """Check that options which name columns or generators of the pool name those that it has."""
         generators = [generator.source for generator in use.generators]
-        sources = getattr(spec.options, "sources", None)
-        for label in sources if isinstance(sources, dict) else ():
-            if label not in generators:
-                message = f"no generator here is '{label}': {did_you_mean(label, generators)}"
-                raise self.fail((*path, "sources", label), message)
+        for reference in references(spec.options):
+            if isinstance(reference.marker, PoolLabel):
+                only = reference.marker.generators_only
+                word, known = ("generator", generators) if only else ("generator or scorer", columns)
+                if reference.label not in known:
+                    message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, known)}"
+                    raise self.fail((*path, *reference.path), message)
 
     def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
-        """An option called `uses` names a component that has vectors for the target."""
-        if spec.uses is None:
+        """Check that the component whose vectors a re-ranker is handed has some for the target."""
+        reference = self.reference(spec, components, path)
+        if reference is None:
             return
-        place = (*path, "uses")
-        self.role(components, spec.uses, VectorModel, "vector model", place)
-        if target not in components[spec.uses].create().targets:
-            raise self.fail(place, f"'{spec.uses}' has no vectors for the target '{target}'")
+        place = (*path, *reference.path)
+        if target not in components[reference.label].create().targets:
+            raise self.fail(place, f"'{reference.label}' has no vectors for the target '{target}'")
         if spec.create().learns:  # type: ignore[attr-defined]
             raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 

@@ -15,6 +15,8 @@ from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.kinds import Kind
+from hybridrec.registry.option_types import ColumnWeights, ComponentRef, references
+from hybridrec.stages.normaliser import Normaliser
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,29 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
     if kind.name != "component" or getattr(cls, "fuses", None) is False:
         words["fusion"] = fusion
     # The example of a label is a component's name.
-    used: dict[str, Any] = {options["uses"]: {}} if "uses" in options else {}
+    labels = references(cls.Config.model_construct(**options))
+    used: dict[str, Any] = {reference.label: {} for reference in labels if isinstance(reference.marker, ComponentRef)}
     content = _filled(yaml.safe_load(Template(usage).safe_substitute(words)), {"$options": options, "$used": used})
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100), "yaml"
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:
-    """Return the name of a fusion that needs no options, and that of the option by which it takes a normaliser."""
-    for cls in registry.classes("components"):
-        if getattr(cls, "fuses", None) is True and "normalise" in cls.Config.model_fields:
-            return cls.name, "normalise"
-    return "$fusion", "$normalise"
+    """Return the name of a plain weighted fusion, and that of the option by which it takes a normaliser.
+
+    It is the one whose options add the least to those of others; without any the names of both places stay.
+    """
+    fusions = [
+        (cls, field.alias or key)
+        for cls in registry.classes("components")
+        if getattr(cls, "fuses", None) is True
+        and any(field.annotation == ColumnWeights for field in cls.Config.model_fields.values())
+        for key, field in cls.Config.model_fields.items()
+        if field.annotation is Normaliser
+    ]
+    if not fusions:
+        return "$fusion", "$normalise"
+    cls, normalise = min(fusions, key=lambda fusion: len(fusion[0].Config.__mro__))
+    return cls.name, normalise
 
 
 def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:

@@ -1,14 +1,30 @@
-"""Options that name another plugin: found, with its own options checked, when the config is validated."""
+"""Types of options that name something else: another plugin, a component of the experiment, a column of the pool.
+
+What they name is found by their types when a config is checked, whatever the options are called.
+"""
 
 from __future__ import annotations
 
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, InstanceOf, PlainSerializer, ValidationError, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
-from hybridrec.errors import HybridrecError
+from hybridrec.errors import HybridrecError, PluginError
 from hybridrec.registry.discovery import Registry
+from hybridrec.stages.component import VectorModel
 from hybridrec.stages.normaliser import Normaliser
 
 
@@ -52,3 +68,94 @@ NormaliserUse = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["use"]}]}),
 ]
 """An option that names a normaliser: `normalise: zscore`, or `normalise: {use: softmax, temperature: 0.5}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRef:
+    """Marks an option as the label of a component of the experiment, which `use` is handed before `fit`.
+
+    role: what the component has to be: VectorModel, or a class derived from it
+
+    `space: Annotated[str, ComponentRef(VectorModel)]`, or, where it may be left out, of `str | None`. It may stand
+    in mappings, lists and models below the options; one component is handed over.
+    """
+
+    role: type[VectorModel]
+
+    @property
+    def word(self) -> str:
+        """The role in words: "vector model" for VectorModel."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.role.__name__).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLabel:
+    """Marks an option of a re-ranker as the label of a generator of the pipeline, or also of a scorer."""
+
+    generators_only: bool = False
+
+
+ColumnWeights: TypeAlias = dict[Annotated[str, PoolLabel()], float]
+"""An option of a re-ranker: label of a generator or scorer of the pipeline -> weight of its column."""
+GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
+"""An option of a re-ranker, or a key of one: label of a generator of the pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A label among options.
+
+    path: where it stands, from the options on; a key of a mapping stands at the key
+    """
+
+    path: tuple[str | int, ...]
+    marker: ComponentRef | PoolLabel
+    label: str
+
+
+def references(options: BaseModel) -> Iterator[Reference]:
+    """Yield the labels among options, by the types of these, also in mappings, lists and models below them.
+
+    Raises PluginError if a type marks something that is not text.
+    """
+    for name, field in type(options).model_fields.items():
+        yield from _references(field.annotation, field.metadata, getattr(options, name), (field.alias or name,))
+
+
+def _references(
+    annotation: Any, metadata: Sequence[Any], value: Any, path: tuple[str | int, ...]
+) -> Iterator[Reference]:
+    annotation = getattr(annotation, "__value__", annotation)  # of an alias made by `type`
+    origin, inner = get_origin(annotation), get_args(annotation)
+    for marker in metadata:
+        if isinstance(marker, (ComponentRef, PoolLabel)) and value is not None:
+            if not isinstance(value, str):
+                raise PluginError(f"{'.'.join(map(str, path))}: {marker} marks a text, not {type(value).__name__}")
+            yield Reference(path, marker, value)
+    if origin is Annotated:
+        yield from _references(inner[0], inner[1:], value, path)
+    elif origin in (Union, types.UnionType):
+        for member in inner:
+            yield from _references(member, (), value, path)
+    elif isinstance(value, Mapping) and len(inner) == 2:
+        for key, below in value.items():
+            yield from _references(inner[0], (), key, (*path, key))
+            yield from _references(inner[1], (), below, (*path, key))
+    elif isinstance(value, (list, tuple)) and inner:
+        members = inner if origin is tuple and Ellipsis not in inner else (inner[0],) * len(value)
+        for index, (member, below) in enumerate(zip(members, value, strict=False)):
+            yield from _references(member, (), below, (*path, index))
+    elif isinstance(value, BaseModel):
+        yield from (Reference((*path, *found.path), found.marker, found.label) for found in references(value))
+
+
+def used_component(options: BaseModel) -> Reference | None:
+    """Return the reference to the component that is handed over, if there is one.
+
+    Raises PluginError if the options name more than one.
+    """
+    named = [reference for reference in references(options) if isinstance(reference.marker, ComponentRef)]
+    if len({reference.label for reference in named}) > 1:
+        labels = ", ".join(f"'{reference.label}'" for reference in named)
+        raise PluginError(f"only one component can be handed over, and the options name {labels}")
+    return named[0] if named else None

@@ -17,7 +17,6 @@ from hybridrec import __version__
 from hybridrec.errors import ConfigError
 from hybridrec.paths import write_whole
 from hybridrec.registry import kinds
-from hybridrec.registry.hookspecs import API_VERSION
 
 if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry

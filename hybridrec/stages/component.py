@@ -84,8 +84,8 @@ class Generator(Component):
         """The best k ids for each query after `exclude`, ties broken by the lower id."""
 
     def use(self, model: VectorModel) -> Self:
-        """Take the component whose label the option `uses` gives: fitted on the same training part, before `fit` or
-        `restore`, or as yet unfitted, where only what this generator declares is asked.
+        """Take the component that an option refers to (`ComponentRef`): fitted on the same training part, before `fit`
+        or `restore`, or as yet unfitted, where only what this generator declares is asked.
 
         Its state belongs to it, and is no part of the state of a generator that uses it.
         """
@@ -129,7 +129,7 @@ class Reranker(Component):
         raise NotImplementedError(f"{self.name} learns nothing")
 
     def use(self, vectors: Floats) -> Self:
-        """Take the vectors, float32 [N, D], of the component whose label the option `uses` gives; before `fit`.
+        """Take the vectors, float32 [N, D], of the component that an option refers to (`ComponentRef`); before `fit`.
 
         A re-ranker with such an option is handed them on every training part, and keeps them in its state.
         """

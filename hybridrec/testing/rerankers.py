@@ -12,6 +12,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import HybridrecError
+from hybridrec.registry.option_types import used_component
 from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
@@ -37,7 +38,7 @@ class RerankerContract(Contract):
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
         made = self.reranker(self.options(options))
-        if getattr(made.config, "uses", None) is not None:
+        if used_component(made.config) is not None:
             check_self(made, "use", made.use(self.vectors()))
         made = fitted(made, toy())
         if made.learns:
@@ -183,7 +184,7 @@ class RerankerContract(Contract):
         handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
         made, lent = self.reranker(self.options(options)), self.vectors()
         before = contents(**handed, vectors=lent)
-        if getattr(made.config, "uses", None) is not None:
+        if used_component(made.config) is not None:
             check_self(made, "use", made.use(lent))
         model = fitted(made, cast(Dataset, handed["data"]))
         assert_unchanged(before, **handed, vectors=lent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from hybridrec import (
     PADDING,
     Candidates,
+    ComponentRef,
     DataError,
     Dataset,
     Exclude,
@@ -34,7 +35,7 @@ _QUERIES = 512
 class ApproximateOptions(Options):
     """Options of `approximate`."""
 
-    uses: str = Field(examples=["als"])
+    uses: Annotated[str, ComponentRef(VectorModel)] = Field(examples=["als"])
     """Label of the component whose vectors are searched, such as `als`, `word2vec` or `lightfm`."""
     expansion: int = Field(4, ge=1)
     """How many times as many candidates as are wanted the scan finds; these are scored exactly."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Floats, NormaliserUse, Options, Pool, QueryBatch
+from hybridrec import ColumnWeights, Floats, NormaliserUse, Options, Pool, QueryBatch
 from hybridrec_fusion.columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
-
-Weights = dict[str, float]
 
 
 class WeightedConfig(Options):
     """How the columns are brought to one scale and weighed."""
 
-    weights: Weights = Field(default_factory=dict)
+    weights: ColumnWeights = Field(default_factory=dict)
     """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
-    segments: dict[str, Weights] = Field(default_factory=dict)
+    segments: dict[str, ColumnWeights] = Field(default_factory=dict)
     """Other weights for the queries of a segment, for example `{tags: {tag-fallback: 1}}`."""
     normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
@@ -66,7 +64,7 @@ class CombMNZ(SumOfColumns):
 class BordaConfig(Options):
     """How votes count."""
 
-    weights: Weights = Field(default_factory=dict)
+    weights: ColumnWeights = Field(default_factory=dict)
     """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
 
 
@@ -94,7 +92,7 @@ class Borda(SumOfColumns):
 class ReciprocalRankConfig(Options):
     """How ranks count."""
 
-    weights: Weights = Field(default_factory=dict)
+    weights: ColumnWeights = Field(default_factory=dict)
     """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
     offset: float = Field(60.0, gt=0)
     """The constant added to every rank; larger ones flatten the difference between the first places."""
@@ -128,5 +126,5 @@ def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighi
     return heard(weights, columns, pool), columns
 
 
-def _weight(weights: Weights, label: str) -> float:
+def _weight(weights: ColumnWeights, label: str) -> float:
     return weights.get(label, 0.0) if weights else 1.0

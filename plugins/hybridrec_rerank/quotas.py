@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
-from hybridrec import Bools, Longs, Options, Pool, QueryBatch, Reranker
+from hybridrec import Bools, GeneratorLabel, Longs, Options, Pool, QueryBatch, Reranker
 from hybridrec_rerank.order import fused, head, lifted, moved
 
 UNLIMITED = np.iinfo(np.int32).max
@@ -23,7 +23,7 @@ class Quota(Options):
 class QuotasOptions(Options):
     """Options of `quotas`."""
 
-    sources: dict[str, Quota] = Field(min_length=1, examples=[{"popularity": {"at_least": 3}}])
+    sources: dict[GeneratorLabel, Quota] = Field(min_length=1, examples=[{"popularity": {"at_least": 3}}])
     """Label of a generator -> its quota, for example `{word2vec: {at_least: 3}, als: {at_most: 10}}`. A candidate
     that several generators proposed counts for each of them."""
     depth: int = Field(200, ge=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Floats, Options, Reranker, Sparse, State
+from hybridrec import ComponentRef, Dataset, Floats, Options, Reranker, Sparse, State, VectorModel
 
 
 class LikenessOptions(Options):
@@ -15,7 +15,7 @@ class LikenessOptions(Options):
 
     alike: Literal["users", "tags"] = "users"
     """What makes two items alike: the same users have them, or the same tags describe them."""
-    uses: str | None = None
+    uses: Annotated[str, ComponentRef(VectorModel)] | None = None
     """Label of a component whose vectors tell what is alike, such as `als` or `word2vec`, in place of `alike`."""
     dim: int = Field(64, ge=1)
     """Dimensions of the vectors that `alike` is measured on."""

@@ -16,6 +16,7 @@ from hybridrec.registry.describe import describe
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.contract import Contract
 from hybridrec.testing.runner import classes_of, contracts_of
+from tests.fake_plugin import install
 
 TOASTERS = kinds.Kind(
     "toaster",
@@ -58,14 +59,7 @@ def hybridrec_toasters():
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The module of a plugin that offers a toaster, installed."""
-    (tmp_path / "toaster_plugin.py").write_text(MODULE)
-    info = tmp_path / "toaster-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toaster\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[hybridrec]\ntoaster = toaster_plugin\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "toaster_plugin", raising=False)
-    return tmp_path / "toaster_plugin.py"
+    return install(tmp_path, monkeypatch, "toaster", MODULE)
 
 
 @pytest.fixture
