@@ -58,6 +58,7 @@ from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
+from .runs.exporter import Exporter as Exporter
 from .runs.run import Run as Run
 from .serving.recommender import Recommender as Recommender
 from .serving.recommender import load as load

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hybridrec.data.readers.base import Reader
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
+    from hybridrec.runs.exporter import Exporter
 
 
 @hookimpl
@@ -38,3 +39,12 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:
     from hybridrec.evaluation import beyond_accuracy as beyond
 
     return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS]
+
+
+@hookimpl
+def hybridrec_exporters() -> Sequence[type[Exporter]]:
+    """Slates and truth for other judges, vectors for other tools."""
+    from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
+    from hybridrec.serving.export_word2vec import Word2VecExporter
+
+    return [TrecExporter, ParquetExporter, Word2VecExporter]

@@ -18,7 +18,8 @@ from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.metrics import Judged
 from hybridrec.evaluation.statistics import Totals, paired, randomization_test
 from hybridrec.evaluation.summary import deciding
-from hybridrec.runs.export_trec import export
+from hybridrec.runs.export_trec import TrecExporter
+from hybridrec.runs.exporter import export
 from hybridrec.runs.replay import stored_slates
 from hybridrec.runs.run import Run
 from hybridrec.stages import kernels
@@ -110,8 +111,8 @@ def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
     python = _environment(folder)
     names = [f"{name}@{K}" for name in METRICS]
     with tempfile.TemporaryDirectory() as place:
-        export(run, Path(place))
-        files = [str(Path(place) / name) for name in ("items.qrels", f"{pipeline}.items.run")]
+        export(TrecExporter(), run, Path(place, "trec"))
+        files = [str(Path(place, "trec", name)) for name in ("items.qrels", f"{pipeline}.items.run")]
         command = [str(python), "-W", "ignore", "-c", _RANX, *files, *names]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     scores = json.loads(printed)

@@ -14,8 +14,9 @@ from hybridrec import __version__
 from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
-_EXIT = "Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
-3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."
+_EXIT = """Plugins may bring further commands: `hybridrec plugins` lists them. \
+Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
+3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."""
 
 
 COMMANDS = (
@@ -52,10 +53,32 @@ class _CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return _command_of_a_plugin(cmd_name)
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f"hybridrec.cli.{name}"), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if name not in (None, *COMMANDS) and not isinstance(error, (click.ClickException, click.exceptions.Exit)):
+                error.add_note(f"in the command '{name}' of a plugin")
+            raise
+
+
+def _command_of_a_plugin(name: str) -> click.Command:
+    """Return a command that a plugin brings; loads all plugins, as only they know."""
+    from hybridrec.errors import did_you_mean
+    from hybridrec.registry.discovery import Registry
+
+    registry = Registry()
+    commands = registry.names("commands")
+    if name not in commands:
+        raise registry.missing(f"no command is called '{name}': {did_you_mean(name, {*COMMANDS, *commands})}")
+    command: click.Command = registry.get("commands", name)
+    return command
 
 
 @click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)

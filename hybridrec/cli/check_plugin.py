@@ -11,7 +11,6 @@ from hybridrec.cli._console import names
 from hybridrec.cli._options import BLOCK
 
 if TYPE_CHECKING:
-    from hybridrec.plugin import Plugin
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import Outcome
 
@@ -31,7 +30,7 @@ _WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
 @click.option("--verbose", is_flag=True, help="A line for every case of every check.")
 @BLOCK
 def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...]) -> None:
-    """Run the contract suites on all that the plugin NAME offers, or on one component, reader, splitter or metric.
+    """Run the contract suites on all that the plugin NAME offers, or on one thing in it.
 
     Import time and speed, beside that of a constant ranking, are reported; no check depends on them.
     """
@@ -53,7 +52,7 @@ def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: 
             continue
         causes = _by_cause(outcomes)
         rows = [[o.check, o.case, o.status, o.message] for o in outcomes] if verbose else [_row(*c) for c in causes]
-        table(f"{cls.name} {cls.version}", ["check", "cases", "outcome", "message"], rows)
+        table(f"{cls.name} {getattr(cls, 'version', '')}".strip(), ["check", "cases", "outcome", "message"], rows)
         print()
         if broken := [checks for worst, checks in causes if worst.status == "failed"]:
             failed[cls.name] = broken
@@ -70,15 +69,17 @@ def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: 
         raise PluginError(f"{count} check{'s'[: count != 1]} failed: {told}")
 
 
-def _options(classes: Iterable[type[Plugin]], assignments: Iterable[str]) -> dict[type[Plugin], dict[str, Any]]:
+def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:
     """What `--set` gives each class: the options that it has. Raises ConfigError for one that none of them has."""
     from hybridrec.config import yaml_source as documents
     from hybridrec.errors import ConfigError, did_you_mean
+    from hybridrec.plugin import Options
 
     given = documents.parse("{}", "--set")
     for assignment in assignments:
         given.set(assignment)
-    keys = {cls: {field.alias or key for key, field in cls.Config.model_fields.items()} for cls in classes}
+    models = {cls: getattr(cls, "Config", Options) for cls in classes}  # a command has none
+    keys = {cls: {field.alias or key for key, field in model.model_fields.items()} for cls, model in models.items()}
     known = set().union(*keys.values())
     for key in given.content:
         if key not in known:
@@ -112,17 +113,19 @@ def _named(checks: Iterable[str]) -> str:
     return f"{first} (and {len(others)} for the same reason)" if others else first
 
 
-def _report_times(classes: Mapping[type[Plugin], Mapping[str, Any]], registry: Registry) -> None:
+def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) -> None:
     """Print the seconds of queries and imports, beside a constant ranking; classes are given with their options."""
     from hybridrec.cli._console import table
     from hybridrec.stages.component import Component
     from hybridrec.testing.benchmark import QUERIES, Constant, seconds_of_import, seconds_of_queries
 
     rows = []
-    measured: dict[type[Plugin], Mapping[str, Any]] = {**classes, Constant: {}}
+    measured: dict[Any, Mapping[str, Any]] = {**classes, Constant: {}}
     for cls, options in measured.items():
         provider = registry.provider_of(cls)
-        speed = f"{seconds_of_queries(cls, options):.3f}" if issubclass(cls, Component) else ""
+        speed = (
+            f"{seconds_of_queries(cls, options):.3f}" if isinstance(cls, type) and issubclass(cls, Component) else ""
+        )
         rows.append([cls.name, speed, "" if provider is None else f"{seconds_of_import(provider.module):.3f}"])
     title = f"Seconds, reported and not checked: {QUERIES:,} queries on the toy dataset, import of the plugin"
     table(title, ["name", "queries", "import"], rows)

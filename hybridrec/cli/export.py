@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hybridrec.cli._options import STORE
+from hybridrec.cli._options import BLOCK
+
+if TYPE_CHECKING:
+    from hybridrec.runs.exporter import Exporter
+
+
+def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the formats that begin so, for the completion of a shell."""
+    from hybridrec.registry.discovery import Registry
+
+    return [name for name in Registry().names("exporters") if name.startswith(begun)]
 
 
 @click.command()
@@ -18,61 +28,37 @@ from hybridrec.cli._options import STORE
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["trec", "parquet", "melon", "mpd", "word2vec"]),
     default="trec",
     show_default=True,
-    help="trec and parquet: slates and truth (qrels). melon: the results file of the Melon challenge. mpd: that of the "
-    "RecSys Challenge 2018. word2vec: the vectors of a component, as text, with its vocabulary and model (the run was "
-    "made with `refit: all`).",
+    metavar="NAME",
+    shell_complete=_formats,
+    help="An exporter, as `hybridrec show` lists them: trec and parquet write slates and truth (qrels), word2vec the "
+    "vectors of a component; plugins bring others.",
 )
 @click.option(
-    "--questions",
-    type=click.Path(path_type=Path),
-    help="With melon and mpd: ask what this file of the challenge asks (val.json, challenge_set.json) instead of the "
-    "queries of the run (made with `refit: all`).",
+    "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="An option of the exporter (`hybridrec show`)."
 )
-@click.option("--team", nargs=2, metavar="NAME EMAIL", help="With mpd: who answers.")
-@click.option("--label", help="With word2vec: the component whose vectors are written (default: the only one).")
-@STORE
-def export(
-    run: Path,
-    output: Path | None,
-    form: Literal["trec", "parquet", "melon", "mpd", "word2vec"],
-    questions: Path | None,
-    team: tuple[str, str] | None,
-    label: str | None,
-    store_folder: Path,
-) -> None:
-    """Write the slates (and the truth) of a finished RUN for other judges, or the vectors of a component."""
-    from hybridrec.paths import subfolder
-    from hybridrec.runs import export_trec as judges
+@BLOCK
+def export(run: Path, output: Path | None, form: str, assignments: tuple[str, ...], block: tuple[str, ...]) -> None:
+    """Write what a finished RUN holds in a format that other tools read."""
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.runs.exporter import export as write
     from hybridrec.runs.run import Run
-    from hybridrec.serving import export_word2vec as vectors
-    from hybridrec.serving import submissions as challenges
-    from hybridrec.serving.recommender import load
 
-    if label is not None and form != "word2vec":
-        raise click.UsageError(f"--label goes with --format word2vec, not with {form}")
-    if questions is not None and form not in ("melon", "mpd"):
-        raise click.UsageError(f"--questions goes with --format melon or mpd, not with {form}")
-    if (team is not None) != (form == "mpd"):
-        raise click.UsageError("--format mpd needs --team NAME EMAIL, and no other format takes it")
-    if team is not None and any("," in part for part in team):
-        raise click.UsageError("--team: a comma would part NAME or EMAIL in the file; leave it out")
+    exporter = _exporter(Registry(block=block).get("exporters", form), assignments)
     finished = Run.open(run)
-    folder = output or subfolder(finished.folder, form)
-    if form == "word2vec":
-        paths = vectors.export(load(finished, store=store_folder), folder, label)
-    elif form in ("trec", "parquet"):
-        paths = judges.export(finished, folder, form)
-    else:
-        written = challenges.melon if team is None else challenges.mpd(*team)
-        if questions is None:
-            paths = challenges.export(challenges.answers_of(finished), written, folder)
-        else:
-            recommender = load(finished, store=store_folder)
-            paths = challenges.export(challenges.answers_to(questions, recommender), written, folder)
-            for note in recommender.experiment.reader.notes():
-                click.echo(f"note: {note}", err=True)
-    for path in paths:
+    for path in write(exporter, finished, output or subfolder(finished.folder, form)):
         print(path)
+    for note in exporter.notes():
+        click.echo(f"note: {note}", err=True)
+
+
+def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
+    """Return the exporter with its options; raises ConfigError for those it does not have or take."""
+    from hybridrec.config import yaml_source
+    from hybridrec.config.validation import Validator
+
+    given = yaml_source.parse("{}", f"--format {cls.name} --set")
+    for assignment in assignments:
+        given.set(assignment)
+    return cls(Validator(given, {}).validate(cls.Config, given.content, ()))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def init(files: tuple[Path, ...], output: Path, force: bool) -> None:
     """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor.
 
-    FILES may be a folder. A published data set (MovieLens, Melon, ...) gets the reader that is made for it.
+    FILES may be a folder. A published data set (MovieLens, ...) gets the reader that is made for it.
     """
     import json
 

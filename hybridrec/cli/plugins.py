@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from hybridrec.cli._options import BLOCK
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
 @BLOCK
 def plugins(block: tuple[str, ...]) -> None:
     """List the installed plugins with version, origin, state, time of loading, and what each offers."""
+    from hybridrec.cli import COMMANDS
     from hybridrec.cli._console import table
     from hybridrec.registry.discovery import Registry
 
@@ -41,3 +37,6 @@ def plugins(block: tuple[str, ...]) -> None:
         )
     for clash in registry.clashes:
         print(clash)
+    for name in registry.names("commands"):
+        if name in COMMANDS:
+            print(f"the command '{name}' of a plugin is never called: hybridrec has one of that name")

@@ -39,10 +39,38 @@ class Page:
 
 def describe(name: str, registry: Registry) -> list[Page]:
     """The pages of everything that is called `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
-    pages = [_page(cls, kind, registry) for kind, cls in registry.named(name)]
+    pages = [
+        (_command_page if kind.instances else _page)(offer, kind, registry) for kind, offer in registry.named(name)
+    ]
     if not pages:
         raise registry.missing(f"nothing is called '{name}': {did_you_mean(name, registry.names())}")
     return pages
+
+
+def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
+    """Return the page of a command, which says of itself what it does and takes."""
+    provider = registry.provider_of(command)
+    options = [
+        (
+            ", ".join(option.opts),
+            option.metavar or option.type.name,
+            json.dumps(option.default, default=str),
+            option.help,
+        )
+        for option in command.params
+        if option.param_type_name == "option"
+    ]
+    return Page(
+        name=command.name,
+        kind=kind.name,
+        version="unknown" if provider is None else provider.version,
+        origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
+        text=inspect.cleandoc(command.help or ""),
+        facts=(),
+        options=tuple((keys, taken, default, meaning or "") for keys, taken, default, meaning in options),
+        example=f"{Template(kind.roles[0].usage).substitute(name=command.name)}\n",
+        language="bash",
+    )
 
 
 def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:

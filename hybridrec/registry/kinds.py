@@ -136,6 +136,27 @@ KINDS: tuple[Kind, ...] = (
         "hybridrec.testing.metrics:MetricContract",
         "{compare: {metrics: [$name$cut_off]}}",
     ),
+    _only(
+        "exporter",
+        "hybridrec.runs.exporter:Exporter",
+        "Exporter classes: what `hybridrec export --format` may say.",
+        "hybridrec.testing.exporters:ExporterContract",
+        "hybridrec export runs/NAME --format $name $options",
+    ),
+    Kind(
+        "command",
+        "click:Command",
+        "Commands of click, which `hybridrec` takes beside its own: loaded when it is asked for one that it lacks.",
+        (
+            Role(
+                "command",
+                "click:Command",
+                "hybridrec.testing.commands:CommandContract",
+                "hybridrec $name --help",
+            ),
+        ),
+        instances=True,
+    ),
 )
 
 

@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hybridrec.paths import inside, replacing
+from hybridrec.runs.exporter import Exporter
 from hybridrec.runs.run import Run
 
 if TYPE_CHECKING:
     import polars as pl
 
-Form: TypeAlias = Literal["trec", "parquet"]
 
+class TrecExporter(Exporter):
+    """The slates of all pipelines and the truth of all targets as TREC files, for trec_eval, ranx and ir_measures.
 
-def export(run: Run, folder: Path, form: Form = "trec") -> list[Path]:
-    """Write the slates of all pipelines and the truth of all targets into a folder; returns the paths.
-
-    trec: `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
-        separates by blanks. The score of a place is the length of the slate minus the places before it:
-        judges sort by score, and so keep the order, ties and all.
-    parquet: `<pipeline>.<target>.run.parquet` (query, id, rank, score as the pipeline gave it, run) and
-        `<target>.qrels.parquet` (query, id, relevant), ids as the data has them.
-
-    Raises StoreError if the run is damaged.
+    They are called `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
+    separates by blanks. The score of a place is the length of the slate minus the places before it: judges sort
+    by score, and so keep the order, ties and all.
     """
+
+    name = "trec"
+
+    def export(self, run: Run, folder: Path) -> list[Path]:
+        """Write a file for each pipeline and target, and one for each target; raises StoreError for a damaged run."""
+        return [_write_trec(frame, folder, name) for name, frame in _frames(run, for_trec=True).items()]
+
+
+class ParquetExporter(Exporter):
+    """The slates of all pipelines and the truth of all targets as Parquet files, ids as the data has them.
+
+    They are called `<pipeline>.<target>.run.parquet` (query, id, rank, score as the pipeline gave it, run) and
+    `<target>.qrels.parquet` (query, id, relevant).
+    """
+
+    name = "parquet"
+
+    def export(self, run: Run, folder: Path) -> list[Path]:
+        """Write a file for each pipeline and target, and one for each target; raises StoreError for a damaged run."""
+        return [_write_parquet(frame, folder, name) for name, frame in _frames(run, for_trec=False).items()]
+
+
+def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
+    """Return the slates and the truth by the names of their files, as TREC files have them or as the run does."""
     import polars as pl
 
-    folder.mkdir(parents=True, exist_ok=True)
     targets, queries = list(next(iter(run.report.pipelines.values())).candidate_recall), run.queries()
     frames = {}
     for name in run.report.pipelines:
         for target in targets:
             slates = run.slates(name, target).select("query", "id", "rank", "score", run=pl.lit(name))
-            frames[f"{name}.{target}.run"] = slates if form == "parquet" else _ranked(slates)
+            frames[f"{name}.{target}.run"] = _ranked(slates) if for_trec else slates
     for target in targets:
         relevant = queries.select("query", id=f"relevant_{target}").explode("id").drop_nulls()
         qrels = relevant.with_columns(relevant=pl.lit(1, pl.Int8))
-        frames[f"{target}.qrels"] = qrels if form == "parquet" else _graded(qrels)
-    write = _write_parquet if form == "parquet" else _write_trec
-    return [write(frame, folder, name) for name, frame in frames.items()]
+        frames[f"{target}.qrels"] = _graded(qrels) if for_trec else qrels
+    return frames
 
 
 def _ranked(slates: pl.DataFrame) -> pl.DataFrame:

@@ -53,6 +53,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
         "kind": kind,
         "module": module,
         "Class": "".join(word.capitalize() for word in (*name.split("-"), module)),
+        "function": name.replace("-", "_"),
         "version": __version__,
         "api": API_VERSION,
         **_words_of(kind, package),

@@ -11,7 +11,10 @@ import numpy as np
 
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.paths import inside, replacing
-from hybridrec.serving.recommender import Recommender
+from hybridrec.plugin import Options
+from hybridrec.runs.exporter import Exporter
+from hybridrec.runs.run import Run
+from hybridrec.serving.recommender import Recommender, load
 from hybridrec.stages.component import VectorModel
 from hybridrec.types import Floats
 
@@ -19,14 +22,33 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def export(recommender: Recommender, folder: Path, label: str | None = None) -> list[Path]:
-    """Write what the component `label` learned into a folder, by default the only one with vectors; returns the paths.
+class Word2VecOptions(Options):
+    """Options of `word2vec`."""
 
-    `LABEL.KIND.txt`, KIND being items, tags or words: vectors in the text format of word2vec, one line
-        "number dimensions", then one for each id that has a vector: the id, blanks and % in it percent-encoded,
-        and its values. gensim's `KeyedVectors.load_word2vec_format` reads it.
-    `LABEL.vocabulary.csv`: kind, id, name, and how often training has it (not known of words).
-    `LABEL.npz`: the state of the component, as `restore` takes it.
+    label: str | None = None
+    """Label of the component whose vectors are written; may be left out where only one has vectors."""
+
+
+class Word2VecExporter(Exporter):
+    """What a component with vectors learned, in the text format of word2vec; the run was made with `refit: all`.
+
+    `LABEL.KIND.txt`, KIND being items, tags or words, has one line "number dimensions", then one for each id that
+    has a vector: the id, blanks and % in it percent-encoded, and its values. gensim's
+    `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv` has kind, id, name, and how often training
+    has it (not known of words), `LABEL.npz` the state of the component.
+    """
+
+    name = "word2vec"
+    Config = Word2VecOptions
+    config: Word2VecOptions
+
+    def export(self, run: Run, folder: Path) -> list[Path]:
+        """Write the vectors, the vocabulary and the state; raises ConfigError if the component has no vectors."""
+        return export(load(run), folder, self.config.label)
+
+
+def export(recommender: Recommender, folder: Path, label: str | None = None) -> list[Path]:
+    """Write what the component `label` learned into a folder, by default the only one with vectors; return the paths.
 
     Raises ConfigError if the component has no vectors.
     """
@@ -48,7 +70,9 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
     if label is None and len(models) == 1:
         return next(iter(models.items()))
     if label is None:
-        raise ConfigError(f"say with --label whose vectors: {', '.join(sorted(models)) or 'no component has any'}")
+        raise ConfigError(
+            f"say with --set label=LABEL whose vectors: {', '.join(sorted(models)) or 'no component has any'}"
+        )
     if label not in fitted:
         raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, fitted)}")
     if label not in models:

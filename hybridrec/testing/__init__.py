@@ -10,9 +10,11 @@ to recommend is known.
 """
 
 from hybridrec.data.encoding import encode
+from hybridrec.testing.commands import CommandContract
 from hybridrec.testing.components import ComponentContract
-from hybridrec.testing.contract import Contract, Outcome, run_checks
+from hybridrec.testing.contract import Contract, Outcome, PluginContract, run_checks
 from hybridrec.testing.datasets import colour_queries, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing.exporters import ExporterContract
 from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
@@ -20,11 +22,14 @@ from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.testing.splitters import SplitterContract
 
 __all__ = [
+    "CommandContract",
     "ComponentContract",
     "Contract",
+    "ExporterContract",
     "MetricContract",
     "NormaliserContract",
     "Outcome",
+    "PluginContract",
     "ReaderContract",
     "RerankerContract",
     "SplitterContract",

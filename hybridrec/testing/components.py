@@ -33,7 +33,7 @@ from hybridrec.testing._helpers import (
     tied,
     toy,
 )
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
 from hybridrec.types import FIELDS, PADDING, TARGETS, Field, Ints, Target
 
@@ -58,7 +58,7 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
 """Checks of what only some stages do."""
 
 
-class ComponentContract(Contract):
+class ComponentContract(PluginContract):
     """What every generator and scorer owes the engine, one named check each.
 
     component: the class under test

@@ -43,9 +43,19 @@ class Contract:
     configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
 
     @classmethod
-    def subject(cls) -> type[Plugin]:
-        """The class under test."""
+    def subject(cls) -> Any:
+        """What is under test, a class mostly."""
         return getattr(cls, cls.role)
+
+    @classmethod
+    def package(cls) -> str:
+        """The package that what is under test comes from."""
+        return str(cls.subject().__module__).partition(".")[0]
+
+    @classmethod
+    def unfit(cls, options: Mapping[str, Any]) -> str | None:
+        """Return why what is under test cannot be checked here with these options; None if it can."""
+        return None
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
@@ -66,16 +76,12 @@ class Contract:
     @classmethod
     def expected(cls, check: str, case: Sequence[str]) -> str | None:
         """Why this case of a check is expected to fail; None if it is not. Raises PluginError for unknown checks."""
-        declared = cls.subject().expected_failures
+        declared: Mapping[str, str] = getattr(cls.subject(), "expected_failures", {})
         for name in declared:
             if (plain := name.partition("[")[0]) not in cls.checks():
                 message = f"{cls.subject().__name__}.expected_failures: there is no check '{plain}'"
                 raise PluginError(f"{message}; {did_you_mean(plain, cls.checks())}")
         return next((declared[key] for key in (check, *(f"{check}[{part}]" for part in case)) if key in declared), None)
-
-    def options(self, options: Mapping[str, Any]) -> Any:
-        """These options, validated."""
-        return self.subject().Config.model_validate(options)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """What the checks of a configuration stand on: where this raises, none of them can say more."""
@@ -94,6 +100,19 @@ class Contract:
                 marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
                 cases.append(pytest.param(value, id=case, marks=marks))
             metafunc.parametrize(name, cases)
+
+
+class PluginContract(Contract):
+    """Base of the suites of plugin classes, which have a name, a version and options."""
+
+    @classmethod
+    def subject(cls) -> type[Plugin]:
+        """The class under test."""
+        return getattr(cls, cls.role)
+
+    def options(self, options: Mapping[str, Any]) -> Any:
+        """These options, validated."""
+        return self.subject().Config.model_validate(options)
 
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
         """Every option has a description: the reference pages are made of them."""
@@ -120,7 +139,7 @@ def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
     Where one of the configurations cannot be prepared, that is the only outcome.
     """
     suite, parameters = contract(), contract.parameters()
-    package = contract.subject().__module__.partition(".")[0]
+    package = contract.package()
     for name, options in parameters["options"].items():
         prepared = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
         if prepared.status == "failed":

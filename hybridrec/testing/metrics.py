@@ -11,14 +11,14 @@ import numpy as np
 from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
 from hybridrec.stages import kernels
 from hybridrec.testing._helpers import assert_unchanged, contents, toy
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, toy_queries
 from hybridrec.types import PADDING, Doubles
 
 ROWS, WIDTH = 30, 10
 
 
-class MetricContract(Contract):
+class MetricContract(PluginContract):
     """What every metric owes the engine, one named check each.
 
     metric: the class under test

@@ -9,11 +9,11 @@ import numpy as np
 
 from hybridrec.stages.normaliser import Normaliser
 from hybridrec.testing._helpers import assert_unchanged, contents, read_only
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 from hybridrec.types import Floats
 
 
-class NormaliserContract(Contract):
+class NormaliserContract(PluginContract):
     """What every normaliser owes the engine, one named check each.
 
     normaliser: the class under test

@@ -12,10 +12,10 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.base import Reader
 from hybridrec.errors import DataError
 from hybridrec.testing._helpers import through_a_file
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 
 
-class ReaderContract(Contract):
+class ReaderContract(PluginContract):
     """What every reader owes the engine, one named check each.
 
     reader: the class under test

@@ -17,12 +17,12 @@ from hybridrec.stages.checks import check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
 from hybridrec.testing._helpers import assert_unchanged, contents, fitted, identical, read_only, through_a_file, toy
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, toy_dataset, toy_queries
 from hybridrec.types import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
 
 
-class RerankerContract(Contract):
+class RerankerContract(PluginContract):
     """What every re-ranker owes the engine, one named check each.
 
     reranker: the class under test

@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from hybridrec.errors import ConfigError, did_you_mean
-from hybridrec.plugin import Plugin
+from hybridrec.plugin import Options
 from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.contract import Contract
 
 
-def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
-    """All classes that the plugin of this name offers, and those that are called so themselves.
+def classes_of(name: str, registry: Registry) -> list[Any]:
+    """All classes (and commands) that the plugin of this name offers, and those that are called so themselves.
 
     Raises ConfigError if nothing is called so, PluginError if the plugin could not be loaded
     or a name is provided twice.
@@ -32,7 +32,7 @@ def classes_of(name: str, registry: Registry) -> list[type[Plugin]]:
     return list(dict.fromkeys(found))
 
 
-def contracts_of(cls: type[Plugin], options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
+def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
     """The suites that a class has to pass, with these options and else its defaults.
 
     Raises ConfigError if the options are not valid or one without a default is missing, or if a library
@@ -44,13 +44,17 @@ def contracts_of(cls: type[Plugin], options: Mapping[str, Any] = MappingProxyTyp
             f"'{cls.name}' needs {', '.join(missing)}, not installed here. {getattr(cls, 'install_hint', '')}".rstrip()
         )
     try:
-        cls.Config.model_validate(options)
+        getattr(cls, "Config", Options).model_validate(options)
     except ValidationError as error:
         raise ConfigError(f"'{cls.name}' {'; '.join(_problems(error))}") from None
     kind = kinds.kind_of(cls)
     for name in dict.fromkeys(role.contract for role in (kind.roles_of(cls) if kind else ())):
         contract = kinds.resolve(name)
-        yield type(f"{cls.__name__}{contract.__name__}", (contract,), {contract.role: cls, "configs": (options,)})
+        called = f"{getattr(cls, '__name__', cls.name)}{contract.__name__}"
+        suite: type[Contract] = type(called, (contract,), {contract.role: cls, "configs": (options,)})
+        if (reason := suite.unfit(options)) is not None:
+            raise ConfigError(reason)
+        yield suite
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

@@ -13,12 +13,12 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold, Splitter
 from hybridrec.testing._helpers import assert_unchanged, contents
-from hybridrec.testing.contract import Contract
+from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import toy_dataset
 from hybridrec.types import TARGETS
 
 
-class SplitterContract(Contract):
+class SplitterContract(PluginContract):
     """What every splitter owes the engine, one named check each.
 
     splitter: the class under test

@@ -1,6 +1,6 @@
-"""Published collections of playlists: their readers, the metrics and the queries of their challenges."""
+"""Published collections of playlists: their readers, and the metrics, queries and files of their challenges."""
 
-from hybridrec import Metric, Reader, Splitter, hookimpl
+from hybridrec import Exporter, Metric, Reader, Splitter, hookimpl
 
 
 @hookimpl
@@ -29,3 +29,11 @@ def hybridrec_metrics() -> list[type[Metric]]:
     from hybridrec_playlists.metrics import ArtistRPrecision, Clicks, MelonNdcg
 
     return [MelonNdcg, ArtistRPrecision, Clicks]
+
+
+@hookimpl
+def hybridrec_exporters() -> list[type[Exporter]]:
+    """The files that the Melon challenge and the RecSys Challenge 2018 take in."""
+    from hybridrec_playlists.submissions import MelonExporter, MPDExporter
+
+    return [MelonExporter, MPDExporter]

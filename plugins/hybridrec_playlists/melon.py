@@ -32,7 +32,8 @@ class MelonOptions(text_files.Tolerance):
 
     playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)
     """Files of playlists in the folder. What the challenge has hidden from those in val.json and test.json nobody
-    knows; their visible half may be learned from. `hybridrec export --questions` asks for the other."""
+    knows; their visible half may be learned from. `hybridrec export --format melon --set questions=FILE` asks for the
+    other."""
 
     features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
     """What of a song becomes a feature."""
@@ -84,13 +85,16 @@ class MelonReader(Reader):
             )
         )
 
-    def questions(self, path: Path) -> dict[str, Query]:
-        """The playlists of val.json or test.json, with the time of their last change."""
-        text_files.check_file(path, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
-        lists = _Playlists()
-        lists.read(path, self.malformed)
-        return lists.questions()
+
+def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+    """Read the playlists of val.json or test.json, with the time of their last change: id -> what it shows.
+
+    Raises DataError if the file is missing.
+    """
+    text_files.check_file(path, ORIGIN)
+    lists = _Playlists()
+    lists.read(path, malformed)
+    return lists.questions()
 
 
 class _Playlists:

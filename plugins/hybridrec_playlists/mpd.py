@@ -36,7 +36,7 @@ class MPDOptions(text_files.Tolerance):
 
     challenge: InputPath | None = None
     """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show, and may be
-    learned from. `hybridrec export --questions` asks for what they hide."""
+    learned from. `hybridrec export --format mpd --set questions=FILE` asks for what they hide."""
 
 
 class MPDReader(Reader):
@@ -89,13 +89,13 @@ class MPDReader(Reader):
             )
         )
 
-    def questions(self, path: Path) -> dict[str, Query]:
-        """The playlists of challenge_set.json."""
-        text_files.check_file(path, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
-        gathered = _Playlists()
-        gathered.read(path, self.malformed)
-        return gathered.questions()
+
+def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+    """Read the playlists of challenge_set.json: pid -> what it shows. Raises DataError if the file is missing."""
+    text_files.check_file(path, ORIGIN)
+    gathered = _Playlists()
+    gathered.read(path, malformed)
+    return gathered.questions()
 
 
 def _slices(folder: Path) -> dict[int, Path]:

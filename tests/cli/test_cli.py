@@ -119,7 +119,7 @@ def test_a_mistake_is_one_message_and_the_documented_status(call, experiment, re
     [
         (["run", "none.yaml"], "error: none.yaml: no such file"),
         (["run"], "Missing argument 'CONFIG'"),
-        (["rnu"], "No such command 'rnu'"),
+        (["rnu"], "error: no command is called 'rnu': did you mean 'run'?"),
         (["run", "toy.yaml", "--set", "seed"], "error: --set seed: expected key.path=value"),
         (
             ["check", "toy.yaml", "--set", "data={reader: feature-lines, interactions: }"],

@@ -118,9 +118,9 @@ def test_vectors_are_exported(call, experiment, tmp_path):
     w2v = (noise, f"{noise}\n  w2v: {{use: word2vec, dim: 4, epochs: 1}}")
     config = experiment(w2v, scorers, ("workers: 2", "refit: all"))
     folder = hybridrec.run(config).folder
-    status, out, err = call("export", folder, "--format", "word2vec", "--label", "w2v")
+    status, out, err = call("export", folder, "--format", "word2vec", "--set", "label=w2v")
     assert (status, err) == (0, "")
     assert str(folder / "word2vec" / "w2v.items.txt") in out.splitlines()
-    status, _, err = call("export", folder, "--label", "w2v")
+    status, _, err = call("export", folder, "--set", "label=w2v")
     assert status == 2
-    assert "--label goes with --format word2vec, not with trec" in err
+    assert "--format trec --set: label: unknown key" in err

@@ -12,7 +12,8 @@ import hybridrec
 from hybridrec import DataError
 from hybridrec.api import fit_plan
 from hybridrec.cli import hybridrec as commands
-from hybridrec.serving import submissions as challenges
+from hybridrec.runs.exporter import export
+from hybridrec_playlists import submissions
 
 CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
 SMALL = (
@@ -109,7 +110,7 @@ def assert_whole(answer, known):
 
 
 def test_the_results_file_is_whole(run, tmp_path):
-    paths = challenges.export(challenges.answers_of(run), challenges.melon, tmp_path)
+    paths = export(submissions.MelonExporter(), run, tmp_path)
     assert [path.name for path in paths] == ["control.json", "hybrid.json"]
     for path in paths:
         answers = json.loads(path.read_text(encoding="utf-8"))
@@ -119,9 +120,10 @@ def test_the_results_file_is_whole(run, tmp_path):
             assert_whole(answer, known)
 
 
-def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path):
-    options = ["--format", "melon", "--questions", melon / "val.json", "-o", tmp_path]
-    given = ["export", run.folder, *options, "--store", run.folder.parents[1] / "store"]
+def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYBRIDREC_STORE", str(run.folder.parents[1] / "store"))
+    options = ["--format", "melon", "--set", f"questions={melon / 'val.json'}", "-o", tmp_path]
+    given = ["export", run.folder, *options]
     answered = CliRunner().invoke(commands, list(map(str, given)), catch_exceptions=False)
     assert answered.output.split() == [str(tmp_path / f"{name}.json") for name in ("control", "hybrid")]
     asked = json.loads((melon / "val.json").read_text(encoding="utf-8"))
@@ -139,9 +141,10 @@ def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path):
 
 
 def test_too_few_are_told(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(challenges, "SONGS", 500)
+    monkeypatch.setattr(submissions, "SONGS", 500)
     with pytest.raises(DataError, match=r"'control' has 100 items for playlist \d+, and 500 are wanted"):
-        challenges.export(challenges.answers_of(run), challenges.melon, tmp_path)
+        export(submissions.MelonExporter(), run, tmp_path / "files")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_space_of_all_fields_is_asked_in_four_ways(melon, tmp_path):

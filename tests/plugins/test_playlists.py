@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, text_files
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
+from hybridrec_playlists import melon, mpd
 from hybridrec_playlists.challenge import CATEGORIES, TenCategories, TenCategoriesOptions
 from hybridrec_playlists.melon import MelonReader
 from hybridrec_playlists.metrics import ArtistRPrecision, Clicks, MelonNdcg
@@ -361,18 +362,18 @@ def test_nothing_to_train_on_is_refused():
 
 def test_questions_show_what_the_challenge_shows():
     path = FIXTURES / "melon" / "val.json"
-    asked = MelonReader(MelonReader.Config(folder=FIXTURES / "melon")).questions(path)
+    asked = melon.read_questions(path, text_files.Malformed(strict=True))
     changed = np.datetime64("2019-05-27T14:14:33").astype(float)
     assert asked == {"118598": Query(items=["105", "102"], tags=[], text="", time=changed)}
     path = FIXTURES / "mpd" / "challenge_set.json"
-    asked = MPDReader(MPDReader.Config(folder=FIXTURES / "mpd")).questions(path)
+    asked = mpd.read_questions(path, text_files.Malformed(strict=True))
     assert asked == {
         "1000000": Query(items=[], text="spanish playlist"),
         "1000002": Query(items=["spotify:track:t1", "spotify:track:t2"]),
     }
 
 
-@pytest.mark.parametrize("reader", [MelonReader, MPDReader])
-def test_a_missing_file_of_questions_is_named(reader):
+@pytest.mark.parametrize("form", [melon, mpd])
+def test_a_missing_file_of_questions_is_named(form):
     with pytest.raises(DataError, match=r"no-such-file: no such file. The M"):
-        reader(reader.Config(folder=FIXTURES)).questions(Path("no-such-file"))
+        form.read_questions(Path("no-such-file"), text_files.Malformed(strict=True))

@@ -81,21 +81,21 @@ class Near(Reranker):
         return pool.ranked(next(iter(pool.columns.values())))
 
 
-class OnOptions(Options):
-    """Options of `on`."""
+class UponOptions(Options):
+    """Options of `upon`."""
 
     base: Annotated[str, ComponentRef(VectorModel)]
     """What it stands on."""
 
 
-class On(Generator):
+class Upon(Generator):
     """Generates what its base does."""
 
-    name = "on"
-    Config = OnOptions
+    name = "upon"
+    Config = UponOptions
 
     def use(self, model):
-        handed.append(("on", type(model).__name__))
+        handed.append(("upon", type(model).__name__))
         self._model = model
         return self
 
@@ -114,7 +114,7 @@ class On(Generator):
 
 @hookimpl
 def hybridrec_components():
-    return [Axes, Near, On]
+    return [Axes, Near, Upon]
 '''
 AXES = ("targets:", "  axes: {}\ntargets:")
 HYBRID = "rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]"
@@ -193,9 +193,9 @@ def test_a_mark_on_what_is_not_text_is_refused():
 @pytest.mark.parametrize(
     ("replacements", "message"),
     [
-        ([("{use: echo}", "{use: on, base: axis}"), AXES], "8: components.noise.base: no component is labelled 'axis': "
-         "did you mean 'axes'?"),
-        ([("{use: echo}", "{use: on, base: pop}"), AXES], "8: components.noise.base: 'pop' (popularity) is no vector "
+        ([("{use: echo}", "{use: upon, base: axis}"), AXES],
+         "8: components.noise.base: no component is labelled 'axis': did you mean 'axes'?"),
+        ([("{use: echo}", "{use: upon, base: pop}"), AXES], "8: components.noise.base: 'pop' (popularity) is no vector "
          "model; vector models here: axes"),
         ([AXES, (HYBRID, "rerank: [{use: near, places: [{space: axis}]}]")],
          "16: pipelines.hybrid.rerank[0].places[0].space: no component is labelled 'axis': did you mean 'axes'?"),
@@ -215,10 +215,10 @@ def test_a_wrong_label_is_refused_with_its_line_and_the_nearest(plugin: Path, ex
 
 def test_the_component_that_an_option_names_is_handed_over(plugin: Path, experiment):
     config = experiment(
-        ("{use: echo}", "{use: on, base: axes}"),
+        ("{use: echo}", "{use: upon, base: axes}"),
         AXES,
         (HYBRID, "rerank: {items: [{use: near, places: [{space: axes}]}], tags: [{use: rrf}]}"),
     )
     hybridrec.run(config)
     handed = set(__import__("near_plugin").handed)
-    assert handed == {("on", "Axes"), ("near", (40, 40))}
+    assert handed == {("upon", "Axes"), ("near", (40, 40))}

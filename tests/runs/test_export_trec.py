@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec.runs.export_trec import export
+from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
+from hybridrec.runs.exporter import export
 
 
 def lines(path: Path) -> list[list[str]]:
@@ -18,7 +19,7 @@ def lines(path: Path) -> list[list[str]]:
 
 def test_runs_and_qrels_give_the_metric_of_the_report(experiment):
     run = hybridrec.run(experiment(("[ndcg@5, tags/ndcg@5]", "[hit-rate@5, tags/hit-rate@5]")))
-    paths = export(run, run.folder / "trec")
+    paths = export(TrecExporter(), run, run.folder / "trec")
     assert {path.name for path in paths} == {path.name for path in (run.folder / "trec").iterdir()} == {
         "items.qrels", "tags.qrels",
         *(f"{name}.{target}.run" for name in ("control", "hybrid") for target in ("items", "tags")),
@@ -39,7 +40,7 @@ def test_runs_and_qrels_give_the_metric_of_the_report(experiment):
 
 def test_parquet_holds_the_same_in_plain_ids_and_qrels_are_the_truth(experiment):
     run = hybridrec.run(experiment())
-    trec, parquet = (export(run, run.folder / form, form) for form in ("trec", "parquet"))
+    trec, parquet = (export(made(), run, run.folder / made.name) for made in (TrecExporter, ParquetExporter))
     assert [f"{path.name}.parquet" for path in trec] == [path.name for path in parquet]
     for target in ("items", "tags"):
         qrels = pl.read_parquet(run.folder / f"parquet/{target}.qrels.parquet")
@@ -61,4 +62,4 @@ def test_a_damaged_run_is_named(experiment):
     run = hybridrec.run(experiment())
     (run.folder / "queries.parquet").unlink()
     with pytest.raises(hybridrec.StoreError, match=r"queries.parquet cannot be read"):
-        export(run, run.folder / "trec")
+        export(TrecExporter(), run, run.folder / "trec")

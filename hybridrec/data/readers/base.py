@@ -9,8 +9,6 @@ from typing import Any
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.io.bad_lines import Malformed
-from hybridrec.data.queries import Query
-from hybridrec.errors import DataError
 from hybridrec.plugin import Plugin
 
 
@@ -35,14 +33,6 @@ class Reader(Plugin):
     @abstractmethod
     def read(self) -> Dataset:
         """The whole data; raises DataError with file and line where something is wrong."""
-
-    def questions(self, path: Path) -> dict[str, Query]:
-        """What a challenge published in this format asks in a file: id of each playlist (or user) -> what is shown.
-
-        Who asks is in no query, as in a split of users nobody has seen. Raises DataError if the file is
-        missing, or, as it stands here, always: few formats have such files.
-        """
-        raise DataError(f"reader {self.name} reads no questions of a challenge, so {path} cannot be asked")
 
     def notes(self) -> list[str]:
         """What a reader of the report should know about the data just read: the lines passed over."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
@@ -20,12 +20,6 @@ Shown = Literal["items", "tags", "title"]
 SHOWN: tuple[Shown, ...] = get_args(Shown)
 
 DEFAULT_MIX = {"items+tags": 0.4, "items": 0.4, "tags": 0.1, "title": 0.1}
-PRESETS = {
-    "melon-official": {"items+title": 0.30, "items+tags+title": 0.50, "tags+title": 0.15, "title": 0.05},
-    "melon-observed": {"items": 0.42, "items+tags": 0.39, "tags+title": 0.11, "title": 0.08},
-}
-"""Mixes of the Melon Playlist Continuation challenge: as announced, where every playlist has a title, and as
-observed in its data."""
 
 
 class MaskedOptions(Options):
@@ -43,8 +37,6 @@ class MaskedOptions(Options):
     """What queries show, among items, tags and title joined by "+", and in which proportion. A listed field
     shows its visible share (a title is shown whole), a field that is not listed is hidden entirely.
     Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
-    preset: Literal["melon-official", "melon-observed"] | None = None
-    """A named mix in place of `scenarios`: the Melon challenge's, as announced or as observed in its data."""
     cross: bool = False
     """Ask every held-out user under each scenario, weighted by the mix, instead of under one drawn at random:
     rare scenarios have as many queries as common ones, the unit of statistics stays the user."""
@@ -66,16 +58,10 @@ class MaskedOptions(Options):
             raise ValueError(f"two of the scenarios {', '.join(scenarios)} show the same fields; add them up into one")
         return scenarios
 
-    @model_validator(mode="after")
-    def _one_mix(self) -> MaskedOptions:
-        if self.scenarios is not None and self.preset is not None:
-            raise ValueError("both `scenarios` and `preset` are given; keep one of them")
-        return self
-
     @property
     def mix(self) -> dict[tuple[Shown, ...], float]:
         """The fields each scenario shows, and its share; shares sum to 1."""
-        chosen = self.scenarios or (PRESETS[self.preset] if self.preset else DEFAULT_MIX)
+        chosen = self.scenarios or DEFAULT_MIX
         total = sum(chosen.values())
         return {
             tuple(field for field in SHOWN if field in name.split("+")): share / total for name, share in chosen.items()
@@ -83,7 +69,7 @@ class MaskedOptions(Options):
 
 
 class Masked(Splitter):
-    """Hold out users, show a part of each, ask for the rest (Melon challenge; "strong generalisation").
+    """Hold out users, show a part of each, ask for the rest ("strong generalisation").
 
     All about a held-out user is taken out of training, and every query comes from an unknown user
     (no id, no user features). A user's items fall into a visible and a hidden part, chosen once for all

@@ -15,8 +15,12 @@ CONFIGS = {
     "drawn": Masked.Config(test=0.5),
     "cross": Masked.Config(cross=True),
     "folds": Masked.Config(folds=4, cross=True, hide=0.3),
-    "melon-official": Masked.Config(preset="melon-official", test=0.5),
-    "melon-observed": Masked.Config(preset="melon-observed", cross=True),
+    "titles": Masked.Config(
+        scenarios={"items+title": 0.3, "items+tags+title": 0.5, "tags+title": 0.15, "title": 0.05}, test=0.5
+    ),
+    "few titles": Masked.Config(
+        scenarios={"items": 0.42, "items+tags": 0.39, "tags+title": 0.11, "title": 0.08}, cross=True
+    ),
 }
 
 
@@ -153,16 +157,9 @@ def test_inner_holds_out_training_users(data):
     assert inner.train.interactions.lengths[np.concatenate([inner.units, fold.units])].sum() == 0
 
 
-def test_presets_are_the_mix_of_the_challenge():
-    official = Masked.Config(preset="melon-official").mix
-    assert official == {
-        ("items", "title"): 0.3,
-        ("items", "tags", "title"): 0.5,
-        ("tags", "title"): 0.15,
-        ("title",): 0.05,
-    }
-    assert sum(Masked.Config(preset="melon-observed").mix.values()) == pytest.approx(1)
+def test_the_mix_is_the_share_of_each_scenario_with_its_fields_in_order():
     assert Masked.Config(scenarios={"tags+items": 3, "title": 1}).mix == {("items", "tags"): 0.75, ("title",): 0.25}
+    assert sum(Masked.Config(scenarios={"items": 0.42, "title": 0.08}).mix.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +169,6 @@ def test_presets_are_the_mix_of_the_challenge():
         ({"scenarios": {"items+tags": 1, "tags+items": 1}}, "show the same fields"),
         ({"scenarios": {}}, "no scenario is given"),
         ({"scenarios": {"items": 0}}, "greater than 0"),
-        ({"scenarios": {"items": 1}, "preset": "melon-official"}, "keep one of them"),
         ({"folds": 1}, "greater than or equal to 2"),
     ],
 )

@@ -1,0 +1,51 @@
+"""Exporters: what a finished run says, as files of another format."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from hybridrec.errors import PluginError
+from hybridrec.plugin import Plugin
+from hybridrec.runs.run import Run
+from hybridrec.tracing import calling
+
+
+class Exporter(Plugin):
+    """Writes what a finished run holds in a format that other tools read: `hybridrec export RUN --format NAME`."""
+
+    @abstractmethod
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        """Write files into a folder that exists, and nowhere else; return their paths.
+
+        `run` has the slates, queries and report; `hybridrec.load(run)` gives what the run recommends with.
+        Raises DataError if the run does not hold what the format needs, ConfigError if an option does not fit it.
+        """
+
+    def notes(self) -> list[str]:
+        """Sentences about the last export that its user should not miss; none by default."""
+        return []
+
+
+def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
+    """Write what an exporter makes of a run into a folder, whole or not at all; return the paths.
+
+    The exporter works in an empty folder beside it, whose files take their places when all are there. Raises
+    PluginError if the exporter returns paths that it has not written, or has written others.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
+        with calling(exporter, f"while exporting {run.folder}"):
+            paths = list(exporter.export(run, Path(place)))
+        written = {path for path in Path(place).rglob("*") if path.is_file()}
+        if set(paths) != written or len(paths) != len(written):
+            returned = ", ".join(str(path) for path in paths) or "nothing"
+            raise PluginError(f"exporter {exporter.name} returned {returned} and wrote {len(written)} files in {place}")
+        targets = [folder / path.relative_to(place) for path in paths]
+        for path, target in zip(paths, targets, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+    return targets
