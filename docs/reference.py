@@ -159,11 +159,39 @@ def names() -> str:
     return joined(parts)
 
 
-def with_names(page: str) -> str:
-    """A page that ends in the section of public names, with those there are now."""
-    before, heading, rest = page.partition("\n## Every public name\n\n")
-    introduction = rest.partition("\n\n###")[0].rstrip()
-    return f"{before}{heading}{introduction}\n\n{names()}"
+def completed(page: str) -> str:
+    """Return the page for authors of plugins with the checks, hooks and public names that there are now."""
+    for title, content in (("Every check", checks()), ("Hooks", hooks()), ("Every public name", names())):
+        before, heading, rest = page.partition(f"\n## {title}\n\n")
+        introduction = rest.partition("\n\n###")[0].rstrip()
+        _, following, after = rest.partition("\n\n## ")
+        page = f"{before}{heading}{introduction}\n\n{content.rstrip()}{following}{after}"
+    return f"{page.rstrip()}\n"
+
+
+def contracts() -> list[type[testing.Contract]]:
+    """Return the contract suites of all kinds, each once."""
+    names = dict.fromkeys(role.contract for kind in kinds.KINDS for role in kind.roles)
+    return [kinds.resolve(name) for name in names]
+
+
+def checks() -> str:
+    """Return every check of every contract suite, with its docstring."""
+    parts = []
+    for contract in contracts():
+        meanings = {check: inspect.getdoc(getattr(contract, f"test_{check}")) or "" for check in contract.checks()}
+        lines = [f"- `{check}`: {' '.join(meaning.split())}" for check, meaning in meanings.items()]
+        parts += [f"### {contract.__name__}", "\n".join(lines)]
+    return joined(parts)
+
+
+def hooks() -> str:
+    """Return every hook with its signature and docstring."""
+    parts = []
+    for name, hook in HOOKS.items():
+        meaning = " ".join((inspect.getdoc(hook) or "").split())
+        parts += [f"### {name}", f"```python hook\ndef {name}{signature(hook)}\n```", meaning]
+    return joined(parts)
 
 
 def described(name: str) -> str:

@@ -34,7 +34,7 @@ def interface() -> dict[str, str]:
     registry = Own()
     return {
         "docs/experiment.schema.json": _json(experiment_schema(registry)),
-        "docs/plugins.md": reference.with_names((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")),
+        "docs/plugins.md": reference.completed((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")),
         "docs/report.schema.json": _json(Report.model_json_schema()),
         "tests/accepted/names.txt": "\n".join(_names(registry)) + "\n",
         "tests/accepted/commands.md": reference.commands_page(),

@@ -103,13 +103,16 @@ def _shown(paths: list[Path]) -> str:
 
 @contextmanager
 def _run(experiment: Path | str | None) -> Iterator[Run]:
-    """Give a finished run, made once; as long as it is in use, its store is the default one."""
+    """Give a copy of a finished run that is made once; as long as it is in use, its store is the default one."""
     run, store = _made(experiment)
+    place = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
+    shutil.copytree(run.folder, place / run.folder.name)
     before = os.environ.get("HYBRIDREC_STORE")
     os.environ["HYBRIDREC_STORE"] = str(store)
     try:
-        yield run
+        yield Run.open(place / run.folder.name)
     finally:
+        shutil.rmtree(place)
         if before is None:
             del os.environ["HYBRIDREC_STORE"]
         else:

@@ -6,11 +6,13 @@ import inspect
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 import hybridrec
 from docs import build, reference
 from hybridrec import kernels, testing, text_files
+from hybridrec.cli import COMMANDS
 from hybridrec.cli import hybridrec as commands
 from hybridrec.config import yaml_source as documents
 from hybridrec.config.load import check
@@ -75,13 +77,22 @@ def test_every_hook_is_documented_with_its_signature(name: str):
 
 def test_every_command_is_documented_with_its_options():
     found = sections("reference/commands.md")
-    for name, command in commands.commands.items():
+    for name in COMMANDS:
+        command = commands.get_command(click.Context(commands), name)
+        assert command is not None
         text = found[f"hybridrec {name}"]
         assert all(f"`{option.opts[0]}" in text for option in command.params if option.param_type_name == "option")
         assert "|  |" not in text, f"an option of {name} has no help"
 
 
-@pytest.mark.parametrize("kind", [kind.plural for kind in KINDS])
+def test_the_page_of_an_exporter_shows_the_command_line():
+    page = PAGES["reference/exporters/mpd.md"]
+    assert re.findall(r"```bash\n(.*?)```", page, re.S) == [
+        'hybridrec export runs/NAME --format mpd --set team="the neighbours" --set email="us@example.org"\n'
+    ]
+
+
+@pytest.mark.parametrize("kind", [kind.plural for kind in KINDS if not kind.roles[0].usage.startswith("hybridrec")])
 def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path: Path):
     for name in reference.own(kind, REGISTRY):
         page = PAGES[f"reference/{kind}/{name}.md"]

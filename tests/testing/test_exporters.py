@@ -1,0 +1,109 @@
+"""The contract of exporters: those of the core and of the playlists keep it, broken ones do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridrec import ConfigError, Exporter, Run
+from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
+from hybridrec.testing import ExporterContract, run_checks
+from hybridrec.testing.runner import contracts_of
+from hybridrec_playlists.submissions import MPDExporter
+
+
+class TestTrec(ExporterContract):
+    exporter = TrecExporter
+
+
+class TestParquet(ExporterContract):
+    exporter = ParquetExporter
+
+
+class Sound(Exporter):
+    """Writes the names of the pipelines."""
+
+    name = "sound"
+
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        run.queries()
+        (folder / "names.txt").write_text("\n".join(run.report.pipelines))
+        return [folder / "names.txt"]
+
+
+class Forgets(Sound):
+    """Writes a second file, and does not say so."""
+
+    name = "forgets"
+
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        (folder / "more.txt").write_text("more")
+        return super().export(run, folder)
+
+
+class WritesIntoTheRun(Sound):
+    """Leaves a file in the folder of the run."""
+
+    name = "writes-into-the-run"
+
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        (run.folder / "left.txt").write_text("left")
+        return super().export(run, folder)
+
+
+class WritesHere(Sound):
+    """Leaves a file in the working folder."""
+
+    name = "writes-here"
+
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        Path("left.txt").write_text("left")
+        return super().export(run, folder)
+
+
+class Breaks(Sound):
+    """Dies of a damaged run without a word."""
+
+    name = "breaks"
+
+    def export(self, run: Run, folder: Path) -> Sequence[Path]:
+        (run.folder / "queries.parquet").read_bytes()
+        return super().export(run, folder)
+
+
+def failed(cls: type[Exporter], **more: Any) -> set[str]:
+    suite = type("Suite", (ExporterContract,), {"exporter": cls, **more})
+    return {outcome.check for outcome in run_checks(suite) if outcome.status == "failed"}
+
+
+@pytest.mark.parametrize(
+    ("cls", "checks"),
+    [
+        (Sound, set()),
+        (Forgets, {"returns_the_paths_that_it_wrote"}),
+        (WritesHere, {"writes_only_inside_the_folder"}),
+        (Breaks, {"exports_the_whole_or_nothing"}),
+    ],
+)
+def test_each_check_fails_for_what_it_is_about(cls: type[Exporter], checks: set[str], tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert failed(cls) == checks
+
+
+def test_a_file_in_the_folder_of_the_run_is_found(toyland, tmp_path):
+    experiment = tmp_path / "own.yaml"  # a run that no other test looks at
+    experiment.write_text(
+        "{name: own, data: {reader: toy}, split: {use: masked}, components: {popularity: {}}, "
+        "pipelines: {a: {generators: [{from: popularity}], fallback: []}}, targets: {items: 5}, "
+        "compare: {metrics: [ndcg@5], resamples: 100}}"
+    )
+    assert failed(WritesIntoTheRun, experiment=experiment) == {"writes_only_inside_the_folder"}
+
+
+def test_what_the_run_at_hand_does_not_hold_is_told():
+    options = {"team": "a", "email": "b"}
+    with pytest.raises(ConfigError, match=r"'mpd' needs another run than that of the suite \(.*500 are wanted"):
+        list(contracts_of(MPDExporter, options))
