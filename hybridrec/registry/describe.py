@@ -50,16 +50,13 @@ def describe(name: str, registry: Registry) -> list[Page]:
 def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
     """Return the page of a command, which says of itself what it does and takes."""
     provider = registry.provider_of(command)
-    options = [
-        (
-            ", ".join(option.opts),
-            option.metavar or option.type.name,
-            json.dumps(option.default, default=str),
-            option.help,
-        )
-        for option in command.params
-        if option.param_type_name == "option"
-    ]
+    options = []
+    for parameter in command.params:
+        about = parameter.to_info_dict()
+        if about["param_type_name"] == "option":
+            default = "required" if about["required"] else json.dumps(about["default"], default=str)
+            taken = parameter.metavar or about["type"]["name"]
+            options.append((", ".join(about["opts"]), taken, default, about["help"] or ""))
     return Page(
         name=command.name,
         kind=kind.name,
@@ -67,7 +64,7 @@ def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
         origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
         text=inspect.cleandoc(command.help or ""),
         facts=(),
-        options=tuple((keys, taken, default, meaning or "") for keys, taken, default, meaning in options),
+        options=tuple(options),
         example=f"{Template(kind.roles[0].usage).substitute(name=command.name)}\n",
         language="bash",
     )

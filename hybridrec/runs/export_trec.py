@@ -8,10 +8,11 @@ from urllib.parse import quote
 
 from hybridrec.paths import inside, replacing
 from hybridrec.runs.exporter import Exporter
-from hybridrec.runs.run import Run
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hybridrec.runs.run import Run
 
 
 class TrecExporter(Exporter):

@@ -7,11 +7,14 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridrec.errors import PluginError
 from hybridrec.plugin import Plugin
-from hybridrec.runs.run import Run
 from hybridrec.tracing import calling
+
+if TYPE_CHECKING:
+    from hybridrec.runs.run import Run
 
 
 class Exporter(Plugin):

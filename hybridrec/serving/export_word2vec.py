@@ -13,13 +13,14 @@ from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.paths import inside, replacing
 from hybridrec.plugin import Options
 from hybridrec.runs.exporter import Exporter
-from hybridrec.runs.run import Run
-from hybridrec.serving.recommender import Recommender, load
 from hybridrec.stages.component import VectorModel
 from hybridrec.types import Floats
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hybridrec.runs.run import Run
+    from hybridrec.serving.recommender import Recommender
 
 
 class Word2VecOptions(Options):
@@ -44,6 +45,8 @@ class Word2VecExporter(Exporter):
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write the vectors, the vocabulary and the state; raises ConfigError if the component has no vectors."""
+        from hybridrec.serving.recommender import load
+
         return export(load(run), folder, self.config.label)
 
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from hybridrec import DataError, Exporter, InputPath, Query, Run, Target, load, text_files
+from hybridrec import DataError, Exporter, InputPath, text_files
 from hybridrec_playlists import melon, mpd
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hybridrec import Query, Run, Target
 
 SONGS, TAGS = 100, 10
 """How many of each the Melon challenge wants for a playlist."""
@@ -93,6 +95,8 @@ class SubmissionExporter(Exporter):
     def _answered(self, run: Run, path: Path) -> Iterator[Answers]:
         """Ask every pipeline of the run what the file asks."""
         import polars as pl
+
+        from hybridrec import load
 
         self._malformed = text_files.Malformed(strict=self.config.strict)
         questions = self.read_questions(path, self._malformed)

@@ -19,7 +19,8 @@ from hybridrec import DataError, hookimpl
 @click.command("greet")
 @click.argument("name")
 @click.option("--loud", is_flag=True, help="In capitals.")
-def greet(name, loud):
+@click.option("--to", help="Whom.")
+def greet(name, loud, to):
     """Greet NAME."""
     if name == "nobody":
         raise DataError("nobody is there")
@@ -67,7 +68,9 @@ def test_plugins_and_show_know_it(plugin: Path, call):
     out = call("show", "greet")[1]
     assert "greet (command, version 1.0, from greeter 1.0)" in out
     assert "hybridrec greet --help" in out
-    assert "In capitals." in out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["--loud", "boolean", "false", "In", "capitals."] in rows
+    assert ["--to", "text", "null", "Whom."] in rows
 
 
 def test_a_built_in_command_goes_first(plugin: Path, call):

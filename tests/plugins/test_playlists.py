@@ -1,6 +1,7 @@
 """The readers of playlists, the metrics and the queries of their challenges."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+import hybridrec
 from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, text_files
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
 from hybridrec_playlists import melon, mpd
@@ -377,3 +379,9 @@ def test_questions_show_what_the_challenge_shows():
 def test_a_missing_file_of_questions_is_named(form):
     with pytest.raises(DataError, match=r"no-such-file: no such file. The M"):
         form.read_questions(Path("no-such-file"), text_files.Malformed(strict=True))
+
+
+def test_the_core_knows_none_of_these_collections():
+    texts = {path: path.read_text(encoding="utf-8") for path in Path(hybridrec.__file__).parent.rglob("*.py")}
+    assert len(texts) > 100
+    assert [path for path, text in texts.items() if re.search(r"\b(melon|mpd)\b", text, re.I)] == []
