@@ -41,6 +41,7 @@ def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> 
 @BLOCK
 def export(run: Path, output: Path | None, form: str, assignments: tuple[str, ...], block: tuple[str, ...]) -> None:
     """Write what a finished RUN holds in a format that other tools read."""
+    from hybridrec.paths import subfolder
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.exporter import export as write
     from hybridrec.runs.run import Run

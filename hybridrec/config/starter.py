@@ -95,7 +95,7 @@ def _starters(data: DataProfile, registry: Registry) -> tuple[list[Starter], lis
     distinct: dict[str, Starter] = {}
     missing = []
     for starter in proposals:
-        cls = registry.component(starter.component)
+        cls = registry.get("components", starter.component)
         if absent := [module for module in cls.requires if not is_importable(module)]:
             hint = cls.install_hint or f"pip install {absent[0]}"
             missing.append(f"left out '{starter.component}': the library '{absent[0]}' is not installed: {hint}")
@@ -121,7 +121,7 @@ def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
     if unknown := sorted(starter.roles - _STAGES.keys()):
         raise PluginError(f"{place} as {unknown[0]}: {did_you_mean(unknown[0], _STAGES)}")
     try:
-        cls = registry.component(starter.component)
+        cls = registry.get("components", starter.component)
         cls.Config.model_validate(starter.options)
     except (HybridrecError, ValidationError) as error:
         raise PluginError(f"{place}: {error}") from error

@@ -69,7 +69,7 @@ class FitJob:
 
     def spec(self, registry: Registry) -> Spec:
         """The component with its options, as the plugins of a registry have it."""
-        cls = registry.component(self.component)
+        cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
         return Spec(self.label, cls, options, None if self.lender is None else self.lender.spec(registry))
 
