@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-import warnings
-from typing import Any
 
 import click
 
 from hybridrec import __version__
-from hybridrec.deprecations import DeprecationNote
 from hybridrec.errors import HybridrecError, PluginError
 
 _EXIT = """Plugins may bring further commands: `hybridrec plugins` lists them. \
@@ -90,10 +87,7 @@ def hybridrec() -> None:
 def main() -> None:
     """Entry point: a mistake of the user is answered with a message, never with a traceback."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default", DeprecationNote)
-            warnings.showwarning = _shown
-            hybridrec.main(standalone_mode=False)
+        hybridrec.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -114,15 +108,6 @@ def main() -> None:
         if not tracing():
             click.echo("  (set HYBRIDREC_TRACE=1 for the whole traceback)", err=True)
         sys.exit(PluginError.exit_status)
-
-
-def _shown(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
-) -> None:
-    """A note of what is deprecated; other warnings as Python shows them."""
-    note = issubclass(category, DeprecationNote)
-    text = f"note: {message}" if note else warnings.formatwarning(message, category, filename, lineno).rstrip()
-    click.echo(text, err=True)
 
 
 def _notes(error: Exception) -> str:

@@ -10,7 +10,6 @@ from hybridrec.config.experiment import Experiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.yaml_source import Document
-from hybridrec.deprecations import current_keys
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.plugin_files import located
 
@@ -26,7 +25,6 @@ def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...]
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
-    document = replace(document, content=current_keys(document.content))
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
     return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))

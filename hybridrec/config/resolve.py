@@ -14,7 +14,6 @@ from hybridrec.config.metrics import aims
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_source import Document, KeyPath
-from hybridrec.deprecations import current_options
 from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, PluginError, did_you_mean
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
@@ -65,7 +64,7 @@ class Checker(Validator):
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
         cls = self.found(kind, name, (*path, key))
-        return cls(self.validate(cls.Config, current_options(cls.name, options), path))
+        return cls(self.validate(cls.Config, options, path))
 
     def found(self, kind: str, name: str, path: KeyPath) -> Any:
         """Ask the registry; its errors get the place in the file."""
@@ -77,7 +76,7 @@ class Checker(Validator):
     def component(self, label: str, use: Use, path: KeyPath) -> Spec:
         """A component with validated options, whose libraries are there."""
         cls = self.found("components", use.use, (*path, "use"))
-        spec = Spec(label, cls, self.validate(cls.Config, current_options(cls.name, use.options), path))
+        spec = Spec(label, cls, self.validate(cls.Config, use.options, path))
         self.require(spec, path)
         return spec
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pluggy
 
-from hybridrec.deprecations import renamed
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.registry import hookspecs, kinds
 from hybridrec.registry.observers import hook_tracers
@@ -186,8 +185,6 @@ class Registry:
         if offers:
             return offers[0].cls
         called = kinds.kind_named(kind).name
-        if (new := renamed(called, name)) is not None:  # type: ignore[arg-type]
-            return self.get(kind, new)
         raise self.missing(f"unknown {called} '{name}': {did_you_mean(name, self._offers[kind])}")
 
     def missing(self, message: str) -> ConfigError:
