@@ -1,9 +1,9 @@
-"""How an artifact lies on the disk: one file, a line of JSON that says what follows, then the bytes of its arrays.
+"""Named arrays in one file: a line of JSON that says what follows, then the bytes of the arrays.
 
-The line is the manifest. Arrays begin at multiples of 64 bytes, so that a large file can be mapped into
-memory as it is. One checksum stands for all of them: CRC-32, which finds what crashes and disks do to a
-file, and is as fast as reading it. Artifacts were folders once, a `.npy` file for each array beside a
-`manifest.json`: those are read, too.
+The line is the manifest. Arrays are little-endian and begin at multiples of 64 bytes, so that a large file
+can be mapped into memory as it is. One checksum stands for all of them: CRC-32, which finds what crashes
+and disks do to a file, and is as fast as reading it. `docs/decisions/22-one-array-file.md` compares it with
+safetensors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from hybridrec.errors import StoreError
 from hybridrec.types import State
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
 _ALIGNED = 64
 _MAPPED = 1 << 20
 """Bytes from which a file is mapped into memory, not read: below, a mapping costs more than the copy."""
@@ -32,7 +31,8 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
     """Write named arrays, and what is noted with them, to a new file.
 
     They keep their order: who reads them gets what was written, and is not told by it where it comes from.
-    Raises StoreError for arrays of objects.
+    Arrays of another
+    byte order are written as little-endian ones. Raises StoreError for arrays of objects.
     """
     arrays: dict[str, dict[str, Any]] = {}
     pieces: list[memoryview] = []
@@ -40,6 +40,7 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
     for name, array in state.items():
         if array.dtype.hasobject or array.dtype.names:
             raise StoreError(f"'{name}' is an array of Python objects or records, which cannot be stored")
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         transposed = array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous
         laid = {"order": "F" if transposed else "C", "start": start}
         arrays[name] = {"dtype": array.dtype.str, "shape": array.shape, **laid}
@@ -57,10 +58,10 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
 
 
 def read_artifact(path: Path) -> State:
-    """The arrays, checked; FileNotFoundError if there is no artifact, StoreError if it is damaged."""
-    if path.is_dir():
-        arrays = manifest_of(path)["arrays"]
-        return {name: _read_npy(path / entry["file"], entry["checksum"]) for name, entry in arrays.items()}
+    """Return the arrays, checked.
+
+    Raises OSError if the file cannot be read (FileNotFoundError if there is none), StoreError if it is damaged.
+    """
     with path.open("rb") as file:
         line = file.readline()
         content = _checked(path, line)
@@ -77,19 +78,9 @@ def read_artifact(path: Path) -> State:
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
-    """The checked content of the manifest, as for `read_artifact`."""
-    with marker_of(path).open("rb") as file:
-        return _checked(path, file.read() if path.is_dir() else file.readline())
-
-
-def marker_of(path: Path) -> Path:
-    """The file whose time is when the artifact was last used, and without which it is none."""
-    return path / _MANIFEST if path.is_dir() else path
-
-
-def size_of(path: Path) -> int:
-    """Bytes of all that belongs to it."""
-    return sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
+    """Return the checked content of the manifest; raises as `read_artifact` does."""
+    with path.open("rb") as file:
+        return _checked(path, file.readline())
 
 
 def _checked(path: Path, line: bytes) -> dict[str, Any]:
@@ -114,15 +105,3 @@ def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
     """The array that begins where the data does."""
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
     return data[: dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape, order=entry["order"])
-
-
-def _read_npy(path: Path, checksum: str) -> NDArray[Any]:
-    """An array of an artifact that is a folder."""
-    try:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest() != checksum:
-                raise StoreError(f"{path}: damaged (the checksum differs)")
-        mapped = path.stat().st_size >= _MAPPED
-        return np.asarray(np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged ({error})") from None

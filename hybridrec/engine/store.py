@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridrec.engine.array_file import manifest_of, marker_of, read_artifact, size_of, write_artifact
+from hybridrec.engine.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.errors import StoreError
 from hybridrec.paths import check_key
 from hybridrec.types import State
@@ -62,7 +62,7 @@ class Store:
         return self.folder / name[:2] / name
 
     def __contains__(self, key: str) -> bool:
-        return self._path(key).exists()
+        return self._path(key).is_file()
 
     def get(self, key: str) -> State | None:
         """The arrays stored under a key, checked against their checksums; None if there are none.
@@ -77,7 +77,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path}: cannot be read ({error})") from None
         with suppress(OSError):  # removed by another process meanwhile, or a store that may only be read
-            os.utime(marker_of(path))
+            os.utime(path)
         return state
 
     def about(self, key: str) -> dict[str, Any] | None:
@@ -103,6 +103,8 @@ class Store:
             return
         final = self._path(key)
         final.parent.mkdir(parents=True, exist_ok=True)
+        if final.is_dir():  # nothing that a store writes: a file cannot be renamed to the name of a folder
+            self.drop(key)
         partial = _hidden(final)
         try:
             write_artifact(partial, key, state, about or {})
@@ -123,11 +125,11 @@ class Store:
         """All whole artifacts, least recently used first."""
         found = []
         for path in self.folder.glob("??/[!.]*"):
-            with suppress(OSError, StoreError):  # removed by another process meanwhile, or damaged: get() says so
+            with suppress(OSError, StoreError):  # removed meanwhile, damaged, or a folder
                 if path != self._path(path.name):
                     continue  # somebody else's file, which may not be removed
-                about, used = manifest_of(path)["about"], marker_of(path).stat().st_mtime
-                found.append(Artifact(path.name, path, size_of(path), used, about))
+                about, status = manifest_of(path)["about"], path.stat()
+                found.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
         return sorted(found, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:

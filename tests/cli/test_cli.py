@@ -265,6 +265,19 @@ def test_store_tells_its_size_and_is_cleared(call, experiment):
     assert not list(Path(".hybridrec/store").glob("??/*"))
 
 
+def test_folders_in_the_place_of_artifacts_stop_no_command(call, experiment):
+    config = experiment()
+    hybridrec.run(config)
+    artifacts = list(Path(".hybridrec/store").glob("??/*"))
+    for path in artifacts:
+        path.unlink()
+        (path / "below").mkdir(parents=True)
+    assert call("store", "size")[0] == 0
+    assert call("store", "gc", "--keep", "0GB") == (0, "removed 0 artifacts, 0.0 MB\n", "")
+    assert call("run", config)[0] == 0
+    assert all(path.is_file() for path in artifacts)
+
+
 def test_help_tells_the_exit_status(call):
     status, out, _ = call("--help")
     assert status == 0

@@ -198,9 +198,17 @@ def test_a_detectable_difference_is_found_with_the_promised_power():
     assert np.isnan(detectable(1.0, 1, 0.05))
 
 
-def test_benjamini_hochberg_is_that_of_scipy():
+def test_benjamini_hochberg_rejects_what_the_step_up_procedure_rejects():
     p_values = np.random.default_rng(3).random(30) ** 3
-    np.testing.assert_allclose(benjamini_hochberg(p_values), stats.false_discovery_control(p_values))
+    ascending = np.sort(p_values)
+    for level in (0.01, 0.05, 0.2):
+        passing = np.flatnonzero(ascending <= level * np.arange(1, 31) / 30)
+        cut = ascending[passing[-1]] if len(passing) else -1.0
+        assert ((benjamini_hochberg(p_values) <= level) == (p_values <= cut)).all()
+
+
+def test_benjamini_hochberg():
+    np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.005])), [0.02, 0.04, 0.04, 0.02])
     np.testing.assert_allclose(benjamini_hochberg(np.array([0.01, NAN, 0.9])), [0.02, NAN, 0.9])
     assert benjamini_hochberg(np.array([])).shape == (0,)
 
