@@ -1,4 +1,9 @@
-"""The elements of a long JSON array one after the other: only one of them is in memory."""
+"""The elements of a long JSON array one after the other: only one of them is in memory.
+
+The decoder of the standard library takes whole elements. Where it fails, an element is broken or not read to
+its end: then brackets are matched, so that the elements after a broken one are still read, and each has its
+line. `docs/decisions/21-json-in-elements.md` compares this with ijson.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,8 @@ from hybridrec.data.io.bad_lines import Malformed
 
 CHUNK = 1 << 20
 """Characters that are read at once."""
+
+DECODER = json.JSONDecoder()
 
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|["{}\[\]]')
 """What decides where an object ends: texts, in which brackets mean nothing, and brackets; a quote that is alone
@@ -28,22 +35,26 @@ BETWEEN = " \t\r\n,"
 
 
 def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The line at which each object of an array begins, and the object.
+    """Yield the line at which each object of an array begins, and the object.
 
     The array is the whole file, or what stands under `key` of the object that the file is. Elements that
-    are no JSON objects are malformed; where brackets do not close, that is all up to the end.
+    are not JSON objects are malformed; where brackets do not close, that is all up to the end.
     """
-    for line, text, wrong in _elements(path, key):
+    for line, text, element, wrong in _elements(path, key):
         if wrong is not None:
             malformed.add(path, [line], wrong)
             continue
         try:
             text.encode()
-            element = json.loads(text)
+            element = json.loads(text) if element is None else element
         except UnicodeEncodeError:
             malformed.add(path, [line], "not utf-8")
         except json.JSONDecodeError as error:
             malformed.add(path, [line + error.lineno - 1], f"not JSON ({error.msg})")
+        except ValueError:
+            malformed.add(path, [line], "not JSON (a number has too many digits)")
+        except RecursionError:
+            malformed.add(path, [line], "not JSON (nested too deeply)")
         else:
             if isinstance(element, dict):
                 yield line, element
@@ -51,8 +62,8 @@ def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> I
                 malformed.add(path, [line], NO_OBJECT)
 
 
-def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, str | None]]:
-    """Line and text of each element, its brackets matched, and what is wrong with what stands in the place of one."""
+def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str | None]]:
+    """Yield line and text of each element, what it decodes to (None: it does not), and what else is wrong with it."""
     text, line = "", 1
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         start = None
@@ -60,20 +71,20 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, str | Non
             text += chunk
             start = _start(text, key)
         if start is None:
-            yield line, text, "no array" if key is None else f'no array under "{key}"'
+            yield line, text, None, "no array" if key is None else f'no array under "{key}"'
             return
         line, text = line + text.count("\n", 0, start), text[start:]
         while True:
             done = 0
-            for begin, end in _spans(text):
+            for begin, end, element in _spans(text):
                 between = text[done:begin].lstrip(BETWEEN)
                 line += text.count("\n", done, begin - len(between))
                 if between:
-                    yield line, between, NO_OBJECT
+                    yield line, between, None, NO_OBJECT
                 line += between.count("\n")
                 if begin == end:
                     return
-                yield line, text[begin:end], None
+                yield line, text[begin:end], element, None
                 line += text.count("\n", begin, end)
                 done = end
             text = text[done:]
@@ -81,7 +92,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, str | Non
                 break
             text += chunk
     rest = text.lstrip(BETWEEN)
-    yield line + text.count("\n", 0, len(text) - len(rest)), rest, "the array does not close"
+    yield line + text.count("\n", 0, len(text) - len(rest)), rest, None, "the array does not close"
 
 
 def _start(text: str, key: str | None) -> int | None:
@@ -92,21 +103,32 @@ def _start(text: str, key: str | None) -> int | None:
     return None
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Beginning and end of each whole object; the end of the array as a span without length, the last."""
-    depth = begin = 0
-    for token in TOKEN.finditer(text):
-        mark = token[0]
+def _spans(text: str) -> Iterator[tuple[int, int, Any]]:
+    """Yield beginning and end of each whole object or array, and what it decodes to, or None if it does not.
+
+    The end of the array that they stand in comes last, as a span without length.
+    """
+    depth = begin = place = 0
+    while token := TOKEN.search(text, place):
+        place, mark = token.end(), token[0]
         if mark == '"':
             if "\n" not in text[token.start() :]:
                 return
         elif mark in "{[":
-            begin = token.start() if depth == 0 else begin
+            if depth == 0:
+                begin = token.start()
+                try:
+                    element, place = DECODER.raw_decode(text, begin)
+                except (ValueError, RecursionError):
+                    pass
+                else:
+                    yield begin, place, element
+                    continue
             depth += 1
         elif mark in "}]":
             depth -= 1
             if depth < 0:
-                yield token.start(), token.start()
+                yield token.start(), token.start(), None
                 return
             if depth == 0:
-                yield begin, token.end()
+                yield begin, token.end(), None

@@ -107,6 +107,12 @@ def test_broken_elements_are_passed_over(tmp_path):
         ('[{"id": 1},\n7]', None, "line 2: not a JSON object"),
         ('[{"id": 1},\n[7]]', None, "line 2: not a JSON object"),
         ('[{"id": 1},\n{"id": 2', None, "line 2: the array does not close"),
+        ('[{"id": 1},\n{"id": ' + "9" * 5000 + "}]", None, r"line 2: not JSON \(a number has too many digits\)"),
+        (
+            '[{"id": 1},\n{"id": ' + "[" * 100_000 + "]" * 100_000 + "}]",
+            None,
+            r"line 2: not JSON \(nested too deeply\)",
+        ),
     ],
 )
 def test_what_is_no_array_of_objects_is_malformed(tmp_path, text, key, message):
