@@ -78,6 +78,7 @@ from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
 from .tuning.study_dir import Tuned as Tuned
 from .tuning.tune import tune as tune
+from .types import DAY as DAY
 from .types import FIELDS as FIELDS
 from .types import PADDING as PADDING
 from .types import TARGETS as TARGETS

@@ -57,3 +57,8 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)
     listed = ", ".join(names)
     return f"did you mean '{plain[near[0]]}'? Available: {listed}" if near else f"available are {listed}"
+
+
+def unknown_pipeline(name: str, pipelines: Iterable[str]) -> str:
+    """Return the message about the name of a pipeline that an experiment does not have."""
+    return f"no pipeline is named '{name}': {did_you_mean(name, pipelines)}"

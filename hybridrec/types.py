@@ -35,5 +35,7 @@ TARGETS: tuple[Target, ...] = ("items", "tags")
 """All targets, items first."""
 FIELDS: tuple[Field, ...] = ("user", "items", "tags", "title")
 """All fields of a query, in the order in which segments name them."""
+DAY = 86_400.0
+"""Seconds of a day: times are seconds since 1970."""
 PADDING = -1
 """Fills a row of ids that is shorter than the array is wide."""

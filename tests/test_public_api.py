@@ -13,6 +13,7 @@ NAMES = [
     "Candidates",
     "Component",
     "ConfigError",
+    "DAY",
     "DataError",
     "Dataset",
     "DenseModel",

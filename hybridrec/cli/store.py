@@ -45,6 +45,7 @@ def gc(store_folder: Path, keep: str | None, older_than: float | None, everythin
     from hybridrec.config.models import parse_size
     from hybridrec.engine.store import Store
     from hybridrec.errors import ConfigError
+    from hybridrec.types import DAY
 
     if keep is None and older_than is None and not everything:
         raise click.UsageError("say what may go: --keep SIZE, --older-than DAYS, or --all")
@@ -52,6 +53,6 @@ def gc(store_folder: Path, keep: str | None, older_than: float | None, everythin
         limit = 2**63 if keep is None else int(str(parse_size(keep)))
     except ValueError as error:
         raise ConfigError(f"--keep: {error}") from None
-    age = float("inf") if older_than is None else older_than * 86_400
+    age = float("inf") if older_than is None else older_than * DAY
     removed = Store(store_folder).collect(0 if everything else limit, age)
     print(f"removed {len(removed)} artifacts, {sum(artifact.bytes for artifact in removed) / 1e6:.1f} MB")

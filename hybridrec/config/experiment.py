@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from hybridrec.config.models import ExperimentConfig, PipelineUse, Range, Tradeoff
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
@@ -232,8 +232,7 @@ class Experiment:
     @property
     def hash(self) -> str:
         """Hex digest of the resolved config."""
-        text = json.dumps(self.resolved, sort_keys=True, ensure_ascii=False)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        return json_digest(self.resolved, 8)
 
 
 def _plain(options: Options) -> dict[str, Any]:

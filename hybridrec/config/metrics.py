@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hybridrec.config.experiment import Aim
 from hybridrec.config.models import Compare, ExperimentConfig
 from hybridrec.config.yaml_source import KeyPath
-from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.errors import ConfigError, unknown_pipeline
 from hybridrec.evaluation.metrics import SetMetric, parse_metric
 from hybridrec.evaluation.report import LATENCY
 from hybridrec.types import Target
@@ -32,8 +32,7 @@ def aims(checker: Checker, config: ExperimentConfig) -> tuple[Aim, ...]:
     _check_directions(checker, config.compare, found)
     control = config.compare.control
     if control is not None and control not in config.pipelines:
-        message = f"no pipeline is named '{control}': {did_you_mean(control, config.pipelines)}"
-        raise checker.fail(("compare", "control"), message)
+        raise checker.fail(("compare", "control"), unknown_pipeline(control, config.pipelines))
     if config.compare.guardrails and control is None:
         raise checker.fail(("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`")
     return tuple(found.values())

@@ -14,7 +14,14 @@ from hybridrec.config.metrics import aims
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_source import Document, KeyPath
-from hybridrec.errors import ConfigError, HybridrecError, MissingDependencyError, PluginError, did_you_mean
+from hybridrec.errors import (
+    ConfigError,
+    HybridrecError,
+    MissingDependencyError,
+    PluginError,
+    did_you_mean,
+    unknown_pipeline,
+)
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
 from hybridrec.stages.component import Generator, Reranker, Scorer
@@ -258,8 +265,7 @@ class Checker(Validator):
         path: KeyPath = ("tradeoffs", index)
         varies: KeyPath = ("pipelines", use.pipeline)
         if use.pipeline not in config.pipelines:
-            message = f"no pipeline is named '{use.pipeline}': {did_you_mean(use.pipeline, config.pipelines)}"
-            raise self.fail((*path, "pipeline"), message)
+            raise self.fail((*path, "pipeline"), unknown_pipeline(use.pipeline, config.pipelines))
         points = []
         for place, value in enumerate(use.over):
             content = config.pipelines[use.pipeline].model_dump(by_alias=True)

@@ -10,7 +10,7 @@ from hybridrec.config.experiment import Bound, Dimension, Experiment, Tuning
 from hybridrec.config.metrics import aim
 from hybridrec.config.models import Range, Tune
 from hybridrec.config.yaml_source import KeyPath
-from hybridrec.errors import HybridrecError, did_you_mean
+from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
 
 if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
@@ -46,8 +46,7 @@ def _pipeline(checker: Checker, experiment: Experiment, tune: Tune) -> str:
             return names[0]
         raise checker.fail(("tune",), f"`pipeline` is missing: say which of {', '.join(names)} is tuned")
     if tune.pipeline not in names:
-        message = f"no pipeline is named '{tune.pipeline}': {did_you_mean(tune.pipeline, names)}"
-        raise checker.fail(("tune", "pipeline"), message)
+        raise checker.fail(("tune", "pipeline"), unknown_pipeline(tune.pipeline, names))
     return tune.pipeline
 
 

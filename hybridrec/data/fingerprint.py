@@ -1,8 +1,9 @@
-"""Nested data as flat named arrays, and one digest over them."""
+"""Nested data as flat named arrays, and digests of these and of plain values."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
@@ -46,6 +47,11 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
             yield from flatten(getattr(value, member.name), inner)
     else:
         raise TypeError(f"{name}: {type(value).__name__} cannot be turned into arrays")
+
+
+def json_digest(content: object, size: int = 16) -> str:
+    """Return the hex digest, of `size` bytes, of plain values; the order of keys makes no difference."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=size).hexdigest()
 
 
 def fingerprint(*values: object) -> str:

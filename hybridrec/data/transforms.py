@@ -12,10 +12,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
-from hybridrec.types import Bools, Floats, Longs
-
-DAY = 86400.0
-"""Seconds."""
+from hybridrec.types import DAY, Bools, Floats, Longs
 
 
 class WeightOptions(Options):

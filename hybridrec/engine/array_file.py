@@ -8,7 +8,6 @@ safetensors.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import zlib
@@ -18,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import StoreError
 from hybridrec.types import State
 
@@ -50,7 +50,7 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
             start += len(piece)
             pieces.append(piece)
     content = {"key": key, "about": about, "arrays": arrays, "checksum": checksum}
-    whole = {"format": FORMAT, "checksum": _json_checksum(content), "content": content}
+    whole = {"format": FORMAT, "checksum": json_digest(content), "content": content}
     line = json.dumps(whole, ensure_ascii=False).encode()
     with path.open("xb") as file:
         file.write(line + b" " * ((-len(line) - 1) % _ALIGNED) + b"\n")
@@ -92,13 +92,9 @@ def _checked(path: Path, line: bytes) -> dict[str, Any]:
         raise StoreError(f"{path}: the manifest cannot be read ({error})") from None
     if version != FORMAT:
         raise StoreError(f"{path}: written in format {version}, this version reads {FORMAT}")
-    if _json_checksum(content) != checksum:
+    if json_digest(content) != checksum:
         raise StoreError(f"{path}: damaged (the checksum of the manifest differs)")
     return cast(dict[str, Any], content)
-
-
-def _json_checksum(content: object) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
-import json
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
 import hybridrec.data
 from hybridrec.config.experiment import Spec
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.plugin import Plugin
 
 
@@ -26,7 +26,7 @@ def reranker_key(spec: Spec, *learned_from: str) -> str:
 
 def digest(*what: object) -> str:
     """Hex digest of plain values."""
-    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return json_digest(what)
 
 
 def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
@@ -46,7 +46,7 @@ def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1, *, uses: s
         what["uses"] = uses
     if repeat > 1:
         what["repeat"] = repeat
-    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return json_digest(what)
 
 
 @cache

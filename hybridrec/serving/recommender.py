@@ -19,7 +19,7 @@ from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.store import Store
 from hybridrec.engine.train import Cut, Prepared, Preparer, everything
-from hybridrec.errors import ConfigError, StoreError, did_you_mean
+from hybridrec.errors import ConfigError, StoreError, unknown_pipeline
 from hybridrec.inference.batch_runner import BatchRunner, blocks
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.run import CONFIG, Run, Serving
@@ -84,7 +84,7 @@ class Recommender:
         if name is None:
             return list(self.pipelines.values())[-1]
         if name not in self.pipelines:
-            raise ConfigError(f"no pipeline is named '{name}': {did_you_mean(name, self.pipelines)}")
+            raise ConfigError(unknown_pipeline(name, self.pipelines))
         return self.pipelines[name]
 
     def _length(self, n: int | None, target: Target) -> int:

@@ -13,9 +13,7 @@ from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.types import Bools, Field, Ints, Sparse
-
-DAY = 86_400.0
+from hybridrec.types import DAY, Bools, Field, Ints, Sparse
 
 
 def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import (
+    DAY,
     TARGETS,
     DataError,
     Dataset,
@@ -24,8 +25,6 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec import Field as QueryField
-
-DAY = 86_400.0
 
 
 class PopularityOptions(Options):

@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from hybridrec import (
+    DAY,
     DataError,
     Dataset,
     DenseModel,
@@ -24,7 +25,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_baselines.popularity import DAY, overall_shares
+from hybridrec_baselines.popularity import overall_shares
 
 _BINS = 16
 """Bins of time in one half-life: a time is off by at most 1/32 of it, a weight by 2 %."""

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hybridrec import FIELDS, PADDING, Doubles, Floats, Ints, Normaliser, Pool, QueryBatch, Sparse, kernels
+from hybridrec import DAY, FIELDS, PADDING, Doubles, Floats, Ints, Normaliser, Pool, QueryBatch, Sparse, kernels
 from hybridrec_fusion.item_stats import Facts
 
-DAY = 86_400.0
 _DENSE = 1 << 24
 """Most similarities that exist at a time."""
 

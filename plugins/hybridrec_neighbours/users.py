@@ -10,6 +10,7 @@ from pydantic import model_validator
 from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
+    DAY,
     PADDING,
     TARGETS,
     DataError,
@@ -30,7 +31,6 @@ from hybridrec import (
     unpack_csr,
 )
 
-DAY = 86_400.0
 _CELLS = 1 << 23
 """Similarities of queries with users that are held at a time."""
 

@@ -7,10 +7,8 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
+from hybridrec import DAY, PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
 from hybridrec_rerank.order import fused
-
-DAY = 86_400.0
 
 
 class PopularityCorrectionOptions(Options):
