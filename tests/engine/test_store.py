@@ -14,7 +14,7 @@ import pytest
 from hybridrec import StoreError
 from hybridrec.engine.store import Store
 
-KEY = KEY * 8
+KEY = "ab12" * 8
 AA, BB, CC = (two * 16 for two in ("aa", "bb", "cc"))
 STATE = {
     "scores": np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2],
