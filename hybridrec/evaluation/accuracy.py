@@ -1,8 +1,8 @@
-"""Metrics that compare a slate with the relevant ids; relevance is binary, queries without any are NaN.
+"""Accuracy metrics, which compare a slate with the relevant ids; relevance is binary.
 
-The denominators never depend on what was found: a relevant id that no generator proposed counts as
-missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to Information Retrieval"
-(2008), chapter 8, cut off at k.
+A query without relevant ids is NaN. The denominators do not depend on the candidates: a relevant id that no
+generator proposed counts as missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to
+Information Retrieval" (2008), chapter 8, cut off at k.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class AccuracyMetric(Metric):
     """Base of metrics that need only the hits and the number of relevant ids."""
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]; NaN where nothing is relevant."""
+        """Return float64 [Q], NaN for queries without relevant ids."""
         relevant = judged.relevant
         values = self.of(judged.hits[:, :k], np.maximum(relevant, 1), k)
         return np.where(relevant > 0, values, np.nan)
 
     @abstractmethod
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """float64 [Q] for hits bool [Q, at most k] and the number of relevant ids, int64 [Q], at least 1."""
+        """Return float64 [Q] for hits bool [Q, at most k] and the number of relevant ids, int64 [Q], at least 1."""
 
 
 class Ndcg(AccuracyMetric):
@@ -40,39 +40,39 @@ class Ndcg(AccuracyMetric):
     name = "ndcg"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """DCG over ideal DCG."""
+        """Return the DCG divided by the ideal DCG."""
         discounts = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.cumsum(discounts)[np.minimum(relevant, k) - 1]
         return hits @ discounts[: hits.shape[1]] / ideal
 
 
 class Recall(AccuracyMetric):
-    """Recall@k: hits in the first k over all relevant ids (not over min(k, relevant))."""
+    """Recall@k: hits in the first k divided by all relevant ids (not by min(k, relevant))."""
 
     name = "recall"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Hits over relevant."""
+        """Return the hits divided by the number of relevant ids."""
         return hits.sum(axis=1) / relevant
 
 
 class Precision(AccuracyMetric):
-    """Precision@k: hits in the first k over k, also where the slate is shorter."""
+    """Precision@k: hits in the first k divided by k, even where the slate is shorter."""
 
     name = "precision"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Hits over k."""
+        """Return the hits divided by k."""
         return hits.sum(axis=1) / k
 
 
 class MeanAveragePrecision(AccuracyMetric):
-    """MAP@k: the precision at each hit within the first k, summed, over min(k, relevant)."""
+    """MAP@k: the sum of the precision at each hit within the first k, divided by min(k, relevant)."""
 
     name = "map"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Average precision of each query; the mean over queries is MAP."""
+        """Return the average precision of each query; their mean over queries is MAP."""
         at_rank = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
         return (hits * at_rank).sum(axis=1) / np.minimum(relevant, k)
 
@@ -83,7 +83,7 @@ class ReciprocalRank(AccuracyMetric):
     name = "mrr"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Reciprocal rank of each query; the mean over queries is MRR."""
+        """Return the reciprocal rank of each query; their mean over queries is MRR."""
         return (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1, initial=0.0)
 
 
@@ -93,12 +93,12 @@ class HitRate(AccuracyMetric):
     name = "hit-rate"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """One or zero."""
+        """Return 1 or 0 for each query."""
         return np.where(hits.any(axis=1), 1.0, 0.0)
 
 
 class RPrecision(AccuracyMetric):
-    """R-precision: hits in the first R places over R, the number of relevant ids.
+    """R-precision: hits in the first R places divided by R, the number of relevant ids.
 
     Places beyond the end of the slate count as misses, so slates should be as wide as the largest R.
     """
@@ -107,7 +107,7 @@ class RPrecision(AccuracyMetric):
     cut_off = False
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Hits within the first R over R."""
+        """Return the hits within the first R places divided by R."""
         within = np.arange(hits.shape[1]) < relevant[:, None]
         return (hits & within).sum(axis=1) / relevant
 

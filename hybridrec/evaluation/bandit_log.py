@@ -1,4 +1,4 @@
-"""A log of what a policy showed, with which probability, and what came of it."""
+"""A log of a policy's actions with their probabilities and rewards."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from hybridrec.evaluation.statistics import Totals, membership, standard_errors
 from hybridrec.types import Bools, Doubles, Ints
 
 _SURE = 4.0
-"""Standard errors by which the mean weight may miss 1 by chance."""
+"""Number of standard errors by which the mean weight may differ from 1 by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """N actions drawn by a logging policy that noted its probabilities, and what came of them.
+    """N actions drawn by a logging policy that recorded their probabilities, and the rewards that followed.
 
-    An action is whatever was drawn at once: a slate, an item on a place, an arm.
+    An action is whatever was drawn at once: a slate, an item in a place, an arm.
 
-    units: int32 [N], who saw it; the actions of a unit are never taken for independent
+    units: int32 [N], the user who saw the action; actions of one unit are not treated as independent
     reward: float64 [N]
     propensity: float64 [N], the probability with which the logging policy chose the action
-    target: float64 [N], that with which the target policy would have chosen it
-    predicted, expected: float64 [N], a model's reward of the action, and its mean reward under the
-        target policy; both or neither. The model must not have been fitted on this log.
+    target: float64 [N], the probability with which the target policy would have chosen it
+    predicted, expected: float64 [N], a model's reward for the action, and its mean reward under the target
+        policy; both or neither. The model must not have been fitted on this log.
 
-    Raises DataError if the columns do not fit together, if the log is deterministic, and if the target
-    policy chooses what the logging policy never shows: no estimator can tell what that would earn.
+    Raises DataError if the columns do not match, if the log is deterministic, or if the target policy chooses
+    actions that the logging policy never shows: no estimator can tell what these would earn.
     """
 
     units: Ints
@@ -43,7 +43,7 @@ class Logged:
     expected: Doubles | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be estimated from."""
+        """Refuse logs from which nothing can be estimated."""
         given = {part.name: getattr(self, part.name) for part in fields(self) if getattr(self, part.name) is not None}
         lengths = {name: len(column) for name, column in given.items()}
         if len(set(lengths.values())) > 1:
@@ -59,7 +59,7 @@ class Logged:
         self._check_support()
 
     def _check_support(self) -> None:
-        """The weights of a target policy that stays within what is logged average 1."""
+        """Refuse a log that does not cover the target policy: within its support, the weights average 1."""
         if (self.propensity == 1).all():
             raise DataError(
                 "the log is deterministic: all propensities are 1, so nothing is known of any action but the one "
@@ -92,10 +92,11 @@ class Logged:
 
     @classmethod
     def read(cls, path: Path) -> Logged:
-        """A table (Parquet, CSV, TSV, JSON Lines) with one row per action and the columns `unit`, `reward`,
-        `propensity`, `target_propensity` and perhaps `predicted` and `expected`; others are passed over.
+        """Read a log from a table (Parquet, CSV, TSV, JSON Lines) with one row per action.
 
-        Raises DataError also for a missing column or a value that is no number, with its row.
+        The columns are `unit`, `reward`, `propensity`, `target_propensity` and optionally `predicted` and
+        `expected`; others are ignored. Raises DataError also for a missing column or a value that is not a number,
+        with its row.
         """
         table = Table.of(Source(path=path), Malformed(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
@@ -105,12 +106,12 @@ class Logged:
 
     @property
     def weights(self) -> Doubles:
-        """float64 [N]: the importance weight of each action, target over logged propensity."""
+        """float64 [N]: the importance weight of each action, target divided by logged propensity."""
         return self.target / self.propensity
 
 
-def _check(name: str, column: Doubles, right: Bools, what: str) -> None:
-    """Every value must be right."""
+def _check(name: str, column: Doubles, right: Bools, expected: str) -> None:
+    """Refuse a column with a value that is not valid, naming its row."""
     if not right.all():
         row = int(np.argmin(right))
-        raise DataError(f"row {row + 1}: the {name} is {column[row]}; right is {what}")
+        raise DataError(f"row {row + 1}: the {name} is {column[row]}; right is {expected}")

@@ -1,4 +1,4 @@
-"""Metrics beyond accuracy: how evenly the catalogue is used, how novel, diverse and calibrated slates are."""
+"""Metrics beyond accuracy: evenness of exposure, novelty, diversity and calibration of slates."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _BLOCK_ENTRIES = 1 << 23
 
 
 class Coverage(SetMetric):
-    """Coverage@k: the share of the recommendable ids that stand in the first k of any slate of the run.
+    """Coverage@k: the share of recommendable ids that occur in the first k of any slate of the run.
 
-    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). Recommendable is what any fold's
-    `universe` allows. It grows with the number of queries, so compare it only among arms of one run.
+    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). An id is recommendable if the `universe` of
+    any fold allows it. Coverage grows with the number of queries, so compare it only between arms of one run.
     """
 
     name = "coverage"
 
     def value(self, folds: Sequence[Judged], k: int) -> float:
-        """Distinct recommended ids over recommendable ids; NaN if nothing may be recommended."""
+        """Return distinct recommended ids divided by recommendable ids; NaN if nothing may be recommended."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         shown, allowed = np.zeros(width, bool), np.zeros(width, bool)
         for fold in folds:
@@ -38,13 +38,13 @@ class Novelty(Metric):
     """Novelty@k: mean of -log2 p(id) over the first k, in bits; NaN for an empty slate.
 
     p(id) = (training users with the id + 1) / (training users + 1), the smoothed popularity share:
-    mean self-information of Zhou et al. (2010). 0 is what everybody knows.
+    mean self-information of Zhou et al. (2010). An id that every user has scores 0.
     """
 
     name = "novelty"
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]."""
+        """Return float64 [Q]."""
         known = _known_by(judged)
         users = np.count_nonzero(known.getnnz(axis=1))
         surprise = -np.log2((known.getnnz(axis=0) + 1) / (users + 1))
@@ -57,14 +57,14 @@ class Novelty(Metric):
 class Diversity(Metric):
     """Diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
 
-    Intra-list diversity of Ziegler et al. (2005), each id being the vector of the training users who
-    have it (0 or 1). An id that no training user has is unlike every other.
+    Intra-list diversity of Ziegler et al. (2005), where the vector of an id is the training users who have it
+    (0 or 1). An id that no training user has is dissimilar to all others.
     """
 
     name = "diversity"
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]."""
+        """Return float64 [Q]."""
         vectors = _units(self.described(judged))
         ids = judged.ids[:, :k]
         costs = np.where(ids != PADDING, np.diff(vectors.indptr).astype(np.int64)[np.maximum(ids, 0)], 0)
@@ -77,40 +77,40 @@ class Diversity(Metric):
         return 1 - _ratio(pairs, n * (n - 1))
 
     def described(self, judged: Judged) -> Sparse:
-        """csr [N, D]: what pairs of ids are compared in."""
+        """Return the vectors by which ids are compared: csr [N, D]."""
         return _known_by(judged).T.tocsr()
 
 
 class TagDiversity(Diversity):
     """Tag-diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
 
-    Intra-list diversity of Ziegler et al. (2005), each item being the vector of its tags by their weights.
-    An item without tags is unlike every other; recommended tags have no tags, for them it is not defined.
+    Intra-list diversity of Ziegler et al. (2005), where the vector of an item is its weighted tags. An item
+    without tags is dissimilar to all others. Not defined for recommended tags, which have no tags themselves.
     """
 
     name = "tag-diversity"
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]."""
+        """Return float64 [Q]."""
         return super().values(judged, k) if judged.target == "items" else np.full(len(judged.ids), np.nan)
 
     def described(self, judged: Judged) -> Sparse:
-        """The items' tags: csr [I, T]."""
+        """Return the items' tags: csr [I, T]."""
         return judged.train.item_tags.astype(np.float64)
 
 
 class CalibrationError(Metric):
-    """Calibration-error@k: KL(p || 0.99 q + 0.01 p) in nats of the tag mixes of history and first k; less is better.
+    """Calibration-error@k: KL(p || 0.99 q + 0.01 p) in nats between the tag mixes of history and slate; less is better.
 
-    Steck (2018). p is the mean of the tag shares of the history's items by their weights, scaled to sum 1, q
-    that of the slate's items. NaN where the history tells no tags, for an empty slate, and for recommended tags.
+    Steck (2018). p is the weighted mean of the tag shares of the history's items, scaled to sum 1; q that of the
+    first k items of the slate. NaN if the history has no tags, for an empty slate, and for recommended tags.
     """
 
     name = "calibration-error"
     higher_is_better = False
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]."""
+        """Return float64 [Q]."""
         result = np.full(len(judged.ids), np.nan)
         if judged.queries is None or judged.target != "items":
             return result
@@ -130,15 +130,15 @@ class CalibrationError(Metric):
 class ExposureGini(SetMetric):
     """Exposure-gini@k: how unevenly the first k of all slates expose the recommendable ids; less is more even.
 
-    Gini coefficient of exposure, place j giving 1 / log2(1 + j) (Singh and Joachims 2018): 0 if all ids are
-    exposed alike, near 1 if one has everything. Like coverage it depends on the number of queries.
+    Gini coefficient of exposure, where place j contributes 1 / log2(1 + j) (Singh and Joachims 2018): 0 if all ids
+    are exposed equally, near 1 if one id has all exposure. Like coverage it depends on the number of queries.
     """
 
     name = "exposure-gini"
     higher_is_better = False
 
     def value(self, folds: Sequence[Judged], k: int) -> float:
-        """NaN if nothing may be recommended or nothing was."""
+        """Return the coefficient; NaN if nothing may be recommended or nothing was."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         exposure, allowed = np.zeros(width), np.zeros(width, bool)
         for fold in folds:
@@ -153,7 +153,7 @@ class ExposureGini(SetMetric):
 
 
 def _known_by(judged: Judged) -> Sparse:
-    """csr [U, N] of ones: which training user has which id of the target."""
+    """Return csr [U, N] of ones: the ids of the target that each training user has."""
     train = judged.train
     if judged.target == "items":
         return train.interactions.matrix(binary=True)
@@ -161,26 +161,26 @@ def _known_by(judged: Judged) -> Sparse:
 
 
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
-    """float64 [Q]: squared length of the sum of `vectors[ids[q, j]]` over j, padding left out."""
+    """Return float64 [Q]: the squared length of the sum of `vectors[ids[q, j]]` over j, without padding."""
     sums = _sums(ids, vectors)
     return np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel()
 
 
 def _sums(ids: Ints, vectors: Sparse) -> Sparse:
-    """csr [Q, D]: the sum of `vectors[ids[q, j]]` over j, padding left out."""
+    """Return csr [Q, D]: the sum of `vectors[ids[q, j]]` over j, without padding."""
     rows, places = np.nonzero(ids != PADDING)
     picker = csr_matrix((np.ones(len(rows)), (rows, ids[rows, places])), shape=(len(ids), vectors.shape[0]))
     return (picker @ vectors).tocsr()
 
 
 def _units(rows: Sparse) -> Sparse:
-    """csr float64: each row at length 1, without entries of 0."""
+    """Scale each row to length 1 and drop explicit zeros: csr float64."""
     squares = np.asarray(rows.multiply(rows).sum(axis=1), np.float64).ravel()
     return _times(1 / np.sqrt(np.where(squares > 0, squares, 1)), rows)
 
 
 def _scaled(rows: Sparse) -> Sparse:
-    """csr float64: each row to sum 1, without entries of 0."""
+    """Scale each row to sum 1 and drop explicit zeros: csr float64."""
     sums = np.asarray(rows.sum(axis=1), np.float64).ravel()
     return _times(1 / np.where(sums > 0, sums, 1), rows)
 
@@ -192,13 +192,13 @@ def _times(factors: Doubles, rows: Sparse) -> Sparse:
 
 
 def _blocks(costs: Longs, budget: int) -> list[Longs]:
-    """Consecutive row numbers, cut so that the costs of a block stay near `budget`."""
+    """Split row numbers into consecutive blocks whose costs stay near `budget`."""
     cuts = np.flatnonzero(np.diff(np.cumsum(costs) // budget)) + 1
     return np.split(np.arange(len(costs)), cuts)
 
 
 def _ratio(numerator: Doubles, denominator: Longs) -> Doubles:
-    """Element-wise, NaN where the denominator is 0."""
+    """Divide element by element; NaN where the denominator is 0."""
     return np.where(denominator > 0, numerator / np.maximum(denominator, 1), np.nan)
 
 

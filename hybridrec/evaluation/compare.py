@@ -1,4 +1,4 @@
-"""Which arm is better: paired by query, corrected for the number of comparisons, and said in words."""
+"""Comparisons of arms: paired by query, corrected for the number of comparisons, and worded."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
     "holm": ("Holm", holm),
     "bh": ("Benjamini-Hochberg", benjamini_hochberg),
 }
-"""By name in the YAML: how people call it, and the function."""
+"""Display name and function by name in the YAML."""
 FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
 
 Pair: TypeAlias = tuple[str, str]
 """(control, variant)"""
 
 Key: TypeAlias = tuple[Pair, str, str]
-"""What one row is about: (pair, metric, segment)."""
+"""Subject of one row: (pair, metric, segment)."""
 
 
 def compare(
@@ -50,31 +50,30 @@ def compare(
     correction: Correction = "holm",
     resamples: int = RESAMPLES,
 ) -> list[Comparison]:
-    """Every declared pair (control, variant) in every metric, over all queries and in each segment.
+    """Compare every declared pair (control, variant) in every metric, over all queries and in each segment.
 
-    The correction is made within families: the rows of one metric in the segment `all` are one, its rows
-    in the other segments another; `holm` bounds the chance of any false verdict in it, `bh` (for sweeps)
-    their expected share. `margin` is a relative difference that does not matter in
-    practice. Rows come by pair, metric and segment; a segment in which no user has the metric in both
-    arms is left out. Raises ConfigError for an unknown arm or metric and DataError if the arms did
-    not answer the same queries.
+    p-values are corrected within families: the rows of one metric in the segment `all` form one family, its
+    rows in the other segments another. `holm` bounds the chance of any false verdict in a family, `bh` (for
+    sweeps) their expected share. `margin` is a relative difference that does not matter in practice. Rows are
+    ordered by pair, metric and segment; a segment in which no user has the metric in both arms is left out.
+    Raises ConfigError for an unknown arm or metric and DataError if the arms did not answer the same queries.
     """
     compared = [arms[_known(name, arms, "arm")] for pair in pairs for name in pair]
     for arm in compared:
         _check(arm, compared[0], metrics)
     tested = [metric for metric in metrics if all(metric in arm.values for arm in compared)]
-    segments = [segment for arm in compared[:1] for segment, _ in arm.sample.parts()]  # the same of every arm
+    segments = [segment for arm in compared[:1] for segment, _ in arm.sample.parts()]  # the same for every arm
     keys = [(pair, metric, segment) for pair in pairs for metric in tested for segment in segments]
-    found: dict[Key, Comparison] = {}
+    by_key: dict[Key, Comparison] = {}
     if keys:
         result = _paired(arms, pairs, tested, rng, resamples)
         rows = _rows(keys, result, frozenset(lower_is_better), margin, correction)
-        found = {((row.control, row.variant), row.metric, row.segment): row for row in rows}
+        by_key = {((row.control, row.variant), row.metric, row.segment): row for row in rows}
     for pair in pairs:
         for metric in set(metrics) - set(tested):
-            found[pair, metric, ALL] = _untested(arms[pair[0]], arms[pair[1]], metric)
+            by_key[pair, metric, ALL] = _untested(arms[pair[0]], arms[pair[1]], metric)
     order = {metric: place for place, metric in enumerate(metrics)}
-    return sorted(found.values(), key=lambda row: (pairs.index((row.control, row.variant)), order[row.metric]))
+    return sorted(by_key.values(), key=lambda row: (pairs.index((row.control, row.variant)), order[row.metric]))
 
 
 def _known(name: str, names: Collection[str], kind: str) -> str:
@@ -97,7 +96,7 @@ def _check(arm: Arm, first: Arm, metrics: Sequence[str]) -> None:
 def _paired(
     arms: Mapping[str, Arm], pairs: Sequence[Pair], metrics: Sequence[str], rng: np.random.Generator, resamples: int
 ) -> PairedResult:
-    """One column for each pair, metric and segment, in this order; one resampling serves them all."""
+    """Return one column for each pair, metric and segment, in this order; all share one set of resamples."""
     sample = arms[pairs[0][0]].sample
     members = membership(sample.units, sample.weights)
     parts, places = distinct(where for _, where in sample.parts())
@@ -146,7 +145,7 @@ def _rows(
 
 
 def _add_power(row: Comparison) -> None:
-    """What so many users can show, and how many would do; the correction counts as Bonferroni's, its hardest step."""
+    """Add the detectable difference and the users needed, with Bonferroni's correction, Holm's strictest step."""
     if row.standard_error is None:
         return
     row.detectable = detectable(row.standard_error, row.units, SIGNIFICANCE / max(row.family, 1))
@@ -157,7 +156,7 @@ def _add_power(row: Comparison) -> None:
 def _corrected(
     p_values: Doubles, families: Sequence[tuple[str, bool]], correction: Correction
 ) -> tuple[Doubles, Longs]:
-    """Adjusted p-values, and how many comparisons the family of each has."""
+    """Return adjusted p-values and the number of comparisons in the family of each."""
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):
         members = np.flatnonzero([other == family for other in families])
@@ -167,7 +166,7 @@ def _corrected(
 
 
 def _untested(control: Arm, variant: Arm, metric: str) -> Comparison:
-    """The row of a number of the whole run: a difference, and nothing to test it with."""
+    """Return the row of a number of the whole run: a difference without a test."""
     base, other = control.set_values[metric], variant.set_values[metric]
     return Comparison(
         control=control.name,
@@ -190,10 +189,10 @@ def _untested(control: Arm, variant: Arm, metric: str) -> Comparison:
 
 
 def verdict(row: Comparison, *, lower_is_better: bool = False, margin: float | None = None) -> Verdict:
-    """What may be said of a tested row.
+    """Decide the verdict of a tested row.
 
-    The margin goes first: a difference that surely does not matter is no win, however significant.
-    Asking that the whole 95 % interval lies within it is stricter than two one-sided tests at 5 %.
+    The margin takes precedence: a difference that surely does not matter is not a win, however significant it
+    is. Requiring the whole 95 % interval to be within it is stricter than two one-sided tests at 5 %.
     """
     if margin is not None and row.relative_ci95 is not None and max(map(abs, row.relative_ci95)) <= margin:
         return "equivalent within the margin"
@@ -215,7 +214,7 @@ _PHRASES: dict[Verdict, str] = {
 
 
 def sentence(row: Comparison) -> str:
-    """A row in words, for people.
+    """Return a row in words, for people.
 
     "hybrid beats control in ndcg@20 by +0.0123 (+4.1 %, 95 % interval +3.2 % ... +5.0 %, p = 0.0006,
     Holm-adjusted over 6 comparisons); 812 wins, 40 ties, 410 losses"

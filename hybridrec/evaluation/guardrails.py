@@ -1,15 +1,15 @@
-"""Guardrails: what a variant may not lose while it gains elsewhere, shown as non-inferiority.
+"""Guardrails: limits on what a variant may lose while it gains elsewhere, tested for non-inferiority.
 
-A guardrail is a largest accepted loss, relative to the control. It is *held* if the one-sided 95 %
-bound of the loss from above lies below the margin (Piaggio et al. 2012), *broken* if the bound from
-below lies beyond it, and else undecided. All guardrails have to hold, so none of them is corrected for
-the number of the others (an intersection-union test; Berger 1982).
+A guardrail is the largest loss that is accepted, relative to the control. It is *held* if the one-sided
+95 % upper bound of the loss is below the margin (Piaggio et al. 2012), *broken* if the lower bound is above
+it, and undecided otherwise. All guardrails have to hold, so they are not corrected for their number (an
+intersection-union test; Berger 1982).
 
-Bounds of a metric per query come from the paired bootstrap over users. A number of the whole run, such
-as coverage, is no mean: resampling users with replacement would show the same slates twice and cover
-less, so its bounds come from a jackknife that deletes a group of users at a time from both arms (Shao
-and Tu 1995, section 2.3), on the logarithm of the ratio, with t quantiles. Latency is the mean log
-ratio over blocks of queries that both arms answered in turn, with t quantiles.
+Bounds of a metric per query come from the paired bootstrap over users. A number of the whole run, such as
+coverage, is not a mean: resampling users with replacement would show the same slates twice and cover less.
+Its bounds come from a jackknife that deletes a group of users at a time from both arms (Shao and Tu 1995,
+section 2.3), on the logarithm of the ratio, with t quantiles. Latency is the mean log ratio over blocks of
+queries that both arms answered in turn, with t quantiles.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from hybridrec.types import Doubles, Ints, Longs
 
 ONE_SIDED = 0.95
 GROUPS = 40
-"""Groups of users that the jackknife deletes one after the other."""
+"""Groups of users that the jackknife deletes one at a time."""
 
 
 class Change(NamedTuple):
-    """Variant over control, minus 1, with its two one-sided 95 % bounds; NaN where there is none."""
+    """Variant divided by control, minus 1, with its two one-sided 95 % bounds; NaN where there are none."""
 
     value: float
     low: float
@@ -56,13 +56,13 @@ def guardrails(
     seconds: Mapping[str, Doubles] | None = None,
     resamples: int = RESAMPLES,
 ) -> list[Guardrail]:
-    """Every guardrail for every pair (control, variant).
+    """Judge every guardrail for every pair (control, variant).
 
-    margins: metric, or `latency` -> the largest relative loss that is accepted
-    seconds: arm -> float64[B], seconds per query of the same B blocks of queries in the same order
+    margins: metric or `latency` -> the largest relative loss that is accepted
+    seconds: arm -> float64 [B], seconds per query of the same B blocks of queries in the same order
     """
     seconds = seconds or {}
-    found = []
+    results = []
     for control, variant in pairs:
         for metric, margin in margins.items():
             if metric == LATENCY:
@@ -84,24 +84,24 @@ def guardrails(
                 bounds=(loss.low, loss.high),
                 verdict=verdict(loss, margin),
             )
-            found.append(guardrail)
-    return found
+            results.append(guardrail)
+    return results
 
 
 def verdict(loss: Change, margin: float) -> GuardrailVerdict:
-    """What may be said of a loss; without bounds nothing is."""
+    """Decide the verdict of a loss: undecided without bounds."""
     if loss.high < margin:
         return "held"
     return "broken" if loss.low > margin else "undecided"
 
 
 def words(guardrail: Guardrail) -> str:
-    """A guardrail as the end of a verdict: "guardrail coverage@20 broken (loss 12.3 %, at least 10.1 %; ...)"."""
+    """Describe a guardrail: "guardrail coverage@20 broken (loss 12.3 %, at least 10.1 %; ...)"."""
     return f"guardrail {guardrail.metric} {guardrail.verdict} ({reason(guardrail)})"
 
 
 def reason(guardrail: Guardrail) -> str:
-    """Why a guardrail is judged as it is: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
+    """Explain the verdict of a guardrail: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
     accepted = f"{100 * guardrail.margin:g} % is accepted"
     if guardrail.loss is None or guardrail.bounds is None:
         return f"no interval; {accepted}"
@@ -117,13 +117,13 @@ def reason(guardrail: Guardrail) -> str:
 
 
 def groups_of(units: Ints, rng: np.random.Generator) -> Longs:
-    """int64[Q]: the group of users, drawn at random, that the user behind each query belongs to."""
+    """Assign users to groups at random: int64 [Q], the group of the user behind each query."""
     present, codes = np.unique(units, return_inverse=True)
     return (rng.permutation(len(present)) % min(GROUPS, len(present)))[codes].astype(np.int64)
 
 
 def _per_query(control: Arm, variant: Arm, metric: str, rng: np.random.Generator, resamples: int) -> Change:
-    """Bootstrap over users of the ratio of the means over the queries that both define."""
+    """Bootstrap over users the ratio of the means over the queries for which both arms define the metric."""
     members = membership(control.sample.units, control.sample.weights)
     gain = (variant.values[metric] - control.values[metric])[:, None]
     base = np.where(np.isnan(gain), np.nan, control.values[metric][:, None])
@@ -136,9 +136,9 @@ def _per_query(control: Arm, variant: Arm, metric: str, rng: np.random.Generator
 
 
 def _of_the_whole(control: Arm, variant: Arm, metric: str) -> Change:
-    """Jackknife of the log ratio of two numbers of the whole run, both without the same group of users."""
+    """Estimate by jackknife the log ratio of two numbers of the whole run, both without the same group of users."""
     numbers = np.array([[arm.set_values[metric], *arm.without_group[metric]] for arm in (control, variant)])
-    if not (numbers > 0).all():  # NaN included
+    if not (numbers > 0).all():  # also catches NaN
         return Change(float(ratio(numbers[1, 0] - numbers[0, 0], numbers[0, 0])), np.nan, np.nan)
     logs = np.log(numbers[1] / numbers[0])
     groups = len(logs) - 1
@@ -146,9 +146,9 @@ def _of_the_whole(control: Arm, variant: Arm, metric: str) -> Change:
 
 
 def _exponential(logs: Doubles, estimate: float | None = None) -> Change:
-    """t bounds of the mean of logarithms of ratios, as changes; around `estimate`, if one is given.
+    """Convert the t bounds of a mean of log ratios to changes; around `estimate`, if given.
 
-    For the jackknife these are its pseudo-values, whose spread over sqrt(n) is its standard error.
+    For the jackknife, `logs` are its pseudo-values, whose standard deviation over sqrt(n) is its standard error.
     """
     n = len(logs)
     centre = float(logs.mean()) if estimate is None else estimate

@@ -1,14 +1,14 @@
-"""Interleaving: two arms share one slate, and what is chosen from it says which arm is preferred.
+"""Interleaving: two arms share one slate, and the choices made from it show which arm is preferred.
 
-Team-draft (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval
-quality?"): in each round a coin decides which arm picks first; each adds the best of its ids that is
-not yet in the slate, and a choice counts for the team that brought it. Balanced (Joachims 2002,
-"Optimizing search engines using clickthrough data"; 2003, "Evaluating retrieval performance using
-clickthrough data"): one coin for the whole slate, into which the arms are merged place by place; a
-choice counts for every arm that has it among as many of its best as were needed to see all choices.
+Team-draft (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval quality?"):
+in each round a coin decides which arm picks first; each adds its best id that is not yet in the slate, and
+a choice counts for the team that added it. Balanced (Joachims 2002, "Optimizing search engines using
+clickthrough data"; 2003, "Evaluating retrieval performance using clickthrough data"): one coin for the whole
+slate, into which the arms are merged place by place; a choice counts for each arm that has it among as many
+of its best ids as are needed to include all choices.
 
-Replay takes held-out interactions for the choices. The user is the unit, and all is said by the paired
-comparison: what an arm "scores" at a query is the share of interleavings it wins there.
+A replay uses held-out interactions as choices. The user is the unit, and the paired comparison reports the
+result: the "score" of an arm for a query is the share of interleavings that it wins.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Method: TypeAlias = Literal["team-draft", "balanced"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 NOBODY = -1
-"""The team of padding, and of places that only one arm had something left for."""
+"""The team of padding, and of places filled after one arm ran out of ids."""
 
 ROUNDS = 10
-"""Interleavings of each query in a replay, which are averaged: less noise by coins, the same expectation."""
+"""Interleavings of each query in a replay, which are averaged: less noise from coins, the same expectation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interleaved:
-    """The slates of Q queries, each made of those of two arms, 0 and 1.
+    """The slates of Q queries, each merged from those of two arms, 0 and 1.
 
     ids: int32 [Q, n], best first, -1 as padding
-    team: int8 [Q, n], the arm that brought each place; -1 (nobody) at padding, and once one of the arms
-        has nothing left to add
-    ranks: int32 [2, Q, n], the place of each id in the slate of either arm, from 0; where it is not in
-        there, a number that no place has
+    team: int8 [Q, n], the arm that added each place; -1 (nobody) at padding, and once one of the arms has
+        nothing left to add
+    ranks: int32 [2, Q, n], the place of each id in the slate of either arm, from 0; for an id that the slate
+        does not contain, a number beyond its last place
     """
 
     method: Method
@@ -50,23 +50,23 @@ class Interleaved:
     ranks: Ints
 
     def credits(self, chosen: Bools) -> Ints:
-        """int32 [2, Q]: choices counted for either arm; `chosen`, bool [Q, n], says which places were."""
+        """Return int32 [2, Q]: the choices credited to each arm; `chosen`, bool [Q, n], marks the chosen places."""
         chosen = chosen & (self.team != NOBODY)
         if self.method == "team-draft":
             return np.stack([(chosen & (self.team == arm)).sum(axis=1) for arm in (0, 1)]).astype(np.int32)
-        # How much of either arm is taken as seen: down to the better rank of the choice that stands last.
+        # The depth to which either arm counts as seen: the better of the two ranks of the last choice.
         last = np.where(chosen, np.arange(chosen.shape[1]), 0).max(axis=1, keepdims=True, initial=0)
         depth = np.take_along_axis(self.ranks.min(axis=0), last, axis=1)
         return (chosen & (self.ranks <= depth)).sum(axis=2).astype(np.int32)
 
 
 def interleave(a: Ints, b: Ints, n: int, method: Method, rng: np.random.Generator) -> Interleaved:
-    """One slate of n places for each query out of those of arm 0, `a`, and of arm 1, `b`.
+    """Merge the slates of arm 0, `a`, and of arm 1, `b`, to one slate of n places for each query.
 
-    a, b: int32 [Q, at least 1], best first, each id once, -1 as padding at the end. Where one arm has
-    nothing left to add, the other fills the rest for nobody. To credit choices later, keep `team` and
-    `ranks` with the slate. Raises ConfigError for an unknown method and ValueError for different
-    numbers of queries.
+    a, b: int32 [Q, at least 1], best first, each id once, -1 as padding at the end. Once one arm has nothing
+    left to add, the other fills the remaining places, credited to nobody. To credit choices later, keep `team`
+    and `ranks` with the slate. Raises ConfigError for an unknown method and ValueError for different numbers of
+    queries.
     """
     if method not in METHODS:
         raise ConfigError(f"unknown interleaving method '{method}'; {did_you_mean(method, METHODS)}")
@@ -79,7 +79,7 @@ def interleave(a: Ints, b: Ints, n: int, method: Method, rng: np.random.Generato
 
 
 def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """ids and teams [Q, n] of slates [2, Q, width]."""
+    """Return ids and teams [Q, n] of slates [2, Q, width]."""
     queries = np.arange(slates.shape[1])
     ids = np.full((len(queries), n), PADDING, np.int32)
     team = np.full((len(queries), n), NOBODY, np.int8)
@@ -99,7 +99,7 @@ def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, N
 
 
 def _balanced(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """ids and teams [Q, n] of slates [2, Q, width]: both are read in turns, what was met before is skipped."""
+    """Return ids and teams [Q, n] of slates [2, Q, width]: read in turns, skipping ids that occurred before."""
     _, queries, width = slates.shape
     second = np.stack([coin := rng.integers(0, 2, queries, dtype=np.int8), 1 - coin])[:, :, None]
     elsewhere = np.stack([_ranks(slates[0], slates[1]), _ranks(slates[1], slates[0])])
@@ -118,12 +118,12 @@ def _balanced(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDA
 
 
 def _widened(rows: NDArray[Any], width: int) -> NDArray[Any]:
-    """Rows filled up with -1."""
+    """Pad rows with -1."""
     return np.pad(rows, ((0, 0), (0, max(width - rows.shape[1], 0))), constant_values=PADDING)
 
 
 def _ranks(ids: Ints, slate: Ints) -> Ints:
-    """int32, shape of `ids`: the place of each id in the slate of its row; the slate's width if it has none."""
+    """Return int32, shape of `ids`: the place of each id in the slate of its row; the slate's width if absent."""
     width = slate.shape[1]
     ranks = np.full(ids.shape, width, np.int32)
     for place in range(width):
@@ -140,11 +140,11 @@ def replay(
     rng: np.random.Generator,
     rounds: int = ROUNDS,
 ) -> Doubles:
-    """Interleave the slates of two arms and take what is relevant for what would be chosen.
+    """Interleave the slates of two arms and treat relevant ids as the choices.
 
-    control, variant: int32 [Q, width]; truth: csr [Q, N]. Gives float64 [2, Q], for control and variant
-    the share of `rounds` interleavings of the query that the arm won, that is in which more choices were
-    credited to it than to the other; NaN where nothing is relevant.
+    control, variant: int32 [Q, width]; truth: csr [Q, N]. Returns float64 [2, Q], for control and variant the
+    share of `rounds` interleavings of the query that the arm won (more choices were credited to it than to the
+    other); NaN for queries without relevant ids.
     """
     won = np.zeros((2, len(control)))
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What a metric is, and how `ndcg@20` becomes one; each metric says which definition it follows."""
+"""Base classes of metrics, and the parsing of names such as `ndcg@20`; each metric documents its definition."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Slates beside the truth: what a metric sees.
+    """Slates with the truth: the input of a metric.
 
     ids: int32 [Q, n], best first, -1 as padding
-    hits: bool [Q, n], which of them are relevant
+    hits: bool [Q, n], True where the id is relevant
     truth: csr [Q, N] of ones, the relevant ids
     train: the training part (popularity, content)
-    universe: bool [N], which ids may be recommended; None for all
-    queries: what was asked; None where nobody tells
+    universe: bool [N], the ids that may be recommended; None for all
+    queries: the queries; None where they are not known
     """
 
     target: Target
@@ -42,12 +42,12 @@ class Judged:
         freeze(self)
 
     def take(self, rows: Bools) -> Judged:
-        """The queries at `rows`, bool[Q], alone."""
+        """Return the queries at `rows`, bool [Q], alone."""
         return replace(self, ids=self.ids[rows], hits=self.hits[rows], truth=self.truth[rows])
 
     @property
     def relevant(self) -> Longs:
-        """int64 [Q]: how many relevant ids each query has, found or not."""
+        """int64 [Q]: the number of relevant ids of each query, recommended or not."""
         return np.diff(self.truth.indptr).astype(np.int64)
 
 
@@ -56,33 +56,33 @@ class Metric(Plugin):
 
     higher_is_better: bool = True
     cut_off: ClassVar[bool] = True
-    """Whether the metric is written with a cut-off (`ndcg@20`); if not, `k` is the width of the slates."""
+    """True if the metric is written with a cut-off (`ndcg@20`); otherwise `k` is the width of the slates."""
 
     @abstractmethod
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q] over the first k places; NaN where the metric is not defined for a query."""
+        """Return float64 [Q] over the first k places; NaN where the metric is not defined for a query."""
 
 
 class SetMetric(Metric):
     """A number of the whole run: a property of all slates together, without an interval or a test.
 
-    The engine calls `value` once for each arm, with the slates of all folds; where it is a guardrail, also
-    without each of some groups of users, which gives its interval.
+    The engine calls `value` once for each arm, with the slates of all folds; if the metric is a guardrail, also
+    with each of several groups of users left out, from which its interval is computed.
     """
 
     @abstractmethod
     def value(self, folds: Sequence[Judged], k: int) -> float:
-        """One number over the first k places of all slates; the folds share one vocabulary."""
+        """Compute one number over the first k places of all slates; the folds share one vocabulary."""
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]: every query carries the number of the set that it belongs to."""
+        """Return float64 [Q]: for every query the number of the whole set."""
         return np.full(len(judged.ids), self.value([judged], k))
 
 
 def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doubles:
-    """float64 [Q]: the weighted sum of several metrics, each float64 [Q].
+    """Compute the weighted sum of several metrics: float64 [Q], each metric float64 [Q].
 
-    Where some are NaN, the others take their weight; NaN where all are.
+    The weight of a metric that is NaN goes to the others; NaN where all are.
     """
     parts, shares = np.array([values[name] for name in weights]), np.array(list(weights.values()))[:, None]
     defined = ~np.isnan(parts)
@@ -99,35 +99,39 @@ class Measure(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As in the YAML: `ndcg@20`."""
+        """The name as in the YAML: `ndcg@20`."""
         return self.metric.name if self.k is None else f"{self.metric.name}@{self.k}"
 
     def key(self, target: Target) -> str:
-        """The name in reports: plain for items, `tags/ndcg@20` for tags."""
+        """Return the name in reports: plain for items, `tags/ndcg@20` for tags."""
         return self.name if target == "items" else f"{target}/{self.name}"
 
     def values(self, judged: Judged) -> Doubles:
-        """float64 [Q], NaN where not defined; raises PluginError for anything else."""
+        """Compute float64 [Q], NaN where not defined; raises PluginError if the metric returns anything else."""
         values = self.metric.values(judged, self._depth(judged))
         wanted = (len(judged.ids),)
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != wanted:
-            told = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
-            raise PluginError(f"metric {self.name}: values must be float64 {list(wanted)}, not {told}")
+            returned = (
+                f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+            )
+            raise PluginError(f"metric {self.name}: values must be float64 {list(wanted)}, not {returned}")
         if np.isinf(values).any():
             row = int(np.argmax(np.isinf(values)))
             raise PluginError(
-                f"metric {self.name}: the value of query {row} is {values[row]}; say NaN for 'not defined'"
+                f"metric {self.name}: the value of query {row} is {values[row]}; return NaN where it is not defined"
             )
         return values
 
     def value(self, folds: Sequence[Judged]) -> float:
-        """The number of a `SetMetric` over all folds; raises TypeError for a metric per query."""
+        """Compute the number of a `SetMetric` over all folds; raises TypeError for a metric per query."""
         if not isinstance(self.metric, SetMetric):
             raise TypeError(f"{self.name} is a metric per query; use `values`")
         return self.metric.value(folds, max((self._depth(fold) for fold in folds), default=0))
 
     def without_each(self, folds: Sequence[Judged], groups: Longs) -> Doubles:
-        """float64 [G]: `value` without each group; `groups`, int64[Q], says of every query, over all folds, its own."""
+        """Compute `value` without each group: float64 [G]; `groups`, int64 [Q], is the group of each query of all
+        folds.
+        """
         ends = np.cumsum([len(fold.ids) for fold in folds])[:-1]
         kept = (np.split(groups != group, ends) for group in np.unique(groups))
         return np.array([self.value([f.take(rows) for f, rows in zip(folds, parts, strict=True)]) for parts in kept])
@@ -137,9 +141,9 @@ class Measure(NamedTuple):
 
 
 def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> Measure:
-    """`ndcg@20` -> (Ndcg(), 20), `r-precision` -> (RPrecision(), None); `classes` by name.
+    """Parse `ndcg@20` to (Ndcg(), 20) and `r-precision` to (RPrecision(), None); `classes` by name.
 
-    Raises ConfigError for an unknown name and for a missing, needless or impossible cut-off.
+    Raises ConfigError for an unknown name and for a missing, superfluous or invalid cut-off.
     """
     name, at, depth = text.strip().partition("@")
     if name not in classes:
@@ -149,7 +153,7 @@ def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> Measure:
         if at:
             raise ConfigError(f"metric '{text}': {name} takes no cut-off; write '{name}'")
         return Measure(metric(), None)
-    # isdecimal alone would let other scripts' digits pass, which int() reads but a person may not.
+    # isdecimal alone accepts digits of other scripts, which int() reads but people may not.
     if not (depth.isascii() and depth.isdecimal() and int(depth) > 0):
         wrong = f"'{depth}' is not a whole number of 1 or more" if at else "the cut-off is missing"
         raise ConfigError(f"metric '{text}': {wrong}; write '{name}@10' to look at the first ten places")

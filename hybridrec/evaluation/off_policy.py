@@ -1,16 +1,16 @@
-"""What another policy would have earned, from a log of what was shown with which probability.
+"""Estimates of what another policy would have earned, from a log of actions with their probabilities.
 
 With the importance weight w = target propensity / logged propensity of an action and its reward r:
 
-    ips    mean of w r                      Horvitz and Thompson 1952: no bias, much variance
+    ips    mean of w r                      Horvitz and Thompson 1952: unbiased, high variance
     snips  sum of w r / sum of w            Swaminathan and Joachims 2015, "The self-normalized estimator
                                             for counterfactual learning": little bias, less variance
     dr     mean of expected + w (r - predicted)   Dudik, Langford and Li 2011, "Doubly robust policy
-                                            evaluation and learning": a model of the reward takes most of
-                                            the variance away, and the weights its error
+                                            evaluation and learning": a model of the reward removes most
+                                            of the variance, the weights remove the model's error
 
-All three, and the mean reward of the log itself, are ratios of sums over units, so errors come by
-linearisation and intervals by the bootstrap over units that the rest of the evaluation uses.
+All three, and the mean reward of the log itself, are ratios of sums over units. Their standard errors come
+from linearisation, their intervals from the bootstrap over units that the rest of the evaluation uses.
 """
 
 from __future__ import annotations
@@ -39,20 +39,21 @@ Estimator: TypeAlias = Literal["ips", "snips", "dr"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 CLIPS = (5.0, 10.0, 20.0, 50.0, 100.0)
-"""Where a sensitivity table cuts importance weights off, unless told otherwise."""
+"""Default levels at which a sensitivity table clips importance weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """What one estimator says of the target policy.
+    """The result of one estimator for the target policy.
 
-    clip: the importance weights were cut off there; None if they were not
+    clip: the level at which importance weights were clipped; None if they were not
     value: the mean reward per action under the target policy; `ci95` its bootstrap interval over units,
         `standard_error` by linearisation
     lift: value minus the mean reward of the log, with a bootstrap interval of this difference
-    effective_size: (sum of w)^2 / sum of w^2: so many actions of the target policy itself would be worth as much
-    clipped: the share of actions whose weight was cut off
-    verdict: `better` or `worse` than the logging policy if `lift_ci95` leaves out 0, else `undecided`
+    effective_size: (sum of w)^2 / sum of w^2: the number of actions of the target policy itself that would be
+        as informative
+    clipped: the share of actions whose weight was clipped
+    verdict: `better` or `worse` than the logging policy if `lift_ci95` excludes 0, else `undecided`
     """
 
     estimator: Estimator
@@ -70,9 +71,9 @@ class OffPolicyEstimate:
 
 
 def totals(log: Logged, clip: float | None = None) -> Totals:
-    """Numerators and denominators of all estimators by unit: columns ips, snips and, with a model, dr.
+    """Sum numerators and denominators of all estimators by unit: columns ips, snips and, with a model, dr.
 
-    `means` of the result are the estimates, and all that is done with means can be done with them.
+    `means` of the result are the estimates, and all methods for means apply to them.
     """
     members = membership(log.units, np.ones(len(log.units)))
     weights, ones = clipped_weights(log, clip), np.ones(len(log.units))
@@ -84,14 +85,14 @@ def totals(log: Logged, clip: float | None = None) -> Totals:
 
 
 def clipped_weights(log: Logged, clip: float | None) -> Doubles:
-    """float64 [N]: importance weights, cut off at `clip`."""
+    """Return the importance weights, clipped at `clip`: float64 [N]."""
     return log.weights if clip is None else np.minimum(log.weights, clip)
 
 
 def off_policy_estimates(
     log: Logged, rng: np.random.Generator, clips: Sequence[float] = (), resamples: int = RESAMPLES
 ) -> list[OffPolicyEstimate]:
-    """All estimators without clipping, and then at each level of `clips`: all on the same resamples."""
+    """Estimate by all estimators without clipping, then at each level of `clips`; all share the same resamples."""
     levels = [None, *clips]
     parts = [totals(log, clip) for clip in levels]
     shown = Totals.of(membership(log.units, np.ones(len(log.units))), log.reward[:, None])
@@ -124,7 +125,7 @@ def off_policy_estimates(
 
 
 def effective_size(weights: Doubles) -> float:
-    """(sum of w)^2 / sum of w^2 (Kong 1992)."""
+    """Return (sum of w)^2 / sum of w^2 (Kong 1992)."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
@@ -138,11 +139,10 @@ def _pair(bounds: Doubles) -> tuple[float, float]:
 
 
 def sentence(rows: Sequence[OffPolicyEstimate]) -> str:
-    """What all estimates of a log say together, in words; the doubly robust one decides, else snips.
+    """Summarize all estimates of a log in words; the doubly robust one decides, else snips.
 
-    "the target policy is better than the logging policy by +0.0120 (dr: 0.1520, 95 % interval of the
-    difference +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; the verdict is the same
-    wherever the weights are clipped"
+    "the target policy is better than the logging policy: +0.0120 (dr 0.1520, 95 % interval of the difference
+    +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; no clipping changes the verdict"
     """
     chosen = rows[-1].estimator if rows[-1].estimator == "dr" else "snips"
     whole, *clipped = [row for row in rows if row.estimator == chosen]

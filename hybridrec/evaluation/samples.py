@@ -1,4 +1,4 @@
-"""What statistics work on: the queries that were asked, and what each arm was measured at on them."""
+"""Input of the statistics: the queries that were asked, and the values of each arm for them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ALL = "all"
 class Sample:
     """The Q queries of an evaluation, the same for every arm.
 
-    units: int32[Q], the user behind each query
-    weights: float64[Q], the share of each query in the mean
-    segments: str[Q]
-    digest: tells samples apart that differ in what was asked, hidden, or allowed to be recommended
+    units: int32 [Q], the user behind each query
+    weights: float64 [Q], the share of each query in the mean
+    segments: str [Q]
+    digest: differs between samples with different queries, hidden ids or recommendable ids
     """
 
     units: Ints
@@ -33,14 +33,14 @@ class Sample:
 
     @classmethod
     def of(cls, fold: Fold) -> Sample:
-        """The queries of one fold."""
+        """Return the queries of one fold."""
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
         asked = fingerprint(fold.queries, tuple(truth), fold.universe)
         return cls(fold.units, fold.weights, fold.queries.segments(), asked)
 
     @classmethod
     def join(cls, parts: Sequence[Sample]) -> Sample:
-        """The queries of several folds, one fold after the other."""
+        """Join the queries of several folds, one fold after the other."""
         return cls(
             np.concatenate([part.units for part in parts]),
             np.concatenate([part.weights for part in parts]),
@@ -52,7 +52,7 @@ class Sample:
         return len(self.units)
 
     def same_as(self, other: Sample) -> bool:
-        """Whether both ask the same queries in the same order."""
+        """Return True if both ask the same queries in the same order."""
         return self.digest == other.digest and all(
             np.array_equal(mine, others)
             for mine, others in (
@@ -63,14 +63,14 @@ class Sample:
         )
 
     def parts(self) -> Iterator[tuple[str, Bools]]:
-        """`all` and then each segment by name, with bool[Q]: which queries are in it."""
+        """Yield `all` and then each segment by name, with its queries, bool [Q]."""
         yield ALL, np.ones(len(self), bool)
         for segment in np.unique(self.segments):
             yield str(segment), self.segments == segment
 
 
 def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
-    """The different ones of several parts of a sample, and which of them each is: one segment is often all queries."""
+    """Return the distinct parts of a sample, and the index of each part in them: one segment is often all queries."""
     different: dict[bytes, Bools] = {}
     places: list[int] = []
     for part in parts:
@@ -82,12 +82,12 @@ def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A pipeline (or a single component) with what it was measured at.
+    """A pipeline (or a single component) with its measured values.
 
-    values: metric -> float64[Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
+    values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
-    without_group: metric -> float64[G], that number without each of G groups of users; only for guardrails
-    rungs: str[Q], who served each query; None where nobody asks
+    without_group: metric -> float64 [G], that number without each of G groups of users; only for guardrails
+    rungs: str [Q], what served each query; None where it is not needed
     """
 
     name: str
@@ -99,7 +99,7 @@ class Arm:
 
     @classmethod
     def averaged(cls, repeats: Sequence[Arm]) -> Arm:
-        """The mean of an arm over its repeats, query by query; the rungs are those of the first."""
+        """Average an arm over its repeats, query by query; the rungs are those of the first repeat."""
         first = repeats[0]
         if len(repeats) == 1:
             return first
@@ -116,5 +116,5 @@ class Arm:
         )
 
     def matrix(self, metrics: Sequence[str]) -> Doubles:
-        """float64 [Q, len(metrics)]; there may be none, if only numbers of the whole run are measured."""
+        """Return float64 [Q, len(metrics)]; with zero columns if only numbers of the whole run are measured."""
         return np.array([self.values[metric] for metric in metrics], float).reshape(len(metrics), len(self.sample)).T

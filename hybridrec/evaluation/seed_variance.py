@@ -1,16 +1,16 @@
-"""How much of a difference's uncertainty comes from the users asked, and how much from the seeds trained with.
+"""Shares of a difference's variance that come from the users asked and from the seeds of training.
 
-With N repeats and U users, the difference of user u in repeat r is taken as mu + a_r + b_u + e_ru: seeds
+With N repeats and U users, the difference of user u in repeat r is modelled as mu + a_r + b_u + e_ru: seeds
 and users are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is
-MS_a = U var_r(mean over users), that of users MS_b = N var_u(mean over repeats), MS_e that of what is
-left. The variance of the mean difference for new users and new seeds is
+MS_a = U var_r(mean over users), that of users MS_b = N var_u(mean over repeats), MS_e that of the
+residual. The variance of the mean difference for new users and new seeds is
 
     (MS_a + MS_b - MS_e) / (N U) = users + seeds,   users = MS_b / (N U),   seeds = max(0, MS_a - MS_e) / (N U)
 
-(the analysis of variance estimators of Searle, Casella and McCulloch 1992, section 4.3, the one of seeds
-cut at 0), and its t interval has Satterthwaite's (1946) degrees of freedom. `users` holds what users
-and seeds do together; it is what the bootstrap over users sees. Queries of unequal weight come in by
-linearising the ratio, as in `statistics.standard_errors`.
+(the analysis of variance estimators of Searle, Casella and McCulloch 1992, section 4.3, that of seeds
+truncated at 0), and its t interval has Satterthwaite's (1946) degrees of freedom. `users` includes the
+interaction of users and seeds; it is the variance that the bootstrap over users sees. Queries of unequal
+weight enter through linearisation of the ratio, as in `statistics.standard_errors`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
 
 def split(values: Doubles) -> Split:
-    """Of values float64 [N, U], at least two of each."""
+    """Split the variance of the grand mean of values, float64 [N, U], at least two of each."""
     repeats, users = values.shape
     by_repeat, by_user = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
     rest = values - by_repeat - by_user + values.mean()
@@ -45,20 +45,20 @@ def split(values: Doubles) -> Split:
     rest_square = float((rest**2).sum()) / ((repeats - 1) * (users - 1))
     if seeds_square <= rest_square:
         return Split(users_square / values.size, 0.0, users - 1.0)
-    parts = [
+    squares = [
         (seeds_square, repeats - 1),
         (users_square, users - 1),
         (-rest_square, (repeats - 1) * (users - 1)),
     ]
-    whole = sum(square for square, _ in parts)
-    degrees = whole**2 / sum(square**2 / freedom for square, freedom in parts)
+    whole = sum(square for square, _ in squares)
+    degrees = whole**2 / sum(square**2 / freedom for square, freedom in squares)
     return Split(users_square / values.size, (seeds_square - rest_square) / values.size, degrees)
 
 
 def seed_splits(
     repeats: Sequence[Mapping[str, Arm]], pairs: Sequence[tuple[str, str]], metrics: Sequence[str]
 ) -> list[SeedSplit]:
-    """Every pair (control, variant) in every metric per query, from the arms of each of N >= 2 repeats."""
+    """Split every pair (control, variant) in every metric per query, from the arms of each of N >= 2 repeats."""
     return [
         _split_of(repeats, control, variant, metric)
         for control, variant in pairs
@@ -68,8 +68,8 @@ def seed_splits(
 
 
 def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]]:
-    """Every arm in every metric, numbers of the whole run too."""
-    found: dict[str, dict[str, Spread]] = {}
+    """Return the spread of every arm in every metric, numbers of the whole run included."""
+    by_arm: dict[str, dict[str, Spread]] = {}
     for name, first in repeats[0].items():
         members = membership(first.sample.units, first.sample.weights)
         columns = {
@@ -77,15 +77,15 @@ def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]
             for metric in first.values
         }
         columns |= {metric: [arms[name].set_values[metric] for arms in repeats] for metric in first.set_values}
-        found[name] = {
+        by_arm[name] = {
             metric: Spread(values=list(values), deviation=float(np.std(values, ddof=1)))
             for metric, values in columns.items()
         }
-    return found
+    return by_arm
 
 
 def words(found: SeedSplit, repeats: int) -> str:
-    """A split as the end of a verdict."""
+    """Return a split as the end of a verdict."""
     if found.ci95 is None or found.seeds_share is None:
         return f"trained {repeats} times"
     low, high = found.ci95
@@ -96,7 +96,7 @@ def words(found: SeedSplit, repeats: int) -> str:
 def _split_of(repeats: Sequence[Mapping[str, Arm]], control: str, variant: str, metric: str) -> SeedSplit:
     sample = repeats[0][control].sample
     gains = np.stack([arms[variant].values[metric] - arms[control].values[metric] for arms in repeats], axis=1)
-    gains[np.isnan(gains).any(axis=1)] = np.nan  # the same queries in every repeat
+    gains[np.isnan(gains).any(axis=1)] = np.nan  # keep the same queries in every repeat
     totals = Totals.of(membership(sample.units, sample.weights), gains)
     asked = totals.weights[:, 0] > 0
     means, users = totals.means, int(asked.sum())
@@ -106,16 +106,16 @@ def _split_of(repeats: Sequence[Mapping[str, Arm]], control: str, variant: str, 
         return row
     weights = totals.weights[asked]
     linear = means + users * (totals.sums[asked] - means * weights) / weights.sum(axis=0)
-    found = split(linear.T)
-    variance = found.users + found.seeds
-    reach = float(stdtrit(found.degrees, (1 + LEVEL) / 2)) * variance**0.5
+    parts = split(linear.T)
+    variance = parts.users + parts.seeds
+    reach = float(stdtrit(parts.degrees, (1 + LEVEL) / 2)) * variance**0.5
     return row.model_copy(
         update={
-            "users_variance": found.users,
-            "seeds_variance": found.seeds,
-            "seeds_share": found.seeds / variance if variance else None,
+            "users_variance": parts.users,
+            "seeds_variance": parts.seeds,
+            "seeds_share": parts.seeds / variance if variance else None,
             "standard_error": variance**0.5,
-            "degrees": found.degrees,
+            "degrees": parts.degrees,
             "ci95": (delta - reach, delta + reach),
         }
     )

@@ -2,14 +2,14 @@
 
 A unit (a user) may ask several queries, each with a weight. A mean over queries is the ratio
 sum(w m) / sum(w); everything here works on the two sums of each unit, so queries of one user are
-never taken for independent. Columns are whatever is to be measured side by side: an arm's metric in a
+not treated as independent. A column is any quantity measured in parallel with others: an arm's metric in a
 segment, the difference of two arms.
 
 Interval: bootstrap over units of that ratio (Efron and Tibshirani 1993), percentiles expanded for few
 units (Hesterberg 2015, section 5.3) and for heavy tails. Test: the arms of a unit are exchanged at
 random (Fisher's randomization test; Smucker, Allan and Carterette 2007), two-sided, p = (b + 1) / (B + 1),
-which is never 0 (Phipson and Smyth 2010). Beside it stands t: the ratio over its standard error by
-linearisation, which is the paired t test where all units weigh alike.
+which is never 0 (Phipson and Smyth 2010). As a cross-check, t is the ratio over its standard error by
+linearisation; this is the paired t test where all units have equal weight.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 POWER = 0.8
 TIE = 1e-12
-"""Differences of a unit up to this are ties."""
+"""Differences of a unit up to this value are ties."""
 
 _DRAWN_CELLS = 1 << 18
-"""Draws of units that are counted at once: they stay in the cache."""
+"""Draws of units that are counted at once: few enough to stay in the CPU cache."""
 _SIGN_CELLS = 1 << 21
 """Signs of units that are drawn at once."""
 _MOST_GROUPS = 4096
 
 
 def membership(units: Ints, weights: Doubles) -> Sparse:
-    """csr float64 [distinct units, Q]: the weight of each query in the sum of its unit."""
+    """Return csr float64 [distinct units, Q]: the weight of each query in the sum of its unit."""
     present, codes = np.unique(units, return_inverse=True)
     places = np.arange(len(units))
     return csr_matrix((weights.astype(np.float64), (codes, places)), shape=(len(present), len(units)))
@@ -46,14 +46,14 @@ def membership(units: Ints, weights: Doubles) -> Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums per unit of M columns: `sums` = sum of w m, `weights` = sum of w, float64 [units, M] both."""
+    """Sums per unit of M columns: `sums` = sum of w m, `weights` = sum of w, both float64 [units, M]."""
 
     sums: Doubles
     weights: Doubles
 
     @classmethod
     def of(cls, members: Sparse, values: Doubles, where: Bools | None = None) -> Totals:
-        """From values float64 [Q, M], NaN where not defined; only the queries at `where`, bool[Q], count."""
+        """Sum values float64 [Q, M], NaN where not defined, by unit; only the queries at `where`, bool [Q], count."""
         defined = ~np.isnan(values)
         if where is not None:
             defined &= where[:, None]
@@ -61,7 +61,7 @@ class Totals:
 
     @classmethod
     def join(cls, parts: Sequence[Totals]) -> Totals:
-        """The columns of all parts side by side; the units must be the same."""
+        """Join the columns of all parts; the units must be the same."""
         return cls(np.hstack([part.sums for part in parts]), np.hstack([part.weights for part in parts]))
 
     @property
@@ -71,19 +71,19 @@ class Totals:
 
     @property
     def units(self) -> Longs:
-        """int64 [M]: how many units have a say in each column."""
+        """int64 [M]: the number of units with a defined value in each column."""
         return np.count_nonzero(self.weights > 0, axis=0).astype(np.int64)
 
     @property
     def residuals(self) -> Doubles:
-        """float64 [units, M]: what each unit adds to the linearised error of the mean; their sum is 0."""
+        """float64 [units, M]: the contribution of each unit to the linearised error of the mean; they sum to 0."""
         return self.sums - np.nan_to_num(self.means) * self.weights
 
     def grouped(self, rng: np.random.Generator) -> Totals:
-        """Units joined at random into at most 4096 groups, which bounds the cost of resampling.
+        """Join units at random into at most 4096 groups, which bounds the cost of resampling.
 
-        The means stay what they are, and groups are as independent of each other as units; with so
-        many of them the interval and the test are those of the units for all that matters.
+        The means do not change, and groups are as independent of each other as units; with this many groups the
+        interval and the test agree with those of the units for practical purposes.
         """
         n = len(self.sums)
         if n <= _MOST_GROUPS:
@@ -94,9 +94,9 @@ class Totals:
 
 
 def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """float64 [M, resamples]: sums of columns [units, M] over units drawn with replacement.
+    """Sum columns [units, M] over units drawn with replacement: float64 [M, resamples].
 
-    All columns see the same draws, so differences and ratios of them are paired.
+    All columns share the same draws, so differences and ratios of them are paired.
     """
     n, width = columns.shape
     result = np.empty((width, resamples))
@@ -110,18 +110,18 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
 
 
 def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LEVEL) -> Doubles:
-    """float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
+    """Return float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
 
-    Percentiles of a mean of n values are too narrow by sqrt((n - 1) / n) and by normal against t
-    quantiles (`freedom`: degrees of freedom, float64 [M]); the tail probability is set so that both are
-    made good. NaN samples (resamples without any unit of a segment) are passed over; fewer than two
-    units give NaN.
+    Percentiles of a mean of n values are too narrow by the factor sqrt((n - 1) / n), and because they follow
+    normal instead of t quantiles (`freedom`: degrees of freedom, float64 [M]); the tail probability is chosen to
+    correct for both. NaN samples (resamples without a unit of a segment) are ignored; fewer than two units
+    yield NaN.
     """
     usable = np.maximum(units, 2)
     tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - level) / 2))
     ranked = np.sort(samples, axis=1)
     last = np.maximum(np.count_nonzero(~np.isnan(ranked), axis=1) - 1, 0)
-    # The k-th of B samples in order stands at k / (B + 1) on average.
+    # The expected quantile of the k-th smallest of B samples is k / (B + 1).
     position = np.stack([tails, 1 - tails], axis=1) * (last[:, None] + 2) - 1
     position = np.clip(position, 0, last[:, None])
     below = np.floor(position).astype(np.int64)
@@ -132,11 +132,11 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
 
 
 def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
-    """float64 [M]: how many degrees of freedom the standard error of each column has, n - 1 at most.
+    """Return float64 [M]: the degrees of freedom of the standard error of each column, at most n - 1.
 
-    The variance of s^2 is sigma^4 (k - (n - 3) / (n - 1)) / n, k being the kurtosis; as many degrees of
-    freedom as match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, where
-    intervals with n - 1 are too narrow. residuals: float64 [at least units, M], 0 where a unit has no say.
+    The variance of s^2 is sigma^4 (k - (n - 3) / (n - 1)) / n, where k is the kurtosis. The degrees of freedom
+    that match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, for which intervals
+    with n - 1 are too narrow. residuals: float64 [at least units, M], 0 for units without a defined value.
     """
     n = np.maximum(units, 2).astype(np.float64)
     kurtosis = n * ratio((residuals**4).sum(axis=0), np.square((residuals**2).sum(axis=0)))
@@ -144,7 +144,7 @@ def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
 
 
 def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """float64 [M, 2]: bootstrap interval of the mean of each column."""
+    """Return float64 [M, 2]: the bootstrap interval of the mean of each column."""
     grouped = totals.grouped(rng)
     weights, column = _distinct(grouped.weights)
     drawn = resampled_sums(np.hstack([grouped.sums, weights]), rng, resamples)
@@ -155,7 +155,7 @@ def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RE
 
 @dataclass(frozen=True, slots=True)
 class PairedResult:
-    """What M differences say: `delta` = mean of variant - control over queries that both define.
+    """Results for M differences: `delta` = mean of variant - control over queries that both define.
 
     delta, relative (to the control's mean over the same queries), p_value, standard_error (of delta),
     t, p_t (of the t test), effect_size (delta over the standard deviation of a unit's difference): float64 [M]
@@ -178,18 +178,20 @@ class PairedResult:
     losses: Longs
 
     def take(self, columns: Longs) -> PairedResult:
-        """These columns, in this order; one may come more than once."""
-        return PairedResult(**{part.name: getattr(self, part.name)[columns] for part in fields(self)})
+        """Return these columns, in this order; a column may be repeated."""
+        return PairedResult(
+            **{column_field.name: getattr(self, column_field.name)[columns] for column_field in fields(self)}
+        )
 
     def at(self, column: int) -> dict[str, Any]:
-        """All fields of one column as plain numbers and lists."""
-        return {part.name: getattr(self, part.name)[column].tolist() for part in fields(self)}
+        """Return all fields of one column as plain numbers and lists."""
+        return {column_field.name: getattr(self, column_field.name)[column].tolist() for column_field in fields(self)}
 
 
 def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
-    """Interval and test of variant - control; `controls` holds the control alone, over the same queries.
+    """Compute interval and test of variant - control; `controls` holds the control alone, over the same queries.
 
-    Interval and test draw from `rng` alone: the result does not depend on the number of threads.
+    Interval and test draw from `rng` only: the result does not depend on the number of threads.
     """
     width = differences.sums.shape[1]
     both = Totals.join([differences, controls]).grouped(rng)
@@ -221,10 +223,10 @@ def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resa
 
 
 def randomization_test(differences: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """float64 [M]: two-sided p of the sums of differences [units, M] under random signs of the units."""
+    """Return float64 [M]: two-sided p of the sums of differences [units, M] under random signs of the units."""
     n = len(differences)
     observed = np.abs(differences.sum(axis=0))
-    # Sums in another order differ in the last bits; such ties count as at least as extreme.
+    # Sums in another order differ in their last bits; sums this close count as ties, as extreme as the observed one.
     reached = observed - 1e-10 * np.abs(differences).sum(axis=0)
     extreme = np.zeros(differences.shape[1], np.int64)
     for block in _blocks(resamples, n, _SIGN_CELLS):
@@ -234,20 +236,23 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
 
 
 def standard_errors(totals: Totals) -> Doubles:
-    """float64 [M]: of the means, by linearising the ratio (Cochran 1977, section 6.4); NaN for fewer than two units."""
+    """Return float64 [M]: standard errors of the means, by linearising the ratio (Cochran 1977, section 6.4).
+
+    NaN for fewer than two units.
+    """
     units = totals.units.astype(np.float64)
     return ratio(np.sqrt(ratio(units, units - 1) * (totals.residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
 
 
 def detectable(standard_error: float, units: int, significance: float) -> float:
-    """The smallest true difference that a two-sided t test on as many units finds with 80 % power."""
+    """Return the smallest true difference that a two-sided t test on this number of units detects with 80 % power."""
     if units < 2:
         return float("nan")
     return float((stdtrit(units - 1, 1 - significance / 2) + stdtrit(units - 1, POWER)) * standard_error)
 
 
 def holm(p_values: Doubles) -> Doubles:
-    """Adjusted p-values of one family, float64, shape as given (Holm 1979); NaN is no member and stays NaN."""
+    """Adjust the p-values of one family, float64, shape as given (Holm 1979); NaN is not counted and stays NaN."""
     adjusted = np.full(len(p_values), np.nan)
     members = np.flatnonzero(~np.isnan(p_values))
     ascending = members[np.argsort(p_values[members], kind="stable")]
@@ -257,9 +262,9 @@ def holm(p_values: Doubles) -> Doubles:
 
 
 def benjamini_hochberg(p_values: Doubles) -> Doubles:
-    """Return the adjusted p-values of one family by false discovery rate, float64, shape as given.
+    """Adjust the p-values of one family for the false discovery rate (Benjamini and Hochberg 1995).
 
-    Benjamini and Hochberg 1995; NaN is not a member of the family and stays NaN.
+    NaN is not counted and stays NaN.
     """
     from scipy.stats import false_discovery_control  # takes longer to import than all else of a small run
 
@@ -270,13 +275,13 @@ def benjamini_hochberg(p_values: Doubles) -> Doubles:
 
 
 def ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
-    """Element-wise quotient, NaN where the denominator is 0."""
+    """Divide element by element; NaN where the denominator is 0."""
     usable: Bools = denominator != 0
     return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=usable)
 
 
 def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
-    """The distinct columns, and for each column which of them it is: most metrics share their weights."""
+    """Return the distinct columns, and the index of each column in them: most metrics share their weights."""
     first: dict[bytes, int] = {}
     which = np.array([first.setdefault(column.tobytes(), len(first)) for column in columns.T], np.int64)
     _, places = np.unique(which, return_index=True)
@@ -284,7 +289,7 @@ def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
 
 
 def _blocks(resamples: int, units: int, cells: int) -> Iterator[slice]:
-    """Slices over the resamples, each of about so many `cells`, one for each unit and resample."""
+    """Yield slices over the resamples, each of about `cells` cells, one cell for each unit and resample."""
     step = max(1, cells // max(units, 1))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))

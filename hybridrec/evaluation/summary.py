@@ -31,14 +31,14 @@ def html(report: Report) -> str:
 
 
 Part: TypeAlias = tuple[str, str, Bools]
-"""Kind, name and queries, bool[Q], of what an arm is summarised over."""
+"""Kind, name and queries, bool [Q], of a part over which an arm is summarised."""
 
 
 def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
-    """Means and intervals of every arm: overall, by segment and by rung; the arms share one sample.
+    """Compute means and intervals of every arm: overall, by segment and by rung; the arms share one sample.
 
-    All arms go in at once because they share the resamples. What is not a metric (`candidate_recall`,
-    `learned`, `single`) is left for the caller to set.
+    All arms are passed at once because they share the resamples. Fields that are not metrics
+    (`candidate_recall`, `learned`, `single`) are left for the caller to set.
     """
     if not arms:
         return {}
@@ -47,19 +47,19 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
     named = [list(_parts(arm)) for arm in arms]
     parts: list[Totals] = []
     places: list[int] = []
-    for arm, own in zip(arms, named, strict=True):
-        different, which = distinct(where for *_, where in own)
+    for arm, arm_parts in zip(arms, named, strict=True):
+        different, which = distinct(where for *_, where in arm_parts)
         places += [len(parts) + place for place in which]
         parts += [Totals.of(members, arm.matrix(list(arm.values)), where) for where in different]
     totals = Totals.join(parts)
-    told = zip(totals.means, mean_intervals(totals, rng, resamples), strict=True)
-    by_part = [[next(told) for _ in part.means] for part in parts]
+    estimates = zip(totals.means, mean_intervals(totals, rng, resamples), strict=True)
+    by_part = [[next(estimates) for _ in part.means] for part in parts]
     numbers = (MetricReport(mean=mean, ci95=ci95) for place in places for mean, ci95 in by_part[place])
     return {arm.name: _pipeline(arm, own, numbers, members.shape[0]) for arm, own in zip(arms, named, strict=True)}
 
 
 def _parts(arm: Arm) -> Iterator[Part]:
-    """The segments, then the rungs."""
+    """Yield the segments, then the rungs."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
     if arm.rungs is not None:
@@ -68,7 +68,7 @@ def _parts(arm: Arm) -> Iterator[Part]:
 
 
 def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
-    """Takes the numbers of the arm's parts off the front of `numbers`."""
+    """Build the report of an arm, consuming the numbers of its parts from the front of `numbers`."""
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}
     rungs: dict[str, RungReport] = {}
@@ -88,9 +88,9 @@ def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], 
 
 
 def deciding(report: Report) -> list[Comparison]:
-    """The rows that decide: the first metric over all queries, the declared pairs first.
+    """Return the rows that decide: the first metric over all queries, the declared pairs first.
 
-    Of the reference arms only what the blends that are no control say to them.
+    Rows against a reference arm are included only for variants that are not a control.
     """
     if not report.comparison:
         return []
@@ -121,11 +121,11 @@ def _beside(report: Report, row: Comparison) -> list[str]:
 def result_table(
     report: Report, segment: str = ALL, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Arms × metrics of a segment as text, `0.1234 ± 0.0056`: headers and rows, for any printer.
+    """Format arms × metrics of a segment as text, `0.1234 ± 0.0056`: headers and rows, for any printer.
 
     The half-width is that of the 95 % interval. All metrics if `metrics` is None, and over all queries also
-    the Borda points if the config asks for them; arms in the order of the report; an empty cell where there
-    is no number.
+    the Borda points if the config asks for them; arms in the order of the report; an empty cell for a
+    missing number.
     """
     found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
     points = metrics is None and segment == ALL and any(arm.borda is not None for arm in report.pipelines.values())
@@ -138,7 +138,7 @@ def result_table(
 
 
 def cell(number: MetricReport | None) -> str:
-    """`0.1234 ± 0.0056`, or what of it there is."""
+    """Format `0.1234 ± 0.0056`, or as much of it as exists."""
     if number is None or number.mean is None:
         return ""
     if number.ci95 is None:

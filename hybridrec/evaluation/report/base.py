@@ -1,4 +1,4 @@
-"""What all parts of a report have in common: no unknown keys, and numbers that JSON can hold."""
+"""Base of all sections of a report: no unknown keys, and numbers that JSON can represent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 def _number(value: Any) -> float | None:
-    """NaN and infinities do not exist in JSON."""
+    """Convert NaN and infinities, which JSON cannot represent, to None."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _bounds(value: Any) -> tuple[float, float] | None:
-    """An interval with a missing end is no interval."""
+    """Convert an interval with a missing bound to None."""
     numbers = None if value is None else tuple(_number(end) for end in value)
     return None if numbers is None or None in numbers else numbers  # type: ignore[return-value]
 
@@ -24,6 +24,6 @@ Interval: TypeAlias = Annotated[tuple[float, float] | None, BeforeValidator(_bou
 
 
 class Section(BaseModel):
-    """Base of all parts of a report."""
+    """Base of all sections of a report."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)

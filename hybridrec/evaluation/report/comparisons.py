@@ -1,4 +1,4 @@
-"""What arms say about one another: comparisons, guardrails, what other seeds change, and by which methods."""
+"""Comparisons of arms, guardrails, the influence of seeds, and the statistical methods."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ class Comparison(Section):
     segment: str
     """`all`, or the segment whose queries are compared."""
     units: int
-    """Users that asked a query for which the metric is defined in both arms."""
+    """Users with a query for which the metric is defined in both arms."""
     delta: Number
     """Mean of variant - control over those queries."""
     ci95: Interval
     """Paired bootstrap interval of `delta`, 95 %, not adjusted for other comparisons."""
     relative: Number
-    """`delta` over the control's mean: 0.04 is 4 % more."""
+    """`delta` divided by the control's mean: 0.04 is 4 % more."""
     relative_ci95: Interval
     """Paired bootstrap interval of `relative`, 95 %."""
     p_value: Number
     """Two-sided randomization test."""
     p_adjusted: Number
-    """`p_value` after the correction over the family: the same metric, all pairs, and either the
-    segment `all` or all other segments."""
+    """`p_value` after correction over the family: the same metric, all pairs, and either the segment `all` or all
+    other segments.
+    """
     correction: Correction = "holm"
-    """How `p_adjusted` was made: `holm` or `bh`."""
+    """Method of `p_adjusted`: `holm` or `bh`."""
     family: int
     """Number of comparisons in the family."""
     standard_error: Number = None
-    """Of `delta`, over users."""
+    """Standard error of `delta`, over users."""
     t: Number = None
-    """`delta` over its standard error; with `p_t` a cross-check of the test that decides."""
+    """`delta` divided by its standard error; with `p_t` a cross-check of the test that decides."""
     p_t: Number = None
-    """Two-sided t test."""
+    """p-value of the two-sided t test."""
     effect_size: Number = None
-    """Cohen's d of the paired differences: `delta` over the standard deviation of a user's difference."""
+    """Cohen's d of the paired differences: `delta` divided by the standard deviation of a user's difference."""
     detectable: Number = None
-    """The smallest true difference that so many users show with 80 % power, at 0.05 over `family`."""
+    """The smallest true difference that this number of users detects with 80 % power, at 0.05 divided by `family`."""
     units_to_decide: int | None = None
-    """For `undecided`: about how many users would decide with 80 % power, were the true difference `delta`."""
+    """For `undecided`: the approximate number of users that would decide with 80 % power if the true difference
+    were `delta`.
+    """
     wins: int | None
     """Users for whom the variant is better."""
     ties: int | None
@@ -57,9 +60,10 @@ class Comparison(Section):
     losses: int | None
     """Users for whom the control is better."""
     verdict: Verdict
-    """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` leaves out 0; `equivalent within the margin`
-    if `relative_ci95` lies within the declared margin, which goes first; else `undecided`. Numbers of
-    the whole run (coverage) are `not tested`."""
+    """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` excludes 0; `equivalent within the margin` if
+    `relative_ci95` is within the declared margin, which takes precedence; else `undecided`. Numbers of the whole
+    run (coverage) are `not tested`.
+    """
 
 
 LATENCY = "latency"
@@ -76,15 +80,15 @@ class Guardrail(Section):
     margin: float
     """The largest relative loss that is accepted: 0.05 is 5 % of the control's value."""
     loss: Number
-    """What the variant loses, relative to the control; a gain is below 0."""
+    """The variant's loss, relative to the control; negative for a gain."""
     bounds: Interval
-    """One-sided 95 % bounds of `loss`, from below and from above."""
+    """One-sided 95 % bounds of `loss`: lower and upper."""
     verdict: GuardrailVerdict
-    """`held` if the upper bound lies below the margin, `broken` if the lower one lies above it."""
+    """`held` if the upper bound is below the margin, `broken` if the lower bound is above it, else `undecided`."""
 
 
 class SeedSplit(Section):
-    """The mean difference of a pair over repeats, with what users and what retraining seeds add to its variance."""
+    """The mean difference of a pair over repeats, and the variance that users and seeds contribute to it."""
 
     control: str
     variant: str
@@ -92,11 +96,11 @@ class SeedSplit(Section):
     delta: Number
     """Mean of variant - control over all queries and repeats."""
     users_variance: Number = None
-    """Variance of `delta` due to the draw of users."""
+    """Variance of `delta` due to the sample of users."""
     seeds_variance: Number = None
-    """Variance of `delta` due to the draw of seeds; another training alone would add it times the repeats."""
+    """Variance of `delta` due to the seeds; with a single training it would be this times the number of repeats."""
     seeds_share: Number = None
-    """`seeds_variance` over the sum of both."""
+    """`seeds_variance` divided by the sum of both."""
     standard_error: Number = None
     """Square root of that sum."""
     degrees: Number = None
@@ -111,14 +115,14 @@ class Spread(Section):
     values: list[Number]
     """The mean over queries of each repeat."""
     deviation: Number
-    """Their standard deviation."""
+    """Standard deviation of `values`."""
 
 
 class RepeatsReport(Section):
-    """What retraining with other seeds changes."""
+    """The effect of retraining with other seeds."""
 
     repeats: int
-    """Times that everything was trained; all numbers of the report are means over them."""
+    """Number of times that everything was trained; all numbers of the report are means over them."""
     retrained: list[str]
     """Labels whose fits draw random numbers; all others were fitted once."""
     arms: dict[str, dict[str, Spread]]
@@ -128,10 +132,10 @@ class RepeatsReport(Section):
 
 
 class StatisticsReport(Section):
-    """How intervals and tests were made."""
+    """The methods of intervals and tests."""
 
     unit: str = "user"
-    """What is resampled: all queries of a user go together."""
+    """The resampled unit: all queries of a user stay together."""
     interval: str = "bootstrap over users, percentiles expanded for few users and heavy tails"
     """Method of every `ci95`."""
     test: str = "randomization test: arms exchanged at random for each user, two-sided, p = (b + 1) / (B + 1)"
@@ -139,7 +143,7 @@ class StatisticsReport(Section):
     correction: str
     """Method and family of every `p_adjusted`."""
     resamples: int
-    """B, of the bootstrap and of the test."""
+    """B, for the bootstrap and the test."""
     margin: Number = None
     """Relative differences up to this do not matter in practice; null if none was declared."""
     lower_is_better: list[str] = []

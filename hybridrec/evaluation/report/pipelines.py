@@ -1,4 +1,4 @@
-"""What one arm gave: means by metric, segment and rung, and the points of curves."""
+"""Results of one arm: means by metric, segment and rung, and the points of curves."""
 
 from __future__ import annotations
 
@@ -39,29 +39,30 @@ class PipelineReport(Section):
     queries: int
     """Queries asked, over all folds."""
     units: int
-    """Users behind them."""
+    """Users who asked them."""
     metrics: dict[str, MetricReport]
     """By metric, over all queries."""
     segments: dict[str, SegmentReport]
     """By segment; `all` is every query."""
     rungs: dict[str, RungReport] = {}
-    """By who served the query: the pipeline itself (`blend:items`: the best it knew of the query were its
-    items; `blend:few-items`: only its generators for short histories did; `blend`: nothing), or a rung
-    of its fallback ladder."""
+    """By what served the query: the pipeline itself (`blend:items`: items were the most that it knew of the query;
+    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or a rung of
+    its fallback ladder.
+    """
     candidate_recall: dict[Target, Number] = {}
-    """Share of the relevant ids that any generator proposed, by target: the ceiling of every re-ranker."""
+    """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
     learned: dict[str, Any] = {}
-    """What was learned for the blend (weights by segment and target, say)."""
+    """What the blend learned (weights by segment and target, for example)."""
     single: bool = False
     """True for a reference arm: one component alone, behind the same fallback."""
     borda: Number = None
-    """Its points over the metrics that `compare.borda` names; null if it names none."""
+    """Points of the arm over the metrics that `compare.borda` names; null if it names none."""
     same_as: str | None = None
-    """The earlier arm that this one repeats, stage for stage; what is said of that one holds for it."""
+    """The earlier arm that this arm repeats, stage for stage; statements about that arm hold for this one."""
 
 
 class TradeoffPoint(Section):
-    """A pipeline at one value of the option that is varied."""
+    """A pipeline at one value of the varied option."""
 
     value: float
     metrics: dict[str, MetricReport]
@@ -69,7 +70,7 @@ class TradeoffPoint(Section):
 
 
 class TradeoffReport(Section):
-    """A curve: what an option of a re-ranker gives and takes. Its points are in no comparison."""
+    """A curve: gains and losses as an option of a re-ranker varies. Its points are in no comparison."""
 
     pipeline: str
     vary: str

@@ -1,4 +1,4 @@
-"""How the numbers came about: data, fits, tuning, time and place."""
+"""Origin of the numbers: data, fits, tuning, time and environment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hybridrec.paths import Key
 
 
 class DataReport(Section):
-    """What the experiment was made on."""
+    """The data of the experiment."""
 
     fingerprint: Key
-    """Digest of all data the reader found."""
+    """Digest of all data that the reader returned."""
     users: int
     items: int
     tags: int
@@ -25,7 +25,7 @@ class DataReport(Section):
 
     @classmethod
     def of(cls, data: Dataset) -> DataReport:
-        """Counts and fingerprint of a dataset."""
+        """Return the counts and the fingerprint of a dataset."""
         return cls(
             fingerprint=data.fingerprint,
             users=len(data.users),
@@ -41,39 +41,39 @@ class FitReport(Section):
     label: str
     """The component's label in the YAML."""
     component: str
-    """What it uses."""
+    """Name of the component that the label uses."""
     version: str
     fold: str
     level: str
-    """`base`: made for learning the blend; `final`: evaluated."""
+    """`base`: for learning the blend; `final`: evaluated."""
     key: Key
-    """Its address in the store."""
+    """Address in the store."""
     seconds: float
     cached: bool
-    """True if it was found in the store."""
+    """True if it was read from the store."""
     repeat: int = 1
-    """Which training it was made for, from 1."""
+    """Number of the repeat that it was made for, from 1."""
 
 
 class TuningReport(Section):
-    """How the values of the config were chosen, on validation queries inside the training parts."""
+    """The search that chose the values of the config, on validation queries inside the training parts."""
 
     metric: str
-    """What was searched for."""
+    """The metric that was optimized."""
     search: str
-    """How: `tpe` or `random`."""
+    """Search method: `tpe` or `random`."""
     subject_to: list[str] = []
-    """Bounds that the best trial had to keep."""
+    """Bounds that the best trial had to satisfy."""
     best: int
-    """Number of the trial that was taken; trial 0 is the config as it was written."""
+    """Number of the chosen trial; trial 0 is the config as written."""
     values: dict[str, Any]
-    """What it chose, by key path."""
+    """Values of the chosen trial, by key path."""
     trials: list[Number]
-    """The metric on the validation queries by number of the trial; null if it failed."""
+    """The metric on the validation queries by number of the trial; null if the trial failed."""
     feasible: list[bool]
-    """Whether each trial kept all bounds."""
+    """By trial: true if it satisfied all bounds."""
     importance: dict[str, float] = {}
-    """Share of each key path in what tells the best trials from the others (PED-ANOVA); they sum to 1."""
+    """Share of each key path in what separates the best trials from the others (PED-ANOVA); shares sum to 1."""
 
 
 class SecondsReport(Section):
@@ -81,7 +81,7 @@ class SecondsReport(Section):
 
     read: float = 0.0
     fit: float = 0.0
-    """Fitting on all threads, and what the blends learned."""
+    """Fitting on all threads, and learning the blends."""
     generate: float = 0.0
     """This and the next two are summed over threads."""
     score: float = 0.0
@@ -93,7 +93,7 @@ class SecondsReport(Section):
 
 
 class Environment(Section):
-    """Where it ran."""
+    """The machine and software of the run."""
 
     python: str
     platform: str
@@ -103,7 +103,7 @@ class Environment(Section):
 
     @classmethod
     def current(cls, packages: Iterable[str]) -> Environment:
-        """This process; of `packages`, distribution names, those that are installed."""
+        """Describe this process, with the versions of those `packages` (distribution names) that are installed."""
         versions = {}
         for name in sorted(packages):
             try:

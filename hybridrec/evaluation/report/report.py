@@ -41,13 +41,13 @@ class Report(Section):
     """The curves that the config asks for."""
     statistics: StatisticsReport
     tuning: TuningReport | None = None
-    """How the config was chosen, if `hybridrec tune` made it."""
+    """How the config was chosen, if `hybridrec tune` wrote it."""
     seconds: SecondsReport
     environment: Environment
     fits: list[FitReport] = []
-    """The fit plan, in the order it was carried out."""
+    """The fit plan, in order of execution."""
     notes: list[str] = []
-    """What a reader should know, in sentences."""
+    """Remarks for the reader, in sentences."""
 
     def comparable(self) -> dict[str, Any]:
         """Return what the same experiment on the same data gives every time, as JSON values.
