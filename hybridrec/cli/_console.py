@@ -97,7 +97,7 @@ class Bars:
 
 
 def result(report: Report) -> None:
-    """The tables and the verdict of a report."""
+    """Print the tables and the verdict of a report."""
     from hybridrec.evaluation.summary import result_table
 
     segments = next(iter(report.pipelines.values())).segments
@@ -106,19 +106,19 @@ def result(report: Report) -> None:
         what = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
         table(f"{what} ({queries})", *result_table(report, segment))
         print()
-    verdicts(report)
+    verdict(report)
     for note in report.notes:
         print(f"note: {note}")
 
 
-def verdicts(report: Report) -> None:
-    """The deciding comparisons in words."""
-    from hybridrec.evaluation.summary import conclusions
+def verdict(report: Report) -> None:
+    """Print the sentence that opens the verdict, and the table of the deciding comparisons."""
+    from hybridrec.evaluation.summary import opening, verdict_table, verdict_title
 
-    rows = conclusions(report)
-    for _, text in rows:
-        print(text)
-    if rows:
+    print(opening(report))
+    print()
+    if report.comparison:
+        table(verdict_title(report), *verdict_table(report))
         print()
 
 

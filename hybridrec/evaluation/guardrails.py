@@ -95,11 +95,6 @@ def verdict(loss: Change, margin: float) -> GuardrailVerdict:
     return "broken" if loss.low > margin else "undecided"
 
 
-def words(guardrail: Guardrail) -> str:
-    """Describe a guardrail: "guardrail coverage@20 broken (loss 12.3 %, at least 10.1 %; ...)"."""
-    return f"guardrail {guardrail.metric} {guardrail.verdict} ({reason(guardrail)})"
-
-
 def reason(guardrail: Guardrail) -> str:
     """Explain the verdict of a guardrail: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
     accepted = f"{100 * guardrail.margin:g} % is accepted"

@@ -84,15 +84,6 @@ def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]
     return by_arm
 
 
-def words(found: SeedSplit, repeats: int) -> str:
-    """Return a split as the end of a verdict."""
-    if found.ci95 is None or found.seeds_share is None:
-        return f"trained {repeats} times"
-    low, high = found.ci95
-    share = f"{100 * found.seeds_share:.0f} % of its variance from seeds"
-    return f"trained {repeats} times: 95 % interval for new users and seeds {low:+.4f} ... {high:+.4f}, {share}"
-
-
 def _split_of(repeats: Sequence[Mapping[str, Arm]], control: str, variant: str, metric: str) -> SeedSplit:
     sample = repeats[0][control].sample
     gains = np.stack([arms[variant].values[metric] - arms[control].values[metric] for arms in repeats], axis=1)

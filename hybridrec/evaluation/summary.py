@@ -1,34 +1,29 @@
-"""A report where notebooks show the value of a cell."""
+"""Summaries of a report: the means of every arm, the verdict, and the tables that printers share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from hybridrec.evaluation.compare import sentence
-from hybridrec.evaluation.guardrails import words as guardrail_words
-from hybridrec.evaluation.report import Comparison, MetricReport, PipelineReport, Report, RungReport, SegmentReport
+from hybridrec.evaluation.compare import CORRECTIONS
+from hybridrec.evaluation.report import (
+    Comparison,
+    MetricReport,
+    PipelineReport,
+    Report,
+    RungReport,
+    SeedSplit,
+    SegmentReport,
+    Verdict,
+)
 from hybridrec.evaluation.samples import ALL, Arm, distinct
-from hybridrec.evaluation.seed_variance import words as seeds_words
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 from hybridrec.types import Bools
-
-
-def html(report: Report) -> str:
-    """The verdict in words and the table of all queries, in the fonts and colours of the notebook."""
-    headers, rows = result_table(report)
-    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    said = "".join(f"<li>{escape(sentence(row))}</li>" for row in deciding(report))
-    notes = "".join(f"<li>note: {escape(note)}</li>" for note in report.notes)
-    return (
-        f"<p><strong>{escape(report.name)}</strong></p><ul>{said}</ul>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
-    )
-
 
 Part: TypeAlias = tuple[str, str, Bools]
 """Kind, name and queries, bool [Q], of a part over which an arm is summarised."""
@@ -101,21 +96,200 @@ def deciding(report: Report) -> list[Comparison]:
     return declared + others
 
 
-def conclusions(report: Report) -> list[tuple[Comparison, str]]:
-    """The rows that decide, each in words, with what guardrails and other seeds say of the pair."""
-    return [(row, "; ".join([sentence(row), *_beside(report, row)])) for row in deciding(report)]
+def opening(report: Report) -> str:
+    """Write the sentence that opens the verdict: the winner, its gains, and the segments where it does not win.
+
+    "In ndcg@20, hybrid beats control by +4.1 % (95 % interval +3.2 % ... +5.0 %), and it beats ease, the best single
+    component, by +2.0 % (95 % interval +0.9 % ... +3.1 %); not for queries that know title (undecided)."
+
+    The subject is the variant with the best mean among those that beat their control; if none does, the best of
+    all variants, and the sentence says that nothing is decided, or that it loses. Gains are relative.
+    """
+    rows = deciding(report)
+    if not rows:
+        return "Nothing was compared: the config declares no control."
+    lead, subject = _lead(report, rows)
+    best = _best_single(report, rows[0].metric)
+    against = {row.control: row for row in (lead, *rows) if row.variant == lead.variant}
+    against = {name: row for name, row in against.items() if name == best or not report.pipelines[name].single}
+    names = {name: f"{name}, the best single component" if name == best else name for name in against}
+    pauses = {name: "," if name == best else "" for name in against}  # close the apposition where words follow
+    clause = _LEADS[lead.verdict].format(variant=subject, control=names[lead.control], pause=pauses[lead.control])
+    text = f"In {lead.metric}, {clause}{_gain(lead)}"
+    for previous, row in pairwise(against.values()):
+        joint = "and" if row.verdict == previous.verdict else "but"
+        clause = _CLAUSES[row.verdict].format(control=names[row.control], pause=pauses[row.control])
+        text += f", {joint} it {clause}{_gain(row)}"
+    return f"{text}{_exceptions(report, lead)}{_broken(report, lead)}."
 
 
-def _beside(report: Report, row: Comparison) -> list[str]:
+_LEADS: dict[Verdict, str] = {
+    "better": "{variant} beats {control}{pause} by ",
+    "worse": "{variant} loses to {control}: ",
+    "equivalent within the margin": "{variant} and {control}{pause} are equivalent within the margin: ",
+    "undecided": "nothing is decided between {variant} and {control}: ",
+    "not tested": "{variant} differs from {control}{pause} (not tested): ",
+}
+_CLAUSES: dict[Verdict, str] = {
+    "better": "beats {control}{pause} by ",
+    "worse": "loses to {control}: ",
+    "equivalent within the margin": "is equivalent within the margin to {control}: ",
+    "undecided": "is undecided against {control}: ",
+    "not tested": "differs from {control}{pause} (not tested): ",
+}
+
+
+def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
+    """Return the row that the opening is about, and its variant with its rank among the variants."""
+    best = _best_single(report, rows[0].metric)
+    declared = [row for row in rows if not report.pipelines[row.control].single]
+    declared = declared or [row for row in rows if row.control == best] or list(rows)
+    won = [row for row in declared if row.verdict == "better"]
+    lead = max(won or declared, key=lambda row: _merit(report, row.variant, row.metric))
+    rivals = len({row.variant for row in won or declared})
+    rank = f", the best of {rivals} variants{' that beat their control' if won else ''}," if rivals > 1 else ""
+    return lead, f"{lead.variant}{rank}"
+
+
+def _merit(report: Report, pipeline: str, metric: str) -> float:
+    """Return the mean of a pipeline over all queries, negated if less is better; minus infinity without one."""
+    number = report.pipelines[pipeline].metrics.get(metric)
+    if number is None or number.mean is None:
+        return -math.inf
+    return -number.mean if metric in report.statistics.lower_is_better else number.mean
+
+
+def _best_single(report: Report, metric: str) -> str | None:
+    """Return the best component alone; the earlier arm that it repeats, if it repeats one (the control, say)."""
+    singles = [name for name, arm in report.pipelines.items() if arm.single]
+    best = max(singles, key=lambda name: _merit(report, name, metric), default=None)
+    return None if best is None else report.pipelines[best].same_as or best
+
+
+def _gain(row: Comparison) -> str:
+    """Format the relative difference with its interval, absolute where the control's mean is 0."""
+    scale, form, unit = (1.0, "+.4f", "") if row.relative is None else (100.0, "+.1f", " %")
+    value, bounds = (row.delta, row.ci95) if row.relative is None else (row.relative, row.relative_ci95)
+    details = (
+        [] if bounds is None else [f"95 % interval {' ... '.join(f'{scale * end:{form}}{unit}' for end in bounds)}"]
+    )
+    if row.units_to_decide is not None:
+        details.append(f"about {row.units_to_decide:,} users would decide")
+    text = "no number" if value is None else f"{scale * value:{form}}{unit}"
+    return f"{text} ({'; '.join(details)})" if details else text
+
+
+def _exceptions(report: Report, lead: Comparison) -> str:
+    """Name the segments where a winner does not win; those where another variant is better or worse."""
+    pair = (lead.control, lead.variant, lead.metric)
+    rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]
+    if len(rows) < 2:
+        return ""
+    if lead.verdict != "better":
+        rows = [row for row in rows if row.verdict in ("better", "worse")]
+    others = [f"{row.segment.replace('+', ' and ')} ({row.verdict})" for row in rows if row.verdict != lead.verdict]
+    if not others:
+        return "; it wins in every segment" if lead.verdict == "better" else ""
+    listed = " or ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    return f"; {'not' if lead.verdict == 'better' else 'otherwise'} for queries that know {listed}"
+
+
+def _broken(report: Report, lead: Comparison) -> str:
+    """Name the guardrails that the pair breaks."""
+    pair = (lead.control, lead.variant, "broken")
+    metrics = [rail.metric for rail in report.guardrails if (rail.control, rail.variant, rail.verdict) == pair]
+    return f"; it breaks the guardrail {', '.join(metrics)}" if metrics else ""
+
+
+class Column(NamedTuple):
+    """A column of the verdict's table: the text of a row, and the number by which rows are sorted."""
+
+    header: str
+    text: Callable[[Comparison], str]
+    value: Callable[[Comparison], float | None] = lambda row: None
+
+
+def verdict_columns(report: Report) -> list[Column]:
+    """Return the columns of the verdict's table; its rows are those of `deciding`."""
+    rows = deciding(report)
+    rails = {(row.control, row.variant): _rails(report, row) for row in rows}
+    splits = {} if report.repeats is None else {(s.control, s.variant, s.metric): s for s in report.repeats.comparison}
+    adjusted = {CORRECTIONS[row.correction][0] for row in rows if row.family > 1}
+    columns = [
+        Column("variant", lambda row: row.variant),
+        Column("against", lambda row: row.control),
+        Column("verdict", lambda row: row.verdict),
+        Column("relative", lambda row: _shown(row.relative, 100, "{:+.1f} %"), lambda row: row.relative),
+        Column("95 % interval", lambda row: _interval(row.relative_ci95, 100, "{:+.1f} %")),
+        Column("difference", lambda row: _shown(row.delta, 1, "{:+.4f}"), lambda row: row.delta),
+        Column(
+            f"p ({', '.join(sorted(adjusted))})" if adjusted else "p",
+            lambda row: _shown(row.p_adjusted, 1, "{:.4f}"),
+            lambda row: row.p_adjusted,
+        ),
+        Column("wins", lambda row: _shown(row.wins, 1, "{}"), lambda row: row.wins),
+        Column("ties", lambda row: _shown(row.ties, 1, "{}"), lambda row: row.ties),
+        Column("losses", lambda row: _shown(row.losses, 1, "{}"), lambda row: row.losses),
+        Column("users to decide", lambda row: _shown(row.units_to_decide, 1, "{:,}"), lambda row: row.units_to_decide),
+        Column("guardrails", lambda row: rails[row.control, row.variant]),
+        Column("new users and seeds", lambda row: _with_seeds(splits.get((row.control, row.variant, row.metric)))),
+    ]
+    optional = {"users to decide", "guardrails", "new users and seeds"}
+    return [column for column in columns if column.header not in optional or any(map(column.text, rows))]
+
+
+def verdict_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Format the deciding comparisons as text: headers and rows, for any printer."""
+    columns = verdict_columns(report)
+    return [column.header for column in columns], [[column.text(row) for column in columns] for row in deciding(report)]
+
+
+def verdict_title(report: Report) -> str:
+    """Return the title of the verdict's table."""
+    return f"Comparisons in {report.comparison[0].metric}, all queries" if report.comparison else "Comparisons"
+
+
+def _shown(value: float | None, scale: int, form: str) -> str:
+    return "" if value is None else form.format(scale * value)
+
+
+def _interval(bounds: tuple[float, float] | None, scale: int, form: str) -> str:
+    return "" if bounds is None else " ... ".join(form.format(scale * bound) for bound in bounds)
+
+
+def _rails(report: Report, row: Comparison) -> str:
+    """List the guardrails of a pair by verdict, the broken ones first."""
     pair = (row.control, row.variant)
-    found = [guardrail_words(one) for one in report.guardrails if (one.control, one.variant) == pair]
-    if report.repeats is not None:
-        found += [
-            seeds_words(one, report.repeats.repeats)
-            for one in report.repeats.comparison
-            if (one.control, one.variant, one.metric) == (*pair, row.metric)
-        ]
-    return found
+    metrics: dict[str, list[str]] = {"broken": [], "undecided": [], "held": []}
+    for rail in report.guardrails:
+        if (rail.control, rail.variant) == pair:
+            metrics[rail.verdict].append(rail.metric)
+    return "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in metrics.items() if names)
+
+
+def _with_seeds(split: SeedSplit | None) -> str:
+    """Format the interval of a difference for new users and new seeds, and the share of seeds in its variance."""
+    if split is None or split.ci95 is None or split.seeds_share is None:
+        return ""
+    return f"{_interval(split.ci95, 1, '{:+.4f}')}, {100 * split.seeds_share:.0f} % from seeds"
+
+
+def html(report: Report) -> str:
+    """Return the verdict and the table of all queries as HTML, in the fonts and colours of the notebook."""
+    tables = [result_table(report)]
+    if report.comparison:
+        tables.insert(0, verdict_table(report))
+    notes = "".join(f"<li>note: {escape(note)}</li>" for note in report.notes)
+    return (
+        f"<p><strong>{escape(report.name)}</strong></p><p>{escape(opening(report))}</p>"
+        f"{''.join(_html_table(headers, rows) for headers, rows in tables)}<ul>{notes}</ul>"
+    )
+
+
+def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def result_table(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.samples import ALL
-from hybridrec.evaluation.summary import conclusions, deciding
+from hybridrec.evaluation.summary import deciding, opening
 from hybridrec.paths import write_whole
 from hybridrec.reporting import tables
 from hybridrec.reporting import tables as judgements
@@ -49,7 +49,7 @@ def render(run: Run) -> str:
     return environment.get_template("report.html").render(
         run=run,
         report=report,
-        verdicts=[(row.verdict, text) for row, text in conclusions(report)],
+        opening=opening(report),
         metric=chart.metric,
         metric_figures=chart.metrics(),
         segment_figures=chart.segments(),

@@ -15,7 +15,7 @@ from hybridrec.evaluation.report import (
     Report,
     TradeoffReport,
 )
-from hybridrec.evaluation.summary import cell
+from hybridrec.evaluation.summary import cell, deciding, verdict_columns, verdict_title
 from hybridrec.runs.run import Run
 
 
@@ -165,6 +165,13 @@ def ceilings(report: Report) -> Table:
         if found is not None
     ]
     return Table("Share of the relevant ids that any generator proposed", ["pipeline", "target", "found"], rows)
+
+
+def verdict(report: Report) -> Table:
+    """Return the comparisons that decide: the first metric over all queries."""
+    columns = verdict_columns(report)
+    rows = [[Cell(column.text(row), column.value(row)) for column in columns] for row in deciding(report)]
+    return Table(verdict_title(report), [column.header for column in columns], rows)
 
 
 def comparisons(rows: Sequence[Comparison]) -> Table:

@@ -23,9 +23,12 @@ def test_run_prints_tables_verdict_and_the_path_of_the_report(call, experiment):
     assert "all queries" in out
     assert "queries that know items and tags" in out
     assert "ndcg@5" in out
-    *_, verdict, _, page, path = out.splitlines()
-    assert "control" in verdict
-    assert "wins" in verdict
+    (opening,) = [line for line in out.splitlines() if line.startswith("In ndcg@5, ")]
+    assert "control" in opening
+    headers, row = out.partition("Comparisons in ndcg@5, all queries\n")[2].splitlines()[:2]
+    assert headers.split()[:3] == ["variant", "against", "verdict"]
+    assert row.split()[:2] == ["hybrid", "control"]
+    *_, page, path = out.splitlines()
     assert Path(page).name == "report.html"
     assert Path(page).is_file()
     report = Path(path)

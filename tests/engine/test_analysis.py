@@ -13,7 +13,7 @@ import hybridrec
 from hybridrec import ConfigError
 from hybridrec.api import fit_plan
 from hybridrec.engine.analysis import twins
-from hybridrec.evaluation.summary import conclusions
+from hybridrec.evaluation.summary import deciding, opening, verdict_table
 from hybridrec.reporting.page import render
 
 METRICS = "  metrics: [ndcg@5, tags/ndcg@5]\n"
@@ -35,9 +35,9 @@ def test_guardrails_are_measured_told_and_kept(experiment):
         assert found[metric].loss == pytest.approx(1 - other / base)
     assert found["diversity@5"].verdict == "held"
     assert found["latency"].bounds is not None
-    (_, text), *_ = conclusions(run.report)
-    assert "guardrail diversity@5 held (" in text
-    assert "guardrail latency " in text
+    headers, (cells, *_) = verdict_table(run.report)
+    judged = cells[headers.index("guardrails")]
+    assert all(f"{rail.verdict}: " in judged and rail.metric in judged for rail in run.report.guardrails)
     assert hybridrec.Run.open(run.folder).report == run.report
 
 
@@ -46,7 +46,7 @@ def test_a_pipeline_that_shows_everybody_the_same_breaks_its_guardrail(experimen
     report = hybridrec.run(experiment(*turned, ("reader: toy", "reader: toy, users: 200"))).report
     (found,) = report.guardrails
     assert (found.variant, found.verdict) == ("control", "broken")
-    assert "guardrail coverage@5 broken (loss " in conclusions(report)[0][1]
+    assert opening(report).endswith("; it breaks the guardrail coverage@5.")
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,12 @@ def test_repeats_retrain_what_draws_and_average_what_is_measured(experiment):
     assert spread.deviation > 0
     assert found.arms["control"]["ndcg@5"].deviation == 0
     assert run.report.pipelines["hybrid"].metrics["ndcg@5"].mean == pytest.approx(np.mean(spread.values))
-    (row, text), *_ = conclusions(run.report)
+    row = deciding(run.report)[0]
+    headers, (cells, *_) = verdict_table(run.report)
     (split,) = (one for one in found.comparison if one.metric == "ndcg@5")
     assert split.delta == pytest.approx(row.delta)
-    assert "; trained 3 times: 95 % interval for new users and seeds " in text
+    low, high = split.ci95
+    assert cells[headers.index("new users and seeds")].startswith(f"{low:+.4f} ... {high:+.4f}, ")
     frame = run.per_query().filter(pl.col("pipeline") == "hybrid")
     assert frame["ndcg@5"].mean() == pytest.approx(row.delta + run.report.pipelines["control"].metrics["ndcg@5"].mean)
 

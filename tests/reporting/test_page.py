@@ -9,6 +9,7 @@ import pytest
 
 import hybridrec
 from hybridrec import StoreError
+from hybridrec.evaluation.summary import opening
 from hybridrec.reporting import page as pages
 from hybridrec.reporting import tables
 from tests.reporting.conftest import HOSTILE
@@ -72,8 +73,8 @@ def test_every_section_is_there_and_can_be_reached(parsed, hostile_run):
     words = " ".join(parsed.text)
     for what in (
         "control",
-        "in ndcg@5",
-        "wins, ",
+        "in ndcg@5, all queries",
+        opening(hostile_run.report),
         "served by",
         "mean over folds",
         "data fingerprint",

@@ -44,7 +44,7 @@ def test_guardrails_and_repeats_have_sections(experiment):
     parsed = Reader(text)
     words = " ".join(parsed.text)
     for what in (
-        "guardrail diversity@5 held",
+        "held: ",
         "diversity@5 of hybrid against control: ",
         "Losses against the control",
         "Everything was trained 2 times",
