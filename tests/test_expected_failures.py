@@ -38,7 +38,7 @@ def test_an_expected_failure_that_passes_is_a_failure():
     mended = type("Mended", (Hits,), {"expected_failures": {"values_are_well_formed": "long ago"}})
     found = outcomes(type("Suite", (MetricContract,), {"metric": mended}), "values_are_well_formed")
     assert [outcome.status for outcome in found] == ["failed"]
-    assert "take that back" in found[0].message
+    assert "remove it from `expected_failures`" in found[0].message
 
 
 def test_one_case_can_be_expected_to_fail():

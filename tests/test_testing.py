@@ -308,7 +308,7 @@ BROKEN = [
     (CountsRows, "test_unknown_ids_are_as_no_ids", "unknown ids"),
     (ServesMoreThanItSays, "test_serves_what_it_says", "without items"),
     (ServesLessThanItSays, "test_serves_what_it_says", "`needs` is empty"),
-    (ScoresLessThanItSays, "test_serves_what_it_says", "`needs` is empty, but for a query there is no score"),
+    (ScoresLessThanItSays, "test_serves_what_it_says", "`needs` is empty, but a query got no scores"),
     (IgnoresExcludedRows, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),

@@ -1,1 +1,1 @@
-"""What people look at: a finished run as one page."""
+"""The page of a finished run."""

@@ -1,4 +1,4 @@
-"""The geometry of trade-off curves: one metric against another, a point for each value of an option."""
+"""Geometry of trade-off curves: one metric against another, a point for each value of an option."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEIGHT = 200.0
 
 
 class Point(NamedTuple):
-    """A value of the option, measured in both metrics; its label is that of both."""
+    """A value of the option, measured in both metrics, which share its label."""
 
     x: Estimate
     y: Estimate
@@ -32,7 +32,7 @@ class Curve:
 
     @classmethod
     def all_of(cls, found: TradeoffReport, metric: str) -> list[Self]:
-        """The deciding metric against every other one, as far as they are known at two points."""
+        """Return the curves of the deciding metric against every other one that both have at least two points."""
         others = dict.fromkeys(name for point in found.points for name in point.metrics if name != metric)
         curves = []
         for other in others:
@@ -45,7 +45,7 @@ class Curve:
         return curves
 
     def down(self, value: float) -> float:
-        """The height at which a value stands, from the top."""
+        """Return the height of a value, from the top."""
         return _TOP + _HEIGHT * (1 - self.upwards(value) / WIDTH)
 
     @property
@@ -55,12 +55,12 @@ class Curve:
 
     @property
     def bottom(self) -> float:
-        """The height at which the axis lies."""
+        """The height of the axis."""
         return _TOP + _HEIGHT
 
     @property
     def title(self) -> str:
-        """What is drawn."""
+        """The title of the figure."""
         return f"{self.y_metric} against {self.x_metric}"
 
     @property

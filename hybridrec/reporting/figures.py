@@ -1,7 +1,7 @@
-"""The geometry of the page's figures: where points, bars and ticks stand; the template draws them as SVG.
+"""Geometry of the page's figures: positions of points, bars and ticks, which the template draws as SVG.
 
-Lengths are units of the figure's own coordinate system, in which a line of text is 12 high; a figure is
-as wide as a phone and scales with its column.
+Lengths are units of the figure's own coordinate system, in which a line of text is 12 high; a figure is as wide as
+a phone and scales with its column.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class Scale:
 
     @classmethod
     def over(cls, values: Iterable[float]) -> Scale:
-        """The smallest scale with a little room on which all values lie."""
-        found = list(values)
-        low, high = min(found), max(found)
+        """Return the smallest scale that contains all values, with a small margin."""
+        ends = list(values)
+        low, high = min(ends), max(ends)
         room = 0.04 * (high - low) or abs(high) / 10 or 1.0
         return cls(low - room, high + room)
 
     def __call__(self, value: float) -> float:
-        """Where a value stands."""
+        """Return the position of a value."""
         return _MARGIN + (WIDTH - 2 * _MARGIN) * (value - self.low) / (self.high - self.low)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Two to six round values: where each stands, and its text."""
+        """Two to six round values: position and text of each."""
         power = 10.0 ** math.floor(math.log10((self.high - self.low) / 5))
         step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if (self.high - self.low) / step <= 5)
         places = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
@@ -52,7 +52,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its interval, if it has one; `kind` is how it is drawn: blend, control or single."""
+    """A number with its interval, if it has one; `kind` selects how it is drawn: blend, control or single."""
 
     label: str
     kind: str
@@ -67,7 +67,7 @@ class Estimate:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        """Everything that has to lie on the scale."""
+        """All values that must be on the scale."""
         return (self.mean, *(self.ci95 or ()))
 
 
@@ -81,7 +81,7 @@ class Intervals:
 
     @classmethod
     def of(cls, title: str, rows: Sequence[Estimate], scale: Scale | None = None) -> Intervals:
-        """A figure; with a given `scale` it can be read beside others."""
+        """Build a figure; with a given `scale` it is comparable with others."""
         return cls(title, rows, scale or Scale.over(end for row in rows for end in row.ends))
 
     @property
@@ -91,7 +91,7 @@ class Intervals:
 
     @property
     def bottom(self) -> float:
-        """The height at which the axis lies."""
+        """The height of the axis."""
         return _ROW * len(self.rows) + 2
 
     @property
@@ -102,7 +102,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many users gain and lose how much; ties are a bar of their own in the middle."""
+    """Distribution of gains and losses over users; ties are a bar of their own in the middle."""
 
     title: str
     scale: Scale
@@ -112,7 +112,7 @@ class Histogram:
 
     @classmethod
     def of(cls, title: str, differences: Doubles) -> Histogram:
-        """Of differences float64[U], at least one; bars of equal width on both sides of 0."""
+        """Build a histogram of differences, float64 [U], at least one; bars of equal width on both sides of 0."""
         reach = max(float(np.abs(differences).max()), TIE)
         edges = np.linspace(-reach, reach, 2 * _BARS + 1)
         tied = np.abs(differences) <= TIE
@@ -131,20 +131,20 @@ class Histogram:
 
     @property
     def bars(self) -> list[tuple[float, float, float, str, str]]:
-        """x, width, height, kind (loss, tie or win) and what a bar says."""
+        """x, width, height, kind (loss, tie or win) and tooltip of each bar."""
         tallest = max(*self.counts, self.ties, 1)
-        found = []
+        bars = []
         for count, low, high in zip(self.counts, self.edges, self.edges[1:], strict=False):
             x, kind = self.scale(low), "loss" if high <= TIE else "win"
             text = f"{count} users between {low:+.3f} and {high:+.3f}"
-            found.append((x + 0.5, self.scale(high) - x - 1, _BAR_HEIGHT * count / tallest, kind, text))
+            bars.append((x + 0.5, self.scale(high) - x - 1, _BAR_HEIGHT * count / tallest, kind, text))
         if self.ties:
-            found.append((self.scale(0) - 2, 4.0, _BAR_HEIGHT * self.ties / tallest, "tie", f"{self.ties} ties"))
-        return found
+            bars.append((self.scale(0) - 2, 4.0, _BAR_HEIGHT * self.ties / tallest, "tie", f"{self.ties} ties"))
+        return bars
 
     @property
     def bottom(self) -> float:
-        """The height at which the axis lies."""
+        """The height of the axis."""
         return _BAR_HEIGHT + 22
 
     @property

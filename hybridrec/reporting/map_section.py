@@ -1,4 +1,4 @@
-"""The map of items on the page: points in a plane, coloured by cluster, with the best-known name of each."""
+"""The map of items on the page: points in a plane, coloured by cluster, labelled with the best-known names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Point(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """A cluster, its size, its best-known items, and where the first of them stands."""
+    """A cluster, its size, its best-known items, and the position of the first of them."""
 
     number: int
     items: int
@@ -41,7 +41,7 @@ class Cluster(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The best-known name, short enough to stand in the figure."""
+        """The best-known name, shortened to fit into the figure."""
         name = self.names[0]
         return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
@@ -63,7 +63,7 @@ class ItemMap:
     def description(self) -> str:
         """The figure in words."""
         groups = "; ".join(f"cluster {c.number}: {', '.join(c.names[:3])}" for c in self.clusters)
-        return f"{len(self.points)} items of {self.label}; near points are alike. {groups}"
+        return f"{len(self.points)} items of {self.label}; nearby points are similar. {groups}"
 
 
 def maps(run: Run) -> list[ItemMap]:
@@ -72,7 +72,7 @@ def maps(run: Run) -> list[ItemMap]:
 
 
 def _map(label: str, frame: pl.DataFrame) -> ItemMap:
-    """From a frame whose most frequent items come first."""
+    """Build a map from a frame whose most frequent items come first."""
     plane = frame.select("x", "y").to_numpy().astype(np.float64)
     low, span = plane.min(axis=0), float(np.ptp(plane, axis=0).max()) or 1.0
     places = _MARGIN + (SIZE - 2 * _MARGIN) * (plane - low) / span
@@ -80,7 +80,7 @@ def _map(label: str, frame: pl.DataFrame) -> ItemMap:
     radii = 2.5 + 5.5 * np.sqrt(counts / max(counts.max(), 1))
     numbers, names = frame["cluster"].to_numpy() + 1, frame["name"].to_list()
     columns = (places[:, 0].tolist(), places[:, 1].tolist(), radii.tolist(), numbers.tolist(), names)
-    points = [Point(*one) for one in zip(*columns, strict=True)]
+    points = [Point(*point) for point in zip(*columns, strict=True)]
     clusters = []
     for number in np.unique(numbers):
         members = np.flatnonzero(numbers == number)

@@ -29,14 +29,14 @@ PAGE = "report.html"
 
 
 def write(run: Run) -> Path:
-    """Write `report.html` into the run's folder; returns its path. Raises StoreError if the run is damaged."""
+    """Write `report.html` into the run's folder and return its path. Raises StoreError if the run is damaged."""
     path = run.folder / PAGE
     write_whole(path, render(run))
     return path
 
 
 def render(run: Run) -> str:
-    """The page of a run. Every text is escaped, and the page forbids every script but its own."""
+    """Render the page of a run. Every text is escaped, and the page forbids every script but its own."""
     environment = Environment(
         loader=PackageLoader("hybridrec.reporting"),
         autoescape=True,
@@ -76,26 +76,26 @@ def render(run: Run) -> str:
 
 
 def _source(environment: Environment, name: str) -> Markup:
-    """A file of ours that goes into the page as it is."""
+    """Load one of our files, which goes into the page unescaped."""
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])
 
 
 def _differences(run: Run) -> list[object]:
-    """The declared pairs looked at closely; the references too where nothing else was declared."""
+    """Return the declared pairs in detail; the references too if nothing else was declared."""
     pipelines = run.report.pipelines
     rows = deciding(run.report)
     declared = [row for row in rows if not pipelines[row.control].single] or rows
     tested = [row for row in declared if row.verdict != "not tested"]
     if not tested:
         return []
-    found = Differences(run)
-    return [difference for difference in map(found.of, tested) if difference is not None]
+    differences = Differences(run)
+    return [difference for difference in map(differences.of, tested) if difference is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Turns the numbers of a report into figures; `metric` is the one that decides."""
+    """Converter of a report's numbers to figures; `metric` is the one that decides."""
 
     report: Report
     metric: str
@@ -103,33 +103,33 @@ class Chart:
 
     @classmethod
     def of(cls, report: Report) -> Chart:
-        """The first metric decides."""
+        """Build the charts of a report, whose first metric decides."""
         metric = next(iter(next(iter(report.pipelines.values())).metrics))
         controls = {row.control for row in report.comparison if not report.pipelines[row.control].single}
         return cls(report, metric, frozenset(controls))
 
     def metrics(self) -> list[Intervals]:
-        """Every metric over all queries, a figure each."""
+        """Build a figure of every metric over all queries."""
         names = dict.fromkeys(metric for arm in self.report.pipelines.values() for metric in arm.metrics)
-        found = [(name, self._estimates(name, ALL)) for name in names]
-        return [Intervals.of(name, rows) for name, rows in found if rows]
+        estimates = [(name, self._estimates(name, ALL)) for name in names]
+        return [Intervals.of(name, rows) for name, rows in estimates if rows]
 
     def segments(self) -> list[Intervals]:
-        """The deciding metric in every segment, on one scale."""
+        """Build figures of the deciding metric in every segment, on one scale."""
         names = dict.fromkeys(segment for arm in self.report.pipelines.values() for segment in arm.segments)
-        found = {tables.segment_title(name): self._estimates(self.metric, name) for name in names}
-        ends = [end for rows in found.values() for row in rows for end in row.ends]
+        by_segment = {tables.segment_title(name): self._estimates(self.metric, name) for name in names}
+        ends = [end for rows in by_segment.values() for row in rows for end in row.ends]
         if len(names) <= 2 or not ends:
             return []
         scale = Scale.over(ends)
-        return [Intervals.of(title, rows, scale) for title, rows in found.items() if rows]
+        return [Intervals.of(title, rows, scale) for title, rows in by_segment.items() if rows]
 
     def _estimates(self, metric: str, segment: str) -> list[Estimate]:
         rows = []
         for name, arm in self.report.pipelines.items():
-            found = arm.segments[segment].metrics.get(metric) if segment in arm.segments else None
-            if found is not None and found.mean is not None:
-                rows.append(Estimate(name, self._kind(name, arm), found.mean, found.ci95))
+            number = arm.segments[segment].metrics.get(metric) if segment in arm.segments else None
+            if number is not None and number.mean is not None:
+                rows.append(Estimate(name, self._kind(name, arm), number.mean, number.ci95))
         return rows
 
     def _kind(self, name: str, arm: PipelineReport) -> str:

@@ -1,4 +1,4 @@
-"""Where a variant and its control differ: over users, and in the queries that moved most, in names."""
+"""Differences of a variant and its control: over users, and in the queries that moved most, with names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 EACH_WAY = 5
-"""Queries shown that the variant answers better, and that many that it answers worse."""
+"""Queries shown that the variant answers better, and as many that it answers worse."""
 PLACES = 10
 """Places of each slate shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One slate: who served it, what it was worth, and its first names with whether each was relevant."""
+    """One slate: its rung, its value, and its first names, each with True if it was relevant."""
 
     pipeline: str
     rung: str
@@ -50,7 +50,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One deciding comparison, looked at closely."""
+    """One deciding comparison in detail."""
 
     row: Comparison
     histogram: Histogram
@@ -60,14 +60,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What a pipeline gave: rows by query, and the first ids of the slates that are shown."""
+    """Results of a pipeline: rows by query, and the first ids of the slates that are shown."""
 
     measured: pl.DataFrame
     ids: dict[int, list[str]]
 
 
 class Differences:
-    """Makes them from the files of a run, each of which is read once."""
+    """Builder of differences from the files of a run, each of which is read once."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -77,7 +77,7 @@ class Differences:
         self.names: Mapping[str, str] = dict(run.names().iter_rows())
 
     def of(self, row: Comparison) -> Difference | None:
-        """None if nobody has the metric in both arms."""
+        """Build the difference of a comparison; None if no query has the metric in both arms."""
         import polars as pl
 
         control, variant = self.measured[row.control], self.measured[row.variant]
@@ -131,11 +131,11 @@ class Differences:
 
 
 def target_of(metric: str) -> Target:
-    """What a metric of a report, `ndcg@10` or `tags/ndcg@10`, is about."""
+    """Return the target of a metric of a report, `ndcg@10` or `tags/ndcg@10`."""
     return "tags" if metric.startswith("tags/") else "items"
 
 
 def furthest(gains: Doubles) -> list[int]:
-    """The queries with the largest gains, best first, those of earlier queries first among equals."""
+    """Return the queries with the largest gains, best first; of equal gains the earlier query comes first."""
     order = np.argsort(-np.nan_to_num(gains, nan=-np.inf), kind="stable")[:EACH_WAY]
     return [int(query) for query in order if gains[query] > TIE]

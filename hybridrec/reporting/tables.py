@@ -1,4 +1,4 @@
-"""The page's tables of guardrails and repeats."""
+"""Tables of the page."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from hybridrec.runs.run import Run
 
 
 def guardrails(found: Sequence[Guardrail]) -> Table:
-    """Every guardrail of every pair, losses in percent of the control."""
+    """Return every guardrail of every pair, losses in percent of the control."""
     headers = ["variant", "control", "guardrail", "loss", "at least", "at most", "accepted", "verdict"]
     rows = [
         [
-            Cell(one.variant),
-            Cell(one.control),
-            Cell(one.metric),
-            _percent(one.loss),
-            *(_percent(bound) for bound in one.bounds or (None, None)),
-            _percent(one.margin),
-            Cell(one.verdict),
+            Cell(rail.variant),
+            Cell(rail.control),
+            Cell(rail.metric),
+            _percent(rail.loss),
+            *(_percent(bound) for bound in rail.bounds or (None, None)),
+            _percent(rail.margin),
+            Cell(rail.verdict),
         ]
-        for one in found
+        for rail in found
     ]
     return Table("Losses against the control, with one-sided 95 % bounds", headers, rows)
 
 
 def seed_splits(repeats: RepeatsReport) -> Table:
-    """What users and seeds add to the uncertainty of every difference."""
+    """Return the contributions of users and seeds to the uncertainty of every difference."""
     headers = ["variant", "control", "metric", "difference", "95 % interval", "error from users", "error from seeds"]
     rows = [
         [
-            Cell(one.variant),
-            Cell(one.control),
-            Cell(one.metric),
-            number(one.delta, "{:+.4f}"),
-            Cell("") if one.ci95 is None else Cell("{:+.4f} … {:+.4f}".format(*one.ci95), one.ci95[0]),
-            number(_root(one.users_variance)),
-            number(_root(one.seeds_variance)),
+            Cell(split.variant),
+            Cell(split.control),
+            Cell(split.metric),
+            number(split.delta, "{:+.4f}"),
+            Cell("") if split.ci95 is None else Cell("{:+.4f} … {:+.4f}".format(*split.ci95), split.ci95[0]),
+            number(_root(split.users_variance)),
+            number(_root(split.seeds_variance)),
             Cell("")
-            if one.seeds_share is None
-            else Cell(f"{100 * one.seeds_share:.0f} %", one.seeds_share, one.seeds_share),
+            if split.seeds_share is None
+            else Cell(f"{100 * split.seeds_share:.0f} %", split.seeds_share, split.seeds_share),
         ]
-        for one in repeats.comparison
+        for split in repeats.comparison
     ]
     caption = "Differences for new users and new seeds, and what each adds to the variance"
     return Table(caption, [*headers, "share of seeds"], rows)
 
 
 def spreads(repeats: RepeatsReport) -> Table:
-    """Every arm in every metric, training by training."""
+    """Return every arm in every metric, training by training."""
     headers = ["pipeline", "metric", *(f"training {place + 1}" for place in range(repeats.repeats)), "deviation"]
     rows = [
         [Cell(name), Cell(metric), *(number(value) for value in spread.values), number(spread.deviation)]
@@ -79,7 +79,7 @@ def _root(variance: Number) -> float | None:
 
 
 class Cell(NamedTuple):
-    """One cell; `value` is what numbers are sorted by, `share` (0 to 1) is drawn as a bar or a shade."""
+    """One cell; `value` is the sort key of numbers, `share` (0 to 1) is drawn as a bar or a shade."""
 
     text: str
     value: float | None = None
@@ -98,22 +98,22 @@ class Table:
     rows: list[Row] = field(default_factory=list)
 
     def numeric(self, column: int) -> bool:
-        """Whether the column holds numbers, which are aligned to the right."""
+        """Return True if the column holds numbers, which are aligned to the right."""
         return any(row[column].value is not None for row in self.rows)
 
 
 def number(value: float | None, text: str = "{:.4f}") -> Cell:
-    """A number as text, an empty cell for None."""
+    """Format a number, an empty cell for None."""
     return Cell("") if value is None else Cell(text.format(value), value)
 
 
 def metric_cell(found: MetricReport | None) -> Cell:
-    """A mean with the half-width of its interval."""
+    """Format a mean with the half-width of its interval."""
     return Cell(cell(found), None if found is None else found.mean)
 
 
 def arms_by_metric(report: Report, segment: str) -> Table:
-    """Every arm in every metric on the queries of a segment."""
+    """Return every arm in every metric on the queries of a segment."""
     arms = {name: arm.segments[segment] for name, arm in report.pipelines.items() if segment in arm.segments}
     metrics = list(dict.fromkeys(metric for arm in arms.values() for metric in arm.metrics))
     queries = next(iter(arms.values())).queries
@@ -126,7 +126,7 @@ def arms_by_metric(report: Report, segment: str) -> Table:
 
 
 def tradeoff(found: TradeoffReport) -> Table:
-    """Every metric at every value of the option."""
+    """Return every metric at every value of the option."""
     metrics = list(dict.fromkeys(metric for point in found.points for metric in point.metrics))
     rows = [
         [Cell(f"{point.value:g}", point.value), *(metric_cell(point.metrics.get(m)) for m in metrics)]
@@ -136,33 +136,33 @@ def tradeoff(found: TradeoffReport) -> Table:
 
 
 def segment_title(segment: str) -> str:
-    """A segment in words."""
+    """Describe a segment in words."""
     return "All queries" if segment == "all" else f"Queries that know {segment.replace('+', ' and ')}"
 
 
 def rungs(report: Report, metric: str) -> Table:
-    """Who served how many queries of each pipeline, and how well."""
+    """Return the rungs that served the queries of each pipeline, with their share and their value."""
     rows = [
         [
             Cell(name),
             Cell(rung),
-            Cell(str(found.queries), found.queries),
-            Cell(f"{100 * found.share:.1f} %", found.share, found.share),
-            metric_cell(found.metrics.get(metric)),
+            Cell(str(served.queries), served.queries),
+            Cell(f"{100 * served.share:.1f} %", served.share, served.share),
+            metric_cell(served.metrics.get(metric)),
         ]
         for name, arm in report.pipelines.items()
-        for rung, found in arm.rungs.items()
+        for rung, served in arm.rungs.items()
     ]
     return Table("Who served the queries of each pipeline", ["pipeline", "rung", "queries", "share", metric], rows)
 
 
 def ceilings(report: Report) -> Table:
-    """The share of the relevant ids that re-ranking could have shown."""
+    """Return the share of the relevant ids that re-ranking could have shown."""
     rows = [
-        [Cell(name), Cell(target), Cell(f"{100 * found:.1f} %", found, found)]
+        [Cell(name), Cell(target), Cell(f"{100 * share:.1f} %", share, share)]
         for name, arm in report.pipelines.items()
-        for target, found in arm.candidate_recall.items()
-        if found is not None
+        for target, share in arm.candidate_recall.items()
+        if share is not None
     ]
     return Table("Share of the relevant ids that any generator proposed", ["pipeline", "target", "found"], rows)
 
@@ -175,7 +175,7 @@ def verdict(report: Report) -> Table:
 
 
 def comparisons(rows: Sequence[Comparison]) -> Table:
-    """Every row of the comparison."""
+    """Return every row of the comparison."""
     headers = ["variant", "control", "metric", "segment", "difference", "relative", "95 % interval", "p", "p adjusted"]
     headers += ["p (t test)", "effect size", "detectable", "wins", "ties", "losses", "verdict", "users to decide"]
     return Table("Every comparison, paired by query", headers, [_comparison(row) for row in rows])
@@ -205,9 +205,9 @@ def _p(value: float | None) -> Cell:
 
 
 def learned_weights(report: Report) -> list[Table]:
-    """The weights of blends that learned one for each segment and component: mean over folds, and their range.
+    """Return the weights of blends that learned one for each segment and component: mean over folds, and range.
 
-    Where a blend has a guard, the last column tells in how many folds the best single component stands in.
+    For a blend with a guard, the last column counts the folds in which the best single component replaces it.
     """
     tables = []
     for name, arm in report.pipelines.items():
@@ -229,7 +229,7 @@ def learned_weights(report: Report) -> list[Table]:
 
 
 class Lesson(NamedTuple):
-    """What a blend learned for a segment; `guarded` if its best single component stands in for it."""
+    """The weights that a blend learned for a segment; `guarded` if its best single component replaces it there."""
 
     weights: Mapping[str, float]
     guarded: bool
@@ -242,18 +242,18 @@ def _lessons(segment: str, folds: Sequence[Lesson], labels: Sequence[str]) -> li
 
 
 def other_lessons(report: Report) -> dict[str, Any]:
-    """What blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
-    found: dict[str, Any] = {}
+    """Return everything blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
+    lessons_by_pipeline: dict[str, Any] = {}
     for name, arm in report.pipelines.items():
         for fold, by_target in arm.learned.items():
             others = {target: lesson for target, lesson in by_target.items() if _weights(lesson) is None}
             if others:
-                found.setdefault(name, {})[fold] = others
-    return found
+                lessons_by_pipeline.setdefault(name, {})[fold] = others
+    return lessons_by_pipeline
 
 
 def _weights(found: Any) -> dict[str, Lesson] | None:
-    """Segment -> lesson, where that is what was learned: label -> number, or that under `weights`."""
+    """Return segment -> lesson, if label -> number was learned, directly or under `weights`; otherwise None."""
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         return None
     lessons = {
@@ -270,7 +270,7 @@ def _weight(weights: Sequence[float]) -> Cell:
 
 
 def fits(report: Report) -> Table:
-    """The fit plan, in the order it was carried out."""
+    """Return the fit plan, in order of execution."""
     rows = [
         [Cell(f.label), Cell(f"{f.component} {f.version}"), Cell(f.fold), Cell(f.level),
          Cell("from the store") if f.cached else Cell(f"{f.seconds:.2f}", f.seconds), Cell(f.key[:12])]
@@ -280,7 +280,7 @@ def fits(report: Report) -> Table:
 
 
 def stages(report: Report) -> Table:
-    """Where the time went."""
+    """Return the seconds by stage."""
     longest = max(report.seconds.total, 1e-9)
     rows = [
         [Cell(stage), Cell(f"{seconds:.2f}", seconds, min(seconds / longest, 1.0))]
@@ -291,7 +291,7 @@ def stages(report: Report) -> Table:
 
 
 def provenance(run: Run) -> list[Table]:
-    """Where the run was made and with what."""
+    """Return the environment of the run: lock, machine and packages."""
     report, lock = run.report, run.lock
     facts = {
         "config hash": report.config_hash,

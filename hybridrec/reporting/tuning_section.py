@@ -1,4 +1,4 @@
-"""How a config was tuned: the course of the search as a figure, what it chose and what mattered as tables."""
+"""The tuning of a config: the course of the search as a figure, chosen values and their importance as tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOP = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The value of every trial from left to right, higher is higher, and the best so far as a line."""
+    """The value of every trial from left to right, and the best so far as a line."""
 
     tuning: TuningReport
     lower_is_better: bool
@@ -25,13 +25,13 @@ class Course:
 
     @classmethod
     def of(cls, report: Report) -> Course | None:
-        """The course of the search; None for a config that was not tuned."""
+        """Build the course of the search; None for a config that was not tuned."""
         tuning = report.tuning
-        found = [] if tuning is None else [value for value in tuning.trials if value is not None]
-        if tuning is None or not found:
+        values = [] if tuning is None else [value for value in tuning.trials if value is not None]
+        if tuning is None or not values:
             return None
         lower = tuning.metric in report.statistics.lower_is_better
-        return cls(tuning, lower, Scale.over((0, len(tuning.trials) - 1)), Scale.over(found))
+        return cls(tuning, lower, Scale.over((0, len(tuning.trials) - 1)), Scale.over(values))
 
     @property
     def title(self) -> str:
@@ -49,17 +49,17 @@ class Course:
 
     @property
     def bottom(self) -> float:
-        """The height at which the axis lies."""
+        """The height of the axis."""
         return _TOP + _HEIGHT
 
     @property
     def feasible(self) -> str:
-        """A dot for each trial that keeps the bounds, as an SVG path."""
+        """A dot for each trial that satisfies the bounds, as an SVG path."""
         return self._dots(True)
 
     @property
     def infeasible(self) -> str:
-        """A dot for each other trial."""
+        """A dot for each other trial, as an SVG path."""
         return self._dots(False)
 
     @property
@@ -93,12 +93,12 @@ class Course:
         return self._height(self.values(value))
 
     def _height(self, place: float) -> float:
-        """A place on the width of a figure as one on the height of this one."""
+        """Convert a position on the width of a figure to one on the height of this figure."""
         return self.bottom - _HEIGHT * place / WIDTH
 
 
 def chosen(tuning: TuningReport) -> Table:
-    """What the search chose, and how much each option mattered."""
+    """Return the values that the search chose, with the importance of each option."""
     table = Table("Chosen values", ["option", "value", "importance"])
     for path, value in tuning.values.items():
         share = tuning.importance.get(path)

@@ -1,12 +1,11 @@
-"""The contract suites: inherit one, and a plugin's whole test class is three lines.
+"""Contract suites: with one of them as its base, the whole test class of a plugin is three lines.
 
     class TestMine(ComponentContract):
         component = Mine
         configs = [{}, {"factors": 8}]
 
-pytest collects it like any other test class; `hybridrec check-plugin` calls the same checks. The toy
-dataset is a checkerboard (even users like even items, odd users odd ones), so what a component ought
-to recommend is known.
+pytest collects it like any other test class; `hybridrec check-plugin` runs the same checks. The toy dataset is a
+checkerboard (even users like even items, odd users odd ones), so the right recommendations are known.
 """
 
 from hybridrec.data.encoding import encode

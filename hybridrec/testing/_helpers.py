@@ -1,4 +1,4 @@
-"""Asking a component under test, and comparing what it answers."""
+"""Helpers that query a component under test and compare its answers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
 def generated(model: Component) -> Iterator[Target]:
-    """The targets it generates candidates for."""
+    """Yield the targets for which the component generates candidates."""
     yield from model.targets if isinstance(model, Generator) else ()
 
 
 def scored(model: Component) -> Iterator[Target]:
-    """The targets it scores."""
+    """Yield the targets that the component scores."""
     yield from model.targets if isinstance(model, Scorer) else ()
 
 
 def size(target: Target) -> int:
-    """Ids of the toy dataset."""
+    """Return the number of ids of the toy dataset."""
     return len(toy().items if target == "items" else toy().tags)
 
 
@@ -48,37 +48,37 @@ def some_ids(queries: QueryBatch, target: Target) -> Ints:
 def candidates(
     model: Component, queries: QueryBatch, target: Target, k: int, exclude: Exclude | None = None
 ) -> Candidates:
-    """What a generator proposes, well formed: ids int32 and scores float32, [Q, k]."""
+    """Generate candidates and check their form: ids int32 and scores float32, [Q, k]."""
     assert isinstance(model, Generator)
-    found = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
-    check_candidates(found, len(queries), k, size(target))
-    return found
+    proposed = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
+    check_candidates(proposed, len(queries), k, size(target))
+    return proposed
 
 
 def score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-    """What a scorer says of the ids, well formed: float32, shape of `ids`."""
+    """Score the ids and check the form of the scores: float32, shape of `ids`."""
     assert isinstance(model, Scorer)
     scores = model.score(queries, ids, target)
     check_scores(scores, ids)
     return scores
 
 
-def dense(found: Candidates, n: int) -> Floats:
-    """Candidates as a matrix [Q, n] of scores, NaN where an id is not proposed."""
-    result = np.full((len(found.ids), n), np.nan, np.float32)
-    rows, places = np.nonzero(found.ids != PADDING)
-    result[rows, found.ids[rows, places]] = found.scores[rows, places]
+def dense(proposed: Candidates, n: int) -> Floats:
+    """Return candidates as a matrix [Q, n] of scores, NaN where an id is not proposed."""
+    result = np.full((len(proposed.ids), n), np.nan, np.float32)
+    rows, places = np.nonzero(proposed.ids != PADDING)
+    result[rows, proposed.ids[rows, places]] = proposed.scores[rows, places]
     return result
 
 
 def _slack(scores: Floats, tolerance: float) -> Floats:
-    """The tolerance of each row: relative to its largest score."""
+    """Return the tolerance of each row: relative to its largest score."""
     largest = np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores))
     return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
 
 
 def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target) -> None:
-    """NaN in the same places, and elsewhere scores that differ by less than `tolerance` of the largest of their row."""
+    """Assert NaN in the same places, and elsewhere scores within `tolerance` of the largest of their row."""
     silent = np.isnan(given) != np.isnan(wanted)
     assert not silent.any(), f"{target}: an opinion here and none there, first for query {np.argwhere(silent)[:1]}"
     apart = np.abs(given - wanted) > _slack(wanted, tolerance)
@@ -86,7 +86,7 @@ def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target
 
 
 def tied(scores: Floats) -> Bools:
-    """Where a score ties with a neighbour within 1e-5, or is the last (which may tie with one not listed)."""
+    """Mark scores that tie with a neighbour within 1e-5, or are the last (which may tie with one not listed)."""
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
@@ -97,17 +97,17 @@ T = TypeVar("T", bound=np.generic)
 
 @lru_cache(maxsize=1)
 def toy() -> Dataset:
-    """The toy dataset, made once; not to be written to."""
+    """Return the toy dataset, built once; callers must not write to it."""
     return toy_dataset()
 
 
 def fitted(component: C, data: Dataset) -> C:
-    """The component, fitted on `data`; raises PluginError if `fit` does not return it."""
+    """Fit the component on `data`; raises PluginError if `fit` does not return it."""
     return check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
 
 
 def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Same type and same values, NaN equal to NaN."""
+    """Return True for the same type and the same values, NaN equal to NaN."""
     return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
@@ -154,7 +154,7 @@ def _entries(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def through_a_file(state: State) -> State:
-    """Written and read again without pickle; raises PluginError for what cannot be."""
+    """Write a state to a file and read it again without pickle; raises PluginError if that is not possible."""
     check_state(state)
     file = io.BytesIO()
     np.savez(file, **cast(dict[str, Any], state))

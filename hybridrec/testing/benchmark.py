@@ -1,4 +1,4 @@
-"""What is reported, and never asserted, of a plugin: speed on 10,000 queries, and the time its import takes."""
+"""Times that are reported for a plugin, never asserted: 10,000 queries, and its import."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Constant(DenseModel):
 
 
 def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
-    """Seconds in which the component, fitted on the toy dataset, answers 10,000 queries in blocks of 1,000.
+    """Measure the seconds in which the component, fitted on the toy dataset, answers 10,000 queries in blocks of 1,000.
 
-    A generator gives its ten best items, a scorer all items, a re-ranker orders pools of 12 candidates.
+    A generator returns its ten best items, a scorer scores all items, a re-ranker orders pools of 12 candidates.
     """
     model = fitted(cls(cls.Config.model_validate(options)), toy())
     queries = toy_queries(toy())
@@ -84,9 +84,9 @@ def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = Mappin
 
 @lru_cache
 def seconds_of_import(module: str) -> float:
-    """Seconds of importing a plugin's module and all that its hooks offer, in an interpreter of its own.
+    """Measure the seconds of importing a plugin's module and everything its hooks offer, in a new interpreter.
 
-    What hybridrec itself needs is imported before the clock starts.
+    The modules that hybridrec itself needs are imported before the clock starts.
     """
     command = [sys.executable, "-c", _IMPORT, module, *(kind.hook for kind in kinds.KINDS)]
     path = os.pathsep.join(entry for entry in sys.path if entry)

@@ -40,7 +40,7 @@ from hybridrec.types import FIELDS, PADDING, TARGETS, Field, Ints, Target
 
 @lru_cache(maxsize=64)
 def _fitted(component: type[Component], options: str) -> Component:
-    """One fit for all checks of a class and configuration."""
+    """Return the component of this class and configuration, fitted once for all checks."""
     return fitted(component(component.Config.model_validate(json.loads(options))), toy())
 
 
@@ -55,16 +55,16 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
     "everything_excluded": (Generator,),
     "wide_ids_are_refused_or_served": (Scorer,),
 }
-"""Checks of what only some stages do."""
+"""Checks that apply to some stages only."""
 
 
 class ComponentContract(PluginContract):
     """What every generator and scorer owes the engine, one named check each.
 
     component: the class under test
-    configs: the options to test it with, one dict each, as they would stand in the YAML
-    learns_the_checkerboard: the query fields from which it must tell the two colours of the toy dataset
-        apart, when a query knows nothing else
+    configs: the options to test it with, one dict each, as in the YAML
+    learns_the_checkerboard: the query fields from each of which alone it must distinguish the two colours of
+        the toy dataset
     """
 
     role = "component"
@@ -73,31 +73,31 @@ class ComponentContract(PluginContract):
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """Options, lengths of lists, and the datasets in which something is missing."""
+        """Return options, lengths of lists, and the datasets in which something is missing."""
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
         return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edge_datasets())}}
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Checks of other stages, and of what the class does not say of itself."""
+        """Return checks of other stages, and of properties that the class does not declare."""
         found = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
         found |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
         return found | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
-        """The component, fitted on the toy dataset; shared by all checks."""
+        """Return the component, fitted on the toy dataset; all checks share it."""
         return _fitted(self.component, json.dumps(dict(options)))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Without a fitted component there is nothing to check."""
+        """Fit the component: without it there is nothing to check."""
         self.model(options)
 
     def queries(self) -> QueryBatch:
-        """A batch with all kinds of queries."""
+        """Return a batch with all kinds of queries."""
         return toy_queries(toy())
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
-        """`targets`, `needs` and `memory` are what the engine expects, and there is a stage."""
+        """Require valid `targets`, `needs` and `memory`, and at least one stage."""
         model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
         assert model.targets, "has no target"
@@ -106,19 +106,19 @@ class ComponentContract(PluginContract):
         assert model.memory(toy()) >= 0, "a negative number of bytes"
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
-        """Right types and shapes, ids of the vocabulary, none twice, NaN exactly at padding, best first, any k."""
+        """Require the right types and shapes, known ids, no duplicates, NaN exactly at padding, best first."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
             candidates(model, queries, target, k)
 
     def test_scores_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """float32 in the shape of the ids, NaN at padding, never infinite."""
+        """Require float32 in the shape of the ids, NaN at padding, never infinite."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
             score(model, queries, some_ids(queries, target), target)
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """It proposes something, and gives some score, to queries that know a field it `needs`."""
+        """Require some candidates and some scores for queries with a field that it `needs`."""
         model, queries = self.model(options), self.queries()
         if model.needs:
             queries = queries.take(np.any([queries.knows(field) for field in model.needs], axis=0))
@@ -130,14 +130,14 @@ class ComponentContract(PluginContract):
             assert not silent, f"{target}: every score is NaN, for every query"
 
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
-        """A generator that also scores gives its own candidates the same scores (to 1e-4 of the largest)."""
+        """Require a generator that also scores to score its own candidates alike (to 1e-4 of the largest)."""
         model, queries = self.model(options), self.queries()
         for target in set(generated(model)) & set(scored(model)):
             found = candidates(model, queries, target, 10)
             assert_close(score(model, queries, found.ids, target), found.scores, 1e-4, target)
 
     def test_score_of_a_pair_does_not_depend_on_the_others(self, options: Mapping[str, Any]) -> None:
-        """The same ids in another order, and fewer of them, get the same scores."""
+        """Require the same scores for the same ids in another order, and for fewer of them."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
             ids = some_ids(queries, target)
@@ -146,7 +146,7 @@ class ComponentContract(PluginContract):
             assert_close(alone, scores[:, ::-3], 1e-5, target)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """A query's result does not depend on the queries beside it; ids may differ where scores tie within 1e-5."""
+        """Require results that do not depend on the rest of the batch; ids may differ where scores tie within 1e-5."""
         model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
         for target in generated(model):
@@ -162,7 +162,7 @@ class ComponentContract(PluginContract):
             assert_close(np.concatenate(rows), score(model, queries, ids, target), 1e-5, target)
 
     def test_threads_do_not_meet(self, options: Mapping[str, Any]) -> None:
-        """Asked from several threads at once, it answers as if it were asked by one."""
+        """Require the same answers from several threads at once as from one."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
             alone = candidates(model, queries, target, 10)
@@ -172,7 +172,7 @@ class ComponentContract(PluginContract):
                 assert np.array_equal(found.ids, alone.ids), f"{target}: other candidates from several threads at once"
 
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
-        """Fitting again with the same data and seed learns exactly the same."""
+        """Require two fits with the same data and seed to be identical."""
         model = self.model(options)
         again = fitted(self.component(self.options(options)), toy()).state()
         state = model.state()
@@ -182,7 +182,7 @@ class ComponentContract(PluginContract):
             assert identical(array, again[name]), f"state {name!r} differs between two fits with one seed"
 
     def test_empty_batch(self, options: Mapping[str, Any]) -> None:
-        """No queries, no rows."""
+        """Require empty results for an empty batch."""
         model, queries = self.model(options), self.queries()
         nobody = queries.take(slice(0, 0))
         for target in generated(model):
@@ -191,7 +191,7 @@ class ComponentContract(PluginContract):
             score(model, nobody, np.empty((0, 5), np.int32), target)
 
     def test_unknown_ids_are_as_no_ids(self, options: Mapping[str, Any]) -> None:
-        """A query of unknown ids gets what a query gets of which nothing is known."""
+        """Require a query of unknown ids to get the same result as an empty query."""
         model = self.model(options)
         unknown = Query(user="nobody", items=["no such item"], tags=["no such tag"])
         both = encode([Query(), unknown], toy())
@@ -200,7 +200,7 @@ class ComponentContract(PluginContract):
             assert np.array_equal(ids[0], ids[1]), f"{target}: {ids[1]} for unknown ids, {ids[0]} for nothing"
 
     def test_serves_what_it_says(self, options: Mapping[str, Any]) -> None:
-        """No opinion on queries with none of the fields it `needs`; a component without needs serves every query."""
+        """Require silence for queries with none of the fields it `needs`; without needs, it must serve every query."""
         model, queries = self.model(options), self.queries()
         if not model.needs:
             for target in generated(model):
@@ -208,7 +208,7 @@ class ComponentContract(PluginContract):
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
             for target in scored(model):
                 silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all(axis=1).any()
-                assert not silent, f"{target}: `needs` is empty, but for a query there is no score"
+                assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
         known = np.any([queries.knows(field) for field in model.needs], axis=0)
         others = queries.take(np.flatnonzero(~known))
@@ -220,7 +220,7 @@ class ComponentContract(PluginContract):
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
-        """Excluded ids are not proposed, the next best take their places, and nothing else changes."""
+        """Require that excluded ids are not proposed, the next best take their places, and nothing else changes."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
             n = size(target)
@@ -237,14 +237,14 @@ class ComponentContract(PluginContract):
                 assert_close(found, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
 
     def test_everything_excluded(self, options: Mapping[str, Any]) -> None:
-        """Where all ids are excluded there is nothing to propose."""
+        """Require no candidates where all ids are excluded."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
             found = candidates(model, queries, target, 5, Exclude(ids=np.ones(size(target), bool)))
             assert (found.ids == PADDING).all(), f"{target}: proposes {found.ids.max()} though every id is excluded"
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """State is arrays without objects; a fresh instance restored from a file gives identical results."""
+        """Require a state of arrays without objects, from which a new instance gives identical results."""
         model, queries = self.model(options), self.queries()
         state = model.state()
         other = self.component(self.options(options))
@@ -276,7 +276,7 @@ class ComponentContract(PluginContract):
             assert_unchanged(before, data=data, queries=queries, exclude=exclude, ids=ids)
 
     def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
-        """ids of int64 raise, or give the very same float32 scores; they never give another type."""
+        """Require ids of int64 to be refused, or to get identical float32 scores."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
             assert isinstance(model, Scorer)
@@ -289,7 +289,7 @@ class ComponentContract(PluginContract):
             assert identical(wide, score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
-        """Data in which something is missing is fitted and served, or refused with a message that says why."""
+        """Require data in which something is missing to be fitted and served, or refused with an explanation."""
         data = edge_datasets()[edge]
         queries = toy_queries(data)
         try:
@@ -308,7 +308,7 @@ class ComponentContract(PluginContract):
                 check_scores(model.score(queries, ids, target), ids)
 
     def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
-        """Where it `refreshes`, from a part of the data to all of it: it proposes and scores ids that are new."""
+        """Require a component that `refreshes` from a part of the data to all of it to propose and score new ids."""
         part, whole = toy_dataset(40, 30, 11), toy()
         model = fitted(self.component(self.options(options)), part)
         if not model.refreshes:
@@ -331,11 +331,13 @@ class ComponentContract(PluginContract):
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
-        """What it recommends from one field alone is mostly of the colour of the query (optional, see the class)."""
+        """Require recommendations from one field alone to be mostly of the colour of the query (if the class declares
+        it).
+        """
         model = self.model(options)
         for field in self.learns_the_checkerboard:
             if model.needs and field not in model.needs:
-                continue  # this configuration does not read it
+                continue  # this configuration does not read the field
             queries = colour_queries(toy(), field)
             for target in generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()

@@ -1,4 +1,4 @@
-"""What all contract suites share: named checks that pytest collects and `hybridrec check-plugin` calls."""
+"""Base of all contract suites: named checks that pytest collects and `hybridrec check-plugin` runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIX = "test_"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one case of a check ended; `message` says what is wrong, or why that was expected."""
+    """Result of one case of a check; `message` says what is wrong, or why that was expected."""
 
     check: str
     case: str
@@ -33,9 +33,9 @@ class Outcome:
 class Contract:
     """Base of the contract suites: every method `test_*` is a check, run once for each of `configs`.
 
-    Nothing here needs pytest; where pytest collects a subclass called Test..., it finds the same checks.
-    What a plugin class is known to fail stands in its `expected_failures`, by the name of the check
-    without `test_`; `name[case]` means one case alone. An expected failure that passes is a failure.
+    This module does not need pytest; where pytest collects a subclass called Test..., it runs the same checks.
+    Known failures of a plugin class are declared in its `expected_failures`, by the name of the check without
+    `test_`; `name[case]` means a single case. An expected failure that passes counts as a failure.
     """
 
     role: ClassVar[str]
@@ -59,18 +59,18 @@ class Contract:
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """The arguments that checks may take: name -> case -> value."""
+        """Return the arguments that checks may take: name -> case -> value."""
         return {"options": {json.dumps(dict(options), default=str): options for options in cls.configs}}
 
     @classmethod
     def checks(cls) -> list[str]:
-        """The names of all checks, as they stand in the class."""
+        """Return the names of all checks, in the order in which the class defines them."""
         found = [name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith(PREFIX)]
         return [name.removeprefix(PREFIX) for name in dict.fromkeys(found)]
 
     @classmethod
     def idle(cls) -> set[str]:
-        """The checks that have nothing to look at in the class under test: as tests they pass."""
+        """Return the checks that do not apply to the class under test: as tests they pass."""
         return set()
 
     @classmethod
@@ -79,15 +79,15 @@ class Contract:
         declared: Mapping[str, str] = getattr(cls.subject(), "expected_failures", {})
         for name in declared:
             if (plain := name.partition("[")[0]) not in cls.checks():
-                message = f"{cls.subject().__name__}.expected_failures: there is no check '{plain}'"
+                message = f"{cls.subject().__name__}.expected_failures: unknown check '{plain}'"
                 raise PluginError(f"{message}; {did_you_mean(plain, cls.checks())}")
         return next((declared[key] for key in (check, *(f"{check}[{part}]" for part in case)) if key in declared), None)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """What the checks of a configuration stand on: where this raises, none of them can say more."""
+        """Prepare the precondition of the checks of a configuration: if this raises, none of them can run."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Every check becomes a test for each of its cases."""
+        """Turn every check into a test for each of its cases."""
         import pytest
 
         check = metafunc.function.__name__.removeprefix(PREFIX)
@@ -115,28 +115,28 @@ class PluginContract(Contract):
         return self.subject().Config.model_validate(options)
 
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
-        """Every option has a description: the reference pages are made of them."""
+        """Require a description for every option: the reference pages are generated from them."""
         model = self.subject().Config
         bare = [name for name, field in model.model_fields.items() if not field.description]
-        told = f"{', '.join(bare)} of {model.__qualname__} has no description"
-        assert not bare, f'{told}: write a """sentence.""" under it'
+        problem = f"{', '.join(bare)} of {model.__qualname__} has no description"
+        assert not bare, f'{problem}: write a """sentence.""" under it'
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
-        """`name` is what the YAML says, `version` is text, and so are the versions it reads."""
+        """Require `name`, the name in the YAML, and `version` to be text, like the versions that it reads."""
         made = self.subject()(self.options(options))
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
         assert isinstance(made.version, str), "the version is not text"
         older: object = getattr(made, "reads_versions", frozenset())
-        assert isinstance(older, frozenset), "`reads_versions` is no frozenset"
-        assert all(isinstance(version, str) for version in older), "`reads_versions` holds what is not text"
+        assert isinstance(older, frozenset), "`reads_versions` is not a frozenset"
+        assert all(isinstance(version, str) for version in older), "`reads_versions` holds a version that is not text"
 
 
 def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
-    """All checks of a contract class in all their cases, without pytest.
+    """Run all checks of a contract class in all their cases, without pytest.
 
-    Where one of the configurations cannot be prepared, that is the only outcome.
+    If one of the configurations cannot be prepared, that is the only outcome.
     """
     suite, parameters = contract(), contract.parameters()
     package = contract.package()
@@ -170,11 +170,16 @@ def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None, pa
         message = f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
         return Outcome(check, case, "failed", message + _place(error, package))
     if reason is not None:
-        return Outcome(check, case, "failed", f"passes, though it is expected to fail ({reason}): take that back")
+        return Outcome(
+            check,
+            case,
+            "failed",
+            f"passes, though it is expected to fail ({reason}): remove it from `expected_failures`",
+        )
     return Outcome(check, case, "passed")
 
 
 def _place(error: Exception, package: str) -> str:
-    """The line of the plugin that raised, if one did; the checks themselves say what is wrong without it."""
+    """Name the line of the plugin that raised, if one did; messages of the checks themselves need no place."""
     lines = plugin_frames(error, package)
     return f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""

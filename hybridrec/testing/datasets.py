@@ -1,4 +1,4 @@
-"""A toy dataset whose right answers are known, queries of all kinds on it, and variants with something missing."""
+"""A toy dataset with known right answers, queries of all kinds on it, and variants with something missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridrec.types import DAY, Bools, Field, Ints, Sparse
 
 
 def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
-    """A small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
+    """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
     Each user plays about half of the items of its colour, some of them twice, with times and weights
     1 to 3; titles, texts, tags and features name the colour, along with things that do not matter; every
@@ -60,7 +60,7 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
 
 
 def toy_queries(dataset: Dataset) -> QueryBatch:
-    """Queries of all kinds: known users, history, tags or title alone, all together, nothing, unknown ids."""
+    """Build queries of all kinds: known users, history, tags or title alone, all together, nothing, unknown ids."""
     users, items, tags = (list(v.ids) for v in (dataset.users, dataset.items, dataset.tags))
     words = [text for text in dataset.titles if text][:2]
     everything = Query(
@@ -91,7 +91,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 
 
 def colour_queries(dataset: Dataset, field: Field) -> QueryBatch:
-    """An even query and an odd one on the toy dataset that know nothing but this field."""
+    """Build an even query and an odd one on the toy dataset with nothing but this field."""
     users, items, tags = dataset.users.ids, dataset.items.ids, dataset.tags.ids
     known: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],
@@ -111,7 +111,7 @@ def _same_colour(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Bools:
 
 
 def csr_of(flags: Bools) -> Sparse:
-    """csr float32 with 1 where `flags` is true."""
+    """Return csr float32 with 1 where `flags` is true."""
     return csr_matrix(flags, dtype=np.float32)
 
 
@@ -127,7 +127,7 @@ def _toy_item_features(items: int) -> Sparse:
 
 
 def _toy_assignments(history: Ragged, tags: int) -> Ints:
-    """Every fifth play is tagged by its user with the tag of that colour that is nearest to the item's code."""
+    """Assign to every fifth play, by its user, the tag of that colour that is nearest to the item's code."""
     if tags < 2:
         return np.empty((0, 3), np.int32)
     user, item = history.rows[::5], history.ids[::5]
@@ -135,7 +135,7 @@ def _toy_assignments(history: Ragged, tags: int) -> Ints:
 
 
 def edge_datasets() -> dict[str, Dataset]:
-    """Small datasets in which something is missing, by what it is."""
+    """Build small datasets in which something is missing, by the name of what is missing."""
     toy, n_users, n_items = toy_dataset(), 60, 40
     return {
         "no tags": toy_dataset(tags=0),

@@ -22,7 +22,7 @@ class MetricContract(PluginContract):
     """What every metric owes the engine, one named check each.
 
     metric: the class under test
-    rewards_hits: whether a slate with all hits in front must not be worse than the same slate reversed
+    rewards_hits: True if a slate with all hits in front must not be worse than the same slate reversed
     """
 
     role = "metric"
@@ -31,13 +31,13 @@ class MetricContract(PluginContract):
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Checks of sets, or of single queries, and of what the class does not say of itself."""
+        """Return checks of sets or of single queries, and of properties that the class does not declare."""
         found = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
         found |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
         return found | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def judged(self, rows: slice | None = None) -> Judged:
-        """Slates on the toy dataset: full, short and empty ones; one query asks for nothing, one for everything."""
+        """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all."""
         rng, n = np.random.default_rng(4), len(toy().items)
         ids = rng.permuted(np.tile(np.arange(n, dtype=np.int32), (ROWS, 1)), axis=1)[:, :WIDTH]
         ids[np.arange(WIDTH) >= np.concatenate(([0, 1], rng.integers(3, WIDTH + 9, ROWS - 2)))[:, None]] = PADDING
@@ -51,25 +51,25 @@ class MetricContract(PluginContract):
         return Judged("items", ids[part], hits, truth[part], toy(), queries=queries)
 
     def made(self, options: Mapping[str, Any]) -> Metric:
-        """The metric."""
+        """Build the metric."""
         return self.metric(self.options(options))
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """float64, one a query, never infinite, for any k, also beyond the slate, and for no query at all."""
+        """Require float64, one per query, never infinite, for any k, also beyond the slate, and for an empty batch."""
         for judged in (self.judged(), self.judged(slice(0, 0))):
             for k in (1, 5, WIDTH, WIDTH + 7):
                 values = _values(self.made(options), judged, k)
                 assert values.dtype == np.float64, f"values are {values.dtype}, not float64"
                 assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
-                assert not np.isinf(values).any(), "a value is infinite; say NaN where it is not defined"
+                assert not np.isinf(values).any(), "a value is infinite; return NaN where it is not defined"
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """It is defined, not NaN, for some of the queries."""
+        """Require a defined value (not NaN) for some of the queries."""
         values = self.made(options).values(self.judged(), 5)
         assert not np.isnan(values).all(), "it is NaN for every query"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """A query's value does not depend on the queries beside it (a SetMetric is a number of all of them)."""
+        """Require values that do not depend on the rest of the batch (a SetMetric is exempt)."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             return
@@ -78,7 +78,7 @@ class MetricContract(PluginContract):
         assert np.allclose(alone, together, equal_nan=True), "other values in a batch than one by one"
 
     def test_only_the_first_k_places_count(self, options: Mapping[str, Any]) -> None:
-        """What stands after the cut-off makes no difference; padding counts as nothing there."""
+        """Require that places after the cut-off make no difference; padding there counts as nothing."""
         metric, judged = self.made(options), self.judged()
         if not metric.cut_off:
             return
@@ -86,7 +86,7 @@ class MetricContract(PluginContract):
         assert np.allclose(_values(metric, judged, 4), _values(metric, cut, 4), equal_nan=True), "places after k count"
 
     def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
-        """A SetMetric gives a float for the slates of all folds, in whatever order they come."""
+        """Require a SetMetric to return a float for the slates of all folds, in whatever order they come."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             folds = [self.judged(slice(0, 10)), self.judged(slice(10, ROWS))]
@@ -95,7 +95,7 @@ class MetricContract(PluginContract):
             assert np.isclose(value, metric.value(folds[::-1], 5), equal_nan=True), "the order of the folds counts"
 
     def test_hits_in_front_are_not_worse(self, options: Mapping[str, Any]) -> None:
-        """For metrics that reward hits: all of them in front are at least as good as all of them at the end."""
+        """Require, for metrics that reward hits, all hits in front to be at least as good as all of them at the end."""
         if not self.rewards_hits:
             return
         judged, metric = self.judged(slice(5, None)), self.made(options)
@@ -119,7 +119,7 @@ class MetricContract(PluginContract):
 
 
 def _values(metric: Metric, judged: Judged, k: int) -> Doubles:
-    """What the metric gives, told apart from what is no array at all."""
+    """Compute the values, and fail with a clear message if they are not an array."""
     values = metric.values(judged, k)
     assert isinstance(values, np.ndarray), f"values are {type(values).__name__}, not an array"
     return values

@@ -32,11 +32,13 @@ class NormaliserContract(PluginContract):
         return read_only(values)
 
     def scale(self, options: Mapping[str, Any], values: Floats) -> Floats:
-        """What it makes of these values."""
+        """Scale these values."""
         return self.normaliser(self.options(options)).scale(values)
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """float32 in the same shape, NaN exactly where there was no score, never infinite; also for no query at all."""
+        """Require float32 in the same shape, NaN exactly where there was no score, never infinite; also for an empty
+        batch.
+        """
         for values in (self.column(), self.column()[:0], self.column()[:, :0]):
             scaled = self.scale(options, values)
             assert scaled.dtype == np.float32, f"values are {scaled.dtype}, not float32"
@@ -45,13 +47,13 @@ class NormaliserContract(PluginContract):
             assert not np.isinf(scaled).any(), "a value is infinite"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """A row depends on nothing but itself."""
+        """Require each row to depend only on itself."""
         values = self.column()
         alone = np.concatenate([self.scale(options, values[row : row + 1]) for row in range(len(values))])
         assert np.allclose(alone, self.scale(options, values), equal_nan=True), "other values in a batch"
 
     def test_keeps_the_order(self, options: Mapping[str, Any]) -> None:
-        """Of two different scores in a row the higher one stays at least as high."""
+        """Require the higher of two scores in a row to stay at least as high."""
         values = self.column()
         order = np.argsort(values, axis=1)
         rises = np.diff(np.take_along_axis(values, order, axis=1), axis=1) > 0
@@ -59,7 +61,7 @@ class NormaliserContract(PluginContract):
         assert not (rises & (steps < -1e-5)).any(), "a higher score became the lower one"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Other re-rankers read the same column."""
+        """Require unchanged input: other re-rankers read the same column."""
         values = self.column()
         before = contents(column=values)
         self.scale(options, values)

@@ -26,11 +26,13 @@ class ReaderContract(PluginContract):
     reader: ClassVar[type[Reader]]
 
     def read(self, options: Mapping[str, Any]) -> Dataset:
-        """The data, read anew."""
+        """Read the data again."""
         return self.reader(self.options(options)).read()
 
     def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
-        """Users, items and interactions; every code points into its vocabulary, text and matrices fit in length."""
+        """Require users, items and interactions, codes within their vocabularies, and texts and matrices of matching
+        size.
+        """
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
         users, items, tags = len(data.users), len(data.items), len(data.tags)
@@ -44,7 +46,7 @@ class ReaderContract(PluginContract):
         assert data.declared_item_tags.shape == (items, tags), "item tags do not fit the items and tags"
 
     def test_numbers_are_sound(self, options: Mapping[str, Any]) -> None:
-        """Weights are finite; times are seconds since 1970, NaN where unknown, never infinite."""
+        """Require finite weights; times in seconds since 1970, NaN where unknown, never infinite."""
         history = self.read(options).interactions
         if history.weights is not None:
             assert np.isfinite(history.weights).all(), "a weight is NaN or infinite"
@@ -52,16 +54,16 @@ class ReaderContract(PluginContract):
             assert not np.isinf(history.times).any(), "a time is infinite"
 
     def test_reads_the_same_twice(self, options: Mapping[str, Any]) -> None:
-        """The same files give the same data, to the last bit: what is fitted on it can be reused."""
+        """Require the same files to give identical data, so that fits on it can be reused."""
         assert self.read(options).fingerprint == self.read(options).fingerprint, "other data when read again"
 
     def test_data_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """The data comes back from the store as it went in."""
+        """Require data from the store to be identical to the data written."""
         data = self.read(options)
         assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
 
     def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
-        """`recognises` gives options that read the files it was shown, or None; it is None without any file."""
+        """Require `recognises` to return options that read the files it was shown, or None; None without any file."""
         assert self.reader.recognises([]) is None, "it recognises what is not there"
         paths = [path for _, path in self.options(options) if isinstance(path, Path)]
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
@@ -69,7 +71,7 @@ class ReaderContract(PluginContract):
         assert found is None or len(self.read(found).interactions.ids), f"{found} read nothing"
 
     def test_missing_files_are_named(self, options: Mapping[str, Any]) -> None:
-        """Where a file is missing, a DataError says which."""
+        """Require a DataError that names the missing file."""
         made = self.options(options)
         for key in [key for key in type(made).model_fields if isinstance(getattr(made, key), Path)]:
             gone = getattr(made, key).with_name("no-such-file")

@@ -26,9 +26,9 @@ class RerankerContract(PluginContract):
     """What every re-ranker owes the engine, one named check each.
 
     reranker: the class under test
-    configs: the options to test it with, one dict each, as they would stand in the YAML
-    columns: the labels of the pool it is tested on, if its options name some; by default two, and one for what
-        does not fuse
+    configs: the options to test it with, one dict each, as in the YAML
+    columns: the labels of the pool it is tested on, if its options name some; two by default, and one for
+        re-rankers that do not fuse
     """
 
     role = "reranker"
@@ -36,7 +36,7 @@ class RerankerContract(PluginContract):
     columns: ClassVar[tuple[str, ...]] = ()
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
-        """The re-ranker, fitted on the toy dataset; if it learns, on the pool of `pool`, with truth from the toys."""
+        """Fit the re-ranker on the toy dataset; if it learns, on the pool of `pool`, with random relevant ids."""
         made = self.reranker(self.options(options))
         if used_component(made.config) is not None:
             check_self(made, "use", made.use(self.vectors()))
@@ -56,15 +56,17 @@ class RerankerContract(PluginContract):
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Without a fitted re-ranker there is nothing to check."""
+        """Fit the re-ranker: without it there is nothing to check."""
         self.model(options)
 
     def queries(self) -> QueryBatch:
-        """A batch with all kinds of queries."""
+        """Return a batch with all kinds of queries."""
         return toy_queries(toy())
 
     def pool(self) -> Pool:
-        """Candidates for `queries`: two rows are full, others shorter, one is empty; every second column has gaps."""
+        """Build candidates for `queries`: two rows are full, others shorter, one is empty; every second column has
+        gaps.
+        """
         labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
         rng, n = np.random.default_rng(1), len(self.queries())
         shuffled = rng.permuted(np.tile(np.arange(len(toy().items), dtype=np.int32), (n, 1)), axis=1)[:, :12]
@@ -76,7 +78,7 @@ class RerankerContract(PluginContract):
         return Pool("items", ids, labels, sources, columns)
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
-        """`targets` and `learns` are what the engine expects."""
+        """Require valid `targets` and `learns`."""
         model = self.reranker(self.options(options))
         assert isinstance(model, Reranker), "not a Reranker"
         assert model.targets, "has no target"
@@ -84,7 +86,7 @@ class RerankerContract(PluginContract):
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
 
     def test_declares_whether_it_fuses(self, options: Mapping[str, Any]) -> None:
-        """`fuses` is true if it orders several columns that nobody has fused before it, else false."""
+        """Require `fuses` to be true if it orders several columns that have not been fused before, else false."""
         model, pool = self.model(options), self.pool()
         several = replace(pool, columns={**pool.columns, "another": next(iter(pool.columns.values()))})
         given = several if len(pool.columns) == 1 else pool
@@ -96,20 +98,20 @@ class RerankerContract(PluginContract):
         assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several columns that nobody has fused"
 
     def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
-        """The same candidates with `final`: float32 in their shape, NaN at padding, never infinite, for any n."""
+        """Require the same candidates with `final`: float32 in their shape, NaN at padding, finite, for any n."""
         pool = self.pool()
         for n in (1, 5, 100):
             check_ranked(ranked := self.model(options).rerank(self.queries(), pool, n), pool)
             assert ranked.final is not None, "wrote no `final`"
 
     def test_reorders_a_fused_pool(self, options: Mapping[str, Any]) -> None:
-        """In a chain it is handed a pool that has a `final` already."""
+        """Require it to accept a pool that already has a `final`, as in a chain."""
         pool = self.pool()
         fused = pool.ranked(next(iter(pool.columns.values())))
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
 
     def test_nobody_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """A pool whose columns say nothing, a pool without candidates, and no query at all are no failure."""
+        """Require it to accept columns without scores, a pool without candidates, and an empty batch."""
         model, queries, pool = self.model(options), self.queries(), self.pool()
         silent = {label: np.full_like(values, np.nan) for label, values in pool.columns.items()}
         nothing = np.empty((len(queries), 0), np.float32)
@@ -129,7 +131,7 @@ class RerankerContract(PluginContract):
             check_ranked(model.rerank(asked, given, 5), given)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """A query's order does not depend on the queries beside it."""
+        """Require an order that does not depend on the rest of the batch."""
         model, queries, pool = self.model(options), self.queries(), self.pool()
         together = model.rerank(queries, pool, 5).final
         assert together is not None, "wrote no `final`"
@@ -142,7 +144,7 @@ class RerankerContract(PluginContract):
             )
 
     def test_contributions_sum_to_final(self, options: Mapping[str, Any]) -> None:
-        """What each column adds is what the explanation shows; a re-ranker that is no sum gives none."""
+        """Require the contributions of columns to sum to `final`; a re-ranker that is not a sum returns none."""
         model, queries, pool = self.model(options), self.queries(), self.pool()
         parts = model.contributions(queries, pool)
         if parts:
@@ -154,14 +156,14 @@ class RerankerContract(PluginContract):
             )
 
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
-        """Made again from the same data it gives exactly the same order."""
+        """Require an identical order from a second instance fitted on the same data."""
         first, again = (self.model(options).rerank(self.queries(), self.pool(), 5).final for _ in range(2))
         assert first is not None, "wrote no `final`"
         assert again is not None, "wrote no `final`"
         assert identical(first, again), "another `final` from the same data"
 
     def test_fit_keeps_what_was_learned(self, options: Mapping[str, Any]) -> None:
-        """What is learned on one training part is used on another: fitting again changes statistics alone."""
+        """Require `fit` to change statistics only: weights learned on one training part are used on another."""
         model = self.model(options)
         before = model.rerank(self.queries(), self.pool(), 5).final
         after = fitted(model, toy()).rerank(self.queries(), self.pool(), 5).final
@@ -170,7 +172,7 @@ class RerankerContract(PluginContract):
         assert identical(before, after), "another `final` when fitted again on the same data"
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """State is arrays without objects; a fresh instance restored from a file gives identical results."""
+        """Require a state of arrays without objects, from which a new instance gives identical results."""
         model = self.model(options)
         other = self.reranker(self.options(options))
         check_self(other, "restore", other.restore(through_a_file(model.state())))

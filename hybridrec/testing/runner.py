@@ -1,4 +1,4 @@
-"""The contract suites by kind of class: what `hybridrec check-plugin` calls."""
+"""The contract suites by kind of class, as `hybridrec check-plugin` runs them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hybridrec.testing.contract import Contract
 def classes_of(name: str, registry: Registry) -> list[Any]:
     """All classes (and commands) that the plugin of this name offers, and those that are called so themselves.
 
-    Raises ConfigError if nothing is called so, PluginError if the plugin could not be loaded
-    or a name is provided twice.
+    Raises ConfigError if nothing has this name, PluginError if the plugin could not be loaded or a name is
+    provided twice.
     """
     plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
     offers = registry.provider(name).offers if name in plugins else {}
@@ -35,8 +35,8 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
 def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
     """The suites that a class has to pass, with these options and else its defaults.
 
-    Raises ConfigError if the options are not valid or one without a default is missing, or if a library
-    that it needs is.
+    Raises ConfigError if the options are invalid, if one without a default is missing, or if a required library is
+    missing.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:
@@ -58,9 +58,9 @@ def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) ->
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """What is wrong with options, the missing ones first."""
+    """Describe what is wrong with the options, missing ones first."""
     places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
         yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"
     others = (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
-    yield from (told.removeprefix(": ") for told in others)  # what concerns all options has no key
+    yield from (told.removeprefix(": ") for told in others)  # problems of the options as a whole have no key

@@ -22,27 +22,27 @@ class SplitterContract(PluginContract):
     """What every splitter owes the engine, one named check each.
 
     splitter: the class under test
-    configs: the options to test it with, one dict each, as they would stand in the YAML
+    configs: the options to test it with, one dict each, as in the YAML
     """
 
     role = "splitter"
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """What is split: the toy dataset with fold numbers; override it where the splitter needs something else."""
+        """Return the data to split: the toy dataset with fold numbers; override it if the splitter needs other data."""
         toy = toy_dataset()
         groups = np.arange(len(toy.interactions.ids), dtype=np.int32) % 3
         return replace(toy, interactions=replace(toy.interactions, groups=groups))
 
     def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
-        """All folds of `data`, and the inner one of the first."""
+        """Return all folds of `data`, and the inner fold of the first."""
         splitter = self.splitter(self.options(options))
-        found = list(splitter.split(self.data(), np.random.default_rng(seed)))
-        assert found, "there is no fold"
-        return [*found, splitter.inner(found[0].train, np.random.default_rng(seed))]
+        folds = list(splitter.split(self.data(), np.random.default_rng(seed)))
+        assert folds, "the splitter returned no folds"
+        return [*folds, splitter.inner(folds[0].train, np.random.default_rng(seed))]
 
     def test_folds_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Queries, truth, units and weights of one length; vocabularies, types and values as `Fold` says."""
+        """Require queries, truth, units and weights of one length, with vocabularies, types and values as in `Fold`."""
         data = self.data()
         for fold in self.folds(options):
             check_fold(fold, data)
@@ -51,18 +51,18 @@ class SplitterContract(PluginContract):
             assert list(fold.train.users.ids) == list(data.users.ids), f"fold {fold.name}: other users in training"
 
     def test_every_query_asks_for_something(self, options: Mapping[str, Any]) -> None:
-        """A query without any truth measures nothing."""
+        """Require relevant ids for every query: without them a query measures nothing."""
         for fold in self.folds(options):
             wanted = sum(np.diff(truth.indptr) for truth in fold.truth.values())
             assert np.asarray(wanted > 0).all(), f"fold {fold.name}: query {np.argmin(wanted)} asks for nothing"
 
     def test_truth_is_hidden(self, options: Mapping[str, Any]) -> None:
-        """What is asked for stands neither in the query nor, for its user, in the training part."""
+        """Require relevant ids to be absent from the query and, for its user, from the training part."""
         for fold in self.folds(options):
             check_hidden(check_fold(fold, self.data()))
 
     def test_training_is_a_part_of_the_data(self, options: Mapping[str, Any]) -> None:
-        """Training has no interaction that the data has not, and lacks at least one."""
+        """Require training data to be a proper subset of the interactions."""
         data = self.data().interactions
         for fold in self.folds(options):
             train = fold.train.interactions
@@ -71,7 +71,7 @@ class SplitterContract(PluginContract):
             assert not np.asarray(abs(more).sum()).any(), f"fold {fold.name}: training has what the data has not"
 
     def test_same_seed_same_folds(self, options: Mapping[str, Any]) -> None:
-        """All that is random comes from the generator it is given."""
+        """Require all randomness to come from the given generator."""
         first, again = ([_print(fold) for fold in self.folds(options)] for _ in range(2))
         assert first == again, "other folds from the same seed"
 
