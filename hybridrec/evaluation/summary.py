@@ -103,7 +103,8 @@ def opening(report: Report) -> str:
     component, by +2.0 % (95 % interval +0.9 % ... +3.1 %); not for queries that know title (undecided)."
 
     The subject is the variant with the best mean among those that beat their control; if none does, the best of
-    all variants, and the sentence says that nothing is decided, or that it loses. Gains are relative.
+    all variants, and the sentence says that nothing is decided, or that it loses. Of several controls the best
+    comes first. Gains are relative.
     """
     rows = deciding(report)
     if not rows:
@@ -111,7 +112,8 @@ def opening(report: Report) -> str:
     lead, subject = _lead(report, rows)
     best = _best_single(report, rows[0].metric)
     against = {row.control: row for row in (lead, *rows) if row.variant == lead.variant}
-    against = {name: row for name, row in against.items() if name == best or not report.pipelines[name].single}
+    shown = {lead.control, best}  # of the components alone
+    against = {name: row for name, row in against.items() if name in shown or not report.pipelines[name].single}
     names = {name: f"{name}, the best single component" if name == best else name for name in against}
     pauses = {name: "," if name == best else "" for name in against}  # close the apposition where words follow
     clause = _LEADS[lead.verdict].format(variant=subject, control=names[lead.control], pause=pauses[lead.control])
@@ -145,7 +147,7 @@ def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
     declared = [row for row in rows if not report.pipelines[row.control].single]
     declared = declared or [row for row in rows if row.control == best] or list(rows)
     won = [row for row in declared if row.verdict == "better"]
-    lead = max(won or declared, key=lambda row: _merit(report, row.variant, row.metric))
+    lead = max(won or declared, key=lambda row: [_merit(report, arm, row.metric) for arm in (row.variant, row.control)])
     rivals = len({row.variant for row in won or declared})
     rank = f", the best of {rivals} variants{' that beat their control' if won else ''}," if rivals > 1 else ""
     return lead, f"{lead.variant}{rank}"
@@ -180,7 +182,7 @@ def _gain(row: Comparison) -> str:
 
 
 def _exceptions(report: Report, lead: Comparison) -> str:
-    """Name the segments where a winner does not win; those where another variant is better or worse."""
+    """Name the segments where a winner does not win; for any other verdict, those that are decided otherwise."""
     pair = (lead.control, lead.variant, lead.metric)
     rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]
     if len(rows) < 2:

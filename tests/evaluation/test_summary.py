@@ -138,6 +138,17 @@ def test_without_a_control_the_best_single_component_takes_its_place():
     assert opening(report(*rows)).startswith("In m, blend beats ease, the best single component, by +3.0 % (")
 
 
+def test_a_variant_that_is_the_best_single_component_is_compared_with_the_next():
+    rows = comparison("blend", "pop", "better", 0.5), comparison("blend", "next", "better", 0.1)
+    singles = {"ease": pipeline(0.4, single=True, same_as="blend"), "next": pipeline(0.2, single=True)}
+    assert opening(report(*rows, pipelines=singles)).startswith("In m, blend beats next by +10.0 % (")
+
+
+def test_a_control_that_the_winner_does_not_beat_is_named():
+    rows = comparison("blend", "control", "better", 0.5), comparison("blend", "other", "undecided", 0.01)
+    assert "), but it is undecided against other: +1.0 % (" in opening(report(*rows))
+
+
 def test_a_control_of_mean_zero_gives_an_absolute_gain():
     row = comparison("blend", "control", "better").model_copy(update={"relative": None, "relative_ci95": None})
     assert "beats control by +0.0100 (95 % interval +0.0000 ... +0.0200)" in opening(report(row))
