@@ -274,7 +274,7 @@ BROKEN = [
     (BadWeights, "numbers_are_sound", "weight is NaN"),
     (Changing, "reads_the_same_twice", "other data"),
     (Objects, "data_survives_a_file", "Python objects"),
-    (NoDataError, "missing_files_are_named", "points nowhere"),
+    (NoDataError, "missing_files_are_named", "is a missing file"),
     (Weightless, "folds_are_well_formed", "not positive"),
     (ForgetsTags, "folds_are_well_formed", "fold 'test': truth lacks 'tags'"),
     (AsksForNothing, "every_query_asks_for_something", "asks for nothing"),

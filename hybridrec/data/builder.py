@@ -1,4 +1,4 @@
-"""From tables in external ids to a Dataset: every reader ends here."""
+"""Conversion of tables with external ids to a Dataset: the last step of every reader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 UNCHANGED = WeightOptions()
-"""Weights as they are."""
+"""Weights unchanged."""
 _COLUMNS = {
     "interactions": (("user", "item"), ("time", "weight", "position", "group")),
     "users": (("id",), ("title", "time")),
@@ -33,26 +33,26 @@ _COLUMNS = {
 }
 """The columns that the frames of `Tables` must have, and those that they may have."""
 LINE = "line"
-"""The column in which `hybridrec.text_files` numbers lines: it may stay, and is passed over."""
+"""The column in which `hybridrec.text_files` numbers lines: it is allowed and ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a reader has read, one polars frame a kind; ids, tags and features are text.
+    """Tables that a reader has read, one polars frame for each kind; ids, tags and features are text.
 
-    In long frames ids may be integers, read as their decimal text, or of type `Enum`: they take less memory.
+    In long frames ids may be integers, read as their decimal text, or of type `Enum`: these take less memory.
 
     interactions: user, item; and where known time (seconds since 1970), weight, position, group
-    users, items: the columns id, and where known title and time (users), text and time (items); they
-        may list ids that never interact, and need not list those that do
+    users, items: the columns id, and where known title and time (users), text and time (items); they may list
+        ids that never interact, and need not list those that do
     user_tags, item_tags: the columns user or item, tag, and where known weight
     assignments: the columns user, item, tag
     user_features, item_features: the columns user or item, feature, and where known weight
     item_vectors: ids, and float32 [len(ids), D]
 
-    Users and items are the ids of `interactions` and of `users` and `items`. Rows of the other tables
-    about anybody else are passed over: a file of tags may know more than the catalogue. Raises PluginError
-    where a column is missing, or is none of these (`line`, from `hybridrec.text_files`, may stay).
+    Users and items are the ids of `interactions` and of `users` and `items`. Rows of the other tables about
+    other ids are ignored: a file of tags may cover more than the catalogue. Raises PluginError if a column is
+    missing, or is none of these (`line`, from `hybridrec.text_files`, is allowed).
     """
 
     interactions: pl.DataFrame
@@ -66,7 +66,7 @@ class Tables:
     item_vectors: tuple[pl.Series, Floats] | None = None
 
     def __post_init__(self) -> None:
-        """A misspelt column would be lost without a word."""
+        """Refuse missing and unknown columns: a misspelt one would be lost silently."""
         import polars as pl
 
         for table, (required, optional) in _COLUMNS.items():
@@ -80,13 +80,13 @@ class Tables:
                 raise PluginError(f"Tables.{table} lacks the column '{missing[0]}'; it has {has}")
             if useless := [column for column in frame.columns if column not in (*required, *optional, LINE)]:
                 takes = ", ".join(required + optional)
-                raise PluginError(f"Tables.{table} has no use for the column '{useless[0]}'; it takes {takes}")
+                raise PluginError(f"Tables.{table} has the unknown column '{useless[0]}'; it may have {takes}")
 
 
 def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
-    """The Dataset of these tables, weights transformed as `weight` says.
+    """Convert these tables to a Dataset, with weights transformed according to `weight`.
 
-    Within a user the order is position, else time, else that of the rows; repeats are kept.
+    Within a user, interactions are ordered by position, else by time, else by row; repeats are kept.
     """
     users = _vocabulary("user", interactions=tables.interactions, users=tables.users)
     items = _vocabulary("item", interactions=tables.interactions, items=tables.items)
@@ -113,10 +113,10 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
 
 
 def _vocabulary(column: str, **frames: pl.DataFrame | None) -> Vocabulary:
-    """The ids in this column of the frames, in `id` of those without it; raises DataError where one is null."""
+    """Collect the ids in this column of the frames, or in `id` of frames without it; raises DataError for nulls."""
     import polars as pl
 
-    found = []
+    columns = []
     for table, frame in frames.items():
         if frame is None:
             continue
@@ -124,12 +124,12 @@ def _vocabulary(column: str, **frames: pl.DataFrame | None) -> Vocabulary:
         if missing := ids.null_count():
             where = f"Tables.{table}: {missing} of {len(ids)} ids missing (null) in the column '{ids.name}'"
             raise DataError(f"{where}; every row needs one")
-        found.append(_distinct(ids))
-    return Vocabulary(pl.concat(found) if found else ())
+        columns.append(_distinct(ids))
+    return Vocabulary(pl.concat(columns) if columns else ())
 
 
 def _distinct(ids: pl.Series) -> pl.Series:
-    """The texts that occur in a column without nulls."""
+    """Return the texts that occur in a column without nulls."""
     import polars as pl
 
     if not isinstance(ids.dtype, pl.Enum):
@@ -140,7 +140,7 @@ def _distinct(ids: pl.Series) -> pl.Series:
 
 
 def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame | None:
-    """Only the rows of which every named column is in its vocabulary."""
+    """Keep the rows in which every named column is in its vocabulary."""
     if frame is None:
         return None
     known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
@@ -160,7 +160,7 @@ def _interactions(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> 
 
 
 def _texts(frame: pl.DataFrame | None, column: str, ids: Vocabulary) -> tuple[str, ...]:
-    """One text for each id; "" where there is none. Of several rows for one id the first counts."""
+    """Return one text for each id, "" without one. Of several rows for one id the first counts."""
     import polars as pl
 
     if frame is None or column not in frame.columns:
@@ -184,7 +184,7 @@ def _of_ids(ids: Vocabulary) -> pl.DataFrame:
 
 
 def _csr(frame: pl.DataFrame | None, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
-    """csr float32: the weights (or 1) of the pairs, summed over repeats."""
+    """Sum the weights (or 1) of the pairs over repeats: csr float32."""
     shape = (len(rows[1]), len(columns[1]))
     if frame is None:
         return empty_csr(*shape)
@@ -197,7 +197,7 @@ def _csr(frame: pl.DataFrame | None, rows: tuple[str, Vocabulary], columns: tupl
 
 
 def _triples(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabulary, tags: Vocabulary) -> Ints:
-    """int32[M, 3] in ascending order, so that the order of the file's rows makes no difference."""
+    """Return int32 [M, 3] in ascending order, so that the order of the file's rows makes no difference."""
     if frame is None:
         return np.empty((0, 3), np.int32)
     triples = np.stack([users.encode(frame["user"]), items.encode(frame["item"]), tags.encode(frame["tag"])], axis=1)
@@ -213,7 +213,7 @@ def _features(frame: pl.DataFrame | None, owner: str, ids: Vocabulary) -> Featur
 
 
 def _vectors(vectors: tuple[pl.Series, Floats] | None, items: Vocabulary) -> Floats | None:
-    """float32[I, D]; items without a vector get zeros."""
+    """Return float32 [I, D]; items without a vector get zeros."""
     if vectors is None:
         return None
     ids, given = vectors

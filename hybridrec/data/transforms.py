@@ -1,4 +1,4 @@
-"""Pure functions on interactions: what a weight means, and k-core filtering."""
+"""Pure functions on interactions: transformed weights and k-core filtering."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from hybridrec.types import DAY, Bools, Floats, Longs
 
 
 class WeightOptions(Options):
-    """From what the file says (ratings, play counts) to how much an interaction counts; in this order."""
+    """Steps from the values of the file (ratings, play counts) to the weights of interactions, in this order."""
 
     threshold: float = Field(default=0.0, ge=0)
-    """Interactions with a smaller weight are left out; their users and items stay known."""
+    """Drop interactions with a smaller weight; their users and items stay known."""
 
     transform: Literal["none", "log", "binary"] = "none"
-    """log: ln(1 + weight), for counts with a long tail. binary: every interaction left counts 1."""
+    """log: ln(1 + weight), for counts with a long tail. binary: every remaining interaction counts 1."""
 
     half_life: float | None = Field(default=None, gt=0)
-    """Days after which an interaction counts half, seen from the newest one; by default age makes no difference."""
+    """Days after which an interaction counts half, relative to the newest one; by default age makes no difference."""
 
 
 def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
-    """The interactions with transformed weights; without weights each one weighs 1.
+    """Transform the weights of interactions; without weights each one weighs 1.
 
-    Raises DataError if a threshold is asked of data without weights, or a half-life of data without times.
+    Raises DataError for a threshold on data without weights, or a half-life on data without times.
     """
     if options.threshold > 0:
         if interactions.weights is None:
@@ -48,21 +48,21 @@ def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
 
 
 def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> Floats:
-    """weight x 2^(-age / half-life)."""
+    """Return weight x 2^(-age / half-life)."""
     if interactions.times is None:
         raise DataError("weight.half_life needs times, and the data has none")
     ages = (interactions.times.max(initial=-np.inf) - interactions.times) / DAY
     factors = np.exp2(-ages / half_life)
-    # A weight stays positive however old it is: 0 would say that nothing happened.
+    # A weight stays positive however old it is: 0 would mean that the interaction did not happen.
     return np.maximum(factors if weights is None else weights * factors, np.finfo(np.float32).tiny).astype(np.float32)
 
 
 def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
-    """Without the interactions of users with fewer than `users` distinct items, and of items with fewer
-    than `items` distinct users, repeated until all that are left have enough.
+    """Drop interactions of users with fewer than `users` distinct items, and of items with fewer than `items` distinct
+    users, repeatedly until all that remain have enough.
 
-    Vocabularies keep their codes. Tag assignments of what is left out stay: an item below the limit may
-    still be described. (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
+    Vocabularies keep their codes. Tag assignments of dropped interactions stay: an item below the limit may still
+    be described. (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
     """
     pairs, place = np.unique(data.pairs, return_inverse=True)
     pair_users, pair_items = np.divmod(pairs, max(1, len(data.items)))
@@ -75,5 +75,5 @@ def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
 
 
 def _frequent(ids: Longs, kept: Bools, least: int) -> Bools:
-    """Whether the id of each pair occurs at least `least` times among the kept pairs."""
+    """Return True for pairs whose id occurs at least `least` times among the kept pairs."""
     return (np.bincount(ids[kept], minlength=ids.max(initial=-1) + 1) >= least)[ids]

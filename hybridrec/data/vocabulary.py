@@ -1,4 +1,4 @@
-"""External ids and dense int32 codes: the only place where the two meet."""
+"""Vocabularies: the only place that maps external ids to dense int32 codes and back."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Vocabulary:
     """The external ids of one kind (users, items or tags), numbered in the order of their UTF-8 bytes.
 
-    The order does not depend on the order of rows, so it cannot carry anything about hidden
-    interactions, and ties broken by code are broken alike on every machine. External ids are text;
-    a column of integers is read as its decimal text.
+    The order does not depend on the order of rows, so it cannot reveal anything about hidden interactions, and ties
+    broken by code are broken alike on every machine. External ids are text; a column of integers is read as its
+    decimal text.
     """
 
     def __init__(self, ids: pl.Series | Iterable[str] = ()) -> None:
@@ -53,7 +53,7 @@ class Vocabulary:
         return self._ids
 
     def encode(self, external: pl.Series | Sequence[str | None]) -> Ints:
-        """Codes of external ids, int32, -1 where unknown (or missing). Shape as given."""
+        """Encode external ids: int32, -1 where unknown or missing, shape as given."""
         import polars as pl
 
         if not isinstance(external, pl.Series):
@@ -62,14 +62,14 @@ class Vocabulary:
             return np.full(len(external), PADDING, np.int32)
         if external.dtype == self._codes:
             codes = external.to_physical().cast(pl.Int32)
-        elif isinstance(external.dtype, pl.Enum):  # few distinct texts: each is looked up once
+        elif isinstance(external.dtype, pl.Enum):  # few distinct texts: look up each once
             codes = pl.Series(self.encode(external.dtype.categories)).gather(external.to_physical())
         else:
             codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     def encode_known(self, external: Sequence[str], whose: str) -> Ints:
-        """Codes of external ids; DataError, which begins with `whose` they are, where one is unknown."""
+        """Encode external ids; raises DataError, which begins with `whose`, if one is unknown."""
         codes = self.encode(external)
         missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
         if missing:
@@ -79,11 +79,11 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
-        """For texts one by one, as queries have them: a column, however short, is held against the whole of it."""
+        """Codes by text, for the few texts of a query: encoding a column of any length costs a pass over all ids."""
         return dict(zip(self._ids, range(len(self)), strict=True))
 
     def decode(self, codes: Ints) -> pl.Series:
-        """External ids of codes, as a polars column; null where the code is -1."""
+        """Decode codes to external ids, a polars column; null where the code is -1."""
         import polars as pl
 
         flat = np.asarray(codes).ravel()

@@ -83,7 +83,7 @@ class Logged:
             reason = (
                 f"{1 - mean:.0%} of what the target policy shows is never shown by the logging policy"
                 if mean < 1
-                else "the log holds actions more often than their propensities say"
+                else "the log holds actions more often than their propensities imply"
             )
             raise DataError(
                 f"the importance weights average {mean:.3f} ± {error:.3f} where 1 is due: {reason}, or one of the "

@@ -147,11 +147,11 @@ def sentence(rows: Sequence[OffPolicyEstimate]) -> str:
     chosen = rows[-1].estimator if rows[-1].estimator == "dr" else "snips"
     whole, *clipped = [row for row in rows if row.estimator == chosen]
     low, high = whole.lift_ci95
-    said = f"{whole.verdict} than" if whole.verdict != "undecided" else "undecided against"
+    outcome = f"{whole.verdict} than" if whole.verdict != "undecided" else "undecided against"
     others = [f"{row.verdict} at {row.clip:g}" for row in clipped if row.verdict != whole.verdict]
     held = f"clipping changes the verdict: {', '.join(others)}" if others else "no clipping changes the verdict"
     return (
-        f"the target policy is {said} the logging policy: {whole.lift:+.4f} ({chosen} {whole.value:.4f}, 95 % interval "
-        f"of the difference {low:+.4f} ... {high:+.4f}); effective sample size {whole.effective_size:,.0f} of "
-        f"{whole.actions:,} actions" + (f"; {held}" if clipped else "")
+        f"the target policy is {outcome} the logging policy: {whole.lift:+.4f} ({chosen} {whole.value:.4f}, "
+        f"95 % interval of the difference {low:+.4f} ... {high:+.4f}); effective sample size "
+        f"{whole.effective_size:,.0f} of {whole.actions:,} actions" + (f"; {held}" if clipped else "")
     )

@@ -66,8 +66,8 @@ class Curve:
     @property
     def description(self) -> str:
         """The figure in words."""
-        said = (f"at {p.x.label} {self.x_metric} {p.x.text}, {self.y_metric} {p.y.text}" for p in self.points)
-        return f"{self.title}: " + "; ".join(said)
+        values = (f"at {p.x.label} {self.x_metric} {p.x.text}, {self.y_metric} {p.y.text}" for p in self.points)
+        return f"{self.title}: " + "; ".join(values)
 
 
 def _at(label: str, number: MetricReport | None) -> Estimate | None:

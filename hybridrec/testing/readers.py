@@ -64,7 +64,7 @@ class ReaderContract(PluginContract):
 
     def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
         """Require `recognises` to return options that read the files it was shown, or None; None without any file."""
-        assert self.reader.recognises([]) is None, "it recognises what is not there"
+        assert self.reader.recognises([]) is None, "it recognises files where there are none"
         paths = [path for _, path in self.options(options) if isinstance(path, Path)]
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
         found = self.reader.recognises(files)
@@ -81,4 +81,4 @@ class ReaderContract(PluginContract):
                 message = str(error)
             else:
                 message = "nothing"
-            assert gone.name in message, f"`{key}` points nowhere, and the error says: {message}"
+            assert gone.name in message, f"`{key}` is a missing file, which the error does not name: {message}"

@@ -63,4 +63,4 @@ def _problems(error: ValidationError) -> Iterator[str]:
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
         yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"
     others = (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
-    yield from (told.removeprefix(": ") for told in others)  # problems of the options as a whole have no key
+    yield from (text.removeprefix(": ") for text in others)  # problems of the options as a whole have no key

@@ -68,7 +68,9 @@ class SplitterContract(PluginContract):
             train = fold.train.interactions
             assert len(train.ids) < len(data.ids), f"fold {fold.name} hides nothing"
             more = train.matrix() - train.matrix().minimum(data.matrix())
-            assert not np.asarray(abs(more).sum()).any(), f"fold {fold.name}: training has what the data has not"
+            assert not np.asarray(abs(more).sum()).any(), (
+                f"fold {fold.name}: training has interactions that the data does not have"
+            )
 
     def test_same_seed_same_folds(self, options: Mapping[str, Any]) -> None:
         """Require all randomness to come from the given generator."""

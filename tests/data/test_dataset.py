@@ -106,8 +106,11 @@ NULL = pl.Series([None, "a"], dtype=pl.String)
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"items": pl.DataFrame({"id": ["i"], "txt": ["I"]})}, "Tables.items has no use for the column 'txt'"),
-        ({"items": pl.DataFrame({"id": ["i"], "title": ["I"]})}, "the column 'title'; it takes id, text, time"),
+        ({"items": pl.DataFrame({"id": ["i"], "txt": ["I"]})}, "Tables.items has the unknown column 'txt'"),
+        (
+            {"items": pl.DataFrame({"id": ["i"], "title": ["I"]})},
+            "the unknown column 'title'; it may have id, text, time",
+        ),
         ({"interactions": pl.DataFrame({"user": ["u"]})}, "Tables.interactions lacks the column 'item'"),
         ({"interactions": ONE.rename({"item": "itme"})}, "lacks the column 'item'; it has user, itme"),
         ({"users": ONE.lazy()}, "Tables.users must be a polars DataFrame, not LazyFrame"),

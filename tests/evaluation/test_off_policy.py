@@ -125,7 +125,7 @@ def at(row, value):
         ({"propensity": at(7, 1.0)}, r"leaves the support of the log: row 8 \(and 0 more\)"),
         ({"target": np.zeros_like}, "all target propensities are 0"),
         ({"target": lambda t: 0.6 * t}, r"average 0\.\d+ ± .* where 1 is due: 4\d% of what the target policy shows"),
-        ({"propensity": lambda p: 0.5 * p}, "more often than their propensities say"),
+        ({"propensity": lambda p: 0.5 * p}, "more often than their propensities imply"),
         ({"propensity": at(2, 0.0)}, "row 3: the propensity is 0.0; right is above 0 and at most 1"),
         ({"target": at(2, 1.5)}, "row 3: the target propensity is 1.5; right is from 0 to 1"),
         ({"reward": at(4, np.nan)}, "row 5: the reward is nan; right is a number"),

@@ -110,7 +110,7 @@ def test_malformed_lines_are_counted_or_refused(tmp_path, edition, file, line, t
         movielens(folder)
     data, reader = movielens(folder, strict=False)
     assert data.fingerprint == movielens(FIXTURES / f"movielens-{edition}")[0].fingerprint
-    assert reader.notes() == [f"{folder / file}: 1 malformed line was passed over; {place}"]
+    assert reader.notes() == [f"{folder / file}: 1 malformed line was skipped; {place}"]
 
 
 def test_a_folder_without_movielens_says_where_to_get_it(tmp_path):

@@ -80,7 +80,7 @@ def run(melon, tmp_path_factory):
 
 def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
     (told,) = [note for note in run.report.notes if "malformed" in note]
-    assert told.startswith(f"{melon / 'train.json'}: 1 malformed line was passed over; line 1: no playlist with id")
+    assert told.startswith(f"{melon / 'train.json'}: 1 malformed line was skipped; line 1: no playlist with id")
     plan = fit_plan(CONFIG, (f"data.folder={melon}", *SMALL), store=tmp_path)
     assert told in plan.notes
 

@@ -157,7 +157,7 @@ def test_malformed_melon_playlists(tmp_path, line, told):
         read(MelonReader, folder=folder)
     data, reader = read(MelonReader, folder=folder, strict=False)
     assert data.fingerprint == read(MelonReader, folder=FIXTURES / "melon")[0].fingerprint
-    assert reader.notes()[0].startswith(f"{folder / 'train.json'}: 1 malformed line was passed over; line 2: {told}")
+    assert reader.notes()[0].startswith(f"{folder / 'train.json'}: 1 malformed line was skipped; line 2: {told}")
 
 
 def test_a_melon_song_without_meta_data_is_passed_over(tmp_path):

@@ -1,4 +1,4 @@
-"""The columns of a file as ids, numbers, times and labels, each value checked."""
+"""Columns of a file as ids, numbers, times and labels, each value checked."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ FAR_FUTURE = 32503680000.0
 """The year 3000 in seconds since 1970."""
 
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
-"""Of ISO 8601, what is seen in files; a blank may stand for the T, and Z for +00:00."""
+"""The forms of ISO 8601 that occur in files; a blank may replace the T, and Z +00:00."""
 
 ROW = "row of the file"
-"""A column beside those of the file."""
+"""Name of a column added to those of the file."""
 
 S = TypeVar("S", bound=Source)
 
 
 @dataclass(frozen=True, slots=True)
 class Table(Generic[S]):
-    """A file whose columns are read when they are asked for; errors say where a value stands.
+    """A file whose columns are read on demand; errors name the file, the line and the column.
 
-    Where malformed lines are passed over, a value that cannot be used is null.
+    If malformed lines are skipped, a value that cannot be used is null.
     """
 
     source: S
     frame: pl.LazyFrame
     malformed: Malformed
     rows: pl.Series | None = None
-    """The row of the file that each row of `frame` comes from, where it is not the same."""
+    """The row of the file that each row of `frame` comes from, if it is not the same."""
 
     @classmethod
     def of(cls, source: S, malformed: Malformed) -> Table[S]:
@@ -52,20 +52,20 @@ class Table(Generic[S]):
         return cls(source, frame, malformed, rows)
 
     def column(self, name: str) -> pl.Series:
-        """A column as it is; DataError if there is none of this name."""
+        """Return a column unchanged; raises DataError if the file does not have it."""
         import polars as pl
 
         self.dtype(name)
         return self._drawn(name, pl.col(name))
 
     def dtype(self, name: str) -> pl.DataType:
-        """The type of a column; DataError if there is none of this name."""
+        """Return the type of a column; raises DataError if the file does not have it."""
         schema = self.frame.collect_schema()
         check_column(self.source.path, name, schema.names())
         return schema[name]
 
     def unrolled(self, column: str) -> Table[S]:
-        """One row for each entry of a list column, in its order; the same table if it holds no lists."""
+        """Return one row for each entry of a list column, in its order; the same table if it holds no lists."""
         import polars as pl
 
         if not isinstance(self.dtype(column), pl.List):
@@ -75,14 +75,14 @@ class Table(Generic[S]):
         return replace(self, frame=frame.drop(ROW), rows=rows if self.rows is None else self.rows.gather(rows))
 
     def values(self, name: str) -> pl.Series:
-        """A column with one value a row; lists and structures are refused."""
+        """Return a column with one value per row; lists and structures are refused."""
         self._single(name)
         return self.column(name)
 
     def ids(self, column: str) -> pl.Series:
-        """Ids as text of type `Enum`, whose categories are in order; a missing one is refused.
+        """Return ids as text of type `Enum`, whose categories are sorted; a missing one is refused.
 
-        They are coded while the file streams by: there is never a whole column of text in memory.
+        They are encoded while the file is streamed: a whole column of text is never in memory.
         """
         import polars as pl
 
@@ -90,12 +90,12 @@ class Table(Generic[S]):
         return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
 
     def _as_text(self, column: str) -> pl.Expr:
-        """Ids as text, null where there is none."""
+        """Return ids as text, null where one is missing."""
         import polars as pl
 
         value = pl.col(column)
         if self._single(column).is_float():
-            # Integers with gaps become floats in many tools; an id is 7 again, not 7.0.
+            # Many tools turn integers with gaps into floats; an id becomes 7 again, not 7.0.
             value = value.fill_nan(None)
             if not self._drawn(column, (value != value.round()).any()).item():
                 value = value.cast(pl.Int64, strict=False)
@@ -103,14 +103,14 @@ class Table(Generic[S]):
         return pl.when(text != "").then(text)
 
     def _single(self, name: str) -> pl.DataType:
-        """The type of a column with one value a row."""
+        """Return the type of a column with one value per row."""
         dtype = self.dtype(name)
         if dtype.is_nested():
-            raise DataError(f"{self.source.path}: column {name!r} holds {dtype}; right is one value a row")
+            raise DataError(f"{self.source.path}: column {name!r} holds {dtype}; right is one value per row")
         return dtype
 
     def _drawn(self, column: str, expression: pl.Expr) -> pl.Series:
-        """An expression over the rows of the file, which streams by; what fails is said of the column."""
+        """Evaluate an expression over the streamed rows of the file; errors name the column."""
         import polars as pl
 
         try:
@@ -120,7 +120,7 @@ class Table(Generic[S]):
             raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
 
     def numbers(self, column: str) -> pl.Series:
-        """float64; what is missing, not a number, infinite or NaN is refused."""
+        """Return float64; missing values, NaN, infinite values and other texts are refused."""
         import polars as pl
 
         self._single(column)
@@ -128,7 +128,7 @@ class Table(Generic[S]):
         return self._usable(numbers, ~numbers.is_finite().fill_null(False), column, "not a finite number")
 
     def weights(self, column: str) -> pl.Series:
-        """float32, not negative."""
+        """Return float32, not negative."""
         import polars as pl
 
         numbers = self.numbers(column)
@@ -136,7 +136,7 @@ class Table(Generic[S]):
         return self._usable(numbers, numbers < 0, column, "negative", right).cast(pl.Float32)
 
     def integers(self, column: str) -> pl.Series:
-        """int32."""
+        """Return int32."""
         import polars as pl
 
         if self._single(column).is_integer():
@@ -147,34 +147,34 @@ class Table(Generic[S]):
         return self._usable(numbers, bad, column, "not an integer of 32 bits").cast(pl.Int32)
 
     def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
-        """Seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
+        """Return seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
 
-        With `years`, a whole number from 1000 to 2999 is a year. What is missing is refused if `required`.
+        With `years`, an integer from 1000 to 2999 is a year. Missing values are refused if `required`.
         """
         import polars as pl
 
         dtype = self._single(column)
         times = None if years or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
-        if times is None or times.has_nulls():  # looking for dates takes many times as long
+        if times is None or times.has_nulls():  # parsing dates takes many times as long
             times = self._drawn(column, time_of(column, dtype, unit, years=years))
         missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
         right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
         times = self._usable(times, missing, column, "not a time", right)
         far = times.abs() > FAR_FUTURE
-        return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "say `time_unit: ms` (or us)")
+        return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "set `time_unit: ms` (or us)")
 
     def texts(self, columns: Sequence[str]) -> pl.Series:
-        """The columns joined with " - "; what is missing is passed over."""
+        """Join the columns with " - "; missing values are skipped."""
         import polars as pl
 
         parts = [self.values(name).cast(pl.String) for name in columns]
         return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
 
     def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
-        """The columns `owner` and `label`, one row for each value of each column.
+        """Return the columns `owner` and `label`, one row for each value of each column.
 
-        A column is text, several values separated by `separator`, or a list. `columns` says the kind each
-        one's values are of: a label is "kind:value", or the value alone where the kind is "".
+        A column is text, with several values separated by `separator`, or a list. `columns` maps each to the kind of
+        its values: a label is "kind:value", or the value alone if the kind is "".
         """
         import polars as pl
 
@@ -192,7 +192,7 @@ class Table(Generic[S]):
         return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
 
     def _several(self, column: str, separator: str) -> pl.Series:
-        """A list of texts in each row."""
+        """Return a list of texts in each row."""
         import polars as pl
 
         values = self.column(column)
@@ -203,7 +203,7 @@ class Table(Generic[S]):
         return lists.list.eval(pl.element().str.strip_chars())
 
     def vectors(self, column: str) -> Floats:
-        """float32 [rows, D] from a list column; all lists need the same length and finite numbers."""
+        """Return float32 [rows, D] from a list column; all lists must have the same length and finite numbers."""
         import polars as pl
 
         values = self.column(column)
@@ -219,7 +219,7 @@ class Table(Generic[S]):
         return vectors
 
     def _usable(self, values: pl.Series, bad: pl.Series, column: str, what: str, right: str = "") -> pl.Series:
-        """The values, null where `bad`, whose rows are malformed: the first one's line, and what would be right."""
+        """Return the values, null where `bad`; report bad rows as malformed, with the first line and what is right."""
         import polars as pl
 
         rows = bad.fill_null(False).arg_true()
@@ -228,21 +228,21 @@ class Table(Generic[S]):
         [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
         shown = "missing" if value is None else f"{value!r}, {what}"
         places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
-        told = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
+        problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
         )
-        self.malformed.add(self.source.path, places.to_list(), told, unit=self.source.unit)
+        self.malformed.add(self.source.path, places.to_list(), problem, unit=self.source.unit)
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
 
 
 def in_order(coded: pl.Series) -> pl.Series:
-    """A categorical column as one of type `Enum`, whose categories are the texts that occur, in order."""
+    """Convert a categorical column to type `Enum`, whose categories are the texts that occur, sorted."""
     import polars as pl
 
     coded = coded.rechunk()
     known = coded.drop_nulls()
     codes = known.to_physical().to_numpy()
-    row = np.zeros(codes.max(initial=0) + 1, np.uint32)  # of each code that occurs, one of its rows, from 1
+    row = np.zeros(codes.max(initial=0) + 1, np.uint32)  # for each code that occurs, one of its rows, from 1
     row[codes] = np.arange(1, len(codes) + 1, dtype=np.uint32)
     present = np.flatnonzero(row)
     texts = known.gather(row[present] - 1).cast(pl.String)
@@ -253,42 +253,42 @@ def in_order(coded: pl.Series) -> pl.Series:
 
 
 def seconds(dates: pl.Series) -> pl.Series:
-    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC; null stays null."""
+    """Convert dates or datetimes to float64 seconds since 1970, without a zone taken as UTC; null stays null."""
     import polars as pl
 
     return dates.to_frame("date").select(_epoch(pl.col("date"))).to_series()
 
 
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
-    """Seconds since 1970, float64, null where a value is no time.
+    """Parse times to seconds since 1970, float64, null where a value is not a time.
 
-    A time is a date or datetime of polars, a text in ISO 8601, taken as UTC where it names no zone, or a number in
-    `unit`; with `years`, four digits are 1 January of a year.
+    A time is a polars date or datetime, a text in ISO 8601, taken as UTC without a zone, or a number in `unit`; with
+    `years`, four digits are 1 January of that year.
     """
     name = "value"
     return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()
 
 
 def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = False) -> pl.Expr:
-    """A column of this type as seconds since 1970, float64, null where a value is no time; see `parse_times`."""
+    """Express a column of this type as seconds since 1970, float64, null where invalid; see `parse_times`."""
     import polars as pl
 
     value = pl.col(column)
     if isinstance(dtype, pl.Date | pl.Datetime):
         return _epoch(value)
-    found = [_number_time(column, unit)]
+    readings = [_number_time(column, unit)]
     text = value.cast(pl.String, strict=False)
     if years:
         year = text.str.extract(r"^([12]\d{3})(?:\.0)?$").cast(pl.Int32)
-        found.insert(0, _epoch(pl.date(year, 1, 1)))
+        readings.insert(0, _epoch(pl.date(year, 1, 1)))
     if not dtype.is_numeric():
         iso = text.str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
-        found += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
-    return pl.coalesce(found)
+        readings += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
+    return pl.coalesce(readings)
 
 
 def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
-    """A column of numbers as seconds since 1970, null where a value is no finite number."""
+    """Express a column of numbers as seconds since 1970, null where a value is not a finite number."""
     import polars as pl
 
     number = pl.col(column).cast(pl.Float64, strict=False)
@@ -296,7 +296,7 @@ def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
 
 
 def _epoch(date: pl.Expr) -> pl.Expr:
-    """Dates or datetimes as float64 seconds since 1970, without a zone taken as UTC."""
+    """Express dates or datetimes as float64 seconds since 1970, without a zone taken as UTC."""
     import polars as pl
 
     return date.dt.epoch("us").cast(pl.Float64) / 1e6

@@ -1,4 +1,4 @@
-"""CSV, TSV, Parquet and JSON Lines files as polars frames, with errors that say the file and the line."""
+"""CSV, TSV, Parquet and JSON Lines files as polars frames, with errors that name the file and the line."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-"""What a file's name says about its format."""
+"""Format by the ending of a file's name."""
 
 _KEPT_AS_TEXT = 1 << 26
-"""Bytes of a csv or tsv file from which its columns are packed: below, that costs more than it saves."""
+"""Size in bytes from which the columns of a csv or tsv file are compressed: below, that costs more than it saves."""
 
 
 def _known_encoding(name: str) -> str:
     try:
         return codecs.lookup(name).name
     except LookupError:
-        raise ValueError(f"there is no encoding {name!r}; usual ones are utf-8, latin-1, cp1252, cp949") from None
+        raise ValueError(f"unknown encoding {name!r}; usual ones are utf-8, latin-1, cp1252, cp949") from None
 
 
 Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
@@ -49,36 +49,36 @@ Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 
 
 class File(Options):
-    """Where a table lies and how it is written."""
+    """Place and format of a table."""
 
     path: InputPath
-    """Relative to the config file."""
+    """Path of the file, relative to the config file."""
 
     format: Format | None = None
-    """By default what the name ends in: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
+    """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
 
     separator: Character | None = None
-    """Between the fields of a line; by default a comma in csv and a tab in tsv."""
+    """Character between the fields of a line; by default a comma in csv and a tab in tsv."""
 
     quote: Character | None = '"'
-    """Around fields that contain the separator (csv, tsv); null if quotes mean nothing in this file."""
+    """Character around fields that contain the separator (csv, tsv); null if quotes have no meaning in this file."""
 
     columns: tuple[str, ...] | None = None
     """Names of the columns, for a csv or tsv file without a header line."""
 
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
-    """Of a csv or tsv file."""
+    """Encoding of a csv or tsv file."""
 
     @property
     def kind(self) -> Format:
-        """The format, said or seen from the name."""
+        """The format, as given or from the name."""
         if self.format is not None:
             return self.format
         try:
             return FORMATS[self.path.suffix.lower()]
         except KeyError:
             raise DataError(
-                f"{self.path}: the name does not tell the format; say `format: csv`, tsv, parquet or jsonl"
+                f"{self.path}: the name does not show the format; set `format` to csv, tsv, parquet or jsonl"
             ) from None
 
     @property
@@ -88,13 +88,13 @@ class File(Options):
 
     @property
     def dialect(self) -> dict[str, Any]:
-        """The same in the words of the csv module."""
+        """The dialect in the terms of the csv module."""
         quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
         return {"delimiter": self.delimiter, "quotechar": self.quote, "quoting": quoting}
 
     @property
     def unit(self) -> str:
-        """What a person counts in this file."""
+        """The unit in which rows of this file are counted, for messages."""
         return "row" if self.kind == "parquet" else "line"
 
     @property
@@ -107,21 +107,21 @@ class Join(File):
     """A second file whose columns are looked up for each row of the first."""
 
     match: dict[str, str] = Field(min_length=1)
-    """Which columns must agree: {column of the first file: column of this one}."""
+    """Columns that must agree: {column of the first file: column of this one}."""
 
 
 class Source(File):
-    """A file, perhaps with columns looked up in another one."""
+    """A file, optionally with columns looked up in another one."""
 
     join: Join | None = None
-    """Adds the columns of a second file: codes to names, or weights from elsewhere."""
+    """Adds the columns of a second file: names for codes, or weights from elsewhere."""
 
 
 def load(source: Source, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
-    """The rows of the file, in its order, all columns of csv and tsv files as text; and which row of the
-    file each one is, counted from 0, where lines were passed over.
+    """Load the rows of the file, in its order, all columns of csv and tsv files as text.
 
-    Raises DataError if the file is missing, empty or cannot be parsed.
+    The second result is the row of the file, counted from 0, of each loaded row, if lines were skipped. Raises
+    DataError if the file is missing, empty or cannot be parsed.
     """
     frame, rows = _read(source, malformed)
     if source.join is not None:
@@ -130,13 +130,13 @@ def load(source: Source, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series 
 
 
 def check_column(path: Path, name: str, available: Iterable[str]) -> None:
-    """Raise DataError if the file has no such column."""
+    """Raise DataError if the file does not have this column."""
     if name not in available:
         raise DataError(f"{path} has no column {name!r}; {did_you_mean(name, available)}")
 
 
 def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed) -> pl.DataFrame:
-    """Left join; a key that occurs again in the second file is malformed, a missing one gives nulls."""
+    """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
     import polars as pl
 
     read, rows = _read(join, malformed)
@@ -146,7 +146,7 @@ def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malforme
         check_column(source.path, name, frame.columns)
     for name in right:
         check_column(join.path, name, other.columns)
-    # As text, so that a number in one file finds the same number in the other, whatever their formats.
+    # As text, so that a number in one file matches the same number in the other, whatever their formats.
     frame = frame.with_columns(pl.col(left).cast(pl.String))
     other = other.with_columns(pl.col(right).cast(pl.String))
     again = ~pl.select(pl.struct(*other.select(right)).is_first_distinct()).to_series()
@@ -154,8 +154,8 @@ def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malforme
         places = again.arg_true()
         key = ", ".join(f"{name} {other[name][places[0]]!r}" for name in right)
         places = join.first_row + (places if rows is None else rows.gather(places))
-        told = f"{key} occurs more than once; a joined file needs one row for each key"
-        malformed.add(join.path, places.to_list(), told, unit=join.unit)
+        problem = f"{key} occurs more than once; a joined file needs one row for each key"
+        malformed.add(join.path, places.to_list(), problem, unit=join.unit)
         other = other.filter(~again)
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
 
@@ -185,7 +185,7 @@ def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | N
 def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     import polars as pl
 
-    # Every column is read, and as text: a shifted line is found, and an id like 007 stays what it is.
+    # Every column is read, and as text: a shifted line is detected, and an id like 007 stays unchanged.
     how: dict[str, Any] = {
         "separator": file.delimiter,
         "quote_char": file.quote,
@@ -206,7 +206,7 @@ def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
 
 
 def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The same rows as columns that are packed in memory, from where they stream by as from a Parquet file."""
+    """Pack the columns in memory, from where they are streamed as from a Parquet file."""
     import polars as pl
 
     packed = io.BytesIO()
@@ -216,16 +216,15 @@ def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
-    """The lines that polars can read, each taken by itself, and the row of the file each one is; the others
-    are malformed."""
+    """Read the lines that polars can parse one by one, with the row of the file of each; the others are malformed."""
     import polars as pl
 
     whole, numbers, width = [], [], None
     with file.path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            told, fields = what_is_wrong(file, line, width)
-            if told:
-                malformed.add(file.path, [number], told)
+            problem, fields = what_is_wrong(file, line, width)
+            if problem:
+                malformed.add(file.path, [number], problem)
             elif fields:
                 width = fields if width is None else width
                 whole.append(line)
@@ -239,7 +238,7 @@ def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame,
 
 
 def first_broken_line(file: File) -> str | None:
-    """What is wrong in which line of a file that polars has refused; None if no single line is to blame."""
+    """Describe the first broken line of a file that polars has refused; None if no single line is the cause."""
     if file.kind == "parquet":
         return None
     raw = file.path.read_bytes()
@@ -247,12 +246,12 @@ def first_broken_line(file: File) -> str | None:
         text = raw.decode(file.encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return f"{file.path}, line {line}: not {file.encoding}; say which `encoding` it is, latin-1 for example"
+        return f"{file.path}, line {line}: not {file.encoding}; set `encoding`, for example to latin-1"
     return _broken_json(file.path, text) if file.kind == "jsonl" else _broken_csv(file, text)
 
 
 def what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
-    """What is wrong with a line, "" if nothing, and how many fields it has; the first line had `width`."""
+    """Return the fault of a line, "" if it has none, and its number of fields; the first line had `width`."""
     try:
         text = line.decode(file.encoding).strip("\r\n\ufeff")
     except UnicodeDecodeError:
@@ -272,13 +271,13 @@ def what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]
 
 def _broken_json(path: Path, text: str) -> str | None:
     for number, line in enumerate(text.split("\n"), start=1):
-        if told := _wrong_json(line.strip() or "{}"):
-            return f"{path}, line {number}: {told}"
+        if problem := _wrong_json(line.strip() or "{}"):
+            return f"{path}, line {number}: {problem}"
     return None
 
 
 def _wrong_json(line: str) -> str:
-    """What is wrong with a line of JSON Lines, "" if nothing."""
+    """Return the fault of a line of JSON Lines, "" if it has none."""
     try:
         return "" if isinstance(json.loads(line), dict) else "not a JSON object"
     except json.JSONDecodeError as error:
@@ -297,6 +296,6 @@ def _broken_csv(file: File, text: str) -> str | None:
     except csv.Error:
         return (
             f"{file.path}, line {start}: a quote ({file.quote}) is not closed or not doubled; "
-            "if quotes mean nothing in this file, say `quote: null`"
+            "if quotes have no meaning in this file, set `quote: null`"
         )
     return None

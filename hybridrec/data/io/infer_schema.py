@@ -1,4 +1,4 @@
-"""Guesses which file is what and which column is what, by their names and by what is in them."""
+"""Guesses of the roles of files and columns, from their names and contents."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ WORDS: dict[str, tuple[str, ...]] = {
     "position": ("position", "pos", "order", "rank", "index", "sequence"),
     "group": ("fold",),
 }
-"""What columns are usually called, in lower case and the singular; earlier words win over later ones."""
+"""Usual names of columns, in lower case and singular; earlier words win over later ones."""
 
 ID_WORDS = ("id", "uri", "key", "number", "no", "code")
-"""Say that a column names things, not which things."""
+"""Words which show that a column holds ids, but not of what."""
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file that may turn out to be anything: its options, its rows, and the columns whose names say a role."""
+    """A file of unknown role: its options, its rows, and the columns whose names show a role."""
 
     options: dict[str, Any]
     frame: pl.DataFrame
@@ -78,19 +78,19 @@ class _File:
         return str(self.options["path"])
 
     def lists(self, role: str) -> bool:
-        """Whether each row has several of them."""
+        """Return True if each row holds a list of this role."""
         return role in self.roles and self.frame[self.roles[role]].dtype.is_nested()
 
     def share(self, column: str, ids: Vocabulary) -> float:
-        """How much of a column are these ids."""
+        """Return the share of a column's values that are among these ids."""
         return float(np.mean(ids.encode(self.frame[column]) != PADDING))
 
 
 def guess(paths: Sequence[Path], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """The options of reader `table` for these files; and notes: guesses without a clear sign, files not used.
+    """Guess the options of reader `table` for these files; notes name uncertain guesses and unused files.
 
-    Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each
-    row, or if one cannot be read.
+    Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each row, or
+    if one cannot be read.
     """
     files = [_look(path, folder) for path in paths]
     main, notes = _interactions_among(files)
@@ -104,23 +104,23 @@ def guess(paths: Sequence[Path], folder: Path) -> tuple[dict[str, Any], list[str
 
 
 def roles_of(columns: Iterable[str]) -> dict[str, str]:
-    """Role to the column whose name says it most clearly; "id" for a column called nothing but id.
+    """Map each role to the column whose name shows it most clearly; "id" is a column named nothing but id.
 
     >>> roles_of(["userID", "movie_id", "rated_at", "ratings"])
     {'user': 'userID', 'item': 'movie_id', 'time': 'rated_at', 'weight': 'ratings'}
     """
-    found: dict[str, list[tuple[bool, int, str]]] = {}
+    candidates: dict[str, list[tuple[bool, int, str]]] = {}
     for column in columns:
         words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
         things = [word for word in words if word not in ID_WORDS]
         if words and not things:
-            found.setdefault("id", []).append((False, 0, column))
+            candidates.setdefault("id", []).append((False, 0, column))
         for role, known in WORDS.items():
             # The last word counts: a track_name is a name, and a user_rating a rating.
             names = [name for name in things[-1:] + [name.removesuffix("s") for name in things[-1:]] if name in known]
             if names:
-                found.setdefault(role, []).append((len(things) == len(words), known.index(names[0]), column))
-    return {role: min(ranked)[-1] for role, ranked in found.items()}
+                candidates.setdefault(role, []).append((len(things) == len(words), known.index(names[0]), column))
+    return {role: min(ranked)[-1] for role, ranked in candidates.items()}
 
 
 def _look(path: Path, folder: Path) -> _File:
@@ -143,7 +143,7 @@ def _look(path: Path, folder: Path) -> _File:
 
 
 def _interactions_among(files: list[_File]) -> tuple[_File, list[str]]:
-    """The file with a user and an item in each row; of several the one without tags, then the longest."""
+    """Choose the file with a user and an item in each row; of several the one without tags, then the longest."""
     pairs = [file for file in files if {"user", "item"} <= file.roles.keys()]
     if pairs:
         return max(pairs, key=lambda file: ("tag" not in file.roles, len(file.frame))), []
@@ -157,7 +157,7 @@ def _interactions_among(files: list[_File]) -> tuple[_File, list[str]]:
 
 
 def _interactions(file: _File) -> tuple[dict[str, Any], list[str]]:
-    """The `interactions:` mapping, and notes about columns that do not hold what their names promise."""
+    """Return the `interactions:` mapping, and notes about columns whose values do not match their names."""
     mapping = {**file.options, "user": file.roles["user"], "item": file.roles["item"]}
     notes = []
     for role in ("time", "weight", "position", "group"):
@@ -175,7 +175,7 @@ def _interactions(file: _File) -> tuple[dict[str, Any], list[str]]:
 
 
 def _finite(role: str, column: pl.Series) -> Doubles | None:
-    """A column as times or numbers; None if one of its values is none."""
+    """Return a column as times or numbers; None if one of its values is invalid."""
     import polars as pl
 
     if column.dtype.is_nested():
@@ -186,7 +186,7 @@ def _finite(role: str, column: pl.Series) -> Doubles | None:
 
 
 def _described_by(main: _File) -> dict[str, Any]:
-    """What the file of interactions says itself: titles and tags of playlists, or texts of items."""
+    """Return the mappings that the file of interactions provides: titles and tags of playlists, or item texts."""
     if main.lists("item"):
         users = _description(main, "user", main.roles["user"])
         return {"users": users} if {"title", "tags"} & users.keys() else {}
@@ -196,7 +196,7 @@ def _described_by(main: _File) -> dict[str, Any]:
 
 
 def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
-    """The `users:` or `items:` mapping of a file with one row each."""
+    """Return the `users:` or `items:` mapping of a file with one row each."""
     roles = file.roles
     mapping: dict[str, Any] = {**file.options, "id": key}
     if "tag" in roles:
@@ -213,7 +213,7 @@ def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
 
 
 def _tag_separator(tags: pl.Series) -> str | None:
-    """What stands between the tags of a cell, where it is not the reader's default and is in a tenth of the cells."""
+    """Return the mark between tags of a cell, if it is not the reader's default and occurs in a tenth of the cells."""
     cells = tags.cast(str).drop_nulls()
     shares = {mark: cells.str.contains(mark, literal=True).mean() for mark in ("|", ";", ",")}
     common = [mark for mark, share in shares.items() if isinstance(share, float) and share >= 0.1]
@@ -221,7 +221,7 @@ def _tag_separator(tags: pl.Series) -> str | None:
 
 
 def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
-    """Enter a file beside the interactions into the mapping; a note if it has no place there."""
+    """Enter a file other than the interactions into the mapping; return a note if it is not used."""
     roles = file.roles
     if {"user", "item"} <= roles.keys():
         if "tag" not in roles or file.lists("tag") or "assignments" in mapping:
@@ -239,15 +239,15 @@ def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
     else:
         return [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
     if len(entry) <= len(mapping.get(part, {})):
-        return [f"{file.name} is not used: {mapping[part]['path']} says more of {owner}s"]
+        return [f"{file.name} is not used: {mapping[part]['path']} describes more of the {owner}s"]
     mapping[part] = entry
     return []
 
 
 def _owner(file: _File, main: _File) -> tuple[str, str]:
-    """("user" or "item", the column with their ids); both empty if no column has ids of the main file.
+    """Return ("user" or "item", the column with their ids); both empty if no column has ids of the main file.
 
-    Where both would do, because both are numbers, the name of the file decides, then what fits better.
+    If both fit, because both are numbers, the name of the file decides, then the better fit.
     """
     named = [owner for owner in ("user", "item") if owner in file.roles and "id" not in file.roles]
     ranked = [((False, 0.0), "", "")]

@@ -21,17 +21,18 @@ CHUNK = 1 << 20
 DECODER = json.JSONDecoder()
 
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|["{}\[\]]')
-"""What decides where an object ends: texts, in which brackets mean nothing, and brackets; a quote that is alone
-belongs to a text that is not read to its end, or has none."""
+"""Tokens that decide where an object ends: strings, in which brackets have no meaning, and brackets; a quote alone
+begins a string that is not read to its end, or is not closed.
+"""
 
 START = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*\[|\[')
 """The beginning of an array, with its key if it has one."""
 
 NO_OBJECT = "not a JSON object"
-"""What is said of an element that is a number, say."""
+"""Message for an element that is not an object, a number for example."""
 
 BETWEEN = " \t\r\n,"
-"""What stands between two elements."""
+"""Characters between two elements."""
 
 
 def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -96,7 +97,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
 
 
 def _start(text: str, key: str | None) -> int | None:
-    """Where the array begins in the text; None if that is not read yet."""
+    """Return the position where the array begins in the text; None if it is not read yet."""
     for match in START.finditer(text):
         if key is None or match[0].startswith(f'"{key}"'):
             return match.end()

@@ -1,4 +1,4 @@
-"""Dense arrays in .npy files, perhaps larger than memory: read in blocks of rows, reduced to short vectors by PCA."""
+"""Dense arrays in .npy files, which may exceed memory: read in blocks of rows, reduced to short vectors by PCA."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hybridrec.types import Doubles, Floats
 BLOCK = 64 << 20
 """Bytes of float32 that are in memory at a time."""
 ITERATIONS = 2
-"""Times that `pca` multiplies its basis by the covariance matrix."""
+"""Number of times that `pca` multiplies its basis by the covariance matrix."""
 OVERSAMPLING = 16
-"""Directions beyond those asked for, which make the ones asked for more exact."""
+"""Directions beyond those requested, which make the requested ones more exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a .npy array: its first axis; further ones (frequency and time, say) are laid out as one.
+    """The rows of a .npy array: its first axis; further axes (frequency and time, for example) are flattened.
 
-    path, dtype, offset: where the numbers lie, how they are written, and the byte at which they begin
+    path, dtype, offset: file of the numbers, their type, and the byte at which they begin
     shape: of the whole array
     """
 
@@ -35,7 +35,7 @@ class Rows:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """What the header says; raises DataError unless it is one of real numbers, two axes or more, in C order."""
+        """Read the header; raises DataError unless it is of real numbers, with two axes or more, in C order."""
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -56,17 +56,17 @@ class Rows:
         return int(np.prod(self.shape[1:]))
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """The rows in order, a block at a time: which ones, and float32 [rows, D].
+        """Yield the rows in order, a block at a time: their slice, and float32 [rows, D].
 
-        Each block is mapped by itself, so that its pages are given back afterwards; of a mapping of the
-        whole file they would stay with the process. Raises DataError at a number that is not finite.
+        Each block is mapped separately, so that its pages are released afterwards; pages of a mapping of the whole file
+        would stay with the process. Raises DataError at a number that is not finite.
         """
         step = max(BLOCK // (4 * max(self.dims, 1)), 1)
         for start in range(0, len(self), step):
             part = slice(start, min(start + step, len(self)))
             place = self.offset + start * self.dims * self.dtype.itemsize
             mapped = np.memmap(self.path, self.dtype, "r", place, (part.stop - start, self.dims))
-            with np.errstate(over="ignore"):  # what is too large for float32 is told of below
+            with np.errstate(over="ignore"):  # values too large for float32 are reported below
                 block = np.array(mapped, np.float32)
             del mapped
             if not np.isfinite(block.sum(axis=1, dtype=np.float64)).all():
@@ -75,7 +75,7 @@ class Rows:
             yield part, block
 
     def centred(self, mean: Doubles) -> Iterator[tuple[slice, Floats]]:
-        """The blocks less a mean, float64 [D]; rows of zeros, of which nothing is known, stay zeros."""
+        """Yield the blocks minus a mean, float64 [D]; rows of zeros, which are unknown, stay zeros."""
         for part, block in self.blocks():
             unknown = ~block.any(axis=1)
             block -= mean.astype(np.float32)
@@ -92,16 +92,18 @@ class Reduced:
 
 
 def pca(rows: Rows, dims: int, rng: np.random.Generator) -> Reduced:
-    """The principal components of rows, in memory for a block, a few matrices [D, dims] and the result.
+    """Compute the principal components of rows, with a block, a few matrices [D, dims] and the result in memory.
 
-    Subspace iteration from random directions and a Rayleigh-Ritz step (Halko, Martinsson and Tropp,
-    Finding structure with randomness, SIAM Review 2011): each iteration multiplies the basis by the
-    covariance matrix, which is never formed, and makes it orthonormal again. With the mean before and the
-    projection behind, the file is read ITERATIONS + 2 times. Rows of zeros count as unknown: they bear on
-    nothing and stay zeros. Raises DataError if there are fewer rows or columns than `dims`.
+    Subspace iteration from random directions and a Rayleigh-Ritz step (Halko, Martinsson and Tropp, Finding structure
+    with randomness, SIAM Review 2011): each iteration multiplies the basis by the covariance matrix, which is never
+    formed, and orthonormalizes it again. With the mean before and the projection after, the file is read
+    ITERATIONS + 2 times. Rows of zeros count as unknown: they have no influence and stay zeros. Raises DataError if
+    there are fewer rows or columns than `dims`.
     """
     if dims > min(len(rows), rows.dims):
-        raise DataError(f"{rows.path} has {len(rows)} rows of {rows.dims} numbers; they have no {dims} dimensions")
+        raise DataError(
+            f"{rows.path} has {len(rows)} rows of {rows.dims} numbers; they cannot be reduced to {dims} dimensions"
+        )
     mean = _mean(rows)
     width = min(dims + OVERSAMPLING, rows.dims)
     basis = rng.standard_normal((rows.dims, width), dtype=np.float32)
@@ -123,7 +125,7 @@ def pca(rows: Rows, dims: int, rng: np.random.Generator) -> Reduced:
 
 
 def _mean(rows: Rows) -> Doubles:
-    """Of the rows of which anything is known: float64 [D]."""
+    """Compute the mean of the known rows: float64 [D]."""
     total, known = np.zeros(rows.dims), 0
     for _, block in rows.blocks():
         total += block.sum(axis=0, dtype=np.float64)

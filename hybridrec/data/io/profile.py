@@ -1,4 +1,4 @@
-"""What a user's own files hold, and a config that reads them."""
+"""Profile of a user's own files, and a config that reads them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class DataProfile:
 
     data: the `data:` block of a config
     split: the `split:` block that suits the data
-    order: what orders a history: "position", "time" or "file", or "reader" where that knows the format
+    order: the order of a history: "position", "time" or "file", or "reader" if the reader determines it
     repeats: interactions whose (user, item) pair has occurred before
     density: the share of all (user, item) pairs that occur
     median: interactions of the median user that has any
-    titles, texts, tagged_users, tagged_items: how many users and items have one
-    notes: what was guessed without a clear sign, and which files are not used
+    titles, texts, tagged_users, tagged_items: number of users or items that have one
+    notes: uncertain guesses, and files that are not used
     """
 
     data: dict[str, Any]
@@ -50,8 +50,8 @@ class DataProfile:
 def profile(paths: Sequence[Path], folder: Path) -> DataProfile:
     """Guess what the files are, read them with reader `table`, and describe what came out.
 
-    Paths in the result are relative to `folder`, where the config will lie. Raises DataError if no file
-    has a user and an item in each row, or if one cannot be read.
+    Paths in the result are relative to `folder`, the folder of the config. Raises DataError if no file has a user and
+    an item in each row, or if one cannot be read.
     """
     mapping, notes = guess(paths, folder)
     data = TableReader(TableOptions.model_validate(mapping, context={"folder": folder})).read()

@@ -1,6 +1,6 @@
-"""What readers of files are made of: lines in blocks, elements of JSON arrays, times, and what is malformed.
+"""Building blocks for readers of files: lines in blocks, elements of JSON arrays, times, and malformed lines.
 
-A block of lines is a polars frame, so that no line is touched by Python; of a file, only a block is in memory.
+A block of lines is a polars frame, so that Python touches no single line; only one block of a file is in memory.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ BLOCK = 1 << 24
 
 
 def check_file(path: Path, origin: str) -> None:
-    """Raise DataError if there is no such file; `origin` says where one gets it, and under which terms."""
+    """Raise DataError if the file does not exist; `origin` says where to get it, and under which terms."""
     if not path.is_file():
         raise DataError(f"{path}: no such file. {origin}")
 
 
 def folder_of(files: Iterable[Path], *names: str) -> Path | None:
-    """The folder in which files of all these names are among the given ones; None if there is none."""
+    """Return the folder that holds files of all these names among the given ones, or None."""
     given = list(files)
     return min(
         set.intersection(*({file.parent for file in given if file.name == name} for name in names)), default=None
@@ -56,7 +56,7 @@ def folder_of(files: Iterable[Path], *names: str) -> Path | None:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a file without its end, or what of it stands in the first 4,096 bytes."""
+    """Return the first line of a file without its end, at most 4,096 bytes of it."""
     with path.open("rb") as file:
         return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
 
@@ -64,7 +64,7 @@ def first_line(path: Path) -> str:
 def read_lines(
     path: Path, malformed: Malformed, *, encoding: str = "utf-8", last: int | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
+    """Yield blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
 
     Lines that are not of the encoding are malformed.
     """
@@ -93,11 +93,11 @@ def parse_lines(
     header: bool = False,
     last: int | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Blocks with the column `line` and one of text for each named group of the regular expression `pattern`.
+    """Yield blocks with the column `line` and a text column for each named group of the regular expression `pattern`.
 
-    A group that is optional is null where it is missing; the first may not be optional. Lines that do not
-    match are malformed; `layout` says what is right ("user::item::rating"). With `header` the first line may
-    be names instead. Lines after `last` are not read.
+    An optional group is null where it is missing; the first group may not be optional. Lines that do not match are
+    malformed; `layout` says what is right ("user::item::rating"). With `header` the first line may hold names instead.
+    Lines after `last` are not read.
     """
     import polars as pl
 
@@ -115,9 +115,9 @@ def parse_lines(
 def parse_whole(
     path: Path, pattern: str, layout: str, malformed: Malformed, *, encoding: str = "utf-8", header: bool = False
 ) -> pl.DataFrame:
-    """All blocks of `parse_lines` below one another: for files that describe, not for those that count plays.
+    """Concatenate all blocks of `parse_lines`: for files of descriptions, not for those that count plays.
 
-    Raises DataError if there is no line of this layout.
+    Raises DataError if no line has this layout.
     """
     import polars as pl
 
@@ -128,7 +128,7 @@ def parse_whole(
 
 
 def first_of_each(rows: pl.DataFrame, key: str, path: Path, malformed: Malformed, thing: str) -> pl.DataFrame:
-    """The rows without those whose `key` occurred in an earlier row; they are malformed."""
+    """Drop the rows whose `key` occurred in an earlier row; they are malformed."""
     again = ~rows[key].is_first_distinct()
     if again.any():
         malformed.add(path, rows.filter(again)["line"].to_list(), f"{thing} {rows.filter(again)[key][0]} occurs again")
@@ -138,24 +138,24 @@ def first_of_each(rows: pl.DataFrame, key: str, path: Path, malformed: Malformed
 def only_known(
     rows: pl.DataFrame, column: str, known: pl.Series | Collection[str], path: Path, malformed: Malformed, thing: str
 ) -> pl.DataFrame:
-    """The rows whose `column` is among the `known`; the others are malformed."""
+    """Keep the rows whose `column` is among the `known`; the others are malformed."""
     import polars as pl
 
-    found = rows[column].is_in(pl.Series(known).implode())
-    if not found.all():
-        first = rows.filter(~found)[column][0]
-        malformed.add(path, rows.filter(~found)["line"].unique().sort().to_list(), f"unknown {thing} {first}")
-    return rows.filter(found)
+    is_known = rows[column].is_in(pl.Series(known).implode())
+    if not is_known.all():
+        first = rows.filter(~is_known)[column][0]
+        malformed.add(path, rows.filter(~is_known)["line"].unique().sort().to_list(), f"unknown {thing} {first}")
+    return rows.filter(is_known)
 
 
 def csv_pattern(*names: str) -> str:
-    """For `parse_lines`: a line of CSV with these columns; their texts may be in quotes (see `unquoted`)."""
+    """Return a pattern for `parse_lines`: a line of CSV with these columns; texts may be quoted (see `unquoted`)."""
     fields = (rf'(?<{name}>"(?:[^"]|"")*"|[^",]*)' for name in names)
     return rf"^{','.join(fields)}$"
 
 
 def unquoted(column: str) -> pl.Expr:
-    """A field of a CSV line without the quotes around it, and with doubled quotes made single."""
+    """Remove the quotes around a field of a CSV line, and undouble the quotes in it."""
     import polars as pl
 
     text = pl.col(column)
@@ -164,21 +164,21 @@ def unquoted(column: str) -> pl.Expr:
 
 
 class Numbering:
-    """Texts numbered as they come: keeps a long column of few distinct texts small.
+    """Codes of texts in order of appearance: they keep a long column of few distinct texts small.
 
-    A reader that goes through a file in blocks keeps `codes` of each block, and gives `texts` of all of them
-    to `Tables`.
+    A reader that goes through a file in blocks keeps `codes` of each block, and passes `texts` of all of them to
+    `Tables`.
     """
 
     def __init__(self) -> None:
-        """Nothing is numbered yet."""
+        """Start without any text."""
         self._codes: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._codes)
 
     def codes(self, texts: pl.Series) -> pl.Series:
-        """The number of each text, uint32; new texts get the next ones."""
+        """Return the code of each text, uint32; new texts get the next codes."""
         import polars as pl
 
         if not len(texts):
@@ -188,7 +188,7 @@ class Numbering:
         return texts.replace_strict(distinct, pl.Series(codes, dtype=pl.UInt32), return_dtype=pl.UInt32)
 
     def texts(self, codes: pl.Series) -> pl.Series:
-        """The way back, as a column of type `Enum`."""
+        """Return the texts of codes, as a column of type `Enum`."""
         import polars as pl
 
         names = list(self._codes)
@@ -196,7 +196,7 @@ class Numbering:
 
 
 def _decoded(block: bytes, encoding: str) -> pl.Series:
-    """One text a line, null where it cannot be decoded."""
+    """Return one text per line, null where it cannot be decoded."""
     import polars as pl
 
     block = block.removesuffix(b"\n")

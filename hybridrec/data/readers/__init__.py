@@ -1,1 +1,1 @@
-"""Readers: from files to a dataset."""
+"""Readers, which turn files into a dataset."""

@@ -1,4 +1,4 @@
-"""Readers: from files to a Dataset."""
+"""Base class of readers, which turn files into a Dataset."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from hybridrec.plugin import Plugin
 
 
 class Reader(Plugin):
-    """Reads files into a Dataset. `Config` holds the paths; relative paths are relative to the config file.
+    """Base of readers: files in, a Dataset out. `Config` holds the paths, which are relative to the config file.
 
-    A reader whose options derive from `Tolerance` reports malformed lines to `malformed`, which `read`
-    makes anew: `self.malformed = Malformed(strict=self.config.strict)`.
+    A reader whose options derive from `Tolerance` reports malformed lines to `malformed`, which `read` creates:
+    `self.malformed = Malformed(strict=self.config.strict)`.
     """
 
     malformed: Malformed | None = None
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Options that read these files, where they are the format that this reader is for; None for all others.
+        """Return options that read these files, if they have the format of this reader; None otherwise.
 
-        `hybridrec init` asks every reader with the files it was given, those of a folder one by one. Names and
-        first lines have to do, as files may be large. A format without names of its own is recognised by none.
+        `hybridrec init` asks every reader with the files it was given, those of a folder one by one. Judge by names and
+        first lines, as files may be large. A format without characteristic names is recognised by no reader.
         """
         return None
 
     @abstractmethod
     def read(self) -> Dataset:
-        """The whole data; raises DataError with file and line where something is wrong."""
+        """Read all data; raises DataError with file and line if something is wrong."""
 
     def notes(self) -> list[str]:
-        """What a reader of the report should know about the data just read: the lines passed over."""
+        """Return notes for the report on the data just read: the lines that were skipped."""
         return [] if self.malformed is None else self.malformed.notes()

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class MovieTweetingsOptions(Options):
-    """Which ratings are read, and how much each counts."""
+    """Selection of ratings, and the weight of each."""
 
     min_rating: int = Field(default=1, ge=1, le=10)
-    """Lower ratings are left out, and users and films that have no other; ratings go from 0 to 10."""
+    """Lower ratings are dropped, with users and films that have no others; ratings range from 0 to 10."""
 
     weight: WeightOptions = WeightOptions()
-    """From the rating to the weight; `transform: binary` makes all ratings count the same."""
+    """Transformation of ratings to weights; `transform: binary` makes all ratings count the same."""
 
 
 class MovieTweetingsReader(Reader):
-    """A film is an item under its IMDb number; its text is the title, its time 1 January of its year.
+    """Films as items under their IMDb numbers, with the title as text and 1 January of the year as time.
 
     Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features.
     """
@@ -39,7 +39,7 @@ class MovieTweetingsReader(Reader):
     config: MovieTweetingsOptions
 
     def read(self) -> Dataset:
-        """The ratings that are high enough, as a Dataset."""
+        """Read the ratings that are high enough."""
         import polars as pl
 
         ratings = pl.read_parquet(FOLDER / "movietweetings-ratings.parquet", glob=False).filter(

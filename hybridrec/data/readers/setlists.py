@@ -28,27 +28,27 @@ LINEUPS = (
     ("1979-04-22", "Brent Mydland"),
     ("1990-09-07", "Vince Welnick"),
 )
-"""Who played the keys from which show on, the usual names of the band's periods."""
+"""Keyboard player from each show on, the usual names of the band's periods."""
 
 
 class SetlistsOptions(Options):
-    """Which performances and tags of the shows are read."""
+    """Selection of performances and tags of the shows."""
 
     drop: tuple[str, ...] = ("Drums", "Space", "Jam")
-    """Songs left out: by default the improvised parts, which nearly every later show has."""
+    """Songs to drop: by default the improvised parts, which nearly every later show has."""
 
     min_items: int = Field(default=1, ge=0)
-    """Shows with fewer distinct songs, after `drop`, are left out; 0 keeps the shows without any."""
+    """Drop shows with fewer distinct songs, after `drop`; 0 keeps shows without any."""
 
     tags: tuple[TagKind, ...] = get_args(TagKind)
-    """The kinds of tags each show gets, as "kind:value" ("year:1977", "tour:1977 spring")."""
+    """The kinds of tags of each show, as "kind:value" ("year:1977", "tour:1977 spring")."""
 
 
 class SetlistsReader(Reader):
-    """A show is a user, a song an item.
+    """Shows as users, songs as items.
 
-    Songs stand in order of performance, repeats kept; their time is the show's date. A show's title is
-    its venue and city. All tags follow from its date and place, never from what was played.
+    Songs are in order of performance, with repeats; their time is the show's date. The title of a show is its venue
+    and city. All tags derive from its date and place, never from the songs played.
     """
 
     name: ClassVar[str] = "setlists"
@@ -56,7 +56,7 @@ class SetlistsReader(Reader):
     config: SetlistsOptions
 
     def read(self) -> Dataset:
-        """The shows that have enough songs, as a Dataset."""
+        """Read the shows that have enough songs."""
         import polars as pl
 
         shows = (
@@ -75,12 +75,12 @@ class SetlistsReader(Reader):
 
 
 def _performances(shows: pl.DataFrame) -> pl.DataFrame:
-    """One row a performance, in order within each show."""
+    """Return one row per performance, in order within each show."""
     return shows.select(user="show", item="songs", time=seconds(shows["date"])).explode("item").drop_nulls("item")
 
 
 def _tags(shows: pl.DataFrame) -> pl.DataFrame:
-    """The columns user, kind, tag: what date and place say of each show."""
+    """Derive the columns user, kind, tag from date and place of each show."""
     import polars as pl
 
     date = pl.col("date")

@@ -25,35 +25,35 @@ from hybridrec.data.io.files import Source
 
 
 class TableOptions(Tolerance):
-    """Which files to read, and what their columns are."""
+    """Files to read, and the roles of their columns."""
 
     interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
-    """The only file that is needed."""
+    """The only file that is required."""
 
     users: Users | None = None
-    """What is known of users."""
+    """Descriptions of users."""
 
     items: Items | None = None
-    """What is known of items."""
+    """Descriptions of items."""
 
     user_tags: UserTags | None = None
-    """Tags of users, one a row."""
+    """Tags of users, one per row."""
 
     item_tags: ItemTags | None = None
-    """Tags of items, one a row."""
+    """Tags of items, one per row."""
 
     assignments: Assignments | None = None
-    """Tags that users gave to items, one a row."""
+    """Tags that users gave to items, one per row."""
 
     item_vectors: ItemVectors | None = None
     """Dense content of items."""
 
     weight: WeightOptions = WeightOptions()
-    """From what the weight column says to how much an interaction counts."""
+    """Transformation of the weight column to the weights of interactions."""
 
 
 class TableReader(Reader):
-    """Users and items are those of the interactions and of the `users` and `items` files.
+    """A reader of tables; users and items are those of the interactions and of the `users` and `items` files.
 
     Ids of any type are read as text. An id that is written differently in two files is two ids.
     """
@@ -63,7 +63,7 @@ class TableReader(Reader):
     config: TableOptions
 
     def read(self) -> Dataset:
-        """The whole data; raises DataError with file, line and column where something is wrong."""
+        """Read all data; raises DataError with file, line and column if something is wrong."""
         config = self.config
         self.malformed = Malformed(strict=config.strict)
         users, items = self._open(config.users), self._open(config.items)
@@ -88,7 +88,7 @@ class TableReader(Reader):
 
 
 def _interactions(file: Table[Interactions]) -> pl.DataFrame:
-    """user, item, and what else the mapping names; rows of weight 0 are gone."""
+    """Return user, item, and the other columns of the mapping, without rows of weight 0."""
     import polars as pl
 
     options = file.source
@@ -111,7 +111,7 @@ def _interactions(file: Table[Interactions]) -> pl.DataFrame:
 
 
 def _users(file: Table[Users]) -> pl.DataFrame:
-    """id, and title where there is one."""
+    """Return id, and title if there is one."""
     import polars as pl
 
     columns = {"id": file.ids(file.source.id).cast(pl.String)}
@@ -121,7 +121,7 @@ def _users(file: Table[Users]) -> pl.DataFrame:
 
 
 def _items(file: Table[Items]) -> pl.DataFrame:
-    """id, text, and time where there is one."""
+    """Return id, and text and time if there are any."""
     import polars as pl
 
     columns = {"id": file.ids(file.source.id).cast(pl.String)}
@@ -135,7 +135,7 @@ def _items(file: Table[Items]) -> pl.DataFrame:
 def _tags(
     owner: str, described: Table[Users] | Table[Items] | None, file: Table[UserTags] | Table[ItemTags] | None
 ) -> pl.DataFrame:
-    """owner, tag, weight: from the tag columns of a file of users or items, and from a file of tags."""
+    """Return owner, tag, weight: from the tag columns of a file of users or items, and from a file of tags."""
     import polars as pl
 
     parts = [pl.DataFrame(schema={owner: pl.String, "tag": pl.String, "weight": pl.Float32})]
@@ -161,7 +161,7 @@ def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
 
 
 def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFrame | None:
-    """owner, feature: "column:value" for each value of each feature column."""
+    """Return owner, feature: "column:value" for each value of each feature column."""
     if file is None or not file.source.features:
         return None
     kinds = {name: name for name in file.source.features}
@@ -179,27 +179,27 @@ def _vectors(
         usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
         return ids.filter(usable), vectors[usable]
     if items is None:
-        raise DataError(f"{options.path}: a .npy file needs `items`, whose rows say which item each vector is of")
+        raise DataError(f"{options.path}: a .npy file needs `items`, whose rows name the item of each vector")
     ids = items.ids(items.source.id)
     return ids, _load_npy(options.path, len(ids))
 
 
 def _load_npy(path: Path, rows: int) -> Floats:
-    """float32 [rows, D], finite."""
-    found = Rows.of(path)
-    if len(found.shape) != 2 or len(found) != rows:
+    """Load float32 [rows, D], finite."""
+    stored = Rows.of(path)
+    if len(stored.shape) != 2 or len(stored) != rows:
         raise DataError(
-            f"{path} has the shape {found.shape}; right is one vector for each of the {rows} rows of items "
+            f"{path} has the shape {stored.shape}; right is one vector for each of the {rows} rows of items "
             "(`hybridrec reduce` makes vectors of arrays with more axes)"
         )
-    vectors = np.empty(found.shape, np.float32)
-    for part, block in found.blocks():
+    vectors = np.empty(stored.shape, np.float32)
+    for part, block in stored.blocks():
         vectors[part] = block
     return vectors
 
 
 class Interactions(Source):
-    """Who met what: one row for each time a user played, bought or rated an item, or put it on a list."""
+    """Interactions: one row for each time a user played, bought or rated an item, or put it on a list."""
 
     user: str
     """Column of the user, playlist or session; any type, read as text."""
@@ -214,20 +214,20 @@ class Interactions(Source):
     """Column of the time: a number, or an ISO 8601 date or datetime (without a zone: UTC)."""
 
     time_unit: TimeUnit = "s"
-    """What numbers in the time column count, since 1970."""
+    """Unit of numbers in the time column, since 1970."""
 
     weight: str | None = None
-    """Column of the rating or count; not negative. Rows of weight 0 are no interactions and are left out."""
+    """Column of the rating or count; not negative. Rows of weight 0 are not interactions and are dropped."""
 
     position: str | None = None
-    """Column of the place within the user's history; by default the time orders it, or else the file."""
+    """Column of the position within the user's history; by default ordered by time, or else as in the file."""
 
     group: str | None = None
-    """Column of an integer that a split may go by, such as the number of a published fold."""
+    """Column of an integer by which a split may group, such as the number of a published fold."""
 
 
 class Described(Source):
-    """What is known of users or items, one row each."""
+    """Descriptions of users or items, one row each."""
 
     id: str
     """Column of the user or item. Of several rows for one, the first gives title, text and time."""
@@ -239,31 +239,31 @@ class Described(Source):
     """Columns of features; each value becomes the feature "column:value"."""
 
     tag_separator: str = Field(default="|", min_length=1)
-    """Between several values in one text of a tag or feature column; list columns need none."""
+    """Separator of several values in one text of a tag or feature column; list columns need none."""
 
 
 class Users(Described):
-    """What is known of users; it may list users without interactions."""
+    """Descriptions of users; users without interactions may be listed."""
 
     title: str | None = None
-    """Column of the title: a playlist's name, say."""
+    """Column of the title, the name of a playlist for example."""
 
 
 class Items(Described):
-    """What is known of items; it may list items without interactions, and those can be recommended too."""
+    """Descriptions of items; items without interactions may be listed and can be recommended too."""
 
     text: tuple[str, ...] = ()
     """Columns of the readable text (title, artist), joined with " - "."""
 
     time: str | None = None
-    """Column of when the item came out: as in interactions, or a year."""
+    """Column of the release time of the item: as in interactions, or a year."""
 
     time_unit: TimeUnit = "s"
-    """What numbers in the time column count, since 1970."""
+    """Unit of numbers in the time column, since 1970."""
 
 
 class Tags(Source):
-    """Tags, one a row."""
+    """Tags, one per row."""
 
     tag: str
     """Column of the tag."""
@@ -273,37 +273,37 @@ class Tags(Source):
 
 
 class UserTags(Tags):
-    """Tags of users, one a row."""
+    """Tags of users, one per row."""
 
     user: str
-    """Column of the user; unknown ones are passed over."""
+    """Column of the user; unknown users are ignored."""
 
     @property
     def owner(self) -> str:
-        """The column of who has the tag."""
+        """The column of the user that has the tag."""
         return self.user
 
 
 class ItemTags(Tags):
-    """Tags of items, one a row."""
+    """Tags of items, one per row."""
 
     item: str
-    """Column of the item; unknown ones are passed over."""
+    """Column of the item; unknown items are ignored."""
 
     @property
     def owner(self) -> str:
-        """The column of what has the tag."""
+        """The column of the item that has the tag."""
         return self.item
 
 
 class Assignments(Source):
-    """Who gave which tag to which item, one a row; a split hides the rows of hidden (user, item) pairs."""
+    """Tags that users gave to items, one per row; a split hides the rows of hidden (user, item) pairs."""
 
     user: str
-    """Column of the user; unknown ones are passed over."""
+    """Column of the user; unknown users are ignored."""
 
     item: str
-    """Column of the item; unknown ones are passed over."""
+    """Column of the item; unknown items are ignored."""
 
     tag: str
     """Column of the tag."""
@@ -313,8 +313,9 @@ class ItemVectors(Source):
     """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
 
     id: str = "id"
-    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file; it is read
-    in blocks, and `hybridrec reduce` makes a small one of a large one."""
+    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file; it is read in
+    blocks, and `hybridrec reduce` makes a small one of a large one.
+    """
 
     vector: str = "vector"
     """Column of the vector, a list of numbers (Parquet, JSON Lines)."""

@@ -1,4 +1,4 @@
-"""How a text becomes tokens, as an option of components: words, letters, learned pieces or Korean morphemes."""
+"""Tokenizers of texts, as an option of components: words, letters, learned pieces or Korean morphemes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hybridrec.plugin import Options
 from hybridrec.types import Sparse, State
 
 Cut: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
-"""The tokens of each text, in order."""
+"""Function that returns the tokens of each text, in order."""
 _MODEL = "model"
 _SPARE = 16
-"""Pieces beside the letters: the marks for unknown text, ends and blanks, and letters of rarer compositions."""
+"""Pieces in addition to the letters: marks for unknown text, ends and blanks, and letters of rarer compositions."""
 _REQUIRES = {"sentencepiece": ("sentencepiece",), "morphemes": ("kiwipiepy", "kiwipiepy_model")}
 _EXTRAS = {"sentencepiece": "sentencepiece", "morphemes": "korean"}
 _CONTENT = ("N", "V", "MAG", "XR", "IC", "SL", "SH", "SN")
@@ -31,28 +31,30 @@ _CONTENT = ("N", "V", "MAG", "XR", "IC", "SL", "SH", "SN")
 
 
 class Tokenizer(Options):
-    """How texts are cut into tokens."""
+    """Options for splitting texts into tokens."""
 
     use: Literal["words", "char-ngrams", "sentencepiece", "morphemes"] = "words"
     """`words`: runs of letters and digits of any script. `char-ngrams`: the runs of letters within them, so that
-    spellings and endings meet. `sentencepiece`: pieces learned from the texts themselves, for any language
-    (pip install 'hybridrec[sentencepiece]'). `morphemes`: nouns, verbs and other words of content of Korean
-    (pip install 'hybridrec[korean]')."""
+    variants of spelling and inflection match. `sentencepiece`: pieces learned from the texts themselves, for any
+    language
+    (pip install 'hybridrec[sentencepiece]'). `morphemes`: nouns, verbs and other content words of Korean
+    (pip install 'hybridrec[korean]').
+    """
     shortest: int = Field(3, ge=1)
     """Letters in the shortest n-gram of `char-ngrams`; the start and the end of a word count as one each."""
     longest: int = Field(5, ge=1)
     """Letters in the longest n-gram of `char-ngrams`."""
     pieces: int = Field(2000, ge=10)
-    """How many pieces `sentencepiece` learns, at most; never fewer than the texts have letters."""
+    """Maximum number of pieces that `sentencepiece` learns; never fewer than the letters of the texts."""
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """Import names of the libraries that this way of cutting cannot work without, and that decide its tokens."""
+        """Import names of the libraries that this tokenizer requires, and that determine its tokens."""
         return _REQUIRES.get(self.use, ())
 
     @property
     def install_hint(self) -> str:
-        """What to do when one of them is missing."""
+        """Advice for a missing library."""
         return f"pip install 'hybridrec[{_EXTRAS[self.use]}]'" if self.use in _EXTRAS else ""
 
     @model_validator(mode="after")
@@ -62,11 +64,11 @@ class Tokenizer(Options):
         return self
 
     def learn(self, texts: Sequence[str]) -> NDArray[np.uint8]:
-        """What the tokenizer has to learn from the texts, as bytes; empty for those that learn nothing."""
+        """Learn the tokenizer's model from the texts, as bytes; empty for those that learn nothing."""
         return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
 
     def cutter(self, model: NDArray[np.uint8]) -> Cut:
-        """The tokenizer with what it learned; raises MissingDependencyError where its library is not installed."""
+        """Build the function that cuts texts; raises MissingDependencyError if its library is not installed."""
         if self.use == "words":
             return cut_words
         if self.use == "char-ngrams":
@@ -75,17 +77,17 @@ class Tokenizer(Options):
 
 
 class Lexicon:
-    """The tokens of some texts, numbered, with the tokenizer that finds them in other texts."""
+    """The numbered tokens of some texts, with the tokenizer that finds them in other texts."""
 
     def __init__(self, tokenizer: Tokenizer, words: Vocabulary, model: NDArray[np.uint8]) -> None:
-        """`model` is what the tokenizer learned."""
+        """Take the tokens and the tokenizer with its learned `model`."""
         self.words = words
         self._model = model
         self._cut = tokenizer.cutter(model)
 
     @classmethod
     def learn(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
-        """All tokens of the texts."""
+        """Collect all tokens of the texts."""
         model = tokenizer.learn(texts)
         return cls(tokenizer, encode_words(texts, cut=tokenizer.cutter(model))[0], model)
 
@@ -93,42 +95,42 @@ class Lexicon:
         return len(self.words)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
-        """The tokens of each text as codes, in order, `len(texts)` rows; unknown ones are passed over."""
+        """Encode the tokens of each text, in order, `len(texts)` rows; unknown ones are skipped."""
         return encode_words(texts, self.words, self._cut)[1]
 
     def counts(self, texts: Sequence[str]) -> Sparse:
-        """csr float32 [len(texts), number of tokens]: how often each text has each token."""
+        """Count each token in each text: csr float32 [len(texts), number of tokens]."""
         return self.encode(texts).matrix()
 
     def state(self) -> State:
-        """The tokens as `words`, and what the tokenizer learned as `words.model`, if anything."""
+        """Return the tokens as `words`, and the model of the tokenizer as `words.model`, if it has one."""
         learned = {f"words.{_MODEL}": self._model} if len(self._model) else {}
         return {"words": pack_words(self.words), **learned}
 
     @classmethod
     def restore(cls, state: State, tokenizer: Tokenizer) -> Self:
-        """The lexicon whose `state()` is among these arrays."""
+        """Restore the lexicon whose `state()` is among these arrays."""
         return cls(tokenizer, unpack_words(state["words"]), state.get(f"words.{_MODEL}", np.empty(0, np.uint8)))
 
 
 def ngrams(text: str, shortest: int, longest: int) -> list[str]:
-    """The n-grams of the words of a text, each word between "<" and ">" (Bojanowski et al. 2017).
+    """Return the n-grams of the words of a text, each word between "<" and ">" (Bojanowski et al. 2017).
 
     A word with fewer letters than the shortest n-gram is kept whole.
 
     >>> ngrams("Été 77", 3, 3)
     ['<ét', 'été', 'té>', '<77', '77>']
     """
-    found = []
+    grams = []
     for word in tokens(text):
         marked = f"<{word}>"
         sizes = range(min(shortest, len(marked)), min(longest, len(marked)) + 1)
-        found += [marked[start : start + size] for size in sizes for start in range(len(marked) - size + 1)]
-    return found
+        grams += [marked[start : start + size] for size in sizes for start in range(len(marked) - size + 1)]
+    return grams
 
 
 def _learn_pieces(texts: Sequence[str], pieces: int) -> NDArray[np.uint8]:
-    """The model of a unigram tokenizer (Kudo 2018); empty where the texts have no letters."""
+    """Learn the model of a unigram tokenizer (Kudo 2018); empty if the texts have no letters."""
     library = _library("sentencepiece", "sentencepiece")
     written = [text for text in texts if tokens(text)]
     if not written:
@@ -160,14 +162,14 @@ def _pieces(model: NDArray[np.uint8]) -> Cut:
 
 def _morphemes(texts: Sequence[str]) -> list[list[str]]:
     return [
-        [found.form.lower() for found in morphemes if found.tag.startswith(_CONTENT)]
+        [morpheme.form.lower() for morpheme in morphemes if morpheme.tag.startswith(_CONTENT)]
         for morphemes in _kiwi().tokenize(list(texts))
     ]
 
 
 @cache
 def _kiwi() -> Any:
-    """Its dictionary takes a second to load, once for each process."""
+    """Load the analyser once per process: its dictionary takes a second."""
     return _library("kiwipiepy", "korean").Kiwi(num_workers=1)
 
 

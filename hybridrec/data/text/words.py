@@ -1,4 +1,4 @@
-"""Words of titles and item texts: one way to cut them, shared by all components that read text."""
+"""Words of titles and item texts: one way to split them, shared by all components that read text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w+")
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text in order: runs of Unicode letters, digits and underscores, in lower case.
+    """Split a text into words, in order: runs of Unicode letters, digits and underscores, in lower case.
 
     >>> tokens("Café de l'Été, 1977!")
     ['café', 'de', 'l', 'été', '1977']
@@ -26,7 +26,7 @@ def tokens(text: str) -> list[str]:
 
 
 def cut_words(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each text, in order."""
+    """Split each text into words, in order."""
     return [tokens(text) for text in texts]
 
 
@@ -35,9 +35,9 @@ def encode_words(
     words: Vocabulary | None = None,
     cut: Callable[[Sequence[str]], list[list[str]]] = cut_words,
 ) -> tuple[Vocabulary, Ragged]:
-    """The words of each text as codes, in order: a vocabulary and a Ragged of len(texts) rows.
+    """Encode the words of each text, in order: a vocabulary and a Ragged of len(texts) rows.
 
-    Without `words` the vocabulary is learned from the texts; with it, other words are passed over.
+    Without `words` the vocabulary is learned from the texts; with it, other words are skipped.
     """
     rows = cut(texts)
     flat = [word for row in rows for word in row]
@@ -48,16 +48,16 @@ def encode_words(
 
 
 def bag_of_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple[Vocabulary, Sparse]:
-    """As `encode_words`, but counts: a vocabulary and a csr float32 [len(texts), number of words]."""
+    """Count words, as `encode_words` does: a vocabulary and a csr float32 [len(texts), number of words]."""
     vocabulary, encoded = encode_words(texts, words)
     return vocabulary, encoded.matrix()
 
 
 def pack_words(words: Vocabulary) -> NDArray[np.uint8]:
-    """A vocabulary of words as an array, for the state of a component; `unpack_words` is the way back."""
+    """Pack a vocabulary of words into an array, for the state of a component; `unpack_words` is the inverse."""
     return np.frombuffer("\n".join(words.ids).encode(), np.uint8)
 
 
 def unpack_words(packed: NDArray[np.uint8]) -> Vocabulary:
-    """The vocabulary that `pack_words` packed."""
+    """Unpack the vocabulary that `pack_words` packed."""
     return Vocabulary(packed.tobytes().decode().split("\n") if len(packed) else ())

@@ -147,4 +147,4 @@ class StatisticsReport(Section):
     margin: Number = None
     """Relative differences up to this do not matter in practice; null if none was declared."""
     lower_is_better: list[str] = []
-    """Metrics of which less is better; of all others more is."""
+    """Metrics for which less is better; for all others more is better."""

@@ -79,7 +79,7 @@ def test_numbers_that_are_not_finite_are_named_by_their_row(save, bad):
 
 
 def test_more_dimensions_than_there_are(save):
-    with pytest.raises(DataError, match="200 rows of 30 numbers; they have no 31 dimensions"):
+    with pytest.raises(DataError, match="200 rows of 30 numbers; they cannot be reduced to 31 dimensions"):
         pca(Rows.of(save(spectrograms())), 31, np.random.default_rng(0))
 
 

@@ -33,7 +33,7 @@ def test_lines_are_parsed_the_same_in_blocks_of_any_size(tmp_path):
     assert rows.rows() == [(1, "1", "2", "x"), (3, "3", "4", None), (7, "8", "9", None)]
     assert malformed.count == 2
     (note,) = malformed.notes()
-    assert note.startswith(f"{path}: 2 malformed lines were passed over")
+    assert note.startswith(f"{path}: 2 malformed lines were skipped")
     assert "line 4: not user::item" in note
     assert "line 6: not utf-8" in note
     assert parsed(path, Malformed(strict=False), encoding="latin-1").rows()[1] == (6, "6", "7", "\xff")

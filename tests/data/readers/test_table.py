@@ -509,19 +509,19 @@ def test_options_are_strict(mapping):
         TableOptions.model_validate(mapping)
 
 
-# What malformed lines do where they are passed over
+# Malformed lines that are skipped
 
 
 def test_malformed_values_are_passed_over_and_counted(read, tmp_path):
     content = "uid,song,w\n1,a,1\n2,,1\n3,c,much\n4,d,-1\n1,e,2\n"
-    with pytest.raises(DataError, match=r"plays.csv, line 3: .*`strict: false` passes over malformed lines"):
+    with pytest.raises(DataError, match=r"plays.csv, line 3: .*`strict: false` skips malformed lines"):
         read({"plays.csv": content}, interactions={**PLAYS, "weight": "w"})
     options = {"interactions": {**PLAYS, "weight": "w"}, "strict": False}
     reader = TableReader(TableOptions.model_validate(options, context={"folder": tmp_path}))
     data = reader.read()
     assert list(data.items.ids) == ["a", "e"]
     (note,) = reader.notes()
-    assert "plays.csv: 3 malformed lines were passed over; the first: line 3: " in note
+    assert "plays.csv: 3 malformed lines were skipped; the first: line 3: " in note
     assert all(place in note for place in ("line 4", "line 5"))
 
 
