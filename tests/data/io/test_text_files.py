@@ -42,7 +42,7 @@ def test_lines_are_parsed_the_same_in_blocks_of_any_size(tmp_path):
 def test_a_strict_reader_stops_at_the_first_malformed_line(tmp_path):
     path = tmp_path / "ratings.dat"
     path.write_text("1::2\n3\n")
-    with pytest.raises(DataError, match=r"ratings.dat, line 2: not user::item; `strict: false` passes over"):
+    with pytest.raises(DataError, match=r"ratings.dat, line 2: not user::item; `strict: false` skips"):
         parsed(path, Malformed(strict=True))
     path.write_text("user::item\n")
     assert len(parsed(path, Malformed(strict=True), header=True)) == 0
