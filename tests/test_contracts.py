@@ -270,7 +270,7 @@ BROKEN = [
     (Pickles, "state_survives_a_file", "Python objects"),
     (Overwrites, "does_not_write_to_its_input", "writes to an array"),
     (Empty, "reads_a_dataset", "no interactions"),
-    (Claims, "recognises_what_it_reads", "what is not there"),
+    (Claims, "recognises_what_it_reads", "it recognises files where there are none"),
     (BadWeights, "numbers_are_sound", "weight is NaN"),
     (Changing, "reads_the_same_twice", "other data"),
     (Objects, "data_survives_a_file", "Python objects"),
