@@ -149,4 +149,4 @@ def test_slates_without_a_fallback_go_through_metrics_report_and_page(experiment
     assert shown["len"].max() <= 3
     assert any(note.startswith("pipelines.control has no `fallback`") for note in run.report.notes)
     assert "none" in render(run)
-    assert conclusions(run.report)
+    assert opening(run.report)
