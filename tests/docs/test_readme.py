@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridrec import run as run_experiment
-from hybridrec.cli import hybridrec
+from hybridrec.cli import COMMANDS, hybridrec
 from hybridrec.config import yaml_source as documents
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
@@ -67,14 +67,14 @@ SHELL = "\n".join(codes("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"hybridrec ([a-z-]+)", SHELL))))
 def test_commands_exist(command: str) -> None:
-    assert command in hybridrec.commands
+    assert command in COMMANDS
 
 
 def test_options_exist() -> None:
     for command, rest in re.findall(r"hybridrec ([a-z-]+) ([^\n]*)", SHELL):
-        found = hybridrec.commands[command]
-        inner = found.commands.values() if isinstance(found, click.Group) else ()
-        known = {option for one in (found, *inner) for parameter in one.params for option in parameter.opts}
+        named = hybridrec.get_command(click.Context(hybridrec), command)
+        below = named.commands.values() if isinstance(named, click.Group) else ()
+        known = {option for one in (named, *below) for parameter in one.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest.split("&&")[0])) <= known
 
 

@@ -120,8 +120,9 @@ def test_what_a_page_runs_runs(page: Path, tmp_path: Path):
 def parse(command: click.Command, name: str, words: list[str]) -> None:
     """Refuse what the command line would refuse before it does anything."""
     if isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        assert words[0] in command.commands, f"there is no command '{name} {words[0]}'"
-        parse(command.commands[words[0]], f"{name} {words[0]}", words[1:])
+        named = command.get_command(click.Context(command), words[0])
+        assert named is not None, f"there is no command '{name} {words[0]}'"
+        parse(named, f"{name} {words[0]}", words[1:])
     else:
         command.make_context(name, list(words), resilient_parsing="--help" in words)
 
