@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.data.fingerprint import fingerprint, flatten
 from hybridrec.data.frozen import freeze, frozen_csr
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
@@ -107,7 +107,7 @@ class Dataset:
 
     def item_names(self) -> tuple[str, ...]:
         """What a person reads: the item's text, or its id where there is none."""
-        return tuple(text or name for text, name in zip(self.item_text, self.items.ids, strict=True))
+        return tuple(text or name for text, name in zip(self.item_text, self.items.packed, strict=True))
 
     def hide(self, hidden: Bools) -> Dataset:
         """Without the interactions at which `hidden` is true, and without the tag assignments of pairs that are gone.
@@ -158,9 +158,9 @@ class Dataset:
         """The dataset whose `state()` this is."""
         rows = {name: state.get(f"interactions.{name}") for name in ("times", "weights", "groups")}
         return cls(
-            users=Vocabulary(_texts_of(state, "users")),
-            items=Vocabulary(_texts_of(state, "items")),
-            tags=Vocabulary(_texts_of(state, "tags")),
+            users=Vocabulary.of_packed(_packed(state, "users")),
+            items=Vocabulary.of_packed(_packed(state, "items")),
+            tags=Vocabulary.of_packed(_packed(state, "tags")),
             interactions=Ragged(
                 state["interactions.ids"], state["interactions.offsets"], int(state["interactions.width"]), **rows
             ),
@@ -203,9 +203,11 @@ def empty_csr(rows: int, columns: int) -> Sparse:
 
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
     """What `flatten` made of texts."""
-    whole = state[f"{name}.bytes"].tobytes()
-    ends = state[f"{name}.ends"].tolist()
-    return tuple(whole[start:end].decode() for start, end in pairwise([0, *ends]))
+    return tuple(_packed(state, name))
+
+
+def _packed(state: Mapping[str, NDArray[Any]], name: str) -> PackedTexts:
+    return PackedTexts(state[f"{name}.bytes"], state[f"{name}.ends"])
 
 
 def _csr_of(state: Mapping[str, NDArray[Any]], name: str) -> Sparse:

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.vocabulary import Vocabulary
 
 
@@ -31,12 +32,12 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
         yield f"{name}.data", matrix.data
         yield f"{name}.shape", np.array(matrix.shape, np.int64)
     elif isinstance(value, Vocabulary):
-        yield f"{name}.bytes", np.frombuffer("".join(value.ids).encode(), np.uint8)
-        yield f"{name}.ends", np.cumsum(value.ids.str.len_bytes().to_numpy(), dtype=np.int64)
+        yield from flatten(value.packed, name)
     elif isinstance(value, tuple):
-        encoded = [text.encode() for text in value]
-        yield f"{name}.bytes", np.frombuffer(b"".join(encoded), np.uint8)
-        yield f"{name}.ends", np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        yield from flatten(PackedTexts.of(value), name)
+    elif isinstance(value, PackedTexts):
+        yield f"{name}.bytes", value.encoded
+        yield f"{name}.ends", value.ends
     elif isinstance(value, str):
         yield name, np.frombuffer(value.encode(), np.uint8)
     elif isinstance(value, int):

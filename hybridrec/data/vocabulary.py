@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.errors import DataError
 from hybridrec.types import PADDING, Ints
 
@@ -30,17 +31,28 @@ class Vocabulary:
         series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
         if missing := series.null_count():
             raise DataError(f"{missing} of {len(series)} ids missing (null); every row needs one")
-        self._ids = series.cast(pl.String).unique().sort().rename("id")
-        self._codes = pl.Enum(self._ids)
+        self._column: pl.Series | None = series.cast(pl.String).unique().sort().rename("id")
+        self._texts: PackedTexts | None = None
+
+    @classmethod
+    def of_packed(cls, texts: PackedTexts) -> Self:
+        """Return a vocabulary of distinct ids that are in order already, as `packed` gives them.
+
+        They become a Polars column only where somebody asks for one: what only serves queries needs no Polars.
+        """
+        vocabulary = cls.__new__(cls)
+        vocabulary._column = None
+        vocabulary._texts = texts
+        return vocabulary
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._texts if self._column is None else self._column)  # type: ignore[arg-type]
 
     def __contains__(self, external: object) -> bool:
         return isinstance(external, str) and bool(self.encode([external])[0] != PADDING)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self._ids.equals(other._ids)
+        return isinstance(other, Vocabulary) and self.ids.equals(other.ids)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -50,14 +62,33 @@ class Vocabulary:
     @property
     def ids(self) -> pl.Series:
         """All external ids; the position is the code."""
-        return self._ids
+        import polars as pl
+
+        if self._column is None:
+            self._column = pl.Series("id", list(self.packed), dtype=pl.String)
+        return self._column
+
+    @property
+    def packed(self) -> PackedTexts:
+        """All external ids in their order, as a sequence that lies in two arrays."""
+        if self._texts is None:
+            self._texts = PackedTexts.of(self.ids)
+        return self._texts
+
+    @cached_property
+    def _codes(self) -> pl.Enum:
+        import polars as pl
+
+        return pl.Enum(self.ids)
 
     def encode(self, external: pl.Series | Sequence[str | None]) -> Ints:
         """Encode external ids: int32, -1 where unknown or missing, shape as given."""
+        if isinstance(external, (list, tuple)):
+            return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
         import polars as pl
 
         if not isinstance(external, pl.Series):
-            return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
+            return self.encode(list(external))
         if not len(self):
             return np.full(len(external), PADDING, np.int32)
         if external.dtype == self._codes:
@@ -80,7 +111,12 @@ class Vocabulary:
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
         """Codes by text, for the few texts of a query: encoding a column of any length costs a pass over all ids."""
-        return dict(zip(self._ids, range(len(self)), strict=True))
+        texts = self.packed if self._column is None else self._column
+        return dict(zip(texts, range(len(self)), strict=True))
+
+    def texts(self, codes: Ints) -> list[str]:
+        """Return the external ids of codes, none of which is -1: for a few of them, without Polars."""
+        return [self.packed[code] for code in codes.tolist()]
 
     def decode(self, codes: Ints) -> pl.Series:
         """Decode codes to external ids, a polars column; null where the code is -1."""
@@ -88,5 +124,5 @@ class Vocabulary:
 
         flat = np.asarray(codes).ravel()
         if (flat != PADDING).all():
-            return self._ids.gather(flat)
-        return self._ids.gather(pl.Series(flat.astype(np.int64)).replace(PADDING, None))
+            return self.ids.gather(flat)
+        return self.ids.gather(pl.Series(flat.astype(np.int64)).replace(PADDING, None))

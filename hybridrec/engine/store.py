@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridrec.engine.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.errors import StoreError
+from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.paths import check_key
 from hybridrec.types import State
 

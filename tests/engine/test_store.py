@@ -185,7 +185,7 @@ def test_a_folder_makes_room_for_the_artifact_of_its_name(store, folder):
 
 
 def test_bytes_are_never_taken_for_objects(store, monkeypatch):
-    monkeypatch.setattr("hybridrec.engine.array_file.json_digest", lambda content: "")
+    monkeypatch.setattr("hybridrec.inference.array_file.json_digest", lambda content: "")
     store.put(KEY, {"a": np.zeros(3)})
     path = store.artifacts()[0].path
     path.write_bytes(path.read_bytes().replace(b'"<f8"', b'"|O" '))

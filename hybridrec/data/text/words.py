@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import PADDING, Sparse
@@ -55,9 +56,13 @@ def bag_of_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple
 
 def pack_words(words: Vocabulary) -> NDArray[np.uint8]:
     """Pack a vocabulary of words into an array, for the state of a component; `unpack_words` is the inverse."""
-    return np.frombuffer("\n".join(words.ids).encode(), np.uint8)
+    return np.frombuffer("\n".join(words.packed).encode(), np.uint8)
 
 
 def unpack_words(packed: NDArray[np.uint8]) -> Vocabulary:
     """Unpack the vocabulary that `pack_words` packed."""
-    return Vocabulary(packed.tobytes().decode().split("\n") if len(packed) else ())
+    if not len(packed):
+        return Vocabulary.of_packed(PackedTexts(packed, np.empty(0, np.int64)))
+    breaks = packed == ord("\n")
+    places = np.append(np.flatnonzero(breaks), len(packed))
+    return Vocabulary.of_packed(PackedTexts(packed[~breaks], places - np.arange(len(places))))

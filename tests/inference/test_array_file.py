@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec.engine import array_file as artifact
+from hybridrec.inference import array_file as artifact
 
 MODELS = {
     "als": "{use: als, factors: 4, fields: [items]}",

@@ -1,0 +1,51 @@
+"""Texts one after the other in two arrays, as files and fingerprints have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec.types import Longs
+
+
+class PackedTexts(Sequence[str]):
+    """A sequence of texts that lies in two arrays; a text is decoded when it is asked for.
+
+    encoded: uint8, the UTF-8 bytes of all texts, one after the other
+    ends: int64, where each of them ends
+    """
+
+    __slots__ = ("encoded", "ends")
+
+    def __init__(self, encoded: NDArray[np.uint8], ends: Longs) -> None:
+        self.encoded = encoded
+        self.ends = ends
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> PackedTexts:
+        """Pack texts, in their order."""
+        pieces = [text.encode() for text in texts]
+        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(pieces), np.uint8), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        start = self.ends[place - 1] if place else 0
+        return self.encoded[start : self.ends[place]].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        whole = self.encoded.tobytes()
+        return (whole[start:end].decode() for start, end in pairwise([0, *self.ends.tolist()]))
