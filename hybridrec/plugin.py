@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
@@ -29,10 +36,41 @@ class Options(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         defer_build=True,  # validators of a hundred classes would be a tenth of the start of `hybridrec plugins`
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema with the docstrings of the fields as their descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in field_docstrings(cls).items():
+            field = cls.model_fields[name]
+            properties.get(field.alias or name, {}).setdefault("description", text)
+        return schema
+
+
+@cache
+def field_docstrings(model: type[Options]) -> dict[str, str]:
+    """Return the docstring of each field of a model that has one.
+
+    They are read when somebody asks: to find them in the sources, which pydantic does where a class is made, would
+    take a tenth of the time from the start of a process to its first slate.
+    """
+    texts: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if not issubclass(base, Options) or base is Options:
+            continue
+        try:
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        except (OSError, TypeError, SyntaxError):  # no source: a class made in a shell, say
+            continue
+        for field, text in pairwise(getattr(definition, "body", ())):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
+                    texts[name] = inspect.cleandoc(words)
+    return {name: text for name, text in texts.items() if name in model.model_fields}
 
 
 class Plugin(ABC):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hybridrec.errors import PluginError, did_you_mean
-from hybridrec.plugin import Plugin
+from hybridrec.plugin import Plugin, field_docstrings
 from hybridrec.tracing import blame, plugin_frames, writes
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ class PluginContract(Contract):
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
         """Require a description for every option: the reference pages are generated from them."""
         model = self.subject().Config
-        bare = [name for name, field in model.model_fields.items() if not field.description]
+        described = field_docstrings(model)
+        bare = [name for name, field in model.model_fields.items() if not (field.description or described.get(name))]
         problem = f"{', '.join(bare)} of {model.__qualname__} has no description"
         assert not bare, f'{problem}: write a """sentence.""" under it'
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
