@@ -229,6 +229,31 @@ class Forgets(Quiet):
         return pool.ranked(self.sign * super().rerank(queries, pool, n).final)
 
 
+class LosesWhatItLearned(Quiet):
+    """What it learned is no part of its state: once it is restored and fitted again, it is gone."""
+
+    learns = True
+    learned = 1
+
+    def fit(self, data, rng):
+        self.sign = np.float32(self.learned)
+        return self
+
+    def learn(self, queries, pool, truth, weights, units):
+        self.sign = self.learned = np.float32(-1)
+        return self
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(self.sign * super().rerank(queries, pool, n).final)
+
+    def state(self):
+        return {"sign": np.array(self.sign)}
+
+    def restore(self, state):
+        self.sign = state["sign"]
+        return self
+
+
 class Pickles(Quiet):
     def state(self):
         return {"extra": np.array([{}], object)}
@@ -267,6 +292,7 @@ BROKEN = [
     (Boasts, "contributions_sum_to_final", "do not sum"),
     (Unseeded, "same_seed_same_result", "another `final`"),
     (Forgets, "fit_keeps_what_was_learned", "fitted again"),
+    (LosesWhatItLearned, "restored_it_can_be_fitted_again", "restored and fitted again"),
     (Pickles, "state_survives_a_file", "Python objects"),
     (Overwrites, "does_not_write_to_its_input", "writes to an array"),
     (Empty, "reads_a_dataset", "no interactions"),

@@ -180,6 +180,21 @@ class RerankerContract(PluginContract):
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` after restore"
         assert identical(before, after), "another `final` after restore"
+        parts, again = (m.contributions(self.queries(), self.pool()) for m in (model, other))
+        same = parts.keys() == again.keys() and all(identical(parts[label], again[label]) for label in parts)
+        assert same, "other contributions after restore"
+
+    def test_restored_it_can_be_fitted_again(self, options: Mapping[str, Any]) -> None:
+        """A run that is refreshed restores it and fits it on its new data: what it learned is still there."""
+        model = self.model(options)
+        other = self.reranker(self.options(options))
+        check_self(other, "restore", other.restore(through_a_file(model.state())))
+        if getattr(other.config, "uses", None) is not None:
+            check_self(other, "use", other.use(self.vectors()))
+        before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, fitted(other, toy())))
+        assert before is not None, "wrote no `final`"
+        assert after is not None, "wrote no `final` when restored and fitted again"
+        assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """The dataset, what it learns from, the queries and the pool are the same after use: others share them."""
