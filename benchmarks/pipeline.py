@@ -114,9 +114,9 @@ def latency(quick: bool) -> list[Work]:
         config = Path(folder) / "serve.yaml"
         config.write_text(json.dumps(_served(data / "pairs.parquet")))
         finished = run(config, store=Path(folder) / "store", runs=Path(folder) / "runs")
-        recommender = load(finished, store=Path(folder) / "store")
+        recommender = load(finished)
     known = recommender.data.interactions
-    factors = recommender.components["als"].component.vectors("items")  # type: ignore[attr-defined]
+    factors = recommender.components["als"].vectors("items")  # type: ignore[attr-defined]
     peer = AlternatingLeastSquares(factors=64, regularization=20.0, num_threads=1)
     peer.item_factors = np.nan_to_num(factors)
     peer.user_factors = np.zeros((len(known), 64), np.float32)

@@ -25,7 +25,7 @@ BLOCK = 512
 def main(folder: str, label: str) -> None:
     """Measure and write."""
     recommender = load(folder)
-    component = recommender.components[label].component
+    component = recommender.components[label]
     if not isinstance(component, VectorModel):
         sys.exit(f"'{label}' has no vectors")
     data, rng = recommender.data, np.random.default_rng(0)
@@ -33,7 +33,7 @@ def main(folder: str, label: str) -> None:
     lines = [*cosines(component, everyone, rng), divergence(component, everyone, rng)]
     head = ["check", "own, or nearest", "random", "share of pairs in order"]
     block = markdown([head, ["---"] * len(head), *lines])
-    mark = f"{recommender.experiment.config.name} space"
+    mark = f"{recommender.name} space"
     print(block, *(page for page in PAGES if write(page, {mark: block})), sep="\n")
 
 

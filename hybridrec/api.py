@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.plugin_files import located
+from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
 from hybridrec.tuning.study_dir import tuned_report
@@ -30,14 +31,12 @@ def run(
     validation: bool = False,
     block: Collection[str] = (),
     executor: Executor | None = None,
-    written: Callable[[Run], object] = lambda _: None,
 ) -> Run:
-    """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
+    """Carry out the experiment of a YAML file and write its run, `report.html` included, below `runs`.
 
-    With `validation` the queries come from inside the training parts, and no test query is touched.
-    Plugins named in `block` are left out. `executor` does the fits and sends the queries through the pipelines:
-    by default as many threads as the config has `workers`. `written` is called when the folder of the run is
-    there, before observers are told: what it adds to the folder they find.
+    `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
+    parts, and no test query is touched. Plugins named in `block` are left out. `executor` does the fits and sends
+    the queries through the pipelines: by default as many threads as the config has `workers`.
     """
     registry = Registry(block=block)
     experiment = load_experiment(Path(config), registry, tuple(assignments))
@@ -51,17 +50,17 @@ def run(
     for folder in (Path(runs), place.folder):
         writable(folder)
     work = Experimenter(experiment, registry, place, progress or Silent(), executor)
-    report, data = work.run()
+    result = work.run()
+    report = result.report
     report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
-    serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
-    finished = write(Path(runs), work, report, data, serving)
-    written(finished)
+    finished = write(Path(runs), result)
+    write_page(finished)
     told = len(work.observers.failures)
     work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
     if failures := work.observers.failures[told:]:
         report.notes += failures
         write_report(finished)
-        written(finished)
+        write_page(finished)
     return finished
 
 

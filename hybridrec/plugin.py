@@ -66,8 +66,8 @@ def field_docstrings(model: type[Options]) -> dict[str, str]:
             (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         except (OSError, TypeError, SyntaxError):  # no source: a class made in a shell, say
             continue
-        for field, text in pairwise(getattr(definition, "body", ())):
-            match field, text:
+        for statement, text in pairwise(getattr(definition, "body", ())):
+            match statement, text:
                 case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
                     texts[name] = inspect.cleandoc(words)
     return {name: text for name, text in texts.items() if name in model.model_fields}

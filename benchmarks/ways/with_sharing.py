@@ -26,17 +26,17 @@ def memory():
     return {"files": sizes["Pss_File"], "own": sizes["Pss_Anon"] + sizes["Pss_Shmem"]}
 
 
-def serve(run, store, user, ready, told):
+def serve(run, user, ready, told):
     """Load, recommend, wait until all have, and say what it takes."""
     started, used = time.perf_counter(), time.process_time()
-    recommender = hybridrec.load(run, store=store)
+    recommender = hybridrec.load(run)
     for _ in range(20):
         recommender.recommend(hybridrec.Query(user=user))
     spent = time.perf_counter() - started, time.process_time() - used
     ready.wait()
     held = memory()
     ready.wait()
-    factors = recommender.components["als"].component.vectors("items").nbytes
+    factors = recommender.components["als"].vectors("items").nbytes
     told.put({"memory": held, "seconds": spent[0], "cpu": spent[1], "factors": factors})
 
 
@@ -48,10 +48,10 @@ def main():
     file = folder / "sharing.yaml"
     file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
     run = hybridrec.run(file, store=store, runs=scratch).folder
-    user = hybridrec.load(run, store=store).data.users.ids[0]
+    user = hybridrec.load(run).data.users.ids[0]
     context = multiprocessing.get_context("spawn")
     ready, told = context.Barrier(processes), context.Queue()
-    workers = [context.Process(target=serve, args=(run, store, user, ready, told)) for _ in range(processes)]
+    workers = [context.Process(target=serve, args=(run, user, ready, told)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     answers = [told.get() for _ in workers]

@@ -18,6 +18,7 @@ Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the
 
 
 COMMANDS = (
+    "bundle",
     "check",
     "check-plugin",
     "compare",

@@ -44,4 +44,6 @@ TARGET = click.option("--target", type=click.Choice(["items", "tags"]), default=
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
+RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))
+
 SEED = click.option("--seed", default=0, show_default=True, help="Of the coins and the resamples.")

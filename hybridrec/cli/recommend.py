@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import STORE
+from hybridrec.cli._options import RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
     from hybridrec.serving.explain import Explanation
-from hybridrec.cli._options import RUN, TARGET
 
 
 @click.command()
-@RUN
+@RUN_OR_BUNDLE
 @click.option("--user", help="A known user; without anything else, their own history is used.")
 @click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
 @click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
@@ -29,9 +28,8 @@ from hybridrec.cli._options import RUN, TARGET
 @click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
-@STORE
 def recommend(
-    run: Path,
+    run_or_bundle: Path,
     user: str | None,
     items: tuple[str, ...],
     tags: tuple[str, ...],
@@ -41,16 +39,15 @@ def recommend(
     pipeline: str | None,
     explain: bool,
     target: str,
-    store_folder: Path,
 ) -> None:
-    """Recommend from a finished RUN (made with `refit: all`) for a user, items, tags, free text or ratings."""
+    """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find
     from hybridrec.serving.recommender import load
     from hybridrec.serving.user_ratings import read_ratings
 
-    recommender = load(run, store=store_folder)
+    recommender = load(run_or_bundle)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     found_items = [find(item, recommender.data, "items") for item in items]
     found_tags = [find(tag, recommender.data, "tags") for tag in tags]
@@ -67,7 +64,7 @@ def recommend(
         item_weights=[1.0] * len(found_items) + [one.rating for one in liked] if rated else None,
         disliked=[one.found.id for one in rated if not one.rating],
     )
-    if user is not None and user not in recommender.data.users:
+    if user is not None and recommender.knows_users and user not in recommender.data.users:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]
     headers = ["rank", "name", "id", "score", "rung"]

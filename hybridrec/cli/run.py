@@ -37,7 +37,7 @@ def run(
     """
     from hybridrec.api import run as carry_out
     from hybridrec.cli._console import Bars, result
-    from hybridrec.reporting.page import PAGE, write
+    from hybridrec.reporting.page import PAGE
 
     assignments = (*assignments, f"name={name}") if name else assignments
     with announcing_interrupts():
@@ -49,7 +49,6 @@ def run(
             progress=Bars(quiet),
             validation=validation,
             block=block,
-            written=write,
         )
     if not quiet:
         result(finished.report)

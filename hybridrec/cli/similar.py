@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import STORE
-
-if TYPE_CHECKING:
-    pass
-from hybridrec.cli._options import RUN
+from hybridrec.cli._options import RUN_OR_BUNDLE
 
 
 @click.command()
-@RUN
+@RUN_OR_BUNDLE
 @click.argument("name")
 @click.option("--component", required=True, help="Label of the component whose space is searched.")
 @click.option(
@@ -23,16 +18,15 @@ from hybridrec.cli._options import RUN
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
 @click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
-@STORE
-def similar(run: Path, name: str, component: str, by: str, n: int, target: str, store_folder: Path) -> None:
-    """What lies near NAME (an item or tag, loosely typed, or words) in a component of a finished RUN."""
+def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, target: str) -> None:
+    """What lies near NAME (an item or tag, loosely typed, or words) in a component of a RUN or a bundle."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find
     from hybridrec.serving.recommender import load
     from hybridrec.serving.similar import similar
 
-    recommender = load(run, store=store_folder)
+    recommender = load(run_or_bundle)
     if by == "text":
         title, query = name, Query(text=name)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridrec.data.array_checks import check_array
 from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
@@ -99,16 +100,6 @@ def _check_shape(what: str, shape: tuple[int, ...], queries: int, size: int, tar
         raise PluginError(f"{what} has {shape[0]} rows, there are {queries} queries")
     if shape[1] != size:
         raise PluginError(f"{what} has {shape[1]} columns, there are {size} {target}")
-
-
-def check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    """Refuse anything but a numpy array of this type and shape."""
-    if not isinstance(array, np.ndarray):
-        raise PluginError(f"{what} must be a numpy array, not {type(array).__name__}")
-    if array.dtype != dtype:
-        raise PluginError(f"{what} must be {np.dtype(dtype)}, not {array.dtype}")
-    if array.shape != shape:
-        raise PluginError(f"{what} must have the shape {list(shape)}, not {list(array.shape)}")
 
 
 def _outside(codes: NDArray[np.integer], size: int) -> Bools:

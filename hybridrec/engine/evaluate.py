@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hybridrec.config.experiment import Aim, Experiment
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine import query_frames as asked
 from hybridrec.evaluation.metrics import Judged, SetMetric, combine
 from hybridrec.evaluation.samples import Arm as MeasuredArm
 from hybridrec.evaluation.samples import Sample
@@ -21,19 +19,13 @@ from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
 from hybridrec.types import Doubles, Longs, Target
 
-if TYPE_CHECKING:
-    import polars as pl
-
-    from hybridrec.data.vocabulary import Vocabulary
-
 
 @dataclass(slots=True)
 class Measured:
-    """What one pipeline gave over all folds."""
+    """What one pipeline gave over all folds, target by target; every fold adds to each list."""
 
     values: dict[str, list[Doubles]] = field(default_factory=dict)
     judged: dict[str, list[Judged]] = field(default_factory=dict)
-    rungs: list[np.ndarray[tuple[int, ...], np.dtype[np.str_]]] = field(default_factory=list)
     found: dict[Target, list[Doubles]] = field(default_factory=dict)
     answers: dict[Target, list[BatchResults]] = field(default_factory=dict)
     heard: dict[Target, Counter[str]] = field(default_factory=dict)
@@ -68,22 +60,9 @@ class Measured:
         combined = experiment.config.compare.combined
         values |= {metric: combine(values, weights) for metric, weights in combined.items()}
         values = {metric: values[metric] for metric in experiment.metrics if metric in values}
-        return MeasuredArm(name, sample, values, whole, np.concatenate(self.rungs), without)
-
-    def slates(self, target: Target, vocabulary: Vocabulary) -> pl.LazyFrame:
-        """All slates of a target with external ids, in pieces; `query` numbers the queries over all folds."""
-        import polars as pl
-
-        pieces, first = [], 0
-        for answers in self.answers[target]:
-            slate = answers.slate
-            size = max(asked.PIECE // slate.ids.shape[1], 1)
-            for start in range(0, len(slate), size):
-                rows = slice(start, start + size)
-                part = replace(slate, ids=slate.ids[rows], scores=slate.scores[rows], rung=slate.rung[rows])
-                pieces.append(part.lazy_frame(vocabulary).with_columns(pl.col("query") + (first + start)))
-            first += len(slate)
-        return pl.concat(pieces)
+        first = next(iter(experiment.config.targets))
+        served_by = [np.array(given.slate.rungs)[given.slate.rung] for given in self.answers[first]]
+        return MeasuredArm(name, sample, values, whole, np.concatenate(served_by), without)
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> Judged:

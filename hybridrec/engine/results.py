@@ -1,19 +1,22 @@
-"""What a run finds out: gathered fold by fold, and summed up as its report."""
+"""The result of a run as a value, and the builder that gathers it fold by fold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from hybridrec.config.experiment import Curve, Experiment
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold
+from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.analysis import Conclusions, twins
 from hybridrec.engine.evaluate import Measured, weighted_mean
 from hybridrec.engine.fit import Fitted
-from hybridrec.engine.query_frames import Asked
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import Prepared
@@ -33,18 +36,68 @@ from hybridrec.evaluation.report import (
 from hybridrec.evaluation.samples import Arm as MeasuredArm
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import summarise
-from hybridrec.types import Doubles
+from hybridrec.inference.servable import ServableRun
+from hybridrec.stages.slate import Slate
+from hybridrec.types import Doubles, Ints, Sparse, Target
 
 
-class Findings:
-    """All that becomes known of the arms of an experiment; once every fold is in, the report.
+@dataclass(frozen=True, slots=True)
+class FoldQueries:
+    """The Q test queries of one fold, without its training part.
+
+    truth: csr [Q, N] by target, what was hidden
+    units: int32 [Q], the user behind each query
+    """
+
+    fold: str
+    queries: QueryBatch
+    truth: dict[Target, Sparse]
+    units: Ints
+
+    @classmethod
+    def of(cls, fold: Fold) -> FoldQueries:
+        """Return what is worth keeping of a fold once its queries were answered."""
+        return cls(fold.name, fold.queries, fold.truth, fold.units)
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to: values alone, from which all of its files are written.
+
+    config: the resolved config, as plain values
+    workers: how many threads worked
+    report: what `report.json` holds
+    data: what was read
+    sample: the queries, as statistics see them
+    queries: the test queries, fold by fold
+    arms: what each pipeline was measured at
+    slates: pipeline -> target -> the slates of each fold, with their vocabulary
+    servable: what the run recommends with, where its config says `refit: all`
+    """
+
+    config: Mapping[str, Any]
+    workers: int
+    report: Report
+    data: Dataset
+    sample: Sample
+    queries: Sequence[FoldQueries]
+    arms: Mapping[str, MeasuredArm]
+    slates: Mapping[str, Mapping[Target, Sequence[Slate]]]
+    servable: ServableRun | None = None
+
+
+class ResultBuilder:
+    """The arms of an experiment as they become known; once every fold is in, the report.
 
     repeats: by training and arm, what was measured; points of curves are arms, too
     latencies: float64 arrays by blend, seconds per query of the blocks that were timed in each fold
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        """Nothing is known yet but what the config gave reason to say."""
+        """Begin with what the config gave reason to say."""
         self.experiment = experiment
         self.repeats = [{name: Measured() for name in experiment.measured} for _ in range(experiment.config.repeats)]
         self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
@@ -52,29 +105,49 @@ class Findings:
         self.fits: list[FitReport] = []
         self.notes = list(experiment.notes)
         self.samples: list[Sample] = []
-        self.asked: list[Asked] = []
+        self.queries: list[FoldQueries] = []
 
     @property
     def measured(self) -> dict[str, Measured]:
-        """What the first training gave: its slates, rungs and lessons stand for all."""
+        """The arms of the first training, whose slates and what was learned stand for all."""
         return self.repeats[0]
 
     def begin(self, fold: Fold) -> None:
-        """Keep which queries a fold asks."""
+        """Keep the queries of a fold."""
         self.samples.append(Sample.of(fold))
-        self.asked.append(Asked.of(fold))
+        self.queries.append(FoldQueries.of(fold))
 
-    def trained(self, fits: Sequence[Fitted], repeat: int) -> None:
-        """Keep what was fitted for a fold, in one of the trainings."""
-        self.fits += [_fit_report(fitted, repeat) for fitted in fits]
-
-    def remember(self, fold: Fold, prepared: Prepared) -> None:
-        """Keep how the arms of a fold came about in the first training."""
+    def trained(self, fold: Fold, prepared: Prepared, repeat: int) -> None:
+        """Keep what was fitted for a fold in one of the trainings, from 1; of the first one how the arms came about."""
+        self.fits += [_fit_report(fitted, repeat) for fitted in prepared.fits]
+        if repeat > 1:
+            return
         for arm in prepared.arms:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
         self.notes += prepared.notes
         for name, learned in prepared.learned.items():
             self.measured[name].learned[fold.name] = learned
+
+    def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
+        """Return everything as a value."""
+        vocabularies: dict[Target, Vocabulary] = {"items": data.items, "tags": data.tags}
+        return RunResult(
+            config=self.experiment.resolved,
+            workers=workers,
+            report=report,
+            data=data,
+            sample=self.sample,
+            queries=self.queries,
+            arms=self.arms,
+            slates={
+                name: {
+                    target: [replace(given.slate, vocabulary=vocabularies[target]) for given in folds]
+                    for target, folds in self.measured[name].answers.items()
+                }
+                for name in self.experiment.pipelines
+            },
+            servable=servable,
+        )
 
     @cached_property
     def sample(self) -> Sample:

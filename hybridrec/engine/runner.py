@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Protocol
-
-import numpy as np
 
 from hybridrec.config.experiment import Experiment
 from hybridrec.data.checks import check_dataset
@@ -20,17 +19,21 @@ from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.latency import seconds_per_query
-from hybridrec.engine.results import Findings
+from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import Prepared, Preparer, everything
-from hybridrec.evaluation.report import LATENCY, Environment, Report
+from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
+from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
+from hybridrec.stages.component import Component
+from hybridrec.stages.pipeline import Pipeline
 from hybridrec.tracing import calling
+from hybridrec.types import Target
 
 Advance = Callable[[int], None]
 
@@ -77,7 +80,7 @@ class Experimenter:
         self.preparers = [
             Preparer(experiment, self.fitter(repeat), self.asker) for repeat in range(1, config.repeats + 1)
         ]
-        self.findings = Findings(experiment)
+        self.results = ResultBuilder(experiment)
         self.watch = Stopwatch(self.clock)
         self.distributions = distributions_of(experiment, registry)
 
@@ -86,34 +89,41 @@ class Experimenter:
         config = self.experiment.config
         return Fitter(self.store, self.registry, self.executor, seed=config.seed, memory=config.memory, repeat=repeat)
 
-    def run(self) -> tuple[Report, Dataset]:
-        """Everything up to the report."""
+    def run(self) -> RunResult:
+        """Carry everything out, with a training on the whole data at the end if the run is to be served."""
+        config = self.experiment.config
         with one_thread_per_library():
             with self.watch.timing("read"):
                 data = read(self.experiment)
-            self.findings.notes += self.experiment.reader.notes()
+            self.results.notes += self.experiment.reader.notes()
             self.evaluate(data)
-            report = self.findings.report(data, self.watch, Environment.current(self.distributions))
+            report = self.results.report(data, self.watch, Environment.current(self.distributions))
+            refitted = config.refit == "all" and not self.experiment.validation
+            servable = self.refit(data) if refitted else None
         report.notes += self.observers.failures
-        return report, data
+        return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
-        """Split, fit, ask and judge, fold by fold; of a fold only what was found is kept."""
+        """Split, fit, answer and judge, fold by fold; of a fold only the results are kept."""
         for fold in folds_of(self.experiment, data):
-            self.findings.begin(fold)
-            for preparer, measured in zip(self.preparers, self.findings.repeats, strict=True):
+            self.results.begin(fold)
+            for preparer, measured in zip(self.preparers, self.results.repeats, strict=True):
                 prepared = self.prepare(fold, preparer)
-                if measured is self.findings.measured:
-                    self.findings.remember(fold, prepared)
-                self.findings.trained(prepared.fits, preparer.fitter.repeat)
-                self.ask(fold, prepared, measured)
+                repeat = preparer.fitter.repeat
+                self.results.trained(fold, prepared, repeat)
+                for target in self.experiment.config.targets:
+                    self.ask(fold, prepared, self.question(fold, target), measured)
+                if repeat == 1:
+                    self.time(fold, prepared)
 
-    def refit(self, data: Dataset) -> dict[str, str]:
-        """Train on everything, for serving; gives the key of every fit by its place."""
-        with one_thread_per_library():
-            fits = self.prepare(everything(data), self.preparers[0]).fits
-        self.store.put(data.fingerprint, data.state(), {"data": self.experiment.config.name})
-        return {fit.job.place: fit.key for fit in fits}
+    def refit(self, data: Dataset) -> ServableRun:
+        """Train the pipelines on everything, for serving."""
+        blends = {name: plan for name, plan in self.experiment.pipelines.items() if not plan.single}
+        preparer = replace(self.preparers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
+        prepared = self.prepare(everything(data), preparer)
+        components = {fit.spec.label: fit.component for fit in prepared.fits if fit.job.level == "final"}
+        pipelines = {arm.name: arm.pipeline for arm in prepared.arms}
+        return servable_run(self.experiment, self.registry, data, components, pipelines)
 
     def prepare(self, fold: Fold, preparer: Preparer) -> Prepared:
         """Fit the components of a fold and let its blends learn."""
@@ -134,41 +144,69 @@ class Experimenter:
 
             return preparer.prepare(plan, done)
 
-    def ask(self, fold: Fold, prepared: Prepared, measured: Mapping[str, Measured]) -> None:
-        """Send the queries of a fold through all pipelines and judge the answers."""
-        first = next(iter(self.experiment.config.targets))
-        for target, n in self.experiment.config.targets.items():
-            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.universe)
-            before = self.clock.seconds.copy()
-            total = len(question) * len(prepared.arms)
-            with self.progress.task(f"ask {fold.name}", total) as advance:
-                answers = self.asker.results(prepared.arms, question, advance)
-            for (stage, name), seconds in (self.clock.seconds - before).items():
-                self.observers.tell(
-                    "hybridrec_stage_done",
-                    stage=stage,
-                    pipeline=name,
-                    fold=fold.name,
-                    seconds=seconds,
-                    queries=len(question),
-                )
-            with self.watch.timing("evaluate"):
-                for name, given in answers.items():
-                    measured[name].add(fold, target, given, self.experiment.aims)
-                    if target == first:
-                        measured[name].rungs.append(np.array(given.slate.rungs)[given.slate.rung])
-            if measured is self.findings.measured and target == first:
-                self.time(fold, prepared, question)
+    def question(self, fold: Fold, target: Target) -> EvalQueries:
+        """The queries of a fold, asked for one target."""
+        return EvalQueries(
+            fold.queries, target, self.experiment.config.targets[target], fold.truth[target], fold.universe
+        )
 
-    def time(self, fold: Fold, prepared: Prepared, question: EvalQueries) -> None:
-        """Measure how long the blends take, if that is a guardrail."""
+    def ask(self, fold: Fold, prepared: Prepared, question: EvalQueries, measured: Mapping[str, Measured]) -> None:
+        """Send the queries of a fold through all pipelines and judge the answers."""
+        before = self.clock.seconds.copy()
+        total = len(question) * len(prepared.arms)
+        with self.progress.task(f"ask {fold.name}", total) as advance:
+            answers = self.asker.results(prepared.arms, question, advance)
+        for (stage, name), seconds in (self.clock.seconds - before).items():
+            self.observers.tell(
+                "hybridrec_stage_done",
+                stage=stage,
+                pipeline=name,
+                fold=fold.name,
+                seconds=seconds,
+                queries=len(question),
+            )
+        with self.watch.timing("evaluate"):
+            for name, given in answers.items():
+                measured[name].add(fold, question.target, given, self.experiment.aims)
+
+    def time(self, fold: Fold, prepared: Prepared) -> None:
+        """Measure how long the blends take for the first target, if that is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
         blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.single]
+        question = self.question(fold, next(iter(self.experiment.config.targets)))
         rng = label_rng(self.experiment.config.seed, f"blocks timed in {fold.name}")
         with self.watch.timing("evaluate"):
             for name, seconds in seconds_per_query(blends, question, rng).items():
-                self.findings.latencies.setdefault(name, []).append(seconds)
+                self.results.latencies.setdefault(name, []).append(seconds)
+
+
+def servable_run(
+    experiment: Experiment,
+    registry: Registry,
+    data: Dataset,
+    components: Mapping[str, Component],
+    pipelines: Mapping[str, Pipeline],
+) -> ServableRun:
+    """Return what an experiment recommends with: pipelines on components that were fitted on all of `data`."""
+    rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
+    classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
+    providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
+    lenders = {label: experiment.components[label].lender for label in components}
+    return ServableRun(
+        name=experiment.config.name,
+        targets=experiment.config.targets,
+        pipelines=pipelines,
+        components=components,
+        uses={label: lender.label for label, lender in lenders.items() if lender is not None},
+        data=served_data(data),
+        trained_on=data.fingerprint,
+        plugins=tuple(
+            PluginSource(found.name, found.module, found.distribution, found.version)
+            for _, found in sorted(providers.items())
+        ),
+        memory=experiment.config.memory,
+    )
 
 
 def read(experiment: Experiment) -> Dataset:

@@ -14,6 +14,7 @@ import numpy as np
 
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.queries import QueryBatch
+from hybridrec.inference.blocks import blocks
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
@@ -22,9 +23,6 @@ from hybridrec.stages.pool import Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.types import Bools, Doubles, Sparse, State, Target
 
-BYTES_PER_SCORE = 24
-"""Peak bytes of a block per query and id of the vocabulary: dense scores and the temporaries of selection."""
-BLOCK_ROWS = (16, 1024)
 Advance = Callable[[int], None]
 R = TypeVar("R")
 T = TypeVar("T")
@@ -306,10 +304,3 @@ def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, me
 def _heard(pool: Pool) -> Counter[str]:
     """For each column, how many queries it has an opinion on any candidate of."""
     return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})
-
-
-def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
-    """Rows of the queries in blocks of which `workers` at once fit into a quarter of the memory budget."""
-    width = max(queries.history.width, queries.tags.shape[1], 1)
-    rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
-    return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

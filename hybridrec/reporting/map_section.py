@@ -68,7 +68,8 @@ class ItemMap:
 
 def maps(run: Run) -> list[ItemMap]:
     """The maps that were drawn of a run, by label. Raises StoreError for a damaged one."""
-    return [_map(path.stem, read_frame(path)) for path in sorted((run.folder / MAPS).glob("*.parquet"))]
+    paths = sorted((run.folder / MAPS).glob("*.parquet"))
+    return [_map(path.stem, read_frame(run.file(f"{MAPS}/{path.name}"))) for path in paths]
 
 
 def _map(label: str, frame: pl.DataFrame) -> ItemMap:

@@ -15,7 +15,6 @@ from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.samples import ALL
 from hybridrec.evaluation.summary import deciding, opening
-from hybridrec.paths import write_whole
 from hybridrec.reporting import tables
 from hybridrec.reporting import tables as judgements
 from hybridrec.reporting import tuning_section as tuning
@@ -23,6 +22,7 @@ from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.map_section import SIZE, maps
 from hybridrec.reporting.query_diffs import PLACES, Differences
+from hybridrec.runs.manifest import replace_file
 from hybridrec.runs.run import Run
 
 PAGE = "report.html"
@@ -30,9 +30,8 @@ PAGE = "report.html"
 
 def write(run: Run) -> Path:
     """Write `report.html` into the run's folder and return its path. Raises StoreError if the run is damaged."""
-    path = run.folder / PAGE
-    write_whole(path, render(run))
-    return path
+    text = render(run)
+    return replace_file(run.folder, PAGE, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def render(run: Run) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridrec.config.load import load_experiment
-from hybridrec.engine.store import Store
-from hybridrec.errors import ConfigError, DataError, MissingDependencyError, StoreError, did_you_mean
-from hybridrec.paths import inside, replacing, subfolder
-from hybridrec.registry.discovery import Registry
-from hybridrec.runs.run import CONFIG, MAPS, Run
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import ConfigError, DataError, MissingDependencyError, did_you_mean
+from hybridrec.runs.bundle import bundle_of, read_bundle
+from hybridrec.runs.manifest import replace_file
+from hybridrec.runs.run import MAPS, Run
 from hybridrec.stages.component import VectorModel
-from hybridrec.types import Floats, Longs
+from hybridrec.types import PADDING, Floats, Longs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,65 +26,57 @@ CLUSTERS = 8
 PERPLEXITY = 30.0
 
 
-def draw_map(run: Run, label: str, store: Store) -> Path:
-    """Write `maps/LABEL.parquet` into a run's folder, which its page then shows; returns its path.
+def draw_map(run: Run, label: str) -> Path:
+    """Write `maps/LABEL.parquet` into a run's folder, which its page then shows; return its path.
 
-    One row per item, the most frequent first: id, name, count (queries it stands in), x, y, cluster. The
-    vectors are those of the first fold; the plane is t-SNE's of their cosines (van der Maaten and Hinton
-    2008), the clusters are k-means' of the unit vectors, in all dimensions. Raises ConfigError if the
-    component has no vectors of items, StoreError if it is not in the store any more, and
-    MissingDependencyError without scikit-learn.
+    One row per item, the most frequent first: id, name, count (queries it stands in), x, y, cluster. The vectors are
+    those that the run recommends with; the plane is t-SNE's of their cosines (van der Maaten and Hinton 2008), the
+    clusters are k-means' of the unit vectors, in all dimensions. Raises ConfigError if the component has no vectors of
+    items, DataError if the run was only evaluated, and MissingDependencyError without scikit-learn.
     """
     import polars as pl
 
-    frame = counted(run)
-    vectors = item_vectors(run, label, store)
+    items, vectors = item_vectors(run, label)
     lengths = np.linalg.norm(vectors, axis=1)
-    frame = frame.with_columns(known=pl.Series(lengths > 0)).filter("known").sort("count", descending=True)
+    frame = counted(run).with_columns(code=pl.Series(items.encode(run.names()["id"])))
+    frame = frame.filter(pl.col("code") != PADDING)  # a run that was refreshed may have lost some
+    frame = frame.filter(pl.Series(lengths[frame["code"].to_numpy()] > 0)).sort("count", descending=True)
     frame = frame.head(MOST_ITEMS)
     if len(frame) < FEWEST_ITEMS:
         raise DataError(f"'{label}' has vectors of {len(frame)} items; a map takes {FEWEST_ITEMS} or more")
     codes = frame["code"].to_numpy()
     plane, clusters = arranged(vectors[codes] / lengths[codes, None])
-    place = inside(subfolder(run.folder, MAPS), f"{label}.parquet")
-    place.parent.mkdir(exist_ok=True)
     drawn = frame.select("id", "name", "count").with_columns(
         x=pl.Series(plane[:, 0]), y=pl.Series(plane[:, 1]), cluster=pl.Series(clusters)
     )
-    with replacing(place) as file:
-        drawn.write_parquet(file)
-    return place
+    return replace_file(run.folder, f"{MAPS}/{label}.parquet", drawn.write_parquet)
 
 
 def counted(run: Run) -> pl.DataFrame:
-    """One row per item in the order of the codes: id, name, code, count."""
+    """Return one row per item in the order of the run: id, name, count (queries it stands in)."""
     import polars as pl
 
     queries = run.queries()
     seen = pl.concat([queries[column].explode() for column in ("items", "relevant_items") if column in queries.columns])
     counts = pl.DataFrame({"id": seen}).drop_nulls().group_by("id").len("count")
-    names = run.names().with_row_index("code")
-    return names.join(counts, on="id", how="left", maintain_order="left").with_columns(pl.col("count").fill_null(0))
+    return (
+        run.names().join(counts, on="id", how="left", maintain_order="left").with_columns(pl.col("count").fill_null(0))
+    )
 
 
-def item_vectors(run: Run, label: str, store: Store) -> Floats:
-    """float32 [I, D] of a component as it was fitted on the first fold."""
-    components = load_experiment(run.folder / CONFIG, Registry()).components
+def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
+    """Return the items of what a run recommends with, and their vectors in a component, float32 [I, D]."""
+    servable = read_bundle(bundle_of(run.folder))
+    components = servable.components
     if label not in components:
         raise ConfigError(f"no component of {run.folder} is labelled '{label}': {did_you_mean(label, components)}")
-    spec = components[label]
-    component = spec.create()
+    component = components[label]
     if not isinstance(component, VectorModel) or "items" not in component.targets:
-        others = [name for name, other in components.items() if issubclass(other.cls, VectorModel)]
+        others = [name for name, other in components.items() if isinstance(other, VectorModel)]
         raise ConfigError(
-            f"'{label}' ({spec.cls.name}) has no vectors of items; {', '.join(others) or 'none here'} may"
+            f"'{label}' ({component.name}) has no vectors of items; {', '.join(others) or 'none here'} may"
         )
-    keys = [key for place, key in run.lock["fits"].items() if place.endswith(f"/final/{label}")]
-    state = store.find(keys[0]) if keys else None
-    if state is None:
-        raise StoreError(f"'{label}' of {run.folder} is not in the store {store.folder}: run the experiment again")
-    component.restore(state)
-    return component.vectors("items")
+    return servable.data.items, component.vectors("items")
 
 
 def arranged(vectors: Floats) -> tuple[Floats, Longs]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hybridrec.config.yaml_source import dotted
 from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.report import Report
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
-from hybridrec.paths import Key, inside, printable
+from hybridrec.paths import Key, printable
+from hybridrec.runs.bundle import copy_bundle
+from hybridrec.runs.manifest import MANIFEST, checked_file
 from hybridrec.types import Target
 
 if TYPE_CHECKING:
@@ -32,37 +33,17 @@ QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 MAPS = "maps"
 
 
-SERVING = "serving.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What a run recommends from.
-
-    data: fingerprint of the data, by which the store has it
-    fits: place -> key of all fits (`Part.place`)
-    learned_on: fingerprint of the data that its re-rankers learned on; another one once the run was refreshed
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    data: Key
-    fits: Mapping[str, Key]
-    learned_on: Key
-
-
 class _Lock(BaseModel, extra="allow"):
-    """What is read of lock.json: the fits of the report and of what serves, place -> key; the rest stays as it is."""
+    """What is read of lock.json: the fits of the report, place -> key; the rest stays as it is."""
 
     fits: dict[str, Key]
     sample: str
-    serving: dict[str, Key] | None
 
 
 _Content = TypeVar("_Content")
 
 
-_REPORT, _LOCK, _SERVING = TypeAdapter(Report), TypeAdapter(_Lock), TypeAdapter(Serving)
+_REPORT, _LOCK = TypeAdapter(Report), TypeAdapter(_Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +55,35 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
-        """A run that was written earlier; raises DataError if there is none, StoreError if it is damaged."""
+        """Open a run that was written earlier; raises DataError if there is none, StoreError if it is damaged."""
         path = Path(folder)
-        if not (path / REPORT).exists():
-            raise DataError(f"{path} is no run: it has no {REPORT}{_of_this_name(path)}")
-        return cls(path, _checked(_REPORT, path / REPORT))
+        if path.is_file():
+            raise DataError(f"{path} is a file, and a run is a folder; a bundle is for `load`, and to recommend from")
+        if not any((path / name).exists() for name in (MANIFEST, REPORT)):
+            raise DataError(f"{path} is no run: it has no {MANIFEST}{_of_this_name(path)}")
+        return cls(path, _checked(_REPORT, checked_file(path, REPORT)))
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of its files, checked; raises StoreError if it is missing or damaged."""
+        return checked_file(self.folder, name)
 
     @property
     def lock(self) -> dict[str, Any]:
-        """What the run was made with: hashes, versions, seeds, threads, and the fits that serve."""
-        return _checked(_LOCK, self.folder / LOCK).model_dump()
-
-    @property
-    def serving(self) -> Serving:
-        """What it recommends from since it was refreshed, or made; raises DataError if it was only evaluated."""
-        file = self.folder / SERVING
-        if file.exists():
-            return _checked(_SERVING, file)
-        fits = self.lock["serving"]
-        if fits is None:
-            raise DataError(
-                f"{self.folder} was only evaluated: set `refit: all` in its config and run it again to serve it"
-            )
-        return Serving(self.report.data.fingerprint, fits, self.report.data.fingerprint)
+        """What the run was made with: hashes, versions, seeds, threads, and the keys of its fits."""
+        return _checked(_LOCK, self.file(LOCK)).model_dump()
 
     @property
     def config(self) -> str:
         """The resolved config, as YAML."""
-        try:
-            return (self.folder / CONFIG).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{self.folder / CONFIG} cannot be read: {error}") from None
+        return _text(self.file(CONFIG))
+
+    def bundle(self, path: Path | str, *, users: bool = True) -> Path:
+        """Write a copy of its bundle, which `load` takes in the place of the run on any machine; return its path.
+
+        Without `users` their ids, histories, tags, titles, features and times are left out: whoever asks says what is
+        known. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
+        """
+        return copy_bundle(self, Path(path), users=users)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -132,10 +111,10 @@ class Run:
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
         """One row per recommendation of a pipeline: query, rank (from 1), id, score, rung."""
-        return read_frame(inside(self.folder / SLATES, f"{pipeline}.{target}.parquet"))
+        return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
 
     def _frame(self, file: str) -> pl.DataFrame:
-        return read_frame(self.folder / file)
+        return read_frame(self.file(file))
 
 
 def read_frame(file: Path) -> pl.DataFrame:
@@ -165,6 +144,13 @@ def _checked(kind: TypeAdapter[_Content], file: Path) -> _Content:
         place = f"{dotted(tuple(keys))}: " if keys else ""
         reason = " ".join(mistake["msg"].split())
         raise StoreError(f"{file} cannot be read: {place}{reason}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from None
 
 
 def _of_this_name(folder: Path) -> str:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
-from hybridrec.data.dataset import Dataset
-from hybridrec.engine.query_frames import names_frame, write_asked
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.engine.results import RunResult
 from hybridrec.errors import ConfigError
-from hybridrec.evaluation.report import Report
-from hybridrec.paths import inside, write_whole
+from hybridrec.evaluation.samples import Arm
+from hybridrec.runs.bundle import BUNDLE, write_bundle
+from hybridrec.runs.manifest import replace_file, write_manifest
+from hybridrec.runs.query_frames import item_names, write_queries, write_slates
+from hybridrec.runs.run import CONFIG, LOCK, NAMES, PER_QUERY, QUERIES, REPORT, SLATES, Run
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from hybridrec.data.vocabulary import Vocabulary
-    from hybridrec.engine.runner import Experimenter
-from hybridrec.runs.run import CONFIG, LOCK, NAMES, PER_QUERY, QUERIES, REPORT, SERVING, SLATES, Run, Serving
 
 
 def writable(folder: Path) -> None:
@@ -38,16 +35,16 @@ def writable(folder: Path) -> None:
         raise ConfigError(f"{folder}: no permission to write results into this folder")
 
 
-def write(
-    runs: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None = None
-) -> Run:
-    """Write all files of a run into a new folder below `runs`."""
+def write(runs: Path, result: RunResult) -> Run:
+    """Write all files of a run into a new folder below `runs`; return the run."""
+    report = result.report
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{report.name}-{stamp}-{report.config_hash[:6]}"
     partial = runs / f".{name}.{os.getpid()}"
     partial.mkdir(parents=True)
     try:
-        _write_files(partial, work, report, data, serving)
+        _write_files(partial, result)
+        write_manifest(partial)
         final = free(runs, name)
         partial.rename(final)
     except BaseException:
@@ -58,58 +55,51 @@ def write(
 
 def write_report(run: Run) -> None:
     """Write `report.json` anew: something is to be said of the run that was not known before."""
-    write_whole(run.folder / REPORT, run.report.model_dump_json(indent=1))
-
-
-def write_serving(run: Run, serving: Serving) -> None:
-    """From now on the run recommends from this."""
-    write_whole(run.folder / SERVING, json.dumps(asdict(serving), indent=1))
+    text = run.report.model_dump_json(indent=1)
+    replace_file(run.folder, REPORT, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def free(runs: Path, name: str) -> Path:
-    """A folder name that is not taken."""
+    """Return a folder name that is not taken."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
     return next(path for path in candidates if not path.exists())
 
 
-def _write_files(
-    folder: Path, work: Experimenter, report: Report, data: Dataset, serving: Mapping[str, str] | None
-) -> None:
-    config = yaml.safe_dump(work.experiment.resolved, sort_keys=False, allow_unicode=True)
+def _write_files(folder: Path, result: RunResult) -> None:
+    report = result.report
+    config = yaml.safe_dump(dict(result.config), sort_keys=False, allow_unicode=True)
     (folder / CONFIG).write_text(config, encoding="utf-8")
     lock = {
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
-        "seed": work.experiment.config.seed,
-        "threads": work.executor.workers,
+        "seed": result.config["seed"],
+        "threads": result.workers,
         "environment": report.environment.model_dump(),
         "fits": {f"{fit.fold}/{fit.level}/{fit.label}": fit.key for fit in report.fits if fit.repeat == 1},
-        "sample": work.findings.sample.digest,
-        "serving": serving,
+        "sample": result.sample.digest,
     }
     (folder / LOCK).write_text(json.dumps(lock, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (folder / SLATES).mkdir()
-    # At its first level zstd takes the least time, and makes files that are as small.
-    for name in work.findings.arms:
-        measured = work.findings.measured[name]
-        for target in work.experiment.config.targets:
-            slates = measured.slates(target, data.items if target == "items" else data.tags)
-            file = inside(folder / SLATES, f"{name}.{target}.parquet")
-            slates.sink_parquet(file, compression="zstd", compression_level=1)
-    write_asked(folder / QUERIES, work.findings.asked, data)
-    names_frame(data).write_parquet(folder / NAMES, compression="zstd", compression_level=1)
-    _per_query(work, data.users).write_parquet(folder / PER_QUERY, compression="zstd", compression_level=1)
+    for name, targets in result.slates.items():
+        for target, slates in targets.items():
+            write_slates(folder / SLATES / f"{name}.{target}.parquet", slates)
+    write_queries(folder / QUERIES, result.queries, result.data)
+    item_names(result.data).write_parquet(folder / NAMES, compression="zstd", compression_level=1)
+    per_query = _per_query(result)
+    per_query.write_parquet(folder / PER_QUERY, compression="zstd", compression_level=1)
+    if result.servable is not None:
+        write_bundle(folder / BUNDLE, result.servable)
 
 
-def _per_query(work: Experimenter, users: Vocabulary) -> pl.DataFrame:
-    """The measured values of all pipelines below one another."""
+def _per_query(result: RunResult) -> pl.DataFrame:
+    """Return the measured values of all pipelines below one another."""
     import polars as pl
 
-    return pl.concat(_frame(name, arm, users) for name, arm in work.findings.arms.items())
+    return pl.concat(_frame(name, arm, result.data.users) for name, arm in result.arms.items())
 
 
-def _frame(name: str, arm: Any, users: Vocabulary) -> pl.DataFrame:
+def _frame(name: str, arm: Arm, users: Vocabulary) -> pl.DataFrame:
     import polars as pl
 
     sample = arm.sample

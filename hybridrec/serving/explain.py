@@ -51,8 +51,8 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     pool = pipeline.score(query, pipeline.generate(query, target, exclude))
     slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
     ids = slate.ids[0][slate.ids[0] != PADDING]
-    names = data.item_names() if target == "items" else tuple(data.tags.ids)
-    external = (data.items if target == "items" else data.tags).decode(ids)
+    external = (data.items if target == "items" else data.tags).texts(ids)
+    texts = [data.item_text[code] for code in ids] if target == "items" else external
     places = _places(pool.ids[0], ids)
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
     parts = _contributions(pipeline, query, pool)
@@ -62,7 +62,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
         Explanation(
             rank=position + 1,
             id=external[position],
-            name=names[ids[position]],
+            name=texts[position] or external[position],
             score=None if place == PADDING else float(slate.scores[0, position]),
             rung=rung,
             sources=_sources(pool, place),

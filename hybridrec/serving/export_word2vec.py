@@ -68,7 +68,7 @@ def export(recommender: Recommender, folder: Path, label: str | None = None) -> 
 
 
 def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorModel]:
-    fitted = {name: fit.component for name, fit in recommender.components.items()}
+    fitted = recommender.components
     models = {name: component for name, component in fitted.items() if isinstance(component, VectorModel)}
     if label is None and len(models) == 1:
         return next(iter(models.items()))
@@ -116,7 +116,9 @@ def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Flo
 
     data = recommender.data
     names = {"items": data.item_names(), "tags": data.tags.ids}
-    counts = {"items": data.interactions.matrix().getnnz(axis=0), "tags": data.user_tags.getnnz(axis=0)}
+    counts = {}
+    if recommender.knows_users:
+        counts = {"items": data.interactions.matrix().getnnz(axis=0), "tags": data.user_tags.getnnz(axis=0)}
     frames = [
         pl.DataFrame({"kind": [kind] * len(ids), "id": ids, "name": pl.Series(names.get(kind, ids), dtype=pl.String)})
         .with_columns(count=pl.Series(counts[kind], dtype=pl.Int64) if kind in counts else pl.lit(None, pl.Int64))

@@ -24,14 +24,14 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     from rapidfuzz import fuzz, process
 
     ids = data.items if target == "items" else data.tags
-    names = data.item_names() if target == "items" else tuple(data.tags.ids)
+    names = data.item_names() if target == "items" else tuple(data.tags.packed)
     if text in ids:
         code = int(ids.encode([text])[0])
         return Found(text, names[code], 100.0)
     typed = text.casefold()
     exact = next((code for code, name in enumerate(names) if name.casefold() == typed), None)
     if exact is not None:
-        return Found(ids.ids[exact], names[exact], 100.0)
+        return Found(ids.packed[exact], names[exact], 100.0)
     near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
     if not near:
         other = "--by tag" if target == "items" else "--by item"
@@ -40,4 +40,4 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     name, score, code = min(
         near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
     )
-    return Found(ids.ids[code], name, score)
+    return Found(ids.packed[code], name, score)

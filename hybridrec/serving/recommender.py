@@ -1,44 +1,55 @@
-"""Recommending from a finished run, through the very pipelines that were evaluated."""
+"""Recommending from a bundle, through the very pipelines that were evaluated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from hybridrec.config.experiment import Experiment
-from hybridrec.config.load import load_experiment
-from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
-from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.fitter import Fitter
-from hybridrec.engine.store import Store
-from hybridrec.engine.train import Cut, Prepared, Preparer, everything
-from hybridrec.errors import ConfigError, StoreError, unknown_pipeline
-from hybridrec.inference.batch_runner import BatchRunner, blocks
-from hybridrec.registry.discovery import Registry
-from hybridrec.runs.run import CONFIG, Run, Serving
+from hybridrec.errors import ConfigError, DataError, unknown_pipeline
+from hybridrec.inference.blocks import blocks
+from hybridrec.inference.servable import ServableRun
+from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.stages.slate import Slate
 from hybridrec.types import PADDING, Target
 
+if TYPE_CHECKING:
+    from hybridrec.registry.discovery import Registry
+    from hybridrec.runs.run import Run
+
 
 class Recommender:
-    """Pipelines trained on the whole data; the same code path that was evaluated."""
+    """Pipelines trained on the whole data; the same code path that was evaluated.
 
-    def __init__(self, experiment: Experiment, data: Dataset, prepared: Prepared) -> None:
-        self.experiment = experiment
-        self.data = data
-        self.pipelines: dict[str, Pipeline] = {arm.name: arm.pipeline for arm in prepared.arms if not arm.plan.single}
-        self.components = {fit.job.label: fit for fit in prepared.fits if fit.job.level == "final"}
-        # Threads wait for each other longer than one query takes; to look for the libraries again takes longer still.
+    name: of the experiment
+    data: what is known of users, items and tags
+    pipelines: by name
+    components: the fitted ones, by label
+    targets: what is recommended, and how long the slates are unless a query says so
+    """
+
+    def __init__(self, servable: ServableRun) -> None:
+        """Recommend with these pipelines."""
+        self.name = servable.name
+        self.data = servable.data
+        self.pipelines = dict(servable.pipelines)
+        self.components = dict(servable.components)
+        self.targets = dict(servable.targets)
+        self.knows_users = servable.users
+        """Whether users can be asked for by their ids."""
+        self._memory = servable.memory
         self._libraries = ThreadpoolController()
+        self._modules = len(sys.modules)
 
     def recommend(
         self,
@@ -48,26 +59,33 @@ class Recommender:
         pipeline: str | None = None,
         target: Target = "items",
     ) -> Slate:
-        """The best n for each query; n and the pipeline default to those of the experiment.
+        """Return the best n for each query; n and the pipeline default to those of the experiment.
 
-        Raises ConfigError for an unknown pipeline or target. `Slate.to_frame` gives external ids.
+        Raises ConfigError for an unknown pipeline or target, and DataError for a user asked for by id where the bundle
+        holds no users. `Slate.to_frame` gives external ids.
         """
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
-        parts = blocks(batch, 1, self.experiment.config.memory)
-        with self._libraries.limit(limits=1):
-            return Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
+        parts = blocks(batch, 1, self._memory)
+        with self._one_thread():
+            slate = Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
+        return replace(slate, vocabulary=self.data.items if target == "items" else self.data.tags)
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
     ) -> list[Explanation]:
-        """The slate of one query with sources, ranks and contributions of each item."""
+        """Return the slate of one query with sources, ranks and contributions of each item."""
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
-        with self._libraries.limit(limits=1):
+        with self._one_thread():
             return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
-        """Queries as arrays; a user named without history, tags or text brings those of the training data."""
+        """Return queries as arrays; a user named without history, tags or text brings those of the training data."""
+        if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
+            raise DataError(
+                f"user '{named}' cannot be asked for: this bundle was written without users; say in the query what is "
+                "known of the user (items, tags, text), or load the run, or a bundle with its users"
+            )
         stated = encode(queries, self.data)
         bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
         bare &= stated.users != PADDING
@@ -80,67 +98,39 @@ class Recommender:
         return both.take(np.argsort(np.concatenate([profiled, others])))
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """A pipeline by name; by default the last one, which is the one compared with the control."""
+        """Return a pipeline by name; by default the last one, which is the one compared with the control."""
         if name is None:
             return list(self.pipelines.values())[-1]
         if name not in self.pipelines:
             raise ConfigError(unknown_pipeline(name, self.pipelines))
         return self.pipelines[name]
 
+    def _one_thread(self) -> AbstractContextManager[object]:
+        """Hold the libraries under the components to one thread: several wait for each other longer than a query takes.
+
+        To look for the libraries takes longer still, so that is done again only where something was imported.
+        """
+        if len(sys.modules) != self._modules:
+            self._libraries, self._modules = ThreadpoolController(), len(sys.modules)
+        return cast(AbstractContextManager[object], self._libraries.limit(limits=1))
+
     def _length(self, n: int | None, target: Target) -> int:
-        targets = self.experiment.config.targets
-        if target not in targets:
-            raise ConfigError(f"the run does not recommend {target}; it recommends {', '.join(targets)}")
+        if target not in self.targets:
+            raise ConfigError(f"the run does not recommend {target}; it recommends {', '.join(self.targets)}")
         if n is not None and n < 1:
             raise ConfigError(f"n is {n}; ask for at least one recommendation")
-        return n or targets[target]
+        return n or self.targets[target]
 
 
-def load(run: Run | Path | str, *, store: Path | str | None = None, registry: Registry | None = None) -> Recommender:
-    """A finished run, ready to recommend; it must have been made with `refit: all`.
+def load(run_or_bundle: Run | Path | str, *, registry: Registry | None = None) -> Recommender:
+    """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 
-    `store` is the folder of the store the run was made with, as for `run`.
+    Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works from
+    any folder, and where nothing is installed but hybridrec and the plugins that the bundle names. These alone are
+    loaded; `registry` takes their place.
 
-    The fits of the run are used as they are stored, also after an upgrade; what left the store is fitted again.
-
-    Raises DataError if the folder is no such run and StoreError if its data left the store, or if a component
-    is installed in a version that does not read what is stored (`Component.reads_versions`).
+    Raises DataError if there is no bundle, StoreError if it is damaged, or if a component is installed in a version
+    that does not read what is in it (`Component.reads_versions`), and PluginError if a plugin is missing.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    registry = registry or Registry()
-    experiment = load_experiment(run.folder / CONFIG, registry)
-    place = Store.default() if store is None else Store(Path(store))
-    serving = run.serving
-    data = stored_data(run, place, serving.data)
     with threadpool_limits(limits=1):
-        preparer = server(experiment, registry, place, serving.fits)
-        plan = preparer.planned(serving_cut(preparer, run, serving, data))
-        return Recommender(experiment, data, preparer.prepare(plan))
-
-
-def stored_data(run: Run, store: Store, fingerprint: str) -> Dataset:
-    """Data that a run was made with or refreshed from; raises StoreError if it left the store."""
-    state = store.get(fingerprint)
-    if state is None:
-        raise StoreError(
-            f"the data of {run.folder} is not in the store {store.folder.resolve()}: name the store it was made with "
-            "(--store, or load(..., store=)), or run the experiment again"
-        )
-    return Dataset.restore(state)
-
-
-def server(experiment: Experiment, registry: Registry, store: Store, fits: Mapping[str, str]) -> Preparer:
-    """What gets the pipelines ready from these fits, place -> key."""
-    config = experiment.config
-    executor = ThreadExecutor(config.workers or 1)
-    fitter = Fitter(store, registry, executor, seed=config.seed, memory=config.memory, earlier=fits)
-    return Preparer(experiment, fitter, BatchRunner(store, executor, config.memory))
-
-
-def serving_cut(preparer: Preparer, run: Run, serving: Serving, data: Dataset) -> Cut:
-    """The training parts behind what a run recommends from; of a refreshed one re-rankers learned on earlier data."""
-    learns = any(plan.learns for plan in preparer.experiment.pipelines.values())
-    if serving.learned_on == serving.data or not learns:
-        return preparer.cut(everything(data))
-    learned_on = stored_data(run, preparer.fitter.store, serving.learned_on)
-    return preparer.grown(preparer.cut(everything(learned_on)), data)
+        return Recommender(read_bundle(bundle_path(run_or_bundle), registry))

@@ -1,29 +1,35 @@
-"""Bringing what serves a run up to data that grew: components that can take up what is new are not fitted again."""
+"""Bringing the bundle of a run up to data that grew: what can take up what is new is not fitted again."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
+from hybridrec.config.experiment import Experiment, PipelinePlan, Spec
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.fit import FitOutcome, Fitted
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.transforms import k_core
+from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, Part
-from hybridrec.engine.keys import digest, library_versions, source_hash
-from hybridrec.engine.runner import read
+from hybridrec.engine.pipelines import rules_of
+from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
+from hybridrec.inference.servable import ServableRun
 from hybridrec.registry.discovery import Registry
-from hybridrec.runs.run import CONFIG, Run, Serving
-from hybridrec.runs.writer import write_serving
-from hybridrec.serving.recommender import server, serving_cut, stored_data
-from hybridrec.stages.checks import check_self, check_state
+from hybridrec.runs.bundle import BUNDLE, bundle_of, read_bundle, write_bundle
+from hybridrec.runs.manifest import replace_file
+from hybridrec.runs.run import CONFIG, Run
+from hybridrec.stages.checks import check_self
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
+from hybridrec.stages.pipeline import Pipeline, Source
 from hybridrec.tracing import calling
 from hybridrec.types import Ints, Target
 
@@ -48,11 +54,11 @@ def refresh(
     """Let a finished run recommend from its data as it is now: with its new users, items and interactions.
 
     The data is read again, from where the config says or `assignments` (`data.path=value`) say. Components with
-    `refreshes` take up what is new; the rest is fitted again, and re-rankers keep what they learned. `load` then
-    gives the refreshed run; the report stays what it is: the measure of full fits.
+    `refreshes` take up what is new; the rest is fitted again, and re-rankers keep what they learned. The bundle of the
+    run is then another one; the report stays what it is: the measure of full fits. `store` keeps fits, as for `run`.
 
-    Gives nothing if the data is what it was. Raises what `load` raises, and ConfigError if something else than
-    the data is assigned.
+    Returns nothing if the data is what it was. Raises what `load` raises, and ConfigError if something else than the
+    data is assigned.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     for assignment in assignments:
@@ -60,53 +66,102 @@ def refresh(
             raise ConfigError(
                 f"{assignment}: only the data can be another one (`data.KEY=VALUE`) when a run is refreshed"
             )
+    before = read_bundle(bundle_of(run.folder), registry)
     registry = registry or Registry()
-    experiment = load_experiment(run.folder / CONFIG, registry, tuple(assignments))
-    place = Store.default() if store is None else Store(Path(store))
-    serving = run.serving
-    old, new = stored_data(run, place, serving.data), read(experiment)
-    if new.fingerprint == serving.data:
+    experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments))
+    data = read(experiment)
+    if data.fingerprint == before.trained_on:
         return []
-    known: dict[Target, Ints] = {"items": new.items.encode(old.items.ids), "tags": new.tags.encode(old.tags.ids)}
+    core, config = experiment.config.k_core, experiment.config
+    train = data if core.users == core.items == 1 else k_core(data, users=core.users, items=core.items)
+    place = Store.default() if store is None else Store(Path(store))
+    executor = ThreadExecutor(config.workers or 1)
+    fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):
-        before = server(experiment, registry, place, serving.fits)
-        cut = serving_cut(before, run, serving, old)
-        grown = before.grown(cut, new)
-        learned_on = {key: at for key, at in serving.fits.items() if key.startswith(f"{cut.parts['final'].fold}/base/")}
-        refreshed: dict[str, FitOutcome] = {}
-        for spec, part in before.planned(grown).jobs:
-            if part.level == "final" and spec.create().refreshes:
-                (was,) = before.fitter.fit([(spec, cut.parts["final"])])
-                refreshed[spec.label] = _refreshed(was, part, known, before.fitter)
-        taken_up = {grown.parts["final"].place(label): fit.key for label, fit in refreshed.items()}
-        after = server(experiment, registry, place, learned_on | taken_up)
-        fits = after.prepare(after.planned(grown)).fits
-    place.put(new.fingerprint, new.state(), {"data": experiment.config.name})
-    keys = {fit.job.place: fit.key for fit in fits}
-    write_serving(run, Serving(new.fingerprint, keys, serving.learned_on))
-    return [
-        Refreshed(label, fit.job.component, "refreshed", refreshed[label].seconds)
-        if label in refreshed
-        else Refreshed(label, fit.job.component, "fitted again", fit.outcome.seconds)
-        for label, fit in ((fit.job.label, fit) for fit in fits if fit.job.level == "final")
-    ]
+        update = _Update(experiment, before, train, fitter)
+        done = {one.label: one for one in update.components()}
+        pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}
+    after = servable_run(experiment, registry, data, update.fitted, pipelines)
+    replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
+    return [done[label] for label in before.components]
 
 
-def _refreshed(was: Fitted, part: Part, known: Mapping[Target, Ints], fitter: Fitter) -> FitOutcome:
-    """A fit that has taken up the rest of a part that grew, in the store under a key of its own.
+class _Update:
+    """The components and pipelines of a bundle on their way to data that grew."""
 
-    No run finds it by chance: what a run gives depends on its config and data, not on what the store holds.
-    """
-    spec = was.spec
-    key = digest("refreshed", was.key, part.fingerprint, source_hash(spec.cls), library_versions(spec.requires))
-    if key in fitter.store:
-        return FitOutcome(key, 0.0, (), cached=True)
-    started = time.perf_counter()
-    component = was.component
-    with calling(spec.cls, f"while refreshing components.{spec.label}"):
-        check_self(component, "refresh", component.refresh(part.train, known, label_rng(fitter.seed, spec.label)))
-        state = component.state()
-        check_state(state)
-    about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "refreshed": was.key}
-    fitter.store.put(key, state, about)
-    return FitOutcome(key, time.perf_counter() - started, (), cached=False)
+    def __init__(self, experiment: Experiment, before: ServableRun, train: Dataset, fitter: Fitter) -> None:
+        self.experiment = experiment
+        self.before = before
+        self.train = train
+        self.fitter = fitter
+        self.fitted: dict[str, Component] = {}
+
+    def components(self) -> Iterator[Refreshed]:
+        """Refresh those that can be refreshed, and fit the others again, those that others use first."""
+        specs = [self.experiment.components[label] for label in self.before.components]
+        refreshing = {label for label, component in self.before.components.items() if component.refreshes}
+        on_refreshed = {spec.label for spec in specs if spec.lender is not None and spec.lender.label in refreshing}
+        part = Part("everything", "final", self.train, self.train.fingerprint)
+        again = [(spec, part) for spec in specs if spec.label not in refreshing | on_refreshed]
+        for fit in self.fitter.fit(again):
+            self.fitted[fit.spec.label] = fit.component
+            yield Refreshed(fit.spec.label, fit.spec.cls.name, "fitted again", fit.outcome.seconds)
+        rest = [spec for spec in specs if spec.label not in self.fitted]
+        for spec in sorted(rest, key=lambda spec: spec.lender is not None):
+            started = time.perf_counter()
+            take_up = spec.label in refreshing
+            self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, part)
+            seconds = time.perf_counter() - started
+            yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
+
+    def _refreshed(self, spec: Spec) -> Component:
+        component, old = self.before.components[spec.label], self.before.data
+        known: dict[Target, Ints] = {
+            "items": self.train.items.encode(old.items.ids),
+            "tags": self.train.tags.encode(old.tags.ids),
+        }
+        with calling(spec.cls, f"while refreshing components.{spec.label}"):
+            self._lend(component, spec)
+            refreshed = component.refresh(self.train, known, label_rng(self.fitter.seed, spec.label))
+            return check_self(component, "refresh", refreshed)
+
+    def _fitted(self, spec: Spec, part: Part) -> Component:
+        """Fit on top of a refreshed component: no store keeps that, as no run could find it by its key."""
+        self.fitter.within_budget(spec, part)
+        component = spec.create()
+        with calling(spec.cls, f"while fitting components.{spec.label}"):
+            self._lend(component, spec)
+            return check_self(component, "fit", component.fit(self.train, label_rng(self.fitter.seed, spec.label)))
+
+    def _lend(self, component: Component, spec: Spec) -> None:
+        """Hand a component the new one that it uses, if it uses any."""
+        if spec.lender is not None:
+            generator, model = cast(Generator, component), cast(VectorModel, self.fitted[spec.lender.label])
+            check_self(generator, "use", generator.use(model))
+
+    def pipeline(self, plan: PipelinePlan) -> Pipeline:
+        """A pipeline on the new components, whose re-rankers rank by what they learned before."""
+        use, before = plan.use, self.before.pipelines[plan.name]
+        return Pipeline(
+            name=plan.name,
+            sources=tuple(
+                Source(g.source, cast(Generator, self.fitted[g.source]), g.k, tuple(g.when)) for g in use.generators
+            ),
+            scorers=tuple((label, cast(Scorer, self.fitted[label])) for label in use.scorers),
+            rerankers={
+                target: tuple(
+                    self._reranker(spec, was, target) for spec, was in zip(specs, before.rerankers[target], strict=True)
+                )
+                for target, specs in plan.rerankers.items()
+            },
+            fallback=tuple((label, cast(Generator, self.fitted[label])) for label in use.fallback),
+            rules=rules_of(plan, self.train),
+        )
+
+    def _reranker(self, spec: Spec, reranker: Reranker, target: Target) -> Reranker:
+        """The re-ranker with the statistics of the new data: `fit` never touches what was learned."""
+        with calling(spec.cls, f"while fitting {spec.label} again"):
+            if spec.uses is not None:
+                vectors = cast(VectorModel, self.fitted[spec.uses]).vectors(target)
+                check_self(reranker, "use", reranker.use(vectors))
+            return check_self(reranker, "fit", reranker.fit(self.train, label_rng(self.fitter.seed, spec.label)))

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.text.words import tokens
 from hybridrec.errors import ConfigError, did_you_mean
@@ -37,17 +36,19 @@ def similar(
     """
     if label not in recommender.components:
         raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, recommender.components)}")
-    component = recommender.components[label].component
-    batch = encode([query], recommender.data)
+    component = recommender.components[label]
+    batch = recommender.encode([query])
     if target == "words":
         return _near_words(label, component, batch, n)
     if not isinstance(component, Generator) or target not in component.targets:
         raise ConfigError(f"'{label}' ({component.name}) proposes no {target}")
     ids, values = _near_ids(component, batch, target, n)
     data = recommender.data
-    names = data.item_names() if target == "items" else tuple(data.tags.ids)
-    external = (data.items if target == "items" else data.tags).decode(ids)
-    return [Neighbour(name, names[code], float(value)) for name, code, value in zip(external, ids, values, strict=True)]
+    external = (data.items if target == "items" else data.tags).texts(ids)
+    texts = [data.item_text[code] for code in ids] if target == "items" else external
+    return [
+        Neighbour(name, text or name, float(value)) for name, text, value in zip(external, texts, values, strict=True)
+    ]
 
 
 def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
@@ -78,7 +79,7 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     known = ids[0] != PADDING
     return [
         Neighbour(word, word, float(value))
-        for word, value in zip(vocabulary.decode(ids[0][known]), values[0][known], strict=True)
+        for word, value in zip(vocabulary.texts(ids[0][known]), values[0][known], strict=True)
     ]
 
 

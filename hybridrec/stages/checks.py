@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.data.checks import check_array
+from hybridrec.data.array_checks import check_array
 from hybridrec.errors import PluginError
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.component import Component

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ class Slate:
 
     scores: float32 [Q, n], `final` of the pool (NaN for what the fallback filled in)
     rung: int8 [Q], index into `rungs`: who served the query; "none" if nobody could
+    vocabulary: the external ids of the target; None inside the engine, where slates are arrays and nothing else
     """
 
     target: Target
@@ -30,6 +31,7 @@ class Slate:
     scores: Floats
     rung: NDArray[np.int8]
     rungs: tuple[str, ...]
+    vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,24 +47,30 @@ class Slate:
 
     @classmethod
     def stack(cls, slates: Sequence[Slate]) -> Slate:
-        """The queries of several slates below one another; rungs are matched by name."""
+        """Return the queries of several slates below one another; rungs are matched by name."""
         rungs = tuple(dict.fromkeys(rung for slate in slates for rung in slate.rungs))
         codes = [np.array([rungs.index(rung) for rung in slate.rungs], np.int8)[slate.rung] for slate in slates]
         ids = np.concatenate([slate.ids for slate in slates])
         scores = np.concatenate([slate.scores for slate in slates])
-        return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs)
+        return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs, slates[0].vocabulary)
 
-    def to_frame(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """One row per recommendation: query (row number), rank (from 1), id (external), score, rung.
+    def take(self, rows: slice) -> Slate:
+        """Return the slates of some of the queries."""
+        return replace(self, ids=self.ids[rows], scores=self.scores[rows], rung=self.rung[rows])
 
-        A Polars frame; its `to_pandas()` gives one of pandas.
+    def to_frame(self) -> pl.DataFrame:
+        """Return one row per recommendation: query (row number), rank (from 1), id (external), score, rung.
+
+        A Polars frame; its `to_pandas()` gives one of pandas. Raises ValueError if the slate has no vocabulary.
         """
-        return self.lazy_frame(vocabulary).collect()
+        return self.lazy_frame().collect()
 
-    def lazy_frame(self, vocabulary: Vocabulary) -> pl.LazyFrame:
-        """What `to_frame` gives, in pieces while it streams by: the texts of millions of rows are never all there."""
+    def lazy_frame(self) -> pl.LazyFrame:
+        """Return what `to_frame` gives as a query of Polars: the texts of millions of rows are never all there."""
         import polars as pl
 
+        if self.vocabulary is None:
+            raise ValueError("this slate holds codes and no vocabulary: give it one with dataclasses.replace")
         rungs = pl.Series(self.rungs, dtype=pl.String)
         place, width = pl.col("place").cast(pl.Int64), self.ids.shape[1]
 
@@ -74,7 +82,7 @@ class Slate:
         return rows.select(
             query=(place // width).cast(pl.Int32),
             rank=(place % width + 1).cast(pl.Int32),
-            id=text("id", vocabulary.ids),
+            id=text("id", self.vocabulary.ids),
             score="score",
             rung=text("rung", rungs),
         )

@@ -103,14 +103,12 @@ class SubmissionExporter(Exporter):
         if not questions:
             raise DataError(f"{path} holds no questions")
         recommender = load(run)
-        data, queries = recommender.data, list(questions.values())
+        queries = list(questions.values())
         for name, report in run.report.pipelines.items():
             if name not in recommender.pipelines:
                 continue
             slates = {
-                target: recommender.recommend(queries, pipeline=name, target=target).to_frame(
-                    data.items if target == "items" else data.tags
-                )
+                target: recommender.recommend(queries, pipeline=name, target=target).to_frame()
                 for target in report.candidate_recall
             }
             yield Answers(name, pl.Series(list(questions), dtype=pl.String), slates)

@@ -130,7 +130,7 @@ def test_the_seed_decides_where_the_data_is_the_same(experiment):
 
 def test_blocks_and_threads_change_nothing(experiment, monkeypatch):
     whole = hybridrec.run(experiment()).report
-    monkeypatch.setattr("hybridrec.inference.batch_runner.BLOCK_ROWS", (4, 4))
+    monkeypatch.setattr("hybridrec.inference.blocks.BLOCK_ROWS", (4, 4))
     parts = hybridrec.run(experiment(("workers: 2", "workers: 3")), store="another").report
     assert parts.pipelines == whole.pipelines
     assert parts.comparison == whole.comparison
@@ -420,7 +420,7 @@ def test_the_folder_says_what_was_known_and_what_was_hidden(experiment):
 
 def test_in_how_many_pieces_a_run_is_written_makes_no_difference(experiment, monkeypatch):
     whole = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
-    monkeypatch.setattr("hybridrec.engine.query_frames.PIECE", 40)
+    monkeypatch.setattr("hybridrec.runs.query_frames.PIECE", 40)
     pieces = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
     queries = whole.queries()
     assert queries["query"].to_list() == list(range(queries.height))

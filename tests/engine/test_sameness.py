@@ -14,11 +14,11 @@ import pytest
 
 from hybridrec.config.experiment import Experiment
 from hybridrec.config.load import load_experiment
-from hybridrec.engine import array_file as artifact
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome
 from hybridrec.engine.runner import Experimenter, Silent
 from hybridrec.engine.store import Store
+from hybridrec.inference import array_file as artifact
 from hybridrec.registry.discovery import Registry
 
 TOYLAND = Path(__file__).parents[1] / "toyland"
@@ -71,15 +71,15 @@ class Trial:
         config = self.experiment.config.model_copy(update={"workers": workers})
         work = Experimenter(replace(self.experiment, config=config), self.registry, store, Silent(), executor=executor)
         work.distributions.clear()  # to look up their versions takes a third of a run that finds all in the store
-        report, _ = work.run()
+        result = work.run()
         slates = {
             f"{name}/{target}/{fold}/{part}": hashlib.sha256(array.tobytes()).hexdigest()
-            for name, measured in work.findings.measured.items()
-            for target, answers in measured.answers.items()
-            for fold, given in enumerate(answers)
-            for part, array in given.slate.state().items()
+            for name, targets in result.slates.items()
+            for target, folds in targets.items()
+            for fold, slate in enumerate(folds)
+            for part, array in slate.state().items()
         }
-        return report.comparable(), slates
+        return result.report.comparable(), slates
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError, StoreError
-from hybridrec.engine.store import Store
+from hybridrec import ConfigError, DataError
 from hybridrec.runs.item_map import arranged, draw_map
 
 pytest.importorskip("sklearn", reason="needs hybridrec[map]")
-VECTORS = ("  noise: {use: echo}\n", "  noise: {use: echo}\n  als: {factors: 4}\n"), ("[pop]", "[pop, als]")
+VECTORS = (
+    ("  noise: {use: echo}\n", "  noise: {use: echo}\n  als: {factors: 4}\n"),
+    ("[pop]", "[pop, als]"),
+    ("workers: 2", "refit: all"),
+)
 
 
 def test_planted_clusters_are_found_and_lie_apart():
@@ -37,7 +38,7 @@ def test_planted_clusters_are_found_and_lie_apart():
 def test_a_map_holds_the_items_that_stand_in_most_queries_first(experiment):
     pytest.importorskip("implicit")
     run = hybridrec.run(experiment(*VECTORS))
-    path = draw_map(run, "als", Store.default())
+    path = draw_map(run, "als")
     assert path == run.folder / "maps/als.parquet"
     frame = pl.read_parquet(path)
     assert frame.columns == ["id", "name", "count", "x", "y", "cluster"]
@@ -46,7 +47,7 @@ def test_a_map_holds_the_items_that_stand_in_most_queries_first(experiment):
     queries = run.queries()
     seen = [*queries["items"].explode(), *queries["relevant_items"].explode()]
     assert frame["count"][0] == seen.count(frame["id"][0])
-    draw_map(run, "als", Store.default())
+    draw_map(run, "als")
     assert pl.read_parquet(path).equals(frame)
 
 
@@ -54,10 +55,16 @@ def test_what_cannot_be_drawn_is_refused(experiment):
     pytest.importorskip("implicit")
     run = hybridrec.run(experiment(*VECTORS))
     with pytest.raises(ConfigError, match=r"'ease' \(ease\) has no vectors of items; als may"):
-        draw_map(run, "ease", Store.default())
+        draw_map(run, "ease")
     with pytest.raises(ConfigError, match=r"no component of .* is labelled 'asl': did you mean 'als'"):
-        draw_map(run, "asl", Store.default())
-    key = json.loads((run.folder / "lock.json").read_text())["fits"]["test/final/als"]
-    Store.default().drop(key)
-    with pytest.raises(StoreError, match=r"'als' of .* is not in the store .*: run the experiment again"):
-        draw_map(run, "als", Store.default())
+        draw_map(run, "asl")
+    with pytest.raises(DataError, match="was only evaluated"):
+        draw_map(hybridrec.run(experiment(*VECTORS[:2])), "als")
+
+
+def test_a_refreshed_run_draws_the_items_it_still_has(experiment):
+    pytest.importorskip("implicit")
+    run = hybridrec.run(experiment(*VECTORS))
+    hybridrec.refresh(run, ("data.items=30",))
+    drawn = pl.read_parquet(draw_map(run, "als"))
+    assert set(drawn["id"]) <= set(hybridrec.load(run).data.items.ids)

@@ -15,8 +15,9 @@ from hybridrec import StoreError
 from hybridrec.cli import main
 from hybridrec.engine.store import Store
 from hybridrec.runs.export_trec import export
-from hybridrec.runs.run import Run, Serving
-from hybridrec.runs.writer import write_report, write_serving
+from hybridrec.runs.manifest import write_manifest
+from hybridrec.runs.run import Run
+from hybridrec.runs.writer import write_report
 from tests.conftest import CONFIG, TOYLAND
 
 KEY = "0123456789abcdef" * 2
@@ -61,9 +62,11 @@ def everything(folder: Path) -> dict[str, bytes | None]:
 
 
 def change(file: Path, edit) -> None:
+    """Change a JSON file of a run as somebody would who wants it to be taken for the true one."""
     content = json.loads(file.read_text(encoding="utf-8"))
     edit(content)
     file.write_text(json.dumps(content), encoding="utf-8")
+    write_manifest(file.parent)
 
 
 def refused(call, folder: Path, *arguments) -> str:
@@ -87,12 +90,12 @@ def test_a_pipeline_whose_name_is_a_path_is_refused(call, sent, tmp_path, form, 
     def rename(report):
         report["pipelines"][name] = report["pipelines"].pop("hybrid")
 
-    change(sent / "report.json", rename)
     for target in ("items", "tags"):
         if len(name) < 200 and "\0" not in name:
             slates = Path(f"{sent / 'slates'}/{name}.{target}.parquet")
             slates.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(sent / f"slates/hybrid.{target}.parquet", slates)
+    change(sent / "report.json", rename)
     team = ("--team", "a", "b") if form == "mpd" else ()
     err = refused(call, tmp_path, "export", sent, "-o", tmp_path / "out", "--format", form, *team)
     assert f"{sent / 'report.json'} cannot be read: pipelines." in err
@@ -100,69 +103,46 @@ def test_a_pipeline_whose_name_is_a_path_is_refused(call, sent, tmp_path, form, 
 
 def test_a_path_is_not_made_of_a_name_that_was_not_checked(sent):
     run = Run.open(sent)
-    with pytest.raises(StoreError, match=r"'\.\./slates/hybrid\.items\.parquet' cannot be the name of a file"):
+    with pytest.raises(StoreError, match=r"'\.\.' cannot be the name of a file"):
         run.slates("../slates/hybrid")
 
 
-def archive_of(sent: Path, key: object) -> None:
-    """What makes the folder of all runs look like a damaged artifact, and what names it."""
-    content = {"key": "x", "about": {"version": "1"}, "arrays": {}}
-    (sent.parent / "manifest.json").write_text(json.dumps({"format": 1, "checksum": "", "content": content}))
-
-    def rename(lock):
-        lock["serving"] = dict.fromkeys(lock["serving"], key)
-
-    change(sent / "lock.json", rename)
-
-
 @pytest.mark.parametrize("key", ["../runs", "/etc/passwd", "", "a\0b", "x" * 300, 7, None, [KEY], KEY.upper()])
-def test_a_key_in_the_lock_that_is_a_path_deletes_nothing(call, sent, tmp_path, key):
-    archive_of(sent, key)
-    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
-    assert f"{sent / 'lock.json'} cannot be read: serving.everything/final/" in err
-    change(sent / "lock.json", lambda lock: lock.update(serving=None, fits={"test/final/als": key}))
+def test_a_key_in_the_lock_that_is_a_path_is_refused(sent, key):
+    change(sent / "lock.json", lambda lock: lock.update(fits={"test/final/als": key}))
     with pytest.raises(StoreError, match=r"lock\.json cannot be read: fits\.test/final/als: "):
         _ = Run.open(sent).lock
 
 
 @pytest.mark.parametrize("content", ["", "null", "[]", "7", "{}", "[" * 100_000, '{"fits": [], "serving": 1}', "\xff"])
-def test_a_lock_that_is_something_else_is_refused(call, sent, tmp_path, content):
+def test_a_lock_that_is_something_else_is_refused(sent, content):
     (sent / "lock.json").write_text(content, encoding="latin-1")
-    assert f"{sent / 'lock.json'} cannot be read: " in refused(call, tmp_path, "recommend", sent, "--item", "item 02")
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("data", "../runs"), ("learned_on", None), ("fits", {"a": "../runs"}), ("fits", [KEY]), ("more", KEY)],
-)
-def test_what_is_served_is_checked(call, sent, tmp_path, key, value):
-    content = {"data": KEY, "learned_on": KEY, "fits": {}}
-    (sent / "serving.json").write_text(json.dumps(content | {key: value}))
-    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
-    assert f"{sent / 'serving.json'} cannot be read: {key}" in err
+    write_manifest(sent)
+    with pytest.raises(StoreError, match=r"lock\.json cannot be read: "):
+        _ = Run.open(sent).lock
 
 
 def test_the_fingerprint_of_the_data_is_checked(call, sent, tmp_path):
     change(sent / "report.json", lambda report: report["data"].update(fingerprint="../runs"))
-    err = refused(call, tmp_path, "recommend", sent, "--item", "item 02")
+    err = refused(call, tmp_path, "export", sent)
     assert f"{sent / 'report.json'} cannot be read: data.fingerprint: " in err
 
 
 @pytest.mark.parametrize("content", ["", "null", "{", "[" * 100_000, "\xff", "{}"])
 def test_a_report_that_is_something_else_is_refused(call, sent, tmp_path, content):
     (sent / "report.json").write_text(content, encoding="latin-1")
+    write_manifest(sent)
     assert f"{sent / 'report.json'} cannot be read: " in refused(call, tmp_path, "report", sent, "--no-open")
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(call, sent, tmp_path):
-    for file in ("lock.json", "queries.parquet", "report.json"):
+    for file in ("manifest.json", "bundle.hybridrec", "queries.parquet", "report.json"):
         (sent / file).rename(sent / f"{file}.kept")
         os.mkfifo(sent / file)
-        command = (
-            ("recommend", sent, "--item", "x") if file == "lock.json" else ("export", sent, "-o", tmp_path / "out")
-        )
+        command = ("recommend", sent, "--item", "x") if "bundle" in file else ("export", sent, "-o", tmp_path / "out")
         _, _, err = call(*command)
-        assert err.startswith(f"error: {sent / file} cannot be read: it is missing, or not a file")
+        assert err.startswith(f"error: {sent / file} cannot be read: it is ")
+        (sent / file).unlink()
         (sent / f"{file}.kept").rename(sent / file)
 
 
@@ -171,6 +151,7 @@ def test_the_page_replaces_a_link_and_does_not_follow_it(call, sent, tmp_path, t
     victim = tmp_path / "victim"
     if there:
         victim.write_text("kept")
+    (sent / "report.html").unlink()
     (sent / "report.html").symlink_to(victim)
     assert call("report", sent, "--no-open") == (0, f"{sent / 'report.html'}\n", "")
     assert not (sent / "report.html").is_symlink()
@@ -192,17 +173,17 @@ def test_an_export_does_not_follow_a_link(call, sent, tmp_path):
     assert pl.read_parquet(inner / "hybrid.items.run.parquet")["run"].unique().to_list() == ["hybrid"]
 
 
-@pytest.mark.parametrize("file", ["report.json", "serving.json"])
+@pytest.mark.parametrize("file", ["report.json", "manifest.json"])
 def test_a_link_among_the_files_of_a_run_is_replaced(sent, tmp_path, file):
     run, victim = Run.open(sent), tmp_path / "victim"
-    for link in (sent / file, sent / f".{file}"):
-        link.unlink(missing_ok=True)
-        link.symlink_to(victim)
+    (sent / file).rename(victim)
+    (sent / file).symlink_to(victim)
+    before = victim.read_bytes()
+    run.report.notes.append("one more")
     write_report(run)
-    write_serving(run, Serving(KEY, {"everything/final/als": KEY}, KEY))
-    assert not victim.exists()
+    assert victim.read_bytes() == before
     assert not (sent / file).is_symlink()
-    assert Run.open(sent).serving == Serving(KEY, {"everything/final/als": KEY}, KEY)
+    assert Run.open(sent).report.notes[-1] == "one more"
 
 
 def test_a_run_in_a_folder_whose_name_is_a_pattern_is_read_from_there(sent, tmp_path):
@@ -212,6 +193,7 @@ def test_a_run_in_a_folder_whose_name_is_a_pattern_is_read_from_there(sent, tmp_
     for file in ("per_query", "queries", "names", "slates/hybrid.items"):
         path = own / f"{file}.parquet"
         pl.read_parquet(path, glob=False).head(3).write_parquet(path)
+    write_manifest(own)
     run = Run.open(own)
     assert [len(frame) for frame in (run.per_query(), run.queries(), run.names(), run.slates("hybrid"))] == [3] * 4
     shutil.rmtree(others)

@@ -28,7 +28,7 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
     assert [path.name for path in paths] == [
         *("w2v.items.txt", "w2v.tags.txt", "w2v.words.txt"), "w2v.vocabulary.csv", "w2v.npz"
     ]  # fmt: skip
-    component = recommender.components["w2v"].component
+    component = recommender.components["w2v"]
     vocabulary = pl.read_csv(paths[3])
     for target, ids in (("items", recommender.data.items), ("tags", recommender.data.tags)):
         read = KeyedVectors.load_word2vec_format(str(tmp_path / f"out/w2v.{target}.txt"))
@@ -46,7 +46,7 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
 
 def test_the_model_is_the_state(recommender, tmp_path):
     written = np.load(export(recommender, tmp_path)[-1])
-    component = recommender.components["w2v"].component
+    component = recommender.components["w2v"]
     back = type(component)(component.config).restore(dict(written))
     np.testing.assert_array_equal(back.vectors("items"), component.vectors("items"))
 

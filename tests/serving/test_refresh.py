@@ -1,7 +1,5 @@
 """A finished run takes up data that grew: what can be refreshed is, the rest is fitted again, blends stay."""
 
-import json
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -10,6 +8,7 @@ import hybridrec
 from hybridrec import ConfigError, DataError, Query
 from hybridrec.cli import hybridrec as command
 from hybridrec.engine.store import Store
+from hybridrec.runs.bundle import BUNDLE, read_bundle
 
 SERVED = ("workers: 2", "refit: all")
 ALS = ("noise: {use: echo}", "noise: {use: als, factors: 4}")
@@ -28,7 +27,7 @@ def how(found):
 
 def proposed(recommender, label, query):
     batch = recommender.encode([query])
-    found = recommender.components[label].component.candidates(batch, 50, "items", hybridrec.Exclude())
+    found = recommender.components[label].candidates(batch, 50, "items", hybridrec.Exclude())
     return set(recommender.data.items.decode(found.ids[found.ids >= 0]))
 
 
@@ -48,50 +47,62 @@ def test_what_is_new_is_recommended(run):
     assert (slate.ids >= 0).all()
 
 
+def states(run):
+    servable = read_bundle(run.folder / BUNDLE)
+    return {label: component.state() for label, component in servable.components.items()}
+
+
 def test_what_is_not_refreshed_is_what_a_run_on_the_data_fits(run, experiment):
     hybridrec.refresh(run, GROWN)
     anew = hybridrec.run(experiment(SERVED, ALS, ("{reader: toy}", "{reader: toy, users: 80, items: 50}")))
-    refreshed, fitted = (place.serving.fits for place in (run, anew))
-    assert {place for place in fitted if refreshed[place] != fitted[place]} == {"everything/final/noise"}
+    refreshed, fitted = states(run), states(anew)
+    differing = {
+        label
+        for label, state in fitted.items()
+        if any(not np.array_equal(array, refreshed[label][name], equal_nan=True) for name, array in state.items())
+    }
+    assert differing == {"noise"}
+    assert hybridrec.refresh(anew, ("data.users=80", "data.items=50")) == []
 
 
 def test_a_run_never_finds_what_was_refreshed(run, experiment):
-    """What a run gives depends on its config and data alone: the refreshed fit has a key of its own."""
+    """What a run gives depends on its config and data alone: nothing that was refreshed is in the store."""
     hybridrec.refresh(run, GROWN)
     config = experiment(SERVED, ALS, ("{reader: toy}", "{reader: toy, users: 80, items: 50}"))
-    beside, alone = (hybridrec.load(hybridrec.run(config, store=at), store=at) for at in (".hybridrec/store", "other"))
-    vectors = [found.components["noise"].component.vectors("items") for found in (beside, alone)]
+    beside, alone = (hybridrec.load(hybridrec.run(config, store=at)) for at in (".hybridrec/store", "other"))
+    vectors = [found.components["noise"].vectors("items") for found in (beside, alone)]
     assert np.array_equal(*vectors, equal_nan=True)
 
 
 def test_the_same_data_leaves_everything_as_it_is(run):
+    before = (run.folder / BUNDLE).read_bytes()
     assert hybridrec.refresh(run) == []
-    assert not (run.folder / "serving.json").exists()
+    assert (run.folder / BUNDLE).read_bytes() == before
 
 
-def test_a_refreshed_run_can_be_refreshed_and_come_back(run):
-    before = hybridrec.load(run).recommend(Query(user="user 07")).ids
+def test_a_refreshed_run_can_be_refreshed_and_its_bundle_is_as_good_as_a_new_one(run):
     hybridrec.refresh(run, GROWN)
     hybridrec.refresh(run, ("data.users=85", "data.items=52"))
-    assert len(hybridrec.load(run).data.items) == 52
-    (run.folder / "serving.json").unlink()
-    assert np.array_equal(hybridrec.load(run).recommend(Query(user="user 07")).ids, before)
+    recommender = hybridrec.load(run)
+    assert len(recommender.data.items) == 52
+    copied = hybridrec.load(run.bundle("copy.hybridrec"))
+    assert np.array_equal(copied.recommend(Query(user="user 82")).ids, recommender.recommend(Query(user="user 82")).ids)
 
 
-def test_what_blends_learned_stays(experiment):
-    run = hybridrec.run(experiment(SERVED, ALS, LEARNED))
+def test_what_blends_learned_stays_and_what_re_rankers_count_does_not(experiment):
+    chain = LEARNED[1].replace("}]", "}, {use: popularity-correction}]")
+    run = hybridrec.run(experiment(SERVED, ALS, (LEARNED[0], chain)))
 
-    def weights():
-        (reranker,) = hybridrec.load(run).pipeline("hybrid").rerankers["items"]
-        return reranker.weights
+    def chain_of():
+        return hybridrec.load(run).pipeline("hybrid").rerankers["items"]
 
-    before, stored = weights(), len(Store.default().artifacts())
+    before, stored = chain_of(), len(Store.default().artifacts())
     hybridrec.refresh(run, GROWN)
-    after = weights()
-    assert after.keys() == before.keys()
-    assert all(np.array_equal(after[segment], before[segment]) for segment in before)
-    fits = {"noise", "ease", "pop", "tag-fallback", "popularity", "data"}
-    assert len(Store.default().artifacts()) == stored + len(fits)  # and nothing on the base level
+    after = chain_of()
+    assert all(np.array_equal(array, after[0].state()[name]) for name, array in before[0].state().items())
+    assert [len(chain[1].state()["popularity"]) for chain in (before, after)] == [40, 50]
+    fitted_again = {"ease", "pop", "tag-fallback", "popularity"}
+    assert len(Store.default().artifacts()) == stored + len(fitted_again)  # and nothing on the base level
 
 
 def test_ids_may_go(run):
@@ -116,6 +127,6 @@ def test_the_command_says_what_became_of_each_component(run):
     assert done.exit_code == 0, done.output
     assert "refreshed" in done.output
     assert "fitted again" in done.output
-    assert json.loads((run.folder / "serving.json").read_text())["data"] == hybridrec.load(run).data.fingerprint
+    assert len(hybridrec.load(run).data.users) == 80
     again = CliRunner().invoke(command, ["refresh", str(run.folder), "--set", "data.users=80"])
     assert "nothing to do" in again.output

@@ -1,5 +1,7 @@
 """Pools and slates: provenance, stacking, the way into arrays and back, and the frame at the edge."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,9 +107,10 @@ def test_stacked_slates_match_rungs_by_name():
 
 
 def test_a_frame_has_external_ids_and_ranks_from_one():
-    frame = slate([[1, 0], [2, -1], [-1, -1]], [1, 2, 0], ("none", "blend", "tags")).to_frame(
-        Vocabulary(["나", "b", "🎸"])
-    )
+    codes = slate([[1, 0], [2, -1], [-1, -1]], [1, 2, 0], ("none", "blend", "tags"))
+    with pytest.raises(ValueError, match="holds codes and no vocabulary"):
+        codes.to_frame()
+    frame = replace(codes, vocabulary=Vocabulary(["나", "b", "🎸"])).to_frame()
     assert frame["id"].to_list() == ["나", "b", "🎸"]
     assert frame["query"].to_list() == [0, 0, 1]
     assert frame["rank"].to_list() == [1, 2, 1]

@@ -1,0 +1,33 @@
+"""The command `bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write (default: named like the run, in the working folder).",
+)
+@click.option(
+    "--no-users",
+    is_flag=True,
+    help="Leave out ids, histories, tags, titles, features and times of users: a query brings what is known of them.",
+)
+def bundle(run: Path, output: Path | None, no_users: bool) -> None:
+    """Write all that serving takes of a finished RUN (made with `refit: all`) into one file.
+
+    `recommend` and `similar` take the file in the place of a run, also on another machine: it needs neither data,
+    config nor store, and of the plugins only those that it names. What models have learned of users stays in it.
+    """
+    from hybridrec.runs.run import Run
+
+    finished = Run.open(run)
+    path = output or Path(f"{finished.folder.resolve().name}.hybridrec")
+    print(finished.bundle(path, users=not no_users))

@@ -1,0 +1,106 @@
+"""What a run recommends with: pipelines trained on all of its data, and what is known of users, items and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import BaseModel
+
+from hybridrec.data.dataset import Dataset, empty_csr
+from hybridrec.data.ragged import Ragged
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.plugin import Plugin
+from hybridrec.stages.component import Component
+from hybridrec.stages.pipeline import Pipeline
+from hybridrec.types import Target
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """An installed plugin that classes come from: its entry point, and the distribution that brought it."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+
+    @property
+    def install_hint(self) -> str:
+        """The command that installs it as it was."""
+        return f"pip install '{self.distribution}=={self.version}'"
+
+
+@dataclass(frozen=True, slots=True)
+class ServableRun:
+    """Pipelines trained on the whole data, with all that they need to answer queries.
+
+    name: of the experiment
+    targets: what is recommended, and how long the slates are
+    pipelines: by name, in the order of the config; the last one answers where none is named
+    components: by label, those that the pipelines need
+    uses: label -> label of the component that it uses
+    data: what is known of users, items and tags (`served_data`)
+    trained_on: fingerprint of the data that everything was trained on
+    plugins: where the classes of components, re-rankers and their options come from
+    memory: bytes that the queries in work may take
+    users: whether the data holds its users; without them a query brings all that is known of who asks
+    """
+
+    name: str
+    targets: Mapping[Target, int]
+    pipelines: Mapping[str, Pipeline]
+    components: Mapping[str, Component]
+    uses: Mapping[str, str]
+    data: Dataset
+    trained_on: str
+    plugins: tuple[PluginSource, ...]
+    memory: int
+    users: bool = True
+
+
+def served_data(data: Dataset) -> Dataset:
+    """Return what answering queries takes of the data.
+
+    Tags have the assignments counted in, once for all queries; content vectors, which only training reads, and the
+    groups that only splits read are left out.
+    """
+    return replace(
+        data,
+        declared_user_tags=data.user_tags,
+        declared_item_tags=data.item_tags,
+        assignments=np.empty((0, 3), np.int32),
+        interactions=replace(data.interactions, groups=None),
+        item_vectors=None,
+    )
+
+
+def without_users(data: Dataset) -> Dataset:
+    """Return served data that knows nobody: no ids, histories, tags, titles, features and times of users."""
+    features = data.user_features
+    return replace(
+        data,
+        users=Vocabulary(),
+        interactions=Ragged.empty(0, len(data.items)),
+        titles=(),
+        declared_user_tags=empty_csr(0, len(data.tags)),
+        user_features=None if features is None else replace(features, matrix=empty_csr(0, len(features.names))),
+        user_times=None if data.user_times is None else np.empty(0, np.float64),
+    )
+
+
+def plugin_classes(value: object) -> Iterator[type[Plugin]]:
+    """Yield the class of a plugin, and those of all plugins among its options, theirs, and so on."""
+    if isinstance(value, Plugin):
+        yield type(value)
+        yield from plugin_classes(value.config)
+    elif isinstance(value, BaseModel):
+        for _, option in value:
+            yield from plugin_classes(option)
+    elif isinstance(value, Mapping):
+        for option in value.values():
+            yield from plugin_classes(option)
+    elif isinstance(value, (list, tuple)):
+        for option in value:
+            yield from plugin_classes(option)

@@ -1,0 +1,349 @@
+"""The bundle of a run: one file with all that answering queries takes, and nothing else.
+
+It is an array file (`inference.array_file`): a line of JSON, which names pipelines, components and plugins, then the
+arrays of the data, of the fitted components and of the re-rankers, mapped into memory where they are large. No code
+is in it, nothing is unpickled, and only the plugins that it names are loaded.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, ValidationError
+
+from hybridrec import __version__
+from hybridrec.data.dataset import Dataset
+from hybridrec.errors import ConfigError, DataError, PluginError, StoreError
+from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
+from hybridrec.inference.servable import PluginSource, ServableRun, without_users
+from hybridrec.registry.discovery import Registry
+from hybridrec.runs.manifest import checked_file, has_file
+from hybridrec.stages.checks import check_self, check_state
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
+from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.tracing import calling
+from hybridrec.types import Bools, State, Target
+
+if TYPE_CHECKING:
+    from hybridrec.runs.run import Run
+
+BUNDLE = "bundle.hybridrec"
+"""The name of the bundle in the folder of a run."""
+FORMAT = 1
+_KEY = "bundle"
+
+
+class _Component(BaseModel, extra="forbid"):
+    """A component or a re-ranker."""
+
+    use: str
+    version: str
+    options: dict[str, Any]
+    uses: str | None = None
+    """The label of the component that it uses."""
+
+    @classmethod
+    def of(cls, component: Component, uses: str | None = None) -> _Component:
+        options = component.config.model_dump(mode="json", by_alias=True)
+        return cls(use=component.name, version=component.version, options=options, uses=uses)
+
+
+class _Generator(BaseModel, extra="forbid"):
+    """A generator of a pipeline, by its label."""
+
+    label: str
+    k: int
+    when: tuple[str, ...]
+
+
+class _Pipeline(BaseModel, extra="forbid"):
+    """A pipeline, by the labels of its components."""
+
+    generators: tuple[_Generator, ...]
+    scorers: tuple[str, ...]
+    rerankers: dict[Target, tuple[_Component, ...]]
+    fallback: tuple[str, ...]
+    seen: Literal["exclude", "allow"]
+    released: bool
+
+
+class _Plugin(BaseModel, extra="forbid"):
+    """A plugin that has to be installed."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+
+
+class _Description(BaseModel, extra="forbid"):
+    """The JSON of a bundle."""
+
+    bundle: int
+    hybridrec: str
+    name: str
+    targets: dict[Target, int]
+    trained_on: str
+    memory: int
+    users: bool
+    plugins: tuple[_Plugin, ...]
+    components: dict[str, _Component]
+    pipelines: dict[str, _Pipeline]
+
+
+def write_bundle(path: Path, servable: ServableRun) -> None:
+    """Write a bundle to a new file."""
+    state: State = _below("data", servable.data.state())
+    for label, component in servable.components.items():
+        state |= _below(f"component/{label}", _state_of(component))
+    for name, pipeline in servable.pipelines.items():
+        state |= _below(f"pipeline/{name}/allowed", pipeline.rules.allowed)
+        for target, chain in pipeline.rerankers.items():
+            for index, reranker in enumerate(chain):
+                state |= _below(f"reranker/{name}/{target}/{index}", _state_of(reranker))
+    description = _Description(
+        bundle=FORMAT,
+        hybridrec=__version__,
+        name=servable.name,
+        targets=dict(servable.targets),
+        trained_on=servable.trained_on,
+        memory=servable.memory,
+        users=servable.users,
+        plugins=tuple(_Plugin(**asdict(source)) for source in servable.plugins),
+        components={
+            label: _Component.of(component, servable.uses.get(label))
+            for label, component in servable.components.items()
+        },
+        pipelines={name: _described(pipeline) for name, pipeline in servable.pipelines.items()},
+    )
+    write_artifact(path, _KEY, state, description.model_dump(mode="json"))
+
+
+def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
+    """Read a bundle, with the plugins that it names, and no others, loaded; `registry` takes their place.
+
+    Raises DataError if there is no such file, StoreError if it is damaged, no bundle, or holds what the installed
+    version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
+    """
+    description, state = _description(path), read_artifact(path)
+    sources = tuple(PluginSource(**plugin.model_dump()) for plugin in description.plugins)
+    reader = _Reader(path, state, sources, registry or _plugins(path, sources))
+    data = Dataset.restore(reader.below("data"))
+    components = reader.components(description.components)
+    return ServableRun(
+        name=description.name,
+        targets=description.targets,
+        pipelines={
+            name: reader.pipeline(name, entry, components, data) for name, entry in description.pipelines.items()
+        },
+        components=components,
+        uses={label: entry.uses for label, entry in description.components.items() if entry.uses is not None},
+        data=data,
+        trained_on=description.trained_on,
+        plugins=sources,
+        memory=description.memory,
+        users=description.users,
+    )
+
+
+def bundle_of(folder: Path) -> Path:
+    """Return the path of the bundle in the folder of a run, checked; raises DataError if it was only evaluated."""
+    if not has_file(folder, BUNDLE):
+        raise DataError(f"{folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
+    return checked_file(folder, BUNDLE)
+
+
+def bundle_path(run_or_bundle: Run | Path | str) -> Path:
+    """Return the path of a bundle: the file itself, or that of a run; raises what `bundle_of` raises."""
+    if not isinstance(run_or_bundle, (Path, str)):
+        return bundle_of(run_or_bundle.folder)
+    path = Path(run_or_bundle)
+    if path.is_dir():
+        return bundle_of(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give the folder of a run, or a bundle")
+    return path
+
+
+def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True) -> Path:
+    """Copy a bundle, with or without its users; return the path of the copy.
+
+    No plugin is loaded for it. What components have learned stays, also where it was learned from users. Raises
+    ConfigError if the copy cannot be written, DataError if users are asked for that are not in the bundle.
+    """
+    path = bundle_path(run_or_bundle)
+    description = _description(path)
+    if users and not description.users:
+        raise DataError(f"{path} holds no users, so a copy cannot have them")
+    if to.is_dir():
+        raise ConfigError(f"{to} is a folder; name a file for the bundle")
+    try:
+        with TemporaryDirectory(prefix=".", dir=to.parent) as folder:
+            partial = Path(folder, to.name)
+            if users or not description.users:
+                shutil.copyfile(path, partial)
+            else:
+                state = read_artifact(path)
+                data = without_users(Dataset.restore(_part(state, "data")))
+                kept = {name: array for name, array in state.items() if not name.startswith("data/")}
+                bare = description.model_copy(update={"users": False})
+                write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
+            partial.replace(to)
+    except OSError as error:
+        raise ConfigError(f"{to}: cannot be written ({error.strerror})") from None
+    return to
+
+
+def _description(path: Path) -> _Description:
+    """Return the JSON of a bundle, once it is sure that this version reads it."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; `hybridrec bundle RUN` writes one")
+    try:
+        about = manifest_of(path)["about"]
+        if "bundle" not in about:
+            raise StoreError(f"{path} is not a bundle; `hybridrec bundle RUN` writes one")
+        if about["bundle"] != FORMAT:
+            raise StoreError(
+                f"{path}: a bundle of format {about['bundle']}, written by hybridrec {about.get('hybridrec')}; this "
+                f"version reads format {FORMAT}: install that version, or write the bundle again"
+            )
+        return _Description.model_validate(about)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValidationError) as error:
+        raise StoreError(f"{path} cannot be read: its description is not that of a bundle ({error})") from None
+
+
+def _plugins(path: Path, sources: tuple[PluginSource, ...]) -> Registry:
+    """The plugins that a bundle names; PluginError, with the way out, if one of them is not there."""
+    registry = Registry(only={source.module for source in sources})
+    installed = {provider.module: provider for provider in registry.providers}
+    for source in sources:
+        provider = installed.get(source.module)
+        if provider is None:
+            raise PluginError(
+                f"{path} needs the plugin '{source.name}' of {source.distribution} {source.version}, which is not "
+                f"installed: {source.install_hint}"
+            )
+        if provider.error is not None:
+            raise PluginError(
+                f"{path} needs {provider}, which could not be loaded: {type(provider.error).__name__}: {provider.error}"
+            ) from provider.error
+    return registry
+
+
+class _Reader:
+    """Makes components and pipelines of what is in a bundle."""
+
+    def __init__(self, path: Path, state: State, sources: tuple[PluginSource, ...], registry: Registry) -> None:
+        self.path = path
+        self.state = state
+        self.sources = sources
+        self.registry = registry
+
+    def below(self, place: str) -> State:
+        """The arrays below a place, by their names there."""
+        return _part(self.state, place)
+
+    def components(self, entries: Mapping[str, _Component]) -> dict[str, Component]:
+        """All components; those that others use are made first."""
+        made: dict[str, Component] = {}
+        for label in sorted(entries, key=lambda label: entries[label].uses is not None):
+            entry, place = entries[label], f"components.{label}"
+            component = self.component(place, entry)
+            if entry.uses is not None:
+                with calling(component, f"while restoring {place} of {self.path}"):
+                    lender = cast(VectorModel, made[entry.uses])
+                    check_self(component, "use", cast(Generator, component).use(lender))
+            made[label] = self.restored(component, place, f"component/{label}")
+        return {label: made[label] for label in entries}
+
+    def pipeline(self, name: str, entry: _Pipeline, components: Mapping[str, Component], data: Dataset) -> Pipeline:
+        """One pipeline on these components."""
+        rerankers: dict[Target, tuple[Reranker, ...]] = {}
+        for target, chain in entry.rerankers.items():
+            places = [(f"pipelines.{name}.rerank.{index}", item) for index, item in enumerate(chain)]
+            rerankers[target] = tuple(
+                cast(Reranker, self.restored(self.component(place, item), place, f"reranker/{name}/{target}/{index}"))
+                for index, (place, item) in enumerate(places)
+            )
+        return Pipeline(
+            name=name,
+            sources=tuple(
+                Source(generator.label, cast(Generator, components[generator.label]), generator.k, generator.when)
+                for generator in entry.generators
+            ),
+            scorers=tuple((label, cast(Scorer, components[label])) for label in entry.scorers),
+            rerankers=rerankers,
+            fallback=tuple((label, cast(Generator, components[label])) for label in entry.fallback),
+            rules=Rules(
+                entry.seen,
+                cast(dict[Target, Bools], self.below(f"pipeline/{name}/allowed")),
+                data.item_times if entry.released else None,
+            ),
+        )
+
+    def component(self, place: str, entry: _Component) -> Component:
+        """An instance with the options of the bundle, of a version that reads what is in it."""
+        try:
+            cls = self.registry.get("components", entry.use)
+        except ConfigError as error:
+            raise PluginError(f"{self.path}, {place}: {error}{self.way_out()}") from None
+        readable = {cls.version, *cls.reads_versions}
+        if entry.version not in readable:
+            raise StoreError(
+                f"{self.path}: {place} was written by {cls.name} {entry.version}; the installed version "
+                f"{cls.version} reads {', '.join(sorted(readable))}{self.way_out(cls)}, or run the experiment again"
+            )
+        try:
+            return cls(cls.Config.model_validate(entry.options, context={"registry": self.registry}))
+        except ValidationError as error:
+            raise StoreError(
+                f"{self.path}: the installed {cls.name} does not take the options of {place} "
+                f"({error}){self.way_out(cls)}"
+            ) from None
+
+    def restored(self, component: Component, place: str, key: str) -> Component:
+        """The component as it was when the bundle was written."""
+        with calling(component, f"while restoring {place} of {self.path}"):
+            return check_self(component, "restore", component.restore(self.below(key)))
+
+    def way_out(self, cls: type[Component] | None = None) -> str:
+        """The end of an error about plugins that are not those which the bundle was written with."""
+        provider = None if cls is None else self.registry.provider_of(cls)
+        modules = {source.module for source in self.sources} if provider is None else {provider.module}
+        hints = dict.fromkeys(source.install_hint for source in self.sources if source.module in modules)
+        return f": {' or '.join(hints)}" if hints else ""
+
+
+def _described(pipeline: Pipeline) -> _Pipeline:
+    return _Pipeline(
+        generators=tuple(_Generator(label=s.label, k=s.k, when=s.when) for s in pipeline.sources),
+        scorers=tuple(label for label, _ in pipeline.scorers),
+        rerankers={target: tuple(map(_Component.of, chain)) for target, chain in pipeline.rerankers.items()},
+        fallback=tuple(label for label, _ in pipeline.fallback),
+        seen=pipeline.rules.seen,
+        released=pipeline.rules.released is not None,
+    )
+
+
+def _state_of(component: Component) -> State:
+    with calling(component, "while writing the bundle"):
+        state = component.state()
+        check_state(state)
+    return state
+
+
+def _below(place: str, state: Mapping[Any, Any]) -> State:
+    return {f"{place}/{name}": array for name, array in state.items()}
+
+
+def _part(state: State, place: str) -> State:
+    """The arrays below a place, by their names there."""
+    start = f"{place}/"
+    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}

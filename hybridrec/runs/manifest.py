@@ -1,0 +1,136 @@
+"""The manifest of a run: size and checksum of each of its files, so that none is read that is not what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from hybridrec.errors import DataError, StoreError
+from hybridrec.paths import inside, subfolder, write_whole
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class _Entry(BaseModel, extra="forbid"):
+    """A file as it was written."""
+
+    bytes: int
+    blake2b: str
+    """Its BLAKE2b digest of 16 bytes."""
+
+    @classmethod
+    def of(cls, path: Path) -> _Entry:
+        return cls(bytes=path.stat().st_size, blake2b=_checksum(path))
+
+
+class _Manifest(BaseModel, extra="forbid"):
+    """What the file holds."""
+
+    format: int
+    files: dict[str, _Entry]
+    replacing: dict[str, _Entry] = {}
+    """Files that are about to take the place of others of their names."""
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of a run anew, of all files that are in its folder now."""
+    names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    names.pop(MANIFEST, None)
+    _write(folder, {name: _Entry.of(path) for name, path in names.items()})
+
+
+def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
+    """Write a file of a run anew, and return its path; `write` makes it at the path that it is called with.
+
+    Whenever the process ends, the file is the old or the new one, and the manifest has the checksum of it: the new
+    one is noted beside the old one before the file is put in place. A link is replaced and not followed. Raises
+    StoreError if something else than a file is in its place.
+    """
+    files, path = _read(folder).files, _within(folder, name)
+    if path.exists() and not path.is_file() and not path.is_symlink():
+        raise StoreError(f"{path} is not a file: remove it")
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        write(partial)
+        entry = _Entry.of(partial)
+        _write(folder, files, {name: entry})
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _write(folder, _read(folder).files | {name: entry})
+    return path
+
+
+def checked_file(folder: Path, name: str) -> Path:
+    """Return the path of a file of a run, which is what was written.
+
+    Raises DataError if the folder is no run, and StoreError if the file, or the manifest, is missing or damaged.
+    """
+    manifest, path = _read(folder), _within(folder, name)
+    entries = [listed[name] for listed in (manifest.files, manifest.replacing) if name in listed]
+    if not entries:
+        raise StoreError(f"{path} cannot be read: the {MANIFEST} of the run does not list it")
+    if not path.is_file():
+        raise StoreError(f"{path} cannot be read: it is missing, or not a file")
+    try:
+        size = path.stat().st_size
+        if size not in [entry.bytes for entry in entries]:
+            raise StoreError(f"{path}: damaged ({size} bytes, {entries[0].bytes} were written)")
+        if _checksum(path) not in [entry.blake2b for entry in entries]:
+            raise StoreError(f"{path}: damaged (the checksum differs)")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+    return path
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Tell whether a run lists a file of this name; raises what `checked_file` raises of the manifest."""
+    return name in _read(folder).files
+
+
+def _read(folder: Path) -> _Manifest:
+    path = folder / MANIFEST
+    if not path.exists():
+        if (folder / "report.json").exists():
+            raise StoreError(
+                f"{folder} has no {MANIFEST}: it was deleted, or the run was written before runs had one; run the "
+                "experiment again"
+            )
+        raise DataError(f"{folder} is no run: it has no {MANIFEST}")
+    if not path.is_file():
+        raise StoreError(f"{path} cannot be read: it is not a file")
+    try:
+        manifest = _Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        mistake = error.errors(include_url=False)[0]
+        raise StoreError(f"{path} cannot be read: {' '.join(mistake['msg'].split())}") from None
+    if manifest.format != FORMAT:
+        raise StoreError(f"{path}: written in format {manifest.format}, this version of hybridrec reads {FORMAT}")
+    return manifest
+
+
+def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] | None = None) -> None:
+    manifest = _Manifest(format=FORMAT, files=files, replacing=replacing or {})
+    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=1, exclude_defaults=True))
+
+
+def _within(folder: Path, name: str) -> Path:
+    """Refuse the name of a file that would lie elsewhere: runs are sent around, and their files say names."""
+    *below, file = name.split("/")
+    for part in below:
+        folder = subfolder(folder, part)
+    return inside(folder, file)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,112 @@
+"""Queries and slates of a run as frames in external ids, made piece by piece as they stream into files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.engine.results import FoldQueries
+from hybridrec.stages.slate import Slate
+from hybridrec.types import Ints, Longs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.vocabulary import Vocabulary
+
+PIECE = 1 << 17
+"""Ids of queries, or of slates, that are text at a time."""
+
+
+def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> None:
+    """Write the queries of all folds below one another, numbered as everywhere in a run.
+
+    Their ids become text piece by piece as they stream by: those of millions are never all there.
+    """
+    import polars as pl
+
+    ids = sum(
+        len(fold.queries.history.ids) + fold.queries.tags.nnz + sum(truth.nnz for truth in fold.truth.values())
+        for fold in folds
+    )
+    size = max(PIECE * sum(map(len, folds)) // max(ids, 1), 1)
+    pieces = pl.concat(piece for fold in folds for piece in _query_pieces(fold, size, data))
+    pieces.with_row_index("query").sink_parquet(file, compression="zstd", compression_level=1, row_group_size=size)
+
+
+def write_slates(file: Path, folds: Sequence[Slate]) -> None:
+    """Write the slates of all folds below one another in external ids; `query` numbers the queries over all folds."""
+    import polars as pl
+
+    pieces, first = [], 0
+    for slate in folds:
+        size = max(PIECE // slate.ids.shape[1], 1)
+        for start in range(0, len(slate), size):
+            rows = slate.take(slice(start, start + size)).lazy_frame()
+            pieces.append(rows.with_columns(pl.col("query") + (first + start)))
+        first += len(slate)
+    # At its first level zstd takes the least time, and makes files that are as small.
+    pl.concat(pieces).sink_parquet(file, compression="zstd", compression_level=1)
+
+
+def item_names(data: Dataset) -> pl.DataFrame:
+    """Return one row per item: its id, and the name that people read."""
+    import polars as pl
+
+    return pl.DataFrame({"id": data.items.ids, "name": pl.Series(data.item_names(), dtype=pl.String)})
+
+
+def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
+    """Yield frames of `size` queries with one row per query: fold, unit (the user behind it), items and tags (what is
+    known: lists of ids, items oldest first), text, relevant_items and relevant_tags (what was hidden)."""
+    import polars as pl
+
+    queries, history = fold.queries, fold.queries.history
+    known = {
+        "items": _Lists(history.ids, history.offsets, data.items),
+        "tags": _Lists(queries.tags.indices, queries.tags.indptr, data.tags),
+    }
+    hidden = {
+        f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
+        for target, truth in fold.truth.items()
+    }
+    texts = [lists.texts(name) for name, lists in (known | hidden).items()]
+    for start in range(0, len(fold), size):
+        rows = slice(start, start + size)
+        frame = pl.LazyFrame(
+            {"unit": data.users.decode(fold.units[rows])}
+            | {name: lists.ends(rows) for name, lists in known.items()}
+            | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
+            | {name: lists.ends(rows) for name, lists in hidden.items()}
+        )
+        yield frame.with_columns(texts).select(pl.lit(fold.fold).alias("fold"), pl.all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """Rows of codes, `codes[offsets[r]:offsets[r + 1]]`, on their way to a column of lists of external ids."""
+
+    codes: Ints
+    offsets: Longs
+    vocabulary: Vocabulary
+
+    def ends(self, rows: slice) -> pl.Series:
+        """Return where each of these rows begins and ends."""
+        import polars as pl
+
+        return pl.DataFrame({"start": self.offsets[:-1][rows], "stop": self.offsets[1:][rows]}).to_struct()
+
+    def texts(self, column: str) -> pl.Expr:
+        """Return the rows whose ends stand in this column, as text."""
+        import polars as pl
+
+        def decoded(places: pl.Series) -> pl.Series:
+            return self.vocabulary.decode(self.codes[places.to_numpy()])
+
+        ends = pl.col(column).struct
+        places = pl.int_ranges(ends.field("start"), ends.field("stop"))
+        ids = places.list.eval(pl.element().map_batches(decoded, return_dtype=pl.String, is_elementwise=True))
+        return ids.alias(column)
