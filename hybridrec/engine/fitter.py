@@ -11,7 +11,7 @@ from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, options_text
 from hybridrec.engine.keys import fit_key
 from hybridrec.engine.store import Store
-from hybridrec.errors import MemoryBudgetError, StoreError
+from hybridrec.errors import MemoryBudgetError
 from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
 
@@ -45,25 +45,22 @@ class Fitter:
         *,
         seed: int,
         memory: int,
-        earlier: Mapping[str, str] | None = None,
         repeat: int = 1,
     ) -> None:
         """`memory` is the budget of one fit in bytes.
 
-        `earlier` are the fits of a finished run, `Part.place` -> key: what is there of them is used as it is.
-        `repeat`, from 1, tells trainings apart that differ in their seeds alone.
+        `repeat`, from 1, distinguishes trainings that differ in their seeds alone.
         """
         self.store = store
         self.registry = registry
         self.executor = executor
         self.seed = seed
         self.memory = memory
-        self.earlier = earlier or {}
         self.repeat = repeat
 
     def key(self, spec: Spec, part: Part) -> str:
         """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
-        uses = None if spec.lender is None else self._place(spec.lender, part)
+        uses = None if spec.lender is None else self.key(spec.lender, part)
         key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
             return key
@@ -82,7 +79,7 @@ class Fitter:
             repeat=self.repeat,
             threads=threads,
             memory=memory,
-            key=self._place(spec, part),
+            key=self.key(spec, part),
             lender=None if spec.lender is None else self.job(spec.lender, part, threads=threads),
         )
 
@@ -90,14 +87,12 @@ class Fitter:
         """Return the fits of all jobs, in their order; jobs that come to the same key are fitted once.
 
         `done` is told of each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
-        too large, and StoreError if the installed version of a component cannot read what an earlier one stored.
+        too large.
         """
         plan = list(jobs)
         lenders = [(spec.lender, part) for spec, part in plan if spec.lender is not None]
-        keys = [self._place(spec, part) for spec, part in plan]
-        distinct = {self._place(spec, part): (spec, part) for spec, part in lenders} | dict(
-            zip(keys, plan, strict=True)
-        )
+        keys = [self.key(spec, part) for spec, part in plan]
+        distinct = {self.key(spec, part): (spec, part) for spec, part in lenders} | dict(zip(keys, plan, strict=True))
         missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
         threads = max(self.executor.workers // max(len(missing), 1), 1)
         context = FitContext(self.store, self.registry, {part.fingerprint: part.train for _, part in plan})
@@ -120,25 +115,6 @@ class Fitter:
         """Store training parts for workers of other processes."""
         for fingerprint, part in parts.items():
             self.store.put(fingerprint, part.train.state(), {"training part": f"{part.fold}/{part.level}"})
-
-    def served(self, spec: Spec, part: Part) -> str | None:
-        """Where the earlier run has this fit; None if it has none, or it left the store."""
-        was = self.earlier.get(part.place(spec.label))
-        about = None if was is None else self.store.about(was)
-        if about is None:
-            return None
-        version, readable = about.get("version"), {spec.cls.version, *spec.cls.reads_versions}
-        if version not in readable:
-            raise StoreError(
-                f"components.{spec.label} was stored by {spec.cls.name} {version}; the installed version "
-                f"{spec.cls.version} reads {', '.join(sorted(readable))}: run the experiment again, or install "
-                "the plugin as it was (lock.json of the run has its version)"
-            )
-        return was
-
-    def _place(self, spec: Spec, part: Part) -> str:
-        """Where the fit lies that is used: that of the earlier run, or its own."""
-        return self.served(spec, part) or self.key(spec, part)
 
     def within_budget(self, spec: Spec, part: Part) -> int:
         """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""

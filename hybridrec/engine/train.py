@@ -105,11 +105,6 @@ class Preparer:
         inner = self.inner(fold)
         return Cut(fold, inner, parts_of(fold, inner))
 
-    def grown(self, cut: Cut, data: Dataset) -> Cut:
-        """The same with all of `data` to train on; what its re-rankers learn from stays as it was."""
-        fold = self.thinned(everything(data))
-        return Cut(fold, cut.inner, cut.parts | parts_of(fold, None))
-
     def planned(self, cut: Cut) -> FoldPlan:
         """What has to be done on a fold that is cut already."""
         return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
