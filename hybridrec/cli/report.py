@@ -10,15 +10,14 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--no-open", is_flag=True, help="Only print the path of the page.")
-@click.option("--force", is_flag=True, help="Write the page anew even if it is there.")
 @click.option("--map", "label", metavar="LABEL", help="Add a map of the items as this component sees them.")
-def report(run: Path, no_open: bool, force: bool, label: str | None) -> None:
-    """Open the page of a finished RUN, report.html; it is written if it is not there yet.
+def report(run: Path, no_open: bool, label: str | None) -> None:
+    """Write the page of a finished RUN, report.html, from what is measured, and open it.
 
     With --map the page gets the items in a plane, those alike near one another (takes scikit-learn, the
     extra `map`, and a run made with `refit: all`).
     """
-    from hybridrec.reporting.page import PAGE, write
+    from hybridrec.reporting.page import write
     from hybridrec.runs.run import Run
 
     finished = Run.open(run)
@@ -26,9 +25,7 @@ def report(run: Path, no_open: bool, force: bool, label: str | None) -> None:
         from hybridrec.runs.item_map import draw_map
 
         draw_map(finished, label)
-    page = finished.folder / PAGE
-    if force or label is not None or page.is_symlink() or not page.exists():
-        write(finished)
+    page = write(finished)  # never the page of somebody else that came with the folder
     print(page)
     if not no_open:
         click.launch(str(page))

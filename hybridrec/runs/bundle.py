@@ -22,7 +22,7 @@ from hybridrec.errors import ConfigError, DataError, PluginError, StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
 from hybridrec.registry.discovery import Registry
-from hybridrec.runs.manifest import checked_file, has_file
+from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
@@ -166,7 +166,7 @@ def bundle_path(run_or_bundle: Run | Path | str) -> Path:
     if path.is_dir():
         return bundle_of(path)
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder; give the folder of a run, or a bundle")
+        raise not_a_run(path)
     return path
 
 

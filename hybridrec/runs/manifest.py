@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -71,7 +72,8 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
 def checked_file(folder: Path, name: str) -> Path:
     """Return the path of a file of a run, which is what was written.
 
-    Raises DataError if the folder is no run, and StoreError if the file, or the manifest, is missing or damaged.
+    Raises DataError if the folder is not that of a run, and StoreError if the file, or the manifest, is missing or
+    damaged.
     """
     manifest, path = _read(folder), _within(folder, name)
     entries = [listed[name] for listed in (manifest.files, manifest.replacing) if name in listed]
@@ -90,6 +92,13 @@ def checked_file(folder: Path, name: str) -> Path:
     return path
 
 
+def not_a_run(folder: Path) -> DataError:
+    """Make the error about a folder without a manifest, naming the newest run of its name: folders bear a time."""
+    runs = [path.parent for path in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{MANIFEST}")]
+    hint = f"; did you mean {max(runs)}?" if runs else ""
+    return DataError(f"{folder} is not a run: it has no {MANIFEST}{hint}")
+
+
 def has_file(folder: Path, name: str) -> bool:
     """Tell whether a run lists a file of this name; raises what `checked_file` raises of the manifest."""
     return name in _read(folder).files
@@ -103,7 +112,7 @@ def _read(folder: Path) -> _Manifest:
                 f"{folder} has no {MANIFEST}: it was deleted, or the run was written before runs had one; run the "
                 "experiment again"
             )
-        raise DataError(f"{folder} is no run: it has no {MANIFEST}")
+        raise not_a_run(folder)
     if not path.is_file():
         raise StoreError(f"{path} cannot be read: it is not a file")
     try:

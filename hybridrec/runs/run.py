@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,7 @@ from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
 from hybridrec.paths import Key, printable
 from hybridrec.runs.bundle import copy_bundle
-from hybridrec.runs.manifest import MANIFEST, checked_file
+from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run
 from hybridrec.types import Target
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Run:
         if path.is_file():
             raise DataError(f"{path} is a file, and a run is a folder; a bundle is for `load`, and to recommend from")
         if not any((path / name).exists() for name in (MANIFEST, REPORT)):
-            raise DataError(f"{path} is no run: it has no {MANIFEST}{_of_this_name(path)}")
+            raise not_a_run(path)
         return cls(path, _checked(_REPORT, checked_file(path, REPORT)))
 
     def file(self, name: str) -> Path:
@@ -151,9 +150,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from None
-
-
-def _of_this_name(folder: Path) -> str:
-    """The end of an error about a folder that is no run: the newest run whose name it is, as folders bear a time."""
-    runs = [report.parent for report in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{REPORT}")]
-    return f"; did you mean {max(runs)}?" if runs else ""

@@ -28,7 +28,7 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     found += [cls for _, cls in registry.named(name)]
     if not found and name not in plugins:
         known = {provider.name for provider in registry.providers} | set(registry.names())
-        raise ConfigError(f"no plugin and nothing in one is called '{name}': {did_you_mean(name, known)}")
+        raise ConfigError(f"no plugin and no class of a plugin is called '{name}': {did_you_mean(name, known)}")
     return list(dict.fromkeys(found))
 
 

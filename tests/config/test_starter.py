@@ -209,7 +209,7 @@ def test_a_plugin_more_changes_no_config_key_or_report(experiment, tmp_path, mon
     first = hybridrec.run(path, store="one", runs="one-runs").report
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     registry = Registry()
-    assert registry.component("aardvark")
+    assert registry.get("components", "aardvark")
     assert "aardvark" in starting_config([info.parent / "plays.csv"], tmp_path, registry)[1]
     more = load_experiment(path, registry)
     assert (more.resolved, more.hash, more.notes) == (without.resolved, without.hash, without.notes)

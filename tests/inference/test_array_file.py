@@ -40,13 +40,13 @@ def served(experiment, monkeypatch):
 def test_vectors_stay_in_the_file_they_are_stored_in(served, model):
     if model == "lightfm":
         pytest.importorskip("lightfm")
-    component = served(MODELS[model]).components["noise"].component
+    component = served(MODELS[model]).components["noise"]
     assert isinstance(origin(component.vectors("items")), mmap.mmap)
 
 
 @pytest.mark.parametrize("model", ["als", "bpr"])
 def test_what_folds_queries_in_is_the_same_array(served, model):
-    component = served(MODELS[model]).components["noise"].component
+    component = served(MODELS[model]).components["noise"]
     of_queries = component._squares.columns if model == "als" else component._columns
     assert np.shares_memory(of_queries, component.vectors("items"))
 

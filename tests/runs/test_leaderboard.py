@@ -54,6 +54,6 @@ def test_damaged_runs_are_named_and_passed_over(experiment):
     (damaged / "report.json").write_text("{}")
     found = listing("runs")
     assert [len(group.runs) for group in found.groups] == [1]
-    assert "damaged/report.json cannot be read" in found.unreadable[0]
+    assert "damaged has no manifest.json" in found.unreadable[0]
     with pytest.raises(DataError, match="elsewhere holds no finished runs"):
         listing("elsewhere")

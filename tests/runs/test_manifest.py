@@ -109,7 +109,7 @@ def test_a_run_without_a_manifest_is_told_from_what_is_no_run(run, tmp_path_fact
     (run / MANIFEST).unlink()
     with pytest.raises(StoreError, match=r"has no manifest\.json: .* run the experiment again"):
         checked_file(run, "report.json")
-    with pytest.raises(DataError, match="is no run"):
+    with pytest.raises(DataError, match="is not a run"):
         checked_file(tmp_path_factory.mktemp("empty"), "report.json")
 
 

@@ -170,7 +170,7 @@ def test_only_a_run_with_refit_serves(experiment, tmp_path):
     evaluated = hybridrec.run(experiment())
     with pytest.raises(DataError, match="was only evaluated: set `refit: all`"):
         hybridrec.load(evaluated)
-    with pytest.raises(DataError, match=r"is no run: it has no manifest\.json"):
+    with pytest.raises(DataError, match=r"is not a run: it has no manifest\.json"):
         hybridrec.load(tmp_path)
     with pytest.raises(DataError, match="no such file or folder"):
         hybridrec.load("nowhere")
