@@ -91,7 +91,7 @@ class Dataset:
         return self._with_counts("item", self.declared_item_tags, self.assignments[:, 1])
 
     def _with_counts(self, owner: str, declared: Sparse, rows: Ints) -> Sparse:
-        """Return the declared tags plus the counts of the assignments, cached; racing threads compute equal matrices."""
+        """Return the declared tags plus the counts of the assignments, cached; racing threads get equal matrices."""
         if not len(rows):
             return declared
         if owner not in self._tags:

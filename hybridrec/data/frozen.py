@@ -64,7 +64,7 @@ def freeze(holder: object, *, canonical: bool = True) -> None:
 
 
 def frozen_csr(matrix: Sparse, *, canonical: bool = True) -> Sparse:
-    """Return the matrix with read-only arrays: itself if frozen, else one that shares them (or copies, see `freeze`)."""
+    """Return the matrix with read-only arrays: itself if frozen, else one that shares them (unless `freeze` copies)."""
     if isinstance(matrix, FrozenMatrix) and matrix._frozen:
         return matrix
     if canonical and not matrix.has_canonical_format:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """The final ranking: ids int32 [Q, n], best first, -1 where the vocabulary is too small for n.
+    """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
-    scores: float32 [Q, n], `final` of the pool (NaN for what the fallback filled in)
-    rung: int8 [Q], index into `rungs`: who served the query; "none" if nobody could
+    scores: float32 [Q, n], `final` of the pool (NaN for ids from the fallback)
+    rung: int8 [Q], index into `rungs`, the source that served the query; "none" if no id could be recommended
     """
 
     target: Target
@@ -35,17 +35,17 @@ class Slate:
         return len(self.ids)
 
     def state(self) -> State:
-        """The slate as named arrays."""
+        """Return the slate as named arrays."""
         return {"ids": self.ids, "scores": self.scores, "rung": self.rung, "rungs": np.array(self.rungs)}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Slate:
-        """The way back from `state`."""
+        """Rebuild a slate from its `state`."""
         return cls(target, state["ids"], state["scores"], state["rung"], tuple(str(rung) for rung in state["rungs"]))
 
     @classmethod
     def stack(cls, slates: Sequence[Slate]) -> Slate:
-        """The queries of several slates below one another; rungs are matched by name."""
+        """Concatenate the queries of several slates; rungs are matched by name."""
         rungs = tuple(dict.fromkeys(rung for slate in slates for rung in slate.rungs))
         codes = [np.array([rungs.index(rung) for rung in slate.rungs], np.int8)[slate.rung] for slate in slates]
         ids = np.concatenate([slate.ids for slate in slates])
@@ -53,14 +53,15 @@ class Slate:
         return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs)
 
     def to_frame(self, vocabulary: Vocabulary) -> pl.DataFrame:
-        """One row per recommendation: query (row number), rank (from 1), id (external), score, rung.
+        """Return a Polars frame with one row per recommendation.
 
-        A Polars frame; its `to_pandas()` gives one of pandas.
+        Columns: query (row number), rank (from 1), id (external), score, rung. Its `to_pandas()` returns a pandas
+        frame.
         """
         return self.lazy_frame(vocabulary).collect()
 
     def lazy_frame(self, vocabulary: Vocabulary) -> pl.LazyFrame:
-        """What `to_frame` gives, in pieces while it streams by: the texts of millions of rows are never all there."""
+        """Return the frame of `to_frame` lazily: streamed in batches, it never holds the texts of all rows at once."""
         import polars as pl
 
         rungs = pl.Series(self.rungs, dtype=pl.String)

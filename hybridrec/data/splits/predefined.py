@@ -33,7 +33,7 @@ class PublishedFolds(Splitter):
     config: FoldsOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield a fold for each number from 0; raises DataError without numbers or without anything left to learn from."""
+        """Yield a fold for each number from 0; raises DataError without numbers or any training data left."""
         groups = data.interactions.groups
         if groups is None or not (groups >= 0).any():
             raise DataError(
