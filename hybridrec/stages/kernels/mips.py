@@ -103,7 +103,7 @@ class Longest:
         return keys
 
     def _futile(self, queries: Floats, reach: Doubles, rows: Longs, k: int) -> bool:
-        """Return True if a sample of queries (without exclusions) needs so many vectors that a full product is cheaper."""
+        """Return True if sampled queries, without exclusions, need so many vectors that a full product is cheaper."""
         if len(rows) < 8 * _ASKED:
             return False
         sample = rows[:: len(rows) // _ASKED]
