@@ -47,7 +47,7 @@ def plugin_frames(error: BaseException, package: str | None = None) -> traceback
 
 
 def writes(error: BaseException) -> bool:
-    """Return True if a write to a read-only array raised the error, told by its text: there is no class for it."""
+    """Return True if a write to a read-only array raised the error, by its text: it has no class of its own."""
     return isinstance(error, ValueError) and "read-only" in str(error)
 
 

@@ -157,5 +157,5 @@ def used_component(options: BaseModel) -> Reference | None:
     named = [reference for reference in references(options) if isinstance(reference.marker, ComponentRef)]
     if len({reference.label for reference in named}) > 1:
         labels = ", ".join(f"'{reference.label}'" for reference in named)
-        raise PluginError(f"only one component can be passed to `use`, but the options name {labels}")
+        raise PluginError(f"`use` takes only one component, but the options name {labels}")
     return named[0] if named else None

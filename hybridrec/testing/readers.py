@@ -30,7 +30,7 @@ class ReaderContract(PluginContract):
         return self.reader(self.options(options)).read()
 
     def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
-        """Require users, items and interactions, codes in their vocabularies, and texts and matrices of fitting size."""
+        """Require users, items and interactions, codes in their vocabularies, texts and matrices of fitting size."""
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
         users, items, tags = len(data.users), len(data.items), len(data.tags)

@@ -59,7 +59,7 @@ class Temporal(Splitter):
         if fold is None:
             raise DataError(
                 f"split temporal: a cut at {_iso(cut)} leaves {int((~hidden).sum())} interactions before and "
-                f"{int(hidden.sum())} from then on, and nobody with {self.config.min_history} items (`min_history`) "
+                f"{int(hidden.sum())} from then on, and no user with {self.config.min_history} items (`min_history`) "
                 f"and anything new to find; the data goes from {_iso(times.min())} to {_iso(times.max())}: move the cut"
             )
         return fold
