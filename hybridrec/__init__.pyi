@@ -1,4 +1,4 @@
-"""The public API: every name and where it lives. `__init__.py` loads them lazily from this list."""
+"""The public API: every name with its module. `__init__.py` imports them lazily from this list."""
 
 from .api import run as run
 from .data.builder import Tables as Tables

@@ -1,4 +1,4 @@
-"""What the core brings itself, offered through the same hooks as everybody else's."""
+"""The plugin classes of the core, offered through the same hooks as those of other plugins."""
 
 from __future__ import annotations
 

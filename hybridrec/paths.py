@@ -1,7 +1,7 @@
-"""Names and keys that become paths, and files that are written whole or not at all.
+"""Names and keys that become paths, and atomic writing of files.
 
-A run folder may come from a stranger. What it says is checked by these types when it is read, and again where
-a path is made of it; and what is written into it replaces links and never follows them.
+A run folder may come from an untrusted source. These types check its names when it is read, and again when a path
+is made of one. Writing into it replaces links and never follows them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from hybridrec.errors import ConfigError, StoreError
 
 _LONGEST_NAME = 200
-"""Bytes of UTF-8. File systems take 255, and the names of files and folders say more than the name."""
+"""Bytes of UTF-8: file systems allow 255, and names of files and folders add to the name."""
 _SHOWN = 60
-"""Characters of a name that an error repeats."""
+"""The most characters of a name that an error repeats."""
 _KEY = r"^[0-9a-f]{32}$"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -30,21 +30,21 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 def _short(name: str) -> str:
     if (length := len(name.encode())) > _LONGEST_NAME:
-        raise ValueError(f"a name of {length} bytes is too long to become one of a file; {_LONGEST_NAME} are possible")
+        raise ValueError(f"a name of {length} bytes is too long for a file; at most {_LONGEST_NAME} are allowed")
     return name
 
 
 _Plain = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Name = Annotated[_Plain, AfterValidator(_short)]
-"""Of labels, pipelines and experiments: they become names of files."""
+"""A label, or the name of a pipeline or experiment, which becomes the name of a file."""
 Key = Annotated[str, Field(pattern=_KEY)]
-"""Of an artifact in the store: it becomes the name of its file."""
+"""The key of an artifact in the store, which becomes the name of its file."""
 
 _PLAIN: TypeAdapter[str] = TypeAdapter(_Plain)
 
 
 def inside(folder: Path, file: str) -> Path:
-    """Return the path of a file directly in a folder; raises StoreError for a name that leads anywhere else."""
+    """Return the path of a file directly in a folder; raises StoreError for a name that leads elsewhere."""
     try:
         return folder / _PLAIN.validate_python(file)
     except ValidationError:
@@ -52,7 +52,7 @@ def inside(folder: Path, file: str) -> Path:
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """Return the path of a folder, made or not, in a folder; raises StoreError if a link or a file is in its place."""
+    """Return the path of a subfolder, which need not exist; raises StoreError if a link or a file is in its place."""
     path = inside(folder, name)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise StoreError(f"{path} is a link or a file, not a folder: remove it, or name another folder to write to")
@@ -68,16 +68,16 @@ def check_key(key: object) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file for writing that takes the place of `path` when the block ends, and is removed if it fails.
+    """Open a new file for writing that replaces `path` at the end of the block, and is removed if the block fails.
 
-    A link at `path` is replaced by the file. Raises ConfigError if something else than a file or link is there.
+    A link at `path` is replaced, too. Raises ConfigError if anything but a file or link is there.
     """
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise ConfigError(f"{path} exists and is not a file: nothing was written; give another name, or remove it")
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
-    # Exclusive: whatever has this name already, a link above all, is not written to.
+    # Exclusive: an existing file or link of this name is never written to.
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -89,24 +89,26 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file whole or not at all, as `replacing` does."""
+    """Write a text file completely or not at all, like `replacing`."""
     with replacing(path) as file:
         file.write(content.encode())
 
 
 def append(path: Path, content: str) -> None:
-    """Add text to the end of a file, which is made if it is not there; raises StoreError if it is a link."""
+    """Append text to a file, created if missing; raises StoreError if it is a link."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW | _BINARY, 0o666)
     except OSError:
         if path.is_symlink():
-            raise StoreError(f"{path} is a link, which is not written through: put the file itself there") from None
+            raise StoreError(
+                f"{path} is a link, which is never followed when writing: put the file itself there"
+            ) from None
         raise
     with os.fdopen(descriptor, "ab") as file:
         file.write(content.encode())
 
 
 def printable(text: str) -> str:
-    """Return text in quotes as an error may show it: cut if it is long, and without control characters."""
+    """Return text in quotes for an error message, truncated and without control characters."""
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return f"'{shown}'" if shown.isprintable() else ascii(shown)

@@ -1,4 +1,4 @@
-"""What every pluggable class has: a name, a version, and a documented configuration."""
+"""The base of plugin classes: a name, a version and documented options."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
 
 
 InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
-"""A path in a configuration: a relative one starts at `folder` of the validation context, the config file's."""
+"""A path in a config; a relative one starts at `folder` of the validation context, the folder of the config file."""
 
 
 class Options(BaseModel):
-    """Base of every configuration: unknown keys are refused, values do not change after loading.
+    """The base of all options: unknown keys are refused, values cannot change after loading.
 
-    Each field carries a description; reference pages and the JSON Schema are made from them.
+    Each field has a description, from which reference pages and the JSON Schema are made.
     """
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        defer_build=True,  # validators of a hundred classes would be a tenth of the start of `hybridrec plugins`
+        # Building the validators of a hundred classes would take a tenth of the start-up of `hybridrec plugins`.
+        defer_build=True,
     )
 
     @classmethod
@@ -74,30 +75,30 @@ def field_docstrings(model: type[Options]) -> dict[str, str]:
 
 
 class Plugin(ABC):
-    """Base of components, normalisers, readers, splitters and metrics: what a plugin module may offer.
+    """The base of components, normalisers, readers, splitters, metrics and exporters, which plugin modules offer.
 
-    `name` is what the YAML says under `use`. Raise `version` whenever the same data and options would
-    give another result: stored fits of the older version are then not used any more.
+    `name` is the value of `use` in the YAML. Increase `version` whenever the same data and options would produce
+    another result: stored fits of older versions are then no longer used.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     Config: ClassVar[type[Options]] = Options
     expected_failures: ClassVar[Mapping[str, str]] = {}
-    """Checks of its contract suite (`hybridrec.testing`) that it is known to fail, each with the reason."""
+    """Checks of its contract suite (`hybridrec.testing`) that it is known to fail: check -> reason."""
 
     config: Any
 
     def __init__(self, config: Options | None = None) -> None:
-        """Take a validated `Config`, or its defaults."""
+        """Take a validated `Config`, by default with default values. Raises TypeError for any other class."""
         self.config = self.Config() if config is None else config
         if not isinstance(self.config, self.Config):
             raise TypeError(f"{type(self).__name__} takes {self.Config.__qualname__}, not {type(config).__qualname__}")
 
 
 StarterRole = Literal["control", "generator", "scorer", "fusion", "fallback"]
-"""A place in the config that `hybridrec init` writes: the one component of the pipeline `control`, a generator, scorer
-or fusion of the pipeline `hybrid`, a fallback of both."""
+"""A place in the config that `hybridrec init` writes: the component of the pipeline `control`; a generator, scorer
+or fusion of the pipeline `hybrid`; a fallback of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,10 @@ class Starter:
     """A component that a plugin proposes for the config that `hybridrec init` writes.
 
     component: the name of the component
-    roles: its places in the config; of `control` and `fusion` there is one, that of the highest priority
+    roles: its places in the config; `control` and `fusion` go to the proposal of the highest priority only
     options: options that differ from the defaults
-    label: its label in the config; the component's name if left out
-    priority: proposals of higher priority stand first, those of equal priority in order of their labels
+    label: its label in the config; by default the component's name
+    priority: proposals of higher priority come first, those of equal priority in order of their labels
     """
 
     component: str

@@ -1,4 +1,4 @@
-"""Around every call into a plugin: its errors say where they come from, and HYBRIDREC_TRACE=1 prints its time."""
+"""Tracing of calls into plugins: errors name their origin, and HYBRIDREC_TRACE=1 prints the time of each call."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from hybridrec.errors import PluginError
 from hybridrec.plugin import Plugin
 
 GROUP = "hybridrec"
-"""The entry-point group. An entry point names a module, and one module is one plugin."""
+"""The entry-point group. An entry point names a module; each module is one plugin."""
 VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 T = TypeVar("T")
 
 
 def origin(module: str) -> str:
-    """The plugin that a module belongs to, with its distribution and version, as far as it is installed."""
+    """Return the plugin of a module, with distribution and version if it is installed."""
     root = module.partition(".")[0]
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         home = entry_point.module
         if entry_point.dist is not None and (module == home or home.partition(".")[0] == root != GROUP):
             return f"plugin '{entry_point.name}' ({entry_point.dist.name} {entry_point.dist.version})"
-    return "part of hybridrec" if root == GROUP else f"module {module}, of no installed plugin"
+    return "part of hybridrec" if root == GROUP else f"module {module}, not of an installed plugin"
 
 
 def tracing() -> bool:
-    """Whether HYBRIDREC_TRACE is set (and not 0)."""
+    """Return True if HYBRIDREC_TRACE is set (and not 0)."""
     return os.environ.get(VARIABLE, "0") not in ("", "0")
 
 
 def plugin_frames(error: BaseException, package: str | None = None) -> traceback.StackSummary:
-    """Where an error went through code that is not the engine's (or is of one package alone), outermost first."""
+    """Return the frames of an error outside the engine (or in one package only), outermost first."""
     homes = ((place, str(place[0].f_globals.get("__name__", ""))) for place in traceback.walk_tb(error.__traceback__))
     roots = ((place, home.partition(".")[0]) for place, home in homes)
     return traceback.StackSummary.extract(
@@ -47,20 +47,23 @@ def plugin_frames(error: BaseException, package: str | None = None) -> traceback
 
 
 def writes(error: BaseException) -> bool:
-    """Whether an error was raised by a write to a read-only array: numpy, scipy and Cython have no class for it."""
+    """Return True if a write to a read-only array raised the error, by its text: it has no class of its own."""
     return isinstance(error, ValueError) and "read-only" in str(error)
 
 
 def blame(error: BaseException, package: str) -> str:
-    """Return how to mend a write to a read-only array, and the line of the package that asked for it."""
+    """Return a message about a write to a read-only array: the line of the package, and the remedy."""
     frames = plugin_frames(error, package)
     place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"writes to an array that it was given and others share{place} ({error}); let it write to a copy"
+    return f"writes to a shared array that it was given{place} ({error}); let it write to a copy"
 
 
 @contextmanager
 def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
-    """A call into a plugin; `what` says what for and where ("in pipeline 'a', scorer 'b'")."""
+    """Wrap a call into a plugin; `what` is its purpose and place ("in pipeline 'a', scorer 'b'").
+
+    Errors get a note of that. Raises PluginError for a write to a read-only array.
+    """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     with traced(f"{what}: {cls.name} {cls.version}"):
         try:
@@ -76,7 +79,7 @@ def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
 
 
 def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
-    """The values of an iterator that a plugin gave; making each is a call into the plugin."""
+    """Yield the values of a plugin's iterator; each step is wrapped as a call into the plugin."""
     iterator = iter(values)
     while True:
         with calling(plugin, what):
@@ -89,7 +92,7 @@ def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
 
 @contextmanager
 def traced(what: str) -> Iterator[None]:
-    """Print to standard error what is done and how long it took, if HYBRIDREC_TRACE is set (and not 0)."""
+    """Print the step `what` and its duration to standard error if HYBRIDREC_TRACE is set (and not 0)."""
     if not tracing():
         yield
         return

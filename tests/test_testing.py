@@ -312,7 +312,7 @@ BROKEN = [
     (IgnoresExcludedRows, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_exclude_is_honoured", "which is excluded"),
     (IgnoresExcludedIds, "test_everything_excluded", "every id is excluded"),
-    (ForgetsTheRest, "test_exclude_is_honoured", "an opinion here and none there"),
+    (ForgetsTheRest, "test_exclude_is_honoured", "only one of the two has an opinion"),
     (Pickles, "test_state_survives_a_file", "Python objects"),
     (KeepsANumber, "test_same_seed_same_result", "'scale' must be a numpy array, not float"),
     (KeepsANumber, "test_state_survives_a_file", "'scale' must be a numpy array, not float"),

@@ -1,4 +1,4 @@
-"""Everything a reader found, as arrays; a split cuts training parts out of it, components are fitted on them."""
+"""The data as arrays: readers build it, splitters cut training parts out of it, components are fitted on those."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Features:
     matrix: Sparse
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     def rows(self, codes: Ints) -> Sparse:
-        """csr [len(codes), features]; a code of -1 gives an empty row."""
+        """Return the rows of these codes, csr [len(codes), features]; a code of -1 yields an empty row."""
         known = codes != PADDING
         places = np.flatnonzero(known)
         picker = csr_matrix(
@@ -42,20 +42,20 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """U users, I items and T tags, and what is known about them.
+    """U users, I items and T tags, with their interactions and attributes.
 
     interactions: Ragged, one row per user, in order of position or time
-    titles: a text per user (a playlist's title); "" where there is none
-    item_text: a readable text per item (a song's name, a film's title); "" where there is none
-    item_times: float64[I], when each item came out, seconds since 1970, NaN if unknown; or None
+    titles: a text per user (a playlist's title); "" if it has none
+    item_text: a readable text per item (a song's name, a film's title); "" if it has none
+    item_times: float64[I], release time of each item in seconds since 1970, NaN if unknown; or None
     item_vectors: float32[I, D], dense content (audio, say), or None
-    user_times: float64[U], when each user asks (a playlist's last change, say), seconds since 1970, NaN if
-        unknown; known with the query, as the title is; or None
-    declared_user_tags, declared_item_tags: csr [U, T], [I, T]: tags the source states of users and items
-    assignments: int32[M, 3], rows (user, item, tag): who gave which tag to which item
+    user_times: float64[U], time of each user's query (a playlist's last change, say) in seconds since 1970, NaN
+        if unknown; part of the query, like the title; or None
+    declared_user_tags, declared_item_tags: csr [U, T], [I, T]: tags of users and items that the source states
+    assignments: int32[M, 3], rows (user, item, tag): each tag that a user gave to an item
 
-    What components read are `user_tags` and `item_tags`: the declared ones plus the counts of the
-    assignments. A split removes the assignments of hidden pairs, so neither can carry them.
+    Components read `user_tags` and `item_tags`: the declared tags plus the counts of the assignments. A split
+    removes the assignments of hidden pairs, so neither matrix can leak them.
 
     All arrays are read-only, and matrices have sorted indices without duplicates: components share them.
     """
@@ -77,7 +77,7 @@ class Dataset:
     _tags: dict[str, Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     @property
@@ -91,7 +91,7 @@ class Dataset:
         return self._with_counts("item", self.declared_item_tags, self.assignments[:, 1])
 
     def _with_counts(self, owner: str, declared: Sparse, rows: Ints) -> Sparse:
-        """Made once; two threads that ask for it at the same time make the same."""
+        """Return the declared tags plus the counts of the assignments, cached; racing threads get equal matrices."""
         if not len(rows):
             return declared
         if owner not in self._tags:
@@ -102,18 +102,18 @@ class Dataset:
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """int64, parallel to `interactions.ids`: one number for each (user, item) pair, to find pairs by."""
+        """int64, parallel to `interactions.ids`: a key for each (user, item) pair."""
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
     def item_names(self) -> tuple[str, ...]:
-        """What a person reads: the item's text, or its id where there is none."""
+        """Return a readable name of each item: its text, or its id if it has none."""
         return tuple(text or name for text, name in zip(self.item_text, self.items.packed, strict=True))
 
     def hide(self, hidden: Bools) -> Dataset:
-        """Without the interactions at which `hidden` is true, and without the tag assignments of pairs that are gone.
+        """Return the dataset without the hidden interactions and without the tag assignments of pairs that are gone.
 
-        `hidden` is parallel to `interactions.ids`. A pair of which a repeat stays keeps its assignments:
-        were they taken away, that would tell of the hidden repeat.
+        `hidden` is bool, parallel to `interactions.ids`. A pair with a visible repeat keeps its assignments:
+        removing them would reveal the hidden repeat.
         """
         shown = replace(self, interactions=self.interactions.where(~hidden))
         if not len(self.assignments):
@@ -124,7 +124,7 @@ class Dataset:
         return replace(shown, assignments=self.assignments[~gone])
 
     def hide_users(self, hidden: Bools) -> Dataset:
-        """Without anything about the users at which `hidden`, bool[U], is true; their codes stay."""
+        """Return the dataset without any data about the users marked in `hidden`, bool[U]; their codes stay."""
         kept = csr_matrix((~hidden).astype(np.float32)[:, None])
         return replace(
             self,
@@ -139,7 +139,7 @@ class Dataset:
         )
 
     def queries(self, users: Ints) -> QueryBatch:
-        """The given users as queries: each with its whole history, tags, title and time."""
+        """Return the given users as queries, each with its whole history, tags, title and time."""
         return QueryBatch(
             users=users.astype(np.int32),
             history=self.interactions.take(users),
@@ -150,12 +150,12 @@ class Dataset:
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the way back."""
+        """Return the dataset as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the inverse."""
         return dict(flatten(self))
 
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> Dataset:
-        """The dataset whose `state()` this is."""
+        """Rebuild the dataset from its `state()`."""
         rows = {name: state.get(f"interactions.{name}") for name in ("times", "weights", "groups")}
         return cls(
             users=Vocabulary.of_packed(_packed(state, "users")),
@@ -178,17 +178,17 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest over all arrays and ids: equal for equal data, whatever file it came from."""
+        """Hex digest of all arrays and ids: equal for equal data, regardless of its source."""
         return fingerprint(self)
 
 
 def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
-    """One int64 for each (user, item) pair."""
+    """Return one int64 key for each (user, item) pair."""
     return users.astype(np.int64) * n_items + items
 
 
 def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
-    """bool, parallel to `keys`: which of them are in `among`; many times faster than `np.isin` of numpy 2.4."""
+    """Return bool, parallel to `keys`: true if `among` has the key. Many times faster than `np.isin` of numpy 2.4."""
     if not len(among) or not len(keys):
         return np.zeros(len(keys), bool)
     ordered = np.sort(among)
@@ -197,12 +197,12 @@ def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
 
 
 def empty_csr(rows: int, columns: int) -> Sparse:
-    """csr float32 of this shape with nothing in it."""
+    """Return an empty csr float32 of this shape."""
     return csr_matrix((rows, columns), dtype=np.float32)
 
 
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
-    """What `flatten` made of texts."""
+    """Decode texts that `flatten` encoded."""
     return tuple(_packed(state, name))
 
 

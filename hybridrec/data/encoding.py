@@ -1,4 +1,4 @@
-"""From queries in external ids to a batch of arrays: the edge through which every request comes in."""
+"""Encoding of queries in external ids as a batch of arrays: the entry point of every request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridrec.types import PADDING, Doubles
 
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
-    """Queries in external ids to a batch in the codes of `dataset`; ids it does not know are dropped."""
+    """Encode queries in external ids as a batch in the codes of `dataset`; unknown ids are dropped."""
     users = dataset.users.encode([None if query.user is None else str(query.user) for query in queries])
     times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
     return QueryBatch(
@@ -43,7 +43,7 @@ def _encode_rows(
     times: Doubles | None = None,
     weights: Doubles | None = None,
 ) -> Ragged:
-    """The known ids of each row, in order; `times` and `weights` are parallel to all ids of all rows."""
+    """Encode the known ids of each row, in order; `times` and `weights` are parallel to the ids of all rows."""
     codes = vocabulary.encode([str(external) for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     weights32 = None if weights is None else weights.astype(np.float32)
@@ -53,7 +53,7 @@ def _encode_rows(
 def _beside_items(
     queries: Sequence[Query], name: Literal["item_times", "item_weights"], default: float
 ) -> Doubles | None:
-    """Values that stand beside the items of all queries, `default` where a query states none; None if none does."""
+    """Return a value per item of all queries, `default` for queries that state none; None if no query states any."""
     stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
     if all(values is None for values in stated):
         return None

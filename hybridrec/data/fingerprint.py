@@ -1,4 +1,4 @@
-"""Nested data as flat named arrays, and digests of these and of plain values."""
+"""Nested data as flat named arrays, and digests of those and of plain values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from hybridrec.data.vocabulary import Vocabulary
 
 
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
-    """Named arrays of arrays, sparse matrices, vocabularies, texts, numbers, and dataclasses of those.
+    """Yield named arrays of an array, sparse matrix, vocabulary, text or number, or of a dataclass of those.
 
-    Texts become one array of UTF-8 bytes and the end of each; None gives nothing.
+    Texts become one array of UTF-8 bytes and one of the end of each text; None yields nothing. Raises TypeError
+    for other types.
     """
     if value is None:
         return
@@ -26,7 +27,7 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
     elif isinstance(value, csr_matrix):
         matrix = value.copy()
         matrix.sum_duplicates()
-        # scipy picks the width of its indices by how the matrix was made; equal data gets equal arrays.
+        # The width of scipy's indices depends on how a matrix was made; a fixed width makes equal data equal arrays.
         yield f"{name}.indptr", matrix.indptr.astype(np.int64)
         yield f"{name}.indices", matrix.indices.astype(np.int32)
         yield f"{name}.data", matrix.data
@@ -51,12 +52,12 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
 
 
 def json_digest(content: object, size: int = 16) -> str:
-    """Return the hex digest, of `size` bytes, of plain values; the order of keys makes no difference."""
+    """Return the hex digest, of `size` bytes, of plain values, independent of the order of keys."""
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=size).hexdigest()
 
 
 def fingerprint(*values: object) -> str:
-    """Hex digest of anything `flatten` takes: names, types, shapes and bytes."""
+    """Return the hex digest of values that `flatten` accepts: of their names, types, shapes and bytes."""
     digest = hashlib.blake2b(digest_size=16)
     for place, value in enumerate(values):
         for name, array in flatten(value, str(place)):

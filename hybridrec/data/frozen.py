@@ -1,8 +1,8 @@
-"""Values that many hold at once: their arrays are read-only, so that no plugin changes what another one reads.
+"""Shared values with read-only arrays: no plugin can change what another one reads.
 
-scipy sorts the indices of a matrix in place when it is asked for its signs, say, and looks up lazily whether
-they are sorted. A frozen matrix is sorted and summed from the start, and says so: nothing is left to be done
-in place, by whichever thread comes first.
+scipy sorts the indices of a matrix in place, in `sign()` for example, and detects lazily whether they are sorted
+already. A frozen matrix is sorted and summed when it is made and flagged as such, so no operation changes it in
+place, and threads do not race to do so.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from hybridrec.types import Sparse
 K = TypeVar("K")
 V = TypeVar("V")
 _PARTS = ("data", "indices", "indptr")
-_MESSAGE = "{0} is read-only, others share it: change a copy"
+_MESSAGE = "{0} is read-only because others share it: change a copy"
 
 
 class FrozenMatrix(csr_matrix):  # type: ignore[misc]
-    """A csr matrix whose arrays can be neither written to nor replaced; what is computed from it is free again."""
+    """A csr matrix whose arrays can neither be written to nor replaced; results computed from it are writable."""
 
     _frozen = False
-    """On an instance that scipy makes as the result of an operation."""
+    """The value on instances that scipy makes as the result of an operation."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse other arrays and another shape."""
+        """Refuse to replace an array or the shape of a frozen instance."""
         if self._frozen and name in (*_PARTS, "_shape"):
             raise ValueError(_MESSAGE.format(f"`{name.removeprefix('_')}` of a sparse matrix"))
         super().__setattr__(name, value)
 
 
 class FrozenDict(dict[K, V]):
-    """A dict without a way to change it; its copies and unions are plain dicts."""
+    """A dict that cannot be changed; its copies and unions are plain dicts."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise ValueError(_MESSAGE.format("this dict"))
@@ -44,15 +44,16 @@ class FrozenDict(dict[K, V]):
     clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
-        """Pickle it whole: unpickling would else set one key after the other."""
+        """Serialize the content as a plain dict: by default unpickling sets key after key, which is refused."""
         return type(self), (dict(self),)
 
 
 def freeze(holder: object, *, canonical: bool = True) -> None:
-    """Make every array, csr matrix and dict that a frozen dataclass was given read-only, without a copy.
+    """Make every array, csr matrix and dict in the fields of a frozen dataclass read-only, without copies.
 
-    For its `__post_init__`. Arrays become views, so whoever made one may still write to it. A matrix that is not
-    canonical (sorted, without duplicates) is copied into one that is, unless `canonical` is false.
+    Called in its `__post_init__`. Arrays become views, so their creator can still write to the originals. A
+    matrix that is not canonical (sorted, without duplicates) is copied into one that is, unless `canonical` is
+    false.
     """
     for member in fields(holder):  # type: ignore[arg-type]
         if member.init:
@@ -63,7 +64,7 @@ def freeze(holder: object, *, canonical: bool = True) -> None:
 
 
 def frozen_csr(matrix: Sparse, *, canonical: bool = True) -> Sparse:
-    """Return the matrix with read-only arrays: itself if it is frozen, else one that shares them, or see `freeze`."""
+    """Return the matrix with read-only arrays: itself if frozen, else one that shares them (unless `freeze` copies)."""
     if isinstance(matrix, FrozenMatrix) and matrix._frozen:
         return matrix
     if canonical and not matrix.has_canonical_format:
@@ -78,7 +79,7 @@ def frozen_csr(matrix: Sparse, *, canonical: bool = True) -> Sparse:
 
 
 def _frozen(value: Any, canonical: bool) -> Any:
-    """A read-only value in the place of an array, a csr matrix or a dict; anything else as it is."""
+    """Return a read-only equivalent of an array, a csr matrix or a dict; return any other value unchanged."""
     if isinstance(value, np.ndarray):
         return _frozen_array(value)
     if isinstance(value, csr_matrix):

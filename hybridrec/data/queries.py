@@ -1,4 +1,4 @@
-"""What is known when recommending: one query at the edge, a batch of arrays inside (`encoding` is between them)."""
+"""Queries: single ones in external ids, and batches as arrays (`encoding` turns the former into the latter)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hybridrec.types import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 
 T = TypeVar("T")
 NOTHING = "nothing"
-"""The segment of queries that carry no field."""
+"""The segment of queries without any field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request in external ids; whatever is not known stays empty. Unknown ids are passed over.
+    """One request in external ids; unknown fields stay empty, unknown ids are skipped.
 
     Ids are text; whole numbers are read as their decimal text.
     """
@@ -37,7 +37,7 @@ class Query:
     disliked: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """A single text where a list belongs would be read letter by letter."""
+        """Refuse a text in place of a list of ids: it would be read letter by letter. Raises DataError."""
         for name in ("items", "tags", "disliked"):
             if isinstance(getattr(self, name), str):
                 raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
@@ -50,8 +50,8 @@ class QueryBatch:
     users: int32[Q], -1 where the user is unknown
     history: Ragged of Q rows of items, oldest first
     tags: csr float32 [Q, number of tags]
-    text: Q strings, "" where there is none
-    times: float64[Q], seconds since 1970, or None where nobody tells the time
+    text: Q strings, "" if a query has none
+    times: float64[Q], seconds since 1970, or None if no query has a time
     disliked: Ragged of Q rows of items, or None
     user_features: csr float32 [Q, number of user features], or None
 
@@ -68,16 +68,17 @@ class QueryBatch:
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     def __len__(self) -> int:
         return len(self.users)
 
     def once(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
-        """What `make` gives, kept by name until it is asked for with another object `depends`.
+        """Return the result of `make`, cached by name as long as `depends` is the same object.
 
-        Candidates and scores of one model both need the vectors of the queries, say; `depends` is what it learned.
+        For example, candidates and scores of one model both need the vectors of the queries; `depends` is the array
+        it learned.
         """
         known = self._known.get(name)
         if known is None or known[0] is not depends:
@@ -85,7 +86,7 @@ class QueryBatch:
         return cast(T, known[1])
 
     def take(self, rows: NDArray[np.integer] | slice) -> QueryBatch:
-        """The given queries, in the given order."""
+        """Return the given queries, in the given order."""
         index = np.arange(len(self))[rows]
         return replace(
             self,
@@ -100,7 +101,7 @@ class QueryBatch:
 
     @classmethod
     def stack(cls, batches: Sequence[QueryBatch]) -> QueryBatch:
-        """The queries of several batches below one another; what only some of them carry is padded."""
+        """Concatenate batches; a field that only some of them have is padded in the others."""
         times = [np.full(len(b), np.nan) if b.times is None else b.times for b in batches]
         disliked = [b.disliked or Ragged.empty(len(b), b.history.width) for b in batches]
         features = [b.user_features for b in batches if b.user_features is not None]
@@ -115,7 +116,7 @@ class QueryBatch:
         )
 
     def knows(self, what: Field) -> Bools:
-        """bool[Q]: which queries carry this field."""
+        """Return bool[Q]: true if the query has this field."""
         if what == "user":
             return self.users != PADDING
         if what == "items":
@@ -125,11 +126,11 @@ class QueryBatch:
         return np.array([bool(text) for text in self.text], bool)
 
     def segments(self) -> NDArray[np.str_]:
-        """str[Q]: the segment of each query, the fields it carries joined by "+", "nothing" if none.
+        """Return str[Q], the segment of each query: its fields joined by "+", or "nothing" if it has none.
 
         Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
         """
         codes = sum(self.knows(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
-        found, place = np.unique(codes, return_inverse=True)
-        names = ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in found]
+        distinct, place = np.unique(codes, return_inverse=True)
+        names = ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in distinct]
         return np.array(names, str)[place]

@@ -1,4 +1,4 @@
-"""Rows of different lengths in flat arrays: histories, in order and with repeats."""
+"""Rows of varying length in flat arrays: histories, ordered and with repeats."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hybridrec.data.frozen import freeze
 from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
 
 BLOCK = 1 << 17
-"""Ids in a block of rows: their keys of 8 bytes are a megabyte."""
+"""Ids in a block of rows: their 8-byte keys take one megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
     """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
 
-    `width` is the size of the vocabulary the ids come from (the columns of `matrix()`). `times` are
-    seconds since 1970, `weights` are positive, and `groups` is any integer a splitter groups by (a
-    published fold number, say); all are parallel to `ids`, or None where the data has none. All are read-only.
+    `width` is the size of the ids' vocabulary (the columns of `matrix()`). `times` are seconds since 1970,
+    `weights` are positive, and `groups` are integers that a splitter groups by (a published fold number, say);
+    each is parallel to `ids`, or None if the data has none. All arrays are read-only.
     """
 
     ids: Ints
@@ -34,17 +34,17 @@ class Ragged:
     groups: Ints | None = None
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
-        """`rows` rows with nothing in them."""
+        """Return `rows` empty rows."""
         return cls(np.empty(0, np.int32), np.zeros(rows + 1, np.int64), width)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[int] | Ints], width: int) -> Ragged:
-        """Build from one sequence of ids a row (for tests and single queries, not for bulk data)."""
+        """Build from one sequence of ids per row (for tests and single queries, not for bulk data)."""
         parts = [np.asarray(row, np.int32) for row in rows]
         lengths = np.array([len(part) for part in parts], np.int64)
         ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
@@ -62,7 +62,7 @@ class Ragged:
         groups: Ints | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
-        """Group parallel columns by row. Within a row the order is `positions`, else `times`, else as given.
+        """Group parallel columns by row, ordered within a row by `positions`, else by `times`, else as given.
 
         `shape` is (number of rows, size of the vocabulary of `ids`).
         """
@@ -84,11 +84,11 @@ class Ragged:
 
     @classmethod
     def stack(cls, parts: Sequence[Ragged]) -> Ragged:
-        """The rows of several below one another; times, weights and groups stay where all parts have them."""
+        """Concatenate the rows; times, weights and groups are kept if all parts have them."""
 
         def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-            known = [column for column in columns if column is not None]
-            return np.concatenate(known) if len(known) == len(parts) else None
+            present = [column for column in columns if column is not None]
+            return np.concatenate(present) if len(present) == len(parts) else None
 
         return cls(
             ids=np.concatenate([part.ids for part in parts]),
@@ -104,7 +104,7 @@ class Ragged:
 
     @property
     def lengths(self) -> Longs:
-        """Ids in each row, int64[len(self)]."""
+        """Number of ids in each row, int64[len(self)]."""
         return np.diff(self.offsets)
 
     @property
@@ -113,9 +113,9 @@ class Ragged:
         return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
 
     def matrix(self, *, binary: bool = False) -> Sparse:
-        """csr float32 [len(self), width]: weights summed over repeats, or 1 for every distinct id if `binary`."""
+        """Return csr float32 [len(self), width]: weights summed over repeats, or 1 per distinct id if `binary`."""
         values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights.copy()
-        # Copies: sum_duplicates works in place, and the rows of a history stay in their own order.
+        # Copies, as sum_duplicates sorts in place: the rows of a history must keep their order.
         result = csr_matrix((values, self.ids.copy(), self.offsets.copy()), shape=(len(self), self.width))
         result.sum_duplicates()
         if binary:
@@ -123,12 +123,12 @@ class Ragged:
         return result
 
     def blocks(self) -> Iterator[slice]:
-        """All rows, in slices of about `BLOCK` ids: work on one takes little memory, and stays in a cache."""
+        """Iterate over slices of rows with about `BLOCK` ids each: small enough for work on one to stay in cache."""
         rows = max(len(self) * BLOCK // max(len(self.ids), 1), 1)
         return (slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows))
 
     def take(self, rows: NDArray[np.integer] | slice) -> Ragged:
-        """The given rows, in the given order; those of a slice without steps are no copies."""
+        """Return the given rows, in the given order; a slice with step 1 is not copied."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -142,18 +142,18 @@ class Ragged:
         return self.pick(positions, offsets)
 
     def where(self, keep: Bools) -> Ragged:
-        """All rows, but only the ids at which `keep` (parallel to `ids`) is true."""
+        """Return all rows with only the ids where `keep`, bool parallel to `ids`, is true."""
         positions = np.flatnonzero(keep)
         if len(positions) == len(self.ids):
             return self
         return self.pick(positions, np.searchsorted(positions, self.offsets))
 
     def last(self, n: int) -> Ragged:
-        """All rows, but only the last `n` ids of each."""
+        """Return all rows with only the last `n` ids of each."""
         return self.where(np.arange(len(self.ids)) >= np.repeat(self.offsets[1:] - n, self.lengths))
 
     def latest(self) -> Doubles | None:
-        """The latest time in each row, float64[len(self)], NaN where a row has none; None without `times`."""
+        """Return the latest time in each row, float64[len(self)], NaN if a row has none; None without `times`."""
         if self.times is None:
             return None
         result = np.full(len(self), np.nan)
@@ -163,7 +163,7 @@ class Ragged:
         return result
 
     def pick(self, positions: Longs | slice, offsets: Longs) -> Ragged:
-        """The entries at these positions, in rows that begin and end at `offsets`."""
+        """Return the entries at these positions, in rows bounded by `offsets`."""
         return replace(
             self,
             ids=self.ids[positions],
@@ -175,14 +175,15 @@ class Ragged:
 
 
 def offsets_of(lengths: NDArray[np.integer]) -> Longs:
-    """Row boundaries for row lengths: int64[len + 1], starting at 0."""
+    """Return the row boundaries of row lengths: int64[len + 1], starting at 0."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
-    """The positions of `codes`, each from 0 to size - 1, in ascending order of codes, and where each code begins.
+    """Return the positions of `codes` in ascending order of code, and the offset where each code starts.
 
-    Equal codes stay in order. A counting sort: it takes a third of the time of a stable sort by comparison.
+    Codes are from 0 to size - 1; equal codes keep their order. The conversion to csr is a counting sort, which
+    takes a third of the time of a stable comparison sort.
     """
     places = np.arange(len(codes), dtype=np.int32 if len(codes) <= np.iinfo(np.int32).max else np.int64)
     by_code = csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes)))
@@ -190,7 +191,7 @@ def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
 
 
 def _held(groups: Ints) -> Ints:
-    """The same groups; where all are equal, as those of a training part mostly are, one of them stands for all."""
+    """Return the groups; equal ones, usual in a training part, as a broadcast view of a single value to save memory."""
     if not len(groups) or (groups != groups[0]).any():
         return groups
     return np.broadcast_to(groups[:1].copy(), groups.shape)

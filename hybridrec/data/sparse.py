@@ -1,4 +1,4 @@
-"""Sparse matrices of components: as named arrays for their state, and what their entries count."""
+"""Sparse matrices of components: as named arrays for their state, and the scaling of their entries."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from scipy.sparse import csr_matrix
 from hybridrec.types import Sparse, State
 
 Values: TypeAlias = Literal["binary", "log", "raw"]
-"""What an entry of a matrix of weights counts; see `valued`."""
+"""The value of an entry of a matrix of weights; see `valued`."""
 
 
 def pack_csr(matrix: Sparse, name: str) -> State:
-    """The parts of a csr matrix as arrays `name.data`, `name.indices`, ...; `unpack_csr` is the way back."""
+    """Pack a csr matrix into arrays `name.data`, `name.indices`, ...; `unpack_csr` is the inverse."""
     parts = {part: getattr(matrix, part) for part in ("data", "indices", "indptr")}
     return {f"{name}.{part}": array for part, array in parts.items()} | {f"{name}.shape": np.array(matrix.shape)}
 
 
 def unpack_csr(state: State, name: str) -> Sparse:
-    """The csr matrix that `pack_csr` packed under this name."""
+    """Unpack the csr matrix that `pack_csr` packed under this name."""
     parts = tuple(state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
     return csr_matrix(parts, shape=tuple(state[f"{name}.shape"].tolist()))
 
 
 def valued(matrix: Sparse, values: Values) -> Sparse:
-    """A copy of a csr of weights with what each entry counts: 1, log(1 + weight), or the weight.
+    """Return a copy of a csr of weights with entries 1 ("binary"), log(1 + weight) ("log") or the weight ("raw").
 
-    The latter two are divided by their mean in the row, so that nobody is louder than others.
+    The latter two are divided by their mean in the row, so that every user has the same average.
     """
     result = matrix.copy()
     if values == "binary":

@@ -38,7 +38,7 @@ class Judged:
     queries: QueryBatch | None = None
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     def take(self, rows: Bools) -> Judged:

@@ -1,1 +1,1 @@
-"""Finding plugins and observing runs, with pluggy."""
+"""Discovery of plugins and observation of runs, with pluggy."""

@@ -21,7 +21,7 @@ from hybridrec.stages.normaliser import Normaliser
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What there is to say about a plugin class."""
+    """The reference page of a plugin class or command."""
 
     name: str
     kind: str
@@ -32,13 +32,13 @@ class Page:
     options: tuple[tuple[str, str, str, str], ...]
     """(key, type, default, meaning)"""
     example: str
-    """The smallest piece of YAML that uses it, or the command line."""
+    """The shortest YAML that uses it, or the command line."""
     language: str = "yaml"
-    """Of the example: yaml or bash."""
+    """The language of the example: yaml or bash."""
 
 
 def describe(name: str, registry: Registry) -> list[Page]:
-    """The pages of everything that is called `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
+    """Return the pages of everything named `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
     pages = [
         (_command_page if kind.instances else _page)(offer, kind, registry) for kind, offer in registry.named(name)
     ]
@@ -48,7 +48,7 @@ def describe(name: str, registry: Registry) -> list[Page]:
 
 
 def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
-    """Return the page of a command, which says of itself what it does and takes."""
+    """Return the page of a command, made from its help and its parameters."""
     provider = registry.provider_of(command)
     options = []
     for parameter in command.params:
@@ -87,7 +87,7 @@ def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:
 
 
 def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, str]:
-    """Return how a class is used, with the first of the examples of each required option, and the language of that."""
+    """Return an example of the use of a class, with the first example of each required option, and its language."""
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
     usage = next(iter(kind.roles_of(cls)), kind.roles[0]).usage
@@ -99,7 +99,7 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
     words["normalise"] = normalise
     if kind.name != "component" or getattr(cls, "fuses", None) is False:
         words["fusion"] = fusion
-    # The example of a label is a component's name.
+    # The example of an option that is a label is the name of a component.
     labels = references(cls.Config.model_construct(**options))
     used: dict[str, Any] = {reference.label: {} for reference in labels if isinstance(reference.marker, ComponentRef)}
     content = _filled(yaml.safe_load(Template(usage).safe_substitute(words)), {"$options": options, "$used": used})
@@ -107,9 +107,9 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:
-    """Return the name of a plain weighted fusion, and that of the option by which it takes a normaliser.
+    """Return the name of a plain weighted fusion, and that of its option for the normaliser.
 
-    It is the one whose options add the least to those of others; without any the names of both places stay.
+    It is the fusion whose options derive from the fewest classes; without any, both placeholders are returned.
     """
     fusions = [
         (cls, field.alias or key)
@@ -126,7 +126,7 @@ def _fusion(registry: Registry) -> tuple[str, str]:
 
 
 def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
-    """Put mappings in the places of their names, and leave out re-rankers of which nothing has to come before."""
+    """Replace the names of mappings by the mappings, and drop the placeholder of a fusion that is not needed."""
     if isinstance(usage, list):
         return [_filled(item, mappings) for item in usage if item != {"use": "$fusion"}]
     if not isinstance(usage, dict):
@@ -138,14 +138,14 @@ def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
 
 
 def _facts(cls: type[Plugin]) -> list[str]:
-    """What a component can do, for classes that are one."""
+    """Return the capabilities of a component, in sentences; none for other classes."""
     from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 
     if not issubclass(cls, Component):
         return []
     roles = [word for word, role in (("generator", Generator), ("scorer", Scorer), ("re-ranker", Reranker))
              if issubclass(cls, role)]  # fmt: skip
-    # What it serves may depend on options; where one has no default, the class itself is asked.
+    # Attributes may depend on the options; if one has no default, those of the class are used.
     required = any(field.is_required() for field in cls.Config.model_fields.values())
     instance = cls if required else cls()
     facts = [f"Stages: {', '.join(roles)}", f"Targets: {', '.join(instance.targets)}"]
@@ -168,7 +168,7 @@ def _options(model: type[Options]) -> list[tuple[str, str, str, str]]:
 def rows(
     schema: dict[str, Any], definitions: dict[str, Any], path: str = "", *, deep: bool = True
 ) -> Iterator[tuple[str, str, str, str]]:
-    """(key, type, default, meaning) of the keys of a schema; `deep` adds those of mappings below, as `mapping.key`."""
+    """Yield (key, type, default, meaning) of a schema's keys; `deep` adds those of nested mappings as `mapping.key`."""
     required = set(schema.get("required", ()))
     for key, entry in schema.get("properties", {}).items():
         default = "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False)
@@ -180,16 +180,16 @@ def rows(
 
 
 def _mapping(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema of the mapping that an option is, if it is one with keys of its own."""
+    """Return the schema of an option that is a mapping with keys of its own, else None."""
     for member in (entry, *entry.get("anyOf", ())):
-        found = definitions.get(member.get("$ref", "").rsplit("/", 1)[-1])
-        if found is not None and "properties" in found:
-            return found
+        definition = definitions.get(member.get("$ref", "").rsplit("/", 1)[-1])
+        if definition is not None and "properties" in definition:
+            return definition
     return None
 
 
 def _type(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """A JSON Schema type in few words."""
+    """Describe a JSON Schema type in few words."""
     if "$ref" in entry:
         return _type(definitions[entry["$ref"].rsplit("/", 1)[1]], definitions)
     if "enum" in entry:

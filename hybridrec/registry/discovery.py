@@ -1,4 +1,4 @@
-"""Finding plugins: who offers what, who is broken and why, and which names clash."""
+"""Discovery of plugins: their offers, broken plugins with the causes, and clashes of names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hybridrec.registry.validation import offered, refuse_other_api, refuse_unkn
 from hybridrec.tracing import GROUP, traced
 
 SLOW = 0.5
-"""Seconds of loading after which `plugins` says that a plugin slows every command down."""
+"""Seconds of loading from which `plugins` warns that a plugin slows every command down."""
 
 
 @dataclass(slots=True)
 class Provider:
-    """An installed plugin: an entry point, the distribution it came with, and how loading it went."""
+    """An installed plugin: its entry point, its distribution, and the result of loading it."""
 
     name: str
     module: str
@@ -32,7 +32,7 @@ class Provider:
     error: BaseException | None = None
     blocked: bool = False
     seconds: float = 0.0
-    """What loading it took."""
+    """Duration of loading it."""
     offers: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -42,15 +42,15 @@ class Provider:
 @dataclass(frozen=True, slots=True)
 class _Offer:
     cls: Any
-    """A class, or an instance of the kinds that offer those."""
+    """A class, or an instance for kinds that offer instances."""
     provider: Provider
 
 
 class Registry:
     """All plugin classes by kind and name, and the hook callers of the observers.
 
-    A plugin that cannot be loaded does no harm to the others: it is remembered in `providers` and
-    raised, with its cause, only when something it may have provided is asked for.
+    A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and raised as the
+    cause when a name is requested that it may have provided.
     """
 
     def __init__(
@@ -62,21 +62,19 @@ class Registry:
     ) -> None:
         """Load the plugins of the given entry points (default: all installed in the group).
 
-        With `only`, those of these modules; the others are not even imported.
-
-        Those in `block`, by the name of the plugin or of its distribution, are left out; raises ConfigError
-        if there is none of that name.
+        With `only`, those of these modules; the others are not even imported. Plugins in `block`, by the name of the
+        plugin or its distribution, are left out; raises ConfigError for an unknown name.
         """
-        found = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+        installed = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
         if only is not None:
-            found = [entry_point for entry_point in found if entry_point.value in only]
+            installed = [entry_point for entry_point in installed if entry_point.value in only]
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.manager.add_hookspecs(hookspecs.offer_hooks())
         self.manager.add_hookcall_monitoring(*hook_tracers())
         self.providers: list[Provider] = []
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind.plural: {} for kind in kinds.KINDS}
-        for entry_point in sorted(found, key=lambda e: (e.name, e.value)):
+        for entry_point in sorted(installed, key=lambda e: (e.name, e.value)):
             self.providers.append(self._load(entry_point, block))
         names = {name for provider in self.providers for name in (provider.name, provider.distribution)}
         for name in block:
@@ -96,7 +94,7 @@ class Registry:
             with traced(f"loading {provider}"):
                 module = entry_point.load()
             offers = self._register(module, entry_point.value)
-        except (Exception, SystemExit) as error:  # a broken plugin must not take the others with it
+        except (Exception, SystemExit) as error:  # a broken plugin must not affect the others
             provider.error = error
             return provider
         finally:
@@ -107,12 +105,12 @@ class Registry:
         return provider
 
     def _register(self, module: object, name: str) -> list[tuple[kinds.Kind, Any]]:
-        """Register a plugin module for hooks and return what it offers, with the kind of each; undone if it is broken.
+        """Register the hooks of a plugin module and return its offers with their kinds; undone if it is broken.
 
-        It is registered by the name of the module: two distributions may call their entry points alike.
+        It is registered under the name of the module, as two distributions may use one name of an entry point.
         """
         if self.manager.has_plugin(name):
-            raise PluginError(f"the module {name} is registered by another entry point already")
+            raise PluginError(f"the module {name} is already registered by another entry point")
         refuse_other_api(module, name)
         try:
             self.manager.register(module, name)
@@ -132,7 +130,7 @@ class Registry:
 
     @cached_property
     def clashes(self) -> list[str]:
-        """A message for every name that more than one plugin provides."""
+        """A message for every name that several plugins provide."""
         return [
             _clash(kind, name, offers)
             for kind, names in self._offers.items()
@@ -142,11 +140,15 @@ class Registry:
 
     @property
     def slow(self) -> list[Provider]:
-        """The plugins of others than hybridrec whose loading slows every command down."""
-        return [found for found in self.providers if found.seconds > SLOW and found.distribution != hookspecs.PROJECT]
+        """The plugins, other than those of hybridrec, whose loading slows every command down."""
+        return [
+            provider
+            for provider in self.providers
+            if provider.seconds > SLOW and provider.distribution != hookspecs.PROJECT
+        ]
 
     def provider(self, name: str) -> Provider:
-        """The loaded plugin of this name, or of this distribution with one plugin; raises if there is none.
+        """Return the loaded plugin of this name, or the only one of a distribution of this name.
 
         Raises ConfigError for an unknown, blocked or ambiguous name, and PluginError for a broken plugin.
         """
@@ -155,37 +157,37 @@ class Registry:
             known = {provider.name for provider in self.providers}
             told = f"several plugins are called '{name}'" if named else f"no plugin is called '{name}'"
             raise ConfigError(f"{told}: {did_you_mean(name, known)}")
-        (found,) = named
-        if found.blocked:
-            raise ConfigError(f"{found} is blocked")
-        if found.error is not None:
-            raise PluginError(f"{found} could not be loaded: {_cause(found.error)}") from found.error
-        return found
+        (provider,) = named
+        if provider.blocked:
+            raise ConfigError(f"{provider} is blocked")
+        if provider.error is not None:
+            raise PluginError(f"{provider} could not be loaded: {_cause(provider.error)}") from provider.error
+        return provider
 
     def names(self, kind: str | None = None) -> list[str]:
-        """All names of a kind ("components", "readers", ...), or of all kinds, sorted."""
+        """Return all names of a kind ("components", "readers", ...), or of all kinds, sorted."""
         offers = self._offers.values() if kind is None else [self._offers[kind]]
         return sorted({name for names in offers for name in names})
 
     def classes(self, kind: str) -> Iterator[type[Any]]:
-        """All classes of a kind whose name is provided once, in order of their names."""
+        """Yield all classes of a kind in order of their names, without names that are provided twice."""
         for _, offers in sorted(self._offers[kind].items()):
             if len(offers) == 1:
                 yield offers[0].cls
 
     def provider_of(self, cls: Any) -> Provider | None:
-        """Who brought a class; None if it came from elsewhere."""
+        """Return the provider of a class; None if it comes from elsewhere."""
         offers = [offer for names in self._offers.values() for offer in names.get(cls.name, [])]
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
     def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
-        """(kind, class) of everything of this name; raises PluginError where two plugins provide it."""
+        """Return (kind, class) of everything of this name; raises PluginError if two plugins provide one."""
         return [(kind, self.get(kind.plural, name)) for kind in kinds.KINDS if name in self._offers[kind.plural]]
 
     def get(self, kind: str, name: str) -> Any:
-        """The class of a kind ("components", "readers", ...) and name.
+        """Return the class of a kind ("components", "readers", ...) and name.
 
-        Raises PluginError if it is provided twice, ConfigError, which says what there is, if not at all.
+        Raises PluginError if it is provided twice, and ConfigError with the available names if it is not provided.
         """
         offers = self._offers[kind].get(name, [])
         if len(offers) > 1:
@@ -196,7 +198,7 @@ class Registry:
         raise self.missing(f"unknown {called} '{name}': {did_you_mean(name, self._offers[kind])}")
 
     def missing(self, message: str) -> ConfigError:
-        """An error about a name that nothing has, with the plugins that may have it but are blocked or broken."""
+        """Return an error about an unknown name that adds the blocked and broken plugins which may provide it."""
         if blocked := [str(provider) for provider in self.providers if provider.blocked]:
             message += f". It may belong to a blocked plugin: {', '.join(blocked)}"
         if self.broken:

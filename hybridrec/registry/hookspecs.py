@@ -16,37 +16,36 @@ if TYPE_CHECKING:
 
 PROJECT = "hybridrec"
 API_VERSION = "1.0"
-"""MAJOR.MINOR of everything plugins see. The minor rises when something is added, the major when something
-changes or goes. A plugin module may say `requires_api = "1.0"`: it is loaded by the same major and that
-minor or a later one.
+"""MAJOR.MINOR of the API for plugins. An addition increases the minor, a change or removal the major. A plugin
+module may set `requires_api = "1.0"`: it is then loaded by the same major with that minor or a later one.
 """
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function of a plugin module as the implementation of the hook it is called like."""
+"""Decorator of functions of a plugin module that implement the hook of the same name."""
 
 
 @hookspec
 def hybridrec_starters(data: DataProfile) -> Sequence[Starter]:  # type: ignore[empty-body]
-    """Propose components for the config that `hybridrec init` writes for this data; nothing else calls this hook."""
+    """Propose components for the config that `hybridrec init` writes for this data; only `init` calls this hook."""
 
 
 @hookspec
 def hybridrec_fitted(label: str, component: str, fold: str, seconds: float, cached: bool) -> None:
-    """A component of the fit plan is ready: fitted just now, or found in the store (`cached`)."""
+    """Observe that a component of the fit plan is ready: just fitted, or loaded from the store (`cached`)."""
 
 
 @hookspec
 def hybridrec_stage_done(stage: str, pipeline: str, fold: str, seconds: float, queries: int) -> None:
-    """A pipeline has finished a stage ("generate", "score", "rerank") for all queries of a fold."""
+    """Observe that a pipeline finished a stage ("generate", "score", "rerank") for all queries of a fold."""
 
 
 @hookspec
 def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
-    """A run is complete; `report` is the content of its report.json, `folder` holds all its files."""
+    """Observe that a run is complete; `report` is the content of its report.json, `folder` holds all its files."""
 
 
 def offer_hooks() -> Any:
-    """Return the hooks by which plugins offer what they have: one for each kind, by their names."""
+    """Return the hooks by which plugins offer classes or instances: one for each kind, by name."""
     return SimpleNamespace(**{kind.hook: _offer_hook(kind) for kind in kinds.KINDS})
 
 

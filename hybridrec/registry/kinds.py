@@ -1,7 +1,7 @@
-"""The kinds of things that plugins offer: the one table from which hooks, checks, pages and templates are made.
+"""The kinds of plugin classes: one table from which hooks, checks, reference pages and templates are made.
 
-Base classes and contract suites are named as text, "module:name", and imported when they are asked for: a command
-that needs no reader does not import one.
+Base classes and contract suites are given as text, "module:name", and imported on demand: a command that does not
+need readers does not import them.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A part that the classes of a kind play; an author of a plugin writes a class for a role.
+    """A role of classes of a kind; the author of a plugin writes a class for a role.
 
-    base: what the class derives from, as "module:name"
-    contract: the suite it has to pass, as "module:name"
-    usage: how a config, in YAML, or the command line, beginning with "hybridrec", uses it. $name is its name and
-        $options its required options; $cut_off is "@10" where a metric has a cut-off, $used the components that its
-        options refer to, $fusion a re-ranker that fuses, where one has to come before, and $normalise the option
-        by which it names a normaliser.
-    check_options: options without which `check-plugin` cannot check what the template of the role makes
+    base: the base class, as "module:name"
+    contract: the suite that the class must pass, as "module:name"
+    usage: an example of its use, in YAML or as a command line beginning with "hybridrec". $name is its name and
+        $options its required options; $cut_off is "@10" for a metric with a cut-off, $used the components that its
+        options refer to, $fusion a re-ranker that fuses, if one must come before, and $normalise the option of that
+        for a normaliser.
+    check_options: options that `check-plugin` needs to check a class made from the template of the role
     """
 
     name: str
@@ -33,13 +33,13 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of things that plugins offer from one hook.
+    """A kind of objects that plugins offer by one hook.
 
-    name: one of them is called so; several add an s, which is the key of the registry and the end of the hook
-    base: the class that theirs derive from, as "module:name"
-    summary: what the hook returns
-    roles: what its classes can be; a class plays one or more
-    instances: whether the hook returns instances of `base` itself, in place of classes that derive from it
+    name: the singular; the plural (with an s) is the key in the registry and the end of the hook's name
+    base: the base of its classes, as "module:name"
+    summary: the docstring of the hook
+    roles: the roles of its classes; a class has one or more
+    instances: true if the hook returns instances of `base` itself instead of classes that derive from it
     """
 
     name: str
@@ -50,7 +50,7 @@ class Kind:
 
     @property
     def plural(self) -> str:
-        """The key of the registry."""
+        """The plural, the key in the registry."""
         return f"{self.name}s"
 
     @property
@@ -64,19 +64,19 @@ class Kind:
         return self.base.partition(":")[2]
 
     def includes(self, offer: object) -> bool:
-        """Return True if a class, or an instance where the kind has instances, is of this kind."""
+        """Return True if a class, or an instance for a kind of instances, is of this kind."""
         base = resolve(self.base)
         return isinstance(offer, base) if self.instances else isinstance(offer, type) and issubclass(offer, base)
 
     def roles_of(self, offer: object) -> list[Role]:
-        """Return the roles that a class of this kind plays; an instance plays them all."""
+        """Return the roles of a class of this kind; an instance has all of them."""
         if not isinstance(offer, type):
             return list(self.roles)
         return [role for role in self.roles if issubclass(offer, resolve(role.base))]
 
 
 def _only(name: str, base: str, summary: str, contract: str, usage: str, check_options: str = "") -> Kind:
-    """Return a kind with one role, which is called like it."""
+    """Return a kind with one role of the same name."""
     return Kind(name, base, summary, (Role(name, base, contract, usage, check_options),))
 
 
@@ -110,14 +110,14 @@ KINDS: tuple[Kind, ...] = (
     _only(
         "normaliser",
         "hybridrec.stages.normaliser:Normaliser",
-        "Normaliser classes: what `normalise` of a fusion may say.",
+        "Normaliser classes, the values of a fusion's `normalise`.",
         "hybridrec.testing.normalisers:NormaliserContract",
         "{pipelines: {mine: {rerank: [{use: $fusion, $normalise: $name}]}}}",
     ),
     _only(
         "reader",
         "hybridrec.data.readers.base:Reader",
-        "Reader classes: what `data.reader` may say.",
+        "Reader classes, the values of `data.reader`.",
         "hybridrec.testing.readers:ReaderContract",
         "{data: {reader: $name, $options: }}",
         "path=src/$package/sample.txt",
@@ -125,28 +125,28 @@ KINDS: tuple[Kind, ...] = (
     _only(
         "splitter",
         "hybridrec.data.splits.base:Splitter",
-        "Splitter classes: what `split.use` may say.",
+        "Splitter classes, the values of `split.use`.",
         "hybridrec.testing.splitters:SplitterContract",
         "{split: {use: $name, $options: }}",
     ),
     _only(
         "metric",
         "hybridrec.evaluation.metrics:Metric",
-        "Metric classes: what `compare.metrics` may say before the `@`.",
+        "Metric classes, the values of `compare.metrics` before the `@`.",
         "hybridrec.testing.metrics:MetricContract",
         "{compare: {metrics: [$name$cut_off]}}",
     ),
     _only(
         "exporter",
         "hybridrec.runs.exporter:Exporter",
-        "Exporter classes: what `hybridrec export --format` may say.",
+        "Exporter classes, the values of `hybridrec export --format`.",
         "hybridrec.testing.exporters:ExporterContract",
         "hybridrec export runs/NAME --format $name $options",
     ),
     Kind(
         "command",
         "click:Command",
-        "Commands of click, which `hybridrec` takes beside its own: loaded when it is asked for one that it lacks.",
+        "Click commands that extend `hybridrec`: loaded when a command is requested that is not built in.",
         (
             Role(
                 "command",
@@ -161,16 +161,16 @@ KINDS: tuple[Kind, ...] = (
 
 
 def kind_named(plural: str) -> Kind:
-    """Return the kind of this key, "components" say."""
+    """Return the kind of this plural, such as "components"."""
     return next(kind for kind in KINDS if kind.plural == plural)
 
 
 def kind_of(offer: object) -> Kind | None:
-    """Return the first kind that a class or an instance is of; None if it is of none."""
+    """Return the first kind of a class or an instance, or None."""
     return next((kind for kind in KINDS if kind.includes(offer)), None)
 
 
 def resolve(name: str) -> Any:
-    """Import what "module:name" names."""
+    """Import the object named by "module:name"."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""Telling observers what goes on; one that fails is named, and ends neither the run nor the others."""
+"""Calls of observers: one that fails is named, and stops neither the run nor the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hybridrec.tracing import origin, traced, tracing
 
 
 class Observers:
-    """Calls the hooks of observers one plugin at a time; `failures` says, in sentences, which of them failed."""
+    """The observers of a run, called one plugin at a time; `failures` describes those that failed, in sentences."""
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self.manager = manager
@@ -25,20 +25,22 @@ class Observers:
             others = [other for other in self.manager.get_plugins() if other is not plugin]
             try:
                 self.manager.subset_hook_caller(hook, others)(**what)
-            except Exception as error:  # what watches a run must not end it
+            except Exception as error:  # an observer must not end the run
                 self._silenced.add((plugin, hook))
                 name = origin(str(getattr(plugin, "__name__", plugin)))
-                self.failures.append(f"{name} failed in {hook} and was not told again: {type(error).__name__}: {error}")
+                self.failures.append(
+                    f"{name} failed in {hook} and was not called again: {type(error).__name__}: {error}"
+                )
                 if tracing():
                     traceback.print_exc()
 
     def _listening(self, hook: str) -> list[object]:
-        found = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
-        return [plugin for plugin in found if (plugin, hook) not in self._silenced]
+        plugins = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
+        return [plugin for plugin in plugins if (plugin, hook) not in self._silenced]
 
 
 def hook_tracers() -> tuple[Any, Any]:
-    """What is called before and after every hook call of the observers."""
+    """Return the functions that pluggy calls before and after every hook call of the observers."""
     running = threading.local()
 
     def before(name: str, impls: Any, arguments: Any) -> None:

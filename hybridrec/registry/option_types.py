@@ -1,6 +1,6 @@
-"""Types of options that name something else: another plugin, a component of the experiment, a column of the pool.
+"""Types of options that refer to something: another plugin, a component of the experiment, a column of the pool.
 
-What they name is found by their types when a config is checked, whatever the options are called.
+The check of a config finds such references by their types, independent of the names of the options.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from hybridrec.stages.normaliser import Normaliser
 
 @cache
 def _installed() -> Registry:
-    """Where options look that are made in Python, outside the check of a document."""
+    """Return the registry for options that are made in Python, without the context of a config."""
     return Registry()
 
 
 def _normaliser(value: object, info: ValidationInfo) -> object:
-    """A name, or a mapping of `use` and options, becomes an instance; anything else is left to pydantic to refuse."""
+    """Build a normaliser from a name, or a mapping of `use` and options; leave other values to pydantic to refuse."""
     use, options = (value, {}) if isinstance(value, str) else _parts(value)
     if not isinstance(use, str):
         return value
@@ -46,7 +46,7 @@ def _normaliser(value: object, info: ValidationInfo) -> object:
     except HybridrecError as error:
         raise ValueError(str(error)) from error
     except ValidationError as error:
-        problems = ((".".join(map(str, found["loc"])), found["msg"]) for found in error.errors())
+        problems = ((".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors())
         raise ValueError("; ".join(f"{use}.{key}: {message}" for key, message in problems)) from error
 
 
@@ -56,7 +56,7 @@ def _parts(value: object) -> tuple[object, dict[str, Any]]:
 
 
 def _named(value: Normaliser) -> str | dict[str, Any]:
-    """The way back."""
+    """Return the name, or mapping, from which `_normaliser` builds the value."""
     options = value.config.model_dump(mode="json")
     return {"use": value.name, **options} if options else value.name
 
@@ -67,30 +67,30 @@ NormaliserUse = Annotated[
     PlainSerializer(_named),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["use"]}]}),
 ]
-"""An option that names a normaliser: `normalise: zscore`, or `normalise: {use: softmax, temperature: 0.5}`."""
+"""An option whose value is a normaliser: `normalise: zscore`, or `normalise: {use: softmax, temperature: 0.5}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentRef:
-    """Marks an option as the label of a component of the experiment, which `use` is handed before `fit`.
+    """A mark of an option as the label of a component of the experiment, which is passed to `use` before `fit`.
 
-    role: what the component has to be: VectorModel, or a class derived from it
+    role: the required class of the component: VectorModel, or a class derived from it
 
-    `space: Annotated[str, ComponentRef(VectorModel)]`, or, where it may be left out, of `str | None`. It may stand
-    in mappings, lists and models below the options; one component is handed over.
+    `space: Annotated[str, ComponentRef(VectorModel)]`, or of `str | None` if it is optional. It may be nested in
+    mappings, lists and models; only one component can be passed.
     """
 
     role: type[VectorModel]
 
     @property
     def word(self) -> str:
-        """The role in words: "vector model" for VectorModel."""
+        """The role in words, "vector model" for VectorModel."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.role.__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLabel:
-    """Marks an option of a re-ranker as the label of a generator of the pipeline, or also of a scorer."""
+    """A mark of a re-ranker's option as the label of a generator of the pipeline, or also of a scorer."""
 
     generators_only: bool = False
 
@@ -103,9 +103,9 @@ GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A label among options.
+    """A label in the options.
 
-    path: where it stands, from the options on; a key of a mapping stands at the key
+    path: its place in the options; that of a key of a mapping ends in the key itself
     """
 
     path: tuple[str | int, ...]
@@ -114,9 +114,9 @@ class Reference:
 
 
 def references(options: BaseModel) -> Iterator[Reference]:
-    """Yield the labels among options, by the types of these, also in mappings, lists and models below them.
+    """Yield the labels in options, as marked by their types, including nested mappings, lists and models.
 
-    Raises PluginError if a type marks something that is not text.
+    Raises PluginError if the value of a marked type is not text.
     """
     for name, field in type(options).model_fields.items():
         yield from _references(field.annotation, field.metadata, getattr(options, name), (field.alias or name,))
@@ -150,12 +150,12 @@ def _references(
 
 
 def used_component(options: BaseModel) -> Reference | None:
-    """Return the reference to the component that is handed over, if there is one.
+    """Return the reference to the component that is passed to `use`, or None.
 
     Raises PluginError if the options name more than one.
     """
     named = [reference for reference in references(options) if isinstance(reference.marker, ComponentRef)]
     if len({reference.label for reference in named}) > 1:
         labels = ", ".join(f"'{reference.label}'" for reference in named)
-        raise PluginError(f"only one component can be handed over, and the options name {labels}")
+        raise PluginError(f"`use` takes only one component, but the options name {labels}")
     return named[0] if named else None

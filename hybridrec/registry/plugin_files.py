@@ -12,9 +12,9 @@ PREFIX = "plugin:"
 
 
 def located(path: Path, registry: Registry) -> Path:
-    """The file that `plugin:NAME/FILE` means, beside the code of the plugin; any other path as it is.
+    """Return the file of `plugin:NAME/FILE`, in the package of the plugin; return any other path unchanged.
 
-    Raises ConfigError if there is no such plugin or file, with the YAML files it has.
+    Raises ConfigError if the plugin or the file does not exist, with the YAML files that the plugin has.
     """
     text = path.as_posix()
     if not text.startswith(PREFIX):
@@ -25,8 +25,8 @@ def located(path: Path, registry: Registry) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(f"{path}: {provider} is a single module, which ships no files")
     folder = Path(next(iter(spec.submodule_search_locations))).resolve()
-    found = (folder / file).resolve()
-    if found.is_file() and found.is_relative_to(folder):
-        return found
-    shipped = [known.relative_to(folder).as_posix() for known in folder.rglob("*.yaml")]
+    target = (folder / file).resolve()
+    if target.is_file() and target.is_relative_to(folder):
+        return target
+    shipped = [shipped_file.relative_to(folder).as_posix() for shipped_file in folder.rglob("*.yaml")]
     raise ConfigError(f"{path}: {provider} ships no file '{file}': {did_you_mean(file, shipped)}")

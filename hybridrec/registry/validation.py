@@ -1,4 +1,4 @@
-"""What a plugin module offers, and whether it fits: its API version, its hooks, the classes it returns."""
+"""Validation of plugin modules: the API version, the hooks, and the classes that they return."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refuse_other_api(module: object, name: str) -> None:
 
 
 def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
-    """Refuse a registered module with an implementation of a hook that there is not: it would never be called."""
+    """Refuse a registered module that implements an unknown hook, which would never be called."""
     known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
     for hook in manager.get_hookcallers(module) or ():
         wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
@@ -48,7 +48,7 @@ def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
 
 
 def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kinds.Kind, Any]]:
-    """Yield what one plugin module returns from its hooks, checked, with the kind of each."""
+    """Yield the checked offers of a plugin module's hooks, each with its kind."""
     for kind in kinds.KINDS:
         for impl in getattr(manager.hook, kind.hook).get_hookimpls():
             if impl.plugin is not module:
@@ -69,12 +69,12 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
         other = kinds.kind_of(offer) if is_class or kind.instances else None
         if other is not None:
             name = getattr(offer, "__name__", getattr(offer, "name", offer))
-            raise PluginError(f"{kind.hook} returned {name}, which belongs into {other.hook}")
+            raise PluginError(f"{kind.hook} returned {name}, which belongs in {other.hook}")
         if kind.instances:
             raise PluginError(f"{kind.hook} must return instances of {kind.base_name}, got {offer!r}")
         if is_class:
             known = ", ".join(known.base_name for known in kinds.KINDS if not known.instances)
-            raise PluginError(f"{offer.__name__} derives from none of {known}")
+            raise PluginError(f"{offer.__name__} does not derive from any of {known}")
         raise PluginError(f"{kind.hook} must return classes derived from {kind.base_name}, got {offer!r}")
     if kind.instances:
         if not isinstance(offer.name, str):
@@ -84,14 +84,14 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
 
 
 NEAR = 0.8
-"""How alike the name of an attribute and one of the engine's are, from 0 to 1, to be taken for the same."""
+"""The similarity, from 0 to 1, above which the name of an attribute counts as a misspelt one of the engine."""
 
 
 _COLLECTIONS = {"needs": ("a set", FIELDS), "targets": ("a tuple", TARGETS)}
 
 
 def refuse_slips(cls: type[Plugin]) -> None:
-    """Refuse a class without a name or with abstract methods, and one with attributes that cannot be meant so."""
+    """Refuse a class without a name, with abstract methods, or with attributes that are probably mistakes."""
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
     if inspect.isabstract(cls):
@@ -103,7 +103,7 @@ def refuse_slips(cls: type[Plugin]) -> None:
 
 
 def _refuse_misspelt(cls: type[Plugin]) -> None:
-    """A value under a name that is nearly one of the engine's, which itself keeps its default."""
+    """Refuse an attribute whose name nearly equals one of the engine that the class does not set."""
     ours = [base for base in cls.__mro__ if _is_engine(base)]
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
     known = {name for base in ours for name in (*_values(base), *inspect.get_annotations(base))}
@@ -113,17 +113,17 @@ def _refuse_misspelt(cls: type[Plugin]) -> None:
 
 
 def _refuse_other_members(cls: type[Plugin]) -> None:
-    """Fields or targets that there are not, or a text in the place of several."""
+    """Refuse unknown fields or targets, or a text in place of a collection of them."""
     for name, (collection, allowed) in _COLLECTIONS.items():
         value = inspect.getattr_static(cls, name, ())
         if not _is_value(value) or not any(name in vars(base) for base in cls.__mro__ if _is_engine(base)):
-            continue  # a property, of which each instance knows the value, or nothing of this kind of class
+            continue  # a property, whose value only instances have, or an attribute that this kind does not have
         if isinstance(value, str) or not isinstance(value, Collection) or any(one not in allowed for one in value):
             raise PluginError(f"{cls.__name__}.{name} must be {collection} of {', '.join(allowed)}, not {value!r}")
 
 
 def _refuse_forgotten_options(cls: type[Plugin]) -> None:
-    """Options that are written beside a class, but never given to it."""
+    """Refuse a class without Config in a module that defines unused options of its name."""
     if cls.Config is not Options:
         return
     beside = [value for value in vars(sys.modules[cls.__module__]).values() if isinstance(value, type)]
@@ -138,7 +138,7 @@ def _is_engine(cls: type) -> bool:
 
 
 def _values(cls: type) -> Iterator[str]:
-    """The public attributes that a class itself sets to plain values: no methods, no properties."""
+    """Return the names of public attributes that a class itself sets to plain values, not methods or properties."""
     return (name for name, value in vars(cls).items() if not name.startswith("_") and _is_value(value))
 
 

@@ -67,7 +67,7 @@ class ItemMap:
 
 
 def maps(run: Run) -> list[ItemMap]:
-    """The maps that were drawn of a run, by label. Raises StoreError for a damaged one."""
+    """Read the maps of a run, in order of their labels; raises StoreError for a damaged one."""
     paths = sorted((run.folder / MAPS).glob("*.parquet"))
     return [_map(path.stem, read_frame(run.file(f"{MAPS}/{path.name}"))) for path in paths]
 

@@ -1,7 +1,7 @@
-"""A new plugin: a small, complete, installable distribution from templates.
+"""A new plugin: a small, complete, installable distribution made from templates.
 
-`templates/common` holds what all kinds share; a file of the same path under `templates/KIND` takes its
-place. PACKAGE in a path is the name of the package, `string.Template` fills in the rest.
+`templates/common` holds the files that all kinds share; a file of the same path under `templates/KIND` replaces
+one of them. PACKAGE in a path is the name of the package; `string.Template` fills in the text.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 _ROLES = {role.name: (kind, role) for kind in kinds.KINDS for role in kind.roles}
 KINDS = (*_ROLES, "observer")
-"""What a new plugin can bring: a class for a role, or ears for the events of a run."""
+"""The kinds of new plugins: a class for a role, or an observer of runs."""
 
 
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
-    """Write the distribution `hybridrec-NAME` into a new folder below `parent`, and give that folder.
+    """Write the distribution `hybridrec-NAME` into a new folder in `parent` and return that folder.
 
-    Raises ConfigError if the name is not fit, something installed has it, or the folder exists.
+    Raises ConfigError if the name is not valid or in use, or if the folder exists.
     """
     from hybridrec.registry.hookspecs import API_VERSION
 
@@ -44,7 +44,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     _refuse_taken(name, package, registry)
     folder = parent / f"hybridrec-{name}"
     if folder.exists():
-        raise ConfigError(f"{folder} exists; nothing was written. Give another name, or another folder with --path")
+        raise ConfigError(f"{folder} exists; nothing was written. Choose another name, or another folder with --path")
     module = kind.replace("-", "")
     words = {
         "name": name,
@@ -66,7 +66,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
 
 def _words_of(kind: str, package: str) -> dict[str, str]:
-    """Return what the table of kinds knows of the class to be written; nothing of an observer, which has none."""
+    """Return the words of a template that depend on the table of kinds; none for an observer, which has no class."""
     if kind not in _ROLES:
         return {}
     offered, role = _ROLES[kind]
@@ -81,29 +81,29 @@ def _words_of(kind: str, package: str) -> dict[str, str]:
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
-    """Path and text of every template of a kind."""
-    found: dict[str, Path] = {}
+    """Yield path and text of every template of a kind."""
+    templates: dict[str, Path] = {}
     for root in (TEMPLATES / "common", TEMPLATES / kind):
-        found |= {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.tmpl"))}
-    for relative, path in found.items():
+        templates |= {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.tmpl"))}
+    for relative, path in templates.items():
         yield relative.removesuffix(".tmpl"), path.read_text(encoding="utf-8")
 
 
 def _refuse_unfit(name: str) -> None:
     if len(name) > LONGEST:
-        raise ConfigError(f"'{name}' has {len(name)} letters; {LONGEST} are enough for a name")
+        raise ConfigError(f"'{name}' has {len(name)} characters; a name has at most {LONGEST}")
     if not _NAME.fullmatch(name):
         words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)
         better = "-".join(words).lower().lstrip("0123456789-")
         hint = f", for example '{better}'" if better else ""
-        raise ConfigError(f"'{name}' is no name for a plugin: write lower-case words and hyphens{hint}")
+        raise ConfigError(f"'{name}' is not a valid name of a plugin: use lower-case words and hyphens{hint}")
 
 
 def _refuse_taken(name: str, package: str, registry: Registry) -> None:
     for provider in registry.providers:
         if provider.name == name:
-            raise ConfigError(f"{provider} is called so already; choose another name")
+            raise ConfigError(f"{provider} already has this name; choose another one")
     for kind, _ in registry.named(name):
-        raise ConfigError(f"there is a {kind.name} '{name}' already; choose another name")
+        raise ConfigError(f"a {kind.name} '{name}' already exists; choose another name")
     if importlib.util.find_spec(package) is not None:
-        raise ConfigError(f"a package {package} is installed already; choose another name")
+        raise ConfigError(f"a package {package} is already installed; choose another name")

@@ -1,4 +1,4 @@
-"""Proposals of generators, and the ids that may not be proposed."""
+"""Candidates of generators, and the ids excluded from them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Sparse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exclude:
-    """Ids that may not be proposed: `rows`, csr [Q, N], per query; `ids`, bool[N], for every query; and those
-    that came out, `released`, float64[N], after the time of the query, `times`, float64[Q] (both or neither;
-    NaN is neither before nor after).
+    """Ids that may not be proposed.
 
-    Equal only to itself, so that it can be part of a key.
+    rows: csr [Q, N], ids excluded for each query, or None
+    ids: bool[N], ids excluded for every query, or None
+    released, times: float64[N] and float64[Q], release times of ids and times of queries: ids released after the
+        time of the query are excluded; NaN is neither before nor after. Both or neither are None
+
+    Equal only to itself, so that it can be part of a cache key.
     """
 
     rows: Sparse | None = None
@@ -28,11 +31,11 @@ class Exclude:
     times: Doubles | None = None
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
-        freeze(self, canonical=False)  # `mask` and `holds` need no order, and sorting takes time
+        """Freeze the arrays: every holder of the object shares them."""
+        freeze(self, canonical=False)  # `mask` and `holds` need no sorted indices, and sorting takes time
 
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
-        """For the given queries."""
+        """Return the exclusion for the given queries."""
         return replace(
             self,
             rows=None if self.rows is None else self.rows[rows],
@@ -40,7 +43,7 @@ class Exclude:
         )
 
     def arranged(self, order: Ints, places: Ints) -> Exclude:
-        """With id `order[j]` in place j, `places` being the way back: N for ids that are not in `order`."""
+        """Return the exclusion with id `order[j]` at place j; `places` is the inverse, N for ids not in `order`."""
         rows = self.rows
         if rows is not None:
             rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
@@ -49,7 +52,7 @@ class Exclude:
         return replace(self, rows=rows, ids=ids, released=released)
 
     def mask(self, scores: Floats, start: int = 0) -> None:
-        """Set the excluded entries of the scores of `start` and the next ids, float32 [Q, n], to -inf, in place."""
+        """Set excluded entries of the scores of ids `start` to `start` + n, float32 [Q, n], to -inf in place."""
         stop = start + scores.shape[1]
         if self.rows is not None:
             rows, ids = kernels.csr_rows(self.rows), self.rows.indices
@@ -63,13 +66,13 @@ class Exclude:
             scores[self.released[start:stop] > self.times[:, None]] = -np.inf
 
     def holds(self, ids: Ints) -> Bools:
-        """bool, shape of `ids` [Q, K]: which of them may not be proposed; false at padding."""
+        """Return bool, shape of `ids` [Q, K]: true if the id is excluded; false at padding."""
         valid = ids != PADDING
         if not valid.any():
             return valid
         held = np.zeros(ids.shape, bool) if self.rows is None else kernels.hits(ids, self.rows)
         if self.ids is not None:
-            held |= self.ids.take(ids, mode="wrap")  # wherever padding looks; half the time of an index
+            held |= self.ids.take(ids, mode="wrap")  # padding reads any entry; half the time of indexing
         if self.released is not None and self.times is not None:
             held |= self.released.take(ids, mode="wrap") > self.times[:, None]
         return held & valid
@@ -77,9 +80,9 @@ class Exclude:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Proposals for Q queries: ids int32 [Q, k], best first, -1 where there are fewer; scores float32 [Q, k].
+    """Candidates for Q queries: ids int32 [Q, k], best first, padded with -1; scores float32 [Q, k].
 
-    A row without any id means "nothing to say". Scores at padding are NaN.
+    A row without ids means "no opinion". Scores at padding are NaN.
     """
 
     ids: Ints
@@ -87,5 +90,5 @@ class Candidates:
 
     @classmethod
     def empty(cls, queries: int, k: int) -> Candidates:
-        """Nothing to say about any of the queries."""
+        """Return no candidates for any query."""
         return cls(np.full((queries, k), PADDING, np.int32), np.full((queries, k), np.nan, np.float32))

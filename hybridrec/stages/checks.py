@@ -1,4 +1,4 @@
-"""What the engine refuses from a component: each check raises PluginError with the first offending value."""
+"""Checks of what components return: each raises PluginError with the first offending value."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, State
 
 C = TypeVar("C", bound=Component)
 TOLERANCE = 1e-5
-"""How far a score, relative to the largest of its row, may lie above the one before it."""
+"""The most by which a score may exceed the one before it, relative to the largest of its row."""
 
 
 def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
-    """Refuse proposals that break the contract of generators.
+    """Refuse candidates that break the contract of generators.
 
-    Wanted for `queries` queries, `k` wanted and a vocabulary of `n`: ids int32 [queries, k] within
-    [0, n), each once a row, -1 only after the last; scores float32 of the same shape, finite at ids,
-    NaN at padding, best first.
+    Required for `queries` queries, a length of `k` and a vocabulary of size `n`: ids int32 [queries, k] from 0 to
+    n - 1, distinct in each row, followed by padding (-1); scores float32 of the same shape, finite at ids, NaN at
+    padding, best first.
     """
     if not isinstance(candidates, Candidates):
         raise PluginError(f"candidates must return Candidates, not {type(candidates).__name__}")
@@ -34,7 +34,7 @@ def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     padding = ids == PADDING
     ascending = np.sort(ids, axis=1)
     _refuse("candidates: id {0} of query {1} is not in the vocabulary of " + str(n), (ids < PADDING) | (ids >= n), ids)
-    _refuse("candidates: id {0} of query {1} stands after padding", _fell(padding), ids)
+    _refuse("candidates: id {0} of query {1} follows padding", _fell(padding), ids)
     _refuse("candidates: id {0} of query {1} is proposed twice", _repeats(ascending), ascending)
     _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
     _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
@@ -42,30 +42,30 @@ def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
 
 
 def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
-    """Refuse well-formed proposals of which one may not be proposed."""
+    """Refuse well-formed candidates with an excluded id."""
     _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
 
 
 def check_scores(scores: Floats, ids: Ints) -> None:
     """Refuse scores that break the contract of scorers.
 
-    Wanted: float32 in the shape of `ids`, NaN at padding, never infinite.
+    Required: float32 in the shape of `ids`, NaN at padding, never infinite.
     """
     check_array("scores", scores, np.float32, ids.shape)
     _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
-    _refuse("scores: a score of query {1} is {0}; say NaN for 'no opinion'", np.isinf(scores), scores)
+    _refuse("scores: a score of query {1} is {0}; return NaN for 'no opinion'", np.isinf(scores), scores)
 
 
 def check_ranked(ranked: Pool, pool: Pool) -> None:
-    """Refuse what breaks the contract of re-rankers, given the pool they were handed.
+    """Refuse a result that breaks the contract of re-rankers, given the pool that they received.
 
-    Wanted: the same candidates, and where there is a `final`, float32 in the shape of the ids, never
-    infinite, NaN at padding.
+    Required: the same candidates, and `final` None or float32 in the shape of the ids, never infinite, NaN at
+    padding.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
     if ranked.ids is not pool.ids and not np.array_equal(ranked.ids, pool.ids):
-        raise PluginError("rerank returned other candidates than it was given; it orders them, by `final`, and no more")
+        raise PluginError("rerank returned other candidates than it was given; it may only order them, by `final`")
     if ranked.final is None:
         return
     check_array("final", ranked.final, np.float32, pool.ids.shape)
@@ -76,7 +76,7 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
 
 
 def check_self(component: C, method: str, returned: object) -> C:
-    """Refuse anything but the component itself from a method that must return it, and give it back."""
+    """Return the component from a method that must return itself; refuse any other result."""
     if returned is not component:
         what = "None" if returned is None else type(returned).__name__
         raise PluginError(f"{method} returned {what}; it must return self")
@@ -84,7 +84,7 @@ def check_self(component: C, method: str, returned: object) -> C:
 
 
 def check_state(state: State) -> None:
-    """Refuse a state that is not made of named arrays without Python objects."""
+    """Refuse a state that does not consist of named arrays without Python objects."""
     for name, array in state.items():
         if not isinstance(array, np.ndarray):
             raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")
@@ -93,28 +93,28 @@ def check_state(state: State) -> None:
 
 
 def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
-    """Raise with the first value at which `wrong`, bool [Q, K], is true; {0} is the value, {1} its row."""
+    """Raise PluginError for the first true entry of `wrong`, bool [Q, K]; {0} is the value there, {1} its row."""
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise PluginError(message.format(values[row, column], row))
 
 
 def _fell(flags: Bools) -> Bools:
-    """Where a row goes from true back to false."""
+    """Mark entries where a row changes from true to false."""
     result = np.zeros(flags.shape, bool)
     result[:, 1:] = flags[:, :-1] & ~flags[:, 1:]
     return result
 
 
 def _repeats(ascending: Ints) -> Bools:
-    """Where a sorted row has the id again that it had just before, padding aside."""
+    """Mark entries of sorted rows that repeat the id before them, padding aside."""
     result = np.zeros(ascending.shape, bool)
     result[:, 1:] = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] != PADDING)
     return result
 
 
 def _rises(scores: Floats) -> Bools:
-    """Where a score is higher than the one before it by more than rounding."""
+    """Mark scores that exceed the one before them by more than rounding."""
     slack = TOLERANCE * np.fmax(np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores)), 1e-30)
     result = np.zeros(scores.shape, bool)
     result[:, 1:] = scores[:, 1:] > scores[:, :-1] + slack

@@ -1,4 +1,4 @@
-"""The contract of normalisers: what brings the scores of different models to one scale."""
+"""The contract of normalisers, which bring scores of different models to a common scale."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hybridrec.types import Floats
 
 
 class Normaliser(Plugin):
-    """Brings one column of a pool to a common scale, row by row; what a fusion names under `normalise`."""
+    """A rescaling of a column of a pool, row by row; a fusion names it in its option `normalise`."""
 
     @abstractmethod
     def scale(self, values: Floats) -> Floats:
-        """float32 [Q, K], a new array or `values` itself: NaN where `values` is, a number elsewhere.
+        """Return rescaled values, float32 [Q, K], a new array or `values` itself: NaN exactly where `values` is.
 
-        A row depends on nothing but itself: a query gets the same scores alone and in a batch.
+        A row depends only on itself, so that a query gets the same scores alone and in a batch.
         """

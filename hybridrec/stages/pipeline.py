@@ -1,4 +1,4 @@
-"""The three stages in order: generate and merge, score, re-rank; then the slate and its fallback."""
+"""Pipelines: generate and merge candidates, score, re-rank, then cut the slate and fill it from the fallback."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from hybridrec.tracing import calling
 from hybridrec.types import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
 
 BLEND = "blend"
-"""The rung of a query that the pipeline's own generators served, knowing nothing of it.
+"""The rung of a query that the pipeline's own generators served without using any of its fields.
 
-"blend:user", "blend:items", ... where they did: the strongest field of the query, in the order of
-KNOWN, that a generator which proposed something for it `needs`.
+Otherwise "blend:user", "blend:items", ...: the first field, in the order of KNOWN, that the query has and that a
+generator which proposed candidates for it `needs`.
 """
 KNOWN = ("user", "items", "few-items", "tags", "title")
-"""What tells the rungs of a pipeline apart; few-items is a generator's that only short histories reach."""
+"""Fields that distinguish the rungs of a pipeline; few-items is that of generators for short histories only."""
 NOBODY = "none"
-"""The rung of a query that nobody could serve (every id is excluded)."""
+"""The rung of a query without any recommendation (every id is excluded)."""
 
 Memo: TypeAlias = dict[object, Candidates]
-"""Candidates already generated for a block of queries, shared by the pipelines that ask for the same."""
+"""Candidates already generated for a block of queries, shared by pipelines with the same generators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A generator in a pipeline: how many candidates it gives, and for which queries."""
+    """A generator in a pipeline, the number k of candidates it proposes, and the gates of the queries it serves."""
 
     label: str
     generator: Generator
@@ -49,14 +49,14 @@ class Source:
     when: tuple[str, ...] = ()
 
     def active(self, queries: QueryBatch, served: Bools) -> Bools:
-        """bool[Q]: the queries that pass all gates; `served` are those with a candidate already."""
+        """Return bool[Q]: true for queries that pass all gates; `served`, bool[Q], have a candidate already."""
         active = np.ones(len(queries), bool)
         for gate in self.when:
             active &= ~served if gate == "cold" else _open(gate, queries)
         return active
 
     def serves_by(self, known: str) -> bool:
-        """Whether it serves queries by this of KNOWN."""
+        """Return True if its generator uses this field of KNOWN."""
         if known in ("items", "few-items"):
             few = any(gate.startswith("items<") for gate in self.when)
             return "items" in self.generator.needs and few == (known == "few-items")
@@ -64,7 +64,7 @@ class Source:
 
 
 def _open(gate: str, queries: QueryBatch) -> Bools:
-    """bool[Q]: `has-tags` asks for a field, `items<5` and `items>=5` for the length of the history."""
+    """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
     if gate.startswith("has-"):
         return queries.knows(cast(Field, gate.removeprefix("has-")))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
@@ -73,16 +73,19 @@ def _open(gate: str, queries: QueryBatch) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a pipeline may recommend: `allowed` is bool[N] per target, all if the target is missing; with
-    `released`, float64[I], no item that came out after the time of the query."""
+    """Restrictions on the recommendations of a pipeline.
+
+    seen: "exclude" excludes the items and tags that the query shows
+    allowed: bool[N] per target, the ids that may be recommended; all of a missing target
+    released: float64[I], release times of items: those released after the time of the query are excluded; or None
+    """
 
     seen: Literal["exclude", "allow"] = "exclude"
     allowed: dict[Target, Bools] = field(default_factory=dict)
     released: Doubles | None = None
 
     def exclude(self, queries: QueryBatch, target: Target, universe: Bools | None = None) -> Exclude:
-        """What may not be proposed: the seen, the disliked and the unreleased of each query, and what is not
-        allowed at all."""
+        """Return the exclusion of seen, disliked and unreleased ids per query, and of ids that are not allowed."""
         allowed = self.allowed.get(target)
         if target == "items" and universe is not None:
             allowed = universe if allowed is None else allowed & universe
@@ -113,7 +116,7 @@ class Pipeline:
     rules: Rules = field(default_factory=Rules)
 
     def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
-        """First stage: the candidates of all generators, merged; each column holds its generator's own scores."""
+        """Generate and merge candidates (first stage); each column holds the scores of a generator."""
         memo = {} if memo is None else memo
         sources = [source for source in self.sources if target in source.generator.targets]
         if not sources:
@@ -121,16 +124,16 @@ class Pipeline:
         lists: list[tuple[Ints, Floats]] = []
         served = np.zeros(len(queries), bool)
         for source in sources:
-            found = self._candidates(source, queries, target, exclude, source.active(queries, served), memo)
-            served |= (found.ids != PADDING).any(axis=1)
-            lists.append((found.ids, found.scores))
+            proposed = self._candidates(source, queries, target, exclude, source.active(queries, served), memo)
+            served |= (proposed.ids != PADDING).any(axis=1)
+            lists.append((proposed.ids, proposed.scores))
         ids, bits, own, ranks = kernels.merge(lists)
         labels = tuple(source.label for source in sources)
         columns, places = (dict(zip(labels, arrays, strict=True)) for arrays in (own, ranks))
         return Pool(target, ids, labels, bits, columns, places=places)
 
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
-        """Second stage: every scorer gives its opinion on every candidate."""
+        """Score every candidate by every scorer (second stage)."""
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if pool.target in scorer.targets:
@@ -143,24 +146,27 @@ class Pipeline:
     def slate(
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
     ) -> Slate:
-        """All stages: the best n for each query, from generators to fallback."""
+        """Run all stages, from generators to fallback: the best n for each query."""
         exclude = self.rules.exclude(queries, target) if exclude is None else exclude
         pool = self.score(queries, self.generate(queries, target, exclude, memo))
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Third stage: the chain of re-rankers; without any, the only column is the final score."""
+        """Rank the pool by the chain of re-rankers (third stage); without any, the only column is the final score.
+
+        Raises ConfigError if nothing fuses several columns.
+        """
         pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
         if pool.final is not None:
             return pool
-        if not pool.ids.shape[1]:  # nobody proposed anything: all is left to the fallback
+        if not pool.ids.shape[1]:  # no generator proposed anything: the fallback fills the slate
             return pool.ranked(np.empty(pool.ids.shape, np.float32))
         if len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
         return pool.ranked(next(iter(pool.columns.values())))
 
     def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
-        """The pool as this chain of re-rankers leaves it."""
+        """Apply a chain of re-rankers to the pool."""
         for reranker in chain:
             with self._note("re-ranker", reranker.name, reranker):
                 ranked = reranker.rerank(queries, pool, n)
@@ -169,13 +175,14 @@ class Pipeline:
         return pool
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
-        """Cut the slate; rows that stay short are filled by the fallback, in its order."""
+        """Cut the slate and fill short rows from the fallback generators, in their order."""
         slate = self._named(queries, pool, cut(pool, n))
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
             if pool.target not in generator.targets or not len(short):
                 continue
-            # A slate is short where the pool is, and holds all of it then: in whatever order, the same is missing.
+            # A short row holds all candidates of its pool: ranked another way it has the same ids in another order and
+            # lacks the same ones, so the sorted ids are the key.
             depends = (generator, n, exclude, short.tobytes(), np.sort(slate.ids[short], axis=1).tobytes())
             propose = partial(self._propose, label, generator, queries, slate, short, exclude)
             slate = _fill(slate, short, pool.once(("fallback", label), depends, propose).ids, label)
@@ -190,7 +197,7 @@ class Pipeline:
         short: NDArray[np.integer],
         exclude: Exclude,
     ) -> Candidates:
-        """What a fallback has for the short rows of a slate, beside what is in them."""
+        """Return candidates of a fallback generator for the short rows of a slate, other than those already in them."""
         n, size = slate.ids.shape[1], _vocabulary_size(queries, slate.target)
         taken = _also(exclude.take(short), slate.ids[short], size)
         with self._note("fallback", label, generator):
@@ -200,14 +207,14 @@ class Pipeline:
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
-        """The slate with its rungs told apart by what the generators knew of the query."""
+        """Return the slate with rungs that name the field of the query by which the generators served it."""
         rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in KNOWN))
-        # A slate is empty where the pool is: whatever the order, the rungs are the same.
+        # A row of a slate is empty if that of the pool is, so the rungs do not depend on the order.
         rung = pool.once("rungs", self.sources, partial(self._rungs, queries, pool, slate))
         return replace(slate, rung=rung, rungs=rungs)
 
     def _rungs(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """int8[Q]: what the generators knew of each query, as codes after those of the slate."""
+        """Return int8[Q], the rung of each query: codes of KNOWN follow the slate's own."""
         rung = slate.rung.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, known in reversed(list(enumerate(KNOWN, start=len(slate.rungs)))):
@@ -220,8 +227,8 @@ class Pipeline:
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
-        """Candidates for all queries; empty rows where the source is not active."""
-        # The objects themselves, not their id(): while the memo holds them, no other can take their place.
+        """Return the candidates of a source for all queries; rows of queries that are not active are empty."""
+        # The objects, not their id(): the memo keeps them alive, so that no other object can get the same id.
         key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
             return memo[key]
@@ -231,33 +238,34 @@ class Pipeline:
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
-            found = source.generator.candidates(asked, source.k, target, barred)
-            check_candidates(found, len(rows), source.k, _vocabulary_size(queries, target))
-            check_excluded(found, barred)
+            proposed = source.generator.candidates(asked, source.k, target, barred)
+            check_candidates(proposed, len(rows), source.k, _vocabulary_size(queries, target))
+            check_excluded(proposed, barred)
         if not everyone:
-            part, found = found, Candidates.empty(len(queries), source.k)
-            found.ids[rows], found.scores[rows] = part.ids, part.scores
-        memo[key] = found
-        return found
+            partial_rows, proposed = proposed, Candidates.empty(len(queries), source.k)
+            proposed.ids[rows], proposed.scores[rows] = partial_rows.ids, partial_rows.scores
+        memo[key] = proposed
+        return proposed
 
     def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
-        """Whatever a plugin raises tells where it was raised."""
+        """Add the pipeline and the stage to errors of a component."""
         return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
 
 
 def _served(pool: Pool, label: str) -> Bools:
-    """bool[Q]: the queries for which a generator proposed anything."""
+    """Return bool[Q]: true for queries with a candidate of this generator."""
     served: Bools = np.logical_or.reduce(pool.proposed_by(label), axis=1)
     return served
 
 
 def cut(pool: Pool, n: int) -> Slate:
-    """The best n of a ranked pool; ties go to the lower id."""
+    """Cut the best n of a ranked pool; ties go to the lower id. Raises ValueError for an unranked pool."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
-    # Candidates without any score stand last; the padding stays behind them, as it ends every row.
+    # Candidates with a final score of NaN come last. Padding is NaN, too, but stays after them: it ends every row, and
+    # ties are in column order.
     best = kernels.order(pool.final, n)
-    places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # one row after another: the fastest way
+    places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # flat indices: the fastest gather
     ids, scores = pool.ids.reshape(-1).take(places), pool.final.reshape(-1).take(places)
     if best.shape[1] < n:
         missing = [(0, 0), (0, n - best.shape[1])]
@@ -268,7 +276,7 @@ def cut(pool: Pool, n: int) -> Slate:
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
-    """Append `more` to the given rows of a slate; rows that were empty get the rung `label`."""
+    """Append the ids `more` to the given rows of a slate; rows that were empty get the rung `label`."""
     ids, scores, rung = slate.ids.copy(), slate.scores.copy(), slate.rung.copy()
     n = ids.shape[1]
     joined = np.concatenate([ids[rows], more], axis=1)
@@ -281,7 +289,7 @@ def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Sl
 
 
 def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:
-    """`exclude` and the ids [Q, n] beside it; `width` is the size of the vocabulary."""
+    """Extend `exclude` by the ids, int32 [Q, n]; `width` is the size of the vocabulary."""
     lengths = (ids != PADDING).sum(axis=1)
     ones = np.ones(int(lengths.sum()), np.float32)
     taken = csr_matrix((ones, ids[ids != PADDING], offsets_of(lengths)), shape=(len(ids), width))

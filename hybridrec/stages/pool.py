@@ -22,17 +22,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Candidates of Q queries with what is known of each.
+    """Candidates of Q queries with their sources and scores.
 
-    ids: int32 [Q, K], ascending, each id once; -1 fills the end of a row
+    ids: int32 [Q, K], ascending and distinct, padded with -1 at the end of a row
     generators: labels of the generators, in the order of the bits of `sources`
     sources: uint64 [Q, K], bit g is set if `generators[g]` proposed the candidate
-    columns: label -> float32 [Q, K], the scorers' values, NaN = no opinion; in the order of the pipeline,
-        those of its generators first, then those of its scorers. Sums and searches of weights go by this
-        order, so it is part of the pool, and the same in a pool that was stored
+    columns: label -> float32 [Q, K], scores, NaN for "no opinion"; in the order of the pipeline: its generators,
+        then its scorers. Results depend on this order (sums of floats, searches of weights), so it is part of the
+        pool and preserved in the store
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
-    places: label -> float32 [Q, K], 1 for the first in the list of a generator whose own scores are its
-        column, infinity for what is not in it; `ranks` tells them of every column
+    places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
+        its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
 
     Arrays and columns of a pool are read-only: pipelines share them.
     """
@@ -47,12 +47,12 @@ class Pool:
     _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     @classmethod
     def empty(cls, target: Target, queries: int) -> Pool:
-        """No candidates for anybody."""
+        """Return a pool without candidates."""
         shape = (queries, 0)
         return cls(target, np.empty(shape, np.int32), (), np.empty(shape, np.uint64), {})
 
@@ -63,26 +63,26 @@ class Pool:
 
     @property
     def padding(self) -> Longs:
-        """int64[P]: the places without a candidate, counted through all rows."""
+        """int64[P]: flat indices of the entries without a candidate."""
         return self.once("padding", None, lambda: np.flatnonzero(self.ids == PADDING))
 
     def proposed_by(self, generator: str) -> Bools:
-        """bool [Q, K]: which candidates this generator proposed."""
+        """Return bool [Q, K]: true for candidates that this generator proposed."""
         bit = np.uint64(self.generators.index(generator))
         return (self.sources >> bit & np.uint64(1)).astype(bool)
 
     def ranks(self, label: str) -> Floats:
-        """Rank of each candidate in a column, 1 for the best, infinity without an opinion: float32 [Q, K]."""
+        """Rank the candidates by a column, 1 for the best, infinity without an opinion: float32 [Q, K]."""
         if label in self.places:
             return self.places[label]
         return np.nan_to_num(kernels.ranks(self.columns[label]), nan=np.inf)
 
     def once(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, kept by name until it is asked for with another `depends`.
+        """Return the result of `make`, cached by name as long as `depends` is equal.
 
-        `depends` holds all that it depends on beside the candidates and columns of the pool. Tuning orders
-        one pool thousands of times with other weights: what does not depend on them (a normalised column,
-        say) is then computed once.
+        `depends` holds everything that the result depends on besides the candidates and columns of the pool. Tuning
+        orders one pool thousands of times with different weights: results that do not depend on them, such as a
+        normalised column, are computed once.
         """
         known = self._known.get(name)
         if known is None or known[0] != depends:
@@ -90,7 +90,7 @@ class Pool:
         return cast(T, known[1])
 
     def state(self) -> State:
-        """Return the unranked pool as named arrays; arrays of labels hold the order of columns and places."""
+        """Return the unranked pool as named arrays; arrays of labels preserve the order of columns and places."""
         columns = {f"column.{label}": values for label, values in self.columns.items()}
         places = {f"places.{label}": values for label, values in self.places.items()}
         labels = {
@@ -102,7 +102,7 @@ class Pool:
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Pool:
-        """The way back from `state`."""
+        """Rebuild an unranked pool from its `state`."""
         generators = tuple(str(label) for label in state["generators"])
         columns = {str(label): state[f"column.{label}"] for label in state["columns"]}
         places = {str(label): state[f"places.{label}"] for label in state["places"]}
@@ -110,7 +110,7 @@ class Pool:
 
     @classmethod
     def stack(cls, pools: Sequence[Pool]) -> Pool:
-        """The queries of several unranked pools below one another."""
+        """Concatenate the queries of several unranked pools."""
         width = max(pool.ids.shape[1] for pool in pools)
 
         def joined(arrays: Sequence[NDArray[Any]], fill: float) -> NDArray[Any]:
@@ -129,7 +129,7 @@ class Pool:
         )
 
     def take(self, rows: NDArray[Any] | slice) -> Pool:
-        """The given queries, in the given order (or those at which a bool[Q] is true)."""
+        """Return the given queries, in the given order, or those where a bool[Q] is true."""
         return replace(
             self,
             ids=self.ids[rows],
@@ -140,14 +140,16 @@ class Pool:
         )
 
     def ranked(self, final: Floats) -> Pool:
-        """The same pool with `final` set: float32 [Q, K]; padding becomes NaN.
+        """Return the same pool with `final`, float32 [Q, K]; padding becomes NaN.
 
-        What is so already is taken as it is, and not to be written to any more.
+        An array that already has NaN there is not copied, so the caller must not write to it afterwards.
         """
         final = np.ascontiguousarray(final, np.float32)
         if not np.isnan(final.reshape(-1)[self.padding]).all():
             final = final.copy()
             final.reshape(-1)[self.padding] = np.nan
         pool = replace(self, final=final)
-        object.__setattr__(pool, "_known", self._known)  # the same candidates and columns: what is known is shared
+        object.__setattr__(
+            pool, "_known", self._known
+        )  # the candidates and columns are the same: share the cache of `once`
         return pool

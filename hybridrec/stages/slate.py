@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """The final ranking: ids int32 [Q, n], best first, -1 where the vocabulary is too small for n.
+    """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
-    scores: float32 [Q, n], `final` of the pool (NaN for what the fallback filled in)
-    rung: int8 [Q], index into `rungs`: who served the query; "none" if nobody could
-    vocabulary: the external ids of the target; None inside the engine, where slates are arrays and nothing else
+    scores: float32 [Q, n], `final` of the pool (NaN for ids from the fallback)
+    rung: int8 [Q], index into `rungs`, the source that served the query; "none" if no id could be recommended
+    vocabulary: the external ids of the target; None inside the engine, which passes arrays only
     """
 
     target: Target
@@ -37,17 +37,17 @@ class Slate:
         return len(self.ids)
 
     def state(self) -> State:
-        """The slate as named arrays."""
+        """Return the slate as named arrays."""
         return {"ids": self.ids, "scores": self.scores, "rung": self.rung, "rungs": np.array(self.rungs)}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Slate:
-        """The way back from `state`."""
+        """Rebuild a slate from its `state`."""
         return cls(target, state["ids"], state["scores"], state["rung"], tuple(str(rung) for rung in state["rungs"]))
 
     @classmethod
     def stack(cls, slates: Sequence[Slate]) -> Slate:
-        """Return the queries of several slates below one another; rungs are matched by name."""
+        """Concatenate the queries of several slates; rungs are matched by name."""
         rungs = tuple(dict.fromkeys(rung for slate in slates for rung in slate.rungs))
         codes = [np.array([rungs.index(rung) for rung in slate.rungs], np.int8)[slate.rung] for slate in slates]
         ids = np.concatenate([slate.ids for slate in slates])
@@ -59,14 +59,15 @@ class Slate:
         return replace(self, ids=self.ids[rows], scores=self.scores[rows], rung=self.rung[rows])
 
     def to_frame(self) -> pl.DataFrame:
-        """Return one row per recommendation: query (row number), rank (from 1), id (external), score, rung.
+        """Return a Polars frame with one row per recommendation.
 
-        A Polars frame; its `to_pandas()` gives one of pandas. Raises ValueError if the slate has no vocabulary.
+        Columns: query (row number), rank (from 1), id (external), score, rung. Its `to_pandas()` returns a pandas
+        frame. Raises ValueError if the slate has no vocabulary.
         """
         return self.lazy_frame().collect()
 
     def lazy_frame(self) -> pl.LazyFrame:
-        """Return what `to_frame` gives as a query of Polars: the texts of millions of rows are never all there."""
+        """Return the frame of `to_frame` lazily: streamed in batches, it never holds the texts of all rows at once."""
         import polars as pl
 
         if self.vocabulary is None:

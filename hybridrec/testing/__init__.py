@@ -1,4 +1,4 @@
-"""Contract suites: with one of them as its base, the whole test class of a plugin is three lines.
+"""Contract suites: a plugin's test class derives from one of them and takes three lines.
 
     class TestMine(ComponentContract):
         component = Mine

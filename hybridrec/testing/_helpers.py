@@ -38,7 +38,7 @@ def size(target: Target) -> int:
 
 
 def some_ids(queries: QueryBatch, target: Target) -> Ints:
-    """All ids in another order for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
+    """Return all ids, shuffled for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
     n = size(target)
     padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
     ids = np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
@@ -80,7 +80,7 @@ def _slack(scores: Floats, tolerance: float) -> Floats:
 def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target) -> None:
     """Assert NaN in the same places, and elsewhere scores within `tolerance` of the largest of their row."""
     silent = np.isnan(given) != np.isnan(wanted)
-    assert not silent.any(), f"{target}: an opinion here and none there, first for query {np.argwhere(silent)[:1]}"
+    assert not silent.any(), f"{target}: only one of the two has an opinion, first for query {np.argwhere(silent)[:1]}"
     apart = np.abs(given - wanted) > _slack(wanted, tolerance)
     assert not apart.any(), f"{target}: score {given[apart][:1]} where {wanted[apart][:1]} is expected"
 
@@ -112,21 +112,21 @@ def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def read_only(array: NDArray[T]) -> NDArray[T]:
-    """Return the array itself, made read-only: so the engine hands out what others share."""
+    """Return the array itself, made read-only like arrays that the engine shares among plugins."""
     array.flags.writeable = False
     return array
 
 
 def contents(**handed: object) -> dict[str, object]:
-    """Return everything in what a plugin is handed, named by argument and field, to compare before with after.
+    """Return the content of a plugin's arguments, named by argument and field, to compare before and after a call.
 
-    The entries of a csr matrix count as they lie: sorting them is a change, too.
+    The order of a csr matrix's entries counts: sorting them is a change, too.
     """
     return {name: entry for place, value in handed.items() for name, entry in _entries(place, value)}
 
 
 def assert_unchanged(before: Mapping[str, object], **handed: object) -> None:
-    """Refuse a change since `before`, the `contents` of the same values."""
+    """Assert that values have not changed since `before`, their `contents`."""
     after = contents(**handed)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     assert not changed, f"changed what it was given: {', '.join(changed)}"

@@ -1,4 +1,4 @@
-"""Times that are reported for a plugin, never asserted: 10,000 queries, and its import."""
+"""Timings of a plugin, reported but never asserted: 10,000 queries, and its import."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(time.perf_counter() - started)
 
 
 class Constant(DenseModel):
-    """The ranking by id for every query: what any generator costs at least, the yardstick of `check-plugin`."""
+    """A ranking by id for every query: the minimum cost of a generator, for comparison in `check-plugin`."""
 
     name = "constant"
 
@@ -51,7 +51,7 @@ class Constant(DenseModel):
         return np.tile(self._scores[target], (len(queries), 1))
 
     def state(self) -> State:
-        """A score per item."""
+        """Return a score per item."""
         return self._scores
 
     def restore(self, state: State) -> Self:

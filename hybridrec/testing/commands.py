@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class CommandContract(Contract):
-    """What every command of a plugin owes its users, one named check each.
+    """The contract of commands: one named check for each requirement.
 
     command: the click command under test
     """
@@ -24,22 +24,22 @@ class CommandContract(Contract):
 
     @classmethod
     def package(cls) -> str:
-        """The package of the function behind the command."""
+        """Return the package of the function behind the command."""
         return str(getattr(cls.command.callback, "__module__", "")).partition(".")[0]
 
     def test_is_called_like_the_others(self, options: Mapping[str, Any]) -> None:
-        """Its name is lower-case words and hyphens."""
+        """Require a name of lower-case words and hyphens."""
         assert _NAME.fullmatch(self.command.name or ""), f"'{self.command.name}' is not lower-case words and hyphens"
 
     def test_says_what_it_does(self, options: Mapping[str, Any]) -> None:
-        """It has a docstring, which is its help, and so has each option."""
+        """Require a docstring, which is its help, and help for each option."""
         assert (self.command.help or "").strip(), f"'{self.command.name}' has no docstring"
         for parameter in self.command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"the option {parameter.opts[0]} has no help"
 
     def test_help_works(self, options: Mapping[str, Any]) -> None:
-        """`--help` ends well and tells the usage; so it does of each command below it."""
+        """Require `--help` of the command and of each subcommand to succeed and print the usage."""
         _check_help(self.command, self.command.name or "")
 
 
@@ -48,10 +48,10 @@ def _check_help(command: click.Command, path: str) -> None:
 
     done = CliRunner().invoke(command, ["--help"], prog_name=f"hybridrec {path}")
     assert done.exit_code == 0, f"`hybridrec {path} --help` ended with {done.exit_code}: {done.exception!r}"
-    assert f"hybridrec {path}" in done.output, f"`hybridrec {path} --help` does not tell the usage"
+    assert f"hybridrec {path}" in done.output, f"`hybridrec {path} --help` does not print the usage"
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
             below = command.get_command(context, name)
-            assert below is not None, f"'{path}' lists '{name}' and does not have it"
+            assert below is not None, f"'{path}' lists '{name}' but does not have it"
             _check_help(below, f"{path} {name}")

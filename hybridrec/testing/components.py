@@ -59,12 +59,12 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
 
 
 class ComponentContract(PluginContract):
-    """What every generator and scorer owes the engine, one named check each.
+    """The contract of generators and scorers: one named check for each requirement.
 
     component: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    learns_the_checkerboard: the query fields from each of which alone it must distinguish the two colours of
-        the toy dataset
+    learns_the_checkerboard: the query fields each of which alone must suffice to distinguish the two colours of the
+        toy dataset
     """
 
     role = "component"
@@ -73,23 +73,23 @@ class ComponentContract(PluginContract):
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """Return options, lengths of lists, and the datasets in which something is missing."""
+        """Return options, lengths of lists, and incomplete datasets: name -> case -> value."""
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
         return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edge_datasets())}}
 
     @classmethod
     def idle(cls) -> set[str]:
         """Return checks of other stages, and of properties that the class does not declare."""
-        found = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
-        found |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
-        return found | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
+        idle = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
+        idle |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
+        return idle | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
         """Return the component, fitted on the toy dataset; all checks share it."""
         return _fitted(self.component, json.dumps(dict(options)))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the component: without it there is nothing to check."""
+        """Fit the component, the precondition of all checks."""
         self.model(options)
 
     def queries(self) -> QueryBatch:
@@ -101,8 +101,8 @@ class ComponentContract(PluginContract):
         model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
         assert model.targets, "has no target"
-        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not of {TARGETS}"
-        assert set(model.needs) <= set(FIELDS), f"needs {model.needs} are not of {FIELDS}"
+        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not all in {TARGETS}"
+        assert set(model.needs) <= set(FIELDS), f"needs {model.needs} are not all in {FIELDS}"
         assert model.memory(toy()) >= 0, "a negative number of bytes"
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
@@ -130,14 +130,14 @@ class ComponentContract(PluginContract):
             assert not silent, f"{target}: every score is NaN, for every query"
 
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
-        """Require a generator that also scores to score its own candidates alike (to 1e-4 of the largest)."""
+        """Require a generator that also scores to give its candidates the same scores (within 1e-4 of the largest)."""
         model, queries = self.model(options), self.queries()
         for target in set(generated(model)) & set(scored(model)):
-            found = candidates(model, queries, target, 10)
-            assert_close(score(model, queries, found.ids, target), found.scores, 1e-4, target)
+            proposed = candidates(model, queries, target, 10)
+            assert_close(score(model, queries, proposed.ids, target), proposed.scores, 1e-4, target)
 
     def test_score_of_a_pair_does_not_depend_on_the_others(self, options: Mapping[str, Any]) -> None:
-        """Require the same scores for the same ids in another order, and for fewer of them."""
+        """Require the same scores for ids in another order, and for a subset of them."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
             ids = some_ids(queries, target)
@@ -146,7 +146,7 @@ class ComponentContract(PluginContract):
             assert_close(alone, scores[:, ::-3], 1e-5, target)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require results that do not depend on the rest of the batch; ids may differ where scores tie within 1e-5."""
+        """Require results that do not depend on the rest of the batch; ids may differ if scores tie within 1e-5."""
         model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
         for target in generated(model):
@@ -168,8 +168,8 @@ class ComponentContract(PluginContract):
             alone = candidates(model, queries, target, 10)
             with ThreadPoolExecutor(4) as pool:
                 several = list(pool.map(lambda _, t=target: candidates(model, queries, t, 10), range(8)))
-            for found in several:
-                assert np.array_equal(found.ids, alone.ids), f"{target}: other candidates from several threads at once"
+            for answer in several:
+                assert np.array_equal(answer.ids, alone.ids), f"{target}: other candidates from several threads at once"
 
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Require two fits with the same data and seed to be identical."""
@@ -220,7 +220,7 @@ class ComponentContract(PluginContract):
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
-        """Require that excluded ids are not proposed, the next best take their places, and nothing else changes."""
+        """Require excluded ids to be replaced by the next best, with everything else unchanged."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
             n = size(target)
@@ -231,17 +231,19 @@ class ComponentContract(PluginContract):
             for exclude in (Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(csr_of(best), some, **newer)):
                 wanted = dense(everything, n)
                 exclude.mask(wanted)
-                found = dense(candidates(model, queries, target, n, exclude), n)
-                banned = np.isneginf(wanted) & ~np.isnan(found)
+                given = dense(candidates(model, queries, target, n, exclude), n)
+                banned = np.isneginf(wanted) & ~np.isnan(given)
                 assert not banned.any(), f"{target}: proposes id {np.argwhere(banned)[0, 1]}, which is excluded"
-                assert_close(found, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
+                assert_close(given, np.where(np.isneginf(wanted), np.nan, wanted), 1e-5, target)
 
     def test_everything_excluded(self, options: Mapping[str, Any]) -> None:
-        """Require no candidates where all ids are excluded."""
+        """Require no candidates if all ids are excluded."""
         model, queries = self.model(options), self.queries()
         for target in generated(model):
-            found = candidates(model, queries, target, 5, Exclude(ids=np.ones(size(target), bool)))
-            assert (found.ids == PADDING).all(), f"{target}: proposes {found.ids.max()} though every id is excluded"
+            proposed = candidates(model, queries, target, 5, Exclude(ids=np.ones(size(target), bool)))
+            assert (proposed.ids == PADDING).all(), (
+                f"{target}: proposes {proposed.ids.max()} though every id is excluded"
+            )
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """Require a state of arrays without objects, from which a new instance gives identical results."""
@@ -260,7 +262,7 @@ class ComponentContract(PluginContract):
             assert identical(mine_, restored_), f"{target}: other scores after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """The dataset, the queries, the ids and the exclusions are the same after use: others share them."""
+        """Require the dataset, queries, ids and exclusions to be unchanged after use: others share them."""
         data, queries = toy_dataset(), self.queries()
         before = contents(data=data)
         model = fitted(self.component(self.options(options)), data)
@@ -289,7 +291,7 @@ class ComponentContract(PluginContract):
             assert identical(wide, score(model, queries, ids, target)), f"{target}: int64 ids get other scores"
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
-        """Require data in which something is missing to be fitted and served, or refused with an explanation."""
+        """Require incomplete data to be fitted and served, or refused with an explanation."""
         data = edge_datasets()[edge]
         queries = toy_queries(data)
         try:
@@ -308,7 +310,7 @@ class ComponentContract(PluginContract):
                 check_scores(model.score(queries, ids, target), ids)
 
     def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
-        """Require a component that `refreshes` from a part of the data to all of it to propose and score new ids."""
+        """Require a component that `refreshes` to propose and score new ids after the data grew."""
         part, whole = toy_dataset(40, 30, 11), toy()
         model = fitted(self.component(self.options(options)), part)
         if not model.refreshes:
@@ -321,9 +323,9 @@ class ComponentContract(PluginContract):
         other, queries = self.component(self.options(options)), self.queries()
         other.restore(through_a_file(model.state()))
         for target in generated(other):
-            found = dense(candidates(other, queries, target, size(target)), size(target))
+            scores = dense(candidates(other, queries, target, size(target)), size(target))
             new = np.setdiff1d(np.arange(size(target)), known[target])
-            assert not np.isnan(found[:, new]).all(), f"{target}: never proposes an id that is new"
+            assert not np.isnan(scores[:, new]).all(), f"{target}: never proposes an id that is new"
         for target in scored(other):
             ids = some_ids(queries, target)
             new = np.setdiff1d(ids, np.append(known[target], PADDING))
@@ -331,9 +333,7 @@ class ComponentContract(PluginContract):
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
-        """Require recommendations from one field alone to be mostly of the colour of the query (if the class declares
-        it).
-        """
+        """Require recommendations from each declared field alone to be mostly of the colour of the query."""
         model = self.model(options)
         for field in self.learns_the_checkerboard:
             if model.needs and field not in model.needs:
@@ -341,9 +341,9 @@ class ComponentContract(PluginContract):
             queries = colour_queries(toy(), field)
             for target in generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()
-                found = candidates(model, queries, target, 5, exclude).ids
-                right = (found % 2 == np.array([[0], [1]])) & (found != PADDING)
-                assert right.mean() >= 0.8, f"{target} for an even and an odd query of {field} alone: {found.tolist()}"
+                ids = candidates(model, queries, target, 5, exclude).ids
+                right = (ids % 2 == np.array([[0], [1]])) & (ids != PADDING)
+                assert right.mean() >= 0.8, f"{target} for an even and an odd query of {field} alone: {ids.tolist()}"
 
 
 def _either(model: Component) -> str:

@@ -1,4 +1,4 @@
-"""Base of all contract suites: named checks that pytest collects and `hybridrec check-plugin` runs."""
+"""The base of all contract suites: named checks that pytest collects and `hybridrec check-plugin` runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIX = "test_"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of one case of a check; `message` says what is wrong, or why that was expected."""
+    """The result of one case of a check; `message` describes the failure, or why it was expected."""
 
     check: str
     case: str
@@ -33,9 +33,9 @@ class Outcome:
 class Contract:
     """Base of the contract suites: every method `test_*` is a check, run once for each of `configs`.
 
-    This module does not need pytest; where pytest collects a subclass called Test..., it runs the same checks.
-    Known failures of a plugin class are declared in its `expected_failures`, by the name of the check without
-    `test_`; `name[case]` means a single case. An expected failure that passes counts as a failure.
+    This module does not need pytest, which runs the same checks if it collects a subclass called Test... Known
+    failures of a plugin class are declared in its `expected_failures`, by the name of the check without `test_`;
+    `name[case]` means a single case. An expected failure that passes counts as a failure.
     """
 
     role: ClassVar[str]
@@ -44,17 +44,17 @@ class Contract:
 
     @classmethod
     def subject(cls) -> Any:
-        """What is under test, a class mostly."""
+        """Return the object under test, usually a class."""
         return getattr(cls, cls.role)
 
     @classmethod
     def package(cls) -> str:
-        """The package that what is under test comes from."""
+        """Return the package of the object under test."""
         return str(cls.subject().__module__).partition(".")[0]
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return why what is under test cannot be checked here with these options; None if it can."""
+        """Return the reason if the object under test cannot be checked here with these options, else None."""
         return None
 
     @classmethod
@@ -65,8 +65,8 @@ class Contract:
     @classmethod
     def checks(cls) -> list[str]:
         """Return the names of all checks, in the order in which the class defines them."""
-        found = [name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith(PREFIX)]
-        return [name.removeprefix(PREFIX) for name in dict.fromkeys(found)]
+        names = [name for base in reversed(cls.__mro__) for name in vars(base) if name.startswith(PREFIX)]
+        return [name.removeprefix(PREFIX) for name in dict.fromkeys(names)]
 
     @classmethod
     def idle(cls) -> set[str]:
@@ -75,7 +75,7 @@ class Contract:
 
     @classmethod
     def expected(cls, check: str, case: Sequence[str]) -> str | None:
-        """Why this case of a check is expected to fail; None if it is not. Raises PluginError for unknown checks."""
+        """Return the reason if this case of a check is expected to fail, else None; PluginError for unknown checks."""
         declared: Mapping[str, str] = getattr(cls.subject(), "expected_failures", {})
         for name in declared:
             if (plain := name.partition("[")[0]) not in cls.checks():
@@ -84,7 +84,7 @@ class Contract:
         return next((declared[key] for key in (check, *(f"{check}[{part}]" for part in case)) if key in declared), None)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Prepare the precondition of the checks of a configuration: if this raises, none of them can run."""
+        """Prepare the checks of a configuration; if this raises, none of them is run."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Turn every check into a test for each of its cases."""
@@ -107,11 +107,11 @@ class PluginContract(Contract):
 
     @classmethod
     def subject(cls) -> type[Plugin]:
-        """The class under test."""
+        """Return the class under test."""
         return getattr(cls, cls.role)
 
     def options(self, options: Mapping[str, Any]) -> Any:
-        """These options, validated."""
+        """Validate these options."""
         return self.subject().Config.model_validate(options)
 
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
@@ -124,20 +124,22 @@ class PluginContract(Contract):
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
-        """Require `name`, the name in the YAML, and `version` to be text, like the versions that it reads."""
+        """Require `name`, the name in the YAML, `version` and all of `reads_versions` to be text."""
         made = self.subject()(self.options(options))
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
         assert isinstance(made.version, str), "the version is not text"
         older: object = getattr(made, "reads_versions", frozenset())
         assert isinstance(older, frozenset), "`reads_versions` is not a frozenset"
-        assert all(isinstance(version, str) for version in older), "`reads_versions` holds a version that is not text"
+        assert all(isinstance(version, str) for version in older), (
+            "`reads_versions` contains a version that is not text"
+        )
 
 
 def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
     """Run all checks of a contract class in all their cases, without pytest.
 
-    If one of the configurations cannot be prepared, that is the only outcome.
+    If a configuration cannot be prepared, its failure is the only outcome.
     """
     suite, parameters = contract(), contract.parameters()
     package = contract.package()

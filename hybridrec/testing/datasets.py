@@ -1,4 +1,4 @@
-"""A toy dataset with known right answers, queries of all kinds on it, and variants with something missing."""
+"""A toy dataset with known right answers, queries of all kinds for it, and incomplete variants."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
     Each user plays about half of the items of its colour, some of them twice, with times and weights
-    1 to 3; titles, texts, tags and features name the colour, along with things that do not matter; every
-    item has a price of 1 to 5. The last user has no interactions and the last item nobody's. Codes are equal
+    1 to 3; titles, texts, tags and features name the colour, along with irrelevant content; every item has a price of
+    1 to 5. The last user and the last item have no interactions. Codes are equal
     to the numbers in the external ids ("user 07", "item 03", "tag 11"). The same arguments always give the
     same data.
     """
@@ -91,7 +91,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 
 
 def colour_queries(dataset: Dataset, field: Field) -> QueryBatch:
-    """Build an even query and an odd one on the toy dataset with nothing but this field."""
+    """Build an even and an odd query for the toy dataset with only this field."""
     users, items, tags = dataset.users.ids, dataset.items.ids, dataset.tags.ids
     known: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],
@@ -121,13 +121,13 @@ def _toy_features(rows: int) -> Sparse:
 
 
 def _toy_item_features(items: int) -> Sparse:
-    """With a number that no item lacks: its rarity is 0, which must not take it from the others who read it."""
+    """Add a price that every item has: its rarity is 0, and a component that drops it must do so in a copy."""
     prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
     return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))
 
 
 def _toy_assignments(history: Ragged, tags: int) -> Ints:
-    """Assign to every fifth play, by its user, the tag of that colour that is nearest to the item's code."""
+    """Assign a tag of the item's colour to every fifth interaction, by its user."""
     if tags < 2:
         return np.empty((0, 3), np.int32)
     user, item = history.rows[::5], history.ids[::5]
@@ -135,7 +135,7 @@ def _toy_assignments(history: Ragged, tags: int) -> Ints:
 
 
 def edge_datasets() -> dict[str, Dataset]:
-    """Build small datasets in which something is missing, by the name of what is missing."""
+    """Build small incomplete datasets: description of the gap -> dataset."""
     toy, n_users, n_items = toy_dataset(), 60, 40
     return {
         "no tags": toy_dataset(tags=0),

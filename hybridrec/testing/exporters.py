@@ -25,10 +25,10 @@ from hybridrec.testing.contract import PluginContract
 
 
 class ExporterContract(PluginContract):
-    """What every exporter owes its users, one named check each.
+    """The contract of exporters: one named check for each requirement.
 
     exporter: the class under test
-    experiment: the config of the run that it exports, or "plugin:NAME/FILE"; by default a small one
+    experiment: the config of the run to export, or "plugin:NAME/FILE"; by default a small one
     """
 
     role = "exporter"
@@ -37,7 +37,7 @@ class ExporterContract(PluginContract):
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return why the run at hand cannot be exported with these options; None if it can."""
+        """Return the reason if the run of the suite cannot be exported with these options, else None."""
         with tempfile.TemporaryDirectory() as place, _run(cls.experiment) as run:
             try:
                 cls.exporter(cls.exporter.Config.model_validate(options)).export(run, Path(place))
@@ -46,17 +46,17 @@ class ExporterContract(PluginContract):
         return None
 
     def test_returns_the_paths_that_it_wrote(self, options: Mapping[str, Any]) -> None:
-        """The paths are those of all files in the folder, each once."""
+        """Require the returned paths to be those of all files in the folder, each once."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             paths = [Path(path) for path in self.exporter(self.options(options)).export(run, Path(place))]
             written = _files(Path(place))
             assert paths, "it wrote nothing"
             assert len(paths) == len(set(paths)), "a path is returned twice"
-            told = f"returned {_shown(paths)}, and these are in the folder: {_shown(written)}"
+            told = f"returned {_shown(paths)}, but the folder contains {_shown(written)}"
             assert {path.resolve() for path in paths} == {path.resolve() for path in written}, told
 
     def test_writes_only_inside_the_folder(self, options: Mapping[str, Any]) -> None:
-        """The folder of the run, the working folder and what lies beside the given folder stay as they are."""
+        """Require the run's folder, the working folder and everything else outside the given folder to be unchanged."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             folder, here = Path(place, "given"), Path(place, "here")
             folder.mkdir()
@@ -73,7 +73,7 @@ class ExporterContract(PluginContract):
             assert not strays, f"it wrote {_shown(strays)}, outside the folder"
 
     def test_exports_the_whole_or_nothing(self, options: Mapping[str, Any]) -> None:
-        """Where files of the run are missing an error says so, and nothing is left in the folder."""
+        """Require a HybridrecError and an empty folder if files of the run are missing."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             damaged = Path(place, "damaged")
             shutil.copytree(run.folder, damaged)
@@ -86,7 +86,7 @@ class ExporterContract(PluginContract):
             except HybridrecError:
                 assert not (folder.exists() and _files(folder)), f"{_shown(_files(folder))} is left of a failed export"
             except Exception as error:
-                raise AssertionError(f"{error!r} in place of an error that says what is missing") from error
+                raise AssertionError(f"{error!r} instead of an error that names the missing file") from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -103,7 +103,7 @@ def _shown(paths: list[Path]) -> str:
 
 @contextmanager
 def _run(experiment: Path | str | None) -> Iterator[Run]:
-    """Give a copy of a finished run that is made once; as long as it is in use, its store is the default one."""
+    """Yield a copy of a finished run, which is made once; its store is the default store meanwhile."""
     run, store = _made(experiment)
     place = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
     shutil.copytree(run.folder, place / run.folder.name)
@@ -121,7 +121,7 @@ def _run(experiment: Path | str | None) -> Iterator[Run]:
 
 @cache
 def _made(experiment: Path | str | None) -> tuple[Run, Path]:
-    """Carry an experiment out in a folder that goes with the process; return the run and its store."""
+    """Run an experiment in a folder that is deleted at exit; return the run and its store."""
     folder = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store, runs = folder / "store", folder / "runs"
@@ -133,12 +133,12 @@ def _made(experiment: Path | str | None) -> tuple[Run, Path]:
         try:
             return hybridrec.run(config, store=store, runs=runs), store
         except DataError:
-            continue  # it needs what these lists do not tell
+            continue  # it needs data that this dataset lacks
     raise ConfigError("no installed generator serves a small run: give the suite an `experiment`")
 
 
 def _generators() -> Iterator[str]:
-    """Yield the names of components that propose items to everybody, with their defaults and without a library."""
+    """Yield names of components that propose items for every query, by default options and without extra libraries."""
     for cls in Registry().classes("components"):
         required = any(field.is_required() for field in cls.Config.model_fields.values())
         if issubclass(cls, Generator) and not cls.requires and not required:
@@ -148,7 +148,7 @@ def _generators() -> Iterator[str]:
 
 
 def _small(name: str) -> dict[str, Any]:
-    """Return the config of a run with one component that serves everybody."""
+    """Return the config of a run with one component that serves every query."""
     return {
         "name": "small",
         "data": {"reader": "setlists", "min_items": 12},

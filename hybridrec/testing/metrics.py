@@ -19,7 +19,7 @@ ROWS, WIDTH = 30, 10
 
 
 class MetricContract(PluginContract):
-    """What every metric owes the engine, one named check each.
+    """The contract of metrics: one named check for each requirement.
 
     metric: the class under test
     rewards_hits: True if a slate with all hits in front must not be worse than the same slate reversed
@@ -32,9 +32,9 @@ class MetricContract(PluginContract):
     @classmethod
     def idle(cls) -> set[str]:
         """Return checks of sets or of single queries, and of properties that the class does not declare."""
-        found = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
-        found |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
-        return found | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
+        idle = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
+        idle |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
+        return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def judged(self, rows: slice | None = None) -> Judged:
         """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all."""
@@ -55,13 +55,13 @@ class MetricContract(PluginContract):
         return self.metric(self.options(options))
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require float64, one per query, never infinite, for any k, also beyond the slate, and for an empty batch."""
+        """Require float64, one per query, never infinite, for any k, even beyond the slate, and for an empty batch."""
         for judged in (self.judged(), self.judged(slice(0, 0))):
             for k in (1, 5, WIDTH, WIDTH + 7):
                 values = _values(self.made(options), judged, k)
                 assert values.dtype == np.float64, f"values are {values.dtype}, not float64"
                 assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
-                assert not np.isinf(values).any(), "a value is infinite; return NaN where it is not defined"
+                assert not np.isinf(values).any(), "a value is infinite; return NaN if it is not defined"
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
         """Require a defined value (not NaN) for some of the queries."""
@@ -78,7 +78,7 @@ class MetricContract(PluginContract):
         assert np.allclose(alone, together, equal_nan=True), "other values in a batch than one by one"
 
     def test_only_the_first_k_places_count(self, options: Mapping[str, Any]) -> None:
-        """Require that places after the cut-off make no difference; padding there counts as nothing."""
+        """Require values that do not depend on the places after the cut-off."""
         metric, judged = self.made(options), self.judged()
         if not metric.cut_off:
             return
@@ -86,7 +86,7 @@ class MetricContract(PluginContract):
         assert np.allclose(_values(metric, judged, 4), _values(metric, cut, 4), equal_nan=True), "places after k count"
 
     def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
-        """Require a SetMetric to return a float for the slates of all folds, in whatever order they come."""
+        """Require a SetMetric to return a float for the slates of all folds, independent of their order."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             folds = [self.judged(slice(0, 10)), self.judged(slice(10, ROWS))]
@@ -95,7 +95,7 @@ class MetricContract(PluginContract):
             assert np.isclose(value, metric.value(folds[::-1], 5), equal_nan=True), "the order of the folds counts"
 
     def test_hits_in_front_are_not_worse(self, options: Mapping[str, Any]) -> None:
-        """Require, for metrics that reward hits, all hits in front to be at least as good as all of them at the end."""
+        """Require, if hits are rewarded, a slate with its hits in front to be at least as good as its reverse."""
         if not self.rewards_hits:
             return
         judged, metric = self.judged(slice(5, None)), self.made(options)
@@ -108,7 +108,7 @@ class MetricContract(PluginContract):
         assert (better | np.isnan(best)).all(), "a slate with its hits at the end is better"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Other metrics read the same slates, truth, queries and training part."""
+        """Require unchanged input: other metrics read the same slates, truth, queries and training part."""
         judged = self.judged()
         before = contents(judged=judged)
         metric = self.made(options)
@@ -119,7 +119,7 @@ class MetricContract(PluginContract):
 
 
 def _values(metric: Metric, judged: Judged, k: int) -> Doubles:
-    """Compute the values, and fail with a clear message if they are not an array."""
+    """Compute the values; fail with a clear message if they are not an array."""
     values = metric.values(judged, k)
     assert isinstance(values, np.ndarray), f"values are {type(values).__name__}, not an array"
     return values

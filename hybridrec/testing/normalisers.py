@@ -14,7 +14,7 @@ from hybridrec.types import Floats
 
 
 class NormaliserContract(PluginContract):
-    """What every normaliser owes the engine, one named check each.
+    """The contract of normalisers: one named check for each requirement.
 
     normaliser: the class under test
     """
@@ -23,8 +23,10 @@ class NormaliserContract(PluginContract):
     normaliser: ClassVar[type[Normaliser]]
 
     def column(self) -> Floats:
-        """float32 [12, 9], read-only as those of a pool: scores of any size with gaps; one row is constant, one has a
-        single score, one has none."""
+        """Return a column of scores, float32 [12, 9], read-only as in a pool.
+
+        Rows have different scales and gaps; one row is constant, one has a single score, one has none.
+        """
         rng = np.random.default_rng(5)
         values = (rng.normal(size=(12, 9)) * 10.0 ** rng.integers(-2, 3, (12, 1))).astype(np.float32)
         values[rng.random(values.shape) < 0.3] = np.nan
@@ -36,14 +38,12 @@ class NormaliserContract(PluginContract):
         return self.normaliser(self.options(options)).scale(values)
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require float32 in the same shape, NaN exactly where there was no score, never infinite; also for an empty
-        batch.
-        """
+        """Require float32 of the same shape, NaN exactly for missing scores, never infinite; even for no rows."""
         for values in (self.column(), self.column()[:0], self.column()[:, :0]):
             scaled = self.scale(options, values)
             assert scaled.dtype == np.float32, f"values are {scaled.dtype}, not float32"
             assert scaled.shape == values.shape, f"values have the shape {scaled.shape}, not {values.shape}"
-            assert (np.isnan(scaled) == np.isnan(values)).all(), "NaN where there was a score, or a number where not"
+            assert (np.isnan(scaled) == np.isnan(values)).all(), "NaN in place of a score, or a number in place of NaN"
             assert not np.isinf(scaled).any(), "a value is infinite"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:

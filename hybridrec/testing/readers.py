@@ -16,10 +16,10 @@ from hybridrec.testing.contract import PluginContract
 
 
 class ReaderContract(PluginContract):
-    """What every reader owes the engine, one named check each.
+    """The contract of readers: one named check for each requirement.
 
     reader: the class under test
-    configs: the options to test it with; paths to files that it can read
+    configs: the options to test it with, with paths of files that it can read
     """
 
     role = "reader"
@@ -30,9 +30,7 @@ class ReaderContract(PluginContract):
         return self.reader(self.options(options)).read()
 
     def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
-        """Require users, items and interactions, codes within their vocabularies, and texts and matrices of matching
-        size.
-        """
+        """Require users, items and interactions, codes in their vocabularies, texts and matrices of fitting size."""
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
         users, items, tags = len(data.users), len(data.items), len(data.tags)
@@ -41,7 +39,9 @@ class ReaderContract(PluginContract):
         assert (len(history), history.width) == (users, items), "interactions do not fit the users and items"
         assert history.ids.min() >= 0, "an item code below 0"
         assert history.ids.max() < items, "an item code beyond the vocabulary"
-        assert (len(data.titles), len(data.item_text)) == (users, items), "titles or texts are more or fewer than ids"
+        assert (len(data.titles), len(data.item_text)) == (users, items), (
+            "the numbers of titles or texts differ from those of ids"
+        )
         assert data.declared_user_tags.shape == (users, tags), "user tags do not fit the users and tags"
         assert data.declared_item_tags.shape == (items, tags), "item tags do not fit the items and tags"
 
@@ -54,7 +54,7 @@ class ReaderContract(PluginContract):
             assert not np.isinf(history.times).any(), "a time is infinite"
 
     def test_reads_the_same_twice(self, options: Mapping[str, Any]) -> None:
-        """Require the same files to give identical data, so that fits on it can be reused."""
+        """Require identical data from the same files, so that fits on it can be reused."""
         assert self.read(options).fingerprint == self.read(options).fingerprint, "other data when read again"
 
     def test_data_survives_a_file(self, options: Mapping[str, Any]) -> None:
@@ -63,12 +63,12 @@ class ReaderContract(PluginContract):
         assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
 
     def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
-        """Require `recognises` to return options that read the files it was shown, or None; None without any file."""
-        assert self.reader.recognises([]) is None, "it recognises files where there are none"
+        """Require `recognises` to return options that read the given files, or None; None without files."""
+        assert self.reader.recognises([]) is None, "it recognises files though there are none"
         paths = [path for _, path in self.options(options) if isinstance(path, Path)]
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-        found = self.reader.recognises(files)
-        assert found is None or len(self.read(found).interactions.ids), f"{found} read nothing"
+        recognised = self.reader.recognises(files)
+        assert recognised is None or len(self.read(recognised).interactions.ids), f"{recognised} read nothing"
 
     def test_missing_files_are_named(self, options: Mapping[str, Any]) -> None:
         """Require a DataError that names the missing file."""

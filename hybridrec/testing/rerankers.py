@@ -23,11 +23,11 @@ from hybridrec.types import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
 
 
 class RerankerContract(PluginContract):
-    """What every re-ranker owes the engine, one named check each.
+    """The contract of re-rankers: one named check for each requirement.
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    columns: the labels of the pool it is tested on, if its options name some; two by default, and one for
+    columns: the labels of the columns of the test pool, if the options name some; by default two, or one for
         re-rankers that do not fuse
     """
 
@@ -46,17 +46,17 @@ class RerankerContract(PluginContract):
         return made
 
     def vectors(self) -> Floats:
-        """float32 [I, 4]: what another component lends to one that `uses` it."""
+        """Return item vectors, float32 [I, 4], for a re-ranker that uses another component."""
         return read_only(np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32))
 
     def lesson(self) -> tuple[Sparse, Doubles, Ints]:
-        """Truth, weights and units of `queries`."""
+        """Return truth, weights and units of `queries`."""
         n = len(self.queries())
         truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(toy().items))) < 0.2))
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the re-ranker: without it there is nothing to check."""
+        """Fit the re-ranker, the precondition of all checks."""
         self.model(options)
 
     def queries(self) -> QueryBatch:
@@ -64,9 +64,7 @@ class RerankerContract(PluginContract):
         return toy_queries(toy())
 
     def pool(self) -> Pool:
-        """Build candidates for `queries`: two rows are full, others shorter, one is empty; every second column has
-        gaps.
-        """
+        """Build a pool for `queries`: two rows are full, one is empty, others shorter; every second column has gaps."""
         labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
         rng, n = np.random.default_rng(1), len(self.queries())
         shuffled = rng.permuted(np.tile(np.arange(len(toy().items), dtype=np.int32), (n, 1)), axis=1)[:, :12]
@@ -82,11 +80,11 @@ class RerankerContract(PluginContract):
         model = self.reranker(self.options(options))
         assert isinstance(model, Reranker), "not a Reranker"
         assert model.targets, "has no target"
-        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not of {TARGETS}"
+        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not all in {TARGETS}"
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
 
     def test_declares_whether_it_fuses(self, options: Mapping[str, Any]) -> None:
-        """Require `fuses` to be true if it orders several columns that have not been fused before, else false."""
+        """Require `fuses` to be true if it orders several unfused columns, else false."""
         model, pool = self.model(options), self.pool()
         several = replace(pool, columns={**pool.columns, "another": next(iter(pool.columns.values()))})
         given = several if len(pool.columns) == 1 else pool
@@ -95,7 +93,7 @@ class RerankerContract(PluginContract):
         except HybridrecError:
             fuses = False
         does = "orders" if fuses else "does not order"
-        assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several columns that nobody has fused"
+        assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several unfused columns"
 
     def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require the same candidates with `final`: float32 in their shape, NaN at padding, finite, for any n."""
@@ -105,7 +103,7 @@ class RerankerContract(PluginContract):
             assert ranked.final is not None, "wrote no `final`"
 
     def test_reorders_a_fused_pool(self, options: Mapping[str, Any]) -> None:
-        """Require it to accept a pool that already has a `final`, as in a chain."""
+        """Require a pool with `final` to be accepted, as in a chain."""
         pool = self.pool()
         fused = pool.ranked(next(iter(pool.columns.values())))
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
@@ -197,7 +195,7 @@ class RerankerContract(PluginContract):
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """The dataset, what it learns from, the queries and the pool are the same after use: others share them."""
+        """Require the dataset, queries, pool and arguments of `learn` to be unchanged after use: others share them."""
         handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
         made, lent = self.reranker(self.options(options)), self.vectors()
         before = contents(**handed, vectors=lent)

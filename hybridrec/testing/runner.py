@@ -1,4 +1,4 @@
-"""The contract suites by kind of class, as `hybridrec check-plugin` runs them."""
+"""Selection of contract suites by kind of class, for `hybridrec check-plugin`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from hybridrec.testing.contract import Contract
 
 
 def classes_of(name: str, registry: Registry) -> list[Any]:
-    """All classes (and commands) that the plugin of this name offers, and those that are called so themselves.
+    """Return all classes (and commands) that the plugin of this name offers, and those of this name themselves.
 
     Raises ConfigError if nothing has this name, PluginError if the plugin could not be loaded or a name is
     provided twice.
     """
     plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
     offers = registry.provider(name).offers if name in plugins else {}
-    found = [registry.get(kind, offered) for kind, names in offers.items() for offered in names]
-    found += [cls for _, cls in registry.named(name)]
-    if not found and name not in plugins:
+    classes = [registry.get(kind, offered) for kind, names in offers.items() for offered in names]
+    classes += [cls for _, cls in registry.named(name)]
+    if not classes and name not in plugins:
         known = {provider.name for provider in registry.providers} | set(registry.names())
-        raise ConfigError(f"no plugin and no class of a plugin is called '{name}': {did_you_mean(name, known)}")
-    return list(dict.fromkeys(found))
+        raise ConfigError(f"no plugin, class or command is called '{name}': {did_you_mean(name, known)}")
+    return list(dict.fromkeys(classes))
 
 
 def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
-    """The suites that a class has to pass, with these options and else its defaults.
+    """Yield the suites that a class must pass, with these options and defaults for the others.
 
-    Raises ConfigError if the options are invalid, if one without a default is missing, or if a required library is
-    missing.
+    Raises ConfigError if the options are invalid, or if one without a default or a required library is missing.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:
@@ -58,7 +57,7 @@ def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) ->
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """Describe what is wrong with the options, missing ones first."""
+    """Describe the problems of the options, missing ones first."""
     places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
         yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"

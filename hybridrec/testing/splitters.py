@@ -19,7 +19,7 @@ from hybridrec.types import TARGETS
 
 
 class SplitterContract(PluginContract):
-    """What every splitter owes the engine, one named check each.
+    """The contract of splitters: one named check for each requirement.
 
     splitter: the class under test
     configs: the options to test it with, one dict each, as in the YAML
@@ -29,7 +29,7 @@ class SplitterContract(PluginContract):
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """Return the data to split: the toy dataset with fold numbers; override it if the splitter needs other data."""
+        """Return the data to split: the toy dataset with fold numbers; override it for other data."""
         toy = toy_dataset()
         groups = np.arange(len(toy.interactions.ids), dtype=np.int32) % 3
         return replace(toy, interactions=replace(toy.interactions, groups=groups))
@@ -42,7 +42,7 @@ class SplitterContract(PluginContract):
         return [*folds, splitter.inner(folds[0].train, np.random.default_rng(seed))]
 
     def test_folds_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require queries, truth, units and weights of one length, with vocabularies, types and values as in `Fold`."""
+        """Require queries, truth, units and weights of equal length; vocabularies, types and values as in `Fold`."""
         data = self.data()
         for fold in self.folds(options):
             check_fold(fold, data)
@@ -51,7 +51,7 @@ class SplitterContract(PluginContract):
             assert list(fold.train.users.ids) == list(data.users.ids), f"fold {fold.name}: other users in training"
 
     def test_every_query_asks_for_something(self, options: Mapping[str, Any]) -> None:
-        """Require relevant ids for every query: without them a query measures nothing."""
+        """Require relevant ids for every query: a query without any measures nothing."""
         for fold in self.folds(options):
             wanted = sum(np.diff(truth.indptr) for truth in fold.truth.values())
             assert np.asarray(wanted > 0).all(), f"fold {fold.name}: query {np.argmin(wanted)} asks for nothing"
@@ -78,7 +78,7 @@ class SplitterContract(PluginContract):
         assert first == again, "other folds from the same seed"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """The dataset is the same after use, and so is the training part from which the inner fold is cut."""
+        """Require the dataset, and the training part of the inner fold, to be unchanged after use."""
         data, splitter = self.data(), self.splitter(self.options(options))
         before = contents(data=data)
         folds = list(splitter.split(data, np.random.default_rng(0)))

@@ -44,7 +44,7 @@ def test_check_plugin_says_what_it_cannot_check(call, toyland):
     assert "nothing was checked: mlflow offers no class" in call("check-plugin", "mlflow")[2]
     status, _, err = call("check-plugin", "nobody")
     assert status == 2
-    assert "no class of a plugin is called 'nobody'" in err
+    assert "no plugin, class or command is called 'nobody'" in err
     assert "not checked: 'homeless' needs no_such_library" in call("check-plugin", "toyland")[1]
 
 

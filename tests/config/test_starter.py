@@ -193,7 +193,7 @@ def test_a_wrong_proposal_is_refused_with_its_plugin(proposed, case):
     starter, told = WRONG[case]
     with pytest.raises(PluginError, match=re.escape(told)) as raised:
         proposed(starter)
-    assert str(raised.value).startswith("module proposing, of no installed plugin: hybridrec_starters")
+    assert str(raised.value).startswith("module proposing, not of an installed plugin: hybridrec_starters")
 
 
 def test_a_plugin_more_changes_no_config_key_or_report(experiment, tmp_path, monkeypatch):

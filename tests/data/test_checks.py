@@ -26,26 +26,26 @@ def asked(**changed):
 
 
 BROKEN = {
-    "a splitter gives objects of class Fold, not tuple": (FOLD,),
+    "a splitter must yield objects of class Fold, not tuple": (FOLD,),
     "fold 'test': train must be a Dataset, not NoneType": replace(FOLD, train=None),
     "fold 'test': queries must be a QueryBatch, not list": replace(FOLD, queries=[]),
     "fold 'test': train has 39 items, the data has 40": replace(FOLD, train=toy_dataset(items=39)),
     "fold 'test': history of the queries has 3 rows": asked(history=FOLD.queries.history.take(slice(0, 3))),
-    "history of the queries has 39 columns, there are 40 items": asked(history=replace(FOLD.queries.history, width=39)),
+    "history of the queries has 39 columns for 40 items": asked(history=replace(FOLD.queries.history, width=39)),
     "the history has item -1, not in the vocabulary": asked(
         history=replace(FOLD.queries.history, ids=np.full_like(FOLD.queries.history.ids, -1))
     ),
     "tags of the queries has 2 rows": asked(tags=FOLD.queries.tags[:2]),
-    f"queries have 1 texts, there are {N} queries": asked(text=("",)),
+    f"queries have 1 texts for {N} queries": asked(text=("",)),
     "times of the queries must be float64, not int64": asked(times=np.zeros(N, int)),
-    f"truth of items has {N - 1} rows, there are {N} queries": truth(items=FOLD.truth["items"][1:]),
-    "truth of tags has 40 columns, there are 12 tags": truth(tags=FOLD.truth["items"]),
+    f"truth of items has {N - 1} rows for {N} queries": truth(items=FOLD.truth["items"][1:]),
+    "truth of tags has 40 columns for 12 tags": truth(tags=FOLD.truth["items"]),
     "truth of items must be a csr matrix, not coo_matrix": truth(items=FOLD.truth["items"].tocoo()),
-    "truth of items has the entry 2.0; it is made of ones": truth(items=FOLD.truth["items"] * 2),
+    "truth of items has the entry 2.0; all entries must be 1": truth(items=FOLD.truth["items"] * 2),
     "truth lacks 'tags'": replace(FOLD, truth={"items": FOLD.truth["items"]}),
     "units must be a numpy array, not list": replace(FOLD, units=FOLD.units.tolist()),
     "units must be int32, not int64": replace(FOLD, units=FOLD.units.astype(np.int64)),
-    "unit 60 of query 0 is no user": replace(FOLD, units=np.full(N, 60, np.int32)),
+    "unit 60 of query 0 is not the code of a user": replace(FOLD, units=np.full(N, 60, np.int32)),
     f"weights must have the shape \\[{N}\\], not \\[{N - 1}\\]": replace(FOLD, weights=FOLD.weights[1:]),
     "weight nan of query 0 is not positive": replace(FOLD, weights=FOLD.weights * np.nan),
     "universe must have the shape": replace(FOLD, universe=np.ones(3, bool)),

@@ -126,7 +126,7 @@ def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypat
     monkeypatch.setattr(toyland, "events", Events())
     run = hybridrec.run(experiment())
     (note,) = (note for note in run.report.notes if "failed in" in note)
-    assert note == (f"plugin 'toyland' (toyland 1.5) failed in {hook} and was not told again: ValueError: disk full")
+    assert note == (f"plugin 'toyland' (toyland 1.5) failed in {hook} and was not called again: ValueError: disk full")
     assert note in json.loads((run.folder / "report.json").read_text())["notes"]
     assert {kind for kind, _ in calls} == {"fitted", "stage", "finished"}
 

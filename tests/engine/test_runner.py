@@ -619,7 +619,7 @@ def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(e
 
     monkeypatch.setenv("HYBRIDREC_STORE", "shared")
     monkeypatch.setattr(echo, "fit", fit)
-    with pytest.raises(PluginError, match="echo writes to an array that it was given") as info:
+    with pytest.raises(PluginError, match="echo writes to a shared array that it was given") as info:
         hybridrec.run(config)
     assert any("components.noise" in note and "toyland 1.5" in note for note in info.value.__notes__)
     monkeypatch.setattr(echo, "fit", honest)

@@ -21,7 +21,7 @@ BROKEN = {
     "unmarked_hook": "unmarked_hook_plugin implements no hook: is `@hookimpl` missing",
     "not_a_class": "hybridrec_components must return classes derived from Component, got 'nothing'",
     "not_a_list": "hybridrec_components must return a list of classes derived from Component, got <class",
-    "wrong_kind": "hybridrec_readers returned Nothing, which belongs into hybridrec_components",
+    "wrong_kind": "hybridrec_readers returned Nothing, which belongs in hybridrec_components",
     "abstract": "Nothing does not implement candidates",
     "nameless": "Nothing has no `name`",
     "old_api": "old_api_plugin was written for plugin API 0.9, this hybridrec has 1.0: look for a later version",
@@ -218,7 +218,7 @@ def test_the_same_module_under_two_names_is_refused_once(install):
     (entry,) = [e for e in _installed() if e.value == "good_plugin"]
     twice = Registry([entry, entry])
     assert [p.error is None for p in twice.providers] == [True, False]
-    assert "registered by another entry point already" in str(twice.providers[1].error)
+    assert "already registered by another entry point" in str(twice.providers[1].error)
     assert registry.get("components", "nothing")
 
 

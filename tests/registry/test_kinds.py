@@ -85,8 +85,8 @@ def test_a_row_makes_a_kind_known_to_discovery(toasters: Path):
 @pytest.mark.parametrize(
     ("offer", "message"),
     [
-        ("Plugin", "Plugin derives from none of Component, "),
-        ("Generator", "hybridrec_toasters returned Generator, which belongs into hybridrec_components"),
+        ("Plugin", "Plugin does not derive from any of Component, "),
+        ("Generator", "hybridrec_toasters returned Generator, which belongs in hybridrec_components"),
         ("7", "hybridrec_toasters must return classes derived from Toaster, got 7"),
         ("Toaster", "Toaster has no `name`"),
     ],

@@ -175,7 +175,7 @@ def test_references_are_found_in_lists_mappings_pairs_and_models():
 
 def test_two_components_are_not_handed_over():
     options = Everything.model_validate({"maybe": "one", "listed": [{"space": "two"}]})
-    with pytest.raises(PluginError, match="only one component can be handed over, and the options name 'one', 'two'"):
+    with pytest.raises(PluginError, match="`use` takes only one component, but the options name 'one', 'two'"):
         used_component(options)
 
 
@@ -200,7 +200,7 @@ def test_a_mark_on_what_is_not_text_is_refused():
         ([AXES, (HYBRID, "rerank: [{use: near, places: [{space: axis}]}]")],
          "16: pipelines.hybrid.rerank[0].places[0].space: no component is labelled 'axis': did you mean 'axes'?"),
         ([AXES, (HYBRID, "rerank: [{use: near, places: [{space: axes}, {space: ease}]}]")],
-         "16: pipelines.hybrid.rerank[0]: only one component can be handed over, and the options name 'axes', 'ease'"),
+         "16: pipelines.hybrid.rerank[0]: `use` takes only one component, but the options name 'axes', 'ease'"),
         ([AXES, (HYBRID, "rerank: [{use: near, first: pop}]")],
          "16: pipelines.hybrid.rerank[0].first: no generator here is 'pop'"),
         ([AXES, (HYBRID, "rerank: [{use: near, shares: {x: {poop: 1}}}]")],

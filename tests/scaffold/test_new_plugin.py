@@ -116,11 +116,11 @@ def test_nothing_is_overwritten(tmp_path: Path, registry: Registry):
         ("mood_music", "for example 'mood-music'"),
         ("2nd try", "for example 'nd-try'"),
         ("../up", "for example 'up'"),
-        ("", "is no name"),
-        ("a" * (LONGEST + 1), "31 letters"),
+        ("", "is not a valid name"),
+        ("a" * (LONGEST + 1), "31 characters"),
         ("ease", "a component 'ease' already"),
         ("ndcg", "a metric 'ndcg' already"),
-        ("linear", "plugin 'linear' .* is called so already"),
+        ("linear", "plugin 'linear' .* already has this name"),
     ],
 )
 def test_unfit_and_taken_names_are_refused(name: str, message: str, tmp_path: Path, registry: Registry):

@@ -33,7 +33,7 @@ def test_good_candidates_pass():
         (candidates([[1]], [[2]]), r"must have the shape \[1, 2\], not \[1, 1\]"),
         (candidates([[9, 2]], [[2, 1]]), "id 9 of query 0 is not in the vocabulary of 5"),
         (candidates([[-2, 2]], [[2, 1]]), "id -2 of query 0 is not in the vocabulary"),
-        (candidates([[-1, 2]], [[NAN, 1]]), "id 2 of query 0 stands after padding"),
+        (candidates([[-1, 2]], [[NAN, 1]]), "id 2 of query 0 follows padding"),
         (candidates([[4, 4]], [[2, 1]]), "id 4 of query 0 is proposed twice"),
         (candidates([[4, -1]], [[2, -7]]), "padding of query 0 has the score -7.0"),
         (candidates([[4, 2]], [[2, NAN]]), "an id of query 0 has the score nan"),
@@ -64,7 +64,7 @@ def test_what_is_excluded_is_refused_and_padding_is_not():
         (np.zeros((1, 2)), "must be float32, not float64"),
         (np.zeros((2, 2), np.float32), r"shape \[1, 2\], not \[2, 2\]"),
         (np.zeros((1, 2), np.float32), "padding of query 0 has the score 0.0"),
-        (np.array([[-np.inf, NAN]], np.float32), "is -inf; say NaN"),
+        (np.array([[-np.inf, NAN]], np.float32), "is -inf; return NaN"),
     ],
 )
 def test_broken_scores_are_refused(scores, message):

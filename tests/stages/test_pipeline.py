@@ -465,7 +465,7 @@ def test_what_a_plugin_raises_says_where(parts, note):
         pipeline(parts.pop("sources"), **parts).slate(QUERIES, "items", 3)
     (given,) = raised.value.__notes__
     assert given.startswith(note)
-    assert given.endswith("of no installed plugin")
+    assert given.endswith("not of an installed plugin")
 
 
 @pytest.mark.parametrize(

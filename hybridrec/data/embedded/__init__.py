@@ -1,4 +1,4 @@
-"""Two open data sets that come with the package; README.md beside this file says whose they are."""
+"""Two open data sets that come with the package; README.md in this folder names their sources and licences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the embedded Parquet files from their published sources: the same input gives the same bytes.
+"""Conversion of the published sources to the embedded Parquet files: equal input gives equal bytes.
 
 python -m hybridrec.data.embedded.convert setlists FOLDER_WITH_YYYY.yaml
 python -m hybridrec.data.embedded.convert movietweetings FOLDER_WITH_movies.dat_AND_ratings.dat
@@ -20,11 +20,11 @@ from hybridrec.errors import DataError
 
 
 def setlists(source: Path, target: Path = FOLDER) -> None:
-    """gdshowsdb's yearly YAML files to setlists.parquet: one row a show, in order of date.
+    """Convert gdshowsdb's yearly YAML files to setlists.parquet: one row per show, ordered by date.
 
-    Columns: show (its date, and the number of the show where a day had several), date, venue, city,
-    state, country; and, one entry a performance, the lists songs, sets (numbered from 1) and segued
-    (whether it ran into the next).
+    Columns: show (its date, plus the number of the show if the day had several), date, venue, city,
+    state, country; and, with one entry per performance, the lists songs, sets (numbered from 1) and segued
+    (true if it ran into the next song). Raises DataError if the folder has no such file.
     """
     years = sorted(source.glob("[12][0-9][0-9][0-9].yaml"))
     if not years:
@@ -44,7 +44,7 @@ def setlists(source: Path, target: Path = FOLDER) -> None:
 
 
 def movietweetings(source: Path, target: Path = FOLDER) -> None:
-    """MovieTweetings' movies.dat and ratings.dat to two Parquet files.
+    """Convert MovieTweetings' movies.dat and ratings.dat to two Parquet files.
 
     movietweetings-films: film (IMDb number), title, year, genres (a list).
     movietweetings-ratings: user, film, rating (0 to 10), time (seconds since 1970), by user and time.
@@ -64,7 +64,7 @@ def movietweetings(source: Path, target: Path = FOLDER) -> None:
 
 
 def _shows(year: Path) -> Iterator[dict[str, Any]]:
-    """The shows of one file, whose keys are Ruby symbols (":venue") under "1977/05/08" or "1966/03/03/1"."""
+    """Yield the shows of one file, whose keys are Ruby symbols (":venue") under "1977/05/08" or "1966/03/03/1"."""
     for key, show in yaml.safe_load(year.read_text("utf-8")).items():
         performances = [
             (song[":name"], number, song[":segued"])
@@ -83,7 +83,7 @@ def _shows(year: Path) -> Iterator[dict[str, Any]]:
 
 
 def _double_colons(path: Path, columns: list[str]) -> pl.DataFrame:
-    """A file of text columns separated by "::"."""
+    """Read a file of text columns separated by "::"."""
     lines = pl.Series("line", path.read_text("utf-8").splitlines())
     return lines.str.split_exact("::", len(columns) - 1).struct.rename_fields(columns).struct.unnest()
 

@@ -16,16 +16,16 @@ from hybridrec.data.readers.table import TableOptions, TableReader
 
 @dataclass(frozen=True, slots=True)
 class DataProfile:
-    """What the files hold, and a config that reads them.
+    """The content of data files in figures, and a config that reads them.
 
     data: the `data:` block of a config
     split: the `split:` block that suits the data
-    order: the order of a history: "position", "time" or "file", or "reader" if the reader determines it
-    repeats: interactions whose (user, item) pair has occurred before
-    density: the share of all (user, item) pairs that occur
-    median: interactions of the median user that has any
-    titles, texts, tagged_users, tagged_items: number of users or items that have one
-    notes: uncertain guesses, and files that are not used
+    order: the criterion that orders a history: "position", "time" or "file", or "reader" if the reader determines it
+    repeats: interactions whose (user, item) pair occurred before
+    density: the share of all possible (user, item) pairs that occur
+    median: the median number of interactions among users that have any
+    titles, texts, tagged_users, tagged_items: the number of users or items that have one
+    notes: uncertain guesses, and unused files
     """
 
     data: dict[str, Any]
@@ -48,7 +48,7 @@ class DataProfile:
 
 
 def profile(paths: Sequence[Path], folder: Path) -> DataProfile:
-    """Guess what the files are, read them with reader `table`, and describe what came out.
+    """Guess what the files are, read them with the reader `table`, and describe the data.
 
     Paths in the result are relative to `folder`, the folder of the config. Raises DataError if no file has a user and
     an item in each row, or if one cannot be read.
@@ -60,7 +60,7 @@ def profile(paths: Sequence[Path], folder: Path) -> DataProfile:
 
 
 def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[str]) -> DataProfile:
-    """What data is like that the `data:` block `block` reads."""
+    """Return the profile of data that the `data:` block `block` reads."""
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
     lengths = history.lengths[history.lengths > 0]

@@ -1,4 +1,4 @@
-"""The splitters: what `split.use` may say."""
+"""The built-in splitters, the values of `split.use`."""
 
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.splits.cold_items import ColdItems

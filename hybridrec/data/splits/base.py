@@ -1,4 +1,4 @@
-"""One cut of the data into what may be learned from and what is asked; and the contract of splitters."""
+"""Folds of the data into a training part and queries, and the contract of splitters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hybridrec.types import Bools, Doubles, Ints, Sparse, Target
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A training part, queries that know nothing of what was hidden, and what was hidden.
+    """A training part, queries without the hidden data, and the hidden data as their truth.
 
-    truth: for both targets a csr [Q, N] of ones, the relevant ids of each query; without entries where none are asked
+    truth: for both targets a csr [Q, N] of ones, the relevant ids of each query; empty if no query asks for the target
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
     universe: bool[I], the items that may be recommended, or None for all
@@ -34,22 +34,22 @@ class Fold:
     universe: Bools | None = None
 
     def __post_init__(self) -> None:
-        """Whoever is handed it shares its arrays with others."""
+        """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
 
 class Splitter(Plugin):
-    """Cuts a dataset into folds.
+    """A cut of a dataset into folds.
 
-    What is hidden may depend on the shape of the data (how many rows, which row belongs to which
-    user) and on `rng`, never on the content of the hidden rows, and nothing of them may reach
-    `Fold.train` or `Fold.queries`.
+    The choice of hidden rows may depend on the shape of the data (the number of rows, the user of each row)
+    and on `rng`, never on the content of the hidden rows, and none of that content may reach `Fold.train`
+    or `Fold.queries`.
     """
 
     @abstractmethod
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """The folds on which the experiment is evaluated."""
+        """Yield the folds on which the experiment is evaluated."""
 
     @abstractmethod
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """One more fold of the same kind, cut out of a training part: what blends are learned on."""
+        """Return another fold of the same kind, cut out of a training part, to learn blends on."""

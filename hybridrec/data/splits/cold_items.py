@@ -1,4 +1,4 @@
-"""`cold-items`: items nobody has interacted with yet, to be recommended by their content."""
+"""`cold-items`: items without interactions, to be recommended by their content."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class ColdItemsOptions(Options):
     """Options of `cold-items`."""
 
     test: float = Field(0.2, gt=0, lt=1)
-    """Share of the items (of those with any interaction) that is hidden. Not used with `folds`."""
+    """Share of the items with interactions that is hidden. Not used with `folds`."""
     folds: int | None = Field(None, ge=2)
-    """Rotate instead: this many folds, in which every such item is hidden exactly once."""
+    """Rotate through this many folds instead: every such item is hidden in exactly one."""
     min_history: int = Field(5, ge=1)
-    """Distinct visible items a user needs in order to be asked."""
+    """Distinct visible items that a user needs to become a query."""
     universe: Literal["hidden", "all"] = "hidden"
-    """What may be recommended: the hidden items only, or all items."""
+    """The items that may be recommended: only the hidden ones, or all."""
     validation: float = Field(0.2, gt=0, lt=1)
     """Share of the items with training interactions that is hidden to learn blends on."""
 
@@ -35,8 +35,8 @@ class ColdItemsOptions(Options):
 class ColdItems(Splitter):
     """Hide items completely: all their interactions and all tags that users gave them.
 
-    What the data declares of a hidden item (its tags, features, text and time) stays: it is known when a
-    new item appears. Items without any interaction are never hidden, since nobody could ask for them.
+    The declared data of a hidden item (its tags, features, text and time) stays: it is known when a new item
+    appears. Items without interactions are never hidden, since they are not relevant to any user.
     """
 
     name = "cold-items"
@@ -44,7 +44,7 @@ class ColdItems(Splitter):
     config: ColdItemsOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold, or `folds` of them; DataError if no user can be asked."""
+        """Yield one fold, or `folds` of them; raises DataError if a fold has no queries."""
         items = _with_interactions(data)
         if self.config.folds and self.config.folds > len(items):
             raise DataError(
@@ -55,17 +55,17 @@ class ColdItems(Splitter):
             yield self._fold(name, data, hidden)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hide `validation` of the items that training still has interactions of."""
+        """Hide a share `validation` of the items with training interactions."""
         items = _with_interactions(train)
         return self._fold("validation", train, items[choose(len(items), self.config.validation, rng)])
 
     def _fold(self, name: str, data: Dataset, items: Ints) -> Fold:
-        """The fold that hides all interactions with these items; raises DataError if that leaves nobody to ask."""
+        """Return the fold that hides all interactions with these items; raises DataError if it has no queries."""
         cold = np.zeros(len(data.items), bool)
         cold[items] = True
         fold = fold_of(
             name,
-            # Tags are given to items the user has no interaction with, too; they say as much about the item.
+            # Users also tag items they did not interact with, and those tags reveal as much about the item.
             replace(data, assignments=data.assignments[~cold[data.assignments[:, 1]]]),
             cold[data.interactions.ids],
             min_history=self.config.min_history,
@@ -81,7 +81,7 @@ class ColdItems(Splitter):
 
 
 def _with_interactions(data: Dataset) -> Ints:
-    """Codes of the items that anybody has, ascending; raises DataError for fewer than two."""
+    """Return the ascending codes of the items with interactions; raises DataError for fewer than two."""
     items = np.unique(data.interactions.ids)
     if len(items) < 2:
         raise DataError(

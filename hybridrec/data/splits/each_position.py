@@ -1,4 +1,4 @@
-"""`each-position`: lists nobody has seen, of which every position is asked for by what stands around it."""
+"""`each-position`: unseen lists, each position of which is predicted from its neighbours."""
 
 from __future__ import annotations
 
@@ -19,33 +19,32 @@ from hybridrec.plugin import Options
 from hybridrec.types import PADDING, Ints, Sparse, Target
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
-"""A share below 1, or a number from 1 on."""
+"""A share below 1, or a count of at least 1."""
 
 
 class EachPositionOptions(Options):
     """Options of `each-position`."""
 
     test: Part = 0.2
-    """The users (lists) that are held out: their share (0.2), or how many (1000)."""
+    """Users (lists) to hold out: a share (0.2) or a count (1000)."""
     min_items: int = Field(2, ge=2)
-    """Distinct items a user needs in order to be held out; users with fewer always belong to training."""
+    """Distinct items that a user needs to be held out; users with fewer always stay in training."""
     window: int = Field(10, ge=1)
-    """How many items before a position, and how many after it, a query shows at most."""
+    """The most items that a query shows before its position, and likewise after it."""
     validation: Part = 0.2
-    """The training users that are held out in the same way to learn blends on: their share, or how many."""
+    """Training users to hold out in the same way to learn blends on: a share or a count."""
 
 
 class EachPosition(Splitter):
-    """Hold out users and leave out every position of each in turn: what stood here, between these?
+    """Hold out users, leave out each of their positions in turn, and predict it from its neighbours.
 
-    All about a held-out user is taken out of training. Each of the user's interactions is a query of an
-    unknown user, which shows the items of the `window` around it, and nothing else; its truth is the one
-    item. The nearest items come last, the one before the position behind the one after it: what counts only
-    the last n items of a history counts the n nearest. Where the item itself stands in the window again it is
-    hidden there, too, and a position that then shows nothing is not asked for. The queries of a user share
-    the weight of one, so the mean hit rate is the mean over lists of the share of positions that were hit:
-    AHR@k is `hit-rate@k`. The time of a query is the user's where the data knows it, else the latest of those
-    that it shows.
+    All data about held-out users is removed from training. Each of their interactions becomes a query of an
+    unknown user which shows only the items of the `window` around it; its truth is the one item left out. The
+    nearest items come last, the one before the position after the one that follows it, so that a component that
+    reads the last n items of a history reads the n nearest. Repeats of the item in the window are hidden, too,
+    and a position that then shows nothing is skipped. The queries of a user have weights that sum to one, so
+    the mean hit rate is the mean over lists of the share of positions that were hit: AHR@k is `hit-rate@k`. The
+    time of a query is the user's if the data has it, else the latest of the interactions that it shows.
     """
 
     name = "each-position"
@@ -53,11 +52,11 @@ class EachPosition(Splitter):
     config: EachPositionOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold; DataError if fewer users have `min_items` items than are to be held out, or none is left."""
+        """Yield one fold; raises DataError if too few users have `min_items` items, or none is left to learn from."""
         yield self._fold("test", data, self.config.test, rng)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hold out `validation` of the training users."""
+        """Hold out `validation` of the training users in the same way."""
         return self._fold("validation", train, self.config.validation, rng)
 
     def _fold(self, name: str, data: Dataset, part: float, rng: np.random.Generator) -> Fold:
@@ -97,7 +96,7 @@ class EachPosition(Splitter):
         )
 
     def _held_out(self, data: Dataset, part: float, rng: np.random.Generator) -> Ints:
-        """The users that are held out, ascending."""
+        """Draw the held-out users: their codes, ascending. Raises DataError if too few have `min_items` items."""
         lengths = Pairs.distinct(data.interactions).lengths
         users = np.flatnonzero(lengths >= self.config.min_items).astype(np.int32)
         if len(users) < max(part, 1):
@@ -110,7 +109,7 @@ class EachPosition(Splitter):
 
 
 def _around(lists: Ragged, window: int) -> Ragged:
-    """A row for each entry of `lists`: what stands up to `window` places from it, nearest last, but for its own id."""
+    """Return a row for each entry of `lists`: the entries within `window` of it, nearest last, without its own id."""
     reach = min(window, int(lists.lengths.max()) - 1)
     steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()
     places = np.arange(len(lists.ids))[:, None] + steps

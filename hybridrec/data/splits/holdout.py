@@ -20,8 +20,8 @@ class Pairs:
     """The P distinct (row, id) pairs of a Ragged, row by row, in order of first occurrence.
 
     lengths: int64, distinct ids in each row
-    of: int64, parallel to `Ragged.ids`: the number of the pair each entry belongs to; None where nothing is
-        repeated, and every entry is a pair of its own
+    of: int64, parallel to `Ragged.ids`: the number of the pair that each entry belongs to; None if nothing
+        is repeated, so that every entry is a pair of its own
     """
 
     lengths: Longs
@@ -48,29 +48,29 @@ class Pairs:
         return np.repeat(np.arange(len(self.lengths), dtype=np.int32), self.lengths)
 
     def at(self, entries: Bools) -> Bools:
-        """bool[P]: which pairs stand at any of these entries, bool parallel to `Ragged.ids`."""
+        """Return bool[P]: true for pairs with a true entry in `entries`, bool parallel to `Ragged.ids`."""
         if self.of is None:
             return entries
-        found = np.zeros(len(self), bool)
-        found[self.of[entries]] = True
-        return found
+        flags = np.zeros(len(self), bool)
+        flags[self.of[entries]] = True
+        return flags
 
     def entries(self, pairs: Bools) -> Bools:
-        """bool, parallel to `Ragged.ids`: where these pairs, bool[P], stand, each with its repeats."""
+        """Return bool, parallel to `Ragged.ids`: true for every entry, repeats included, of the pairs, bool[P]."""
         return pairs if self.of is None else pairs[self.of]
 
 
 def _repeats(ragged: Ragged) -> bool:
-    """Whether any row has an id twice."""
+    """Return True if a row has an id twice."""
     keys = np.sort(pair_keys(ragged.rows, ragged.ids, ragged.width))
     return bool((keys[1:] == keys[:-1]).any())
 
 
 def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
-    """What becomes of the distinct (row, id) pairs where `hidden`, bool parallel to `ids`, is hidden.
+    """Return the distinct (row, id) pairs that are gone if the entries `hidden`, bool parallel to `ids`, are hidden.
 
-    csr of ones at the pairs that are gone, as all their repeats are hidden; and how many of each row are left,
-    int64[len(ragged)].
+    They are a csr of ones: a pair is gone if all its repeats are hidden. The second result is the number of
+    distinct pairs left in each row, int64[len(ragged)].
     """
     gone, left = np.zeros((2, len(ragged)), np.int64)
     ids = [np.empty(0, np.int32)]
@@ -78,22 +78,23 @@ def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
         part, start, stop = ragged.take(rows), ragged.offsets[rows.start], ragged.offsets[rows.stop]
         keys = 2 * pair_keys(part.rows, part.ids, part.width) + hidden[start:stop]
         keys.sort()
-        first = np.ones(len(keys), bool)  # of its pair, and visible if any of the pair is
+        # The lowest bit is the flag, so a pair's visible entries sort first: its first entry is hidden only if all are.
+        first = np.ones(len(keys), bool)
         first[1:] = keys[1:] ^ keys[:-1] > 1
         is_gone = (keys & 1).astype(bool) & first
         ids.append((keys[is_gone] // 2 % part.width).astype(np.int32))
-        for count, found in ((gone, is_gone), (left, first & ~is_gone)):
-            count[rows] = np.diff(np.concatenate(([0], np.cumsum(found, dtype=np.int64)))[part.offsets])
+        for count, flags in ((gone, is_gone), (left, first & ~is_gone)):
+            count[rows] = np.diff(np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))[part.offsets])
     column = np.concatenate(ids)
     ones = np.ones(len(column), np.float32)
     return csr_matrix((ones, column, offsets_of(gone)), shape=(len(ragged), ragged.width)), left
 
 
 def choose_share(lengths: NDArray[np.integer], share: float, rng: np.random.Generator) -> Bools:
-    """Choose about `share` of each row at random: bool[sum(lengths)], rows one after the other.
+    """Choose about `share` of each row at random: bool[sum(lengths)], row after row.
 
-    The number is rounded up or down at random, so that the mean share is exact; in rows of two and
-    more at least one entry is chosen and at least one is not.
+    The number is rounded up or down at random, so that the expected share is exact; in rows of two or more at
+    least one entry is chosen and at least one is not.
     """
     rows = np.repeat(np.arange(len(lengths)), lengths)
     counts = np.floor(share * lengths + rng.random(len(lengths)))
@@ -106,17 +107,17 @@ def choose_share(lengths: NDArray[np.integer], share: float, rng: np.random.Gene
 
 
 def choose(n: int, share: float, rng: np.random.Generator) -> Bools:
-    """Choose `share` of n things at random, at least one: bool[n]."""
+    """Choose `share` of n things at random, but at least one: bool[n]."""
     chosen = np.zeros(n, bool)
     chosen[rng.permutation(n)[: max(1, round(share * n))]] = True
     return chosen
 
 
 def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generator) -> dict[str, Ints]:
-    """What each fold hides, ascending, under the fold's name.
+    """Draw the things that each fold hides: name of the fold -> things, ascending.
 
-    Either "test", a random `share` of `things`, or "fold-0", "fold-1", ...: `folds` disjoint parts which
-    together are all of them.
+    Either "test", a random `share` of `things`, or "fold-0", "fold-1", ...: `folds` disjoint parts that cover
+    all of them.
     """
     if folds is None:
         return {"test": things[choose(len(things), share, rng)]}
@@ -125,13 +126,13 @@ def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generato
 
 
 def entries(matrix: Sparse, keep: Bools) -> Sparse:
-    """Only the stored entries at which `keep`, bool[nnz], is true."""
+    """Return the matrix with only the stored entries where `keep`, bool[nnz], is true."""
     counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
     return csr_matrix((matrix.data[keep], matrix.indices[keep], counts[matrix.indptr]), shape=matrix.shape)
 
 
 def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
-    """The given rows, in ascending order; where they hold all entries, those are no copies."""
+    """Return the given ascending rows; if these hold all entries, the arrays are shared instead of copied."""
     lengths = np.diff(matrix.indptr)[rows]
     if lengths.sum() < matrix.nnz:
         return matrix[rows]
@@ -139,7 +140,7 @@ def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
 
 
 def beyond(everything: Sparse, shown: Sparse) -> Sparse:
-    """What `shown` leaves out: csr of ones at the entries that only `everything` has."""
+    """Return the entries that `everything` has and `shown` lacks, as a csr of ones."""
     return (_ones(everything) > _ones(shown)).astype(np.float32).tocsr()
 
 
@@ -158,13 +159,13 @@ def fold_of(
     time: float | None = None,
     universe: Bools | None = None,
 ) -> Fold | None:
-    """The fold in which `hidden`, bool parallel to `interactions.ids`, is hidden; None where nobody can be asked.
+    """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None without queries.
 
-    Users with something to find and at least `min_history` distinct visible items are asked, each once
-    (weight 1). A query shows what training knows of its user; its truth is what the user has beyond that,
-    so items that training already has are not asked for again. Users of whom no interaction is left are
-    unknown: training knows nothing of them, their queries have no user id, but carry the tags, title and
-    features which the data declares. `time` is the time of all queries; without it each has its user's.
+    Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of
+    weight 1. It shows the user's training data; its truth is the rest, so items that the user also has in
+    training are not asked for. Users without any visible interaction are unknown: training has no data about
+    them, and their queries have no user id, only the tags, title and features that the data declares. `time` is
+    the time of all queries; without it each has its user's.
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)
@@ -190,13 +191,13 @@ def fold_of(
 
 
 def hide_pairs(name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
-    """The fold in which a random `share` of all distinct (user, item) pairs is hidden, each with its repeats."""
+    """Return the fold that hides a random `share` of all distinct (user, item) pairs, each with its repeats."""
     pairs = Pairs.distinct(data.interactions)
     return _without(name, data, pairs, np.flatnonzero(choose(len(pairs), share, rng)))
 
 
 def _without(name: str, data: Dataset, pairs: Pairs, chosen: Ints | Longs) -> Fold:
-    """The fold in which the `chosen` pairs are hidden."""
+    """Return the fold that hides the `chosen` pairs; raises DataError if nothing is left to learn from."""
     hidden = np.zeros(len(pairs), bool)
     hidden[chosen] = True
     fold = fold_of(name, data, pairs.entries(hidden)) if len(pairs) else None

@@ -19,16 +19,16 @@ class LeaveOneOutOptions(Options):
     """Options of `leave-one-out`."""
 
     pick: Literal["last", "random"] = "last"
-    """Which item of each user is hidden: that of the last interaction, or any one."""
+    """The item of each user that is hidden: that of the last interaction, or a random one."""
     validation: float = Field(1.0, gt=0, le=1)
-    """Share of the training users (with two items or more) of whom one more is hidden to learn blends on."""
+    """Share of the training users with two or more items of whom one more is hidden to learn blends on."""
 
 
 class LeaveOneOut(Splitter):
     """Hide one item of each user who has at least two: all interactions of that (user, item) pair.
 
-    So where the item of the last interaction occurs earlier too, its repeats are hidden with it, and the
-    last visible interaction is the latest with another item.
+    If the item of the last interaction also occurs earlier, its repeats are hidden with it, and the last visible
+    interaction is the latest one with another item.
     """
 
     name = "leave-one-out"
@@ -36,11 +36,11 @@ class LeaveOneOut(Splitter):
     config: LeaveOneOutOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold; DataError if no user has two distinct items."""
+        """Yield one fold; raises DataError if no user has two distinct items."""
         yield self._fold("test", data, 1.0, rng)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Leave one more out, of `validation` of the users."""
+        """Leave one more item out, for a share `validation` of the users."""
         return self._fold("validation", train, self.config.validation, rng)
 
     def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
@@ -62,5 +62,5 @@ class LeaveOneOut(Splitter):
             hidden = np.zeros(len(pairs), bool)
             hidden[starts[users] + rng.integers(pairs.lengths[users])] = True
         fold = fold_of(name, data, pairs.entries(hidden))
-        assert fold is not None  # every one of `users` keeps an item and has one to find
+        assert fold is not None  # each of `users` keeps an item and has one to find
         return fold

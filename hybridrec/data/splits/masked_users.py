@@ -1,4 +1,4 @@
-"""`masked`: users nobody has seen, of whom a part is shown and the rest is asked for."""
+"""`masked`: unseen users, part of whose data is shown and the rest asked for."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class MaskedOptions(Options):
     """Options of `masked`."""
 
     test: float = Field(0.2, gt=0, lt=1)
-    """Share of the users (of those with `min_items` items) that are held out. Not used with `folds`."""
+    """Share of the users with `min_items` items that is held out. Not used with `folds`."""
     folds: int | None = Field(None, ge=2)
-    """Rotate instead: this many folds, in which every such user is held out exactly once."""
+    """Rotate through this many folds instead: every such user is held out in exactly one."""
     min_items: int = Field(2, ge=2)
-    """Distinct items a user needs in order to be held out; users with fewer always belong to training."""
+    """Distinct items that a user needs to be held out; users with fewer always stay in training."""
     hide: float = Field(0.5, gt=0, lt=1)
-    """Share of the distinct items, and of the distinct tags, that is hidden from a query which shows them."""
+    """Share of the distinct items, and of the distinct tags, that is hidden from a query that shows the field."""
     scenarios: dict[str, Annotated[float, Field(gt=0)]] | None = None
-    """What queries show, among items, tags and title joined by "+", and in which proportion. A listed field
-    shows its visible share (a title is shown whole), a field that is not listed is hidden entirely.
+    """The fields that queries show (items, tags and title, joined by "+"), each with its proportion of the queries.
+    A listed field shows its visible share (a title is shown whole); an unlisted field is hidden entirely.
     Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
     cross: bool = False
-    """Ask every held-out user under each scenario, weighted by the mix, instead of under one drawn at random:
-    rare scenarios have as many queries as common ones, the unit of statistics stays the user."""
+    """Turn every held-out user into a query of each scenario, weighted by the mix, instead of one drawn at random:
+    rare scenarios then have as many queries as common ones. The unit of statistics stays the user."""
     validation: float = Field(0.2, gt=0, lt=1)
-    """Share of the training users that are held out, under the same mask, to learn blends on."""
+    """Share of the training users that is held out, under the same mask, to learn blends on."""
 
     @field_validator("scenarios")
     @classmethod
@@ -60,7 +60,7 @@ class MaskedOptions(Options):
 
     @property
     def mix(self) -> dict[tuple[Shown, ...], float]:
-        """The fields each scenario shows, and its share; shares sum to 1."""
+        """The fields that each scenario shows, with its share; the shares sum to 1."""
         chosen = self.scenarios or DEFAULT_MIX
         total = sum(chosen.values())
         return {
@@ -69,17 +69,16 @@ class MaskedOptions(Options):
 
 
 class Masked(Splitter):
-    """Hold out users, show a part of each, ask for the rest ("strong generalisation").
+    """Hold out users, show part of the data of each, and ask for the rest ("strong generalisation").
 
-    All about a held-out user is taken out of training, and every query comes from an unknown user
-    (no id, no user features). A user's items fall into a visible and a hidden part, chosen once for all
-    scenarios; the visible history keeps its order, repeats, times and weights. A query's tags are a part
-    of the declared tags and of those assigned to visible items: the tags of a hidden item hide with it.
-    The truth of a query is everything of the user that it does not show. The time of a query is the user's
-    where the data knows it; else that of its latest visible interaction, NaN where it shows none.
+    All data about held-out users is removed from training, and every query comes from an unknown user (no id, no
+    user features). A user's items are divided into a visible and a hidden part, once for all scenarios; the
+    visible history keeps its order, repeats, times and weights. A query's tags are part of the declared tags and
+    of those assigned to visible items: the tags of a hidden item are hidden with it. The truth of a query is
+    everything of the user that it does not show. The time of a query is the user's if the data has it, else that
+    of its latest visible interaction, or NaN if it shows none.
 
-    A query that would know nothing (tags only, for a user without tags) or with nothing to find is
-    dropped.
+    A query that would know nothing (tags only, for a user without tags) or have nothing to find is dropped.
     """
 
     name = "masked"
@@ -87,7 +86,7 @@ class Masked(Splitter):
     config: MaskedOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold, or `folds` of them."""
+        """Yield one fold, or `folds` of them."""
         pairs = Pairs.distinct(data.interactions)
         users = self._eligible(data, pairs)
         if self.config.folds and self.config.folds > len(users):
@@ -96,7 +95,7 @@ class Masked(Splitter):
                 f"{self.config.min_items} distinct items, but there are only {len(users)}; lower `folds`"
             )
         held_out = parts(users, self.config.test, self.config.folds, rng)
-        # Each fold has its own generator: what it hides does not depend on the folds before it.
+        # Each fold has its own random generator, so it does not depend on the folds before it.
         for (name, held), own in zip(held_out.items(), rng.spawn(len(held_out)), strict=True):
             yield self._fold(name, data, pairs, held, own)
 
@@ -107,7 +106,7 @@ class Masked(Splitter):
         return self._fold("validation", train, pairs, users[choose(len(users), self.config.validation, rng)], rng)
 
     def _eligible(self, data: Dataset, pairs: Pairs) -> Ints:
-        """Codes of the users with enough distinct items to hide some; raises DataError if there are none."""
+        """Return the codes of the users with at least `min_items` distinct items; raises DataError if none has."""
         users = np.flatnonzero(pairs.lengths >= self.config.min_items).astype(np.int32)
         if not len(users):
             raise DataError(
@@ -117,7 +116,7 @@ class Masked(Splitter):
         return users
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
-        """Hold out these users: train on the others, hide a share of what these have, and ask for it."""
+        """Hold out these users: train on the others, and ask for a hidden share of the items and tags of these."""
         is_held = np.zeros(len(data.users), bool)
         is_held[held] = True
         train = data.hide_users(is_held)
@@ -152,7 +151,7 @@ class Masked(Splitter):
         )
 
     def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, dict[Shown, Bools], Doubles]:
-        """For each query: which of the n held-out users it is about, what it shows, and its weight."""
+        """Draw the queries: index of the held-out user (0 to n - 1), flags of the fields shown, and weight of each."""
         scenarios, shares = list(self.config.mix), np.array(list(self.config.mix.values()))
         if self.config.cross:
             rows = np.repeat(np.arange(n), len(scenarios))
@@ -166,14 +165,14 @@ class Masked(Splitter):
 
 
 def _visible_tags(shown: Dataset, users: Ints, hide: float, rng: np.random.Generator) -> Sparse:
-    """csr [len(users), T]: the tags of each user less a share `hide` of them."""
+    """Return csr [len(users), T]: the tags of each user except for a random share `hide` of them."""
     tags = shown.user_tags[users]
     tags.sort_indices()
     return entries(tags, ~choose_share(np.diff(tags.indptr), hide, rng))
 
 
 def _queries(shown: Dataset, users: Ints, tags: Sparse, shows: dict[Shown, Bools]) -> QueryBatch:
-    """Queries of unknown users which carry only the fields they show."""
+    """Build queries of unknown users with only the fields that they show."""
     history = shown.interactions.take(users)
     history = history.where(shows["items"][history.rows])
     return QueryBatch(

@@ -18,14 +18,14 @@ class FoldsOptions(Options):
     """Options of `folds`."""
 
     validation: float = Field(0.1, gt=0, lt=1)
-    """Share of the training pairs that is hidden, at random, to learn blends on."""
+    """Share of the training pairs that is hidden at random to learn blends on."""
 
 
 class PublishedFolds(Splitter):
     """Follow the fold numbers published with the data: fold k hides the pairs with the number k.
 
     Interactions with a negative number belong to training in every fold. A pair with several numbers is
-    hidden, with all its repeats, in each of these folds.
+    hidden, with all its repeats, in each of those folds.
     """
 
     name = "folds"
@@ -33,7 +33,7 @@ class PublishedFolds(Splitter):
     config: FoldsOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """A fold for each number from 0; DataError if the data has none, or one leaves nothing to learn from."""
+        """Yield a fold for each number from 0; raises DataError without numbers or any training data left."""
         groups = data.interactions.groups
         if groups is None or not (groups >= 0).any():
             raise DataError(
@@ -51,5 +51,5 @@ class PublishedFolds(Splitter):
             yield fold
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hide `validation` of the training pairs at random."""
+        """Hide a random share `validation` of the training pairs."""
         return hide_pairs("validation", train, self.config.validation, rng)

@@ -1,4 +1,4 @@
-"""`random`: a share of each user's interactions is hidden."""
+"""`random`: a random share of all (user, item) pairs is hidden."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class RandomOptions(Options):
     test: float = Field(0.2, gt=0, lt=1)
     """Share of all distinct (user, item) pairs that is hidden. Not used with `folds`."""
     folds: int | None = Field(None, ge=2)
-    """Rotate instead: this many folds, in which every pair is hidden exactly once."""
+    """Rotate through this many folds instead: every pair is hidden in exactly one."""
     validation: float = Field(0.1, gt=0, lt=1)
     """Share of the training pairs that is hidden to learn blends on."""
 
 
 class Random(Splitter):
-    """Hide (user, item) pairs at random, each with all its repeats and the tags the user gave in it."""
+    """Hide (user, item) pairs at random, each with all its repeats and the tags that the user gave to the item."""
 
     name = "random"
     Config = RandomOptions
     config: RandomOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold, or `folds` of them; DataError if nothing is left to learn from."""
+        """Yield one fold, or `folds` of them; raises DataError if nothing is left to learn from."""
         pairs = Pairs.distinct(data.interactions)
         if self.config.folds and self.config.folds > len(pairs):
             raise DataError(
@@ -45,5 +45,5 @@ class Random(Splitter):
             yield _without(name, data, pairs, chosen)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hide `validation` of the training pairs."""
+        """Hide a random share `validation` of the training pairs."""
         return hide_pairs("validation", train, self.config.validation, rng)

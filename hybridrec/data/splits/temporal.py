@@ -1,4 +1,4 @@
-"""`temporal`: interactions after a moment are hidden."""
+"""`temporal`: interactions from a point in time on are hidden."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class TemporalOptions(Options):
     """Options of `temporal`."""
 
     test: float = Field(0.2, gt=0, lt=1)
-    """Share of all interactions, the latest, that is hidden. Not used with `cut`."""
+    """Share of the interactions, the latest ones, that is hidden. Not used with `cut`."""
     cut: datetime | None = None
-    """Hide everything from this moment on instead: a date or time in ISO 8601 (2020-01-31, 2020-01-31T12:00:00),
-    UTC unless it says otherwise."""
+    """Hide everything from this time on instead: a date or time in ISO 8601 (2020-01-31, 2020-01-31T12:00:00),
+    UTC if it has no offset."""
     min_history: int = Field(0, ge=0)
-    """Distinct items a user needs before the cut in order to be asked; 0 asks new users as well."""
+    """Distinct items before the cut that a user needs to become a query; 0 includes new users."""
     validation: float = Field(0.2, gt=0, lt=1)
-    """Share of the training interactions, the latest, that is hidden to learn blends on."""
+    """Share of the training interactions, the latest ones, that is hidden to learn blends on."""
 
 
 class Temporal(Splitter):
-    """Learn from the past, ask for the future: everything from one moment on is hidden.
+    """Learn from the past and ask for the future: everything from a point in time on is hidden.
 
-    Where a share is given, the cut lies right after the latest interaction that stays, and interactions
-    of one time go together, so the hidden share may be larger. Items a user already had before the cut
-    are not asked for. All queries carry the time of the cut. What has no time of its own (declared tags,
-    titles, features, and tags given to items the user already had) is taken as known before it.
+    With a share, the cut is right after the latest interaction that stays, and interactions at the same time stay
+    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for.
+    All queries have the time of the cut. Data without times (declared tags, titles, features, and tags given to
+    items that the user already had) counts as known before it.
     """
 
     name = "temporal"
@@ -44,7 +44,7 @@ class Temporal(Splitter):
     config: TemporalOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold; DataError where times are missing, or a side of the cut is empty."""
+        """Yield one fold; raises DataError if times are missing, or a side of the cut is empty."""
         times, cut = _times(data), self.config.cut
         yield self._fold("test", data, _cut_before(times, self.config.test) if cut is None else _seconds(cut))
 
@@ -59,14 +59,14 @@ class Temporal(Splitter):
         if fold is None:
             raise DataError(
                 f"split temporal: a cut at {_iso(cut)} leaves {int((~hidden).sum())} interactions before and "
-                f"{int(hidden.sum())} from then on, and nobody with {self.config.min_history} items (`min_history`) "
+                f"{int(hidden.sum())} from then on, and no user with {self.config.min_history} items (`min_history`) "
                 f"and anything new to find; the data goes from {_iso(times.min())} to {_iso(times.max())}: move the cut"
             )
         return fold
 
 
 def _times(data: Dataset) -> Doubles:
-    """Seconds since 1970 of each interaction; raises DataError where one has none."""
+    """Return the time of each interaction in seconds since 1970; raises DataError if one has none."""
     times = data.interactions.times
     if times is None or not len(times):
         raise DataError(
@@ -80,9 +80,9 @@ def _times(data: Dataset) -> Doubles:
 
 
 def _cut_before(times: Doubles, share: float) -> float:
-    """A moment that about the latest `share` of `times` does not precede.
+    """Return the time of a cut after which about the latest `share` of `times` is hidden.
 
-    It depends on the visible times alone: it is the first moment after the latest of them.
+    It is the first representable time after the latest visible one, so it reveals nothing of the hidden times.
     """
     ordered = np.sort(times)
     first_hidden = ordered[len(ordered) - max(1, round(share * len(ordered)))]

@@ -67,7 +67,7 @@ class Comparison(Section):
 
 
 LATENCY = "latency"
-"""The guardrail that is no metric: seconds per query."""
+"""The one guardrail that is not a metric: seconds per query."""
 
 
 class Guardrail(Section):

@@ -50,11 +50,11 @@ class Report(Section):
     """Remarks for the reader, in sentences."""
 
     def comparable(self) -> dict[str, Any]:
-        """Return what the same experiment on the same data gives every time, as JSON values.
+        """Return the reproducible part of the report as JSON values: equal for the same experiment on the same data.
 
-        Left out are times, what the store held before, the environment, the hash of the config (`CIRCUMSTANCES`) and
-        guardrails of latency. On one machine the rest is equal for every number of workers, order of fits and state of
-        the store.
+        Left out are times, the previous content of the store, the environment, the hash of the config
+        (`CIRCUMSTANCES`) and guardrails of latency. On one machine the rest does not depend on the number of workers,
+        the order of fits or the state of the store.
         """
         content = self.model_dump(mode="json", exclude=CIRCUMSTANCES)
         content["guardrails"] = [row for row in content["guardrails"] if row["metric"] != LATENCY]

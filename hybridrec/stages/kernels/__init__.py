@@ -1,7 +1,7 @@
-"""Every array trick of the engine: pure functions over blocks of queries, nothing else knows one.
+"""The numerical kernels of the engine: pure functions over blocks of queries.
 
-Shapes: Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32 with -1 as padding,
-scores float32 with NaN where there is none. Ties go to the lower id, on every machine alike.
+Shapes: Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32, padded with -1;
+scores are float32, NaN where there is none. Ties go to the lower id, so results are the same on every machine.
 """
 
 from hybridrec.stages.kernels.csr import csr_rows, strongest

@@ -9,13 +9,14 @@ from hybridrec.types import Ints, Sparse
 
 
 def csr_rows(matrix: Sparse) -> Ints:
-    """The row of each stored entry of a csr matrix: int32 [nnz]."""
+    """Return the row of each stored entry of a csr matrix: int32 [nnz]."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
 
 
 def strongest(matrix: Sparse, k: int) -> Sparse:
-    """A csr matrix with only the k largest stored entries of each row, in column order; ties go to the lower column."""
+    """Keep the k largest stored entries of each csr row, in column order; ties go to the lower column."""
     rows = csr_rows(matrix)
+    # Rows stay where they are in this order, so an entry's position minus the row's start is its rank in the row.
     by_value = np.lexsort((matrix.indices, -matrix.data, rows))
     places = np.arange(len(rows)) - matrix.indptr[rows]
     kept = np.sort(by_value[places < k])

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a query, not to the batch in which it is asked."""
+"""Random numbers that depend on the content of a query, not on its batch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
 def draws(rows: Sparse, seed: int) -> Floats:
-    """Uniform random numbers in [0, 1) that belong to what a query holds: float32 [Q, N] for csr rows [Q, N].
+    """Draw uniform random numbers in [0, 1), float32 [Q, N], for the csr rows of queries, [Q, N].
 
-    A number depends on the seed, its column and the columns that its row stores, on nothing else: a query
-    draws the same again, in whatever batch it is asked.
+    A number depends only on the seed, its column and the columns that its row stores, so a query draws the
+    same numbers in every batch.
     """
     columns = _mixed(np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * _GOLDEN + np.uint64(seed))
+    # The hash of a row is the sum of its columns' hashes, independent of their order. Prefix sums may wrap around:
+    # arithmetic of uint64 is modulo 2^64, so their differences are exact.
     sums = np.concatenate(([np.uint64(0)], np.cumsum(columns[rows.indices], dtype=np.uint64)))
     mixed = _mixed(np.diff(sums[rows.indptr])[:, None] ^ columns)
+    # The upper 24 bits: all of them fit the significand of a float32, so no quotient rounds up to 1.
     return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of a number depends on all of its bits: the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    """Permute the values so that every output bit depends on all input bits.
+
+    The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+    """
     values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58_476D_1CE4_E5B9)
     values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D0_49BB_1331_11EB)
     return values ^ values >> np.uint64(31)

@@ -1,4 +1,4 @@
-"""The union of candidate lists, with the place of every candidate in each of them."""
+"""The union of candidate lists, with the rank of every candidate in each of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hybridrec.types import PADDING, Floats, Ints, Longs
 
 
 def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats], list[Floats]]:
-    """Union of candidate lists, row by row.
+    """Merge candidate lists row by row into their union.
 
-    Gives ids int32 [Q, K] (ascending, each once, padded with -1 at the end), a bit mask of the lists
-    that hold each id, uint64 [Q, K], and of each list its scores at those ids (NaN where it has none)
-    and its ranks of them (1 for its first, infinity where it has none), float32 [Q, K].
-    A list holds an id once, with a score that is a number. Raises ValueError for more than 64 lists.
+    Returns the ids, int32 [Q, K] (ascending, distinct, padded with -1 at the end); a bit mask of the lists that
+    hold each id, uint64 [Q, K]; and, per list, its scores of those ids (NaN if it lacks the id) and its ranks of
+    them (1 for its first, infinity if it lacks the id), float32 [Q, K]. A list holds an id at most once, with a
+    score other than NaN. Raises ValueError for no list, or more than 64.
     """
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
@@ -35,39 +35,43 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
 
 
 def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:
-    """An array of this shape with the values at their slots of `_union`, and `fill` elsewhere."""
-    flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the last is where padding goes
+    """Return an array of this shape with the values at their slots of `_union` and `fill` elsewhere."""
+    flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the extra last entry takes the padding
     flat[slots] = values
     return flat[:-1].reshape(shape)
 
 
 def _union(ids: Ints) -> tuple[Ints, Longs]:
-    """The distinct ids of each row, ascending, padded with -1 at the end, int32 [Q, K]; and the slot of each
-    given id among all of these, int64, in the shape of `ids`; padding has the one after the last.
+    """Return the distinct ids of each row, int32 [Q, K], ascending and padded with -1 at the end, and their slots.
+
+    The slot of a given id is its flat index into the former, int64 in the shape of `ids`; the slot of padding is
+    the index after the last, Q K.
     """
     queries, width = ids.shape
-    # Sorting (id, place) as one number is faster than sorting places, and the shorter the numbers the faster.
+    # One sort of numbers that hold the id in their upper bits and the position in the row in the lower ones replaces
+    # an argsort, which is slower; 32 bits sort faster than 64. The 2 keeps every id below the pattern of padding.
     half = max(width - 1, 0).bit_length()
     number: type[np.unsignedinteger] = np.uint32 if int(ids.max(initial=0)) + 2 << half <= 1 << 32 else np.uint64
     shift = number(half)
-    keys = ids.astype(number)  # padding becomes the largest of all and comes last
+    keys = ids.astype(number)  # -1 becomes the largest number: padding comes last
     keys <<= shift
     keys |= np.arange(width, dtype=number)
     keys.sort(axis=1)
-    found = keys >> shift
-    padding = found == number(np.iinfo(number).max) >> shift
+    ordered = keys >> shift
+    padding = ordered == number(np.iinfo(number).max) >> shift
     new = np.ones(ids.shape, bool)
-    np.not_equal(found[:, 1:], found[:, :-1], out=new[:, 1:])
-    some = padding.any()
-    if some:
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
+    any_padding = padding.any()
+    if any_padding:
         new &= ~padding
     ends = np.cumsum(new, axis=1, dtype=np.int32)
     most = int(ends.max(initial=0))
     union = np.full(queries * most + 1, PADDING, np.int32)
     at = ends + (np.arange(queries) * most - 1)[:, None]
-    if some:
+    if any_padding:
         at[padding] = queries * most
-    union[at] = found  # the same id more than once at the same place
+    union[at] = ordered  # repeats of an id write the same value to the same slot
+    # The lower bits are the positions before the sort: they scatter the slots back into the order of `ids`.
     slots = np.empty(ids.size, np.int64)
     keys &= number((1 << half) - 1)
     slots[keys.astype(np.int64) + (np.arange(queries) * width)[:, None]] = at

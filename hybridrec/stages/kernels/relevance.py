@@ -1,4 +1,4 @@
-"""Slates and pools beside what was held out."""
+"""Slates and pools compared with the held-out truth."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from hybridrec.stages.kernels.topk import best
 from hybridrec.types import Bools, Doubles, Floats, Ints, Sparse
 
 _FLAGGED = 1 << 21
-"""Flags, of a byte each, that exist at once."""
+"""Flags, of one byte each, held at once."""
 
 
 def hits(ids: Ints, truth: Sparse) -> Bools:
-    """bool, shape of `ids`: whether `truth[q, ids[q, j]]` is set; false at padding."""
-    width = truth.shape[1] + 1  # the last column is where padding looks: never set
+    """Return bool, shape of `ids`: true if `truth[q, ids[q, j]]` is stored; false at padding."""
+    width = truth.shape[1] + 1  # padding reads the extra last column, which is never set
     result = np.empty(ids.shape, bool)
     step = max(_FLAGGED // width, 1)
-    # One row after another, padding in the last column of the row before: half the time of take_along_axis.
+    # Flat indices take half the time of take_along_axis. Padding (-1) reads the last column of the row before; in the
+    # first row it wraps around to the last row's.
     flags = np.zeros(min(step, len(ids)) * width, bool)
     begins = np.arange(0, len(flags), width)
     for start in range(0, len(ids), step):
@@ -26,18 +27,18 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
         places = truth.indices[ends[0] : ends[-1]] + np.repeat(begins[: len(asked)], np.diff(ends))
         flags[places] = True
         np.take(flags, asked + begins[: len(asked), None], mode="wrap", out=result[start : start + step])
-        flags[places] = False
+        flags[places] = False  # only what was set: clearing the whole buffer would cost more than the lookup
     return result
 
 
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:
-    """nDCG@k of each row when its K candidates are ranked by `scores`: float64 [Q].
+    """Compute nDCG@k of each row whose K candidates are ranked by `scores`: float64 [Q].
 
     Binary gains, discount 1 / log2(rank + 1), ideal over min(k, wanted); `relevant` is bool [Q, K] and
-    `wanted`, int [Q], counts the relevant ids whether they are among the candidates or not.
+    `wanted`, int [Q], counts all relevant ids, including those that are not among the candidates.
     """
     discounts = 1 / np.log2(np.arange(2, k + 2))
-    found = np.take_along_axis(relevant, best(scores, k), axis=1)
-    gained = found @ discounts[: found.shape[1]]
+    ranked = np.take_along_axis(relevant, best(scores, k), axis=1)
+    gained = ranked @ discounts[: ranked.shape[1]]
     ideal = np.concatenate(([0.0], np.cumsum(discounts)))[np.minimum(wanted, k)]
     return np.divide(gained, ideal, out=np.zeros(len(gained)), where=ideal > 0)

@@ -1,4 +1,4 @@
-"""Scores of different models on one scale, row by row."""
+"""Rescaling of scores of different models to a common scale, row by row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hybridrec.types import Floats
 
 
 def zscore(values: Floats) -> Floats:
-    """Each row to mean 0 and deviation 1 over its non-NaN entries; a constant row becomes 0."""
+    """Scale each row to mean 0 and standard deviation 1 over its non-NaN entries; a constant row becomes 0."""
     known = ~np.isnan(values)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     mean = np.where(known, values, 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
@@ -19,7 +19,7 @@ def zscore(values: Floats) -> Floats:
 
 
 def min_max(values: Floats) -> Floats:
-    """Each row to [0, 1] over its non-NaN entries; a constant row becomes 1."""
+    """Scale each row to [0, 1] over its non-NaN entries; a constant row becomes 1."""
     known = ~np.isnan(values)
     low = np.where(known, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     high = np.where(known, values, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
@@ -29,12 +29,13 @@ def min_max(values: Floats) -> Floats:
 
 
 def ranks(values: Floats) -> Floats:
-    """Rank of each non-NaN entry in its row, 1 for the best, ties in column order; NaN stays NaN."""
+    """Rank the non-NaN entries of each row, 1 for the best, ties in column order; NaN stays NaN."""
     known = ~np.isnan(values)
     counts = known.sum(axis=1)
     width = int(counts.max(initial=0))
     filled = np.arange(width) < counts[:, None]
-    packed = np.full(filled.shape, np.nan, np.float32)  # often a third of the row: what one of many lists holds
+    # Entries move to the left, in column order, before the sort: one of many merged lists often holds a third of a row.
+    packed = np.full(filled.shape, np.nan, np.float32)
     packed[filled] = values[known]
     flat = order(packed) + (np.arange(len(values)) * width)[:, None]
     packed.reshape(-1)[flat] = np.arange(1, width + 1, dtype=np.float32)

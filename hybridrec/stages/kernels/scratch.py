@@ -1,4 +1,4 @@
-"""Memory that is written over and over: fresh pages cost as much as what is computed into them."""
+"""Reused buffers: page faults of fresh memory cost as much as the computation of its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridrec.types import Floats
 
 
 class _Own(threading.local):
-    """One buffer a thread, as large as what was asked for so far."""
+    """One buffer per thread, as large as the largest request so far."""
 
     buffer: Floats = np.empty(0, np.float32)
 
@@ -20,7 +20,7 @@ _own = _Own()
 
 
 def scratch(*shape: int) -> Floats:
-    """float32 of this shape, with anything in it; valid until the thread asks again."""
+    """Return an uninitialized float32 of this shape; valid until the thread's next request."""
     size = math.prod(shape)
     if len(_own.buffer) < size:
         _own.buffer = np.empty(size, np.float32)
@@ -28,5 +28,5 @@ def scratch(*shape: int) -> Floats:
 
 
 def multiplied(queries: Floats, vectors: Floats) -> Floats:
-    """Inner products of queries, [Q, D], and vectors, [N, D], in `scratch`: float32 [Q, N]."""
+    """Compute the inner products of queries, [Q, D], and vectors, [N, D], in `scratch`: float32 [Q, N]."""
     return np.matmul(queries, vectors.T, out=scratch(len(queries), len(vectors)))
