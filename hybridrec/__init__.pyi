@@ -1,6 +1,10 @@
 """The public API: every name and where it lives. `__init__.py` loads them lazily from this list."""
 
 from .api import run as run
+from .config.composition import Experiment as Experiment
+from .config.composition import PipelineConfig as PipelineConfig
+from .config.composition import take as take
+from .config.composition import use as use
 from .data.builder import Tables as Tables
 from .data.builder import assemble as assemble
 from .data.dataset import Dataset as Dataset

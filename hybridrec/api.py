@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from hybridrec.config.load import load_experiment
+from hybridrec.config.composition import Experiment
+from hybridrec.config.load import load_experiment, open_config
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import Experimenter, Progress, Silent, read
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
 from hybridrec.tuning.study_dir import tuned_report
 
 
 def run(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
     store: Path | str | None = None,
@@ -32,15 +33,18 @@ def run(
     executor: Executor | None = None,
     written: Callable[[Run], object] = lambda _: None,
 ) -> Run:
-    """Carry out the experiment of a YAML file; `assignments` are `key.path=value` as for `--set`.
+    """Carry out an experiment; `assignments` are `key.path=value` as for `--set`.
 
+    `config` is the path of a YAML file, a mapping of the same structure, or an `Experiment`: the same config gives the
+    same run. Without a file, relative paths start at the working directory.
     With `validation` the queries come from inside the training parts, and no test query is touched.
     Plugins named in `block` are left out. `executor` does the fits and sends the queries through the pipelines:
     by default as many threads as the config has `workers`. `written` is called when the folder of the run is
     there, before observers are told: what it adds to the folder they find.
     """
     registry = Registry(block=block)
-    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    opened = open_config(config, registry, tuple(assignments))
+    experiment = opened.check(registry)
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
         experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
@@ -52,7 +56,7 @@ def run(
         writable(folder)
     work = Experimenter(experiment, registry, place, progress or Silent(), executor)
     report, data = work.run()
-    report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
+    report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
     serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
     finished = write(Path(runs), work, report, data, serving)
     written(finished)
@@ -92,7 +96,7 @@ class FitPlan:
 
 
 def fit_plan(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
     store: Path | str | None = None,
@@ -103,7 +107,7 @@ def fit_plan(
     Raises MemoryBudgetError if one of the fits would be too large.
     """
     registry = Registry(block=block)
-    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    experiment = load_experiment(config, registry, tuple(assignments))
     place = Store(Path(store)) if store is not None else Store.default()
     work = Experimenter(experiment, registry, place, Silent())
     data = read(experiment)
