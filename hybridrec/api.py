@@ -25,6 +25,7 @@ def run(
     config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     runs: Path | str = "runs",
     progress: Progress | None = None,
@@ -36,14 +37,17 @@ def run(
     """Carry out an experiment; `assignments` are `key.path=value` as for `--set`.
 
     `config` is the path of a YAML file, a mapping of the same structure, or an `Experiment`: the same config gives the
-    same run. Without a file, relative paths start at the working directory.
+    same run. Without a file, relative paths start at the working directory. `data` are frames of Polars, pandas or
+    Arrow in place of files, by the names of the tables in the config's section `data`; their columns are mapped there
+    as those of files are, and `path` is left out.
+
     With `validation` the queries come from inside the training parts, and no test query is touched.
     Plugins named in `block` are left out. `executor` does the fits and sends the queries through the pipelines:
     by default as many threads as the config has `workers`. `written` is called when the folder of the run is
     there, before observers are told: what it adds to the folder they find.
     """
     registry = Registry(block=block)
-    opened = open_config(config, registry, tuple(assignments))
+    opened = open_config(config, registry, tuple(assignments), data)
     experiment = opened.check(registry)
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
@@ -55,10 +59,10 @@ def run(
     for folder in (Path(runs), place.folder):
         writable(folder)
     work = Experimenter(experiment, registry, place, progress or Silent(), executor)
-    report, data = work.run()
+    report, dataset = work.run()
     report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
-    serving = work.refit(data) if experiment.config.refit == "all" and not validation else None
-    finished = write(Path(runs), work, report, data, serving)
+    serving = work.refit(dataset) if experiment.config.refit == "all" and not validation else None
+    finished = write(Path(runs), work, report, dataset, serving)
     written(finished)
     told = len(work.observers.failures)
     work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
@@ -99,6 +103,7 @@ def fit_plan(
     config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     block: Collection[str] = (),
 ) -> FitPlan:
@@ -107,15 +112,15 @@ def fit_plan(
     Raises MemoryBudgetError if one of the fits would be too large.
     """
     registry = Registry(block=block)
-    experiment = load_experiment(config, registry, tuple(assignments))
+    experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
     work = Experimenter(experiment, registry, place, Silent())
-    data = read(experiment)
+    dataset = read(experiment)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
     folds = queries = lessons = 0
-    for fold in folds_of(experiment, data):
+    for fold in folds_of(experiment, dataset):
         folds, queries = folds + 1, queries + len(fold.queries)
         plan = work.preparers[0].plan(fold)
         lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
@@ -131,4 +136,4 @@ def fit_plan(
         for label, level in fits
     ]
     notes = (*experiment.notes, *experiment.reader.notes())
-    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, notes)
+    return FitPlan(DataReport.of(dataset), folds, queries, lessons, jobs, notes)

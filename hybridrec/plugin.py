@@ -11,12 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 
-def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
+def beside_the_config(path: Path, info: ValidationInfo) -> Path:
+    """Return a path that starts at `folder` of the validation context, if there is one."""
     folder = (info.context or {}).get("folder")
     return path if folder is None else Path(folder, path.expanduser()).resolve()
 
 
-InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
+InputPath = Annotated[Path, AfterValidator(beside_the_config)]
 """A path in a configuration: a relative one starts at `folder` of the validation context, the config file's."""
 
 

@@ -80,6 +80,7 @@ def _write_files(
     lock = {
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
+        "frames": sorted(work.experiment.reader.frames),
         "seed": work.experiment.config.seed,
         "threads": work.executor.workers,
         "environment": report.environment.model_dump(),

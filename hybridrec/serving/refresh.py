@@ -42,12 +42,14 @@ def refresh(
     run: Run | Path | str,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     registry: Registry | None = None,
 ) -> list[Refreshed]:
     """Let a finished run recommend from its data as it is now: with its new users, items and interactions.
 
-    The data is read again, from where the config says or `assignments` (`data.path=value`) say. Components with
+    The data is read again, from where the config says or `assignments` (`data.path=value`) say; the
+    frames of a run that was made from frames are handed in again, as `data`. Components with
     `refreshes` take up what is new; the rest is fitted again, and re-rankers keep what they learned. `load` then
     gives the refreshed run; the report stays what it is: the measure of full fits.
 
@@ -61,7 +63,7 @@ def refresh(
                 f"{assignment}: only the data can be another one (`data.KEY=VALUE`) when a run is refreshed"
             )
     registry = registry or Registry()
-    experiment = load_experiment(run.folder / CONFIG, registry, tuple(assignments))
+    experiment = load_experiment(run.folder / CONFIG, registry, tuple(assignments), data)
     place = Store.default() if store is None else Store(Path(store))
     serving = run.serving
     old, new = stored_data(run, place, serving.data), read(experiment)

@@ -55,6 +55,7 @@ def tune(
     config: Path | str | Mapping[str, Any] | composition.Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     trials: int | None = None,
     seconds: float | None = None,
     resume_from: Path | str | None = None,
@@ -73,7 +74,7 @@ def tune(
     MissingDependencyError without Optuna.
     """
     registry = Registry(block=block)
-    opened = open_config(config, registry, tuple(assignments))
+    opened = open_config(config, registry, tuple(assignments), data)
     experiment = opened.check(registry)
     section = experiment.config.tune
     if experiment.tuning is None or section is None:
