@@ -47,7 +47,7 @@ class OpenedConfig:
     def check(self, registry: Registry) -> Experiment:
         """Check the document, and hand its frames to the reader."""
         experiment = check(self.document, registry, self.folder)
-        known = frame_names(experiment.reader)
+        known = frame_names(experiment.resolved["data"])
         for name in self.frames:
             if name not in known:
                 where = self.document.where(("data", name))
@@ -101,7 +101,7 @@ def _refer_to_frame(document: Document, name: str, registry: Registry) -> None:
     section = document.content.get("data")
     if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
         return  # the check says what is wrong with it
-    if _mentions(section, f"{FRAME}{name}"):
+    if name in frame_names(section):
         return
     options = registry.get("readers", section["reader"]).Config
     options.model_rebuild()  # the annotations of a model that was not used yet may be texts
@@ -118,12 +118,6 @@ def _refer_to_frame(document: Document, name: str, registry: Registry) -> None:
         raise ConfigError(f"{document.where(('data', name))}: {message}")
     if isinstance(section[name], dict) and section[name].get("path") is None:
         section[name]["path"] = f"{FRAME}{name}"
-
-
-def _mentions(content: Any, text: str) -> bool:
-    """Return True if the text is one of the values of nested mappings and lists."""
-    below = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
-    return content == text or any(_mentions(value, text) for value in below)
 
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.readers.frames import frame_names
 from hybridrec.engine.query_frames import names_frame, write_asked
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import Report
@@ -80,7 +81,7 @@ def _write_files(
     lock = {
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
-        "frames": sorted(work.experiment.reader.frames),
+        "frames": frame_names(work.experiment.resolved["data"]),
         "seed": work.experiment.config.seed,
         "threads": work.executor.workers,
         "environment": report.environment.model_dump(),

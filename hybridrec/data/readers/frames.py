@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from hybridrec.data.io.files import File
+from hybridrec.data.io.files import FRAME
 from hybridrec.data.readers.base import Reader
 from hybridrec.errors import ConfigError
 
@@ -43,22 +41,23 @@ def _polars_frame(name: str, frame: object) -> pl.DataFrame:
     return converted
 
 
-def frame_names(reader: Reader) -> list[str]:
-    """Return the names of the frames that the options of a reader refer to, in the order of the options."""
-    return list(dict.fromkeys(_named(reader.config)))
+def frame_names(options: Any) -> list[str]:
+    """Return the names of the frames that the paths of a config's section `data` refer to, in its order."""
+    return list(dict.fromkeys(_names(options)))
 
 
-def _named(options: BaseModel) -> Iterator[str]:
-    if isinstance(options, File) and options.frame is not None:
-        yield options.frame
-    for _, value in options:
-        if isinstance(value, BaseModel):
-            yield from _named(value)
+def _names(options: Any) -> Iterator[str]:
+    if isinstance(options, Mapping):
+        path = options.get("path")
+        if isinstance(path, str) and path.startswith(FRAME):
+            yield path.removeprefix(FRAME)
+        for below in options.values():
+            yield from _names(below)
 
 
 def refuse_missing_frames(reader: Reader, name: str) -> None:
-    """Raise ConfigError if the experiment of this name refers to frames that were not handed in."""
-    named = frame_names(reader)
+    """Raise ConfigError if the experiment of this name is made from frames that were not handed in."""
+    named = frame_names(reader.config.model_dump(mode="json"))
     if missing := [frame for frame in named if frame not in reader.frames]:
         wanted = ", ".join(f"{frame!r}: ..." for frame in named)
         raise ConfigError(
