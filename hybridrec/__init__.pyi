@@ -38,6 +38,7 @@ from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
 from .engine.runner import Progress as Progress
+from .engine.store import Artifact as Artifact
 from .engine.store import Store as Store
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
@@ -65,6 +66,7 @@ from .registry.discovery import Registry as Registry
 from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.kinds import Kind as Kind
+from .registry.kinds import Role as Role
 from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel
