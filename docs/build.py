@@ -21,7 +21,9 @@ from hybridrec.registry import kinds  # noqa: E402
 from hybridrec.registry.discovery import Registry  # noqa: E402
 
 DOCS = ROOT / "docs"
-FIRST = tuple(name for name in ("start.md", "your-data.md", "stages.md", "plugins.md") if (DOCS / name).exists())
+FIRST = tuple(
+    name for name in ("start.md", "your-data.md", "python.md", "stages.md", "plugins.md") if (DOCS / name).exists()
+)
 """What a reader wants first; the other pages of the folder follow by name."""
 
 

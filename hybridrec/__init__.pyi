@@ -1,6 +1,10 @@
 """The public API: every name with its module. `__init__.py` imports them lazily from this list."""
 
 from .api import run as run
+from .config.composition import Experiment as Experiment
+from .config.composition import PipelineConfig as PipelineConfig
+from .config.composition import take as take
+from .config.composition import use as use
 from .data.builder import Tables as Tables
 from .data.builder import assemble as assemble
 from .data.dataset import Dataset as Dataset
@@ -33,6 +37,9 @@ from .engine.fit import FitContext as FitContext
 from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
+from .engine.runner import Progress as Progress
+from .engine.store import Artifact as Artifact
+from .engine.store import Store as Store
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import HybridrecError as HybridrecError
@@ -48,18 +55,26 @@ from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
 from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
+from .evaluation.report import Report as Report
+from .evaluation.samples import Sample as Sample
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
 from .plugin import Starter as Starter
+from .registry.discovery import Provider as Provider
+from .registry.discovery import Registry as Registry
 from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
+from .registry.kinds import Kind as Kind
+from .registry.kinds import Role as Role
 from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
 from .runs.run import Run as Run
+from .serving.explain import Explanation as Explanation
+from .serving.explain import Move as Move
 from .serving.recommender import Recommender as Recommender
 from .serving.recommender import load as load
 from .serving.refresh import Refreshed as Refreshed
@@ -77,6 +92,8 @@ from .stages.normaliser import Normaliser as Normaliser
 from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
 from .tuning.study_dir import Tuned as Tuned
+from .tuning.trials import Trial as Trial
+from .tuning.tune import Watcher as Watcher
 from .tuning.tune import tune as tune
 from .types import DAY as DAY
 from .types import FIELDS as FIELDS

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from hybridrec.config.load import load_experiment
+from hybridrec.config.composition import Experiment
+from hybridrec.config.load import load_experiment, open_config
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import Experimenter, Progress, Silent, read
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
@@ -22,9 +23,10 @@ from hybridrec.tuning.study_dir import tuned_report
 
 
 def run(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     runs: Path | str = "runs",
     progress: Progress | None = None,
@@ -32,14 +34,20 @@ def run(
     block: Collection[str] = (),
     executor: Executor | None = None,
 ) -> Run:
-    """Carry out the experiment of a YAML file and write its run, `report.html` included, below `runs`.
+    """Carry out an experiment and write its run, `report.html` included, below `runs`.
+
+    `config` is the path of a YAML file, a mapping of the same structure, or an `Experiment`: the same config gives the
+    same run. Without a file, relative paths start at the working directory. `data` are frames of Polars, pandas or
+    Arrow in place of files, by the names of the tables in the config's section `data`; their columns are mapped there
+    as those of files are, and `path` is left out.
 
     `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
     parts, and no test query is touched. Plugins named in `block` are left out. `executor` does the fits and sends
     the queries through the pipelines: by default as many threads as the config has `workers`.
     """
     registry = Registry(block=block)
-    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    opened = open_config(config, registry, tuple(assignments), data)
+    experiment = opened.check(registry)
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
         experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
@@ -52,7 +60,7 @@ def run(
     work = Experimenter(experiment, registry, place, progress or Silent(), executor)
     result = work.run()
     report = result.report
-    report.tuning = tuned_report(located(Path(config), registry), experiment.hash)
+    report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
     finished = write(Path(runs), result)
     write_page(finished)
     told = len(work.observers.failures)
@@ -91,9 +99,10 @@ class FitPlan:
 
 
 def fit_plan(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     block: Collection[str] = (),
 ) -> FitPlan:
@@ -102,15 +111,15 @@ def fit_plan(
     Raises MemoryBudgetError if one of the fits would be too large.
     """
     registry = Registry(block=block)
-    experiment = load_experiment(Path(config), registry, tuple(assignments))
+    experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
     work = Experimenter(experiment, registry, place, Silent())
-    data = read(experiment)
+    dataset = read(experiment)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
     folds = queries = lessons = 0
-    for fold in folds_of(experiment, data):
+    for fold in folds_of(experiment, dataset):
         folds, queries = folds + 1, queries + len(fold.queries)
         plan = work.preparers[0].plan(fold)
         lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
@@ -126,4 +135,4 @@ def fit_plan(
         for label, level in fits
     ]
     notes = (*experiment.notes, *experiment.reader.notes())
-    return FitPlan(DataReport.of(data), folds, queries, lessons, jobs, notes)
+    return FitPlan(DataReport.of(dataset), folds, queries, lessons, jobs, notes)

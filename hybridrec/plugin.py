@@ -18,12 +18,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
-def _beside_the_config(path: Path, info: ValidationInfo) -> Path:
+def beside_the_config(path: Path, info: ValidationInfo) -> Path:
+    """Return a path that starts at `folder` of the validation context, if there is one."""
     folder = (info.context or {}).get("folder")
     return path if folder is None else Path(folder, path.expanduser()).resolve()
 
 
-InputPath = Annotated[Path, AfterValidator(_beside_the_config)]
+InputPath = Annotated[Path, AfterValidator(beside_the_config)]
 """A path in a config; a relative one starts at `folder` of the validation context, the folder of the config file."""
 
 

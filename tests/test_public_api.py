@@ -1,6 +1,11 @@
 """The public API: what plugins may import, all of it there, all of it described."""
 
+import ast
+import builtins
 import inspect
+import typing
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 
 import pytest
 
@@ -9,17 +14,24 @@ from hybridrec import kernels, testing, text_files
 
 NAMES = [
     "API_VERSION",
+    "Artifact",
     "Bools",
     "Candidates",
+    "ColumnWeights",
     "Component",
+    "ComponentRef",
     "ConfigError",
     "DAY",
     "DataError",
+    "DataProfile",
     "Dataset",
     "DenseModel",
     "Doubles",
     "Exclude",
     "Executor",
+    "Experiment",
+    "Explanation",
+    "Exporter",
     "FIELDS",
     "Features",
     "Field",
@@ -29,49 +41,63 @@ NAMES = [
     "Floats",
     "Fold",
     "Generator",
+    "GeneratorLabel",
     "HybridrecError",
     "InputPath",
     "Interleaved",
     "Ints",
     "Judged",
+    "Kind",
     "Lexicon",
     "Logged",
     "Longs",
     "MemoryBudgetError",
     "Metric",
     "MissingDependencyError",
+    "Move",
     "Normaliser",
     "NormaliserUse",
     "OffPolicyEstimate",
     "Options",
     "PADDING",
+    "PipelineConfig",
     "Plugin",
     "PluginError",
     "Pool",
+    "Progress",
+    "Provider",
     "Query",
     "QueryBatch",
     "Ragged",
     "Reader",
     "Recommender",
     "Refreshed",
+    "Registry",
+    "Report",
     "Reranker",
+    "Role",
     "Run",
+    "Sample",
     "Scorer",
     "SetMetric",
     "Slate",
     "Sparse",
     "Splitter",
+    "Starter",
     "State",
+    "Store",
     "StoreError",
     "TARGETS",
     "Tables",
     "Target",
     "ThreadExecutor",
     "Tokenizer",
+    "Trial",
     "Tuned",
     "Values",
     "VectorModel",
     "Vocabulary",
+    "Watcher",
     "WeightOptions",
     "assemble",
     "bag_of_words",
@@ -87,11 +113,13 @@ NAMES = [
     "refresh",
     "run",
     "run_fit_job",
+    "take",
     "text_files",
     "tokens",
     "tune",
     "unpack_csr",
     "unpack_words",
+    "use",
     "valued",
 ]
 
@@ -118,6 +146,101 @@ def test_every_public_method_is_described(name):
         if not key.startswith("_") and isinstance(value, (property, classmethod, staticmethod, type(lambda: 0)))
     }
     assert [key for key, value in methods.items() if not inspect.getdoc(value)] == []
+
+
+ELSEWHERE = {
+    "abc", "builtins", "click", "collections", "concurrent", "contextlib", "datetime", "enum", "importlib", "numpy",
+    "pathlib", "polars", "pydantic", "scipy", "types", "typing",
+}  # fmt: skip
+"""Packages whose types a public signature may name."""
+INNER = {
+    "FitContext.fitted": "the engine's own half of a context: an executor hands the context on",
+    "FitJob.spec": "the engine's own half of a job: an executor hands the job on",
+    "Recommender.__init__": "`load` makes recommenders",
+    "Recommender.pipeline": "the engine's own: `recommend` and `explain` are for others",
+    "Run.serving": "the engine's own: `load` and `refresh` read it",
+    "Watcher.began": "the section `tune` as it was checked, for the tables of the command line",
+}
+"""Methods of public classes that other parts of the engine call, each with the reason why nobody else does."""
+
+
+def signatures() -> Iterator[tuple[str, dict[str, str], dict[str, object]]]:
+    """Every public function, method and data class: its name, its annotations, and the names around it."""
+    for name in NAMES:
+        thing = getattr(hybridrec, name)
+        if inspect.isfunction(thing):
+            yield name, thing.__annotations__, thing.__globals__
+        elif inspect.isclass(thing):
+            module = inspect.getmodule(thing)
+            assert module is not None
+            if is_dataclass(thing):
+                yield name, vars(thing).get("__annotations__", {}), vars(module)
+            for key, member in tuple(vars(thing).items()):  # an annotation that is read may add to it
+                function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+                made = key == "__init__" and not is_dataclass(thing)
+                if inspect.isfunction(function) and (made or not key.startswith("_")):
+                    yield f"{name}.{key}", function.__annotations__, function.__globals__
+
+
+def strangers(annotation: object, around: dict[str, object]) -> Iterator[str]:
+    """The names in an annotation that mean neither something public nor a type of another package."""
+    if not isinstance(annotation, str):
+        yield from (str(found) for found in types_in(annotation) if not is_public(found))
+        return
+    for node in ast.walk(ast.parse(annotation, mode="eval")):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            continue  # the values of a Literal
+        if isinstance(node, ast.Name) and node.id not in vars(typing) and node.id not in vars(builtins):
+            value = around.get(node.id)
+            if value is None or isinstance(value, str):  # imported for type checkers alone, or an alias of such a name
+                yield from () if node.id in {*NAMES, "pl"} else (node.id,)
+            elif not inspect.ismodule(value):
+                yield from () if all(is_public(found) for found in types_in(value)) else (node.id,)
+
+
+def types_in(alias: object) -> Iterator[object]:
+    """The types that an alias stands for: of `dict[str, Pool]` dict, str and Pool."""
+    origin = typing.get_origin(alias)
+    if origin is None:
+        yield alias
+    elif origin is not typing.Literal:
+        yield origin
+        for inner in typing.get_args(alias):
+            for argument in inner if isinstance(inner, list) else (inner,):
+                yield from types_in(argument)
+
+
+def is_public(thing: object) -> bool:
+    """Return True for what is exported, and for the types of other packages."""
+    if not isinstance(thing, type):
+        return True
+    return any(thing is getattr(hybridrec, name) for name in NAMES) or thing.__module__.partition(".")[0] in ELSEWHERE
+
+
+def hidden_types(annotations: dict[str, str], around: dict[str, object]) -> list[str]:
+    return [f"{key}: {name}" for key, annotation in annotations.items() for name in strangers(annotation, around)]
+
+
+SIGNATURES = {name: hidden_types(annotations, around) for name, annotations, around in signatures()}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_public_signature_names_public_types_alone(name):
+    if name in INNER:
+        assert SIGNATURES[name], f"{name} names public types alone: strike it from INNER"
+    else:
+        assert SIGNATURES[name] == []
+
+
+def test_a_hidden_type_in_a_signature_is_found():
+    from hybridrec.config.experiment import Spec
+    from hybridrec.registry.hookspecs import API_VERSION
+
+    around = {"Spec": Spec, "Pool": hybridrec.Pool, "API_VERSION": API_VERSION, "Many": dict[str, list[Spec]]}
+    assert hidden_types({"a": "dict[str, Spec] | None", "b": "Pool", "c": "list[Pool | int]"}, around) == ["a: Spec"]
+    assert hidden_types({"a": "Many", "b": "pl.DataFrame", "c": "Vocabulary", "d": "Store2"}, around) == [
+        "a: Many", "d: Store2",
+    ]  # fmt: skip
 
 
 def test_every_kernel_is_described():

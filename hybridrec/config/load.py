@@ -1,26 +1,123 @@
-"""From a YAML file to a checked experiment."""
+"""From a config, a file or a value in Python, to a checked experiment."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from hybridrec.config import composition
 from hybridrec.config import yaml_source as documents
+from hybridrec.config.composition import SOURCE, plain_config
 from hybridrec.config.experiment import Experiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
+from hybridrec.config.validation import nested_models
 from hybridrec.config.yaml_source import Document
+from hybridrec.data.io.files import FRAME, File
+from hybridrec.data.readers.frames import frame_names, polars_frames
+from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.plugin_files import located
 
+if TYPE_CHECKING:
+    import polars as pl
 
-def load_experiment(path: Path, registry: Registry, assignments: tuple[str, ...] = ()) -> Experiment:
-    """Read, override and check an experiment file, or `plugin:NAME/FILE`; errors carry file, line and key path."""
-    path = located(path, registry)
-    document = documents.load(path)
+
+@dataclass(frozen=True, slots=True)
+class OpenedConfig:
+    """A config that was read, and not yet checked.
+
+    document: its content, with the assignments made
+    folder: where relative paths in it start
+    text: the content as YAML, without the assignments
+    path: its file, None if it was made in Python
+    frames: the tables that were handed in beside it
+    """
+
+    document: Document
+    folder: Path
+    text: str
+    path: Path | None
+    frames: Mapping[str, pl.DataFrame]
+
+    def check(self, registry: Registry) -> Experiment:
+        """Check the document, and hand its frames to the reader."""
+        experiment = check(self.document, registry, self.folder)
+        known = frame_names(experiment.resolved["data"])
+        for name in self.frames:
+            if name not in known:
+                where = self.document.where(("data", name))
+                raise ConfigError(f"{where}: has a path, and a frame was handed in for it: leave out one of them")
+        experiment.reader.frames = self.frames
+        return experiment
+
+
+def open_config(
+    config: Path | str | Mapping[str, Any] | composition.Experiment,
+    registry: Registry,
+    assignments: tuple[str, ...] = (),
+    data: Mapping[str, object] | None = None,
+) -> OpenedConfig:
+    """Read a config and override its values.
+
+    A path, or `plugin:NAME/FILE`, is read; a mapping has the structure of such a file, and stays as it is. `data` are
+    frames by the names of the tables that they take the place of.
+    """
+    frames = polars_frames(data or {})
+    if isinstance(config, (str, Path)):
+        path = located(Path(config), registry)
+        document = documents.load(path)
+        opened = OpenedConfig(document, path.resolve().parent, path.read_text(encoding="utf-8"), path, frames)
+    elif isinstance(config, (Mapping, composition.Experiment)):
+        document = Document(SOURCE, plain_config(config, registry))
+        text = yaml.safe_dump(document.content, sort_keys=False, allow_unicode=True)
+        opened = OpenedConfig(document, Path.cwd(), text, None, frames)
+    else:
+        kind = type(config).__name__
+        raise ConfigError(f"{SOURCE}: takes the path of a YAML file, a mapping or a hybridrec.Experiment, not {kind}")
     for assignment in assignments:
         document.set(assignment)
-    return check(document, registry, path.resolve().parent)
+    for name in frames:
+        _refer_to_frame(document, name, registry)
+    return opened
+
+
+def load_experiment(
+    config: Path | str | Mapping[str, Any] | composition.Experiment,
+    registry: Registry,
+    assignments: tuple[str, ...] = (),
+    data: Mapping[str, object] | None = None,
+) -> Experiment:
+    """Read, override and check a config; errors carry file, line and key path, or the key path alone."""
+    return open_config(config, registry, assignments, data).check(registry)
+
+
+def _refer_to_frame(document: Document, name: str, registry: Registry) -> None:
+    """Let the table of this name in the section `data` be read from the frame of the same name, if it has no path."""
+    section = document.content.get("data")
+    if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
+        return  # the check says what is wrong with it
+    if name in frame_names(section):
+        return
+    options = registry.get("readers", section["reader"]).Config
+    options.model_rebuild()  # the annotations of a model that was not used yet may be texts
+    tables = [
+        key
+        for key, field in options.model_fields.items()
+        if any(issubclass(model, File) for model in nested_models(field.annotation))
+    ]
+    if name not in tables:
+        reader = f"the reader '{section['reader']}' takes no table '{name}' as a frame"
+        raise ConfigError(f"{document.where(('data',))}: {reader}: {did_you_mean(name, tables)}")
+    if name not in section:
+        message = f"a frame was handed in, and no columns are mapped: say {name}: {{...}} under `data`"
+        raise ConfigError(f"{document.where(('data', name))}: {message}")
+    if isinstance(section[name], dict) and section[name].get("path") is None:
+        section[name]["path"] = f"{FRAME}{name}"
 
 
 def check(document: Document, registry: Registry, folder: Path) -> Experiment:

@@ -84,19 +84,19 @@ def _is_tag(part: str | int) -> bool:
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
     """The keys that are valid in a (nested) model."""
-    members = _models(model)
+    members = nested_models(model)
     for part in location:
         below: list[type[BaseModel]] = []
         for member in members:
             for name, field in member.model_fields.items():
                 if part in (name, field.alias):
-                    below += _models(field.annotation)
+                    below += nested_models(field.annotation)
         members = below or members
     return {field.alias or name for member in members for name, field in member.model_fields.items()}
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def nested_models(annotation: Any) -> list[type[BaseModel]]:
     """The models inside an annotation such as `dict[str, A] | list[B] | None`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in typing.get_args(annotation) for model in _models(inner)]
+    return [model for inner in typing.get_args(annotation) for model in nested_models(inner)]

@@ -11,6 +11,7 @@ from typing import Protocol
 from hybridrec.config.experiment import Experiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
 from hybridrec.engine.evaluate import Measured
@@ -210,6 +211,7 @@ def servable_run(
 
 
 def read(experiment: Experiment) -> Dataset:
-    """The data of an experiment."""
+    """Read the data of an experiment; raises ConfigError if it is made from frames that were not handed in."""
+    refuse_missing_frames(experiment.reader, experiment.config.name)
     with calling(experiment.reader, "while reading the data"):
         return check_dataset(experiment.reader.read())

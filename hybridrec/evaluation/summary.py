@@ -283,7 +283,7 @@ def html(report: Report) -> str:
         tables.insert(0, verdict_table(report))
     notes = "".join(f"<li>note: {escape(note)}</li>" for note in report.notes)
     return (
-        f"<p><strong>{escape(report.name)}</strong></p><p>{escape(opening(report))}</p>"
+        f"<p><strong>{escape(opening(report))}</strong></p><p>{escape(report.name)}</p>"
         f"{''.join(_html_table(headers, rows) for headers, rows in tables)}<ul>{notes}</ul>"
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
+from hybridrec.data.readers.frames import frame_names
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.results import RunResult
 from hybridrec.errors import ConfigError
@@ -72,6 +73,7 @@ def _write_files(folder: Path, result: RunResult) -> None:
     lock = {
         "config_hash": report.config_hash,
         "data": report.data.model_dump(),
+        "frames": frame_names(result.config["data"]),
         "seed": result.config["seed"],
         "threads": result.workers,
         "environment": report.environment.model_dump(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -48,14 +48,16 @@ def refresh(
     run: Run | Path | str,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     registry: Registry | None = None,
 ) -> list[Refreshed]:
     """Let a finished run recommend from its data as it is now: with its new users, items and interactions.
 
-    The data is read again, from where the config says or `assignments` (`data.path=value`) say. Components with
-    `refreshes` take up what is new; the rest is fitted again, and re-rankers keep what they learned. The bundle of the
-    run is then another one; the report stays what it is: the measure of full fits. `store` keeps fits, as for `run`.
+    The data is read again, from where the config says or `assignments` (`data.path=value`) say; the frames of a run
+    that was made from frames are handed in again, as `data`. Components with `refreshes` take up what is new; the
+    rest is fitted again, and re-rankers keep what they learned. The bundle of the run is then another one; the report
+    stays what it is: the measure of full fits. `store` keeps fits, as for `run`.
 
     Returns nothing if the data is what it was. Raises what `load` raises, and ConfigError if something else than the
     data is assigned.
@@ -68,12 +70,12 @@ def refresh(
             )
     before = read_bundle(bundle_of(run.folder), registry)
     registry = registry or Registry()
-    experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments))
-    data = read(experiment)
-    if data.fingerprint == before.trained_on:
+    experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments), data)
+    dataset = read(experiment)
+    if dataset.fingerprint == before.trained_on:
         return []
     core, config = experiment.config.k_core, experiment.config
-    train = data if core.users == core.items == 1 else k_core(data, users=core.users, items=core.items)
+    train = dataset if core.users == core.items == 1 else k_core(dataset, users=core.users, items=core.items)
     place = Store.default() if store is None else Store(Path(store))
     executor = ThreadExecutor(config.workers or 1)
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
@@ -81,7 +83,7 @@ def refresh(
         update = _Update(experiment, before, train, fitter)
         done = {one.label: one for one in update.components()}
         pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}
-    after = servable_run(experiment, registry, data, update.fitted, pipelines)
+    after = servable_run(experiment, registry, dataset, update.fitted, pipelines)
     replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
     return [done[label] for label in before.components]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import composition
 from hybridrec.config.experiment import Experiment, Tuning
-from hybridrec.config.load import check
+from hybridrec.config.load import open_config
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
 from hybridrec.engine.runner import Experimenter, Silent, read
@@ -22,7 +22,6 @@ from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
 from hybridrec.tuning.objective import Bench
 from hybridrec.tuning.sampler import Search
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
@@ -53,9 +52,10 @@ class Unwatched:
 
 
 def tune(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any] | composition.Experiment,
     assignments: Sequence[str] = (),
     *,
+    data: Mapping[str, object] | None = None,
     trials: int | None = None,
     seconds: float | None = None,
     resume_from: Path | str | None = None,
@@ -74,21 +74,18 @@ def tune(
     MissingDependencyError without Optuna.
     """
     registry = Registry(block=block)
-    path = located(Path(config), registry)
-    document = documents.load(path)
-    for assignment in assignments:
-        document.set(assignment)
-    experiment = check(document, registry, path.resolve().parent)
+    opened = open_config(config, registry, tuple(assignments), data)
+    experiment = opened.check(registry)
     section = experiment.config.tune
     if experiment.tuning is None or section is None:
-        raise ConfigError(f"{path} has no section `tune`: say under it what to search")
+        raise ConfigError(f"{opened.document.source} has no section `tune`: say under it what to search")
     search = Search(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
-    variants = Variants(document, registry, path.resolve().parent)
+    variants = Variants(opened.document, registry, opened.folder)
     place = Store(Path(store)) if store is not None else Store.default()
     work = _Work(replace(experiment, validation=True), variants, search, folder, place, watcher or Unwatched())
     work.run(trials or section.trials, seconds or section.seconds)
-    return work.finish(path.read_text(encoding="utf-8"), assignments)
+    return work.finish(opened.text, assignments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from types import SimpleNamespace
 
 import pytest
@@ -202,7 +203,7 @@ def test_the_table_shows_the_users_that_would_decide_and_the_part_of_seeds():
 def test_a_notebook_shows_the_sentence_and_both_tables(experiment):
     run = hybridrec.run(experiment())
     shown = run._repr_html_()
-    assert opening(run.report) in shown.partition("<table>")[0]
+    assert shown.startswith(f"<p><strong>{escape(opening(run.report))}</strong></p>")
     assert shown.count("<table>") == 2
     assert shown.index("<th>against</th>") < shown.index("<th>ndcg@5</th>")
     assert "<td>hybrid</td>" in shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from hybridrec.data.io.bad_lines import Malformed
-from hybridrec.data.io.files import Source, check_column, load
+from hybridrec.data.io.files import NO_FRAMES, Source, check_column, load
 from hybridrec.errors import DataError
 from hybridrec.types import Floats
 
@@ -46,9 +46,9 @@ class Table(Generic[S]):
     """The row of the file that each row of `frame` comes from, if it is not the same."""
 
     @classmethod
-    def of(cls, source: S, malformed: Malformed) -> Table[S]:
-        """Open the file; lines that cannot be used go to `malformed`."""
-        frame, rows = load(source, malformed)
+    def of(cls, source: S, malformed: Malformed, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> Table[S]:
+        """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `malformed`."""
+        frame, rows = load(source, malformed, frames)
         return cls(source, frame, malformed, rows)
 
     def column(self, name: str) -> pl.Series:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from hybridrec.data.io.bad_lines import Malformed
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.plugin import InputPath, Options
+from hybridrec.plugin import Options, beside_the_config
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,11 +49,25 @@ Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 """One ASCII character."""
 
 
+FRAME = "frame:"
+"""The beginning of a path that names a frame handed in from Python."""
+NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
+"""Nothing handed in."""
+
+
+def _file_or_frame(path: Path, info: ValidationInfo) -> Path:
+    return path if str(path).startswith(FRAME) else beside_the_config(path, info)
+
+
+TablePath = Annotated[Path, AfterValidator(_file_or_frame)]
+"""A path in a configuration as `InputPath`, or `frame:NAME`."""
+
+
 class File(Options):
     """Place and format of a table."""
 
-    path: InputPath
-    """Path of the file, relative to the config file."""
+    path: TablePath
+    """Path of the file, relative to the config file; `frame:NAME` is a frame handed in from Python with `data=`."""
 
     format: Format | None = None
     """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
@@ -70,8 +85,16 @@ class File(Options):
     """Encoding of a csv or tsv file."""
 
     @property
+    def frame(self) -> str | None:
+        """The name of the frame that is the table; None if it is in a file."""
+        path = str(self.path)
+        return path.removeprefix(FRAME) if path.startswith(FRAME) else None
+
+    @property
     def kind(self) -> Format:
-        """The format, as given or from the name."""
+        """The format, as given or from the name; a frame has rows and typed columns as a Parquet file has."""
+        if self.frame is not None:
+            return "parquet"
         if self.format is not None:
             return self.format
         try:
@@ -117,15 +140,17 @@ class Source(File):
     """Adds the columns of a second file: names for codes, or weights from elsewhere."""
 
 
-def load(source: Source, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
-    """Load the rows of the file, in its order, all columns of csv and tsv files as text.
+def load(
+    source: Source, malformed: Malformed, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
+) -> tuple[pl.LazyFrame, pl.Series | None]:
+    """Load the rows of the file, in its order, all columns of csv and tsv files as text; or those of one of `frames`.
 
     The second result is the row of the file, counted from 0, of each loaded row, if lines were skipped. Raises
     DataError if the file is missing, empty or cannot be parsed.
     """
-    frame, rows = _read(source, malformed)
+    frame, rows = _read(source, malformed, frames)
     if source.join is not None:
-        frame = _joined(frame.collect(), source, source.join, malformed).lazy()
+        frame = _joined(frame.collect(), source, source.join, malformed, frames).lazy()
     return frame, rows
 
 
@@ -135,11 +160,13 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
         raise DataError(f"{path} has no column {name!r}; {did_you_mean(name, available)}")
 
 
-def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed) -> pl.DataFrame:
+def _joined(
+    frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed, frames: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
     """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
     import polars as pl
 
-    read, rows = _read(join, malformed)
+    read, rows = _read(join, malformed, frames)
     other = read.collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
@@ -160,9 +187,15 @@ def _joined(frame: pl.DataFrame, source: Source, join: Join, malformed: Malforme
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
 
 
-def _read(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series | None]:
+def _read(
+    file: File, malformed: Malformed, frames: Mapping[str, pl.DataFrame]
+) -> tuple[pl.LazyFrame, pl.Series | None]:
     import polars as pl
 
+    if file.frame is not None:
+        if file.frame not in frames:
+            raise DataError(f"{file.path}: no frame '{file.frame}' was handed in; {did_you_mean(file.frame, frames)}")
+        return frames[file.frame].lazy(), None
     if not file.path.is_file():
         raise DataError(f"{file.path}: no such file")
     if not file.path.stat().st_size:

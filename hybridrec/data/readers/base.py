@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.io.bad_lines import Malformed
 from hybridrec.plugin import Plugin
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Reader(Plugin):
@@ -20,6 +24,8 @@ class Reader(Plugin):
     """
 
     malformed: Malformed | None = None
+    frames: Mapping[str, pl.DataFrame] = MappingProxyType({})
+    """The tables that were handed in from Python, by name."""
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:

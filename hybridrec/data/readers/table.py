@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -69,7 +70,7 @@ class TableReader(Reader):
         users, items = self._open(config.users), self._open(config.items)
         return assemble(
             Tables(
-                interactions=_interactions(Table.of(config.interactions, self.malformed)),
+                interactions=_interactions(Table.of(config.interactions, self.malformed, self.frames)),
                 users=None if users is None else _users(users),
                 items=None if items is None else _items(items),
                 user_tags=_tags("user", users, self._open(config.user_tags)),
@@ -77,14 +78,14 @@ class TableReader(Reader):
                 assignments=_assignments(self._open(config.assignments)),
                 user_features=_features(users, "user"),
                 item_features=_features(items, "item"),
-                item_vectors=_vectors(config.item_vectors, items, self.malformed),
+                item_vectors=_vectors(config.item_vectors, items, self.malformed, self.frames),
             ),
             config.weight,
         )
 
     def _open(self, source: S | None) -> Table[S] | None:
         assert self.malformed is not None
-        return None if source is None else Table.of(source, self.malformed)
+        return None if source is None else Table.of(source, self.malformed, self.frames)
 
 
 def _interactions(file: Table[Interactions]) -> pl.DataFrame:
@@ -169,12 +170,15 @@ def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFr
 
 
 def _vectors(
-    options: ItemVectors | None, items: Table[Items] | None, malformed: Malformed
+    options: ItemVectors | None,
+    items: Table[Items] | None,
+    malformed: Malformed,
+    frames: Mapping[str, pl.DataFrame],
 ) -> tuple[pl.Series, Floats] | None:
     if options is None:
         return None
     if options.path.suffix != ".npy":
-        file = Table.of(options, malformed)
+        file = Table.of(options, malformed, frames)
         ids, vectors = file.ids(options.id), file.vectors(options.vector)
         usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
         return ids.filter(usable), vectors[usable]

@@ -1,0 +1,141 @@
+"""Experiments composed in Python: values that say what an experiment file says, under the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybridrec.config.yaml_source import KeyPath, dotted
+from hybridrec.data.readers.base import Reader
+from hybridrec.errors import ConfigError, HybridrecError
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.discovery import Registry
+from hybridrec.registry.kinds import kind_of
+
+SOURCE = "config"
+"""The name of a config without a file, in messages."""
+_SCALARS = (str, int, float, bool, date, type(None))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineConfig:
+    """A pipeline of an `Experiment`: the keys of `pipelines.NAME` in an experiment file.
+
+    generators: who proposes candidates, each made by `take`
+    scorers, fallback: labels of components
+    rerank: re-rankers in order, each made by `use`; or one such list for each target
+    seen, released, allow, block: as in the file; what is None is left to its default
+    """
+
+    generators: Sequence[Mapping[str, Any]]
+    scorers: Sequence[str] | None = None
+    rerank: Sequence[Mapping[str, Any] | Plugin | type[Plugin]] | Mapping[str, Any] | None = None
+    fallback: Sequence[str] | None = None
+    seen: str | None = None
+    released: bool | None = None
+    allow: Mapping[str, Any] | None = None
+    block: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """An experiment composed in Python, for `run` and `tune`: the keys of an experiment file.
+
+    data, split: a reader and a splitter, made by `use`
+    components: label -> component, made by `use`
+    pipelines: name -> `PipelineConfig`
+    compare, targets, k_core, tune, tradeoffs, ...: as in the file; what is None is left to its default
+
+    A plugin may also be given as a class, which means its defaults, as an instance, or as the mapping of the file.
+    Names and options are checked when it is run, and relative paths start at the working directory.
+    """
+
+    name: str
+    data: Mapping[str, Any] | Plugin | type[Plugin]
+    split: Mapping[str, Any] | Plugin | type[Plugin]
+    components: Mapping[str, Mapping[str, Any] | Plugin | type[Plugin]]
+    pipelines: Mapping[str, PipelineConfig | Mapping[str, Any]]
+    compare: Mapping[str, Any] | None = None
+    targets: Mapping[str, int] | None = None
+    seed: int | None = None
+    k_core: Mapping[str, int] | None = None
+    repeats: int | None = None
+    tune: Mapping[str, Any] | None = None
+    tradeoffs: Sequence[Mapping[str, Any]] | None = None
+    refit: str | None = None
+    memory: int | str | None = None
+    workers: int | None = None
+
+
+def use(plugin: str | type[Plugin], /, **options: Any) -> dict[str, Any]:
+    """Return the mapping of an experiment file that uses a plugin, by its name or its class, with these options."""
+    return {"use": plugin, **options}
+
+
+def take(label: str, /, *, k: int | None = None, when: str | Sequence[str] | None = None) -> dict[str, Any]:
+    """Return a generator of a pipeline: `k` candidates of the component of this label, for queries that know `when`."""
+    given = {"k": k, "when": when}
+    return {"from": label, **{key: value for key, value in given.items() if value is not None}}
+
+
+def plain_config(config: Mapping[str, Any] | Experiment, registry: Registry) -> dict[str, Any]:
+    """Return the content of the experiment file that says the same; raises ConfigError with the path of a key."""
+    try:
+        content = _plain(config, (), registry)
+    except RecursionError:
+        raise ConfigError(f"{SOURCE}: nested too deeply") from None
+    data = content.get("data")
+    if isinstance(config, Experiment) and isinstance(data, dict) and "use" in data:
+        content["data"] = {"reader" if key == "use" else key: value for key, value in data.items()}
+    return dict(content)
+
+
+def _plain(value: Any, path: KeyPath, registry: Registry) -> Any:
+    if isinstance(value, (Experiment, PipelineConfig)):
+        given = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {key: _plain(below, (*path, key), registry) for key, below in given if below is not None}
+    if isinstance(value, Plugin) or (isinstance(value, type) and issubclass(value, Plugin)):
+        cls, options = (value, {}) if isinstance(value, type) else (type(value), _plain(value.config, path, registry))
+        name = _registered(cls, path, registry)
+        # The value of `use` is the name alone: its options stand beside it.
+        if path[-1:] == ("use",) and path != ("components", "use"):
+            return name
+        return {"reader" if issubclass(cls, Reader) else "use": name, **options}
+    if isinstance(value, Options):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(below, (*path, str(key)), registry) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(below, (*path, place), registry) for place, below in enumerate(value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, _SCALARS):
+        return value
+    where = f"{SOURCE}: {dotted(path)}" if path else SOURCE
+    raise ConfigError(
+        f"{where}: a config has no place for a value of type {type(value).__name__}; it takes mappings, lists, text, "
+        "numbers, paths and plugins"
+    )
+
+
+def _registered(cls: type[Plugin], path: KeyPath, registry: Registry) -> str:
+    """Return the name of a plugin class; raises ConfigError if that name does not lead to it."""
+    where = f"{SOURCE}: {dotted(path)}"
+    kind = kind_of(cls)
+    try:
+        offered = None if kind is None else registry.get(kind.plural, cls.name)
+    except HybridrecError as error:
+        raise type(error)(f"{where}: {error}") from error.__cause__
+    if offered is not cls:
+        raise ConfigError(
+            f"{where}: the name of {cls.__module__}.{cls.__qualname__} leads to {offered}: a run finds classes by "
+            "their names, so that it can be repeated; offer the class from a hook of a plugin under a name of its own"
+        )
+    return cls.name

@@ -1,0 +1,66 @@
+"""Tables that are handed in from Python, in place of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hybridrec.data.io.files import FRAME
+from hybridrec.data.readers.base import Reader
+from hybridrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def polars_frames(data: Mapping[str, object]) -> dict[str, pl.DataFrame]:
+    """Convert frames to those of polars, by their names.
+
+    A frame is a polars DataFrame or LazyFrame, or of any library that exports Arrow (`__arrow_c_stream__` or
+    `__arrow_c_array__`): pyarrow, pandas (which needs pyarrow for it), DuckDB. Raises ConfigError for other values.
+    """
+    return {str(name): _polars_frame(f"data[{name!r}]", frame) for name, frame in data.items()}
+
+
+def _polars_frame(name: str, frame: object) -> pl.DataFrame:
+    import polars as pl
+
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    exported: Any = frame
+    if not (hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__")):
+        kind = f"{type(frame).__module__}.{type(frame).__qualname__}"
+        raise ConfigError(f"{name}: takes a frame of Polars, pandas or Arrow, not {kind}")
+    try:
+        converted = pl.DataFrame(exported)
+    except (pl.exceptions.PolarsError, ImportError, TypeError, ValueError) as error:  # those of Arrow are the last two
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{name}: cannot be converted through Arrow ({reason})") from None
+    return converted
+
+
+def frame_names(options: Any) -> list[str]:
+    """Return the names of the frames that the paths of a config's section `data` refer to, in its order."""
+    return list(dict.fromkeys(_names(options)))
+
+
+def _names(options: Any) -> Iterator[str]:
+    if isinstance(options, Mapping):
+        path = options.get("path")
+        if isinstance(path, str) and path.startswith(FRAME):
+            yield path.removeprefix(FRAME)
+        for below in options.values():
+            yield from _names(below)
+
+
+def refuse_missing_frames(reader: Reader, name: str) -> None:
+    """Raise ConfigError if the experiment of this name is made from frames that were not handed in."""
+    named = frame_names(reader.config.model_dump(mode="json"))
+    if missing := [frame for frame in named if frame not in reader.frames]:
+        wanted = ", ".join(f"{frame!r}: ..." for frame in named)
+        raise ConfigError(
+            f"the run '{name}' is made from frames, and {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
+            f"missing: hand them in with data={{{wanted}}}, or set `data.{missing[0]}.path` to a file"
+        )
