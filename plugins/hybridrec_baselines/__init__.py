@@ -1,4 +1,4 @@
-"""Baselines that look at no history: popularity, overall or around a time, newest first, random, a given list."""
+"""Baselines that ignore the history: popularity, overall or around a time, newest first, random, a given list."""
 
 from __future__ import annotations
 

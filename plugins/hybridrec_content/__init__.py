@@ -1,4 +1,4 @@
-"""What the content of items tells of them: similarity, expected popularity, and neighbours for cold items."""
+"""Components that use the content of items: similarity, expected popularity, and neighbours for cold items."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Fusion: re-rankers that turn the columns of a pool into one final score, and the scales they do it on."""
+"""Fusion: re-rankers that combine the columns of a pool into one final score, and their common scales."""
 
 from __future__ import annotations
 
