@@ -137,8 +137,8 @@ class _Halves:
     """Rows of two halves: corruption by hiding one half, and the squared error of known halves."""
 
     def __init__(self, rows: Floats, known: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
-        """Take rows, float32 [R, D], with `first` columns in the first half; `known`, bool [R, 2], tells known
-        halves."""
+        """Take rows, float32 [R, D], with `first` columns in the first half, and a mask of known halves, bool [R,
+        2]."""
         self._rows, self._known, self._hide, self._rng = rows, known, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 

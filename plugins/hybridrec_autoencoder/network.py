@@ -36,8 +36,7 @@ class TrainingOptions(Options):
     learning_rate: float = Field(0.005, gt=0)
     """Adam's step size; it falls to a tenth along half a cosine over the epochs."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decoupled weight decay: in a step of learning rate r weights shrink by the factor 1 - r times this; biases do
-    not."""
+    """Decoupled weight decay: in a step of learning rate r, weights shrink by 1 - r times this; biases do not."""
 
 
 @dataclass(frozen=True, slots=True)
