@@ -1,6 +1,6 @@
-"""How long light commands take beside `python -c "import numpy"`: `python benchmarks/startup.py`.
+"""Duration of light commands relative to `python -c "import numpy"`: `python benchmarks/startup.py`.
 
-All are started in turn, so that what else the machine does hits them alike; the fastest start of each counts.
+All are started in turn, so that other load on the machine affects them alike; the fastest start of each counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 def seconds(arguments: list[str]) -> float:
-    """Wall time of a Python process."""
+    """Measure the wall time of a Python process."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

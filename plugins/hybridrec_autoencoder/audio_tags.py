@@ -120,7 +120,7 @@ class AudioTagAutoencoder(VectorModel):
         return _unit(items + queries.tags.sign() @ np.nan_to_num(self._tags))
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, hidden] of length 1; NaN for items without audio and tags, and for tags that nobody has."""
+        """Return float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
         return self._items if target == "items" else self._tags
 
     def state(self) -> State:
@@ -137,8 +137,7 @@ class _Halves:
     """Rows of two halves: corruption by hiding one half, and the squared error of known halves."""
 
     def __init__(self, rows: Floats, known: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
-        """Take rows, float32 [R, D], with `first` columns in the first half, and a mask of known halves, bool [R,
-        2]."""
+        """Take rows, float32 [R, D], with `first` columns in the first half, and `known`, bool [R, 2], by half."""
         self._rows, self._known, self._hide, self._rng = rows, known, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 

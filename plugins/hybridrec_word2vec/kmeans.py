@@ -14,8 +14,7 @@ PASSES = 50
 
 
 class Clustering(NamedTuple):
-    """Result of k-means: labels, int32[n], clusters of the points, from 0; within, the sum of 1 - cosine with the
-    centre."""
+    """Result of k-means: labels, int32[n], the cluster of each point; within, the sum of 1 - cosine with its centre."""
 
     labels: Ints
     within: float
