@@ -16,9 +16,9 @@ from benchmarks.timing import CORES, Way, Work, in_blocks, race, run_way
 from hybridrec import Exclude, Floats, Ints, Judged, Longs, Pool, QueryBatch, Ragged, Sparse, Tables, assemble, kernels
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.accuracy import ReciprocalRank as Mrr
-from hybridrec_fusion.fixed import ReciprocalRank
+from hybridrec_fusion.fixed_weights import ReciprocalRank
+from hybridrec_lightfm.factorization import LightFM
 from hybridrec_lightfm.loading import load_lightfm
-from hybridrec_lightfm.model import LightFM
 from hybridrec_rerank.mmr import select
 
 SEED = 8

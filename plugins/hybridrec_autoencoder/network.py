@@ -70,7 +70,7 @@ class Network:
         return result
 
     def gradients(self, inputs: Sparse | Floats, hidden: Floats, slopes: Floats) -> list[Floats]:
-        """Return the gradient of the loss by each parameter, in order, from `slopes`, that by the outputs, [B,
+        """Return the gradient of the loss by each parameter, in order, from that by the outputs: slopes [B,
         outputs]."""
         before = (slopes @ self.decoder.T) * (1 - hidden**2)
         return [inputs.T @ before, before.sum(axis=0), hidden.T @ slopes, slopes.sum(axis=0)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
     """Sums with fixed weights, of scores, ranks and votes; sums and trees learned on validation queries."""
-    from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
+    from hybridrec_fusion.fixed_weights import Borda, CombMNZ, ReciprocalRank, Weighted
     from hybridrec_fusion.greedy import Greedy
     from hybridrec_fusion.lambdamart import LambdaMART
     from hybridrec_fusion.linear import Linear

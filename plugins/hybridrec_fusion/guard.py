@@ -23,8 +23,8 @@ from hybridrec import (
     State,
     kernels,
 )
-from hybridrec_fusion.columns import Missing, normalised
 from hybridrec_fusion.normalisers import ZScore
+from hybridrec_fusion.pool_columns import Missing, normalised
 from hybridrec_fusion.validation import Validation
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hybridrec import TARGETS, Bools, Dataset, Doubles, Floats, Longs, Pool, QueryBatch, State, Target, kernels
-from hybridrec_fusion.columns import heard, weighed
 from hybridrec_fusion.guard import Guarded, GuardedConfig, Verdict
 from hybridrec_fusion.item_stats import Facts
+from hybridrec_fusion.pool_columns import heard, weighed
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 M = TypeVar("M")

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from hybridrec import Doubles, Pool, QueryBatch, State
-from hybridrec_fusion.columns import Weighing, WeightedColumns, heard
 from hybridrec_fusion.guard import Guarded, Verdict
+from hybridrec_fusion.pool_columns import Weighing, WeightedColumns, heard
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 

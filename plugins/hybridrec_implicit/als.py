@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
-from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
-from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
 class BPROptions(ColumnOptions):

@@ -9,7 +9,7 @@ from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from hybridrec import Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
-from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
 class ItemKNNOptions(ColumnOptions):

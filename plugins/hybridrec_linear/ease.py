@@ -8,8 +8,8 @@ from pydantic import Field
 
 from hybridrec import Dataset, Floats, Sparse, State
 from hybridrec_linear import solve
-from hybridrec_linear.columns import Columns, ScaledColumnOptions
-from hybridrec_linear.model import LinearModel
+from hybridrec_linear.joint_columns import Columns, ScaledColumnOptions
+from hybridrec_linear.linear_model import LinearModel
 
 
 class EaseOptions(ScaledColumnOptions):

@@ -7,8 +7,8 @@ from pydantic import Field
 from scipy.sparse import csr_matrix, diags, vstack
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Sparse
-from hybridrec_linear.columns import Columns, ScaledColumnOptions
-from hybridrec_linear.model import SparseLinearModel, strongest_others
+from hybridrec_linear.joint_columns import Columns, ScaledColumnOptions
+from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _CELLS = 1 << 22
 """Entries of small Gram matrices held in memory at a time."""

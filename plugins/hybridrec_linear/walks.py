@@ -9,8 +9,8 @@ from pydantic import Field
 from scipy.sparse import diags, vstack
 
 from hybridrec import Dataset, Doubles, Floats, Sparse, kernels
-from hybridrec_linear.columns import ColumnOptions, Columns
-from hybridrec_linear.model import SparseLinearModel, strongest_others
+from hybridrec_linear.joint_columns import ColumnOptions, Columns
+from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _STEPS = 1 << 24
 """Multiplications of the sparse product per block, a bound on memory."""

@@ -25,7 +25,7 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_rerank.groups import counted
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 BLUR = 0.01

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hybridrec import PADDING, Bools, Dataset, Ints, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import fused, head, lifted, moved
 
 
 class CapsOptions(Options):

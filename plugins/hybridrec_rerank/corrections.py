@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import DAY, PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.order import fused
+from hybridrec_rerank.pool_order import fused
 
 
 class PopularityCorrectionOptions(Options):

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 from hybridrec_rerank.similarity import Likeness, LikenessOptions
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Dataset, Longs, Options, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.order import fused, placed
+from hybridrec_rerank.pool_order import fused, placed
 
 
 class ExploreOptions(Options):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Longs, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 

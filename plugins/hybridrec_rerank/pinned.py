@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Dataset, Options, Pool, QueryBatch, Reranker, State
-from hybridrec_rerank.order import fused, placed
+from hybridrec_rerank.pool_order import fused, placed
 
 
 class PinnedOptions(Options):

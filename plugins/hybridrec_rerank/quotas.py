@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Bools, GeneratorLabel, Longs, Options, Pool, QueryBatch, Reranker
-from hybridrec_rerank.order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import fused, head, lifted, moved
 
 UNLIMITED = np.iinfo(np.int32).max
 

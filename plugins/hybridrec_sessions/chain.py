@@ -9,7 +9,7 @@ from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from hybridrec import Dataset, DenseModel, Floats, Options, QueryBatch, State, Target, pack_csr, unpack_csr
-from hybridrec_sessions.order import steps_from_end
+from hybridrec_sessions.recency import steps_from_end
 
 
 class MarkovChainOptions(Options):

@@ -22,7 +22,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_sessions.order import Decay, decayed, latest
+from hybridrec_sessions.recency import Decay, decayed, latest
 
 _CELLS = 1 << 23
 """Entries of queries times items, or items of neighbours, held in memory at a time."""

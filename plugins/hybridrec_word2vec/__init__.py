@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def hybridrec_components() -> list[type[Component]]:
     """`word2vec`, three other kinds of retrieval in its space, draws from its clusters, and titles."""
     from hybridrec_word2vec.cluster_draw import ClusterDraw
-    from hybridrec_word2vec.model import Word2Vec
+    from hybridrec_word2vec.embedding import Word2Vec
     from hybridrec_word2vec.retrieval import Clusters, Playlists, Voting
     from hybridrec_word2vec.titles import TitleVectors
 

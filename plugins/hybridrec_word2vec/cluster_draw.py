@@ -10,8 +10,8 @@ from pydantic import field_validator
 from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Dataset, DenseModel, Floats, Ints, Options, QueryBatch, State, Target, kernels
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 from hybridrec_word2vec.kmeans import Curve, elbow, spherical_kmeans
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
 from hybridrec_word2vec.training import INSTALL_HINT
 
 

@@ -23,7 +23,7 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_word2vec.clusters import cluster, interleaved
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 
 _CELLS = 1 << 23
 """Similarities held in memory at a time."""

@@ -24,7 +24,7 @@ from hybridrec import (
     Vocabulary,
     kernels,
 )
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 
 
 class TitleVectorsOptions(Options):

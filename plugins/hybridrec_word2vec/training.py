@@ -15,7 +15,7 @@ from hybridrec_word2vec.space import Sentences
 if TYPE_CHECKING:
     from gensim.models import Word2Vec as Trainer
 
-    from hybridrec_word2vec.model import Word2VecOptions
+    from hybridrec_word2vec.embedding import Word2VecOptions
 
 
 class Trained(NamedTuple):

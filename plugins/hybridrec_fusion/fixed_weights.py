@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import ColumnWeights, Floats, NormaliserUse, Options, Pool, QueryBatch
-from hybridrec_fusion.columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
+from hybridrec_fusion.pool_columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 
 
 class WeightedConfig(Options):

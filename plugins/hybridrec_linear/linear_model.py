@@ -22,7 +22,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_linear.columns import ColumnOptions, Columns
+from hybridrec_linear.joint_columns import ColumnOptions, Columns
 
 
 class LinearModel(DenseModel):

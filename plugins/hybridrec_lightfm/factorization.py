@@ -23,7 +23,7 @@ from hybridrec import (
     Tokenizer,
     VectorModel,
 )
-from hybridrec_lightfm.features import ItemField, UserField, UserSpace, item_rows
+from hybridrec_lightfm.feature_rows import ItemField, UserField, UserSpace, item_rows
 from hybridrec_lightfm.loading import INSTALL_HINT, load_lightfm
 
 _NEEDS: dict[UserField, Field] = {
