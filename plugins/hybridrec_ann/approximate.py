@@ -108,11 +108,11 @@ class Approximate(VectorModel):
         """Return the recall against an exact search; 1 where that finds nothing."""
         rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
         exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
-        found = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
+        retrieved = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
         width = len(self._model.vectors(target))
-        pairs = [ids + np.arange(len(ids))[:, None] * width for ids in (exact, found)]
+        pairs = [ids + np.arange(len(ids))[:, None] * width for ids in (exact, retrieved)]
         wanted = pairs[0][exact != PADDING]
-        return float(np.isin(wanted, pairs[1][found != PADDING]).mean()) if len(wanted) else 1.0
+        return float(np.isin(wanted, pairs[1][retrieved != PADDING]).mean()) if len(wanted) else 1.0
 
     def notes(self) -> list[str]:
         """Report the measured recall."""
@@ -126,17 +126,17 @@ class Approximate(VectorModel):
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
             return super().candidates(queries, k, target, exclude)
-        (asked, _), found = self.factors(queries, target), Candidates.empty(len(queries), k)
+        (asked, _), candidates = self.factors(queries, target), Candidates.empty(len(queries), k)
         speaking = _complete(asked)
         for start in range(0, len(speaking), _QUERIES):
             rows = speaking[start : start + _QUERIES]
-            part = self._found(asked[rows], k, depth, target, exclude.take(rows))
-            found.ids[rows], found.scores[rows] = part.ids, part.scores
-        short = speaking[found.ids[speaking, -1] == PADDING]
+            block = self._found(asked[rows], k, depth, target, exclude.take(rows))
+            candidates.ids[rows], candidates.scores[rows] = block.ids, block.scores
+        short = speaking[candidates.ids[speaking, -1] == PADDING]
         if len(short):
             exact = super().candidates(queries.take(short), k, target, exclude.take(short))
-            found.ids[short], found.scores[short] = exact.ids, exact.scores
-        return found
+            candidates.ids[short], candidates.scores[short] = exact.ids, exact.scores
+        return candidates
 
     def _found(self, asked: Floats, k: int, depth: int, target: Target, exclude: Exclude) -> Candidates:
         """Return the best k of the `depth` ids that the scan retrieves for each query, excluded ids dropped."""

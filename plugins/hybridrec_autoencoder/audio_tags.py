@@ -90,7 +90,7 @@ class AudioTagAutoencoder(VectorModel):
             ) from error
         sets = vstack([data.item_tags, data.user_tags], format="csr")
         names = sets.indices.astype(str).astype(object)
-        sentences = [part.tolist() for part in np.split(names, sets.indptr[1:-1]) if len(part)]
+        sentences = [row.tolist() for row in np.split(names, sets.indptr[1:-1]) if len(row)]
         model = Word2Vec(
             sentences,
             vector_size=self.config.tag_dim,
@@ -173,11 +173,11 @@ def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
 
     Rows of zeros are unknown and stay zero.
     """
-    known = rows[rows.any(axis=1)]
-    mean = known.mean(axis=0) if len(known) > 1 else np.zeros(rows.shape[1], np.float32)
-    length = np.sqrt(np.square(known - mean).sum(axis=1).mean()) if len(known) else 0
+    nonzero = rows[rows.any(axis=1)]
+    mean = nonzero.mean(axis=0) if len(nonzero) > 1 else np.zeros(rows.shape[1], np.float32)
+    length = np.sqrt(np.square(nonzero - mean).sum(axis=1).mean()) if len(nonzero) else 0
     factor = np.float32(LENGTH / length if length > 0 else 1)
-    first, second = ((part - mean) * factor * part.any(axis=1, keepdims=True) for part in (rows, others))
+    first, second = ((half - mean) * factor * half.any(axis=1, keepdims=True) for half in (rows, others))
     return first, second
 
 

@@ -39,9 +39,9 @@ class DenoisingAutoencoder(VectorModel):
         if not rows.nnz:
             raise DataError(f"{self.name}: no item or tag of the training part has {self.config.min_users} users")
         self._network = Network.random(len(self._ids), self.config.hidden, len(self._ids), rng)
-        parts = [part for target in self.targets if (part := self._part(target)).stop > part.start]
-        for part in parts:
-            self._network.bias[part] = log_shares(rows[:, part])
+        parts = [span for target in self.targets if (span := self._part(target)).stop > span.start]
+        for span in parts:
+            self._network.bias[span] = log_shares(rows[:, span])
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
         self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng)
@@ -89,8 +89,8 @@ class DenoisingAutoencoder(VectorModel):
         return self
 
     def _vectors(self, target: Target) -> Floats:
-        part, network = self._part(target), self._network
+        columns, network = self._part(target), self._network
         first = 0 if target == "items" else int(self._sizes[0])
         result = np.full((self._sizes[TARGETS.index(target)], self.config.hidden + 1), np.nan, np.float32)
-        result[self._ids[part] - first] = np.column_stack((network.decoder.T[part], network.bias[part]))
+        result[self._ids[columns] - first] = np.column_stack((network.decoder.T[columns], network.bias[columns]))
         return result

@@ -76,19 +76,19 @@ class Multinomial:
 
     def __init__(self, rows: Sparse, parts: Sequence[slice]) -> None:
         """Take the rows, csr [R, C]; `parts` are the columns of each field."""
-        self._fields = [(part, rows[:, part]) for part in parts]
+        self._fields = [(columns, rows[:, columns]) for columns in parts]
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
         """Return the sum over the rows at these places; overwrite `outputs`, float32 [B, C], with its gradient."""
         loss = 0.0
-        for part, wanted in self._fields:
-            y, x = outputs[:, part], wanted[places]
+        for columns, wanted in self._fields:
+            y, x = outputs[:, columns], wanted[places]
             at = kernels.csr_rows(x), x.indices
             y -= y.max(axis=1, keepdims=True, initial=-np.inf)
-            found = y[at]
+            predicted = y[at]
             np.exp(y, out=y)
             total, norm = np.asarray(x.sum(axis=1)).ravel(), y.sum(axis=1)
-            loss += float(total @ np.log(norm) - x.data @ found) if x.nnz else 0.0
+            loss += float(total @ np.log(norm) - x.data @ predicted) if x.nnz else 0.0
             y *= (total / norm)[:, None]
             y[at] -= x.data
         return loss

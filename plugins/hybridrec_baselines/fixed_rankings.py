@@ -45,9 +45,9 @@ class Newest(OneRanking):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Rank the items; without `item_times` all scores are equal."""
         times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
-        known = np.unique(times[~np.isnan(times)])
-        older = np.searchsorted(known, times) + 1
-        self._scores = np.where(np.isnan(times), 0, older / max(len(known), 1)).astype(np.float32)
+        distinct = np.unique(times[~np.isnan(times)])
+        older = np.searchsorted(distinct, times) + 1
+        self._scores = np.where(np.isnan(times), 0, older / max(len(distinct), 1)).astype(np.float32)
         return self
 
 

@@ -107,8 +107,8 @@ class Popularity(DenseModel):
 
     def _context(self, tags: Sparse, features: Sparse | None) -> Sparse | None:
         """Return csr [rows, contexts] of ones: the tags, or the features, None where there are no features."""
-        found = features if self.config.by == "user-features" else tags
-        return None if found is None else found.copy().sign()  # a copy, because sign() sorts its operand in place
+        context = features if self.config.by == "user-features" else tags
+        return None if context is None else context.copy().sign()  # a copy, because sign() sorts its operand in place
 
     def _items(self, history: Ragged) -> Sparse:
         """Return each user's count of each item: csr [U, I]."""

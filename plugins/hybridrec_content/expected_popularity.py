@@ -52,12 +52,12 @@ class ContentPopularity(DenseModel):
         content = self._content(data)
         users = data.interactions.matrix(binary=True).getnnz(axis=0).astype(np.float64)
         described = np.diff(content.indptr) > 0
-        known = described & (users > 0)
-        if not known.any():
+        trainable = described & (users > 0)
+        if not trainable.any():
             raise DataError(
                 f"content-popularity: none of the {len(users)} items has both users and content ({self._names()})"
             )
-        effects = _poisson(content[known], users[known], self.config.l2)
+        effects = _poisson(content[trainable], users[trainable], self.config.l2)
         self._scores = np.where(described, content @ effects[1:] + effects[0], np.nan).astype(np.float32)
         return self
 
@@ -113,8 +113,8 @@ def _poisson(content: Sparse, counts: Doubles, l2: float) -> Doubles:
 
     start = np.zeros(1 + content.shape[1])
     start[0] = np.log(counts.mean())
-    found: Doubles = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-    return found
+    coefficients: Doubles = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return coefficients
 
 
 def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:

@@ -54,10 +54,10 @@ class ContentKernel:
 
     def described(self) -> Bools:
         """Return bool [I], True for items with any content."""
-        known = [np.diff(content.indptr) > 0 for _, content in self.parts]
+        filled = [np.diff(content.indptr) > 0 for _, content in self.parts]
         if self.positions is not None:
-            known.append(~np.isnan(self.positions))
-        return np.logical_or.reduce(known)
+            filled.append(~np.isnan(self.positions))
+        return np.logical_or.reduce(filled)
 
     def matrix(self, rows: Ints, columns: Ints) -> Floats:
         """Compute K between two sets of items: float32 [len(rows), len(columns)]."""
@@ -82,9 +82,9 @@ class ContentKernel:
 
 def time_ranks(times: Doubles) -> Doubles:
     """Compute float64[I], the share of known times that are earlier, equal ones counting half; NaN where unknown."""
-    known = np.sort(times[~np.isnan(times)])
-    middle = (np.searchsorted(known, times, "left") + np.searchsorted(known, times, "right")) / 2
-    return np.where(np.isnan(times), np.nan, middle / len(known))
+    ordered = np.sort(times[~np.isnan(times)])
+    middle = (np.searchsorted(ordered, times, "left") + np.searchsorted(ordered, times, "right")) / 2
+    return np.where(np.isnan(times), np.nan, middle / len(ordered))
 
 
 def log_ages(times: Doubles) -> Doubles:

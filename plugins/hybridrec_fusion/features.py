@@ -65,8 +65,8 @@ def features(queries: QueryBatch, pool: Pool, facts: Facts, normaliser: Normalis
         yield f"{label}: {feature}", values
     yield from provenance(pool)
     yield from statistics(queries, pool, facts)
-    for feature, known in circumstances(queries):
-        yield feature, np.broadcast_to(known.astype(np.float32)[:, None], pool.ids.shape)
+    for feature, values_of_query in circumstances(queries):
+        yield feature, np.broadcast_to(values_of_query.astype(np.float32)[:, None], pool.ids.shape)
 
 
 def _at(values: Floats | Doubles, ids: Ints) -> Doubles:

@@ -58,7 +58,7 @@ class CombMNZ(SumOfColumns):
         proposals = np.zeros(pool.ids.shape, np.float32)
         for generator in pool.generators:
             proposals += pool.proposed_by(generator)
-        return {label: proposals * part for label, part in weighed(*_weighing(self.config, queries, pool)).items()}
+        return {label: proposals * column for label, column in weighed(*_weighing(self.config, queries, pool)).items()}
 
 
 class BordaConfig(Options):

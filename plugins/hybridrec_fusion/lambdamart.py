@@ -148,8 +148,8 @@ def _dataset(examples: Examples, k: int, reference: Any = None) -> Any:
 
     starts = np.concatenate(([0], np.cumsum(examples.sizes)[:-1]))
     ideal = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))))
-    found = np.add.reduceat(examples.relevant.astype(np.int64), starts)
-    weights = examples.weights * ideal[np.minimum(found, k)] / ideal[np.minimum(examples.wanted, k)]
+    hits = np.add.reduceat(examples.relevant.astype(np.int64), starts)
+    weights = examples.weights * ideal[np.minimum(hits, k)] / ideal[np.minimum(examples.wanted, k)]
     return lightgbm.Dataset(
         examples.features,
         label=examples.relevant.astype(np.float32),

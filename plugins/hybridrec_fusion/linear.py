@@ -80,14 +80,16 @@ class Linear(LearnedRanker[Doubles]):
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Return the contribution of each column through its features, and that of each other feature."""
         replaced = self.replaced(queries)[:, None]
-        parts = {label: np.where(replaced, part, 0) for label, part in self.alone(queries, pool).items()}
+        parts = {
+            label: np.where(replaced, contribution, 0) for label, contribution in self.alone(queries, pool).items()
+        }
         if replaced.all():
             return parts
         features = self.features(queries, pool)
         for weight, (name, values) in zip(np.mean(self.models, axis=0), features.items(), strict=True):
             owner, before = name.partition(":")[0], np.float32(0)
-            part = np.where(replaced, np.float32(0), np.float32(weight) * values)
-            parts[owner] = parts.get(owner, before) + part
+            contribution = np.where(replaced, np.float32(0), np.float32(weight) * values)
+            parts[owner] = parts.get(owner, before) + contribution
         return parts
 
     def importance(self) -> dict[str, float]:

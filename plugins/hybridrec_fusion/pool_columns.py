@@ -61,8 +61,8 @@ class SumOfColumns(Reranker):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Sum the contributions."""
         final = np.zeros(pool.ids.shape, np.float32)
-        for part in self.contributions(queries, pool).values():
-            final += part
+        for contribution in self.contributions(queries, pool).values():
+            final += contribution
         return pool.ranked(final)
 
 

@@ -36,21 +36,21 @@ class SearchedWeights(Guarded, WeightedColumns):
         everywhere: dict[int, Doubles] = {}
         for segment, rows in validation.by_segment(self.config.min_queries):
             here = validation.where(rows)
-            found: dict[int, Doubles] = {}
+            weights_without: dict[int, Doubles] = {}
             gains = np.full(len(here), np.nan)
             for part, inside in here.by_part():
                 starts = [everywhere[part]] if part in everywhere else []
-                found[part] = self.search(here.where(~inside), starts)
-                gains[inside] = here.where(inside).gains(found[part])
+                weights_without[part] = self.search(here.where(~inside), starts)
+                gains[inside] = here.where(inside).gains(weights_without[part])
             verdict = Verdict.of(here, gains)
             if verdict.guarded:
                 weights = np.eye(len(self.labels))[verdict.single]
-            elif found:
-                weights = np.mean(list(found.values()), axis=0)
+            elif weights_without:
+                weights = np.mean(list(weights_without.values()), axis=0)
             else:
                 weights = self.search(here, list(everywhere.values()))
             if segment == EVERYWHERE:
-                everywhere = found
+                everywhere = weights_without
             self.verdicts[segment] = verdict
             self.weights[segment] = weights / weights.max()
 

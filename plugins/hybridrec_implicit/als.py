@@ -118,8 +118,8 @@ class ALS(ColumnModel, VectorModel):
         """Return the least-squares problems of all users and of all columns."""
         users, columns = (int(np.count_nonzero(confidence.getnnz(axis))) for axis in (1, 0))
         by_user, by_column = (
-            Side(known, known.data - 1, self._ridge(known, others, _mean_sum(known, others)))
-            for known, others in ((confidence, columns), (confidence.T.tocsr(), users))
+            Side(entries, entries.data - 1, self._ridge(entries, others, _mean_sum(entries, others)))
+            for entries, others in ((confidence, columns), (confidence.T.tocsr(), users))
         )
         return by_user, by_column
 
@@ -163,12 +163,12 @@ class ALS(ColumnModel, VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, factors]; NaN where nothing in the query was seen in training."""
-        known = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
-        known.data[~self._learned[known.indices]] = 0
-        known.eliminate_zeros()
-        ridge = self._ridge(known, int(np.count_nonzero(self._learned)), float(self._usual))
-        vectors = self._squares.solve(known, known.data - 1, ridge)
-        vectors[known.getnnz(axis=1) == 0] = np.nan
+        confidence = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
+        confidence.data[~self._learned[confidence.indices]] = 0
+        confidence.eliminate_zeros()
+        ridge = self._ridge(confidence, int(np.count_nonzero(self._learned)), float(self._usual))
+        vectors = self._squares.solve(confidence, confidence.data - 1, ridge)
+        vectors[confidence.getnnz(axis=1) == 0] = np.nan
         return vectors
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:

@@ -87,11 +87,11 @@ class BPR(ColumnModel, VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
-        known = self.matrix(queries.history, queries.tags)
-        known.data[~self._learned[known.indices]] = 0
-        known.eliminate_zeros()
-        total = known @ self._learned.astype(np.float32)
+        matrix = self.matrix(queries.history, queries.tags)
+        matrix.data[~self._learned[matrix.indices]] = 0
+        matrix.eliminate_zeros()
+        total = matrix @ self._learned.astype(np.float32)
         total = np.where(total > 0, total, np.float32(np.nan))
-        result = (known @ self._columns) / total[:, None]
+        result = (matrix @ self._columns) / total[:, None]
         result[:, -1] = np.where(np.isnan(total), np.nan, 1)
         return result

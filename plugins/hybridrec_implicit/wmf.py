@@ -120,12 +120,12 @@ class WMF(VectorModel):
 
     def _side(self, entries: Sparse) -> Side:
         """Build the problem of one half-step for the rows of these entries."""
-        known = csr_matrix(
+        weighted = csr_matrix(
             (np.float32(self.config.observed_weight) * entries.data, entries.indices, entries.indptr), entries.shape
         )
         # Gravity applies to entries, too: w + g in place of w0 + g.
-        excess = np.full(known.nnz, self.config.observed_weight - self.config.unobserved_weight)
-        return Side(known, excess, np.full(known.shape[0], self.config.regularization))
+        excess = np.full(weighted.nnz, self.config.observed_weight - self.config.unobserved_weight)
+        return Side(weighted, excess, np.full(weighted.shape[0], self.config.regularization))
 
     def state(self) -> State:
         """Return the vectors, float32 [I, factors], with rows of NaN for items without one.
@@ -139,8 +139,8 @@ class WMF(VectorModel):
     def restore(self, state: State) -> Self:
         """Restore the vectors, and prepare scores and projection."""
         self._items, self._learned, self._mean = np.asarray(state["items"], np.float32), state["learned"], state["mean"]
-        known = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
-        self._squares = LeastSquares(state["spread"], known)
+        learned = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
+        self._squares = LeastSquares(state["spread"], learned)
         length = np.linalg.norm(self._items, axis=1, keepdims=True)
         if self.config.similarity == "euclidean":
             self._places = np.concatenate((self._items, length**2, np.ones_like(length)), axis=1)
@@ -169,11 +169,11 @@ class WMF(VectorModel):
     def _project(self, queries: QueryBatch) -> Floats:
         """Project the queries, float32 [Q, factors], to the vectors that training would learn for these ratings."""
         entries = self._entries(self._ratings(queries.history), self._mean)
-        told = abs(entries) @ self._learned.astype(np.float32) > 0
+        informative = abs(entries) @ self._learned.astype(np.float32) > 0
         if queries.disliked is not None and self.config.feedback == "implicit":
             entries = _with_zeros(entries, queries.disliked)
         projected = self._squares.solve(*self._side(entries)).astype(np.float32)
-        projected[~told] = np.nan
+        projected[~informative] = np.nan
         return projected
 
 

@@ -186,8 +186,8 @@ class LightFM(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, dim + 2]: embedding, bias, 1; rows of NaN for queries without a trained feature."""
-        known = _sums(self._space.rows(queries), self._features)
-        return np.column_stack((known, np.where(np.isnan(known[:, 0]), np.float32(np.nan), np.float32(1))))
+        sums = _sums(self._space.rows(queries), self._features)
+        return np.column_stack((sums, np.where(np.isnan(sums[:, 0]), np.float32(np.nan), np.float32(1))))
 
 
 def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
@@ -205,9 +205,9 @@ def _used(rows: Sparse) -> Bools:
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
     """Sum the vectors of each row's features; NaN features are left out, and rows with none left are NaN."""
-    known = rows.copy()
-    known.data[np.isnan(vectors[known.indices, 0])] = 0
-    known.eliminate_zeros()
-    sums = known @ vectors
-    sums[known.getnnz(axis=1) == 0] = np.nan
+    trained = rows.copy()
+    trained.data[np.isnan(vectors[trained.indices, 0])] = 0
+    trained.eliminate_zeros()
+    sums = trained @ vectors
+    sums[trained.getnnz(axis=1) == 0] = np.nan
     return sums

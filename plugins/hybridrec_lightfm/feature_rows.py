@@ -57,9 +57,9 @@ class UserSpace:
         if field == "features":
             missing = csr_matrix((len(queries), width), dtype=np.float32)
             return missing if queries.user_features is None else queries.user_features
-        known = np.flatnonzero(queries.users != PADDING)
-        ones = np.ones(len(known), np.float32)
-        return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), width))
+        known_users = np.flatnonzero(queries.users != PADDING)
+        ones = np.ones(len(known_users), np.float32)
+        return csr_matrix((ones, (known_users, queries.users[known_users])), shape=(len(queries), width))
 
 
 def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer, *, shares: bool) -> Sparse:

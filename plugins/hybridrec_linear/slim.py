@@ -55,10 +55,10 @@ class Slim(SparseLinearModel):
 
     def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
         """Solve for the weights of columns from `start` on, csr [B, C]; ids, int32 [B, K], are their neighbours."""
-        found, ids = ids != PADDING, np.maximum(ids, 0)
+        valid, ids = ids != PADDING, np.maximum(ids, 0)
         columns = np.arange(start, start + len(ids), dtype=np.int32)
         among = _entries(gram, ids[:, :, None], ids[:, None, :])
-        towards = np.where(found, _entries(gram, ids, columns[:, None]), 0)
+        towards = np.where(valid, _entries(gram, ids, columns[:, None]), 0)
         options = self.config
         weights = descend(among, towards - np.float32(options.l1), options.l2, options.sweeps)
         places = np.nonzero(weights)

@@ -69,10 +69,10 @@ class Dual:
         solution, explained = np.empty((rows.shape[0], n), np.float32), np.empty(n)
         columns = rows.tocsc()
         for start in range(0, n, BLOCK):
-            part = columns[:, start : min(start + BLOCK, n)].astype(np.float64)
-            solved = cho_solve(factor, part.toarray(order="F"), overwrite_b=True, check_finite=False)
+            block = columns[:, start : min(start + BLOCK, n)].astype(np.float64)
+            solved = cho_solve(factor, block.toarray(order="F"), overwrite_b=True, check_finite=False)
             solution[:, start : start + BLOCK] = solved
-            explained[start : start + BLOCK] = np.asarray(part.multiply(solved).sum(axis=0)).ravel()
+            explained[start : start + BLOCK] = np.asarray(block.multiply(solved).sum(axis=0)).ravel()
         return cls(rows, solution, (1 / (1 - explained)).astype(np.float32))
 
     def predict(self, queries: Sparse) -> Floats:

@@ -44,7 +44,7 @@ class P3Alpha(SparseLinearModel):
         back, forth = _steps(rows.T.tocsr(), self.config.alpha), _steps(rows, self.config.alpha)[:, :n]
         forth = forth @ diags(self.damping(rows.getnnz(axis=0)[:n]).astype(np.float32))
         k = self.config.neighbours
-        blocks = [strongest_others(back[part] @ forth, k, part.start) for part in _blocks(back, forth)]
+        blocks = [strongest_others(back[span] @ forth, k, span.start) for span in _blocks(back, forth)]
         self._weights = vstack(blocks, format="csr", dtype=np.float32)
 
     def damping(self, count: Doubles) -> Doubles:

@@ -67,8 +67,8 @@ def _client() -> MlflowClient:
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return client.create_experiment(name) if found is None else found.experiment_id
+    experiment = client.get_experiment_by_name(name)
+    return client.create_experiment(name) if experiment is None else experiment.experiment_id
 
 
 def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics: Mapping[str, float]) -> None:
@@ -85,17 +85,19 @@ def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics:
 
 def _metrics(pipeline: Mapping[str, Any]) -> dict[str, float]:
     """Return means with the ends of their intervals: plain over all queries, prefixed `SEGMENT/` for a segment."""
-    found: dict[str, float] = {}
-    for segment, part in pipeline["segments"].items():
+    metrics: dict[str, float] = {}
+    for segment, by_metric in pipeline["segments"].items():
         prefix = "" if segment == "all" else f"{segment}/"
-        for metric, number in part["metrics"].items():
+        for metric, number in by_metric["metrics"].items():
             if number["mean"] is None:
                 continue
-            found[f"{prefix}{metric}"] = number["mean"]
+            metrics[f"{prefix}{metric}"] = number["mean"]
             if number["ci95"] is not None:
-                found |= {f"{prefix}{metric}.{end}": x for end, x in zip(("low", "high"), number["ci95"], strict=True)}
+                metrics |= {
+                    f"{prefix}{metric}.{end}": x for end, x in zip(("low", "high"), number["ci95"], strict=True)
+                }
     shares = pipeline["candidate_recall"].items()
-    return found | {f"candidate_recall.{target}": share for target, share in shares if share is not None}
+    return metrics | {f"candidate_recall.{target}": share for target, share in shares if share is not None}
 
 
 def _seconds(report: Mapping[str, Any]) -> dict[str, float]:

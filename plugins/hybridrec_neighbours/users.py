@@ -117,8 +117,8 @@ class UserKNN(DenseModel):
         result = np.empty((len(queries), has.shape[1]), np.float32)
         rows = max(1, _CELLS // max(self._users.shape[0], 1))
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = (self._votes(queries.take(part)) @ has).toarray()
+            block = slice(start, start + rows)
+            result[block] = (self._votes(queries.take(block)) @ has).toarray()
         result[result <= 0] = np.nan
         return result
 

@@ -62,8 +62,8 @@ def _shared_artists(judged: Judged, within: np.ndarray) -> Ints:
     rows = np.nonzero(within)[0]
     picked = csr_matrix((np.ones(len(rows), np.float32), (rows, judged.ids[within])), shape=judged.truth.shape)
     owners: Sparse = features.matrix[:, artists]
-    found, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, judged.truth))
-    return np.asarray(found.multiply(wanted).sum(axis=1)).ravel()
+    recommended, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, judged.truth))
+    return np.asarray(recommended.multiply(wanted).sum(axis=1)).ravel()
 
 
 class Clicks(Metric):

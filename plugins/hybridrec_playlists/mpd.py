@@ -64,8 +64,8 @@ class MPDReader(Reader):
         import polars as pl
 
         folder = self.config.folder
-        found = _slices(folder)
-        paths = [found[start] for start in sorted(found)][: self.config.slices]
+        slices = _slices(folder)
+        paths = [slices[start] for start in sorted(slices)][: self.config.slices]
         if not paths:
             raise DataError(f"{folder}: no file named like mpd.slice.0-999.json. {ORIGIN}")
         if self.config.challenge is not None:
@@ -119,10 +119,10 @@ class _Playlists:
         import polars as pl
 
         rows: list[tuple[str, str, str, str]] = []
-        for line, found in text_files.read_elements(path, malformed, "playlists"):
+        for line, playlist in text_files.read_elements(path, malformed, "playlists"):
             try:
-                number, tracks = int(found["pid"]), _tracks(found)
-                title, changed = str(found.get("name", "")), float(found.get("modified_at", "nan"))
+                number, tracks = int(playlist["pid"]), _tracks(playlist)
+                title, changed = str(playlist.get("name", "")), float(playlist.get("modified_at", "nan"))
             except (KeyError, TypeError, ValueError):
                 malformed.add(path, [line], "no playlist with pid and tracks, each with URIs and names")
                 continue

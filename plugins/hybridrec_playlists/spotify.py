@@ -51,8 +51,8 @@ class SpotifyReader(Reader):
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """Return the options for a file with this first line; malformed lines of the published file are skipped."""
         tables = [file for file in files if file.suffix == ".csv"]
-        found = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
-        return {"path": found[0], "strict": False} if len(found) == 1 else None
+        matching = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
+        return {"path": matching[0], "strict": False} if len(matching) == 1 else None
 
     def read(self) -> Dataset:
         """Read the playlists of at least `min_items`; raises DataError if the file is missing."""
@@ -67,9 +67,9 @@ class SpotifyReader(Reader):
         for block in text_files.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
             rows = _cleaned(block)
             before = len(tracks)
-            part = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
-            parts.append(part)
-            songs = pl.DataFrame({"item": part["item"], "artist": artists.codes(rows["artist"])})
+            pairs = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
+            parts.append(pairs)
+            songs = pl.DataFrame({"item": pairs["item"], "artist": artists.codes(rows["artist"])})
             owners.append(songs.filter(pl.col("item") >= before).unique(maintain_order=True))
         if not sum(map(len, parts)):
             raise DataError(f"{path}: no line is {LAYOUT}")

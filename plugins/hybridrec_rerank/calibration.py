@@ -104,10 +104,10 @@ def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: i
 
 def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
     """Return the m largest entries of each row: columns int64 [Q, m], padded with -1, and values that sum to 1."""
-    found, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
+    columns, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
     values = np.nan_to_num(values, nan=0.0)
     sums = values.sum(axis=1, keepdims=True)
-    return found.astype(np.int64), (values / np.where(sums > 0, sums, 1)).astype(np.float32)
+    return columns.astype(np.int64), (values / np.where(sums > 0, sums, 1)).astype(np.float32)
 
 
 def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:

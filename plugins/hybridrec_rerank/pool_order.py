@@ -29,18 +29,18 @@ def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
     """Reorder the pool: the given columns [Q, D] by `places` (from 0), the others after them as before."""
     behind = columns.shape[1] + kernels.ranks(final)
     reordered = -behind
-    known = ~np.isnan(np.take_along_axis(final, columns, axis=1))
-    np.put_along_axis(reordered, columns, np.where(known, -places, np.nan).astype(np.float32), axis=1)
+    ranked = ~np.isnan(np.take_along_axis(final, columns, axis=1))
+    np.put_along_axis(reordered, columns, np.where(ranked, -places, np.nan).astype(np.float32), axis=1)
     return pool.ranked(reordered)
 
 
 def unit_range(scores: Floats) -> Floats:
     """Scale each row from 0 to 1; -inf stays."""
-    known = scores > -np.inf
-    low = np.min(scores, axis=1, keepdims=True, where=known, initial=np.inf)
-    width = np.max(scores, axis=1, keepdims=True, where=known, initial=-np.inf) - low
-    scaled = np.where(known, scores, 0) - np.where(known, low, 0)
-    return np.where(known, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
+    finite = scores > -np.inf
+    low = np.min(scores, axis=1, keepdims=True, where=finite, initial=np.inf)
+    width = np.max(scores, axis=1, keepdims=True, where=finite, initial=-np.inf) - low
+    scaled = np.where(finite, scores, 0) - np.where(finite, low, 0)
+    return np.where(finite, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
 
 
 def lifted(taken: Bools) -> Longs:

@@ -18,12 +18,12 @@ class Selection:
 
     def __init__(self, relevance: Floats, share: float, n: int) -> None:
         queries, depth = relevance.shape
-        known = relevance > -np.inf
+        finite = relevance > -np.inf
         self.places: Longs = np.tile(np.arange(depth) + n, (queries, 1))
         self.steps = range(min(n, depth))
         self.rows = np.arange(queries)
         self._other = np.float32(1 - share)
-        self._open = np.where(known, np.float32(share) * np.where(known, relevance, 0), np.float32(-np.inf))
+        self._open = np.where(finite, np.float32(share) * np.where(finite, relevance, 0), np.float32(-np.inf))
 
     def take(self, place: int, other: Floats) -> Longs:
         """Take the candidate for this place by share * relevance + (1 - share) * `other`, float32 [Q, D]: int64 [Q]."""

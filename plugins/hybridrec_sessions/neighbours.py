@@ -93,8 +93,8 @@ class VSKNN(DenseModel):
         voting = self.config.neighbours * self._sessions.nnz // max(n_sessions, 1)
         rows = max(1, _CELLS // max(n_items, n_sessions, voting))
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = (self._votes(queries.take(part)) @ self._sessions).toarray()
+            block = slice(start, start + rows)
+            result[block] = (self._votes(queries.take(block)) @ self._sessions).toarray()
         result *= self._idf
         result[result <= 0] = np.nan
         return result
@@ -116,9 +116,9 @@ class VSKNN(DenseModel):
     def _asked(self, queries: QueryBatch) -> Doubles:
         """Return the time of each query, else of its latest item, else of the latest session: float64 [Q]."""
         asked = np.full(len(queries), np.nan)
-        for known in (queries.times, queries.history.latest()):
-            if self._timed and known is not None:
-                asked = np.where(np.isnan(asked), known, asked)
+        for times in (queries.times, queries.history.latest()):
+            if self._timed and times is not None:
+                asked = np.where(np.isnan(asked), times, asked)
         return np.where(np.isnan(asked), np.nanmax(self._ends, initial=0), asked)
 
     def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:

@@ -63,8 +63,8 @@ class ClusterDraw(DenseModel):
             k = min(self.config.clusters, len(learned))
             self.labels[learned] = spherical_kmeans(vectors[learned], k, rng).labels
         elif len(learned):
-            found, self.curve = elbow(vectors[learned], rng)
-            self.labels[learned] = found.labels
+            clustering, self.curve = elbow(vectors[learned], rng)
+            self.labels[learned] = clustering.labels
         return self
 
     def memory(self, data: Dataset) -> int:

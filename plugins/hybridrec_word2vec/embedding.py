@@ -113,7 +113,7 @@ class Word2Vec(VectorModel):
             **self._space.state(),
             "vectors": self._vectors,
             "losses": self.losses,
-            **{f"candidates.{target}": part for target, part in self._candidates.items()},
+            **{f"candidates.{target}": vectors for target, vectors in self._candidates.items()},
         }
 
     def restore(self, state: State) -> Self:

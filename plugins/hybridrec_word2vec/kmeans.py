@@ -55,9 +55,9 @@ def elbow(points: Floats, rng: np.random.Generator) -> tuple[Clustering, Curve]:
     """
     ends = (min(LEAST, len(points)), min(MOST, len(points)))
     sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
-    found = [spherical_kmeans(points, int(k), rng) for k in sizes]
-    curve = Curve(sizes, np.array([one.within for one in found]))
-    return found[farthest_from_chord(*curve)], curve
+    clusterings = [spherical_kmeans(points, int(k), rng) for k in sizes]
+    curve = Curve(sizes, np.array([clustering.within for clustering in clusterings]))
+    return clusterings[farthest_from_chord(*curve)], curve
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:

@@ -104,8 +104,8 @@ class Clusters(DenseModel, Word2Vec):
         rows = max(1, _CELLS // max(self.config.clusters * len(others), 1))
         asked = queries.history.matrix(binary=True) if target == "items" else queries.tags
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = interleaved(centres[part] @ others.T, asked[part])
+            block = slice(start, start + rows)
+            result[block] = interleaved(centres[block] @ others.T, asked[block])
         return result
 
 
@@ -147,8 +147,8 @@ class Playlists(DenseModel, Word2Vec):
         result = np.empty((len(queries), has.shape[1]), np.float32)
         rows = max(1, _CELLS // max(len(self._users), 1))
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = (self._votes(asking[part]) @ has).toarray()
+            block = slice(start, start + rows)
+            result[block] = (self._votes(asking[block]) @ has).toarray()
         result[result <= 0] = np.nan
         return result
 

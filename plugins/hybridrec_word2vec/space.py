@@ -222,7 +222,9 @@ def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
         return csr_matrix(queries.tags > 0, dtype=np.float32)
     if field == "features":
         return (queries.history.matrix(binary=True) @ space.features).sign()
-    known = np.flatnonzero(queries.users != PADDING)
-    part = space.part("user")
-    ones = np.ones(len(known), np.float32)
-    return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), part.stop - part.start))
+    known_users = np.flatnonzero(queries.users != PADDING)
+    columns = space.part("user")
+    ones = np.ones(len(known_users), np.float32)
+    return csr_matrix(
+        (ones, (known_users, queries.users[known_users])), shape=(len(queries), columns.stop - columns.start)
+    )
