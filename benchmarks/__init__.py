@@ -1,1 +1,1 @@
-"""Measurements of hybridrec beside other ways to do the same: `python -m benchmarks NAME...|all [--quick]`."""
+"""Measurements of hybridrec and alternatives for the same tasks: `python -m benchmarks NAME...|all [--quick]`."""

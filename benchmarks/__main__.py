@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: measure, print a table, write JSON and the page."""
+"""Command `python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: prints tables, writes JSON and the page."""
 
 from __future__ import annotations
 

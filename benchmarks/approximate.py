@@ -17,14 +17,14 @@ from hybridrec_implicit.als import ALS
 
 SEED = 8
 ROWS = 256
-"""Queries a thread takes at a time."""
+"""Queries per block of a thread."""
 PLACES = 100
 PROBES = 0.5
-"""Share of the cells that is scanned where the vectors lie in clusters."""
+"""Share of the cells to scan where vectors form clusters."""
 
 
 class Given(VectorModel):
-    """Vectors of users, float32 [U, D], and of items, float32 [I, D], as they are given: the search alone is timed."""
+    """Precomputed vectors of users, float32 [U, D], and items, float32 [I, D], so that only the search is timed."""
 
     name = "given"
     needs = frozenset({"user"})
@@ -34,29 +34,29 @@ class Given(VectorModel):
         self._users, self._items = users, items
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Nothing is learned."""
+        """Return the model unchanged: nothing is learned."""
         return self
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Those of the users."""
+        """Return the vectors of the users."""
         return self._users[queries.users]
 
     def vectors(self, target: Target) -> Floats:
-        """Those of the items."""
+        """Return the vectors of the items."""
         return self._items
 
     def state(self) -> State:
-        """Both."""
+        """Return both sets of vectors."""
         return {"users": self._users, "items": self._items}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the vectors from `state`."""
         self._users, self._items = state["users"], state["items"]
         return self
 
 
 def approximate(quick: bool) -> list[Work]:
-    """Top-100 of large catalogues by `approximate`, 64 dimensions, without what was seen, beside the exact search."""
+    """Time top-100 of large catalogues by `approximate`, 64 dimensions, without seen items, and by exact search."""
     sizes = [Size(2_000, 5_000, 60_000)] if quick else [Size(20_000, n, 2_000_000) for n in (60_000, 200_000, 500_000)]
     return [work for size in sizes for work in _searched(size, 512 if quick else 1_024)]
 
@@ -108,6 +108,6 @@ def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], da
 
 
 def _recall(found: Candidates, exact: Candidates) -> float:
-    """The share of the exact candidates that is found."""
+    """Return the share of the exact candidates that is retrieved."""
     shares = [np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, found.ids, strict=True)]
     return float(np.mean(shares))

@@ -1,12 +1,12 @@
-"""Audio at its real size, and what it is worth.
+"""Audio at its real size, and its value for recommendations.
 
     python -m benchmarks.audio size       # spectrograms of 20 GB reduced to short vectors: time and memory
-    python -m benchmarks.audio quality    # films that nobody has rated yet, recommended by their sound
+    python -m benchmarks.audio quality    # films without any ratings, recommended by their sound
 
-Size: 128 x 128 float32 each in one sparse .npy file, of which every twentieth is written and the others are
-unknown (zeros), reduced by `hybridrec reduce` in a process of its own. The peak is what the operating system says
-was resident in that process, mapped pages included. On a part that fits into memory the same is done by
-scikit-learn's IncrementalPCA.
+Size: 128 x 128 float32 each in one sparse .npy file, of which every twentieth is written and the others are unknown
+(zeros), reduced by `hybridrec reduce` in a separate process. The peak is the resident memory of that process according
+to the operating system, mapped pages included. A part that fits into memory is also reduced by scikit-learn's
+IncrementalPCA.
 
 Quality: each film of the package gets a spectrogram, the sum of a pattern for each of its genres and of noise.
 """
@@ -36,11 +36,11 @@ SHAPE = (128, 128)
 """Frequency bands and moments of a spectrogram."""
 DIMS = 64
 WRITTEN = 20
-"""One in so many spectrograms of the large file is written."""
+"""Interval of the spectrograms of the large file that are written."""
 PATTERNS = 200
-"""Directions in which they differ, each 3 % weaker than the one before, under white noise."""
+"""Directions in which spectrograms differ, each 3 % weaker than the one before, under white noise."""
 BLOCK = 512
-"""Spectrograms that are made at a time."""
+"""Spectrograms generated at a time."""
 SMALL = (32, 32)
 """Frequency bands and moments of a film's spectrogram."""
 EXPERIMENT = {
@@ -77,7 +77,7 @@ EXPERIMENT = {
 
 @click.group()
 def main() -> None:
-    """Measure the way of audio."""
+    """Measure the processing of audio."""
 
 
 @main.command()
@@ -104,7 +104,7 @@ def size(gigabytes: float, compared: int, folder: Path | None) -> None:
 
 
 def spectrograms(rows: int, rng: np.random.Generator) -> Floats:
-    """float32 [rows, *SHAPE]; the patterns are the same for every generator."""
+    """Generate float32 [rows, *SHAPE]; the patterns are the same for every generator."""
     width = int(np.prod(SHAPE))
     patterns = np.random.default_rng(0).standard_normal((PATTERNS, width), np.float32)
     patterns *= 0.97 ** np.arange(PATTERNS, dtype=np.float32)[:, None]
@@ -113,7 +113,7 @@ def spectrograms(rows: int, rng: np.random.Generator) -> Floats:
 
 
 def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
-    """A .npy file of so many spectrograms; every `WRITTEN`-th is there, the others take no space on disk."""
+    """Write a .npy file of so many spectrograms; every `WRITTEN`-th has data, the others take no space on disk."""
     np.lib.format.open_memmap(path, "w+", np.float32, (rows, *SHAPE))
     for start in range(0, rows, BLOCK * WRITTEN):
         whole = np.load(path, mmap_mode="r+")
@@ -122,7 +122,10 @@ def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
 
 
 def reduced(source: Path, target: Path) -> tuple[float, int]:
-    """Seconds and peak resident bytes of `hybridrec reduce`; no child of this process may have been larger before."""
+    """Measure seconds and peak resident bytes of `hybridrec reduce`.
+
+    The peak is that of all children of this process, so earlier ones must be smaller.
+    """
     started = time.perf_counter()
     command = [sys.executable, "-m", "hybridrec", "reduce", str(source), "--dims", str(DIMS), "-o", str(target)]
     subprocess.run(command, check=True)
@@ -130,12 +133,12 @@ def reduced(source: Path, target: Path) -> tuple[float, int]:
 
 
 def ours(path: Path) -> float:
-    """The share of the variance that `pca` keeps."""
+    """Compute the share of the variance that `pca` keeps."""
     return pca(Rows.of(path), DIMS, np.random.default_rng(0)).explained
 
 
 def incremental(path: Path) -> float:
-    """The share of the variance that scikit-learn's IncrementalPCA keeps, in batches of five times the dimensions."""
+    """Compute the share of variance kept by scikit-learn's IncrementalPCA, in batches of five times the dimensions."""
     from sklearn.decomposition import IncrementalPCA
 
     values = np.load(path, mmap_mode="r").reshape(-1, int(np.prod(SHAPE)))
@@ -148,7 +151,7 @@ def incremental(path: Path) -> float:
 @click.option("--noise", default=3.0, show_default=True, help="Its loudness, where the pattern of a genre has 1.")
 @click.option("--folder", type=click.Path(path_type=Path), help="For the experiment; else a temporary one.")
 def quality(noise: float, folder: Path | None) -> None:
-    """Recommend films that nobody has rated by their sound, against chance, popularity and the genres themselves."""
+    """Recommend films without ratings by their sound, compared with chance, popularity and the genres themselves."""
     data = MovieTweetingsReader(MovieTweetingsOptions(min_rating=6)).read()
     with tempfile.TemporaryDirectory(dir=folder) as place:
         experiment = write_experiment(Path(place), data, noise, np.random.default_rng(1))
@@ -157,7 +160,7 @@ def quality(noise: float, folder: Path | None) -> None:
 
 
 def write_experiment(folder: Path, data: Dataset, noise: float, rng: np.random.Generator) -> Path:
-    """Plays, films, their spectrograms, and an experiment that reads them (once the spectrograms are reduced)."""
+    """Write plays, films, their spectrograms, and an experiment that reads them (once the spectrograms are reduced)."""
     history = data.interactions
     plays = {"user": data.users.decode(history.rows), "film": data.items.decode(history.ids)}
     pl.DataFrame(plays).write_csv(folder / "plays.csv")

@@ -1,9 +1,9 @@
-"""New users folded in, and the same users after a new fit: `python benchmarks/fold_in.py CONFIG...`
+"""Fold-in of new users compared with a new fit: `python benchmarks/fold_in.py CONFIG...`
 
-The users that a masked split holds out are asked twice: first from models that have not seen them, then from
-models fitted again with the visible halves of their histories in the training part. The queries and what is
-hidden stay the same. Components that recommend items and fold in are compared; nDCG@20, with the 95 % interval
-of the paired difference over users.
+The users that a masked split holds out are queried twice: first with models that have not seen them, then with
+models fitted again with the visible halves of their histories in the training part. The queries and the hidden items
+stay the same. Components that recommend items and fold in are compared by nDCG@20, with the 95 % interval of the paired
+difference over users.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLACES = 20
 
 
 def with_visible(fold: Fold) -> Dataset:
-    """The training part, and in it what the queries of its held-out users show."""
+    """Return the training part extended by the visible histories of its held-out users."""
     shown, parts = fold.queries.history, fold.train.interactions
     columns = {name: (getattr(parts, name), getattr(shown, name)) for name in ("times", "weights")}
     known = {name: np.concatenate(both) for name, both in columns.items() if both[0] is not None}
@@ -35,7 +35,7 @@ def with_visible(fold: Fold) -> Dataset:
 
 
 def ndcg(component: Generator, fold: Fold) -> Doubles:
-    """float64[Q] of the fold's queries, without what they hold."""
+    """Compute nDCG@20 of the fold's queries, without their own items: float64[Q]."""
     truth = fold.truth["items"]
     found = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
     hits = kernels.pick(truth.toarray(), found.ids) > 0

@@ -1,4 +1,4 @@
-"""How cost grows: time and memory of asking against users, items, interactions, candidates and arms."""
+"""Growth of cost: time and memory of recommending against users, items, interactions, candidates and arms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINEAR = "≤ 1.05"
 
 
 def growth(quick: bool) -> list[Work]:
-    """CPU time and peak memory of asking two generators and a blend: exponents of a log-log fit, and a picture."""
+    """Measure CPU time and peak memory of two generators and a blend: exponents of a log-log fit, and a picture."""
     shrink = 16 if quick else 1
     measured = {axis: [_point(axis, at, shrink) for at in points] for axis, points in POINTS.items()}
     works = []
@@ -46,7 +46,7 @@ def growth(quick: bool) -> list[Work]:
 
 
 def blends(quick: bool) -> list[Work]:
-    """A hundred blends over the same components beside one: asking alone, fits come from the store."""
+    """Measure recommending with a hundred blends over the same components, and with one; fits come from the store."""
     shrink = 16 if quick else 1
     told = {arms: _point("arms", arms, shrink) for arms in (1, 100)}
     names = {1: "1 blend", 100: "100 blends"}
@@ -57,11 +57,11 @@ def blends(quick: bool) -> list[Work]:
 
 
 def _point(axis: str, value: int, shrink: int) -> dict[str, Any]:
-    """What the script tells where one figure differs from the base."""
+    """Run the script with one value that differs from the base, and return its output."""
     return _told(*(BASE | {axis: value}).values(), shrink=shrink)
 
 
-@cache  # the base lies on every axis
+@cache  # the base is a point of every axis, measured once
 def _told(queries: int, items: int, interactions: int, candidates: int, arms: int, *, shrink: int) -> dict[str, Any]:
     size = Size(USERS // shrink, max(items // shrink, 1_000), interactions // shrink)
     data = synthetic.write(size, peers.cache_folder() / "data")
@@ -77,11 +77,11 @@ def _slope(sizes: tuple[int, ...], values: list[float]) -> float:
 
 
 def _draw(measured: dict[str, list[dict[str, Any]]]) -> None:
-    """docs/growth.svg: CPU time above, peak memory below, both axes logarithmic."""
+    """Draw docs/growth.svg: CPU time above, peak memory below, both axes logarithmic."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
 
-    plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
+    plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
     figure, axes = plt.subplots(2, len(measured), figsize=(13, 5), sharey="row", layout="constrained")
     for column, (axis, told) in enumerate(measured.items()):
         for row, (key, scale, unit) in enumerate((("cpu", 1, "CPU seconds"), ("peak", 1e6, "peak MB"))):

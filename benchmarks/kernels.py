@@ -1,4 +1,4 @@
-"""The kernels of the engine beside the libraries and loops they stand in for; both ways must agree."""
+"""Kernels of the engine compared with the libraries and loops they replace; results must agree."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from benchmarks.timing import CORES, Way, Work, in_blocks, race, run_way
 from hybridrec import Exclude, Floats, Ints, Judged, Longs, Pool, QueryBatch, Ragged, Sparse, Tables, assemble, kernels
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.accuracy import ReciprocalRank as Mrr
-from hybridrec_fusion.fixed import ReciprocalRank
+from hybridrec_fusion.fixed_weights import ReciprocalRank
+from hybridrec_lightfm.factorization import LightFM
 from hybridrec_lightfm.loading import load_lightfm
-from hybridrec_lightfm.model import LightFM
 from hybridrec_rerank.mmr import select
 
 SEED = 8
 ROWS = 512
-"""Queries a thread takes at a time."""
+"""Queries per block of a thread."""
 FUSED = 64
-"""The same where little is done with each: so little that threads would wait for each other, so it is one."""
+"""Queries per block when little is done with each: threads would wait for each other, so one is used."""
 
 
 def top_k(quick: bool) -> list[Work]:
-    """Exact top-100 without what was seen, 64 factors, beside implicit's `recommend` and the bare matrix product."""
+    """Time exact top-100 without seen items, 64 factors, against implicit's `recommend` and the bare matrix product."""
     queries = 2_048 if quick else 16_384
     works = []
     for items, faster, share in ((60_000, "≥ 1.6", "≥ 0.35"), (10_000, "≥ 2.5", "≥ 0.30")):
@@ -57,7 +57,7 @@ def _top_k(name: str, users: Floats, vectors: Floats, seen: Sparse, faster: str 
         found[rows], _ = kernels.top_products(users[rows], vectors, 100, exclude.take(rows), longest)
 
     def bare(rows: slice) -> None:
-        # Written into the same memory again and again, as the engine does: fresh pages would cost more.
+        # Reuses the same memory, as the engine does: fresh pages would cost more.
         into = products[rows.start // ROWS % 2]
         for start in range(rows.start, min(rows.stop, queries), 128):
             part = users[start : min(start + 128, rows.stop)]
@@ -76,7 +76,7 @@ def _top_k(name: str, users: Floats, vectors: Floats, seen: Sparse, faster: str 
     )
     theirs, _ = peer.recommend(everybody, seen, N=100)
     scores = (kernels.gather_dot(users, vectors, ids) for ids in (found, theirs))
-    np.testing.assert_allclose(*scores, atol=1e-5)  # the same but for the order of ties
+    np.testing.assert_allclose(*scores, atol=1e-5)  # equal except for the order of ties
     work.ratio("implicit recommend", "hybridrec", faster)
     work.ratio("matrix product alone", "hybridrec", share)
     return work
@@ -91,7 +91,7 @@ def _seen(queries: int, items: int, each: int, rng: np.random.Generator) -> Spar
 
 
 def fusion(quick: bool) -> list[Work]:
-    """Reciprocal rank fusion of 4 lists of 200, beside ranx, and a dictionary for each query."""
+    """Time reciprocal rank fusion of 4 lists of 200 against ranx, and a dictionary per query."""
     queries = 512 if quick else 2_048
     rng = np.random.default_rng(SEED)
     ids = np.stack(
@@ -108,7 +108,7 @@ def fusion(quick: bool) -> list[Work]:
         pool = Pool("items", merged, tuple("abcd"), sources, columns, places=places)
         pools[rows.start] = fused = fuse.rerank(nobody, pool, 100)
         assert fused.final is not None
-        kernels.order(fused.final)  # ranx sorts, too
+        kernels.order(fused.final)  # ranx sorts, so this way does, too
 
     def fuse_all() -> None:
         for start in range(0, queries, FUSED):
@@ -145,7 +145,7 @@ def _fuse(lists: Ints) -> dict[int, float]:
 
 
 def metrics(quick: bool) -> list[Work]:
-    """nDCG@10, MAP@10, MRR@10 and recall@100 of slates of 100, beside ranx with building its objects."""
+    """Time nDCG@10, MAP@10, MRR@10 and recall@100 of slates of 100 against ranx, including its objects."""
     queries = 1_000 if quick else 10_000
     rng = np.random.default_rng(SEED)
     ids = rng.permuted(np.tile(np.arange(500, dtype=np.int32), (queries, 1)), axis=1)[:, :100]
@@ -189,7 +189,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
 
 
 def diversity(quick: bool) -> list[Work]:
-    """MMR from 100 candidates to 20 places, vectors of 64, beside a plain loop and numpy for one user at a time."""
+    """Time MMR from 100 candidates to 20 places, vectors of 64, against a plain loop and numpy, user by user."""
     queries, plain_queries = (1_024, 4) if quick else (2_048, 16)
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((queries, 100, 64)).astype(np.float32)
@@ -253,7 +253,7 @@ def _plain_mmr(relevance: list[float], vectors: list[list[float]], trade: float,
 
 
 def lightfm(quick: bool) -> list[Work]:
-    """All scores of a user from a LightFM model, beside the library's `predict`, user by user."""
+    """Time all scores of a user from a LightFM model against the library's `predict`, user by user."""
     return [_lightfm(items, 64 if quick else 256) for items in (10_000, 60_000)]
 
 

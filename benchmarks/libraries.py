@@ -1,11 +1,11 @@
-"""What hybridrec does itself, beside the library that does it: reasons to keep the one or to take the other.
+"""Functions of hybridrec compared with the libraries for them, as reasons to keep the one or take the other.
 
     pip install ruamel.yaml ijson safetensors
     python -m benchmarks.libraries yaml      # lines of keys, and files written back: PyYAML and ruamel.yaml
-    python -m benchmarks.libraries json      # elements of a long array: time and memory beside ijson
-    python -m benchmarks.libraries arrays    # stored arrays: time and memory beside safetensors
+    python -m benchmarks.libraries json      # elements of a long array: time and memory, with ijson
+    python -m benchmarks.libraries arrays    # stored arrays: time and memory, with safetensors
 
-Each way of reading JSON or arrays runs in a process of its own; Linux says how much memory that process takes.
+Each way of reading JSON or arrays runs in a separate process, whose memory is measured by Linux.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from hybridrec.data.io.bad_lines import Malformed
 from hybridrec.data.io.json_stream import read_elements
 
 SHAPES = {"playlists of ids": None, "playlists of tracks": "playlists"}
-"""Files as the readers of playlists read them, and the key of the array in each."""
+"""Shapes of files of playlists, and the key of the array in each."""
 MAPPED = 64
-"""Bytes to a multiple of which arrays should begin."""
+"""Alignment in bytes at which arrays should begin."""
 
 
 @click.group(help=__doc__)
 def libraries() -> None:
-    """Choose what is measured."""
+    """Select the measurement."""
 
 
 @libraries.command("yaml")
@@ -73,7 +73,7 @@ def yaml_lines(blocks: int, repeats: int) -> None:
 
 
 def _changed_lines(text: str) -> int:
-    """Return how many lines a round trip adds or takes, with the kinder of two ways to indent lists."""
+    """Count the lines that a round trip adds or removes, with the better of two ways to indent lists."""
     from ruamel.yaml import YAML
 
     counts = []
@@ -90,7 +90,7 @@ def _changed_lines(text: str) -> int:
 @libraries.command("json")
 @click.option("--megabytes", default=200.0, show_default=True)
 def json_elements(megabytes: float) -> None:
-    """Time the reading of every element of a long array, and take the memory it needs."""
+    """Measure time and memory of reading every element of a long array."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for shape, key in SHAPES.items():
@@ -103,7 +103,7 @@ def json_elements(megabytes: float) -> None:
 
 
 def _write_playlists(path: Path, key: str | None, size: float) -> None:
-    """Write playlists until the file is so large: ids in one line each, or tracks below one another."""
+    """Write playlists up to this file size: ids on one line each, or tracks on separate lines."""
     with path.open("w", encoding="utf-8") as file:
         file.write("[" if key is None else f'{{"info": {{"slice": "0-999"}},\n "{key}": [')
         for place, playlist in enumerate(_playlists(tracks=key is not None)):
@@ -132,7 +132,7 @@ def read_by_lines(path: Path, key: str | None) -> int:
 
 
 def read_by_ijson(path: Path, key: str | None) -> int:
-    """Count the elements that ijson reads, with the fastest backend that is there."""
+    """Count the elements that ijson reads, with the fastest backend available."""
     import ijson
 
     with path.open("rb") as file:
@@ -142,7 +142,7 @@ def read_by_ijson(path: Path, key: str | None) -> int:
 @libraries.command("arrays")
 @click.option("--megabytes", default=500.0, show_default=True)
 def stored_arrays(megabytes: float) -> None:
-    """Time the loading of arrays from one file, and take the memory that no other process can share."""
+    """Measure time and private memory of loading arrays from one file."""
     from safetensors.numpy import save_file
 
     rows = []
@@ -156,7 +156,7 @@ def stored_arrays(megabytes: float) -> None:
         for name, way, path in (("own", load_own, own), ("safetensors", load_safetensors, library)):
             (seconds, shared, private, aligned), *_ = _in_a_process(way, path)
             rows.append([name, f"{seconds:.2f}", f"{shared:.0f}", f"{private:.0f}", "yes" if aligned else "no"])
-            with path.open("r+b") as file:  # a bit that a disk has lost
+            with path.open("r+b") as file:  # simulates a corrupt bit on disk
                 file.seek(-100, 2)
                 byte = file.read(1)[0]
                 file.seek(-100, 2)
@@ -170,12 +170,12 @@ def stored_arrays(megabytes: float) -> None:
 
 
 def load_own(path: Path) -> tuple[float, float, float, bool]:
-    """Load an artifact: seconds, MB that are mapped, MB of its own, whether all arrays are aligned."""
+    """Load an artifact; return seconds, mapped MB, private MB, and True if all arrays are aligned."""
     return _loaded(lambda: read_artifact(path))
 
 
 def load_safetensors(path: Path) -> tuple[float, float, float, bool]:
-    """Load the same from a file of safetensors."""
+    """Load the same arrays from a safetensors file; return the same values as `load_own`."""
     from safetensors.numpy import load_file
 
     return _loaded(lambda: load_file(path))
@@ -192,7 +192,7 @@ def _loaded(load: Callable[[], dict[str, Any]]) -> tuple[float, float, float, bo
 
 
 def _memory() -> tuple[float, float]:
-    """Return the MB that are resident, and those of them that belong to this process alone."""
+    """Return resident MB, and those of them that are private to this process."""
     lines = [line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()]
     sizes = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines if words[0] in ("Rss:", "Anonymous:")}
     return sizes["Rss:"], sizes["Anonymous:"]
@@ -203,7 +203,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _in_a_process(work: Callable[..., Any], *arguments: object) -> tuple[Any, float, float]:
-    """Return what `work` returns in a new process, its CPU seconds, and by how many MB its peak of memory grew."""
+    """Return the result of `work` in a new process, its CPU seconds, and the growth of its peak memory in MB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (work, *arguments))
 
@@ -215,7 +215,7 @@ def _measured(work: Callable[..., Any], *arguments: object) -> tuple[Any, float,
 
 
 def _peak() -> float:
-    """Return the MB that were resident at most, in this process."""
+    """Return the peak of resident MB of this process."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -12,7 +12,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
 def table(works: Iterable[dict[str, Any]]) -> str:
-    """The ways of each work with wall and CPU time for each unit; below them, the ratios."""
+    """Render the ways of each work with wall and CPU time per unit, and the ratios below."""
     lines = []
     for work in works:
         lines += [

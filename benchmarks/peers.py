@@ -1,4 +1,4 @@
-"""Environments of their own for the libraries hybridrec is measured against: they share no dependency with it."""
+"""Separate environments for the libraries that hybridrec is compared with, because dependencies conflict."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ PACKAGES = {
     "lenskit": ["lenskit", "pyarrow"],
 }
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
-"""LensKit needs torch, whose wheels on PyPI bring gigabytes of CUDA with them; those from here do not."""
+"""Index of wheels of torch, which LensKit needs, without the gigabytes of CUDA that those on PyPI require."""
 
 
 class UnavailableError(Exception):
-    """A peer cannot be installed; the message says why."""
+    """Peer that cannot be installed; the message gives the reason."""
 
 
 def cache_folder() -> Path:
-    """Where environments and generated data stay from run to run: `$HYBRIDREC_BENCHMARKS`, or in the user's cache."""
+    """Return the folder of cached environments and data: `$HYBRIDREC_BENCHMARKS`, or one in the user's cache."""
     named = os.environ.get("HYBRIDREC_BENCHMARKS")
     return Path(named) if named else Path.home() / ".cache" / "hybridrec" / "benchmarks"
 
 
 @cache
 def python(peer: str) -> Path:
-    """The interpreter of a peer's environment, made when first asked for; raises UnavailableError."""
+    """Return the interpreter of a peer's environment, created on first use; raises UnavailableError."""
     folder = cache_folder() / "peers" / f"{peer}-{sys.version_info.major}.{sys.version_info.minor}"
     interpreter = folder / "bin" / "python"
     if not (folder / "complete").exists():

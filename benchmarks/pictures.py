@@ -1,4 +1,4 @@
-"""Takes the pictures of report.html for the README and the docs: light, dark, and on a phone.
+"""Screenshots of report.html for the README and the docs: light, dark, and on a phone.
 
 pip install -e '.[all,docs,map]'     # and chromium
 hybridrec run configs/quickstart.yaml --set 'compare.guardrails={coverage@20: 0.05, diversity@20: 0.02}'
@@ -20,7 +20,7 @@ from hybridrec.runs.run import Run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PICTURES = {"light": (1100, 2300, ()), "dark": (1100, 2300, ("--force-dark-mode",)), "phone": (390, 2300, ())}
-"""Name -> width and height in pixels, and what the browser is told."""
+"""Name -> width and height in pixels, and options of the browser."""
 COLOURS = 96
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -37,7 +37,7 @@ def main(folder: str) -> None:
 
 
 def take(page: Path, width: int, height: int, options: tuple[str, ...]) -> Image.Image:
-    """The top of the page. It stands in a frame, because the window of a browser cannot be as narrow as a phone."""
+    """Take a picture of the top of the page, in a frame because a browser's window cannot be as narrow as a phone."""
     with tempfile.TemporaryDirectory() as folder:
         frame, shot = Path(folder) / "frame.html", Path(folder) / "shot.png"
         frame.write_text(

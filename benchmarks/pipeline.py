@@ -1,4 +1,4 @@
-"""Whole jobs beside other ways to do them: ALS from a Parquet file, a full hybrid, one recommendation at a time."""
+"""Complete jobs compared with alternatives: ALS from a Parquet file, a full hybrid, one recommendation at a time."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from hybridrec import Query, load, run
 WAYS = {"bare calls": "with_bare_calls.py", "hybridrec": "with_hybridrec.py"}
 PEERS = {"RecTools": ("rectools", "with_rectools.py"), "LensKit": ("lenskit", "with_lenskit.py")}
 AGREE = 0.01
-"""How far nDCG@10 of two ways may lie apart: their random starts differ."""
+"""Largest difference between nDCG@10 of two ways, whose random starts differ."""
 
 
 def als(quick: bool) -> list[Work]:
-    """ALS from a Parquet file: read, fit, top-100 for all, metrics; beside bare calls, RecTools and LensKit."""
+    """Time ALS from a Parquet file (read, fit, top-100 for all, metrics) against bare calls, RecTools and LensKit."""
     if quick:
         return [_als(Size(2_000, 1_000, 60_000), repeats=1, with_lenskit=True)]
     small = _als(Size(20_000, 10_000, 1_000_000), repeats=5, with_lenskit=True)
@@ -59,7 +59,7 @@ def _als(size: Size, repeats: int, *, with_lenskit: bool) -> Work:
             told[name].append(run_way(python, script, pairs))
     ways = {name: _way(runs) for name, runs in told.items()}
     ways["hybridrec"].facts.update(left_out)
-    for name in set(ways) - {"LensKit"}:  # which weighs and starts in its own way
+    for name in set(ways) - {"LensKit"}:  # LensKit weights and starts differently
         assert abs(ways[name].facts["nDCG@10"] - ways["bare calls"].facts["nDCG@10"]) < AGREE, name
     queries = told["bare calls"][0]["queries"]
     return Work(
@@ -68,7 +68,7 @@ def _als(size: Size, repeats: int, *, with_lenskit: bool) -> Work:
 
 
 def _way(runs: list[dict[str, Any]]) -> Way:
-    """The phases added up, but for imports."""
+    """Sum the phases, except imports."""
     phases = [{name: took for name, took in told["phases"].items() if name != "import"} for told in runs]
     wall, cpu = ([sum(took[clock] for took in told.values()) for told in phases] for clock in (0, 1))
     after = [told["phases"].get("recommend", (0,))[0] + told["phases"].get("metrics", (0,))[0] for told in runs]
@@ -89,7 +89,10 @@ def _ratio_if(work: Work, of: str, to: str, wanted: str) -> None:
 
 
 def hybrid(quick: bool) -> list[Work]:
-    """als, word2vec, lightfm and tags, 450 candidates, weighted blend, MMR; beside the three bare matrix products."""
+    """Time a blend of als, word2vec, lightfm and tags over 450 candidates, with MMR, against bare matrix products.
+
+    There is one product for each of its three vector models.
+    """
     size = Size(3_000, 2_000, 60_000) if quick else Size(100_000, 60_000, 3_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
     told = [run_way(sys.executable, "with_hybrid.py", data) for _ in range(1 if quick else 3)]
@@ -105,7 +108,7 @@ def hybrid(quick: bool) -> list[Work]:
 
 
 def latency(quick: bool) -> list[Work]:
-    """One query at a time through `load(RUN).recommend`, beside implicit's `recommend` of one user."""
+    """Time one query at a time through `load(RUN).recommend` against implicit's `recommend` of one user."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     size = Size(2_000, 2_000, 40_000) if quick else Size(20_000, 60_000, 1_000_000)
@@ -124,7 +127,7 @@ def latency(quick: bool) -> list[Work]:
     users = np.random.default_rng(0).permutation(len(known))[: 50 if quick else 500]
     queries = [Query(items=recommender.data.items.decode(known.take(np.array([user])).ids).to_list()) for user in users]
     ways = {"hybridrec, ids as text": Way(), "implicit, a user solved anew": Way(), "implicit, a stored user": Way()}
-    with threadpool_limits(limits=1):  # threads of one way would still be waiting for work while the next is timed
+    with threadpool_limits(limits=1):  # otherwise threads of one way would still spin while the next is timed
         for user, query in zip(users.tolist(), queries, strict=True):
             row = rows[user]
             for name, ask in {

@@ -1,11 +1,12 @@
-"""Writes the measured tables of the README and the docs, and the README's picture, from finished runs.
+"""Generation of the measured tables of README and docs, and of the README's picture, from finished runs.
 
     pip install -e '.[all,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
-On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name;
-its rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table in the
-first metric of tags as `tags`, what all pairs of its blends say as `pairs`. The run named `quickstart` is drawn, too.
+On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; its
+rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table in the
+first metric of tags as `tags`, the comparison of all pairs of its blends as `pairs`. The run named `quickstart` is
+drawn, too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from hybridrec.runs.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "performance.md"}))
-"""`docs/performance.md` is written by the benchmarks themselves."""
+"""Pages with tables of runs; `docs/performance.md` is written by the benchmarks themselves."""
 PICTURE = ROOT / "docs" / "quickstart.svg"
 
 
@@ -45,7 +46,7 @@ def main(folders: list[str]) -> None:
 
 
 def write(page: Path, blocks: dict[str, str]) -> int:
-    """Put the blocks between their marks on a page; how many it has a place for."""
+    """Put the blocks between their marks on a page; return the number of blocks that have a place on it."""
     text, places = page.read_text(encoding="utf-8"), 0
     for mark, block in blocks.items():
         pattern = rf"<!-- {re.escape(mark)} -->.*?<!-- /{re.escape(mark)} -->"
@@ -57,17 +58,17 @@ def write(page: Path, blocks: dict[str, str]) -> int:
 
 
 def metrics(report: Report) -> list[str]:
-    """The metrics of a run, the first one first."""
+    """List the metrics of a run, the first one first."""
     return list(next(iter(report.pipelines.values())).metrics)
 
 
 def tag_table(report: Report) -> str:
-    """As `table`, in the first metric of tags."""
+    """Render the `table` in the first metric of tags."""
     return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
 
 
 def table(report: Report, metric: str | None = None) -> str:
-    """Pipelines x segments in a metric, by default the first, and what the last blend says to each arm."""
+    """Render pipelines x segments in a metric, by default the first, and the last blend's verdict on each arm."""
     metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
@@ -82,7 +83,7 @@ def table(report: Report, metric: str | None = None) -> str:
 
 
 def rungs(report: Report) -> str:
-    """Who served the queries of every pipeline, and how well."""
+    """Render the generators that served the queries of every pipeline, and their quality."""
     metric = metrics(report)[0]
     head = ["pipeline", "rung", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
@@ -96,7 +97,7 @@ def rungs(report: Report) -> str:
 
 
 def tradeoffs(report: Report) -> str:
-    """A table for each curve: every metric at every value."""
+    """Render a table for each curve: every metric at every value."""
     tables = []
     for curve in report.tradeoffs:
         metrics = list(curve.points[0].metrics)
@@ -107,7 +108,7 @@ def tradeoffs(report: Report) -> str:
 
 
 def pairs(run: Run) -> str:
-    """The first metric of every blend, and from which others its difference cannot be told (Holm over all pairs)."""
+    """Render the first metric of every blend, and the others that do not differ significantly (Holm over all pairs)."""
     metric = next(iter(next(iter(run.report.pipelines.values())).metrics))
     names = [name for name, arm in run.report.pipelines.items() if not arm.single]
     frame, sample = run.per_query(), run.sample()
@@ -123,7 +124,7 @@ def pairs(run: Run) -> str:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """A table; the second row is the line below the head."""
+    """Render a table; the second row is the line below the head."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -147,10 +148,10 @@ def _row(report: Report, control: str, variant: str, metric: str, segment: str =
 
 
 def draw(report: Report) -> None:
-    """Every arm's interval in every segment, the blend on top."""
+    """Draw every arm's interval in every segment, the blend on top."""
     import matplotlib.pyplot as plt
 
-    plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
+    plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
     arms = sorted(report.pipelines.items(), key=lambda item: item[1].segments["all"].metrics[METRIC].mean or 0)
     segments = list(arms[0][1].segments)
     figure, axes = plt.subplots(1, len(segments), figsize=(11, 3.2), sharey=True, layout="constrained")
@@ -173,7 +174,7 @@ def draw(report: Report) -> None:
 
 
 DIGITS = 3
-"""Of a mean that stands without its interval: the fourth differs between processors (docs/validity.md)."""
+"""Digits of a mean without an interval: the fourth differs between processors (docs/validity.md)."""
 METRIC = "ndcg@20"
 TAGS = "tags/"
 

@@ -1,9 +1,9 @@
-"""Components refreshed with what is new, and fitted again: `python -m benchmarks.refresh CONFIG...`
+"""Refreshed components compared with new fits: `python -m benchmarks.refresh CONFIG...`
 
-Of the training part of each fold the newest 5 % of the interactions (any, where the data has no times) are left
-out at first. A component is fitted on the rest, then refreshed with the whole part, and beside that fitted on the
-whole part. All three answer the same queries. nDCG@20, with the 95 % interval of the paired difference over users,
-and the CPU time.
+The newest 5 % of the interactions (any, if the data has no times) of each fold's training part are left out at
+first. A component is fitted on the rest, then refreshed with the whole part, and separately fitted on the whole part.
+All three answer the same queries. Reported are nDCG@20, with the 95 % interval of the paired difference over users, and
+the CPU time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEW = 0.05
 
 
 def before(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """The data without the newest interactions."""
+    """Return the data without the newest interactions."""
     times = data.interactions.times
     age = rng.random(len(data.interactions.ids)) if times is None else -np.nan_to_num(times, nan=-np.inf)
     newest = np.argsort(age, kind="stable")[: int(NEW * len(age))]
@@ -35,7 +35,7 @@ def before(data: Dataset, rng: np.random.Generator) -> Dataset:
 
 
 def judged(spec: Spec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubles], list[float]]:
-    """nDCG of each query, and CPU seconds, of a component as it was, refreshed, and fitted again."""
+    """Compute nDCG of each query, and CPU seconds, of a component before, refreshed, and fitted again."""
     component = spec.create()
     assert isinstance(component, Generator)
     component.fit(before(fold.train, rng), np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""What processes that recommend from one run take of memory: what they share, and what each has to itself."""
+"""Memory of processes that recommend from one run: shared, and private to each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROCESSES = 4
 
 
 def sharing(quick: bool) -> list[Work]:
-    """Four processes that recommend from one run, beside four times one: proportional set sizes (Linux)."""
+    """Measure four processes that recommend from one run, and four times one: proportional set sizes (Linux)."""
     size = Size(2_000, 5_000, 40_000) if quick else Size(20_000, 500_000, 2_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
     with tempfile.TemporaryDirectory() as runs:

@@ -1,4 +1,4 @@
-"""Checks a learned space of playlists: are its fields in one place, and do neighbours share their tags?
+"""Check of a learned space of playlists: agreement of its fields, and tags of neighbours.
 
     hybridrec run configs/w2v-setlists.yaml --set refit=all && python -m benchmarks.space runs/w2v-setlists-* mean
 
@@ -23,7 +23,7 @@ BLOCK = 512
 
 
 def main(folder: str, label: str) -> None:
-    """Measure and write."""
+    """Measure the space and write the table."""
     recommender = load(folder)
     component = recommender.components[label]
     if not isinstance(component, VectorModel):
@@ -38,7 +38,7 @@ def main(folder: str, label: str) -> None:
 
 
 def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[list[str]]:
-    """What a playlist is by its id, tags or title alone, against the mean of its songs, and of another's."""
+    """Compare a playlist by its id, tags or title alone with the mean of its songs, and with another's."""
     songs = directions(component, queries, "items")
     lines = []
     for field in FIELDS:
@@ -54,7 +54,7 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
 
 
 def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
-    """KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
+    """Compute the KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
     songs = directions(component, queries, "items")
     known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.tags.indptr) > 0))
     tags = queries.tags[known].sign()
@@ -65,13 +65,13 @@ def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Gener
 
 
 def directions(component: VectorModel, queries: QueryBatch, field: Field) -> Floats:
-    """float32 [Q, D] of length 1: the vectors of queries that know one field alone; NaN where there is none."""
+    """Return the vectors of queries with one field alone, float32 [Q, D] of length 1; NaN where there is none."""
     vectors = component.query_vectors(only(queries, field), component.targets[0])
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def only(queries: QueryBatch, field: Field) -> QueryBatch:
-    """The same queries without anything but this field."""
+    """Return the same queries without anything but this field."""
     n = len(queries)
     return replace(
         queries,
@@ -83,7 +83,7 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
 
 
 def nearest(vectors: Floats) -> Ints:
-    """int32 [Q, NEIGHBOURS]: the nearest others of each."""
+    """Find the nearest others of each: int32 [Q, NEIGHBOURS]."""
     found = []
     for start in range(0, len(vectors), BLOCK):
         similar = vectors[start : start + BLOCK] @ vectors.T
@@ -94,14 +94,14 @@ def nearest(vectors: Floats) -> Ints:
 
 
 def pooled(tags: Sparse, others: Ints) -> Sparse:
-    """csr [Q, T]: the tags of the others of each, added up."""
+    """Sum the tags of the others of each: csr [Q, T]."""
     rows = np.repeat(np.arange(len(others)), others.shape[1])
     ones = np.ones(others.size, np.float32)
     return csr_matrix((ones, (rows, others.ravel())), shape=(len(others), tags.shape[0])) @ tags
 
 
 def kl(own: Sparse, others: Sparse) -> Doubles:
-    """KL(own, others) of each row in nats, both as distributions over the T tags.
+    """Compute KL(own, others) of each row in nats, both as distributions over the T tags.
 
     1 / T is added to each count (Perks 1947), so that none is infinite.
     """
@@ -115,7 +115,7 @@ def _distribution(counts: Sparse) -> Doubles:
 
 
 def line(name: str, own: Floats | Doubles, other: Floats | Doubles, ordered: np.ndarray) -> list[str]:
-    """Mean and deviation of both, and how often the one lies on the right side of the other."""
+    """Format mean and deviation of both, and the share of pairs in the expected order."""
     return [
         name,
         *(f"{each.mean():.3f} (sd {each.std():.3f})" for each in (own, other)),

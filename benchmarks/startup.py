@@ -1,8 +1,9 @@
-"""How long light commands take beside `python -c "import numpy"`: `python benchmarks/startup.py [RUN_OR_BUNDLE]`.
+"""Duration of light commands relative to `python -c "import numpy"`: `python benchmarks/startup.py [RUN_OR_BUNDLE]`.
 
-All are started in turn, so that what else the machine does hits them alike; the fastest start of each counts. A run or
-a bundle is taken from the start of a process to its first slate, beside the import of numpy, scipy.sparse and pydantic
-(wanted: at most twice that), and the time of `load` alone is told (wanted: at most 300 ms for the quickstart's).
+All are started in turn, so that other load on the machine affects them alike; the fastest start of each counts. A run or
+a bundle is taken from the start of a process to its first slate, relative to the import of numpy, scipy.sparse and
+pydantic (wanted: at most twice that), and the time of `load` alone is printed (wanted: at most 300 ms for the
+quickstart's).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SERVING = {
 
 
 def seconds(arguments: list[str]) -> float:
-    """Wall time of a Python process."""
+    """Measure the wall time of a Python process."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

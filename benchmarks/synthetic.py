@@ -1,4 +1,4 @@
-"""Data of any size: Zipf popularity, users with tastes, tags; written in pieces, so that it need not fit in memory."""
+"""Synthetic data of any size: Zipf popularity, users with tastes, tags; written in pieces to limit memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hybridrec_implicit.als import ALS
 GENRES = 40
 """Kinds of items; a user likes three of them."""
 LOYALTY = 0.8
-"""Share of the interactions that lie in a kind the user likes."""
+"""Share of the interactions with items of a kind that the user likes."""
 PIECE = 2_000_000
-"""Pairs that are drawn at once."""
+"""Pairs drawn at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much data."""
+    """Size of the data."""
 
     users: int
     items: int
@@ -36,9 +36,9 @@ class Size:
 
 
 def write(size: Size, folder: Path, seed: int = 0) -> Path:
-    """`pairs.parquet` (user, item, fold: 0 for a fifth, the test part, else -1) and `items.parquet` (item, genre).
+    """Write `pairs.parquet` and `items.parquet` (item, genre), if they do not exist, and return the folder.
 
-    Every pair is distinct. What is there already is not made again. Returns the folder.
+    The columns of pairs are user, item and fold: 0 for a fifth, the test part, else -1. Every pair is distinct.
     """
     place = folder / f"{size}-{seed}"
     if (place / "pairs.parquet").exists():
@@ -63,7 +63,7 @@ def write(size: Size, folder: Path, seed: int = 0) -> Path:
 
 
 def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[Longs, Longs, np.ndarray]]:
-    """User, item and whether the pair is hidden, for some users at a time."""
+    """Yield user, item and a flag for hidden pairs, for some users at a time."""
     popularity = 1 / (1 + rng.permutation(size.items)) ** 0.9
     ends = np.cumsum(popularity)
     starts = np.searchsorted(genre, np.arange(GENRES + 1))
@@ -74,7 +74,7 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
         users = np.arange(first, min(first + per_piece, size.users))
         wanted = np.maximum(rng.lognormal(np.log(each) - 0.18, 0.6, len(users)), 2)
         liked = rng.integers(GENRES, size=(len(users), 3))
-        # Popular items are drawn again and again; a third more draws than wanted make up for most of that.
+        # Popular items are drawn repeatedly; a third more draws than needed compensates for most of that.
         who = np.repeat(np.arange(len(users)), np.minimum(1.35 * wanted + 2, size.items // 4 + 2).astype(np.int64))
         kind = liked[who, rng.integers(3, size=len(who))]
         within = rng.random(len(who)) < LOYALTY
@@ -85,14 +85,14 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
 
 
 def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Vectors of queries and items in all directions, those of popular items a little longer. float32."""
+    """Draw float32 vectors of queries and items in all directions, those of popular items slightly longer."""
     vectors = rng.standard_normal((items, factors)) / np.sqrt(factors)
     vectors *= (1 + rng.permutation(items))[:, None] ** -0.1
     return rng.standard_normal((queries, factors)).astype(np.float32), vectors.astype(np.float32)
 
 
 def learned(size: Size, factors: int = 64) -> tuple[Floats, Floats, Sparse]:
-    """Vectors of users and items that `als` learns from such data, float32 [U, D] and [I, D], and who has what."""
+    """Return vectors learned by `als` from such data, float32 [U, D] and [I, D], and the users' items."""
     pairs = write(size, peers.cache_folder() / "data") / "pairs.parquet"
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
     als = ALS(ALS.Config(factors=factors, iterations=3, fields=("items",))).fit(data, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Two or more ways to do one piece of work, timed alternately, and what is kept of that."""
+"""Alternating timing of two or more ways to do one piece of work, and the results."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(slots=True)
 class Way:
-    """What the repetitions of one way took, in seconds each, and what else is known of it."""
+    """Seconds of each repetition of one way, and other facts about it."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Medians, and the facts."""
+        """Return medians, and the facts."""
         wall, cpu = median(self.wall), median(self.cpu)
         return {"wall": wall, "cpu": cpu, "cpu_over_wall": cpu / wall if wall else None, **self.facts}
 
 
 @dataclass(slots=True)
 class Work:
-    """One piece of work, how many units it has, and the ways to do it."""
+    """Piece of work, its number of units, and the ways to do it."""
 
     name: str
     unit: str
@@ -47,22 +47,22 @@ class Work:
     ratios: list[dict[str, Any]] = field(default_factory=list)
 
     def ratio(self, of: str, to: str, wanted: str = "") -> None:
-        """Note how many times as long `of` takes as `to`: the median over repetitions, of wall and of CPU time."""
+        """Note the duration of `of` relative to `to`: the median over repetitions, of wall and of CPU time."""
         one, other = self.ways[of], self.ways[to]
         self.note(f"{of} / {to}", _median_ratio(one.wall, other.wall), wanted, cpu=_median_ratio(one.cpu, other.cpu))
 
     def note(self, what: str, value: float, wanted: str = "", **more: float) -> None:
-        """Note a figure, and what is wanted of it."""
+        """Note a figure, and its target."""
         self.ratios.append({"what": what, "value": value, "wanted": wanted, **more})
 
     def as_json(self) -> dict[str, Any]:
-        """As it is written to files."""
+        """Return the work as it is written to files."""
         ways = {name: way.as_json() for name, way in self.ways.items()}
         return {"work": self.name, "unit": self.unit, "units": self.units, "ways": ways, "ratios": self.ratios}
 
 
 def race(name: str, unit: str, units: int, ways: Mapping[str, Callable[[], object]], repeats: int) -> Work:
-    """Every way once to warm up, then `repeats` times all of them, alternately from the first and from the last."""
+    """Run every way once to warm up, then `repeats` times all of them, alternately from the first and from the last."""
     times = {way: Way() for way in ways}
     with threadpool_limits(limits=1):
         for do in ways.values():
@@ -77,7 +77,7 @@ def race(name: str, unit: str, units: int, ways: Mapping[str, Callable[[], objec
 
 
 def in_blocks(work: Callable[[slice], object], queries: int, rows: int) -> Callable[[], None]:
-    """A way that does `work` on blocks of rows, on all cores."""
+    """Return a way that does `work` on blocks of rows, on all cores."""
 
     def do() -> None:
         with ThreadPoolExecutor(CORES) as executor:
@@ -88,9 +88,9 @@ def in_blocks(work: Callable[[slice], object], queries: int, rows: int) -> Calla
 
 
 def run_way(python: Path | str, script: str, *arguments: object) -> dict[str, Any]:
-    """What a script of `ways` prints, as JSON, run by an interpreter of its own; one BLAS thread.
+    """Run a script of `ways` with the given interpreter and one BLAS thread, and return its JSON output.
 
-    Raises RuntimeError with the end of what it said if it fails.
+    Raises RuntimeError with the end of its error output if it fails.
     """
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     path = os.pathsep.join([str(ROOT), str(ROOT / "plugins"), os.environ.get("PYTHONPATH", "")])
@@ -107,7 +107,7 @@ def run_way(python: Path | str, script: str, *arguments: object) -> dict[str, An
 
 
 def machine() -> dict[str, Any]:
-    """Where it was measured."""
+    """Describe the machine of the measurement."""
     return {
         "cores": CORES,
         "python": platform.python_version(),

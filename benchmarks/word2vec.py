@@ -1,4 +1,4 @@
-"""Writes what each setting of Word2Vec gives, and the loss of its epochs, into docs/word2vec.md.
+"""Sweep over settings of Word2Vec, which writes metrics and losses per epoch into docs/word2vec.md.
 
     pip install -e '.[word2vec,docs]'
     python -m benchmarks.word2vec                  # ten minutes on one core
@@ -54,12 +54,12 @@ def main() -> None:
 
 
 def variants() -> list[tuple[str, str, Any]]:
-    """Label, option and value of every variant; the label is that of its component and its pipeline."""
+    """List label, option and value of every variant; the label is that of its component and its pipeline."""
     return [(f"{option}-{value}".lower(), option, value) for option in VARIED for value in VARIED[option]]
 
 
 def sweep(experiment: dict[str, Any]) -> dict[str, Any]:
-    """The experiment with one component and one pipeline for the base and for each variant that differs from it."""
+    """Return the experiment with a component and a pipeline for the base and each variant that differs from it."""
     base = {"use": "word2vec", **experiment["components"][BASE]}
     components = {BASE: base}
     for label, option, value in variants():
@@ -74,7 +74,7 @@ def sweep(experiment: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
-    """One row for each variant, under the option that it changes."""
+    """Render one row for each variant, under the option that it changes."""
     report = finished.report
     against = {row.variant: row for row in report.comparison if row.metric == METRIC and row.segment == "all"}
     rows = [["option", "value", METRIC, "against the base"], ["---"] * 4]
@@ -91,12 +91,12 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    """As it would stand in a config."""
+    """Format the value as in a config."""
     return "null" if value is None else str(value).lower()
 
 
 def draw(finished: Run, store: Store) -> None:
-    """The loss per token of every epoch, each curve over its first value."""
+    """Draw the loss per token of every epoch, each curve relative to its first value."""
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "hybridrec"

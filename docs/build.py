@@ -24,11 +24,11 @@ DOCS = ROOT / "docs"
 FIRST = tuple(
     name for name in ("start.md", "your-data.md", "python.md", "stages.md", "plugins.md") if (DOCS / name).exists()
 )
-"""What a reader wants first; the other pages of the folder follow by name."""
+"""Pages that readers need first; the other pages of the folder follow by name."""
 
 
 def pages() -> dict[str, str]:
-    """File -> Markdown of the whole site, in the order of the navigation."""
+    """Return file -> Markdown of the whole site, in the order of the navigation."""
     registry = Registry()
     found = {"index.md": _from_root(ROOT / "README.md")}
     others = [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in FIRST]
@@ -48,7 +48,7 @@ def pages() -> dict[str, str]:
 
 
 def navigation(found: dict[str, str]) -> list[object]:
-    """The pages as a tree of titles."""
+    """Return the pages as a tree of titles."""
 
     def entry(file: str) -> dict[str, str]:
         return {_title(found[file]): file}
@@ -69,9 +69,9 @@ def navigation(found: dict[str, str]) -> list[object]:
 
 
 def build(site: Path) -> None:
-    """Write the pages and a config into a folder of their own, and let Zensical make `site` of them.
+    """Write the pages and a config into a temporary folder, and build `site` from them with Zensical.
 
-    What stands behind the language of a block tells the tests what to do with it, and is no part of the page.
+    The words after the language of a block instruct the tests and are not shown on the page.
     """
     found = pages()
     with tempfile.TemporaryDirectory() as place:
@@ -92,7 +92,7 @@ def build(site: Path) -> None:
 
 
 def config(tree: list[object]) -> str:
-    """zensical.toml; arrays and strings of JSON are those of TOML, and inline tables need `=`."""
+    """Render zensical.toml; arrays and strings of JSON are valid TOML, while inline tables need `=`."""
     return f"""\
 [project]
 site_name = "hybridrec"
@@ -124,12 +124,12 @@ def _inline(value: object) -> str:
 
 
 def _from_root(path: Path) -> str:
-    """A page of the top folder, its links those of a page in docs/."""
+    """Read a page of the top folder, with its links made those of a page in docs/."""
     return path.read_text(encoding="utf-8").replace("](docs/", "](")
 
 
 def _title(text: str) -> str:
-    """What the first heading says."""
+    """Return the text of the first heading."""
     heading = re.search(r"^# (.+)$", text, re.M)
     assert heading is not None, f"a page without a heading: {text[:60]!r}"
     return heading[1]

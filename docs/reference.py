@@ -1,4 +1,4 @@
-"""The reference pages, in Markdown, made from the code they are about: nothing in them is written twice."""
+"""Reference pages, in Markdown, generated from the code that they describe."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from hybridrec.registry.discovery import Registry
 
 ROOT = Path(__file__).parents[1]
 MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
-"""Public modules of hybridrec, whose names are documented one by one."""
+"""Public modules of hybridrec, documented name by name."""
 _ANNOTATION = re.compile(r"(: |-> )'((?:[^'\\]|\\.)*)'")
-"""An annotation as a signature shows it: a text."""
+"""Annotation in a signature, shown as a string."""
 _FUNCTION = re.compile(r"<function (?:[^ ]+\.)?(\S+) at 0x\w+>")
-"""A function that is a default: with where it lies in memory the page would be another one each time."""
+"""Function as a default value; its address would change the page each time."""
 HOOKS = vars(hookspecs.offer_hooks()) | {
     name: hook for name, hook in vars(hookspecs).items() if name.startswith("hybridrec_")
 }
 
 
 def plugin_pages(registry: Registry) -> dict[str, str]:
-    """File -> page of every class that the distribution itself brings."""
+    """Return file -> page of every class that the distribution itself provides."""
     found = {}
     for kind in kinds.KINDS:
         for name in own(kind.plural, registry):
@@ -47,7 +47,7 @@ def plugin_pages(registry: Registry) -> dict[str, str]:
 
 
 def own(kind: str, registry: Registry) -> list[str]:
-    """Names of the classes of a kind that came with hybridrec, not with another installed plugin."""
+    """List the names of the classes of a kind from hybridrec, not from other installed plugins."""
     found = []
     for cls in registry.classes(kind):
         provider = registry.provider_of(cls)
@@ -57,7 +57,7 @@ def own(kind: str, registry: Registry) -> list[str]:
 
 
 def plugin_page(page: Page) -> str:
-    """What `hybridrec show` prints, and what was measured."""
+    """Render the output of `hybridrec show`, and measured results."""
     parts = [f"# {page.name}", f"*{page.kind}, version {page.version}*", page.text]
     parts += ["\n".join(f"- {fact}" for fact in page.facts), "## How to use it", fence(page.language, page.example)]
     if page.options:
@@ -65,14 +65,14 @@ def plugin_page(page: Page) -> str:
     if page.kind == "component" and (measured := list(_measured(page.name))):
         parts += [
             "## Measured",
-            "Alone, behind the fallback of the experiment (the whole tables are on the first page).",
+            "On its own, with the fallback of the experiment (the complete tables are on the first page).",
             *measured,
         ]
     return joined(parts)
 
 
 def index_page(registry: Registry) -> str:
-    """All names by kind, each with the first sentence of its page."""
+    """Render all names by kind, each with the first sentence of its page."""
     parts = ["# Components and other plugins", "What `hybridrec show NAME` prints, a page for each."]
     for kind in kinds.KINDS:
         if names := own(kind.plural, registry):
@@ -84,15 +84,15 @@ def index_page(registry: Registry) -> str:
 
 
 def hooks_page() -> str:
-    """Every hook with its signature."""
-    parts = ["# Hooks", "What plugins offer and observers hear; [Write a plugin](../plugins.md) shows how."]
+    """Render every hook with its signature."""
+    parts = ["# Hooks", "Hooks for plugins and observers; [Write a plugin](../plugins.md) shows how to use them."]
     for name, hook in HOOKS.items():
         parts += [f"## {name}", fence("python", f"def {name}{signature(hook)}"), _prose(hook)]
     return joined(parts)
 
 
 def commands_page() -> str:
-    """Every command with its arguments and options."""
+    """Render every command with its arguments and options."""
     parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {commands.epilog}"]
     for name, command in _commands("hybridrec", commands):
         usage = " ".join([name, *(_usage(parameter) for parameter in command.params)])
@@ -104,7 +104,7 @@ def commands_page() -> str:
 
 
 def model_page(title: str, text: str, model: type[BaseModel]) -> str:
-    """A page of all keys of a document; each mapping below the top has a table of its own."""
+    """Render a page of all keys of a document; each nested mapping has a table of its own."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
     parts = [f"# {title}", text, _keys(schema, definitions)]
@@ -115,23 +115,23 @@ def model_page(title: str, text: str, model: type[BaseModel]) -> str:
 
 
 def experiment_page() -> str:
-    """The keys of an experiment file."""
+    """Render the keys of an experiment file."""
     text = (
-        "The keys of an experiment file, before any plugin is asked: `data`, `split`, components and re-rankers "
+        "The keys of an experiment file without those of plugins: `data`, `split`, components and re-rankers "
         "take the options of the [plugin they name](index.md), too. `hybridrec schema` prints a JSON Schema."
     )
     return model_page("Experiment files", text, ExperimentConfig)
 
 
 def report_page() -> str:
-    """The keys of report.json."""
-    text = "What a run writes; `hybridrec schema --of report` prints it as a JSON Schema. What does not exist is null."
+    """Render the keys of report.json."""
+    text = "The keys of report.json; `hybridrec schema --of report` prints its JSON Schema. Missing values are null."
     return model_page("report.json", text, Report)
 
 
 def api_page() -> str:
-    """Every public name with its signature and what it is."""
-    parts = ["# Public API", "What plugins and notebooks may import, and nothing else."]
+    """Render every public name with its signature and docstring."""
+    parts = ["# Public API", "The names that plugins and notebooks may import; all others are internal."]
     for name in hybridrec.__all__:
         if not inspect.ismodule(getattr(hybridrec, name)):
             parts += _described(name, getattr(hybridrec, name), "##")
@@ -143,7 +143,7 @@ def api_page() -> str:
 
 
 def names() -> str:
-    """Every public name in one line: what a function takes, and the first sentence of each."""
+    """Render every public name in one line: arguments of functions, and the first sentence of each."""
     kinds: dict[str, list[str]] = {"Classes": [], "Functions": [], "Errors": [], "Arrays and constants": []}
     for name in hybridrec.__all__:
         thing = getattr(hybridrec, name)
@@ -160,7 +160,7 @@ def names() -> str:
 
 
 def completed(page: str) -> str:
-    """Return the page for authors of plugins with the checks, hooks and public names that there are now."""
+    """Complete the page for authors of plugins with the current checks, hooks and public names."""
     for title, content in (("Every check", checks()), ("Hooks", hooks()), ("Every public name", names())):
         before, heading, rest = page.partition(f"\n## {title}\n\n")
         introduction = rest.partition("\n\n###")[0].rstrip()
@@ -195,7 +195,7 @@ def hooks() -> str:
 
 
 def described(name: str) -> str:
-    """The text beside a public constant or type, where it is defined."""
+    """Return the text below a public constant or type, where it is defined."""
     stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
     home = re.search(rf"^from \.(\S+) import {name} as {name}$", stub, re.M)
     assert home is not None, f"{name} is not in __init__.pyi"
@@ -214,7 +214,7 @@ def described(name: str) -> str:
 
 
 def signature(thing: Any) -> str:
-    """What it takes and gives, as it is written in its source; "" for exceptions."""
+    """Return the parameters and the result as written in the source; "" for exceptions."""
     try:
         return _FUNCTION.sub(r"\1", _ANNOTATION.sub(r"\1\2", str(inspect.signature(thing))))
     except ValueError:
@@ -222,18 +222,18 @@ def signature(thing: Any) -> str:
 
 
 def table(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Render a table in Markdown."""
     lines = [headers, ["---"] * len(headers), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def fence(language: str, code: str) -> str:
-    """A block of code."""
+    """Render a block of code."""
     return f"```{language}\n{code.rstrip()}\n```"
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Paragraphs, those that are empty left out."""
+    """Join paragraphs, leaving out empty ones."""
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -245,7 +245,7 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
     yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{signature(thing)}")
     yield _prose(thing)
     if inspect.isclass(thing):
-        for key, method in tuple(vars(thing).items()):  # a signature may add to it
+        for key, method in tuple(vars(thing).items()):  # a copy, because a signature may add to it
             function = getattr(method, "fget", None) or getattr(method, "__func__", method)
             if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
                 called = key if isinstance(method, property) else f"{key}{signature(function)}"
@@ -253,7 +253,7 @@ def _described(name: str, thing: Any, level: str) -> Iterator[str]:
 
 
 def _in_short(module: ModuleType, names: Iterable[str]) -> str:
-    """The table of some names of a module: functions with what they take, and the first sentence of each."""
+    """Render a table of some names of a module: arguments of functions, and the first sentence of each."""
     lines = []
     for name in names:
         thing = getattr(module, name)
@@ -263,7 +263,7 @@ def _in_short(module: ModuleType, names: Iterable[str]) -> str:
 
 
 def _taken(function: Callable[..., Any]) -> str:
-    """A signature without types."""
+    """Render a signature without types."""
     full = inspect.signature(function)
     bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
     return _FUNCTION.sub(r"\1", str(full.replace(parameters=bare, return_annotation=full.empty)))
@@ -274,7 +274,7 @@ def _first_sentence(text: str | None) -> str:
 
 
 def _prose(thing: Any) -> str:
-    """A docstring in Markdown: its lines `name: meaning` become a list."""
+    """Render a docstring in Markdown: its lines `name: meaning` become a list."""
     text = inspect.getdoc(thing) or ""
     return re.sub(r"^(\w+(?:, \w+)*): ", r"\n- `\1`: ", text, flags=re.M)
 
@@ -312,7 +312,7 @@ def _spelt(option: click.Option) -> str:
 
 
 def _meaning(option: click.Option) -> str:
-    """Its help, how often it may be given, and its default as a reader sees it."""
+    """Render the help of an option, a note if it may be repeated, and its default as readers see it."""
     said = option.help or ""
     if option.multiple:
         said += " May be given several times."
@@ -328,7 +328,7 @@ def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 
 def _measured(component: str) -> Iterator[str]:
-    """The rows of the README's tables in which a component stands alone."""
+    """Yield the rows of the README's tables for a component on its own."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", readme, re.S):
         components = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8"))["components"]

@@ -21,7 +21,7 @@ from hybridrec.testing import (
     SplitterContract,
     run_checks,
 )
-from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
+from hybridrec_fusion.fixed_weights import Borda, CombMNZ, ReciprocalRank, Weighted
 from hybridrec_fusion.greedy import Greedy
 from hybridrec_fusion.lambdamart import LambdaMART
 from hybridrec_fusion.linear import Linear

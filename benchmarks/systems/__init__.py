@@ -1,1 +1,1 @@
-"""Every known system on every data set: `python -m benchmarks.systems [NAME...] [--quick]`."""
+"""Comparison of every known system on every data set: `python -m benchmarks.systems [NAME...] [--quick]`."""

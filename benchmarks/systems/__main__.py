@@ -1,13 +1,13 @@
-"""Measures every known system on the data sets of configs/systems and writes the tables of docs/systems.md.
+"""Measurement of every known system on the data sets of configs/systems, which writes the tables of docs/systems.md.
 
     pip install -e '.[all]'
-    python -m benchmarks.systems                   # all data sets that are there
+    python -m benchmarks.systems                   # all data sets that are present
     python -m benchmarks.systems setlists radio
 
-Each component is fitted on the first fold in a process of its own, on one thread, which tells the time and the
-memory of the fit; then the config is run with the store those fits went to. Where benchmarks/systems/plain.py has plain
-calls of libraries, they are measured on the same folds. `--quick` asks few queries after few
-epochs, to see that all runs, and leaves the page alone.
+Each component is fitted on the first fold in a separate process, on one thread, to measure time and memory of the
+fit; then the config is run with the store of those fits. Where benchmarks/systems/plain.py has plain calls of
+libraries, they are measured on the same folds. `--quick` asks few queries after few epochs, as a check that everything
+runs, and does not write the page.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def main() -> None:
 
 
 def measure(experiment: Experiment, config: Path, assignments: list[str]) -> tuple[Report, dict[str, Any]]:
-    """Fit every component in a process of its own, then run the config with what they left in the store.
+    """Fit every component in a separate process, then run the config with the fits from the store.
 
-    Gives the report of the run and what each fit took, by label: seconds (`wall`, `cpu`) and bytes (`peak`).
+    Returns the report of the run and the cost of each fit, by label: seconds (`wall`, `cpu`) and bytes (`peak`).
     """
     with tempfile.TemporaryDirectory(dir=scratch()) as store:
         fits = {}
@@ -84,14 +84,14 @@ def measure(experiment: Experiment, config: Path, assignments: list[str]) -> tup
 
 
 def scratch() -> Path:
-    """Where stores are made; they hold gigabytes, which a temporary file system may not."""
+    """Return the folder for stores, whose gigabytes may not fit in a temporary file system."""
     folder = cache_folder() / "systems"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def quick(experiment: Experiment) -> list[str]:
-    """Assignments that make an experiment small: one fold of few queries, and one pass of all that trains in passes."""
+    """Return assignments that make an experiment small: one fold of few queries, and one pass of iterative training."""
     known = type(experiment.splitter.config).model_fields
     small = {"folds": "null", "test": 0.02, "validation": 0.02}
     found = [f"split.{key}={value}" for key, value in small.items() if key in known]

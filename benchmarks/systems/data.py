@@ -1,4 +1,4 @@
-"""The data sets that systems are measured on: a config each, and what of its data is not there."""
+"""Data sets on which systems are measured: a config each, and its missing files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hybridrec.config.experiment import Experiment
 
 CONFIGS = ROOT / "configs" / "systems"
 SOURCE = re.compile(r"https?://\S+|python -m benchmarks\.systems\.\w+")
-"""Where the comments of a config say that its data comes from: an address, or a command."""
+"""Source of data in the comments of a config: an address, or a command."""
 
 
 def missing(experiment: Experiment, config: Path) -> Iterator[str]:
-    """What of its data is not there, with the source that the config names."""
+    """Yield the missing data of an experiment, with the source that the config names."""
     source = SOURCE.search(config.read_text(encoding="utf-8"))
     for path in paths(experiment.reader.config.model_dump()):
         if not path.exists():
@@ -24,7 +24,7 @@ def missing(experiment: Experiment, config: Path) -> Iterator[str]:
 
 
 def paths(options: Any) -> Iterator[Path]:
-    """All paths among nested options."""
+    """Yield all paths among nested options."""
     if isinstance(options, Path):
         yield options
     elif isinstance(options, dict):

@@ -1,4 +1,4 @@
-"""Fetches the mixes of the package djmix for configs/systems/djmix.yaml: `python -m benchmarks.systems.djmix`."""
+"""Download of the mixes of the package djmix for configs/systems/djmix.yaml: `python -m benchmarks.systems.djmix`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEMBER = "dataset/djmix-dataset.json"
 
 
 def main() -> None:
-    """Download the package with pip and write its mixes where the config looks for them."""
+    """Download the package with pip and write its mixes to the path that the config reads."""
     place = load_experiment(CONFIGS / "djmix.yaml", Registry()).reader.config.interactions.path
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def mixes(content: bytes) -> pl.DataFrame:
-    """`id`, `title`, `tags` and `tracks` in order, of each mix; tracks that nobody identified are left out."""
+    """Return `id`, `title`, `tags` and `tracks` in order, of each mix; unidentified tracks are left out."""
     names = pl.element().struct.field("key").str.strip_prefix("Category:")
     tracks = pl.element().struct.field("id").drop_nulls()
     return pl.read_json(content, infer_schema_length=None).select(

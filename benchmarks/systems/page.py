@@ -1,4 +1,4 @@
-"""The table of a data set on docs/systems.md: quality from the report, time and memory from the fits."""
+"""Table of a data set on docs/systems.md: quality from the report, time and memory from the fits."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from hybridrec.evaluation.summary import cell
 
 ALL = "all"
 Fits = Mapping[str, Mapping[str, float]]
-"""By label: the `cpu` seconds and `peak` bytes of one fit."""
+"""Cost by label: the `cpu` seconds and `peak` bytes of one fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric in a segment."""
+    """Metric in a segment."""
 
     metric: str
     segment: str = ALL
 
     def of(self, arm: PipelineReport) -> MetricReport:
-        """What an arm reached."""
+        """Return the result of an arm."""
         return arm.segments[self.segment].metrics[self.metric]
 
     def head(self, ahr: bool) -> str:
-        """`ndcg@20`, or `ndcg@20, tags`."""
+        """Return `ndcg@20`, or `ndcg@20, tags`."""
         name = self.metric.replace("hit-rate@", "AHR@") if ahr else self.metric
         return name if self.segment == ALL else f"{name}, {self.segment}"
 
 
 def block(report: Report, fits: Fits, command: str, *, ahr: bool = False) -> str:
-    """By which command, of what, and the table."""
+    """Render the command, a description of the data, and the table."""
     first = next(iter(report.pipelines.values()))
     told = (
         f"`{command}`: {report.data.users:,} users, {report.data.items:,} items, {report.data.interactions:,} "
@@ -42,9 +42,10 @@ def block(report: Report, fits: Fits, command: str, *, ahr: bool = False) -> str
 
 
 def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
-    """Systems x quality, seconds and memory. The best system of a column is bold; blends stand below, out of that.
+    """Render systems x quality, seconds and memory.
 
-    With `ahr`, where every position of a list is a query, the hit rate is called AHR.
+    The best system of a column is bold; blends come last, and do not compete. With `ahr`, for splits in which every
+    position of a list is a query, the hit rate is called AHR.
     """
     columns = columns_of(report)
     systems = {name: arm for name, arm in report.pipelines.items() if arm.single}
@@ -61,7 +62,7 @@ def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
 
 
 def columns_of(report: Report) -> list[Column]:
-    """The first metric over all queries and by segment, if there are several; then the others over all queries."""
+    """List the first metric over all queries and by segment, if there are several; then the others over all queries."""
     arm = next(iter(report.pipelines.values()))
     first, *others = arm.metrics
     segments = [segment for segment in arm.segments if segment != ALL]
@@ -70,7 +71,7 @@ def columns_of(report: Report) -> list[Column]:
 
 
 def quality(column: Column, arm: PipelineReport, top: float | None = None) -> str:
-    """The mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
+    """Format the mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
     found = column.of(arm)
     deciding = column.segment == ALL and column.metric == next(iter(arm.metrics))
     text = cell(found if deciding else MetricReport(mean=found.mean))

@@ -1,12 +1,12 @@
-"""Plain calls of libraries on the folds of a config: are the systems here as good as the libraries under them?
+"""Plain calls of libraries on the folds of a config, to check the systems here against the libraries below them.
 
-Each way is written as a user of the library would write it: it gets the training pairs and the users to ask, and its
-slates are judged by the formulas of the textbook. Only the reader and the splitter are those of hybridrec, so that both
-see the same pairs. `python -m benchmarks.systems` puts the table beside that of the systems;
+Each way is written as a user of the library would write it: it gets the training pairs and the users to recommend
+to, and its slates are judged by textbook formulas. Only the reader and the splitter are those of hybridrec, so that
+both see the same pairs. `python -m benchmarks.systems` prints this table next to that of the systems;
 
     python -m benchmarks.systems.plain lastfm2k-folds
 
-measures on the validation pairs of the first fold instead, to choose parameters by.
+measures on the validation pairs of the first fold instead, for the choice of parameters.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ METRICS = ("ndcg@10", "recall@10", "hit-rate@10")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Training pairs, the users who are asked, and what was hidden of them.
+    """Training pairs, the users to recommend to, and their hidden items.
 
     counts: csr float64 [users, items], the plays (or ones) of the training pairs
-    tags: csr float64 [tags, items], how often a tag was given, but in hidden pairs; tags of ten items and more
+    tags: csr float64 [tags, items], counts of tag assignments outside hidden pairs; tags of ten items and more
     hidden: csr [Q, items]
     """
 
@@ -51,21 +51,21 @@ class Task:
 
     @classmethod
     def of(cls, fold: Fold) -> Task:
-        """What a fold asks."""
+        """Build the task of a fold."""
         tags = fold.train.item_tags.T.tocsr().astype(np.float64)
         counts = fold.train.interactions.matrix().astype(np.float64)
         return cls(counts, tags[tags.getnnz(axis=1) >= 10], fold.units, fold.truth["items"])
 
 
 Values = Callable[[Sparse], Sparse]
-"""From counts to what stands in the matrix of a model."""
+"""Function from counts to the values in the matrix of a model."""
 Recommend = Callable[[Task], Ints]
-"""From a task to the best items of each of its users: int [Q, 10]."""
+"""Function from a task to the best items of each of its users: int [Q, 10]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A way, the system of ours that stands beside it, and the nDCG@10 that is published for it on these folds."""
+    """Plain way, the corresponding system of hybridrec, and the nDCG@10 published for it on these folds."""
 
     name: str
     ours: str
@@ -74,40 +74,40 @@ class Plain:
 
 
 def popular() -> Recommend:
-    """The items of most users."""
+    """Recommend the items with the most users."""
     return lambda task: best(task, np.tile(task.counts.getnnz(axis=0).astype(float), (len(task.users), 1)))
 
 
 def als(values: Values, **options: float) -> Recommend:
-    """AlternatingLeastSquares of implicit."""
+    """Recommend by implicit's AlternatingLeastSquares."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     return lambda task: recommended(AlternatingLeastSquares(num_threads=1, random_state=7, **options), task, values)
 
 
 def bpr(**options: float) -> Recommend:
-    """BayesianPersonalizedRanking of implicit."""
+    """Recommend by implicit's BayesianPersonalizedRanking."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     return lambda task: recommended(BayesianPersonalizedRanking(num_threads=1, random_state=7, **options), task, binary)
 
 
 def item_knn(kind: str, values: Values, neighbours: int) -> Recommend:
-    """CosineRecommender, TFIDFRecommender or BM25Recommender of implicit."""
+    """Recommend by implicit's CosineRecommender, TFIDFRecommender or BM25Recommender."""
     from implicit import nearest_neighbours
 
     return lambda task: recommended(getattr(nearest_neighbours, kind)(K=neighbours, num_threads=1), task, values)
 
 
 def recommended(model: Any, task: Task, values: Values) -> Ints:
-    """Fit a model of implicit, and ask it."""
+    """Fit a model of implicit, and recommend with it."""
     rows = csr_matrix(values(task.counts), dtype=np.float32)
     model.fit(rows, show_progress=False)
     return model.recommend(task.users, rows[task.users], N=PLACES, filter_already_liked_items=True)[0]
 
 
 def user_knn(neighbours: int) -> Recommend:
-    """The sum of the cosines of the nearest users, in scipy."""
+    """Recommend by the sum of the cosines of the nearest users, in scipy."""
 
     def recommend(task: Task) -> Ints:
         rows = unit(binary(task.counts))
@@ -118,10 +118,10 @@ def user_knn(neighbours: int) -> Recommend:
 
 
 def ease(values: Values, l2: float, tag_rows: float = 0.0) -> Recommend:
-    """EASE in numpy, if asked with a row for the items of each tag.
+    """Recommend by EASE in numpy, optionally with a row for the items of each tag.
 
-    B = I - P / diag(P), P = (X'X + l2 I)^-1. Users are fewer than items, so that P is had from the smaller
-    system, P = (I - X' (XX' + l2 I)^-1 X) / l2.
+    B = I - P / diag(P), P = (X'X + l2 I)^-1. There are fewer users than items, so P comes from the smaller system, P
+    = (I - X' (XX' + l2 I)^-1 X) / l2.
     """
 
     def recommend(task: Task) -> Ints:
@@ -138,7 +138,7 @@ def ease(values: Values, l2: float, tag_rows: float = 0.0) -> Recommend:
 
 
 def rp3beta(values: Values, alpha: float, beta: float, neighbours: int) -> Recommend:
-    """RP3beta in scipy; with a beta of 0 it is P3alpha."""
+    """Recommend by RP3beta in scipy; with a beta of 0 it is P3alpha."""
 
     def recommend(task: Task) -> Ints:
         rows = values(task.counts)
@@ -150,39 +150,39 @@ def rp3beta(values: Values, alpha: float, beta: float, neighbours: int) -> Recom
 
 
 def binary(counts: Sparse) -> Sparse:
-    """Ones."""
+    """Replace counts by ones."""
     return counts.sign()
 
 
 def logs(counts: Sparse) -> Sparse:
-    """log(1 + count)."""
+    """Compute log(1 + count)."""
     return counts.log1p()
 
 
 def mean_logs(counts: Sparse) -> Sparse:
-    """log(1 + count) over the mean of the user, so that all users weigh alike."""
+    """Compute log(1 + count) over the mean of the user, so that all users have equal weight."""
     rows = counts.log1p()
     return shares(rows).multiply(np.diff(rows.indptr)[:, None]).tocsr()
 
 
 def shares(rows: Sparse) -> Sparse:
-    """Rows over their sums."""
+    """Divide rows by their sums."""
     return rows.multiply(1 / np.maximum(rows.sum(axis=1).A, 1e-12)).tocsr()
 
 
 def unit(rows: Sparse) -> Sparse:
-    """Rows over their lengths."""
+    """Divide rows by their lengths."""
     return rows.multiply(1 / np.maximum(np.sqrt(rows.power(2).sum(axis=1).A), 1e-12)).tocsr()
 
 
 def without_diagonal(square: Sparse) -> Sparse:
-    """All but the diagonal."""
+    """Remove the diagonal."""
     square.setdiag(0)
     return square
 
 
 def strongest(square: Sparse, k: int) -> Sparse:
-    """The k largest entries of each row."""
+    """Keep the k largest entries of each row."""
     for row in range(square.shape[0]):
         values = square.data[square.indptr[row] : square.indptr[row + 1]]
         if len(values) > k:
@@ -192,14 +192,14 @@ def strongest(square: Sparse, k: int) -> Sparse:
 
 
 def best(task: Task, scores: Doubles) -> Ints:
-    """The first places by scores, float [Q, items], without what the users have."""
+    """Return the first places by scores, float [Q, items], without the items that the users have."""
     scores[task.counts[task.users].nonzero()] = -np.inf
     first = np.argpartition(scores, -PLACES)[:, -PLACES:].astype(np.int32)
     return np.take_along_axis(first, np.argsort(-np.take_along_axis(scores, first, 1), kind="stable"), 1)
 
 
 def judge(task: Task, slates: Ints) -> Doubles:
-    """nDCG, recall and hit rate of each user: float64 [Q, 3]."""
+    """Compute nDCG, recall and hit rate of each user: float64 [Q, 3]."""
     hits = np.take_along_axis(task.hidden.toarray() > 0, slates, 1)
     relevant = task.hidden.getnnz(axis=1)
     discounts = 1 / np.log2(np.arange(PLACES) + 2)
@@ -208,7 +208,7 @@ def judge(task: Task, slates: Ints) -> Doubles:
 
 
 def on_lastfm2k() -> list[Plain]:
-    """On the published folds of Last.fm-2k; parameters by `--validation`."""
+    """List the ways on the published folds of Last.fm-2k; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular(), 0.068),
         Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
@@ -225,7 +225,7 @@ def on_lastfm2k() -> list[Plain]:
 
 
 def on_movielens() -> list[Plain]:
-    """On ten random folds of MovieLens; parameters by `--validation`."""
+    """List the ways on ten random folds of MovieLens; parameters by `--validation`."""
     return [
         Plain("most popular", "popularity", popular()),
         Plain("implicit ALS, 64", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
@@ -242,21 +242,21 @@ def on_movielens() -> list[Plain]:
 
 
 WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, "movielens-folds": on_movielens}
-"""By the name of the config."""
+"""Lists of ways by the name of the config."""
 
 
 def folds(experiment: Experiment) -> Iterator[Fold]:
-    """What `hybridrec run` evaluates on."""
+    """Yield the folds on which `hybridrec run` evaluates."""
     return folds_of(experiment, experiment.reader.read())
 
 
 def validation(experiment: Experiment) -> Fold:
-    """What `hybridrec run --validation` evaluates on first."""
+    """Return the first fold on which `hybridrec run --validation` evaluates."""
     return inner_fold(experiment, next(folds(experiment)), "validation queries")
 
 
 def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:
-    """Each way with its mean nDCG, recall and hit rate over the users of all folds: float64 [3]."""
+    """Yield each way with its mean nDCG, recall and hit rate over the users of all folds: float64 [3]."""
     tasks = [Task.of(fold) for fold in asked]
     with threadpool_limits(limits=1):
         for way in ways:
@@ -264,7 +264,7 @@ def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, D
 
 
 def table(arms: Mapping[str, PipelineReport], found: Iterable[tuple[Plain, Doubles]]) -> str:
-    """Each way beside ours, and what share of its nDCG@10 ours has."""
+    """Render each way with the system here, and the ratio of nDCG@10."""
     head = ["plain calls", *METRICS, "system", *METRICS, "nDCG over plain", "nDCG published"]
     rows = [head, ["---", *["---:"] * 3, "---", *["---:"] * 5]]
     for way, plain in found:
@@ -276,7 +276,7 @@ def table(arms: Mapping[str, PipelineReport], found: Iterable[tuple[Plain, Doubl
 
 
 def main() -> None:
-    """Print what the plain calls reach on validation pairs."""
+    """Print the results of the plain calls on validation pairs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.systems.plain", description=__doc__)
     parser.add_argument("name", choices=WAYS)
     name = parser.parse_args().name

@@ -1,1 +1,1 @@
-"""Are the statistics right? Simulations on the real per-query results of finished runs; see `__main__`."""
+"""Validation of the statistics: simulations on the real per-query results of finished runs; see `__main__`."""

@@ -1,12 +1,12 @@
-"""Checks the statistics on the real per-query results of finished runs and writes docs/validity.md.
+"""Check of the statistics on the real per-query results of finished runs, which writes docs/validity.md.
 
     pip install -e '.[all,dev,docs]'
     hybridrec run configs/quickstart.yaml && hybridrec run configs/cold-items.yaml
     python -m benchmarks.validity runs/quickstart-* runs/cold-items-*
 
-All runs are used for the calibration; the first alone for power, interleaving and the peers' metrics. The
-figures lie beside the page in docs/validity.json; every simulation is seeded. `--quick` simulates little
-and is meant for trying out.
+All runs are used for the calibration; the first alone for power, interleaving and the peers' metrics. The figures
+are in docs/validity.json next to the page; every simulation is seeded. `--quick` simulates little and is meant for
+trying out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RANX = Path.home() / ".cache" / "hybridrec" / "ranx"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is simulated; B resamples in each comparison."""
+    """Amount of simulation, with B resamples in each comparison."""
 
     comparisons: int
     families: int
@@ -40,7 +40,7 @@ class Effort:
     logs: int
     resamples: int
     peers: int
-    """Queries that scikit-learn judges one by one."""
+    """Number of queries that scikit-learn evaluates one by one."""
 
 
 FULL = Effort(comparisons=20_000, families=10_000, trials=4_000, logs=1_000, resamples=1_000, peers=200)
@@ -49,7 +49,7 @@ QUICK = Effort(comparisons=200, families=50, trials=200, logs=40, resamples=200,
 
 @click.command()
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--docs", type=click.Path(path_type=Path), default=DOCS, help="Where validity.md lies.")
+@click.option("--docs", type=click.Path(path_type=Path), default=DOCS, help="Folder of validity.md.")
 @click.option("--ranx", type=click.Path(path_type=Path), default=RANX, help="ranx's environment; made if missing.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--quick", is_flag=True, help="Simulate little.")
@@ -64,7 +64,7 @@ def main(folders: Sequence[Path], docs: Path, ranx: Path, seed: int, quick: bool
 
 
 def study(runs: Sequence[Run], effort: Effort, ranx: Path, rng: np.random.Generator) -> dict[str, Any]:
-    """All results: rows by the name of their table, and how it was made."""
+    """Compute all results: rows by the name of their table, and the conditions of the study."""
     started = time.perf_counter()
     populations = [Population.of(run) for run in runs]
     first, B = populations[0], effort.resamples

@@ -1,4 +1,4 @@
-"""Do others get the same numbers? scipy's tests, scikit-learn's and ranx's metrics."""
+"""Agreement of tests and metrics with scipy, scikit-learn and ranx."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ json.dump({name: dict(scores) for name, scores in run.scores.items()}, sys.stdou
 
 
 def tests(population: Population, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """The t test with scipy's, and the randomization test with its permutation test."""
+    """Compare the t test with scipy's, and the randomization test with its permutation test."""
     from scipy import stats
 
     drawn = draw(population, 50, 200, rng, "exchanged")
@@ -50,7 +50,7 @@ def tests(population: Population, rng: np.random.Generator) -> list[dict[str, An
     theirs = stats.ttest_1samp(gains, 0)
     some = gains[:, :40]
     p = randomization_test(some, rng, PERMUTATIONS)
-    # scipy's own two-sided p doubles the smaller tail, which is the same but for twice the Monte Carlo variance.
+    # scipy's own two-sided p doubles the smaller tail, which is the same except for twice the Monte Carlo variance.
     q = stats.permutation_test(
         (some,), _size, permutation_type="samples", alternative="greater", n_resamples=PERMUTATIONS, rng=rng
     ).pvalue
@@ -68,7 +68,7 @@ def _size(gains: Doubles, axis: int) -> Doubles:
 
 
 def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
-    """nDCG, MAP and recall of the deciding variant with scikit-learn's, and if ranx can be had, with its."""
+    """Compare nDCG, MAP and recall of the deciding variant with scikit-learn's, and ranx's if it is available."""
     pipeline = deciding(run.report)[0].variant
     (ids,), truth = stored_slates(run, [pipeline], "items")
     judged = Judged("items", ids, kernels.hits(ids, truth), truth, train=None)  # type: ignore[arg-type]
@@ -84,13 +84,13 @@ def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
             *rows,
             {"what": "metrics", "against": "ranx", "note": f"skipped: ranx cannot be installed here ({error})"},
         ]
-    # ranx divides the precisions of MAP@k by all relevant ids, also where there are more than k.
+    # ranx divides the precisions of MAP@k by all relevant ids, even if there are more than k.
     scores["map"] *= np.maximum(judged.relevant / K, 1)
     return rows + [_row(f"{name}@{K}", "ranx", *_gap(ours[name], scores[name]), EXACT) for name in METRICS]
 
 
 def _sklearn(judged: Judged, queries: int) -> dict[str, Doubles]:
-    """The first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
+    """Evaluate the first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
     from sklearn.metrics import average_precision_score, ndcg_score, recall_score
 
     found: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -107,7 +107,7 @@ def _sklearn(judged: Judged, queries: int) -> dict[str, Doubles]:
 
 
 def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
-    """What ranx says, float64 [Q] each, from the TREC files of the run, in an environment of its own."""
+    """Evaluate with ranx, float64 [Q] each, from the TREC files of the run, in a separate environment."""
     python = _environment(folder)
     names = [f"{name}@{K}" for name in METRICS]
     with tempfile.TemporaryDirectory() as place:
@@ -124,7 +124,7 @@ def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
 
 
 def _environment(folder: Path) -> Path:
-    """The Python of a virtual environment that holds ranx; made if it is not there."""
+    """Return the Python of a virtual environment with ranx, created if it does not exist."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (folder / "ready").exists():
         print(f"installing ranx into {folder}", file=sys.stderr)
@@ -135,7 +135,7 @@ def _environment(folder: Path) -> Path:
 
 
 def _gap(ours: Doubles, theirs: Doubles) -> tuple[int, float]:
-    """Queries both have, and the largest difference."""
+    """Return the number of queries that both have, and the largest difference."""
     both = ~np.isnan(ours)
     return int(both.sum()), float(np.abs(ours[both] - theirs[both]).max())
 

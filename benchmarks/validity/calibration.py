@@ -1,4 +1,4 @@
-"""Do tests say "different" of equal arms as often as promised, and do intervals hold the true difference?"""
+"""Calibration: rates of false positives between equal arms, and coverage of the true difference by intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARMS = 10
 def equal_arms(
     population: Population, comparisons: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """How often each test finds a difference at 5 % where there is none."""
+    """Measure the rate at which each test finds a difference at 5 % where there is none."""
     rows = []
     for kind in ("exchanged", "centred"):
         for n in SIZES:
@@ -47,16 +47,16 @@ def _wilcoxon(drawn: Drawn) -> Doubles:
 
     per_user = drawn.differences.sums / drawn.differences.weights
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of samples that are all ties
+        warnings.simplefilter("ignore")  # raised for samples that are all ties
         return stats.wilcoxon(per_user, axis=0, method="asymptotic").pvalue
 
 
 def coverage(
     population: Population, comparisons: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """How often the intervals hold the difference of the whole population.
+    """Measure the rate at which the intervals contain the difference of the whole population.
 
-    A relative difference is counted where it has an interval: not if the drawn users give the control nothing.
+    A relative difference counts only if it has an interval: not if the control is 0 for the drawn users.
     """
     rows = []
     for n in SIZES:
@@ -77,16 +77,16 @@ def coverage(
 
 
 def _holds(bounds: Doubles, truth: Doubles) -> Doubles:
-    """1 or 0, NaN without an interval."""
+    """Return 1 if the bounds contain the truth, 0 if not, NaN without an interval."""
     inside = (bounds[:, 0] <= truth) & (truth <= bounds[:, 1])
     return np.where(np.isnan(bounds).any(axis=1), np.nan, inside)
 
 
 def families(population: Population, count: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Chance of any false verdict in a family of ARMS variants against one control, 200 users each.
+    """Measure the chance of any false verdict in a family of ARMS variants against one control, 200 users each.
 
-    Equal arms: control and variants each take, of every drawn user, the value of one of the run's arms at
-    random. With `better` variants, the first of them gain what as many users can detect alone.
+    Equal arms: control and variants each take the value of one of the run's arms at random for every drawn user.
+    With `better` variants, the first of them gain the difference detectable with as many users.
     """
     n, rows = SIZES[1], []
     for better in (0, ARMS // 2):
@@ -109,7 +109,7 @@ def families(population: Population, count: int, rng: np.random.Generator, resam
 
 
 def _family(population: Population, n: int, count: int, better: int, rng: np.random.Generator) -> Doubles:
-    """float64 [n, count * ARMS]: weighted differences of the variants to their control, family by family."""
+    """Draw weighted differences of the variants to their control, family by family: float64 [n, count * ARMS]."""
     users = rng.integers(0, len(population), (n, count, 1))
     arms = rng.integers(0, len(population.arms), (n, count, ARMS + 1))
     sums, weights = population.sums[arms, users], population.weights[users]

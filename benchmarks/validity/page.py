@@ -1,4 +1,4 @@
-"""The study as tables in docs/validity.md, and its figures."""
+"""Tables of the study in docs/validity.md, and its figures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FORMATS = {
     "found": ".1%", "times": ".2f", "sign": "+.0f", "effective": ".0%", "clip": "g", "bias": "+.2%", "noise": ".2%",
     "error": ".1%", "stated error": ".2f", "coverage": ".1%", "of detectable": "g", "allowed": "g",
 }  # fmt: skip
-"""By column; what is not here is text."""
+"""Format by column; other columns are text."""
 SPECIAL = {("agreement", "difference"): ".2g", ("power", "difference"): ".4f", ("power", "relative"): "+.1%"}
 
 INK, ACCENT, QUIET = "#475569", "#c2410c", "#94a3b8"
 
 
 def fill(text: str, study: Mapping[str, Any]) -> str:
-    """The page with every table of the study between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Fill every table of the study into the page, between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, rows in study.items():
         block = f"<!-- {name} -->\n{table(name, rows) if isinstance(rows, list) else rows}\n<!-- /{name} -->"
         text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.S)
@@ -30,7 +30,7 @@ def fill(text: str, study: Mapping[str, Any]) -> str:
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as Markdown; columns in the order in which they turn up."""
+    """Render rows as Markdown; columns in the order of their first occurrence."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [columns, ["---"] * len(columns)]
     lines += [
@@ -46,10 +46,10 @@ def _cell(value: Any, form: str | None) -> str:
 
 
 def draw(study: Mapping[str, Any], folder: Path) -> None:
-    """`validity-rates.svg` (false positives and coverage) and `validity-power.svg`."""
+    """Draw `validity-rates.svg` (false positives and coverage) and `validity-power.svg`."""
     import matplotlib.pyplot as plt
 
-    plt.rcParams["svg.hashsalt"] = "hybridrec"  # the same picture for the same numbers
+    plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     _rates(axes[0], study["calibration"], ["randomization", "t", "Wilcoxon"], 0.05)
     axes[0].set_title("equal arms found different, at 5 %", fontsize=10)
@@ -65,13 +65,13 @@ def draw(study: Mapping[str, Any], folder: Path) -> None:
 
 
 def _rates(axis: Any, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], promised: float) -> None:
-    """One dot per row and column, a column of dots each; the band is half a percent each way."""
+    """Plot one dot per row, one column of dots per column; the band is half a percent each way."""
     axis.axhspan(promised - 0.005, promised + 0.005, color=QUIET, alpha=0.3, linewidth=0)
     for place, (column, colour) in enumerate(zip(columns, (ACCENT, INK, QUIET), strict=False)):
         rates = [row[column] for row in rows]
         axis.plot([place + 0.5 * at / len(rates) for at in range(len(rates))], rates, "o", color=colour, markersize=4)
     axis.set_xticks([place + 0.25 for place in range(len(columns))], columns)
-    # Beyond the frame lies what is far off; it is in the table.
+    # Values far beyond the frame are cut off; the table has them.
     axis.set_ylim(promised - 0.03, promised + 0.03)
     axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axis.grid(axis="y", alpha=0.3)

@@ -1,4 +1,4 @@
-"""Real results as a population to draw simulated comparisons from."""
+"""Population of real results from which simulated comparisons are drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridrec.types import Doubles, Longs
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The users of a run: sums float64 [arms, U] and weights float64 [U] of their metric values."""
+    """Users of a run: sums float64 [arms, U] and weights float64 [U] of their metric values."""
 
     name: str
     metric: str
@@ -24,7 +24,7 @@ class Population:
 
     @classmethod
     def of(cls, run: Run) -> Population:
-        """The first metric of a run, which is the one that decides; queries without it are left out."""
+        """Take the first metric of a run, which is the deciding one; queries without it are left out."""
         import polars as pl
 
         metric = run.report.comparison[0].metric
@@ -41,13 +41,13 @@ class Population:
 
     @property
     def pairs(self) -> Longs:
-        """int64 [P, 2]: all pairs of arms that are not the same for everybody."""
+        """Pairs of different arms that are not the same for everybody: int64 [P, 2]."""
         arms = range(len(self.arms))
         found = [(a, b) for a in arms for b in arms if a < b and np.abs(self.sums[a] - self.sums[b]).max() > TIE]
         return np.array(found)
 
     def description(self) -> dict[str, float]:
-        """How far from normal the differences of its pairs are: medians of ties and of absolute skew."""
+        """Measure how far the differences of its pairs are from normal: medians of ties and of absolute skew."""
         control, variant = self.pairs.T
         differences = (self.sums[variant] - self.sums[control]) / self.weights
         centred = differences - differences.mean(axis=1, keepdims=True)
@@ -58,8 +58,10 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """M simulated comparisons of n users each, drawn with replacement, as columns; `truth`, float64 [M], is
-    the difference of the population they were drawn from, `relative_truth` over its control."""
+    """Simulated comparisons, M of n users each, drawn with replacement, as columns.
+
+    `truth`, float64 [M], is the difference of the population they were drawn from, `relative_truth` over its control.
+    """
 
     differences: Totals
     controls: Totals
@@ -68,11 +70,11 @@ class Drawn:
 
 
 def draw(population: Population, n: int, comparisons: int, rng: np.random.Generator, kind: str) -> Drawn:
-    """Each comparison takes a pair of arms at random, and of its users n.
+    """Draw a pair of arms at random for each comparison, and n of its users.
 
-    kind: `as they are`: two different arms; `exchanged`: the two values of each drawn user are exchanged
-    by a fair coin, so that both arms have the same distribution; `centred`: the mean difference is taken
-    off, so that both have the same mean, but skew and everything else stays.
+    kind: `as they are`: two different arms; `exchanged`: the two values of each drawn user are exchanged by a fair
+    coin, so that both arms have the same distribution; `centred`: the mean difference is subtracted, so that both have
+    the same mean, but skew and everything else stays.
     """
     control, variant = population.pairs[rng.integers(0, len(population.pairs), comparisons)].T
     users = rng.integers(0, len(population), (n, comparisons))
@@ -89,6 +91,6 @@ def draw(population: Population, n: int, comparisons: int, rng: np.random.Genera
 
 
 def batches(comparisons: int, largest: int = 1000) -> Iterator[int]:
-    """Sizes that sum up to `comparisons`."""
+    """Yield sizes that sum up to `comparisons`."""
     for start in range(0, comparisons, largest):
         yield min(largest, comparisons - start)

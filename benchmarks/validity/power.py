@@ -1,4 +1,4 @@
-"""Do differences of the promised size get found, and how many users does each kind of comparison need?"""
+"""Power: detection of differences of the promised size, and the users needed for each kind of comparison."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from hybridrec.types import Doubles
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-"""Of the detectable difference, for the curve."""
+"""Multiples of the detectable difference for the curve."""
 CURVE = 200
-"""Users of the curve."""
+"""Number of users for the curve."""
 
 
 def detected(
     population: Population, row: Comparison, trials: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """Power of the randomization test at multiples of the detectable difference of one comparison.
+    """Measure the power of the randomization test at multiples of the detectable difference of one comparison.
 
-    The differences of the pair are moved to the wanted mean, and users drawn with replacement.
+    The differences of the pair are shifted to the required mean, and users drawn with replacement.
     """
     control, variant = (population.sums[population.arms.index(name)] for name in (row.control, row.variant))
     whole = Totals((variant - control)[:, None], population.weights[:, None])
@@ -51,7 +51,7 @@ def detected(
 
 
 def _power(values: Doubles, n: int, trials: int, rng: np.random.Generator, resamples: int) -> float:
-    """Share of samples of n values, drawn with replacement, in which the randomization test finds a difference."""
+    """Measure the share of samples of n values, drawn with replacement, in which the test finds a difference."""
     found = [
         randomization_test(values[rng.integers(0, len(values), (n, size))], rng, resamples) < SIGNIFICANCE
         for size in batches(trials)
@@ -60,10 +60,10 @@ def _power(values: Doubles, n: int, trials: int, rng: np.random.Generator, resam
 
 
 def sensitivity(run: Run, trials: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Users needed for 80 % power, by the way of comparing, for the deciding comparisons of a run.
+    """Estimate the users needed for 80 % power, by kind of comparison, for the deciding comparisons of a run.
 
-    Predicted from the mean of a user's value over its deviation; `found` is the simulated power of the
-    randomization test with so many of the run's users, drawn with replacement.
+    Predicted from the mean of a user's value over its deviation; `found` is the simulated power of the randomization
+    test with so many of the run's users, drawn with replacement.
     """
     rows = []
     quantiles = -(stdtrit(1e6, SIGNIFICANCE / 2) + stdtrit(1e6, 1 - POWER))
@@ -86,7 +86,7 @@ def sensitivity(run: Run, trials: int, rng: np.random.Generator, resamples: int)
 
 
 def _ways(run: Run, row: Comparison, rng: np.random.Generator) -> dict[str, Totals]:
-    """Differences by user, one column, by the way of comparing; the paired one comes first."""
+    """Return differences by user, one column, by kind of comparison; the paired one comes first."""
     import polars as pl
 
     sample, measured = run.sample(), run.per_query()
@@ -100,7 +100,7 @@ def _ways(run: Run, row: Comparison, rng: np.random.Generator) -> dict[str, Tota
     for method, rounds in (("team-draft", 1), ("team-draft", 10), ("balanced", 10)):
         lost, won = replay(before, after, truth, 20, method, rng, rounds)  # type: ignore[arg-type]
         ways[f"{method} x {rounds}"] = Totals.of(members, (won - lost)[:, None])
-    # Half of the users see one arm, half the other: such a user stands for twice a deviation from the common mean.
+    # Half of the users see one arm, half the other, so a user counts as twice the deviation from the common mean.
     middle = (control.means + variant.means) / 2
     halves = [2 * (variant.sums - middle * variant.weights), 2 * (middle * control.weights - control.sums)]
     ways[f"unpaired {row.metric}"] = Totals(np.concatenate(halves), np.concatenate([variant.weights, control.weights]))

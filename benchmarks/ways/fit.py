@@ -1,4 +1,4 @@
-"""One component of a config, fitted on its first fold into a store: `fit.py CONFIG LABEL STORE KEY=VALUE...`."""
+"""Fit of one component of a config, on its first fold into a store: `fit.py CONFIG LABEL STORE KEY=VALUE...`."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ config, label, folder, *assignments = sys.argv[1:]
 registry = Registry()
 experiment = load_experiment(Path(config), registry, tuple(assignments))
 with threadpool_limits(limits=1):
-    with suppress(HybridrecError):  # a toy loads the libraries, which are no part of a model, even if it is too small
+    with suppress(HybridrecError):  # a toy fit, successful or not, loads the libraries
         fitted(experiment.components[label].create(), toy())
     experimenter = Experimenter(experiment, registry, Store(Path(folder)), Silent())
     preparer = experimenter.preparers[0]
@@ -36,4 +36,4 @@ with threadpool_limits(limits=1):
     before, wall, cpu = job.peak_bytes(), time.perf_counter(), time.process_time()
     run_fit_job(fit_job, context)
     told = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-print(json.dumps({**told, "peak": max(job.peak_bytes() - before, 0)}))  # the system counts pages a few late
+print(json.dumps({**told, "peak": max(job.peak_bytes() - before, 0)}))  # the system's page counts lag a little

@@ -1,4 +1,4 @@
-"""What every way of the ALS job shares: the clock, the peak of memory, the settings."""
+"""Common parts of every way of the ALS job: the clock, the peak of memory, the settings."""
 
 import json
 import resource
@@ -18,21 +18,21 @@ class Clock:
         self._last = (time.perf_counter(), time.process_time())
 
     def phase(self, name):
-        """The time since the last phase ended was this one's."""
+        """Add the time since the end of the last phase to this one."""
         now = (time.perf_counter(), time.process_time())
         self.phases[name] = [now[0] - self._last[0], now[1] - self._last[1]]
         self._last = now
 
 
 def forget_peak():
-    """Let `peak_bytes` begin anew with what the process holds now, where the system can (Linux)."""
+    """Reset `peak_bytes` to the memory that the process holds now, if the system can (Linux)."""
     switch = Path("/proc/self/clear_refs")
     if switch.exists():
         switch.write_text("5")
 
 
 def peak_bytes():
-    """The most memory this process ever held; Linux says it exactly, also for a child of a large process."""
+    """Return the peak memory of this process; Linux is exact, even for a child of a large process."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -42,5 +42,5 @@ def peak_bytes():
 
 
 def told(clock, **facts):
-    """Print what the benchmark reads."""
+    """Print the values that the benchmark reads."""
     print(json.dumps({"phases": clock.phases, "peak": peak_bytes(), **facts}))

@@ -1,4 +1,4 @@
-"""The ALS job by plain calls of polars, numpy, scipy and implicit: `with_bare_calls.py PAIRS.parquet`."""
+"""ALS job by plain calls of polars, numpy, scipy and implicit: `with_bare_calls.py PAIRS.parquet`."""
 
 import sys
 

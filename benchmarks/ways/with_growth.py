@@ -1,4 +1,4 @@
-"""How long asking takes: `with_growth.py FOLDER QUERIES CANDIDATES ARMS`; prints CPU seconds and the peak of memory."""
+"""Duration of recommending: `with_growth.py FOLDER QUERIES CANDIDATES ARMS`; prints CPU seconds and peak memory."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     question = EvalQueries(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
     cpu = []
     for _ in range(2):
-        with tempfile.TemporaryDirectory(dir=scratch) as asked_before:  # nothing: each answers anew
+        with tempfile.TemporaryDirectory(dir=scratch) as asked_before:  # empty: each round computes its answers
             asker = BatchRunner(Store(Path(asked_before)), ThreadExecutor(1), 8_000_000_000)
             used = time.process_time()
             asker.results(prepared.arms, question)

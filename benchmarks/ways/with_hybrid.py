@@ -1,4 +1,4 @@
-"""A full hybrid and the matrix products below it: `with_hybrid.py FOLDER [fit]`; fits go to a store in FOLDER."""
+"""Full hybrid and the matrix products in it: `with_hybrid.py FOLDER [fit]`; fits go to a store in FOLDER."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     store = Store(folder / "store")
     registry = Registry()
     experimenter = Experimenter(load_experiment(file, registry), registry, store, Silent())
-    if sys.argv[2:] != ["fit"]:  # in a process of its own, as the memory of fits is not what is measured
+    if sys.argv[2:] != ["fit"]:  # in a separate process, because the memory of fits is not measured
         subprocess.run([sys.executable, "-W", "ignore", *sys.argv, "fit"], check=True, stdout=subprocess.DEVNULL)
     data = read(experimenter.experiment)
     prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
@@ -74,7 +74,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     buffers = np.empty((job.THREADS * 2, 128, len(data.items)), np.float32)
 
     def bare(rows):
-        """Three products, each into memory that is used again."""
+        """Compute three products, each into reused memory."""
         into = buffers[rows.start // 512 % len(buffers)]
         for start in range(rows.start, min(rows.stop, len(queries)), 128):
             for vectors, items in products:

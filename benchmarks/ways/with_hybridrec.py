@@ -1,4 +1,4 @@
-"""The ALS job as a run of hybridrec, from YAML to report: `with_hybridrec.py PAIRS.parquet`."""
+"""ALS job as a run of hybridrec, from YAML to report: `with_hybridrec.py PAIRS.parquet`."""
 
 import json
 import sys

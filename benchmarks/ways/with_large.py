@@ -1,4 +1,4 @@
-"""Ingest, a short ALS, and top-100 for some users: `with_large.py PAIRS.parquet USERS`; prints phases and the peak."""
+"""Ingestion, a short ALS and top-100 for some users: `with_large.py PAIRS.parquet USERS`; prints phases and peak."""
 
 import sys
 
@@ -26,7 +26,7 @@ with threadpool_limits(limits=1):
     rules, short = Rules(), []
 
     def ask(rows):
-        """Candidates of a block of queries."""
+        """Find candidates for a block of queries."""
         batch = queries.take(rows)
         found = model.candidates(batch, job.TOP, "items", rules.exclude(batch, "items"))
         short.append(int((found.ids == PADDING).sum()))

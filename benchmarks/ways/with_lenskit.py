@@ -1,4 +1,4 @@
-"""The ALS job with LensKit: `with_lenskit.py PAIRS.parquet`."""
+"""ALS job with LensKit: `with_lenskit.py PAIRS.parquet`."""
 
 import sys
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from lenskit.pipeline import topn_pipeline
 
 
 def main():
-    """The job; LensKit recommends in processes that import this file."""
+    """Run the job in a guarded main, because LensKit recommends in processes that import this file."""
     clock = job.Clock()
     frame = pd.read_parquet(sys.argv[1]).rename(columns={"user": "user_id", "item": "item_id"})
     train, test = frame[frame["fold"] < 0].drop(columns="fold"), frame[frame["fold"] >= 0].drop(columns="fold")

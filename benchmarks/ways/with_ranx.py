@@ -1,4 +1,4 @@
-"""ranx beside the kernels: `with_ranx.py fusion|metrics TASK.npz REPEATS`; prints its times as JSON."""
+"""Timing of ranx for the kernels' tasks: `with_ranx.py fusion|metrics TASK.npz REPEATS`; prints its times as JSON."""
 
 import json
 import sys
@@ -10,20 +10,20 @@ from ranx import Qrels, Run, evaluate, fuse
 
 
 def run_of(ids, scores):
-    """Rows of ids and their scores as ranx wants them."""
+    """Convert rows of ids and scores to a ranx run."""
     names = ids.astype(str)
     rows = zip(names.tolist(), scores.tolist(), strict=True)
     return Run({f"q{q:06}": dict(zip(items, values, strict=True)) for q, (items, values) in enumerate(rows)})
 
 
 def fusion(task):
-    """Reciprocal rank fusion; checked against the sums in the task."""
+    """Fuse by reciprocal ranks."""
     runs = [run_of(ids, scores) for ids, scores in zip(task["ids"], task["scores"], strict=True)]
     return fuse(runs=runs, norm=None, method="rrf", params={"k": 60})
 
 
 def check_fusion(task, fused):
-    """Equal within 1e-6."""
+    """Check that the sums agree with the task's within 1e-6."""
     for q in range(0, len(task["at"]), 37):
         theirs = fused.run[f"q{q:06}"]
         for item, score in zip(task["at"][q], task["fused"][q], strict=True):
@@ -34,7 +34,7 @@ METRICS = ["ndcg@10", "map@10", "mrr@10", "recall@100"]
 
 
 def metrics(task):
-    """Four metrics, query by query."""
+    """Compute four metrics, query by query."""
     ids, ends = task["ids"], task["indptr"]
     names = np.split(task["indices"].astype(str), ends[1:-1])
     qrels = Qrels({f"q{q:06}": dict.fromkeys(relevant.tolist(), 1) for q, relevant in enumerate(names)})
@@ -43,7 +43,10 @@ def metrics(task):
 
 
 def check_metrics(task, values):
-    """Equal within 1e-6; ranx divides average precision by all relevant ids, hybridrec by min(10, relevant)."""
+    """Check that the values agree with the task's within 1e-6.
+
+    ranx divides average precision by all relevant ids, hybridrec by min(10, relevant).
+    """
     relevant = np.diff(task["indptr"])
     for name in METRICS:
         theirs = values[name] * (relevant / np.minimum(relevant, 10) if name == "map@10" else 1)
@@ -53,7 +56,7 @@ def check_metrics(task, values):
 if __name__ == "__main__":
     task = dict(np.load(sys.argv[2]))
     work, check = (fusion, check_fusion) if sys.argv[1] == "fusion" else (metrics, check_metrics)
-    check(task, work(task))  # compiles, too
+    check(task, work(task))  # the first call also compiles
     wall, cpu = [], []
     for _ in range(int(sys.argv[3])):
         started, used = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""The ALS job with RecTools: `with_rectools.py PAIRS.parquet`."""
+"""ALS job with RecTools: `with_rectools.py PAIRS.parquet`."""
 
 import sys
 from importlib.metadata import version

@@ -20,14 +20,14 @@ CONFIG = {
 
 
 def memory():
-    """Bytes of this process, what it shares divided among those that share it: of mapped files, and of its own."""
+    """Return bytes of this process, of mapped files and private; shared pages are divided among their users."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
     return {"files": sizes["Pss_File"], "own": sizes["Pss_Anon"] + sizes["Pss_Shmem"]}
 
 
 def serve(run, user, ready, told):
-    """Load, recommend, wait until all have, and say what it takes."""
+    """Load, recommend, wait until all processes have, and report the memory."""
     started, used = time.perf_counter(), time.process_time()
     recommender = hybridrec.load(run)
     for _ in range(20):
@@ -41,7 +41,7 @@ def serve(run, user, ready, told):
 
 
 def main():
-    """Make a run, of fits that are stored if they are there already, start the processes, add up."""
+    """Make a run (fits come from the store if they exist), start the processes, and sum their memory."""
     folder, processes, scratch = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     store = folder / "store"
     pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}

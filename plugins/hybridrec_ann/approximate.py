@@ -1,4 +1,4 @@
-"""`approximate`: the candidates of a vector model from a scan of compressed vectors, the best scored exactly."""
+"""`approximate`: candidates of a vector model from a scan of compressed vectors, the best of them scored exactly."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from hybridrec import (
 from hybridrec_ann.codes import CENTROIDS, INSTALL_HINT, Codes
 
 _DEPTH = 100
-"""Places of the exact search among which recall is measured."""
+"""Length of the exact ranking against which recall is measured."""
 _QUERIES = 512
-"""Queries that are searched at once, so that memory stays bounded."""
+"""Queries per search, a bound on memory."""
 
 
 class ApproximateOptions(Options):
@@ -38,25 +38,25 @@ class ApproximateOptions(Options):
     uses: Annotated[str, ComponentRef(VectorModel)] = Field(examples=["als"])
     """Label of the component whose vectors are searched, such as `als`, `word2vec` or `lightfm`."""
     expansion: int = Field(4, ge=1)
-    """How many times as many candidates as are wanted the scan finds; these are scored exactly."""
+    """Candidates that the scan retrieves, as a multiple of the number wanted; they are then scored exactly."""
     probes: float = Field(1.0, gt=0, le=1)
-    """Share of the cells of the space that are scanned for each query, the nearest first; 1 scans all codes, without
-    cells. Below 1 it is faster where the vectors lie in clusters, as those of a factorization do."""
+    """Share of the cells of the space to scan for each query, nearest first; 1 scans all codes, without cells. Below 1
+    the search is faster where vectors form clusters, as those of a factorization do."""
     recall: float = Field(0.95, gt=0, le=1)
-    """Share of the first 100 of an exact search that must be found; a fit that finds less is refused."""
+    """Smallest acceptable recall of the first 100 of an exact search; a fit that reaches less is refused."""
     sample: int = Field(500, ge=1)
-    """Training users on whom recall is measured, drawn at random."""
+    """Training users, drawn at random, on whom recall is measured."""
 
 
 class Approximate(VectorModel):
     """Top-k by inner product over the vectors of another component, without computing all products.
 
-    A scan over codes of 4 bits a dimension (see Codes) finds `expansion` times k candidates, those that are
-    excluded leave, and the exact products of the others decide. Where fewer than k are left, or the scan would
-    find all there are, the search is exact. Scores are those of the component itself.
+    A scan over codes of 4 bits per dimension (see Codes) retrieves `expansion` times k candidates; excluded ones are
+    dropped, and the rest are ranked by their exact products. Where fewer than k remain, or the scan would retrieve
+    every id, the search is exact. Scores are those of the component itself.
 
-    What is found is compared with an exact search when it is fitted: on the `sample` of training users, each
-    without what the user has; the report notes the recall.
+    Fitting compares the results with an exact search for `sample` training users, each without the items already in
+    the history; the report notes the recall.
     """
 
     name = "approximate"
@@ -69,13 +69,16 @@ class Approximate(VectorModel):
     _model: VectorModel
 
     def use(self, model: VectorModel) -> Self:
-        """Search the vectors of this component, and serve what it serves."""
+        """Set the component whose vectors are searched, and take over its targets."""
         self._model = model
         self.targets, self.needs, self.folds_in = model.targets, model.needs, model.folds_in
         return self
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn the codes and measure the recall; raises DataError where that is less than it has to be."""
+        """Learn the codes and measure the recall.
+
+        Raises DataError if the recall is below the option `recall`.
+        """
         seed = int(rng.integers(2**31))
         share = self.config.probes
         self._codes = {target: Codes.of(vectors, share, seed) for target, vectors in self._searchable().items()}
@@ -93,7 +96,7 @@ class Approximate(VectorModel):
         return self
 
     def _searchable(self) -> dict[Target, Floats]:
-        """Target -> the vectors of a search: those there are, if they are enough to learn codes from."""
+        """Return the vectors of each target that has enough of them to learn codes from."""
         self._known = {target: _complete(self._model.vectors(target)) for target in self.targets}
         return {
             target: np.ascontiguousarray(self._model.vectors(target)[known])
@@ -102,41 +105,41 @@ class Approximate(VectorModel):
         }
 
     def _measured(self, queries: QueryBatch, target: Target) -> float:
-        """The share of what an exact search finds; 1 where it finds nothing."""
+        """Return the recall against an exact search; 1 where that finds nothing."""
         rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
         exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
-        found = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
+        retrieved = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
         width = len(self._model.vectors(target))
-        pairs = [ids + np.arange(len(ids))[:, None] * width for ids in (exact, found)]
+        pairs = [ids + np.arange(len(ids))[:, None] * width for ids in (exact, retrieved)]
         wanted = pairs[0][exact != PADDING]
-        return float(np.isin(wanted, pairs[1][found != PADDING]).mean()) if len(wanted) else 1.0
+        return float(np.isin(wanted, pairs[1][retrieved != PADDING]).mean()) if len(wanted) else 1.0
 
     def notes(self) -> list[str]:
-        """The measured recall."""
+        """Report the measured recall."""
         return [
             f"finds {recall:.3f} of the first {_DEPTH} {target} of an exact search of '{self.config.uses}'"
             for target, recall in zip(self.targets, self._recall, strict=True)
         ]
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """The best k of what the scan finds; exact where that is too little."""
+        """Return the best k of the scan's candidates; search exactly where too few remain."""
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
             return super().candidates(queries, k, target, exclude)
-        (asked, _), found = self.factors(queries, target), Candidates.empty(len(queries), k)
+        (asked, _), candidates = self.factors(queries, target), Candidates.empty(len(queries), k)
         speaking = _complete(asked)
         for start in range(0, len(speaking), _QUERIES):
             rows = speaking[start : start + _QUERIES]
-            part = self._found(asked[rows], k, depth, target, exclude.take(rows))
-            found.ids[rows], found.scores[rows] = part.ids, part.scores
-        short = speaking[found.ids[speaking, -1] == PADDING]
+            block = self._found(asked[rows], k, depth, target, exclude.take(rows))
+            candidates.ids[rows], candidates.scores[rows] = block.ids, block.scores
+        short = speaking[candidates.ids[speaking, -1] == PADDING]
         if len(short):
             exact = super().candidates(queries.take(short), k, target, exclude.take(short))
-            found.ids[short], found.scores[short] = exact.ids, exact.scores
-        return found
+            candidates.ids[short], candidates.scores[short] = exact.ids, exact.scores
+        return candidates
 
     def _found(self, asked: Floats, k: int, depth: int, target: Target, exclude: Exclude) -> Candidates:
-        """The best k of the `depth` that the scan finds for each query, without what is excluded."""
+        """Return the best k of the `depth` ids that the scan retrieves for each query, excluded ids dropped."""
         rows = self._codes[target].nearest(asked, depth)
         ids = np.where(rows < 0, np.int32(PADDING), self._known[target][rows])
         scores = kernels.gather_dot(asked, self._model.vectors(target), ids)
@@ -145,13 +148,13 @@ class Approximate(VectorModel):
         return Candidates(np.where(places == PADDING, PADDING, np.take_along_axis(ids, places, axis=1)), best)
 
     def state(self) -> State:
-        """Per target the codes, in faiss's format, uint8, and the ids that have vectors; the recall of each target."""
+        """Return for each target the codes in faiss's format, uint8, the ids that have vectors, and the recall."""
         codes = {f"codes.{target}": codes.serialized() for target, codes in self._codes.items()}
         known = {f"known.{target}": known for target, known in self._known.items()}
         return codes | known | {"recall": self._recall}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._recall = state["recall"]
         self._known = {target: state[f"known.{target}"] for target in self.targets}
         self._codes = {
@@ -162,22 +165,22 @@ class Approximate(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """A copy of the vectors, taken to have 128 dimensions, and their codes."""
+        """Estimate the bytes of a copy of the vectors, assumed to have 128 dimensions, and of their codes."""
         return 128 * 5 * (len(data.items) + len(data.tags))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Those of the component."""
+        """Return the query vectors of the component."""
         return self._model.query_vectors(queries, target)
 
     def vectors(self, target: Target) -> Floats:
-        """Those of the component."""
+        """Return the vectors of the component."""
         return self._model.vectors(target)
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
-        """Those of the component."""
+        """Return the word vectors of the component."""
         return self._model.word_vectors()
 
 
 def _complete(vectors: Floats) -> Ints:
-    """The rows without NaN: int32, ascending."""
+    """Return the rows without NaN: int32, ascending."""
     return np.flatnonzero(~np.isnan(vectors).any(axis=1)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Vectors as codes of a few bits, which faiss scans much faster than it takes to multiply the vectors themselves."""
+"""Vectors as codes of a few bits, which faiss scans much faster than it multiplies the vectors themselves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hybridrec import Floats, Longs, MissingDependencyError
 
 INSTALL_HINT = "pip install 'hybridrec[ann]'"
 CENTROIDS = 16
-"""Values of a code: fewer vectors than these teach no codes."""
+"""Values of a code; fewer vectors than these are too few to learn codes from."""
 
 
 class Codes:
-    """A product quantization of vectors (Jégou, Douze and Schmid 2011), one code of 4 bits for each dimension.
+    """A product quantization of vectors (Jégou, Douze and Schmid 2011), with one code of 4 bits per dimension.
 
     Inner products are sums over tables of 16 entries that stay in registers (André, Kermarrec and Le Scouarnec
-    2015): a scan of all codes costs a fraction of the exact products, and says roughly which are the largest.
-    Vectors are turned at random first: a code has as many bits in each dimension, and vectors in their principal
-    axes have little to say in most of them. Where only a share of the codes is scanned, they lie in cells, as many
-    as the root of their number.
+    2015): a scan of all codes costs a fraction of the exact products and shows roughly which are the largest. Vectors
+    are rotated at random first, because every dimension has the same number of bits, while vectors in their principal
+    axes carry little information in most dimensions. Where only a share of the codes is scanned, the codes are divided
+    into cells, as many as the square root of their number.
     """
 
     def __init__(self, index: Any, probes: float) -> None:
@@ -32,9 +32,9 @@ class Codes:
 
     @classmethod
     def of(cls, vectors: Floats, probes: float, seed: int) -> Codes:
-        """Learn the codes of float32 [N, D], N at least `CENTROIDS`, on one thread; the same for the same seed.
+        """Learn the codes of float32 [N, D], N at least `CENTROIDS`, on one thread; the same seed gives the same codes.
 
-        `probes` is the share of the cells that is scanned, and there are no cells if it is 1.
+        `probes` is the share of the cells to scan; 1 means no cells.
         """
         faiss = _faiss()
         cells = "" if probes == 1 else f"IVF{isqrt(len(vectors))},"
@@ -43,15 +43,15 @@ class Codes:
         coded = faiss.downcast_index(index.index)
         for clustering in (coded.pq.cp, coded.cp) if cells else (coded.pq.cp,):
             clustering.seed = seed
-            clustering.min_points_per_centroid = 1  # few vectors are no reason to warn: the recall is measured
+            clustering.min_points_per_centroid = 1  # no warning for few vectors: the recall is measured
         index.train(vectors)
         index.add(vectors)
         return cls(index, probes)
 
     def nearest(self, queries: Floats, k: int) -> Longs:
-        """Rows of the k vectors with about the largest inner products with each query, ascending: int64 [Q, k].
+        """Find the rows of about the k largest inner products with each query: int64 [Q, k], ascending.
 
-        Where the cells that are scanned hold fewer, rows begin with -1.
+        Where the scanned cells hold fewer than k vectors, rows begin with -1.
         """
         _faiss()
         _, rows = self._index.search(queries, k, **self._search)
@@ -59,26 +59,26 @@ class Codes:
         return rows
 
     def serialized(self) -> NDArray[np.uint8]:
-        """uint8 [bytes]: everything, in faiss's own format."""
+        """Serialize the index in faiss's own format: uint8 [bytes]."""
         return _faiss().serialize_index(self._index)
 
     @classmethod
     def deserialized(cls, content: NDArray[np.uint8], probes: float) -> Codes:
-        """The way back."""
+        """Rebuild the codes from the output of `serialized`."""
         return cls(_faiss().deserialize_index(np.asarray(content)), probes)
 
 
 def _scanning(probes: float, index: Any) -> Any:
-    """How faiss is told which share of the cells to scan."""
+    """Build faiss's search parameters for this share of the cells."""
     faiss = _faiss()
     cells = faiss.SearchParametersIVF(nprobe=ceil(probes * faiss.extract_index_ivf(index).nlist))
     return faiss.SearchParametersPreTransform(index_params=cells)
 
 
 def _faiss() -> ModuleType:
-    """The library, on one thread where it is called: the engine has a thread for each core already.
+    """Import faiss, limited to one thread in the calling thread: the engine has a thread per core already.
 
-    Raises MissingDependencyError where it is not installed.
+    Raises MissingDependencyError if faiss is not installed.
     """
     try:
         import faiss
@@ -86,5 +86,5 @@ def _faiss() -> ModuleType:
         raise MissingDependencyError(
             f"component 'approximate' needs the library faiss, which cannot be imported ({error}); {INSTALL_HINT}"
         ) from error
-    faiss.omp_set_num_threads(1)  # counts for the calling thread alone
+    faiss.omp_set_num_threads(1)  # applies to the calling thread only
     return faiss

@@ -1,4 +1,4 @@
-"""Autoencoders with a hidden layer, trained in numpy: songs and tags, and the sound of songs with their tags."""
+"""Autoencoders with one hidden layer, trained in numpy: items and tags, and the audio of items with their tags."""
 
 from collections.abc import Sequence
 

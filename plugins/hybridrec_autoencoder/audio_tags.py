@@ -1,4 +1,4 @@
-"""`audio-tag-autoencoder`: what items sound like and how they are tagged, in one latent space."""
+"""`audio-tag-autoencoder`: the audio and the tags of items in one latent space."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hybridrec import (
 from hybridrec_autoencoder.network import Network, TrainingOptions, train
 
 LENGTH = 4.0
-"""Root mean square length of either half of a row: hidden values that are neither linear nor saturated."""
+"""Root mean square length of either half of a row; at this length hidden values are neither linear nor saturated."""
 
 
 class AudioTagOptions(TrainingOptions):
@@ -35,19 +35,19 @@ class AudioTagOptions(TrainingOptions):
     tag_epochs: int = Field(20, ge=1)
     """Word2Vec's passes over the tags of users and items."""
     hide_half: float = Field(0.5, ge=0, le=1)
-    """How often the audio or the tags of an item are hidden in training (half of the times each), so that each is
-    told from the other; items without audio or tags, and queries of tags alone, are placed that way."""
+    """Probability that the audio or the tags of an item are hidden in training (half of the time each), so that each is
+    predicted from the other; this is how items without audio or tags, and queries of tags alone, are placed."""
 
 
 class AudioTagAutoencoder(VectorModel):
     """Items and tags in the latent space of an autoencoder over (audio, mean Word2Vec vector of the tags).
 
-    Audio is what `item_vectors` holds, a PCA of spectrograms say (`hybridrec reduce`). An item's tags are its
-    own and those of the users who have it; gensim's Word2Vec (CBOW) is trained on the tags of each item and
-    of each user, a whole set at a time. Both halves are centred, scaled to the same mean length, and zeros
-    where nothing is known; what is not known counts in no loss. An item's place is its hidden vector, a
-    tag's that of its Word2Vec vector without audio; a query is the mean direction of its items and tags,
-    and the score the cosine with it.
+    Audio is the contents of `item_vectors`, for example a PCA of spectrograms (`hybridrec reduce`). An item's tags
+    are its own and those of the users who have it; gensim's Word2Vec (CBOW) is trained on the tags of each item and of
+    each user, the whole set as one context. Both halves are centered, scaled to the same mean length, and zero where
+    unknown; unknown halves count in no loss. The vector of an item is its hidden vector, that of a tag the hidden
+    vector of its Word2Vec vector without audio; a query is the mean direction of its items and tags, and the score is
+    the cosine with it.
     """
 
     name = "audio-tag-autoencoder"
@@ -60,12 +60,12 @@ class AudioTagAutoencoder(VectorModel):
     config: AudioTagOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train both spaces; raises DataError where the items have no vectors or nobody has tags."""
+        """Train both spaces; raises DataError if the items have no vectors or nobody has tags."""
         if data.item_vectors is None or not data.item_vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
         tags = _item_tags(data)
         if not tags.nnz:
-            raise DataError(f"{self.name}: neither items nor the users who have them have tags")
+            raise DataError(f"{self.name}: neither items nor their users have tags")
         words = self._words(data, int(rng.integers(2**31)))
         audio, _ = _scaled(data.item_vectors, data.item_vectors)
         tagged, alone = _scaled(tags @ words, words)
@@ -80,7 +80,7 @@ class AudioTagAutoencoder(VectorModel):
         return self
 
     def _words(self, data: Dataset, seed: int) -> Floats:
-        """The Word2Vec vector of each tag, float32 [T, tag_dim]; zeros for tags that nobody has."""
+        """Train the Word2Vec vector of each tag, float32 [T, tag_dim]; zeros for tags that nobody has."""
         try:
             from gensim.models import Word2Vec
         except ImportError as error:
@@ -90,7 +90,7 @@ class AudioTagAutoencoder(VectorModel):
             ) from error
         sets = vstack([data.item_tags, data.user_tags], format="csr")
         names = sets.indices.astype(str).astype(object)
-        sentences = [part.tolist() for part in np.split(names, sets.indptr[1:-1]) if len(part)]
+        sentences = [row.tolist() for row in np.split(names, sets.indptr[1:-1]) if len(row)]
         model = Word2Vec(
             sentences,
             vector_size=self.config.tag_dim,
@@ -109,59 +109,59 @@ class AudioTagAutoencoder(VectorModel):
         return words
 
     def memory(self, data: Dataset) -> int:
-        """The rows, centred and stacked; the tags of the users of each item; the network and a batch are small."""
+        """Estimate the bytes of the rows, centered and stacked, and of the tags of items; the network is small."""
         audio = 0 if data.item_vectors is None else data.item_vectors.shape[1]
         held = data.interactions.lengths @ np.diff(data.user_tags.indptr)
         return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, hidden] of length 1; NaN where no item and no tag has a place."""
+        """Return float32 [Q, hidden] of length 1; NaN for queries without any item or tag in the space."""
         items = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
         return _unit(items + queries.tags.sign() @ np.nan_to_num(self._tags))
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
+        """Return float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
         return self._items if target == "items" else self._tags
 
     def state(self) -> State:
-        """The places of items and tags, and the mean loss of each epoch."""
+        """Return the vectors of items and tags, and the mean loss of each epoch."""
         return {"items": self._items, "tags": self._tags, "losses": self._losses}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._items, self._tags, self._losses = state["items"], state["tags"], state["losses"]
         return self
 
 
 class _Halves:
-    """Rows of two halves, damaged by hiding one of them, and the squared error where they are known."""
+    """Rows of two halves: corruption by hiding one half, and the squared error of known halves."""
 
     def __init__(self, rows: Floats, known: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
-        """Of rows, float32 [R, D], whose first half has `first` columns; `known`, bool[R, 2], says what they hold."""
+        """Take rows, float32 [R, D], with `first` columns in the first half, and `known`, bool [R, 2], by half."""
         self._rows, self._known, self._hide, self._rng = rows, known, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 
     def damaged(self, places: Longs) -> Floats:
-        """The rows at these places; of some of those that have both halves one is hidden."""
+        """Return the rows at these places, with one half hidden in some of those that have both."""
         fate = np.where(self._known[places].all(axis=1), self._rng.random(len(places)), 1)
         kept = np.column_stack((fate >= self._hide / 2, (fate < self._hide / 2) | (fate >= self._hide)))
         return self._rows[places] * kept[:, self._half]
 
     def squares(self, outputs: Floats, places: Longs) -> float:
-        """Half the squared error of what is known; its gradient takes the place of `outputs`."""
+        """Return half the squared error of the known halves; overwrite `outputs` with its gradient."""
         outputs -= self._rows[places]
         outputs *= self._known[places][:, self._half]
         return float(np.vdot(outputs, outputs)) / 2
 
 
 def _item_tags(data: Dataset) -> Sparse:
-    """csr [I, T], rows that sum to 1: an item's own tags and, with the same weight, those of the users who have it."""
+    """Return csr [I, T], rows that sum to 1: an item's own tags and, with the same weight, those of its users."""
     of_users = data.interactions.matrix(binary=True).T.tocsr() @ data.user_tags.sign()
     return _shares(_shares(data.item_tags) + _shares(of_users))
 
 
 def _shares(matrix: Sparse) -> Sparse:
-    """Rows divided by their sums; empty ones stay empty."""
+    """Divide rows by their sums; empty rows stay empty."""
     matrix = csr_matrix(matrix, dtype=np.float32)
     sums = np.asarray(matrix.sum(axis=1)).ravel()
     values = matrix.data / np.repeat(np.where(sums > 0, sums, 1), np.diff(matrix.indptr))
@@ -169,26 +169,26 @@ def _shares(matrix: Sparse) -> Sparse:
 
 
 def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
-    """Both less the mean of the rows and in the same scale, in which the rows have the mean square length `LENGTH`^2.
+    """Center both by the mean of the rows, and scale them so that the rows have a mean square length of `LENGTH`^2.
 
-    Rows of zeros are unknown and stay so.
+    Rows of zeros are unknown and stay zero.
     """
-    known = rows[rows.any(axis=1)]
-    mean = known.mean(axis=0) if len(known) > 1 else np.zeros(rows.shape[1], np.float32)
-    length = np.sqrt(np.square(known - mean).sum(axis=1).mean()) if len(known) else 0
+    nonzero = rows[rows.any(axis=1)]
+    mean = nonzero.mean(axis=0) if len(nonzero) > 1 else np.zeros(rows.shape[1], np.float32)
+    length = np.sqrt(np.square(nonzero - mean).sum(axis=1).mean()) if len(nonzero) else 0
     factor = np.float32(LENGTH / length if length > 0 else 1)
-    first, second = ((part - mean) * factor * part.any(axis=1, keepdims=True) for part in (rows, others))
+    first, second = ((half - mean) * factor * half.any(axis=1, keepdims=True) for half in (rows, others))
     return first, second
 
 
 def _directions(network: Network, rows: Floats) -> Floats:
-    """The hidden vectors of rows at length 1; NaN for rows of zeros."""
+    """Return the hidden vectors of rows at length 1; NaN for rows of zeros."""
     hidden = network.hidden(rows)
     hidden[~rows.any(axis=1)] = 0
     return _unit(hidden)
 
 
 def _unit(rows: Floats) -> Floats:
-    """Rows at length 1; those without a direction are NaN."""
+    """Scale rows to length 1; rows without a direction become NaN."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, np.nan)).astype(np.float32, copy=False)

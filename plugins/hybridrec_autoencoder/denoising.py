@@ -1,4 +1,4 @@
-"""`denoising-autoencoder`: completes songs and tags from a part of them, through a hidden layer."""
+"""`denoising-autoencoder`: completes items and tags from some of them, through a hidden layer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial, lo
 
 
 class DenoisingAutoencoder(VectorModel):
-    """Songs and tags in, songs and tags out, by a hidden layer that has seen many rows with parts missing.
+    """Autoencoder from items and tags to items and tags, trained on rows with entries missing.
 
-    A row x of a user's items and tags is damaged, set to length 1 and sent through the network; the loss is
-    the multinomial one, -sum x log softmax(y), over items and over tags apart, of the whole row (Liang et
-    al., Variational autoencoders for collaborative filtering, WWW 2018: Mult-DAE; the hiding of a whole
-    field as in the autoencoders of the Melon playlist challenge 2020). A query is a row that is not
-    damaged. The score is y, the inner product of (h, 1) with a column of (W, b).
+    A row x of a user's items and tags is corrupted, scaled to length 1 and sent through the network; the loss is the
+    multinomial one, -sum x log softmax(y), of the whole row, over items and tags separately (Liang et al., Variational
+    autoencoders for collaborative filtering, WWW 2018: Mult-DAE; whole fields are hidden as in the autoencoders of the
+    Melon playlist challenge 2020). A query is a row without corruption. The score is y, the inner product of (h, 1)
+    with a column of (W, b).
     """
 
     name = "denoising-autoencoder"
@@ -27,21 +27,21 @@ class DenoisingAutoencoder(VectorModel):
     config: DenoisingOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Without a weight of tags it neither reads nor recommends them."""
+        """Set the fields; without a weight of tags it neither reads nor recommends them."""
         super().__init__(config)
         self.targets = TARGETS if self.config.tag_weight else ("items",)
         self.needs = frozenset(self.targets)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on the users of a training part; raises DataError where there is nothing to learn from."""
+        """Train on the users of a training part; raises DataError if there is nothing to learn from."""
         rows, self._ids = self._training_rows(data)
         self._sizes = np.array([len(data.items), len(data.tags)], np.int64)
         if not rows.nnz:
-            raise DataError(f"{self.name}: no item and no tag of the training part has {self.config.min_users} users")
+            raise DataError(f"{self.name}: no item or tag of the training part has {self.config.min_users} users")
         self._network = Network.random(len(self._ids), self.config.hidden, len(self._ids), rng)
-        parts = [part for target in self.targets if (part := self._part(target)).stop > part.start]
-        for part in parts:
-            self._network.bias[part] = log_shares(rows[:, part])
+        parts = [span for target in self.targets if (span := self._part(target)).stop > span.start]
+        for span in parts:
+            self._network.bias[span] = log_shares(rows[:, span])
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
         self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng)
@@ -49,24 +49,24 @@ class DenoisingAutoencoder(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Weights, gradients, Adam's two means and a temporary of each; the outputs of a batch, three times."""
+        """Estimate the bytes of weights, gradients, Adam's means and a temporary, and of three outputs of a batch."""
         outputs = len(self._training_rows(data)[1])
         return 4 * outputs * (5 * 2 * self.config.hidden + 3 * self.config.batch)
 
     def _training_rows(self, data: Dataset) -> tuple[Sparse, Ints]:
-        """The users' rows that hold anything, csr [R, C], and the id of each column: items, then I + tags."""
+        """Return the users' non-empty rows, csr [R, C], and the id of each column: items, then I + tags."""
         rows = rows_of(data.queries(np.arange(len(data.users), dtype=np.int32)), self.config)
         ids = np.flatnonzero(rows.getnnz(axis=0) >= self.config.min_users).astype(np.int32)
         rows = rows[:, ids]
         return rows[np.diff(rows.indptr) > 0], ids
 
     def _part(self, target: Target) -> slice:
-        """The columns of a target."""
+        """Return the columns of a target."""
         first, second = np.searchsorted(self._ids, (self._sizes[0], self._sizes.sum())).tolist()
         return slice(0, first) if target == "items" else slice(first, second)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, H + 1], (h, 1); NaN for queries that hold nothing training knows."""
+        """Return float32 [Q, H + 1], (h, 1); NaN for queries without anything that training has seen."""
         rows = rows_of(queries, self.config)[:, self._ids]
         hidden = self._network.hidden(unit(rows))
         vectors = np.column_stack((hidden, np.ones(len(hidden), np.float32)))
@@ -74,23 +74,23 @@ class DenoisingAutoencoder(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, H + 1], columns of W and b; NaN for ids of too few users."""
+        """Return float32 [N, H + 1], columns of W and b; NaN for ids of too few users."""
         return self._outputs[target]
 
     def state(self) -> State:
-        """The network, what its inputs and outputs are, and the mean loss of each epoch."""
+        """Return the network, its input and output ids, and the mean loss of each epoch."""
         return self._network.state() | {"ids": self._ids, "sizes": self._sizes, "losses": self._losses}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._network = Network.restore(state)
         self._ids, self._sizes, self._losses = state["ids"], state["sizes"], state["losses"]
         self._outputs = {target: self._vectors(target) for target in self.targets}
         return self
 
     def _vectors(self, target: Target) -> Floats:
-        part, network = self._part(target), self._network
+        columns, network = self._part(target), self._network
         first = 0 if target == "items" else int(self._sizes[0])
         result = np.full((self._sizes[TARGETS.index(target)], self.config.hidden + 1), np.nan, np.float32)
-        result[self._ids[part] - first] = np.column_stack((network.decoder.T[part], network.bias[part]))
+        result[self._ids[columns] - first] = np.column_stack((network.decoder.T[columns], network.bias[columns]))
         return result

@@ -19,13 +19,13 @@ from pydantic import Field
 from hybridrec import Doubles, Floats, Longs, Options, Sparse, State
 
 Corrupt: TypeAlias = "Callable[[Longs], Sparse | Floats]"
-"""The damaged inputs of the given rows, [B, inputs]; it draws anew at each call."""
+"""Corruption: the inputs of the given rows, [B, inputs], drawn independently at each call."""
 Loss: TypeAlias = Callable[[Floats, Longs], float]
-"""The loss summed over the given rows; writes its gradient over the outputs, float32 [B, outputs]."""
+"""Loss: its sum over the given rows; it overwrites the outputs, float32 [B, outputs], with the gradient."""
 
 
 class TrainingOptions(Options):
-    """How a network is trained."""
+    """Options for training a network."""
 
     hidden: int = Field(200, ge=1)
     """Width of the hidden layer."""
@@ -34,14 +34,14 @@ class TrainingOptions(Options):
     batch: int = Field(64, ge=1)
     """Rows of a mini-batch."""
     learning_rate: float = Field(0.005, gt=0)
-    """Adam's step; it falls to a tenth along half a cosine over the epochs."""
+    """Adam's step size; it falls to a tenth along half a cosine over the epochs."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decoupled: in a step of learning rate r weights shrink by the factor 1 - r times this; biases do not."""
+    """Decoupled weight decay: in a step of learning rate r, weights shrink by 1 - r times this; biases do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """encoder: V float32 [inputs, H] · shift: c [H] · decoder: W [H, outputs] · bias: b [outputs]."""
+    """Parameters: encoder V float32 [inputs, H] · shift c [H] · decoder W [H, outputs] · bias b [outputs]."""
 
     encoder: Floats
     shift: Floats
@@ -50,7 +50,7 @@ class Network:
 
     @classmethod
     def random(cls, inputs: int, hidden: int, outputs: int, rng: np.random.Generator) -> Self:
-        """Uniform within the bounds of Glorot and Bengio (2010); biases are 0."""
+        """Draw weights uniformly within the bounds of Glorot and Bengio (2010); biases are 0."""
         bounds = np.sqrt(6 / (inputs + hidden)), np.sqrt(6 / (hidden + outputs))
         shapes = (inputs, hidden), (hidden, outputs)
         encoder, decoder = (
@@ -60,40 +60,41 @@ class Network:
         return cls(encoder, np.zeros(hidden, np.float32), decoder, np.zeros(outputs, np.float32))
 
     def hidden(self, rows: Sparse | Floats) -> Floats:
-        """h of each row: float32 [rows, H]."""
+        """Compute h of each row: float32 [rows, H]."""
         return np.tanh(rows @ self.encoder + self.shift)
 
     def outputs(self, hidden: Floats) -> Floats:
-        """y of each row of hidden values: float32 [rows, outputs]."""
+        """Compute y of each row of hidden values: float32 [rows, outputs]."""
         result = hidden @ self.decoder
         result += self.bias
         return result
 
     def gradients(self, inputs: Sparse | Floats, hidden: Floats, slopes: Floats) -> list[Floats]:
-        """Of the loss by each parameter, in their order; `slopes` are those by the outputs, [B, outputs]."""
+        """Return the gradient of the loss by each parameter, in order, from that by the outputs: slopes [B,
+        outputs]."""
         before = (slopes @ self.decoder.T) * (1 - hidden**2)
         return [inputs.T @ before, before.sum(axis=0), hidden.T @ slopes, slopes.sum(axis=0)]
 
     @property
     def parameters(self) -> list[Floats]:
-        """The four arrays themselves."""
+        """The four arrays themselves, not copies."""
         return [getattr(self, field.name) for field in fields(self)]
 
     def state(self) -> State:
-        """The four arrays by name."""
+        """Return the four arrays by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """From `state`."""
+        """Restore the network from `state`."""
         return cls(**{field.name: state[field.name] for field in fields(cls)})
 
 
 class Adam:
-    """Steps of Adam on some arrays, in place; matrices decay, vectors do not."""
+    """Adam's steps on a list of arrays, in place; matrices decay, vectors do not."""
 
     def __init__(self, parameters: list[Floats], weight_decay: float) -> None:
-        """Take the arrays that will be written to."""
+        """Take the arrays to update."""
         self._parameters = parameters
         self._decay = weight_decay
         self._means = [np.zeros_like(parameter) for parameter in parameters]
@@ -101,7 +102,7 @@ class Adam:
         self._steps = 0
 
     def step(self, gradients: list[Floats], rate: float, beta1: float = 0.9, beta2: float = 0.999) -> None:
-        """One step down these gradients, which are written over."""
+        """Take one step against these gradients, which are overwritten."""
         self._steps += 1
         rate_now = np.float32(rate * np.sqrt(1 - beta2**self._steps) / (1 - beta1**self._steps))
         arrays = zip(self._parameters, gradients, self._means, self._squares, strict=True)
@@ -121,7 +122,7 @@ class Adam:
 def train(
     network: Network, rows: int, corrupt: Corrupt, loss: Loss, options: TrainingOptions, rng: np.random.Generator
 ) -> Doubles:
-    """Train the network in place on rows 0 to `rows`; the mean loss of each epoch, float64 [epochs]."""
+    """Train the network in place on rows 0 to `rows`; return the mean loss of each epoch, float64 [epochs]."""
     adam = Adam(network.parameters, options.weight_decay)
     losses = np.zeros(options.epochs)
     for epoch in range(options.epochs):

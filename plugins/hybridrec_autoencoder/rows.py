@@ -1,4 +1,4 @@
-"""Rows of items and tags: made of queries, damaged for training, and the loss of completing them."""
+"""Rows of items and tags: built from queries, corrupted for training, and the loss of completing them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class DenoisingOptions(TrainingOptions):
     """Options of `denoising-autoencoder`."""
 
     weights: Values = "binary"
-    """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""
     tag_weight: float = Field(0.5, ge=0)
-    """How much a tag counts where an item counts 1, as input and in the loss; 0 leaves tags out."""
+    """Weight of a tag relative to an item, as input and in the loss; 0 leaves tags out."""
     dropout: float = Field(0.5, ge=0, lt=1)
-    """The share of a row's entries that is hidden from the input, drawn anew for each row and epoch."""
+    """Share of a row's entries hidden from the input, drawn independently for each row and epoch."""
     hide_field: float = Field(0.4, ge=0, le=1)
-    """How often all items or all tags of a row are hidden (half of the times each), so that either is completed
-    from the other alone; only where a row has both."""
+    """Probability that all items or all tags of a row are hidden (half of the time each), so that either is completed
+    from the other; only for rows with both."""
     min_users: int = Field(2, ge=1)
-    """Items and tags of fewer users are neither read nor recommended."""
+    """Fewest users of an item or tag; those with fewer are neither read nor recommended."""
 
 
 def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
-    """csr float32 [Q, items + tags], or [Q, items] where tags do not count."""
+    """Build csr float32 [Q, items + tags], or [Q, items] if tags have no weight."""
     items = valued(queries.history.matrix(), options.weights)
     if not options.tag_weight:
         return items
@@ -38,27 +38,27 @@ def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
 
 
 def unit(rows: Sparse) -> Sparse:
-    """Rows of length 1; empty ones stay empty."""
+    """Scale rows to length 1; empty rows stay empty."""
     lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
     values = rows.data / np.repeat(np.where(lengths > 0, lengths, 1), np.diff(rows.indptr))
     return csr_matrix((values.astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
 
 
 def log_shares(rows: Sparse) -> Floats:
-    """log of each column's share of all entries, one added to each: where biases of a softmax best begin."""
+    """Return the log of each column's share of all entries, one added to each: good initial biases of a softmax."""
     counts = rows.getnnz(axis=0) + 1.0
     return np.log(counts / counts.sum()).astype(np.float32)
 
 
 class Hiding:
-    """Damages rows: hides single entries, and at times everything of one field. Then sets them to length 1."""
+    """Corruption that hides single entries, and sometimes a whole field, then scales rows to length 1."""
 
     def __init__(self, rows: Sparse, n_items: int, options: DenoisingOptions, rng: np.random.Generator) -> None:
-        """Of rows, csr [R, C], whose first `n_items` columns are items."""
+        """Take the rows, csr [R, C], whose first `n_items` columns are items."""
         self._rows, self._n_items, self._options, self._rng = rows, n_items, options, rng
 
     def __call__(self, places: Longs) -> Sparse:
-        """The rows at these places, damaged anew."""
+        """Return the rows at these places, with entries to hide drawn again at each call."""
         rows, half = self._rows[places], self._options.hide_field / 2
         of = kernels.csr_rows(rows)
         is_tag = rows.indices >= self._n_items
@@ -72,23 +72,23 @@ class Hiding:
 
 
 class Multinomial:
-    """-sum x log softmax(y) of whole rows x, over each field apart."""
+    """Multinomial loss, -sum x log softmax(y) of whole rows x, over each field separately."""
 
     def __init__(self, rows: Sparse, parts: Sequence[slice]) -> None:
-        """Of rows, csr [R, C]; `parts` are the columns of each field."""
-        self._fields = [(part, rows[:, part]) for part in parts]
+        """Take the rows, csr [R, C]; `parts` are the columns of each field."""
+        self._fields = [(columns, rows[:, columns]) for columns in parts]
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
-        """The sum over the rows at these places; their gradient takes the place of `outputs`, float32 [B, C]."""
+        """Return the sum over the rows at these places; overwrite `outputs`, float32 [B, C], with its gradient."""
         loss = 0.0
-        for part, wanted in self._fields:
-            y, x = outputs[:, part], wanted[places]
+        for columns, wanted in self._fields:
+            y, x = outputs[:, columns], wanted[places]
             at = kernels.csr_rows(x), x.indices
             y -= y.max(axis=1, keepdims=True, initial=-np.inf)
-            found = y[at]
+            predicted = y[at]
             np.exp(y, out=y)
             total, norm = np.asarray(x.sum(axis=1)).ravel(), y.sum(axis=1)
-            loss += float(total @ np.log(norm) - x.data @ found) if x.nnz else 0.0
+            loss += float(total @ np.log(norm) - x.data @ predicted) if x.nnz else 0.0
             y *= (total / norm)[:, None]
             y[at] -= x.data
         return loss

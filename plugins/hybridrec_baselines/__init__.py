@@ -1,4 +1,4 @@
-"""Baselines that look at no history: popularity, overall or around a time, newest first, random, a given list."""
+"""Baselines that ignore the history: popularity, overall or around a time, newest first, random, a given list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
-    from hybridrec_baselines.fixed import Listed, Newest, Random
+    from hybridrec_baselines.fixed_rankings import Listed, Newest, Random
     from hybridrec_baselines.popularity import Popularity
     from hybridrec_baselines.trending import Trending
 

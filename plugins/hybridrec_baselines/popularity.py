@@ -1,4 +1,4 @@
-"""Popularity: the share of users who have an item or a tag, overall or among those like the query's."""
+"""Popularity: the share of users who have an item or a tag, overall or among users like the query's."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ class PopularityOptions(Options):
     """Options of `popularity`."""
 
     count: Literal["users", "weights"] = "users"
-    """What counts for an item: the distinct users who have it, or the sum of their weights."""
+    """Unit of popularity: the distinct users who have an item, or the sum of their weights."""
     by: Literal["all", "tags", "user-features"] = "all"
-    """Among whom: all users, or those with the query's tags or user features; without any it has no opinion."""
+    """Population that is counted: all users, or those with the query's tags or user features; a query without any gets
+    no opinion."""
     half_life: float | None = Field(None, gt=0)
-    """Days after which an interaction counts half, measured back from the newest one; null counts all alike."""
+    """Days after which an interaction counts half, measured back from the newest one; null weights all equally."""
     smoothing: float = Field(5.0, gt=0)
-    """With `by`: as how many more users with each tag or feature the overall share counts."""
+    """With `by`: number of additional users of each tag or feature with which the overall share is counted."""
 
 
 class Popularity(DenseModel):
-    """Items and tags by their share of users; serves every query, or with `by` those of which a context is known.
+    """Items and tags by their share of users; serves every query, or with `by` those with a known context.
 
-    With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n
-    counts the users with tag t (who have i), p is the overall share and a the `smoothing`. Likewise by user
-    features, which are known of the users of the data.
+    With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n counts the
+    users with tag t (who have i), p is the overall share and a the `smoothing`. User features, which are known for the
+    users of the data, are treated alike.
     """
 
     name = "popularity"
@@ -53,7 +54,7 @@ class Popularity(DenseModel):
     config: PopularityOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """What it needs depends on `by`."""
+        """Set the query fields that `by` needs."""
         super().__init__(config)
         needs: dict[str, frozenset[QueryField]] = {
             "tags": frozenset({"tags"}),
@@ -62,11 +63,11 @@ class Popularity(DenseModel):
         self.needs = needs.get(self.config.by, frozenset())
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count; raises DataError where the data lacks the times for `half_life` or the features for `by`."""
+        """Count the users; raises DataError if the data lacks the times for `half_life` or the features for `by`."""
         tags = data.user_tags.sign()
         context = self._context(tags, None if data.user_features is None else data.user_features.matrix)
         if context is None:
-            raise DataError("popularity: `by: user-features` needs features of users, and this data has none")
+            raise DataError("popularity: `by: user-features` needs features of users, but this data has none")
         self._context_users = np.asarray(context.sum(axis=0), np.float32).ravel()
         self._shares, self._by_context = {}, {}
         for target, had in zip(TARGETS, (self._items(data.interactions), tags), strict=True):
@@ -76,7 +77,7 @@ class Popularity(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The overall shares, or their mixture over the query's tags or features."""
+        """Return the overall shares, or their mixture over the query's tags or features: float32 [Q, N]."""
         overall = self._shares[target]
         if self.config.by == "all":
             return np.tile(overall, (len(queries), 1))
@@ -90,14 +91,14 @@ class Popularity(DenseModel):
         return (mean / np.where(count > 0, count, np.nan)).astype(np.float32)
 
     def state(self) -> State:
-        """Shares of both targets, and the counts per tag."""
+        """Return the shares of both targets, and the counts per tag."""
         state: State = {f"shares.{target}": shares for target, shares in self._shares.items()}
         for target, matrix in self._by_context.items():
             state |= pack_csr(matrix, f"by_context.{target}")
         return state | {"context_users": self._context_users}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._shares = {target: state[f"shares.{target}"] for target in TARGETS}
         by_context = () if self.config.by == "all" else TARGETS
         self._by_context = {target: unpack_csr(state, f"by_context.{target}") for target in by_context}
@@ -105,12 +106,12 @@ class Popularity(DenseModel):
         return self
 
     def _context(self, tags: Sparse, features: Sparse | None) -> Sparse | None:
-        """csr [rows, contexts] of ones: the tags, or the features as far as there are any."""
-        found = features if self.config.by == "user-features" else tags
-        return None if found is None else found.copy().sign()  # sign() sorts its own matrix
+        """Return csr [rows, contexts] of ones: the tags, or the features, None where there are no features."""
+        context = features if self.config.by == "user-features" else tags
+        return None if context is None else context.copy().sign()  # a copy, because sign() sorts its operand in place
 
     def _items(self, history: Ragged) -> Sparse:
-        """What each user counts for each item: csr [U, I]."""
+        """Return each user's count of each item: csr [U, I]."""
         if self.config.count == "users":
             history = _latest(history)
         if self.config.half_life is not None:
@@ -120,13 +121,13 @@ class Popularity(DenseModel):
 
 
 def overall_shares(had: Sparse) -> Floats:
-    """float32 [N]: what all users count for each id, csr [U, N], over the number of users who have any."""
+    """Divide the column sums of csr [U, N] by the number of users with any entry: float32 [N]."""
     users = max(int(np.count_nonzero(np.diff(had.indptr))), 1)
     return np.asarray(had.sum(axis=0) / users, np.float32).ravel()
 
 
 def _latest(history: Ragged) -> Ragged:
-    """Each item once a row, the last time it came, with weight 1."""
+    """Return each item once per row, at its latest time, with weight 1."""
     pair = history.rows.astype(np.int64) * history.width + history.ids
     _, from_end = np.unique(pair[::-1], return_index=True)
     last = np.zeros(len(pair), bool)
@@ -135,8 +136,8 @@ def _latest(history: Ragged) -> Ragged:
 
 
 def _decay(history: Ragged, half_life: float) -> Floats:
-    """0.5 to the age of each interaction in half lives; an unknown time counts nothing."""
+    """Return 0.5 to the power of each interaction's age in half-lives; 0 for an unknown time."""
     if history.times is None:
-        raise DataError("popularity: `half_life` needs the times of interactions, and this data has none")
+        raise DataError("popularity: `half_life` needs the times of interactions, but this data has none")
     age = (np.nanmax(history.times, initial=-np.inf) - history.times) / DAY
     return np.nan_to_num(np.exp2(-age / half_life), nan=0.0).astype(np.float32)

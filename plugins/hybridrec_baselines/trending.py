@@ -1,4 +1,4 @@
-"""Trending: what users have around the query's own time."""
+"""`trending`: popularity around the query's own time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from hybridrec import (
 from hybridrec_baselines.popularity import overall_shares
 
 _BINS = 16
-"""Bins of time in one half-life: a time is off by at most 1/32 of it, a weight by 2 %."""
+"""Bins of time per half-life: a time is off by at most 1/32 of it, a weight by 2 %."""
 _REACH = 20
-"""Half-lives after which an interaction counts nothing: 2^-20 is below what float32 adds to 1."""
+"""Half-lives after which an interaction no longer counts: 2^-20 is below what float32 adds to 1."""
 
 
 class TrendingOptions(Options):
@@ -39,15 +39,15 @@ class TrendingOptions(Options):
     half_life: float = Field(60.0, gt=0)
     """Days from the query's time, before or after it, at which an interaction counts half."""
     smoothing: float = Field(5.0, gt=0)
-    """As how many more users at the query's time the overall shares count."""
+    """Number of additional users at the query's time with which the overall shares are counted."""
 
 
 class Trending(DenseModel):
-    """Items by their share of the users around the query's time; by their overall share where it has none.
+    """Items by their share of the users around the query's time; by their overall share where the query has no time.
 
-    The score is (Σ w n(i) + a p(i)) / (Σ w m + a), summed over bins of time: m users were active in a bin,
-    n(i) of them with item i, w = 2^(-distance / half_life), p is the overall share and a the `smoothing`.
-    Where training knows later times than the query's, as under random splits, those count too.
+    The score is (Σ w n(i) + a p(i)) / (Σ w m + a), summed over bins of time: m users were active in a bin, n(i) of
+    them with item i, w = 2^(-distance / half_life), p is the overall share and a the `smoothing`. Where training
+    includes times later than the query's, as under random splits, those count too.
     """
 
     name = "trending"
@@ -56,10 +56,10 @@ class Trending(DenseModel):
     targets = ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count users per bin; raises DataError where no interaction has a time."""
+        """Count the users per bin; raises DataError if no interaction has a time."""
         history = data.interactions
         if history.times is None or np.isnan(history.times).all():
-            raise DataError("trending needs the times of interactions, and this data has none")
+            raise DataError("trending needs the times of interactions, but this data has none")
         self._share = overall_shares(history.matrix(binary=True))
         width = self.config.half_life * DAY / _BINS
         timed = ~np.isnan(history.times)
@@ -70,7 +70,7 @@ class Trending(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, I]: the shares around each query's time."""
+        """Return the shares around each query's time: float32 [Q, I]."""
         times = np.full(len(queries), np.nan) if queries.times is None else queries.times
         near = self._near(times)
         a = np.float32(self.config.smoothing)
@@ -79,17 +79,17 @@ class Trending(DenseModel):
         return shares.astype(np.float32, copy=False)
 
     def state(self) -> State:
-        """The bins, their users, and their counts."""
+        """Return the bins, their users, and their counts."""
         return {"share": self._share, "bins": self._bins, "active": self._active} | pack_csr(self._counts, "counts")
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._share, self._bins, self._active = state["share"], state["bins"], state["active"]
         self._counts = unpack_csr(state, "counts")
         return self
 
     def _near(self, times: Doubles) -> Sparse:
-        """csr float32 [Q, bins]: the weight of each bin within reach; an empty row for an unknown time."""
+        """Return the weight of each bin within reach, csr float32 [Q, bins]; an empty row for an unknown time."""
         place = times / (self.config.half_life * DAY) * _BINS - 0.5
         first = np.searchsorted(self._bins, place - _REACH * _BINS)
         lengths = np.where(np.isnan(place), 0, np.searchsorted(self._bins, place + _REACH * _BINS) - first)
@@ -101,6 +101,6 @@ class Trending(DenseModel):
 
 
 def _distinct(rows: Longs, users: Ints, ids: Ints, shape: tuple[int, int]) -> Sparse:
-    """csr float32 of `shape`: how many distinct users have each id in each row."""
+    """Count the distinct users with each id in each row: csr float32 of `shape`."""
     once = np.unique(np.stack([rows, users, ids]), axis=1)
     return csr_matrix((np.ones(once.shape[1], np.float32), (once[0], once[2])), shape=shape)

@@ -1,4 +1,4 @@
-"""Readers of catalogues with ratings, counts and side information, in the formats they are published in."""
+"""Readers of catalogues with ratings, counts and side information, in their published formats."""
 
 from hybridrec import Reader, hookimpl
 

@@ -1,4 +1,4 @@
-"""Reader `feature-lines`: interactions, and a line of features for each item and each user, as LightFM takes them."""
+"""Reader `feature-lines`: interactions, and a line of features per item and per user, in the form LightFM takes."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
 
 
 class FeatureLinesOptions(text_files.Tolerance):
-    """The files; all are UTF-8, their fields separated by blanks or tabs."""
+    """Input files; all are UTF-8, their fields separated by blanks or tabs."""
 
     interactions: InputPath = Field(examples=["interactions.txt"])
-    """A line for each interaction: user, item, and if known weight, and time in seconds since 1970."""
+    """File with a line per interaction: user, item, and optionally weight, and time in seconds since 1970."""
 
     item_features: InputPath | None = None
-    """A line for each item: its id, and its features, each as `name` or `name:weight`."""
+    """File with a line per item: its id, and its features, each as `name` or `name:weight`."""
 
     user_features: InputPath | None = None
-    """The same for users."""
+    """File with a line per user, in the same form."""
 
     weight: WeightOptions = WeightOptions()
-    """From the weight of a line to how much an interaction counts."""
+    """Transformation of the weights of lines to those of interactions."""
 
 
 class FeatureLinesReader(Reader):
-    """What `lightfm.data.Dataset` is built from, as text: ids and features are words without blanks.
+    """Reader of the input of `lightfm.data.Dataset` as text: ids and features are words without blanks.
 
-    An item with a line of features is known, and can be recommended, without any interaction. A weight
-    ends a feature after its last colon: `genre:rock` is a feature, `genre:rock:0.5` is the same one with
-    the weight 0.5, `year:1999` is the feature `year` with the weight 1999 (write `year=1999`).
+    An item with a line of features is known, and can be recommended, without any interaction. The weight of a
+    feature follows its last colon: `genre:rock` is a feature, `genre:rock:0.5` is the same one with weight 0.5,
+    `year:1999` is the feature `year` with weight 1999 (write `year=1999`).
     """
 
     name = "feature-lines"
@@ -46,7 +46,7 @@ class FeatureLinesReader(Reader):
     config: FeatureLinesOptions
 
     def read(self) -> Dataset:
-        """The whole data; raises DataError if a file is missing."""
+        """Read the whole data; raises DataError if a file is missing."""
         self.malformed = text_files.Malformed(strict=self.config.strict)
         items, item_features = self._features(self.config.item_features, "item")
         users, user_features = self._features(self.config.user_features, "user")
@@ -62,7 +62,7 @@ class FeatureLinesReader(Reader):
         )
 
     def _interactions(self, path: Path) -> pl.DataFrame:
-        """user, item, weight, and time where the lines have one."""
+        """Read the columns user, item, weight, and time if the lines have one."""
         import polars as pl
 
         assert self.malformed is not None
@@ -79,12 +79,12 @@ class FeatureLinesReader(Reader):
             parts.append(pl.DataFrame([*coded, *rest]))
         rows = pl.concat(parts).filter(pl.col("weight") > 0) if parts else pl.DataFrame()
         if not len(rows):
-            raise DataError(f"{path} has no interactions: it has no lines, or none of a weight above 0")
+            raise DataError(f"{path} has no interactions: it has no lines, or none with a weight above 0")
         rows = rows.with_columns(numbering.texts(rows[name]).alias(name) for name, numbering in numbers.items())
         return rows.drop("time") if rows["time"].is_nan().all() else rows
 
     def _features(self, path: Path | None, owner: str) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """The ids of the lines; and owner, feature, weight."""
+        """Read the ids of the lines, and a frame of owner, feature, weight."""
         import polars as pl
 
         if path is None:

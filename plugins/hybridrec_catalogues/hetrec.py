@@ -40,22 +40,22 @@ FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "us
 
 
 class HetRecLastfmOptions(text_files.Tolerance):
-    """Where the files are, and what of them is read."""
+    """Folder of the files, and selection of their contents."""
 
     folder: InputPath = Field(examples=["hetrec2011-lastfm-2k"])
     """The unpacked data set: artists.dat, tags.dat, user_artists.dat, user_taggedartists.dat, user_friends.dat."""
 
     friends: bool = True
-    """Whether a user's friends are features ("friend:275")."""
+    """Read a user's friends as features ("friend:275")."""
 
     weight: WeightOptions = WeightOptions()
-    """From the listening count to the weight; `transform: log` tames its long tail."""
+    """Transformation of listening counts to weights; `transform: log` tames the long tail."""
 
 
 class HetRecLastfmReader(Reader):
-    """An artist is an item, its listening count the weight; the tags that users gave to artists are assignments.
+    """Artists as items, with listening counts as weights; the tags that users gave to artists are assignments.
 
-    Assignments to artists that are not in the catalogue are passed over: the file is known to have them.
+    Assignments to artists that are not in the catalogue are skipped: the published file contains some.
     """
 
     name = "hetrec-lastfm"
@@ -64,12 +64,12 @@ class HetRecLastfmReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of its files."""
+        """Return the options for these files if they are those of the data set."""
         folder = text_files.folder_of(files, *(layout.file for layout in (COUNTS, ARTISTS, TAGS, TAGGED, FRIENDS)))
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """The whole data; raises DataError if a file is missing."""
+        """Read the whole data; raises DataError if a file is missing."""
         import polars as pl
 
         folder = self.config.folder
@@ -94,7 +94,7 @@ class HetRecLastfmReader(Reader):
         )
 
     def _assignments(self, tags: pl.DataFrame) -> pl.DataFrame:
-        """user, item, tag."""
+        """Read the columns user, item, tag."""
         assert self.malformed is not None
         path = self.config.folder / TAGGED.file
         rows = text_files.only_known(
@@ -103,7 +103,7 @@ class HetRecLastfmReader(Reader):
         return rows.join(tags, on="id", maintain_order="left").select("user", "item", "tag")
 
     def _friends(self) -> pl.DataFrame:
-        """user, feature."""
+        """Read the columns user, feature."""
         import polars as pl
 
         assert self.malformed is not None

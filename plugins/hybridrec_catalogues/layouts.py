@@ -1,4 +1,4 @@
-"""How the lines of a file look, and reading them."""
+"""Layouts of the lines of files, and reading by layout."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A file of a data set and the layout of its lines.
+    """File of a data set and the layout of its lines.
 
     fields: a regular expression with a named group for each field that is used
-    shown: the layout as an error tells it
-    header: whether the first line may be names
+    shown: the layout as error messages show it
+    header: True if the first line may hold names
     """
 
     file: str
@@ -29,13 +29,13 @@ class Layout:
     header: bool = False
 
     def blocks(self, folder: Path, malformed: text_files.Malformed) -> Iterator[pl.DataFrame]:
-        """The file in blocks: the column `line`, and one of text for each field."""
+        """Yield the file in blocks: the column `line`, and a text column for each field."""
         return text_files.parse_lines(
             folder / self.file, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
         )
 
     def whole(self, folder: Path, malformed: text_files.Malformed, key: str | None = None) -> pl.DataFrame:
-        """The whole file; with `key`, each value of this field once."""
+        """Read the whole file; with `key`, keep each value of this field once."""
         path = folder / self.file
         rows = text_files.parse_whole(
             path, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header

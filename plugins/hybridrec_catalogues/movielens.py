@@ -1,4 +1,4 @@
-"""Reader `movielens`: ratings, films, tags and users in the three formats that GroupLens has published."""
+"""Reader `movielens`: ratings, films, tags and users in the three formats published by GroupLens."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 ORIGIN = (
     "MovieLens is at https://grouplens.org/datasets/movielens: free for research, with acknowledgement (F. M. Harper, "
-    "J. A. Konstan 2015); commercial use needs a permission"
+    "J. A. Konstan 2015); commercial use needs permission"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """The files of one format. `films` has the genres as one text, or as a flag for each line of `genres`."""
+    """Files of one format; `films` has the genres as one text, or as a flag for each line of `genres`."""
 
     ratings: Layout
     films: Layout
@@ -33,7 +33,7 @@ class Edition:
 
     @property
     def files(self) -> list[str]:
-        """Names of all its files."""
+        """Names of all files."""
         parts = (self.ratings, self.films, self.tags, self.users, self.genres)
         return [layout.file for layout in parts if layout is not None]
 
@@ -88,30 +88,30 @@ EDITIONS = (
         ),
     ),
 )
-"""100k, 1M, 10M, and the CSV of latest, 20M, 25M and 32M."""
+"""Formats of 100k, of 1M and 10M, and the CSV of latest, 20M, 25M and 32M."""
 HEADER = "userId,movieId,rating,timestamp"
-"""The first line of ratings.csv."""
+"""First line of ratings.csv."""
 
 
 class MovieLensOptions(text_files.Tolerance):
-    """Which ratings are read, and how much each counts."""
+    """Selection of ratings, and the weight of each."""
 
     folder: InputPath = Field(examples=["ml-latest-small"])
-    """The unpacked data set. Its files tell which format it is: `u.data` and others (100k), `ratings.dat` and others
-    (1M, 10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
+    """The unpacked data set. Its files determine the format: `u.data` and others (100k), `ratings.dat` and others (1M,
+    10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
 
     min_rating: float = Field(default=0, ge=0, le=5)
-    """Lower ratings are left out; films without any are still known. Ratings go from 0.5 or 1 to 5."""
+    """Lower ratings are dropped, while films without any are kept. Ratings range from 0.5 or 1 to 5."""
 
     weight: WeightOptions = WeightOptions()
-    """From the rating to the weight; `transform: binary` makes all ratings count the same."""
+    """Transformation of ratings to weights; `transform: binary` makes all ratings count the same."""
 
 
 class MovieLensReader(Reader):
-    """A film is an item under its MovieLens number; its text is the title, its time its release (or 1 January).
+    """Films as items under their MovieLens numbers, with the title as text and the release (or 1 January) as time.
 
-    Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features; so
-    are age, gender and occupation of the users of 100k and 1M. Tags that users gave to films are assignments.
+    Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features; so are age,
+    gender and occupation of the users of 100k and 1M. Tags that users gave to films are assignments.
     """
 
     name = "movielens"
@@ -120,7 +120,7 @@ class MovieLensReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of the files of a format; those of CSV are common ones, and the first line tells, too."""
+        """Return the options if the names are those of a format; names of CSV are common, so check a line, too."""
         for edition in EDITIONS:
             folder = text_files.folder_of(files, *edition.files)
             if folder is not None:
@@ -129,7 +129,7 @@ class MovieLensReader(Reader):
         return None
 
     def read(self) -> Dataset:
-        """The ratings that are high enough; raises DataError if a file is missing."""
+        """Read the ratings of at least `min_rating`; raises DataError if a file is missing."""
         import polars as pl
 
         edition, folder = self._edition(), self.config.folder
@@ -152,18 +152,18 @@ class MovieLensReader(Reader):
         )
 
     def _edition(self) -> Edition:
-        """The first format whose files are all there."""
+        """Return the first format whose files all exist."""
         folder = self.config.folder
         for edition in EDITIONS:
             if all((folder / file).is_file() for file in edition.files):
                 return edition
         raise DataError(
-            f"{folder} holds no MovieLens: neither u.data, u.item, u.user and u.genre, nor ratings.dat and movies.dat "
-            f"with users.dat or tags.dat, nor ratings.csv, movies.csv and tags.csv. {ORIGIN}"
+            f"{folder} does not hold MovieLens: neither u.data, u.item, u.user and u.genre, nor ratings.dat and "
+            f"movies.dat with users.dat or tags.dat, nor ratings.csv, movies.csv and tags.csv. {ORIGIN}"
         )
 
     def _ratings(self, edition: Edition, films: pl.Series) -> pl.DataFrame:
-        """user, item, time, weight."""
+        """Read the columns user, item, time, weight."""
         import polars as pl
 
         assert self.malformed is not None
@@ -183,7 +183,7 @@ class MovieLensReader(Reader):
         return pl.concat(parts)
 
     def _films(self, edition: Edition) -> pl.DataFrame:
-        """item, text, time, genres (a list)."""
+        """Read the columns item, text, time, genres (a list)."""
         import polars as pl
 
         assert self.malformed is not None
@@ -207,7 +207,7 @@ class MovieLensReader(Reader):
         return films.select("item", "genres", text="title", time=time)
 
     def _assignments(self, edition: Edition, films: pl.Series) -> pl.DataFrame | None:
-        """user, item, tag."""
+        """Read the columns user, item, tag."""
         if edition.tags is None:
             return None
         assert self.malformed is not None
@@ -219,7 +219,7 @@ class MovieLensReader(Reader):
 
 
 def _years(films: pl.DataFrame) -> pl.DataFrame:
-    """The features year and decade."""
+    """Derive the features year and decade."""
     import polars as pl
 
     year = pl.from_epoch(pl.col("time").cast(pl.Int64)).dt.to_string("%Y")
@@ -228,7 +228,7 @@ def _years(films: pl.DataFrame) -> pl.DataFrame:
 
 
 def _about(users: pl.DataFrame) -> pl.DataFrame:
-    """The features age, gender and occupation."""
+    """Derive the features age, gender and occupation."""
     import polars as pl
 
     return pl.concat(

@@ -1,4 +1,4 @@
-"""The content of items as sparse blocks, one for each kind, and what all components here do with them."""
+"""Content of items as sparse blocks, one per kind, and the operations that the components here share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WORDS = Tokenizer()
 
 
 def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
-    """csr float32 [I, D] of one kind of content, 0 columns wide where the data has none.
+    """Build csr float32 [I, D] of one kind of content, 0 columns wide if the data has none.
 
-    Tags and the words of texts count log(1 + how often); features and vectors are as they are.
+    Tags and the words of texts have values log(1 + count); features and vectors are taken as they are.
     """
     if kind == "tags":
         return data.item_tags.log1p()
@@ -31,25 +31,25 @@ def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
 
 
 def cosines(data: Dataset, kind: Kind, idf: float, min_items: int, tokenizer: Tokenizer = WORDS) -> Sparse:
-    """A block whose rows have length 1, so that their products are cosines; sparse kinds weighed by their idf."""
+    """Build a block with rows of length 1, whose products are cosines; sparse kinds are weighted by their idf."""
     content = block(data, kind, tokenizer)
     return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
 
 
 def inverse_frequency(matrix: Sparse, power: float, min_items: int) -> Floats:
-    """log(I / n) to `power` for each column of csr [I, D] with n entries; 0 where n is below `min_items`."""
+    """Compute log(I / n) to `power` for each column of csr [I, D] with n entries; 0 where n is below `min_items`."""
     count = matrix.getnnz(axis=0)
     idf = np.log(max(matrix.shape[0], 1) / np.maximum(count, 1)) ** power
     return np.where(count >= min_items, idf, 0).astype(np.float32)
 
 
 def times(matrix: Sparse, columns: Floats) -> Sparse:
-    """Each column times its weight."""
+    """Multiply each column by its weight."""
     return csr_matrix((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def unit(matrix: Sparse) -> Sparse:
-    """Rows of length 1, without the zeros it may have stored; empty rows stay empty."""
+    """Scale rows to length 1 and drop stored zeros; empty rows stay empty."""
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     values = matrix.data / np.repeat(np.where(length > 0, length, 1), np.diff(matrix.indptr))
     result = csr_matrix((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""`content`: items like those of the history, by what is known of the items themselves; serves cold items."""
+"""`content`: items similar to those of the history, by the content of the items themselves; serves cold items."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from hybridrec_content.blocks import Kind, block, cosines, inverse_frequency, ti
 
 
 class ContentOptions(Options):
-    """Options of `content`: the shares of the kinds of content in the similarity, and how each is weighed."""
+    """Options of `content`: the shares of the kinds of content in the similarity, and their weights."""
 
     features: float = Field(1.0, ge=0)
-    """The share of `item_features` (year, artist, ...) in the similarity; 0 leaves them out."""
+    """Share of `item_features` (year, artist, ...) in the similarity; 0 leaves them out."""
     tags: float = Field(1.0, ge=0)
-    """The share of the items' tags; 0 leaves them out."""
+    """Share of the items' tags; 0 leaves them out."""
     text: float = Field(0.5, ge=0)
-    """The share of the words of the items' texts; 0 leaves them out."""
+    """Share of the words of the items' texts; 0 leaves them out."""
     tokenizer: Tokenizer = Tokenizer()
-    """How texts become words."""
+    """Tokenization of texts."""
     vectors: float = Field(0.0, ge=0)
-    """The share of `item_vectors` (audio, say); 0 leaves them out."""
+    """Share of `item_vectors` (for example audio); 0 leaves them out."""
     idf: float = Field(1.0, ge=0)
-    """How much more a rare feature, tag or word says than a common one: the power of log(I / n); 0 weighs alike."""
+    """Power of log(I / n), the weight of a feature, tag or word; higher values favour rare ones, 0 weighs all equally.
+    """
     min_items: int = Field(2, ge=1)
-    """Features, tags and words of fewer items are left out: they connect no two items."""
+    """Fewest items of a feature, tag or word; those of a single item connect no two items."""
     query_tags: float = Field(0.0, ge=0)
-    """How much the query's own tags count beside its history, matched with the tags of items; 0 does not read them."""
+    """Weight of the query's own tags relative to its history, matched with the tags of items; 0 ignores them."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -56,11 +57,10 @@ class ContentOptions(Options):
 class Content(DenseModel):
     """Cosine of an item and the query's profile in the space of item content.
 
-    Each kind of content is a block of its own: log(1 + count) idf, rows of length 1 (dense vectors as
-    they are, rows of length 1), times the root of its share, so that the cosine of two items is the
-    mean of the cosines per kind, weighted by the shares. A profile is the sum of the items of the
-    history (once each), and of the query's tags as if they were an item. Items without any content
-    get no opinion.
+    Each kind of content is a separate block: log(1 + count) idf, rows of length 1 (dense vectors as they are, rows
+    of length 1), times the square root of its share, so that the cosine of two items is the mean of the cosines per
+    kind, weighted by the shares. A profile is the sum of the items of the history (once each), and of the query's tags
+    as if they were an item. Items without any content get no opinion.
     """
 
     name = "content"
@@ -70,15 +70,15 @@ class Content(DenseModel):
     config: ContentOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Whether it reads tags depends on `query_tags`."""
+        """Set the query fields; tags are read only with `query_tags`."""
         super().__init__(config)
         self.needs = frozenset({"items", "tags"} if self.config.query_tags else {"items"})
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Weigh the content of all items; raises DataError where there is none of the kinds asked for."""
+        """Weight the content of all items; raises DataError if there is none of the kinds selected."""
         idf, min_items = self.config.idf, self.config.min_items
         self._tag_idf = inverse_frequency(block(data, "tags"), idf, min_items)
-        # Tags stand first, whatever their share: there the tags of queries find them.
+        # Tags come first, whatever their share, because the columns of the queries' tags are matched with them there.
         blocks = [cosines(data, "tags", idf, min_items) * self.config.tags**0.5]
         others: dict[Kind, float] = {
             "text": self.config.text,
@@ -92,11 +92,13 @@ class Content(DenseModel):
         ]
         self._items = unit(hstack(blocks, format="csr", dtype=np.float32))
         if not self._items.nnz:
-            raise DataError("content: the items have nothing of what it should compare (features, tags, text, vectors)")
+            raise DataError(
+                "content: the items have no content of the kinds to compare (features, tags, text, vectors)"
+            )
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Cosines; NaN for queries without a profile and for items without content."""
+        """Return cosines, float32 [Q, I]; NaN for queries without a profile and for items without content."""
         profiles = queries.history.matrix(binary=True) @ self._items
         if self.config.query_tags:
             asked = unit(times(queries.tags.sign(), self._tag_idf)) * np.float32(self.config.query_tags)
@@ -107,10 +109,10 @@ class Content(DenseModel):
         return result
 
     def state(self) -> State:
-        """The vectors of the items, and the weights of tags."""
+        """Return the vectors of the items, and the weights of tags."""
         return pack_csr(self._items, "items") | {"tag_idf": self._tag_idf}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._items, self._tag_idf = unpack_csr(state, "items"), state["tag_idf"]
         return self

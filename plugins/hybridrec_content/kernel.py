@@ -1,4 +1,4 @@
-"""How alike items are by their content, as a kernel matrix: what regressions between items stand on."""
+"""Similarity of items by content as a kernel matrix, the basis of regressions between items."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hybridrec_content.blocks import WORDS, Kind, cosines
 Time: TypeAlias = Literal["rank", "age"]
 
 BLOCK = 512
-"""Rows of the kernel that are made at a time."""
+"""Rows of the kernel computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContentKernel:
-    """K(i, j) = exp(-(p_i - p_j)^2 / (2 w^2)) times, over the kinds of content, 1 + share cos(i, j)^2.
+    """Kernel K(i, j) = exp(-(p_i - p_j)^2 / (2 w^2)) times, over the kinds of content, 1 + share cos(i, j)^2.
 
-    p is where an item stands in time (see `time_ranks` and `log_ages`), w the width. A product of positive
-    definite kernels is one again.
+    p is the position of an item in time (see `time_ranks` and `log_ages`), w the width. A product of positive
+    definite kernels is positive definite again.
 
     parts: share and unit rows, csr [I, D], of each kind of content
-    positions: float64[I], or None where no times count
+    positions: float64[I], or None if times are ignored
     """
 
     parts: tuple[tuple[float, Sparse], ...]
@@ -43,7 +43,7 @@ class ContentKernel:
         width: float,
         tokenizer: Tokenizer = WORDS,
     ) -> ContentKernel:
-        """Of the items of a dataset; a `width` of 0 leaves out the times."""
+        """Build the kernel of the items of a dataset; a `width` of 0 ignores times."""
         parts = tuple(
             (share, cosines(data, kind, idf, min_items, tokenizer)) for kind, share in shares.items() if share
         )
@@ -53,14 +53,14 @@ class ContentKernel:
         return cls(parts, time_ranks(times) if time == "rank" else log_ages(times), width)
 
     def described(self) -> Bools:
-        """bool[I]: the items of which anything is known."""
-        known = [np.diff(content.indptr) > 0 for _, content in self.parts]
+        """Return bool [I], True for items with any content."""
+        filled = [np.diff(content.indptr) > 0 for _, content in self.parts]
         if self.positions is not None:
-            known.append(~np.isnan(self.positions))
-        return np.logical_or.reduce(known)
+            filled.append(~np.isnan(self.positions))
+        return np.logical_or.reduce(filled)
 
     def matrix(self, rows: Ints, columns: Ints) -> Floats:
-        """K of some items and others: float32 [len(rows), len(columns)]."""
+        """Compute K between two sets of items: float32 [len(rows), len(columns)]."""
         result = np.empty((len(rows), len(columns)), np.float32)
         others = [content[columns].T.tocsr() for _, content in self.parts]
         for start in range(0, len(rows), BLOCK):
@@ -72,7 +72,7 @@ class ContentKernel:
         return result
 
     def _near(self, rows: Ints, columns: Ints) -> Floats:
-        """The factor of the times; an unknown time lies in the middle."""
+        """Compute the factor of the times; an unknown time counts as the middle."""
         if self.positions is None:
             return np.ones((len(rows), len(columns)), np.float32)
         places = np.nan_to_num(self.positions / self.width, nan=np.nanmedian(self.positions) / self.width)
@@ -81,16 +81,16 @@ class ContentKernel:
 
 
 def time_ranks(times: Doubles) -> Doubles:
-    """float64[I]: the share of known times that are earlier, equal ones counting half; NaN where unknown."""
-    known = np.sort(times[~np.isnan(times)])
-    middle = (np.searchsorted(known, times, "left") + np.searchsorted(known, times, "right")) / 2
-    return np.where(np.isnan(times), np.nan, middle / len(known))
+    """Compute float64[I], the share of known times that are earlier, equal ones counting half; NaN where unknown."""
+    ordered = np.sort(times[~np.isnan(times)])
+    middle = (np.searchsorted(ordered, times, "left") + np.searchsorted(ordered, times, "right")) / 2
+    return np.where(np.isnan(times), np.nan, middle / len(ordered))
 
 
 def log_ages(times: Doubles) -> Doubles:
-    """float64[I]: log(1 + a / q) of the time a before the newest item; NaN where unknown.
+    """Compute float64[I], log(1 + a / q) of the time a before the newest item; NaN where unknown.
 
-    q is the lower quartile of the ages above 0, so that years and hours give the same.
+    q is the lower quartile of the ages above 0, which makes the result independent of the unit of time.
     """
     ages = np.nanmax(times) - times
     older = ages[ages > 0]

@@ -1,4 +1,4 @@
-"""`content-transfer`: what the neighbours of items say of warm items, carried over to cold ones by content."""
+"""`content-transfer`: scores of item neighbours for warm items, transferred to cold ones by content."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ from hybridrec_content.kernel import BLOCK, ContentKernel, Time
 
 
 class ContentTransferOptions(Options):
-    """Options of `content-transfer`: the shares of the kinds of content in the kernel, and its regression."""
+    """Options of `content-transfer`: the shares of the kinds of content in the kernel, and the regression."""
 
     tags: float = Field(1.0, ge=0)
-    """The share of the items' tags in the kernel; 0 leaves them out."""
+    """Share of the items' tags in the kernel; 0 leaves them out."""
     features: float = Field(1.0, ge=0)
-    """The share of `item_features` (artist, language, ...); 0 leaves them out."""
+    """Share of `item_features` (artist, language, ...); 0 leaves them out."""
     text: float = Field(1.0, ge=0)
-    """The share of the words of the items' texts; 0 leaves them out."""
+    """Share of the words of the items' texts; 0 leaves them out."""
     tokenizer: Tokenizer = Tokenizer()
-    """How texts become words."""
+    """Tokenization of texts."""
     vectors: float = Field(0.0, ge=0)
-    """The share of `item_vectors` (audio, say); 0 leaves them out."""
+    """Share of `item_vectors` (for example audio); 0 leaves them out."""
     time: Time = "rank"
-    """How items stand in time: by `rank` among the times of all items (from 0 to 1), or by the logarithm of their
-    `age` against the newest, which tells more of recent items apart."""
+    """Position of items in time: the `rank` among the times of all items (from 0 to 1), or the logarithm of the `age`
+    relative to the newest, which separates recent items better."""
     time_width: float = Field(0.3, ge=0)
-    """How near two items must stand in time to be alike (the deviation of a Gaussian); 0 ignores times."""
+    """Distance in time at which two items are still alike (the deviation of a Gaussian); 0 ignores times."""
     idf: float = Field(1.0, ge=0)
-    """How much more a rare feature, tag or word says than a common one: the power of log(I / n); 0 weighs alike."""
+    """Power of log(I / n), the weight of a feature, tag or word; higher values favour rare ones, 0 weighs all equally.
+    """
     min_items: int = Field(2, ge=1)
-    """Features, tags and words of fewer items are left out."""
+    """Fewest items of a feature, tag or word; others are left out."""
     l2: float = Field(10.0, gt=0)
     """Penalty of the regression: large values average over more items."""
 
@@ -60,15 +61,15 @@ class ContentTransferOptions(Options):
 class ContentTransfer(DenseModel):
     """Item neighbours for warm items, and their kernel regression on content for cold ones.
 
-    With the interactions X, csr [U, I] of ones, P(i, j) = p(j | i) = n(i, j) / n(i) for i != j is the share of
-    the users of item i who have j as well. A warm item j scores (x P)_j for the history x of a query. A cold
-    item c has no neighbours, so its score is the kernel ridge regression of the scores of warm items on
-    their content, evaluated at c's:
+    With the interactions X, csr [U, I] of ones, P(i, j) = p(j | i) = n(i, j) / n(i) for i != j is the share of the
+    users of item i who have j as well. A warm item j scores (x P)_j for the history x of a query. A cold item c has no
+    neighbours, so its score is the kernel ridge regression of the scores of warm items on their content, evaluated at
+    the content of c:
 
         (x P) W    with  W = (K + l2 I)^-1 K_c
 
-    K is the kernel (see ContentKernel) among warm items, K_c that of warm with cold ones. A cold item
-    without any content gets no opinion.
+    K is the kernel (see ContentKernel) among warm items, K_c that between warm and cold ones. A cold item without
+    any content gets no opinion.
     """
 
     name = "content-transfer"
@@ -79,7 +80,7 @@ class ContentTransfer(DenseModel):
     config: ContentTransferOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Solve for the cold items; raises DataError where nobody has any item."""
+        """Solve for the cold items; raises DataError if there are no interactions."""
         self._rows = data.interactions.matrix(binary=True)
         counts = self._rows.getnnz(axis=0)
         kernel = self._kernel(data)
@@ -94,13 +95,13 @@ class ContentTransfer(DenseModel):
         return self
 
     def _carry(self, kernel: ContentKernel) -> None:
-        """P W, float32 [warm, cold]: W by Cholesky, and P W = X' (X W) / n - W without P itself."""
+        """Compute P W, float32 [warm, cold]: W by Cholesky, and P W = X' (X W) / n - W without forming P."""
         from scipy.linalg import cho_factor, cho_solve
 
         system = kernel.matrix(self._warm, self._warm)
         system[np.diag_indices(len(system))] += np.float32(self.config.l2)
         try:
-            # Transposed, LAPACK works in place; the matrix is symmetric.
+            # The transpose lets LAPACK work in place; the matrix is symmetric.
             factor = cho_factor(system.T, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise DataError(f"content-transfer: l2 {self.config.l2:g} is too small for this content") from None
@@ -111,13 +112,13 @@ class ContentTransfer(DenseModel):
             self._carried[:, start : start + BLOCK] = share * (rows.T @ (rows @ weights)) - weights
 
     def memory(self, data: Dataset) -> int:
-        """The kernel of warm items, what is carried to the cold ones, and a block of both in work."""
+        """Estimate the bytes of the kernel of warm items, of P W, and of a block of both in work."""
         warm = len(np.unique(data.interactions.ids))
         cold, users = len(data.items) - warm, len(data.users)
         return 4 * (warm * (warm + cold) + BLOCK * (4 * len(data.items) + users))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Neighbours' votes; NaN for queries without history and for cold items without content."""
+        """Return neighbours' votes, float32 [Q, I]; NaN without a history, and for cold items without content."""
         history = queries.history.matrix(binary=True)
         result = np.full(history.shape, np.nan, np.float32)
         result[:, self._warm] = self._votes(history)[:, self._warm]
@@ -126,12 +127,12 @@ class ContentTransfer(DenseModel):
         return result
 
     def _votes(self, history: Sparse) -> Floats:
-        """x P = (x / n) X' X - x, float32 [Q, I]: less than P itself takes."""
+        """Compute x P = (x / n) X' X - x, float32 [Q, I], which takes less memory than P itself."""
         shares = history.multiply(self._share).tocsr()
         return ((shares @ self._rows.T) @ self._rows - history).toarray()
 
     def state(self) -> State:
-        """The interactions, what each item counts, the warm and the cold, and what is carried over."""
+        """Return the interactions, the users of each item, the warm and the cold items, and P W."""
         return pack_csr(self._rows, "rows") | {
             "share": self._share,
             "warm": self._warm,
@@ -140,7 +141,7 @@ class ContentTransfer(DenseModel):
         }
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._rows = unpack_csr(state, "rows")
         self._share, self._warm, self._cold = state["share"], state["warm"], state["cold"]
         self._carried = state["carried"]

@@ -1,4 +1,4 @@
-"""Fusion: re-rankers that turn the columns of a pool into one final score, and the scales they do it on."""
+"""Fusion: re-rankers that combine the columns of a pool into one final score, and their common scales."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
     """Sums with fixed weights, of scores, ranks and votes; sums and trees learned on validation queries."""
-    from hybridrec_fusion.fixed import Borda, CombMNZ, ReciprocalRank, Weighted
+    from hybridrec_fusion.fixed_weights import Borda, CombMNZ, ReciprocalRank, Weighted
     from hybridrec_fusion.greedy import Greedy
     from hybridrec_fusion.lambdamart import LambdaMART
     from hybridrec_fusion.linear import Linear

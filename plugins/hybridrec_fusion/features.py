@@ -1,4 +1,4 @@
-"""What a learned ranker knows of a query and a candidate, as named columns of numbers."""
+"""Features of queries and candidates for learned rankers, as named columns of numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hybridrec import DAY, FIELDS, PADDING, Doubles, Floats, Ints, Normaliser, P
 from hybridrec_fusion.item_stats import Facts
 
 _DENSE = 1 << 24
-"""Most similarities that exist at a time."""
+"""Similarities held in memory at a time."""
 
 
 def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Floats]]:
-    """(label, feature, float32 [Q, K]) of what the models say, labels in order of the alphabet; NaN = no opinion.
+    """Yield (label, feature, float32 [Q, K]) of the models' opinions, by label; NaN = no opinion.
 
-    The rank r in the row counts as 1 / log2(r + 1): a place further down matters less and less.
+    The rank r in the row becomes 1 / log2(r + 1): differences matter less further down.
     """
     for label in sorted(pool.columns):
         values = pool.columns[label]
@@ -26,7 +26,7 @@ def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Flo
 
 
 def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
-    """(feature, float32 [Q, K]) of which generators proposed a candidate, and how many did."""
+    """Yield (feature, float32 [Q, K]) of the generators that proposed a candidate, and of their number."""
     proposed = {label: pool.proposed_by(label).astype(np.float32) for label in sorted(pool.generators)}
     for label, flags in proposed.items():
         yield f"{label}: proposed", flags
@@ -34,7 +34,7 @@ def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
 
 
 def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[str, Floats]]:
-    """(feature, float32 [Q, K]) of the candidates themselves; NaN where nothing is known, or at padding.
+    """Yield (feature, float32 [Q, K]) of the candidates themselves; NaN where unknown, or at padding.
 
     Ages are sign(d) log(1 + |d|) of the d days from an item's first or last time to the query's.
     """
@@ -49,7 +49,7 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
 
 
 def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
-    """(feature, float64[Q]) of what a query knows; the same for all its candidates."""
+    """Yield (feature, float64[Q]) of the query's fields; the same for all its candidates."""
     for field in FIELDS:
         yield f"knows {field}", queries.knows(field).astype(np.float64)
     yield "items known", np.log1p(queries.history.lengths)
@@ -57,25 +57,25 @@ def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
 
 
 def features(queries: QueryBatch, pool: Pool, facts: Facts, normaliser: Normaliser) -> Iterator[tuple[str, Floats]]:
-    """Every (name, float32 [Q, K]), NaN where nothing is known: what trees are grown on.
+    """Yield every (name, float32 [Q, K]), NaN where unknown, on which trees are grown.
 
-    Names and their order depend on the target and the labels of the pool, not on the order of these.
+    Names and their order depend on the target and the set of the pool's labels, not on the order of the labels.
     """
     for label, feature, values in opinions(pool, normaliser):
         yield f"{label}: {feature}", values
     yield from provenance(pool)
     yield from statistics(queries, pool, facts)
-    for feature, known in circumstances(queries):
-        yield feature, np.broadcast_to(known.astype(np.float32)[:, None], pool.ids.shape)
+    for feature, values_of_query in circumstances(queries):
+        yield feature, np.broadcast_to(values_of_query.astype(np.float32)[:, None], pool.ids.shape)
 
 
 def _at(values: Floats | Doubles, ids: Ints) -> Doubles:
-    """`values[ids]`, NaN at padding: float64, shape of `ids`."""
+    """Return `values[ids]`, NaN at padding: float64, shape of `ids`."""
     return np.where(ids == PADDING, np.nan, values[ids])
 
 
 def _cosines(profiles: Sparse, content: Sparse, ids: Ints) -> Floats:
-    """Cosines of each profile, csr [Q, D], with the content, csr [N, D], of its candidates; NaN where one is empty."""
+    """Compute cosines of each profile, csr [Q, D], with its candidates' content, csr [N, D]; NaN if one is empty."""
     result = np.full(ids.shape, np.nan, np.float32)
     length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
     described = content.getnnz(axis=1) > 0

@@ -12,20 +12,19 @@ from hybridrec_fusion.weights import SearchedWeights
 
 
 class GreedyConfig(GuardedConfig):
-    """How many columns are selected."""
+    """Options of `greedy`."""
 
     rounds: int = Field(25, ge=1)
-    """Most columns in the ensemble, a column counted as often as it was selected."""
+    """Largest number of columns in the ensemble, a column counted as often as it was selected."""
 
 
 class Greedy(SearchedWeights):
     """Ensemble selection (Caruana, Niculescu-Mizil, Crew and Ksikes 2004): a mean of normalised scores.
 
-    The ensemble begins empty. Each round adds the column that ranks the validation queries best together
-    with those already there, also one that is there already; its weight is how often it was selected.
-    Of the ensembles after each round the best one is kept. Selection without each part of the users, the
-    mean over the parts and the guard are those of `validated`; there are far fewer ensembles than sets
-    of weights, so there is less to overfit to.
+    The ensemble begins empty. Each round adds the column that ranks the validation queries best together with those
+    already selected, possibly one of them again; its weight is the number of times it was selected. The best of the
+    ensembles after each round is kept. Cross-fitting over parts of the users, the mean over the parts and the guard are
+    those of `validated`; there are far fewer ensembles than sets of weights, hence less to overfit to.
     """
 
     name = "greedy"
@@ -33,12 +32,12 @@ class Greedy(SearchedWeights):
     config: GreedyConfig
 
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
-        """Select."""
+        """Search by forward selection."""
         return select(validation, self.config.rounds, starts)
 
 
 def select(validation: Validation, rounds: int, starts: list[Doubles]) -> Doubles:
-    """The best of the ensembles after each round, and of `starts`: weights float64[L], the largest 1."""
+    """Return the best of the ensembles after each round, and of `starts`: weights float64[L], the largest 1."""
     columns = np.eye(len(validation.columns))
     ensembles = list(starts)
     values = [validation.value(start) for start in starts]

@@ -1,4 +1,4 @@
-"""The guard of all that learns: a blend ranks a segment only if it does so better than the best single column."""
+"""Guard of learned blends: a blend ranks a segment only if it does so better than the best single column."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from hybridrec import (
     State,
     kernels,
 )
-from hybridrec_fusion.columns import Missing, normalised
 from hybridrec_fusion.normalisers import ZScore
+from hybridrec_fusion.pool_columns import Missing, normalised
 from hybridrec_fusion.validation import Validation
 
 
 class GuardedConfig(Options):
-    """What a blend is learned for, and how it is judged."""
+    """Options for the learning of a blend and its evaluation."""
 
     k: int = Field(20, ge=1)
-    """Cut-off of the nDCG that the blend is to raise."""
+    """Cut-off of the nDCG to maximize."""
     normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
-    """What a candidate gets from a model without an opinion on it: that model's lowest or mean value in the row."""
+    """Value of a candidate on which a model has no opinion: that model's lowest or mean value in the row."""
     min_queries: int = Field(50, ge=1)
-    """Fewest validation queries for a segment to be judged on its own."""
+    """Fewest validation queries of a segment that is judged separately."""
     parts: int = Field(5, ge=2)
-    """Into how many parts the validation users are cut: the blend is learned without each part, and judged on it."""
+    """Number of parts of the validation users; the blend is learned without each part in turn, and judged on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a blend may rank a segment.
+    """Verdict on a blend in a segment.
 
     single: the column that ranks best alone
     blend_value, single_value: mean nDCG@k of both on users they were not chosen on; NaN if there are too few
@@ -57,14 +57,14 @@ class Verdict:
 
     @property
     def guarded(self) -> bool:
-        """Whether the best single column stands in for the blend."""
+        """True if the best single column replaces the blend."""
         return self.blend_value <= self.single_value
 
     @classmethod
     def of(cls, validation: Validation, blend: Doubles) -> Verdict:
-        """On the nDCG@k of each query, float64 [Q], under what was learned without the query's part of the users.
+        """Judge by the nDCG@k of each query, float64 [Q], of the blend learned without the query's part of the users.
 
-        The column beside it is the one that was best without that part, too.
+        It is compared with the column that was best without that part, too.
         """
         alone = np.eye(len(validation.columns))
         single = np.full(len(validation), np.nan)
@@ -75,9 +75,9 @@ class Verdict:
 
 
 class Guarded(Reranker):
-    """A fusion that learns from validation queries, and gives way where that did not pay.
+    """Fusion that learns from validation queries, and is replaced by a single column where that did not pay.
 
-    All queries of a user belong to one part, so none judges what another of the same user taught.
+    All queries of a user belong to one part, so no query judges a blend learned from another one of the same user.
     """
 
     Config = GuardedConfig
@@ -88,7 +88,7 @@ class Guarded(Reranker):
 
     labels: tuple[str, ...]
     verdicts: dict[str, Verdict]
-    """By segment; "all" holds for segments that are not named."""
+    """Verdicts by segment; "all" applies to segments that are not named."""
 
     def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the queries that have an answer and a weight."""
@@ -114,18 +114,18 @@ class Guarded(Reranker):
 
     @abstractmethod
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
-        """Learn, and set the verdicts; queries and pool are those of `validation`."""
+        """Learn, and set the verdicts; `queries` and `pool` are those of `validation`."""
 
     @abstractmethod
     def learn_nothing(self) -> None:
-        """There was no query to learn from: all columns count alike."""
+        """Weight all columns equally, because there was no query to learn from."""
 
     def scaled(self, pool: Pool) -> dict[str, Floats]:
-        """Every column on the common scale: label -> float32 [Q, K]."""
+        """Put every column on the common scale: label -> float32 [Q, K]."""
         return normalised(pool, self.config.normalise, self.config.missing)
 
     def state(self) -> State:
-        """Labels, and the verdict on each segment: singles, and values [segments, 2]."""
+        """Return the labels, and per segment the best single column and the two values, [segments, 2]."""
         verdicts = self.verdicts.values()
         return {
             "labels": np.array(self.labels),
@@ -135,14 +135,14 @@ class Guarded(Reranker):
         }
 
     def restore(self, state: State) -> Self:
-        """The way back from `state`."""
+        """Restore labels and verdicts from `state`."""
         self.labels = tuple(str(label) for label in state["labels"])
         rows = zip(state["segments"], state["singles"], state["values"], strict=True)
         self.verdicts = {str(name): Verdict(int(single), float(b), float(s)) for name, single, (b, s) in rows}
         return self
 
     def judgement(self, verdict: Verdict) -> dict[str, Any]:
-        """A verdict as JSON: the best single column, nDCG@k of both out of sample, and whether the column ranks."""
+        """Return a verdict as JSON: the best single column, nDCG@k of both out of sample, and the guard's decision."""
         values = {"blend": verdict.blend_value, "best_single": verdict.single_value}
         return {
             "best_single": self.labels[verdict.single],
@@ -153,11 +153,11 @@ class Guarded(Reranker):
         }
 
     def notes(self) -> list[str]:
-        """Where the guard took over."""
+        """Name the segments in which the guard replaced the blend."""
         return [
             f"in segment '{segment}' the blend was no better than '{self.labels[verdict.single]}' on validation users "
-            f"it was not learned on (nDCG@{self.config.k} {verdict.blend_value:.4f}, {verdict.single_value:.4f}), "
-            f"which ranks alone there"
+            f"that it was not learned from (nDCG@{self.config.k} {verdict.blend_value:.4f}, "
+            f"{verdict.single_value:.4f}), so that column alone ranks there"
             for segment, verdict in self.verdicts.items()
             if verdict.guarded
         ]

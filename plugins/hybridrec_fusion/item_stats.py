@@ -1,4 +1,4 @@
-"""What a training part says of the ids that may be recommended, whoever asks: use, age and content."""
+"""Statistics of recommendable ids from a training part, independent of the query: use, age and content."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from hybridrec import Dataset, Doubles, Floats, Sparse, State, Target, kernels, 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of the N ids of a target.
+    """Statistics of the N ids of a target.
 
     popularity: float32[N], log((1 + users) / (1 + all users)) of the users who have it
-    first, last: float64[N], when it came out, or else was first used, and when it was last used, seconds
-        since 1970; NaN where nobody says
-    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighed by rarity, and its features
-    tags: csr float32 [N, T], the same of its tags alone, to hold against the tags of a query
+    first, last: float64[N], its release, or else its first use, and its last use, seconds since 1970; NaN where unknown
+    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighted by rarity, and its features
+    tags: csr float32 [N, T], the same of its tags alone, to compare with the tags of a query
     """
 
     popularity: Floats
@@ -30,7 +29,7 @@ class Facts:
 
     @classmethod
     def of(cls, data: Dataset, target: Target) -> Self:
-        """Of a training part; tags are known by how many users have them, and no more."""
+        """Collect the statistics of a training part; those of tags are limited to the number of their users."""
         if target == "tags":
             n = len(data.tags)
             unknown = np.full(n, np.nan)
@@ -48,7 +47,7 @@ class Facts:
         return cls(_popularity(users, len(data.users)), first, last, _unit(hstack(blocks, format="csr")), tags)
 
     def state(self, name: str) -> State:
-        """As arrays `name.popularity`, ...; `restore` is the way back."""
+        """Return the arrays as `name.popularity`, ..., to be read by `restore`."""
         return {
             f"{name}.popularity": self.popularity,
             f"{name}.first": self.first,
@@ -59,7 +58,7 @@ class Facts:
 
     @classmethod
     def restore(cls, state: State, name: str) -> Self:
-        """The facts that `state` packed under this name."""
+        """Restore the statistics that `state` packed under this name."""
         return cls(
             state[f"{name}.popularity"],
             state[f"{name}.first"],
@@ -74,7 +73,7 @@ def _popularity(has: Sparse, users: int) -> Floats:
 
 
 def _used(data: Dataset) -> tuple[Doubles, Doubles]:
-    """When each item was first and last used: float64[I], NaN where nobody says."""
+    """Find the first and the last use of each item: float64[I], NaN where unknown."""
     first = np.full(len(data.items), np.nan)
     last = first.copy()
     if data.interactions.times is not None:
@@ -84,7 +83,7 @@ def _used(data: Dataset) -> tuple[Doubles, Doubles]:
 
 
 def _rare(matrix: Sparse) -> Sparse:
-    """Unit rows of log(1 + count) times log(N / n) of the column."""
+    """Compute unit rows of log(1 + count) times log(N / n) of the column."""
     count = np.maximum(matrix.getnnz(axis=0), 1)
     rarity = np.log(max(matrix.shape[0], 1) / count).astype(np.float32)
     parts = (np.log1p(np.abs(matrix.data)) * rarity[matrix.indices], matrix.indices, matrix.indptr)
@@ -92,10 +91,10 @@ def _rare(matrix: Sparse) -> Sparse:
 
 
 def _unit(matrix: Sparse) -> Sparse:
-    """Rows of length 1; empty rows stay empty."""
+    """Scale rows to length 1; empty rows stay empty."""
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     values = matrix.data / np.where(length > 0, length, 1)[kernels.csr_rows(matrix)]
-    # Copies: eliminate_zeros works in place, and the matrix may be the data's own.
+    # Copies, because eliminate_zeros works in place and the matrix may belong to the data.
     result = csr_matrix((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape, dtype=np.float32)
     result.eliminate_zeros()
     return result

@@ -1,4 +1,4 @@
-"""LambdaMART: regression trees that are boosted to rank, by LightGBM."""
+"""LambdaMART: regression trees boosted for ranking, by LightGBM."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ if TYPE_CHECKING:
 
 
 class LambdaMARTConfig(LearnedConfig):
-    """What is learned, and how freely."""
+    """Options of `lambdamart`."""
 
     trees: int = Field(300, ge=1)
-    """Most trees of a model; fewer where more do not help users that the trees have not seen."""
+    """Largest number of trees of a model; growth ends earlier if more trees do not help on held-out users."""
     patience: int = Field(30, ge=1)
-    """So many trees in a row without a better nDCG on those users end the growth."""
+    """Number of consecutive trees without a better nDCG on held-out users that ends growth."""
     learning_rate: float = Field(0.05, gt=0, le=1)
-    """What a tree counts."""
+    """Weight of each tree."""
     leaves: int = Field(15, ge=2)
-    """Leaves of a tree."""
+    """Leaves per tree."""
     min_leaf: int = Field(200, ge=1)
     """Fewest candidates in a leaf."""
 
 
 class Trees:
-    """A model of LightGBM, kept as its text and read when it is first asked; an empty text scores all alike."""
+    """LightGBM model, stored as text and parsed on first use; an empty text scores all candidates equally."""
 
     def __init__(self, text: str, gains: Doubles) -> None:
         self.text = text
         self.gains = gains
-        """What splits on each feature gained, float64[F]."""
+        """Total gain of the splits on each feature, float64[F]."""
 
     @cached_property
     def booster(self) -> Booster:
-        """Ready to predict."""
+        """Parsed model, ready to predict."""
         from lightgbm import Booster
 
         return Booster(model_str=self.text)
 
     def scores(self, matrix: Floats) -> Doubles:
-        """float64[R] for float32 [R, F]."""
+        """Return float64[R] for float32 [R, F]."""
         if not self.text or not len(matrix):
             return np.zeros(len(matrix))
         return np.asarray(self.booster.predict(matrix, num_threads=1))
 
 
 class LambdaMART(LearnedRanker[Trees]):
-    """Gradient-boosted trees on the lambdas of nDCG@k (Burges 2010), as LightGBM's `lambdarank` grows them.
+    """Gradient-boosted trees on the lambdas of nDCG@k (Burges 2010), grown by LightGBM's `lambdarank`.
 
-    Trees see every feature, an unknown value as such, and find products of features on their own. Each model
-    grows until its nDCG@k falls on a part of the users held out for that, which is neither the part that the
-    guard judges it on nor among those the trees are grown on. An answer that no generator found lowers the
-    nDCG of its query, and with it what the query counts.
+    Trees see every feature, with unknown values as such, and find products of features on their own. Each model
+    grows until its nDCG@k falls on a part of the users held out for that, which is neither the part on which the guard
+    judges it nor among those from which the trees are learned. An answer that no generator proposed lowers the nDCG of
+    its query, and thereby the weight of the query.
     """
 
     name = "lambdamart"
@@ -69,11 +69,11 @@ class LambdaMART(LearnedRanker[Trees]):
     install_hint = "pip install 'hybridrec[lightgbm]'"
 
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """All features, NaN where nothing is known."""
+        """Return all features, NaN where unknown."""
         return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
 
     def train(self, examples: Examples, turn: int) -> Trees:
-        """Grow trees on all parts of the users but one, until they are no better on that one."""
+        """Train on all parts of the users but one, until the trees stop improving on that one."""
         import lightgbm
 
         parts = np.unique(examples.parts)
@@ -91,7 +91,7 @@ class LambdaMART(LearnedRanker[Trees]):
         return Trees(booster.model_to_string(num_iteration=used), gains)
 
     def predict(self, models: list[Trees], features: dict[str, Floats], pool: Pool) -> Floats:
-        """Mean of the models' sums."""
+        """Return the mean of the models' scores."""
         valid = pool.valid
         matrix = np.stack([values[valid] for values in features.values()], axis=1)
         final = np.zeros(pool.ids.shape, np.float32)
@@ -99,13 +99,13 @@ class LambdaMART(LearnedRanker[Trees]):
         return final
 
     def importance(self) -> dict[str, float]:
-        """The share of all gains that splits on the feature have; features that no tree splits on are left out."""
+        """Return the share of each feature in the gain of all splits; features without a split are left out."""
         gains = np.sum([model.gains for model in self.models], axis=0) if self.models else np.zeros(0)
         order = np.argsort(-gains, kind="stable")
         return {self.names[place]: round(float(gains[place] / gains.sum()), 5) for place in order if gains[place]}
 
     def state(self) -> State:
-        """The models as UTF-8 bytes and the end of each, and their gains, beside what all rankers keep."""
+        """Return the models as UTF-8 bytes with the end of each, their gains, and the common state of rankers."""
         texts = [model.text.encode() for model in self.models]
         gains = np.array([model.gains for model in self.models])
         return {
@@ -116,7 +116,7 @@ class LambdaMART(LearnedRanker[Trees]):
         }
 
     def restore(self, state: State) -> Self:
-        """The way back from `state`."""
+        """Restore the models from `state`."""
         super().restore(state)
         texts = np.split(state["models"], state["ends"])[:-1]
         self.models = [Trees(text.tobytes().decode(), gains) for text, gains in zip(texts, state["gains"], strict=True)]
@@ -127,7 +127,8 @@ class LambdaMART(LearnedRanker[Trees]):
             "objective": "lambdarank",
             "metric": "ndcg",
             "eval_at": [self.config.k],
-            "lambdarank_truncation_level": self.config.k + 10,  # pairs that may enter the first k places count, too
+            "lambdarank_truncation_level": self.config.k
+            + 10,  # so that pairs with one member just below place k count, too
             "learning_rate": self.config.learning_rate,
             "num_leaves": self.config.leaves,
             "min_data_in_leaf": self.config.min_leaf,
@@ -139,13 +140,16 @@ class LambdaMART(LearnedRanker[Trees]):
 
 
 def _dataset(examples: Examples, k: int, reference: Any = None) -> Any:
-    """Examples as LightGBM wants them; a query weighs what its found answers are of the ideal over all answers."""
+    """Convert the examples for LightGBM.
+
+    The weight of a query is its found answers' share of the ideal over all answers.
+    """
     import lightgbm
 
     starts = np.concatenate(([0], np.cumsum(examples.sizes)[:-1]))
     ideal = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))))
-    found = np.add.reduceat(examples.relevant.astype(np.int64), starts)
-    weights = examples.weights * ideal[np.minimum(found, k)] / ideal[np.minimum(examples.wanted, k)]
+    hits = np.add.reduceat(examples.relevant.astype(np.int64), starts)
+    weights = examples.weights * ideal[np.minimum(hits, k)] / ideal[np.minimum(examples.wanted, k)]
     return lightgbm.Dataset(
         examples.features,
         label=examples.relevant.astype(np.float32),

@@ -1,4 +1,4 @@
-"""A linear ranker: a weighted sum of features, learned with a listwise softmax loss."""
+"""Linear ranker: a weighted sum of features, learned with a listwise softmax loss."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 
 
 class LinearConfig(LearnedConfig):
-    """What is learned, and how freely."""
+    """Options of `linear`."""
 
     depth: int = Field(20, ge=1)
-    """Candidates that no column has among its first `depth` are not learned from: easy cases in great number."""
+    """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
     l2: float = Field(1e-3, gt=0)
-    """Strength of the penalty on the squared weights of standardised features, beside the mean loss of a query."""
+    """Penalty on the squared weights of standardised features, relative to the mean loss of a query."""
 
 
 class Linear(LearnedRanker[Doubles]):
-    """A linear model of features, learned listwise: -sum over the answers of log softmax(score), a query at a time.
+    """Linear model of features, learned listwise: -sum over the answers of log softmax(score), a query at a time.
 
-    The loss of ListNet's top-one model with binary relevance (Cao, Qin, Liu, Tsai and Li 2007), which bounds
-    1 - nDCG (Bruch, Wang, Bendersky and Najork 2019). An answer of a query weighs 1 / the number of all its
-    answers, found or not. What says the same of all candidates of a query cannot order them, so it counts
-    through its products with normalised scores. An unknown value is 0, beside a flag that says that it is known;
-    a missing opinion is what `missing` says, beside its flag.
+    The loss of ListNet's top-one model with binary relevance (Cao, Qin, Liu, Tsai and Li 2007), which bounds 1 -
+    nDCG (Bruch, Wang, Bendersky and Najork 2019). An answer of a query weighs 1 / the number of all its answers, found
+    or not. A feature that is equal for all candidates of a query cannot order them, so it enters through its products
+    with normalised scores. An unknown value is 0, with a flag feature for known values; a missing opinion is replaced
+    according to `missing`, with a flag as well.
     """
 
     name = "linear"
@@ -37,11 +37,11 @@ class Linear(LearnedRanker[Doubles]):
     config: LinearConfig
 
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Without NaN; the part of a name before the colon is the label of a column, if there is one."""
+        """Return the features without NaN; a name may begin with the label of a column and a colon."""
         return dict(self._features(queries, pool))
 
     def _features(self, queries: QueryBatch, pool: Pool) -> Iterator[tuple[str, Floats]]:
-        """Name and values, float32 [Q, K], of every feature; 0 where it is unknown, as a flag beside it tells."""
+        """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
         filled = self.scaled(pool)
         flags = {field: queries.knows(field).astype(np.float32)[:, None] for field in FIELDS}
         for label, feature, values in opinions(pool, self.config.normalise):
@@ -60,55 +60,57 @@ class Linear(LearnedRanker[Doubles]):
             yield f"{feature}, known", known.astype(np.float32)
 
     def train(self, examples: Examples, turn: int) -> Doubles:
-        """Weights of the features, float64[F], by L-BFGS."""
+        """Learn the weights of the features, float64[F], by L-BFGS."""
         from scipy.optimize import minimize
 
         if not len(examples.sizes):
             return np.zeros(examples.features.shape[1])
         scale = examples.features.std(axis=0, dtype=np.float64)
-        scale[scale < 1e-9] = np.inf  # a constant orders nothing: weight 0
+        scale[scale < 1e-9] = np.inf  # a constant feature cannot order: weight 0
         loss = SoftmaxLoss(examples, scale, self.config.l2)
         return minimize(loss, np.zeros(len(scale)), jac=True, method="L-BFGS-B").x / scale
 
     def predict(self, models: list[Doubles], features: dict[str, Floats], pool: Pool) -> Floats:
-        """Sum of weight times feature."""
+        """Sum weight times feature."""
         final = np.zeros(pool.ids.shape, np.float32)
         for weight, values in zip(np.mean(models, axis=0), features.values(), strict=True):
             final += np.float32(weight) * values
         return final
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """What each column adds through its features, and what each other feature adds."""
+        """Return the contribution of each column through its features, and that of each other feature."""
         replaced = self.replaced(queries)[:, None]
-        parts = {label: np.where(replaced, part, 0) for label, part in self.alone(queries, pool).items()}
+        parts = {
+            label: np.where(replaced, contribution, 0) for label, contribution in self.alone(queries, pool).items()
+        }
         if replaced.all():
             return parts
         features = self.features(queries, pool)
         for weight, (name, values) in zip(np.mean(self.models, axis=0), features.items(), strict=True):
             owner, before = name.partition(":")[0], np.float32(0)
-            part = np.where(replaced, np.float32(0), np.float32(weight) * values)
-            parts[owner] = parts.get(owner, before) + part
+            contribution = np.where(replaced, np.float32(0), np.float32(weight) * values)
+            parts[owner] = parts.get(owner, before) + contribution
         return parts
 
     def importance(self) -> dict[str, float]:
-        """The mean weights of the models."""
+        """Return the mean weights of the models."""
         means = np.mean(self.models, axis=0) if self.models else np.empty(0)
         order = np.argsort(-np.abs(means), kind="stable")
         return {self.names[place]: round(float(means[place]), 5) for place in order}
 
     def state(self) -> State:
-        """The weights, [models, features], beside what all rankers keep."""
+        """Return the weights, [models, features], and the common state of rankers."""
         return {**super().state(), "weights": np.array(self.models).reshape(len(self.models), len(self.names))}
 
     def restore(self, state: State) -> Self:
-        """The way back from `state`."""
+        """Restore the weights from `state`."""
         super().restore(state)
         self.models = list(state["weights"])
         return self
 
 
 class SoftmaxLoss:
-    """Mean softmax loss of the queries and its gradient, as a function of the weights of standardised features."""
+    """Mean softmax loss of the queries with its gradient, as a function of the weights of standardised features."""
 
     def __init__(self, examples: Examples, scale: Doubles, l2: float) -> None:
         self.features = examples.features / scale.astype(np.float32)
@@ -120,7 +122,7 @@ class SoftmaxLoss:
         self.masses = np.add.reduceat(self.targets, self.starts)
 
     def __call__(self, weights: Doubles) -> tuple[float, Doubles]:
-        """Loss and gradient, float64[F]."""
+        """Return the loss and the gradient, float64[F]."""
         scores = (self.features @ weights.astype(np.float32)).astype(np.float64)
         scores -= np.repeat(np.maximum.reduceat(scores, self.starts), self.sizes)
         odds = np.exp(scores)

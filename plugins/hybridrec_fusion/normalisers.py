@@ -1,4 +1,4 @@
-"""Scales that scores of different models can share; each is computed row by row over the candidates with an opinion."""
+"""Common scales for scores of different models, computed row by row over the candidates with an opinion."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from hybridrec import Floats, Normaliser, Options, kernels
 
 
 class ZScore(Normaliser):
-    """Mean 0 and deviation 1; a constant row becomes 0."""
+    """Scale with mean 0 and deviation 1; a constant row becomes 0."""
 
     name = "zscore"
 
     def scale(self, values: Floats) -> Floats:
-        """(x - mean) / deviation."""
+        """Compute (x - mean) / deviation."""
         return kernels.zscore(values)
 
 
 class MinMax(Normaliser):
-    """0 for the lowest and 1 for the highest; a constant row becomes 1."""
+    """Scale from 0 for the lowest to 1 for the highest; a constant row becomes 1."""
 
     name = "min-max"
 
     def scale(self, values: Floats) -> Floats:
-        """(x - min) / (max - min)."""
+        """Compute (x - min) / (max - min)."""
         return kernels.min_max(values)
 
 
 class Rank(Normaliser):
-    """1 for the best, 1/n for the last of n, evenly spaced; ties in order of the ids."""
+    """Scale by rank, from 1 for the best to 1/n for the last of n, evenly spaced; ties in order of the ids."""
 
     name = "rank"
 
     def scale(self, values: Floats) -> Floats:
-        """1 - (rank - 1) / n."""
+        """Compute 1 - (rank - 1) / n."""
         return (1 - (kernels.ranks(values) - 1) / _known(values)).astype(np.float32)
 
 
 class EmpiricalCDF(Normaliser):
-    """The share of the row's candidates that score no higher: like `rank`, but ties stay ties."""
+    """Share of the row's candidates that score no higher: like `rank`, but ties stay ties."""
 
     name = "ecdf"
 
     def scale(self, values: Floats) -> Floats:
-        """F(x) = |{y <= x}| / n."""
+        """Compute F(x) = |{y <= x}| / n."""
         order = kernels.order(values)
         best_first = np.take_along_axis(values, order, axis=1)
-        # A run of ties takes the place of its first member: all before it are better.
+        # Tied candidates all get the rank of the first of them, since only those before it are better.
         begins = np.ones(values.shape, bool)
         begins[:, 1:] = best_first[:, 1:] != best_first[:, :-1]
         better = np.maximum.accumulate(np.where(begins, np.arange(values.shape[1]), 0), axis=1)
@@ -57,17 +57,17 @@ class EmpiricalCDF(Normaliser):
 
 
 class SoftmaxConfig(Options):
-    """How sharp."""
+    """Options of `softmax`."""
 
     temperature: float = Field(1.0, gt=0)
-    """Divides the z-scores: below 1 the first places count more, above 1 all come nearer to each other."""
+    """Divisor of the z-scores: below 1 the first places gain weight, above 1 all candidates come closer together."""
 
 
 class Softmax(Normaliser):
-    """exp(z / temperature) over its sum in the row, of z-scores z: a distribution over the candidates.
+    """Distribution over the candidates: exp(z / temperature) over its sum in the row, of z-scores z.
 
-    It is taken of z-scores because scores have no common unit: raw ones would give one model a point and
-    another a flat line.
+    It uses z-scores because scores have no common unit: raw ones would make the distribution of one model a single
+    point and that of another flat.
     """
 
     name = "softmax"
@@ -75,7 +75,7 @@ class Softmax(Normaliser):
     config: SoftmaxConfig
 
     def scale(self, values: Floats) -> Floats:
-        """Sums to 1 in each row with an opinion."""
+        """Compute shares that sum to 1 in each row with an opinion."""
         z = kernels.zscore(values) / self.config.temperature
         odds = np.exp(z - np.fmax.reduce(z, axis=1, keepdims=True, initial=-np.inf))
         total = np.nansum(odds, axis=1, keepdims=True, dtype=np.float64)
@@ -83,15 +83,15 @@ class Softmax(Normaliser):
 
 
 class Raw(Normaliser):
-    """Scores as they are: for models whose scores share a unit."""
+    """Scores as they are, for models whose scores share a unit."""
 
     name = "none"
 
     def scale(self, values: Floats) -> Floats:
-        """x."""
+        """Return x."""
         return values
 
 
 def _known(values: Floats) -> Floats:
-    """How many opinions each row has, at least 1: float32 [Q, 1]."""
+    """Count the opinions of each row, at least 1: float32 [Q, 1]."""
     return np.maximum((~np.isnan(values)).sum(axis=1, keepdims=True), 1).astype(np.float32)

@@ -14,26 +14,25 @@ _STEPS = (1.0, 0.5, 0.25, 0.1, 0.05)
 
 
 class Validated(SearchedWeights):
-    """Weighted sum of normalised scores, the weights found by coordinate ascent on validation queries.
+    """Weighted sum of normalised scores, with weights found by coordinate ascent on validation queries.
 
-    The engine gives scores of components that have not seen the validation queries. Their users are cut
-    into parts. Without each part in turn, a search starts at the best single column and moves one weight
-    at a time as long as the mean nDCG@k rises, with ever smaller steps; the part that was left out then
-    judges what was found, and the column that was best alone. The blend takes the mean of the weights,
-    overall and in each segment with enough queries; where it was not better than the best single column
-    on the users left out, that column ranks alone.
+    The engine provides scores of components that have not seen the validation queries. Their users are divided into
+    parts. Without each part in turn, a search starts at the best single column and changes one weight at a time as long
+    as the mean nDCG@k rises, with decreasing steps; the part that was left out then judges the weights, and the best
+    single column. The blend takes the mean of the weights, overall and in each segment with enough queries; where it is
+    not better than the best single column on the users left out, that column ranks alone.
     """
 
     name = "validated"
     version = "2"
 
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
-        """Climb."""
+        """Search by coordinate ascent."""
         return climb(validation, starts)
 
 
 def climb(validation: Validation, starts: list[Doubles]) -> Doubles:
-    """Coordinate ascent on nDCG@k from the best of the single columns and `starts`: float64[L], the largest 1."""
+    """Search weights by coordinate ascent on nDCG@k from the best single column or start: float64[L], the largest 1."""
     starts = [*np.eye(len(validation.columns)), *starts]
     values = [validation.value(start) for start in starts]
     first = int(np.argmax(values))
@@ -46,7 +45,7 @@ def climb(validation: Validation, starts: list[Doubles]) -> Doubles:
                 trial = best.copy()
                 trial[position] = max(best[position] + move, 0)
                 if not trial.any() or trial[position] == best[position]:
-                    continue  # without any weight there is no order
+                    continue  # without any weight there would be no order
                 value = validation.value(trial)
                 if value > score + 1e-9:
                     best, score, improved = trial, value, True

@@ -1,4 +1,4 @@
-"""Validation queries as a judge of fusions: what every column says of their candidates, and which are relevant."""
+"""Validation queries that judge fusions: each column's scores of their candidates, and the relevant ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hybridrec import Bools, Doubles, Floats, Longs, kernels
 
 EVERYWHERE = "all"
-"""The name of what holds for segments that have nothing of their own."""
+"""Name of the entry for segments without one of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Validation:
     """Q queries with known answers.
 
     columns: float32 [L, Q, K], on one scale and without NaN
-    valid, relevant: bool [Q, K], where there is a candidate, and where it is an answer
-    wanted: int[Q], relevant ids in all, found or not
-    weights: float64[Q], what each query counts
+    valid, relevant: bool [Q, K], True for candidates, and for answers among them
+    wanted: int[Q], relevant ids in total, found or not
+    weights: float64[Q], weight of each query
     segments: str[Q]
     parts: int64[Q], the part of the users that its user belongs to
     k: cut-off of the nDCG that judges
@@ -40,7 +40,7 @@ class Validation:
         return len(self.wanted)
 
     def where(self, rows: Bools) -> Validation:
-        """The queries at which `rows` is true."""
+        """Select the queries at which `rows` is true."""
         if rows.all():
             return self
         return replace(
@@ -53,7 +53,7 @@ class Validation:
         )
 
     def by_segment(self, least: int) -> Iterator[tuple[str, Bools]]:
-        """Name and rows of all queries, then of each segment with at least so many; the only one is all there is."""
+        """Yield name and rows of all queries, then of each of several segments with at least `least` queries."""
         yield EVERYWHERE, np.ones(len(self), bool)
         names, counts = np.unique(self.segments, return_counts=True)
         if len(names) > 1:
@@ -61,25 +61,25 @@ class Validation:
                 yield str(name), self.segments == name
 
     def by_part(self) -> Iterator[tuple[int, Bools]]:
-        """Number and rows of each part; nothing if there is only one, which leaves nobody to judge."""
+        """Yield number and rows of each part; nothing if there is only one, which would leave no users to judge on."""
         numbers = np.unique(self.parts)
         for number in numbers if len(numbers) > 1 else ():
             yield int(number), self.parts == number
 
     def best_single(self) -> int:
-        """The column that ranks best alone."""
+        """Find the column that ranks best alone."""
         return int(np.argmax([self.value(alone) for alone in np.eye(len(self.columns))]))
 
     def value(self, weights: Doubles) -> float:
-        """Mean nDCG@k of the sum of columns under these weights, float64 [L]."""
+        """Return the mean nDCG@k of the sum of columns under these weights, float64 [L]."""
         return self.mean(self.gains(weights))
 
     def mean(self, gains: Doubles) -> float:
-        """Mean over the queries of a value of each, float64 [Q]."""
+        """Average a value of each query, float64 [Q], over the queries."""
         return float(np.average(gains, weights=self.weights))
 
     def gains(self, weights: Doubles) -> Doubles:
-        """nDCG@k of each query under these weights: float64 [Q]."""
+        """Compute nDCG@k of each query under these weights: float64 [Q]."""
         final = np.zeros(self.valid.shape, np.float32)
         for weight, column in zip(weights.astype(np.float32), self.columns, strict=True):
             if weight:
@@ -87,6 +87,6 @@ class Validation:
         return self.ndcg(final)
 
     def ndcg(self, final: Floats) -> Doubles:
-        """nDCG@k of each query under this final score, float32 [Q, K]: float64 [Q]."""
+        """Compute nDCG@k of each query under this final score, float32 [Q, K]: float64 [Q]."""
         final = np.where(self.valid, final, np.float32(-np.inf))
         return kernels.ndcg(final, self.relevant, self.wanted, self.k)

@@ -1,4 +1,4 @@
-"""Sums whose weights are searched on validation queries, for all of them and for each segment."""
+"""Sums with weights searched on validation queries, for all of them and for each segment."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, Self
 import numpy as np
 
 from hybridrec import Doubles, Pool, QueryBatch, State
-from hybridrec_fusion.columns import Weighing, WeightedColumns, heard
 from hybridrec_fusion.guard import Guarded, Verdict
+from hybridrec_fusion.pool_columns import Weighing, WeightedColumns, heard
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 
 class SearchedWeights(Guarded, WeightedColumns):
-    """A weighted sum of normalised scores; a subclass says how weights are searched.
+    """Weighted sum of normalised scores; a subclass implements the search for weights.
 
-    The users of the validation queries are cut into parts. Without each part in turn, weights are
-    searched; the part that was left out then judges them. The blend takes their mean.
+    The users of the validation queries are divided into parts. Weights are searched without each part in turn, and
+    judged on the part that was left out. The blend takes their mean.
     """
 
     weights: dict[str, Doubles]
-    """By segment, float64[L]: of the blend, or of the best single column where the guard took over."""
+    """Weights by segment, float64[L]: of the blend, or of the best single column where the guard replaced it."""
 
     @abstractmethod
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
-        """Weights float64[L] that rank these queries well, none negative, not all 0.
+        """Search for weights, float64[L], not negative and not all 0, that rank these queries well.
 
-        `starts` are weights that ranked more queries, these among them, well.
+        `starts` are weights that rank a larger set of queries, including these, well.
         """
 
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
@@ -36,31 +36,31 @@ class SearchedWeights(Guarded, WeightedColumns):
         everywhere: dict[int, Doubles] = {}
         for segment, rows in validation.by_segment(self.config.min_queries):
             here = validation.where(rows)
-            found: dict[int, Doubles] = {}
+            weights_without: dict[int, Doubles] = {}
             gains = np.full(len(here), np.nan)
             for part, inside in here.by_part():
                 starts = [everywhere[part]] if part in everywhere else []
-                found[part] = self.search(here.where(~inside), starts)
-                gains[inside] = here.where(inside).gains(found[part])
+                weights_without[part] = self.search(here.where(~inside), starts)
+                gains[inside] = here.where(inside).gains(weights_without[part])
             verdict = Verdict.of(here, gains)
             if verdict.guarded:
                 weights = np.eye(len(self.labels))[verdict.single]
-            elif found:
-                weights = np.mean(list(found.values()), axis=0)
+            elif weights_without:
+                weights = np.mean(list(weights_without.values()), axis=0)
             else:
                 weights = self.search(here, list(everywhere.values()))
             if segment == EVERYWHERE:
-                everywhere = found
+                everywhere = weights_without
             self.verdicts[segment] = verdict
             self.weights[segment] = weights / weights.max()
 
     def learn_nothing(self) -> None:
-        """All weights are 1."""
+        """Set all weights to 1."""
         self.verdicts = {EVERYWHERE: Verdict(0)}
         self.weights = {EVERYWHERE: np.ones(len(self.labels))}
 
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """The weights of the query's segment, and the normalised columns."""
+        """Return the weights of the query's segment, and the normalised columns."""
         scaled = self.scaled(pool)
         columns = {label: scaled[label] for label in self.labels}
         segments = queries.segments()
@@ -70,17 +70,17 @@ class SearchedWeights(Guarded, WeightedColumns):
         return heard(chosen.astype(np.float32).T, columns, pool), columns
 
     def state(self) -> State:
-        """The verdicts, and weights [segments, labels]."""
+        """Return the verdicts, and weights [segments, labels]."""
         return {**super().state(), "weights": np.stack(list(self.weights.values()))}
 
     def restore(self, state: State) -> Self:
-        """The way back from `state`."""
+        """Restore verdicts and weights from `state`."""
         super().restore(state)
         self.weights = dict(zip(self.verdicts, state["weights"], strict=True))
         return self
 
     def summary(self) -> dict[str, Any]:
-        """Segment -> weights by label, and the verdict on them."""
+        """Return segment -> weights by label, and the verdict on them."""
         return {
             segment: {"weights": self._by_label(self.weights[segment]), **self.judgement(verdict)}
             for segment, verdict in self.verdicts.items()

@@ -1,4 +1,4 @@
-"""Matrix factorisation and item neighbours, most of it from the `implicit` library: `als`, `bpr`, `item-knn`, `wmf`."""
+"""Matrix factorization and item neighbours, mostly from the `implicit` library: `als`, `bpr`, `item-knn`, `wmf`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hybridrec_components() -> list[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose factors, which are the control, too, and item neighbours: both grow with the interactions alone."""
+    """Propose ALS, also as the control, and item neighbours: both grow only with the interactions."""
     from hybridrec import Starter
 
     return [

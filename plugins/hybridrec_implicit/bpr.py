@@ -1,4 +1,4 @@
-"""Bayesian personalised ranking, folded in by the mean of what the query knows."""
+"""Bayesian personalized ranking, folded in by the mean vector of the query's items and tags."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
-from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
 class BPROptions(ColumnOptions):
-    """Options of `bpr`; `weights` and `tag_weight` weigh the mean of a query, training counts all alike."""
+    """Options of `bpr`; `weights` and `tag_weight` apply to the mean of a query, while training counts all equally."""
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""
@@ -25,11 +25,11 @@ class BPROptions(ColumnOptions):
 
 
 class BPR(ColumnModel, VectorModel):
-    """Matrix factorisation by Bayesian personalised ranking.
+    """Matrix factorization by Bayesian personalized ranking.
 
-    Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). BPR has no closed
-    form for a user, so a query is the weighted mean of the vectors of its items and tags; of the cheap
-    fold-ins it ranks best, well before least squares and level with a regression onto the trained users.
+    Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). BPR has no closed form for a
+    user, so a query is the weighted mean of the vectors of its items and tags; of the cheap fold-ins it ranks best,
+    well before least squares and level with a regression onto the trained users.
     """
 
     name = "bpr"
@@ -37,18 +37,18 @@ class BPR(ColumnModel, VectorModel):
     config: BPROptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on sampled pairs of a column the user has and one the user has not."""
+        """Train on sampled pairs of a column the user has and one the user lacks."""
         matrix = self.matrix(data.interactions, data.user_tags)
         learned = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
         vectors = np.zeros((len(learned), self.config.factors + 1), np.float32)
         if learned.any():
             vectors = self._train(matrix, int(rng.integers(2**31)))
-        # The negatives of the sampling are columns as well: those nobody has are pushed away, not learned.
+        # Columns that nobody has take part as sampled negatives: they are pushed away, not learned.
         vectors[~learned] = np.nan
         return self.restore(self.split(vectors, data))
 
     def _train(self, matrix: Sparse, seed: int) -> Floats:
-        """float32 [columns, factors + 1], the bias last."""
+        """Train and return float32 [columns, factors + 1], the bias last."""
         with one_thread(self.name):
             from implicit.cpu.bpr import BayesianPersonalizedRanking
 
@@ -64,11 +64,11 @@ class BPR(ColumnModel, VectorModel):
         return model.item_factors
 
     def state(self) -> State:
-        """float32 [N, factors + 1] per target, the bias last; rows of NaN for what nobody has."""
+        """Return float32 [N, factors + 1] per target, the bias last; rows of NaN for ids that nobody has."""
         return self._vectors
 
     def restore(self, state: State) -> Self:
-        """Take the vectors."""
+        """Restore the vectors."""
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
         columns = list(self._vectors.values())
         self._columns = columns[0] if len(columns) == 1 else np.concatenate(columns)
@@ -76,22 +76,22 @@ class BPR(ColumnModel, VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Both factor matrices and the training matrix."""
+        """Estimate the bytes of both factor matrices and of the training matrix."""
         entries = len(data.interactions.ids) + data.user_tags.nnz
         rows = len(data.users) + len(data.items) + len(data.tags)
         return 4 * rows * (self.config.factors + 1) + 12 * entries
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, factors + 1], the bias last."""
+        """Return float32 [N, factors + 1], the bias last."""
         return self._vectors[target]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
-        known = self.matrix(queries.history, queries.tags)
-        known.data[~self._learned[known.indices]] = 0
-        known.eliminate_zeros()
-        total = known @ self._learned.astype(np.float32)
+        """Return float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
+        matrix = self.matrix(queries.history, queries.tags)
+        matrix.data[~self._learned[matrix.indices]] = 0
+        matrix.eliminate_zeros()
+        total = matrix @ self._learned.astype(np.float32)
         total = np.where(total > 0, total, np.float32(np.nan))
-        result = (known @ self._columns) / total[:, None]
+        result = (matrix @ self._columns) / total[:, None]
         result[:, -1] = np.where(np.isnan(total), np.nan, 1)
         return result

@@ -1,4 +1,4 @@
-"""Vectors of items that nobody has had, from the tags and features they share with others."""
+"""Vectors of items without interactions, from the tags and features they share with other items."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from scipy.sparse import csr_matrix, hstack
 from hybridrec import Bools, Dataset, Doubles, Floats, Options, Sparse
 
 _STEPS = 200
-"""Conjugate gradients are stopped here; they have converged long before."""
+"""Limit of conjugate gradient steps; convergence comes long before."""
 
 
 class ColdOptions(Options):
-    """How items without interactions come to a vector."""
+    """Options for the vectors of items without interactions."""
 
     cold: Literal["none", "mean", "regression"] = "none"
-    """Vectors of items nobody has had: `none`; the `mean` vector of each tag and feature an item has, averaged; or
-    ridge `regression` from tags and features to vectors. Items of which nothing is known get none."""
+    """Vectors of items without interactions: `none`; `mean`, the average over the item's tags and features of the mean
+    vector of each; or ridge `regression` from tags and features to vectors. Items without content get none."""
     cold_l2: float = Field(100.0, gt=0)
     """Penalty on the squared coefficients of the regression."""
 
 
 def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Floats:
-    """float32 [I, D]: the vectors, and where rows are NaN what their content tells, if anything."""
+    """Return float32 [I, D]: the vectors, with rows of NaN filled from the items' content where there is any."""
     if options.cold == "none":
         return vectors
     learned = ~np.isnan(vectors[:, 0])
     content = _content(data)
-    # What no learned item has tells nothing, and an item that has nothing else is not described.
+    # Tags and features that no learned item has carry no information; an item with no others stays without a vector.
     content = content[:, content[learned].getnnz(axis=0) > 0]
     missing = ~learned & (content.getnnz(axis=1) > 0)
     if not missing.any():
@@ -49,7 +49,7 @@ def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Flo
 
 
 def _content(data: Dataset) -> Sparse:
-    """csr float64 [I, tags + features]: log(1 + how often) of tags, and features; each kind in rows of length 1."""
+    """Return csr float64 [I, tags + features]: log(1 + count) of tags, and features; each kind in rows of length 1."""
     kinds = [data.item_tags.log1p()]
     if data.item_features is not None:
         kinds.append(data.item_features.matrix)
@@ -62,16 +62,17 @@ def _unit(matrix: Sparse) -> Sparse:
 
 
 def _means(content: Sparse, vectors: Floats, learned: Bools, missing: Bools) -> Doubles:
-    """[missing, D]: the mean of the vectors of each category, averaged over the categories of an item."""
+    """Return [missing, D], the mean vector of each category, averaged over the categories of an item."""
     has = content.sign()
     categories = (has[learned].T @ vectors[learned]) / has[learned].getnnz(axis=0)[:, None]
     return (has[missing] @ categories) / has[missing].getnnz(axis=1)[:, None]
 
 
 def _ridge(content: Sparse, vectors: Doubles, weights: Doubles, l2: float) -> Doubles:
-    """B, [C, D], that minimises Σ w_i |v_i - x_i B|² + l2 |B|²: conjugate gradients, all dimensions side by side.
+    """Solve for B, [C, D], that minimizes Σ w_i |v_i - x_i B|² + l2 |B|², by conjugate gradients.
 
-    The matrix X'WX of all pairs of tags would not fit for many tags; its product with B takes no more than X.
+    All dimensions are solved at once. The matrix X'WX of all pairs of tags would not fit into memory for many tags;
+    its product with B needs no more than X.
     """
     transposed = content.T.tocsr()
     coefficients = np.zeros((content.shape[1], vectors.shape[1]))

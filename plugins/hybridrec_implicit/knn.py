@@ -1,4 +1,4 @@
-"""Item neighbours: a query's items, and tags if wanted, vote for what is most similar to them."""
+"""Item neighbours: a query's items, and optionally tags, vote for the columns most similar to them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pydantic import Field
 from scipy.sparse import csr_matrix
 
 from hybridrec import Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
-from hybridrec_implicit.columns import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
 class ItemKNNOptions(ColumnOptions):
     """Options of `item-knn`."""
 
     similarity: Literal["cosine", "bm25", "tfidf"] = "bm25"
-    """How users count in the similarity of two columns: all alike; or less the more they have (BM25, TF-IDF)."""
+    """Weight of users in the similarity of two columns: all equal, or lower for users with more entries (BM25, TF-IDF).
+    """
     neighbours: int = Field(200, gt=0)
-    """How many most similar columns each one votes for."""
+    """Number of most similar columns that each column votes for."""
     k1: float = Field(1.2, ge=0)
-    """BM25 only: the higher, the more repeats count."""
+    """BM25 only: saturation of repeats; the higher, the more repeats count."""
     b: float = Field(0.75, ge=0, le=1)
-    """BM25 only: how much columns with many users are held back."""
+    """BM25 only: normalization by length; higher values hold back columns with many users."""
 
 
 class ItemKNN(ColumnModel, DenseModel):
     """Item-based nearest neighbours; the score is the query's row times the similarity matrix.
 
-    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (2001). What no
-    neighbour of the query votes for gets no score.
+    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (2001). An id that no neighbour of
+    the query votes for gets no score.
     """
 
     name = "item-knn"
@@ -46,11 +47,11 @@ class ItemKNN(ColumnModel, DenseModel):
         return self
 
     def _similarity(self, matrix: Sparse) -> Sparse:
-        """csr [columns, columns]: the nearest neighbours of each column, itself among them."""
+        """Return csr [columns, columns]: the nearest neighbours of each column, itself among them."""
         from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize, tfidf_weight
 
         users = matrix.T
-        # A user who has half of all columns weighs nothing, which may leave a column with a norm of 0.
+        # A user who has half of all columns has weight 0, which may leave a column with a norm of 0.
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.config.similarity == "cosine":
                 weighted = normalize(users)
@@ -63,24 +64,24 @@ class ItemKNN(ColumnModel, DenseModel):
         return model.similarity
 
     def state(self) -> State:
-        """The similarity matrix, and where each target's columns begin and end."""
+        """Return the similarity matrix, and the bounds of each target's columns."""
         votes = self._votes
         return {"data": votes.data, "indices": votes.indices, "indptr": votes.indptr, "bounds": self._bounds}
 
     def restore(self, state: State) -> Self:
-        """Take the similarity matrix."""
+        """Restore the similarity matrix."""
         self._bounds = state["bounds"]
         columns = int(self._bounds[-1])
         self._votes = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(columns, columns))
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The neighbours of all columns, and the training matrix in float64."""
+        """Estimate the bytes of the neighbours of all columns, and of the training matrix in float64."""
         columns = len(data.items) + len(data.tags)
         return 40 * columns * self.config.neighbours + 24 * (len(data.interactions.ids) + data.user_tags.nnz)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, N]; NaN where nothing in the query has it as a neighbour."""
+        """Return float32 [Q, N]; NaN for ids that are not a neighbour of anything in the query."""
         place = self.targets.index(target)
         voted = slice(self._bounds[place], self._bounds[place + 1])
         scores = (self.matrix(queries.history, queries.tags) @ self._votes[:, voted]).toarray()
@@ -88,7 +89,7 @@ class ItemKNN(ColumnModel, DenseModel):
 
 
 def _without_self(similarity: Sparse) -> Sparse:
-    """csr float32 with positive, finite similarities to other columns only."""
+    """Return csr float32 with the positive, finite similarities to other columns only."""
     pairs = similarity.tocoo()
     kept = (pairs.row != pairs.col) & np.isfinite(pairs.data) & (pairs.data > 0)
     votes = csr_matrix(

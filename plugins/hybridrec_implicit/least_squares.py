@@ -1,4 +1,4 @@
-"""Weighted least squares of many rows at once: the step of alternating least squares, and the fold-in of queries."""
+"""Weighted least squares of many rows at once: a step of alternating least squares, and the fold-in of queries."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hybridrec import Doubles, Floats, Longs, Sparse
 Reals: TypeAlias = NDArray[np.floating[Any]]
 
 _BLOCK_BYTES = 1 << 21
-"""What the rows that are solved together may hold: it stays in the processor's cache."""
+"""Bytes of the rows that are solved together, small enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeastSquares:
-    """The best row vectors x for given column vectors y: what all rows share.
+    """Solver of the best row vectors x for given column vectors y.
 
-    Each row minimises  w0 Σ_j (x·y_j)² over all columns  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²] over its
-    known ones  +  λ |x|².  The column vectors have their principal axes as coordinates, in which w0 Y'Y is
-    diagonal, so that a row of n known columns takes n equations, not D, where n is less (Woodbury's identity):
+    Each row minimizes  w0 Σ_j (x·y_j)² over all columns  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²] over its known
+    columns  +  λ |x|².  The coordinates are the principal axes of the column vectors, in which w0 Y'Y is diagonal, so
+    that a row of n known columns takes n equations instead of D where n is smaller (Woodbury's identity):
 
         (P + Y_n' E Y_n) x = Y_n' b   <=>   x = P⁻¹ Y_n' (I + E Y_n P⁻¹ Y_n')⁻¹ b,   P = Λ + λI,  E = w - w0,  b = w r
 
     spread: float64[D], the eigenvalues Λ of w0 Y'Y, descending
-    columns: [N, D], the column vectors in their principal axes; rows of NaN for what no row knows
+    columns: [N, D], the column vectors in their principal axes; rows of NaN for columns that no row has
     """
 
     spread: Doubles
@@ -36,20 +36,20 @@ class LeastSquares:
 
     @classmethod
     def of(cls, columns: Reals, unobserved: float) -> Self:
-        """For column vectors [N, D] in any axes, and the weight w0 of the unknown; precision is that of the vectors."""
+        """Prepare column vectors [N, D] in any axes, with weight w0 of unknown values, in the vectors' precision."""
         exact = columns.astype(np.float64)
         eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
         return cls(np.maximum(eigenvalues[::-1], 0), (exact @ axes[:, ::-1]).astype(columns.dtype))
 
     def solve(self, known: Sparse, excess: Reals, ridge: Doubles) -> Reals:
-        """Row vectors [rows, D], in the axes of the columns; zeros for rows of which nothing is known.
+        """Solve for row vectors [rows, D], in the axes of the columns; zeros for rows without known columns.
 
         known: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
         """
         lengths = np.diff(known.indptr)
         result = np.zeros((known.shape[0], len(self.spread)), self.columns.dtype)
         for rows, width in blocks(lengths, len(self.spread)):
-            # Short rows repeat their last column, with weights of 0.
+            # Short rows are padded by repeating their last column with weight 0, which leaves the solution unchanged.
             places = np.minimum(np.arange(width), lengths[rows, None] - 1) + known.indptr[rows, None]
             filled = np.arange(width) < lengths[rows, None]
             b, e = ((filled * values[places]).astype(result.dtype) for values in (known.data, excess))
@@ -61,7 +61,7 @@ class LeastSquares:
 
 
 def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
-    """x [B, D] by n equations, for columns [B, n, D], b and e [B, n], P [B, D]."""
+    """Solve for x [B, D] by n equations, from columns [B, n, D], b and e [B, n], P [B, D]."""
     scaled = picked / diagonal[:, None, :]
     left = e[:, :, None] * (scaled @ picked.swapaxes(1, 2))
     _add_to_diagonal(left, 1)
@@ -69,24 +69,24 @@ def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
 
 
 def _by_factors(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
-    """The same by D equations."""
+    """Solve for x [B, D] by D equations, from the same arguments as `_by_columns`."""
     left = picked.swapaxes(1, 2) @ (e[:, :, None] * picked)
     _add_to_diagonal(left, diagonal)
     return np.linalg.solve(left, picked.swapaxes(1, 2) @ b[:, :, None])[:, :, 0]
 
 
 def _add_to_diagonal(matrices: Reals, values: Reals | int) -> None:
-    """To each of the matrices [B, n, n], in place."""
+    """Add the values to the diagonal of each of the matrices [B, n, n], in place."""
     places = np.arange(matrices.shape[1])
     matrices[:, places, places] += values
 
 
 def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
-    """Rows of similar length, and the greatest length among them; rows of length 0 are left out."""
+    """Yield rows of similar length with the greatest length among them; rows of length 0 are left out."""
     rows = np.argsort(lengths, kind="stable")
     rows = rows[lengths[rows] > 0]
     while len(rows):
-        # Take half of what is left at most, so that short rows are not padded to the longest.
+        # Take at most half of the remaining rows, so that short rows are not padded to the longest.
         equations = np.minimum(lengths[rows], factors)
         bytes_each = 8 * (2 * factors * lengths[rows] + 2 * equations**2)
         fitting = np.searchsorted(bytes_each * np.arange(1, len(rows) + 1), _BLOCK_BYTES, side="right")
@@ -96,7 +96,7 @@ def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
 
 
 class Side(NamedTuple):
-    """What `LeastSquares.solve` takes: csr of b = w r, the excess w - w0 parallel to it, and λ of each row."""
+    """Arguments of `LeastSquares.solve`: csr of b = w r, the excess w - w0 parallel to it, and λ of each row."""
 
     known: Sparse
     excess: Reals
@@ -104,9 +104,10 @@ class Side(NamedTuple):
 
 
 def alternate(rows: Side, columns: Side, start: Floats, *, unobserved: float, iterations: int) -> Floats:
-    """Column vectors, float32 [N, D], after so many rounds of solving for rows, then for columns, from `start`.
+    """Return column vectors, float32 [N, D], after alternating from `start`: rows first, then columns, in each round.
 
-    Each step leaves its vectors in the principal axes of those it started from: inner products are the same in any.
+    Each step leaves its vectors in the principal axes of those it started from; inner products are the same in any
+    axes.
     """
     vectors = start
     for _ in range(iterations):

@@ -1,4 +1,4 @@
-"""Weighted matrix factorisation as courses teach it: observed and unobserved weight, gravity, three similarities."""
+"""Weighted matrix factorization as taught in courses: observed and unobserved weight, gravity, three similarities."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class WMFOptions(ColdOptions):
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""
     feedback: Literal["implicit", "explicit"] = "implicit"
-    """What an entry is: `implicit` 1, or its weight where that is below 1 (a rating between 0 and 1); `explicit` its
-    weight, a rating on any scale."""
+    """Value of an entry: `implicit` is 1, or its weight where that is below 1 (a rating between 0 and 1); `explicit` is
+    its weight, a rating on any scale."""
     center: Literal["none", "user", "global"] = "none"
-    """What is taken off explicit ratings: nothing, the mean of the user's own, or the mean of all."""
+    """Mean that is subtracted from explicit ratings: none, that of the user's own ratings, or that of all ratings."""
     observed_weight: float = Field(1.0, gt=0)
     """Weight of the squared error of an entry."""
     unobserved_weight: float = Field(0.1, ge=0)
-    """Weight of the squared score where there is no entry; 0 learns from the entries alone, for explicit feedback."""
+    """Weight of the squared score of pairs without an entry; 0 learns from the entries only, for explicit feedback."""
     gravity: float = Field(0.0, ge=0)
-    """Weight of the squared score of all pairs, entries too: it keeps scores of unrated items from growing."""
+    """Weight of the squared score of all pairs, including entries; it keeps scores of unrated items from growing."""
     regularization: float = Field(3.0, gt=0)
     """Weight of the squared length of each vector."""
     iterations: int = Field(15, gt=0)
     """Rounds of solving for users, then for items."""
     similarity: Literal["dot", "cosine", "euclidean"] = "dot"
-    """What the score of an item is: the inner product with the query, their cosine, or minus their squared distance."""
+    """Score of an item: its inner product with the query, their cosine, or their negative squared distance."""
     norm_exponent: float = Field(1.0, ge=0, le=1)
     """For `dot`: the score is |v|^e |q| cos(q, v). Popular items have long vectors: 1 is the inner product, which
-    favours them; towards 0, which ranks as the cosine does, niche items come up."""
+    favours them; values towards 0, which ranks like the cosine, favour niche items."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -51,15 +51,15 @@ class WMFOptions(ColdOptions):
 
 
 class WMF(VectorModel):
-    """Weighted matrix factorisation by alternating least squares.
+    """Weighted matrix factorization by alternating least squares.
 
-    Users u_i and items v_j minimise
+    Users u_i and items v_j minimize
 
         w Σ_observed (r_ij - u_i·v_j)²  +  w0 Σ_unobserved (u_i·v_j)²  +  g Σ_all (u_i·v_j)²  +  λ (Σ |u_i|² + Σ |v_j|²)
 
-    with the observed and unobserved weight of Google's course "Recommendation Systems" (2018; Hu, Koren and
-    Volinsky 2008) and its gravity g. A new user is *projected*: the query's ratings are put into the same least
-    squares with the items as they are; an item the query dislikes counts as an entry of 0 (implicit feedback).
+    with the observed and unobserved weight of Google's course "Recommendation Systems" (2018; Hu, Koren and Volinsky
+    2008) and its gravity g. A new user is *projected*: the query's ratings enter the same least squares with the items
+    held fixed; an item the query dislikes counts as an entry of 0 (implicit feedback).
     """
 
     name = "wmf"
@@ -70,7 +70,7 @@ class WMF(VectorModel):
     config: WMFOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Factorise the training matrix."""
+        """Factorize the training matrix."""
         ratings = self._ratings(data.interactions)
         mean = np.array(ratings.data.mean() if ratings.nnz else 0.0)
         entries = self._entries(ratings, mean)
@@ -91,11 +91,11 @@ class WMF(VectorModel):
 
     @property
     def _everywhere(self) -> float:
-        """The weight of the squared score of a pair without an entry."""
+        """Weight of the squared score of a pair without an entry."""
         return self.config.unobserved_weight + self.config.gravity
 
     def _ratings(self, history: Ragged) -> Sparse:
-        """csr float32 [rows, I]; repeats count once if feedback is implicit, else their mean is the rating."""
+        """Build csr float32 [rows, I]; repeats count once if feedback is implicit, else their mean is the rating."""
         ratings = history.matrix()
         if self.config.feedback == "implicit":
             ratings.data = np.minimum(ratings.data, 1)
@@ -106,39 +106,41 @@ class WMF(VectorModel):
         return ratings
 
     def _entries(self, ratings: Sparse, mean: Doubles) -> Sparse:
-        """Ratings without the mean that `center` names."""
+        """Subtract the mean that `center` names from the ratings."""
         entries = ratings.copy()
         if self.config.center == "global":
             entries.data -= np.float32(mean)
         elif self.config.center == "user":
             count = np.diff(ratings.indptr)
             rows = np.repeat(np.arange(len(count)), count)
-            # In double precision, so that nothing is left of ratings that are all the same.
+            # In double precision, so that nothing remains of ratings that are all equal.
             own = np.bincount(rows, ratings.data, len(count)) / np.maximum(count, 1)
             entries.data = (entries.data - own[rows]).astype(np.float32)
         return entries
 
     def _side(self, entries: Sparse) -> Side:
-        """The weights of one half-step, for the rows of these entries."""
-        known = csr_matrix(
+        """Build the problem of one half-step for the rows of these entries."""
+        weighted = csr_matrix(
             (np.float32(self.config.observed_weight) * entries.data, entries.indices, entries.indptr), entries.shape
         )
-        # Gravity pulls at entries, too: w + g in place of w0 + g.
-        excess = np.full(known.nnz, self.config.observed_weight - self.config.unobserved_weight)
-        return Side(known, excess, np.full(known.shape[0], self.config.regularization))
+        # Gravity applies to entries, too: w + g in place of w0 + g.
+        excess = np.full(weighted.nnz, self.config.observed_weight - self.config.unobserved_weight)
+        return Side(weighted, excess, np.full(weighted.shape[0], self.config.regularization))
 
     def state(self) -> State:
-        """float32 [I, factors], rows of NaN for what has no vector; their eigenvalues; which items training has seen;
-        the mean rating."""
+        """Return the vectors, float32 [I, factors], with rows of NaN for items without one.
+
+        Their eigenvalues, a mask of the items seen in training, and the mean rating come with them.
+        """
         return {
             "items": self._items, "spread": self._squares.spread, "learned": self._learned, "mean": self._mean
         }  # fmt: skip
 
     def restore(self, state: State) -> Self:
-        """Take the vectors and prepare scores and projection."""
+        """Restore the vectors, and prepare scores and projection."""
         self._items, self._learned, self._mean = np.asarray(state["items"], np.float32), state["learned"], state["mean"]
-        known = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
-        self._squares = LeastSquares(state["spread"], known)
+        learned = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
+        self._squares = LeastSquares(state["spread"], learned)
         length = np.linalg.norm(self._items, axis=1, keepdims=True)
         if self.config.similarity == "euclidean":
             self._places = np.concatenate((self._items, length**2, np.ones_like(length)), axis=1)
@@ -148,16 +150,16 @@ class WMF(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Both factor matrices, the items' also in double precision, and the training matrix by rows and by columns."""
+        """Estimate the bytes of both factor matrices, the items' also in float64, and of the training matrix twice."""
         rows = len(data.users) + 4 * len(data.items)
         return 4 * rows * self.config.factors + 32 * len(data.interactions.ids)
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [I, factors], scaled as the similarity wants; [I, factors + 2] for `euclidean`: v, |v|², 1."""
+        """Return float32 [I, factors], scaled for the similarity; [I, factors + 2] for `euclidean`: v, |v|², 1."""
         return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32, as wide as `vectors`; NaN where the ratings tell nothing: none was learned from, or none differs."""
+        """Return float32, as wide as `vectors`; NaN if no rating was seen in training or all are equal."""
         projected = self._project(queries)
         length = np.linalg.norm(projected, axis=1, keepdims=True)
         if self.config.similarity == "euclidean":
@@ -165,18 +167,18 @@ class WMF(VectorModel):
         return projected / length if self.config.similarity == "cosine" else projected
 
     def _project(self, queries: QueryBatch) -> Floats:
-        """float32 [Q, factors]: the vectors that training would give users with these ratings."""
+        """Project the queries, float32 [Q, factors], to the vectors that training would learn for these ratings."""
         entries = self._entries(self._ratings(queries.history), self._mean)
-        told = abs(entries) @ self._learned.astype(np.float32) > 0
+        informative = abs(entries) @ self._learned.astype(np.float32) > 0
         if queries.disliked is not None and self.config.feedback == "implicit":
             entries = _with_zeros(entries, queries.disliked)
         projected = self._squares.solve(*self._side(entries)).astype(np.float32)
-        projected[~told] = np.nan
+        projected[~informative] = np.nan
         return projected
 
 
 def _with_zeros(entries: Sparse, disliked: Ragged) -> Sparse:
-    """The entries, and one of 0 for each disliked item."""
+    """Add an entry of 0 for each disliked item."""
     liked = entries.tocoo()
     rows, columns = np.concatenate((liked.row, disliked.rows)), np.concatenate((liked.col, disliked.ids))
     values = np.concatenate((liked.data, np.zeros(len(disliked.ids), np.float32)))

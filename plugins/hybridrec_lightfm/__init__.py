@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
     """`lightfm`."""
-    from hybridrec_lightfm.model import LightFM
+    from hybridrec_lightfm.factorization import LightFM
 
     return [LightFM]

@@ -1,8 +1,8 @@
-"""Importing LightFM, also where its wheel was linked against an older C library.
+"""Import of LightFM, even where its wheel was linked against an older C library.
 
-The Linux wheels for Python 3.11 refer to `__log_finite` and `__exp_finite`, which glibc 2.31 took out of
-what new programs may link; such a wheel cannot be loaded there. The two are `log` and `exp` without the
-checks for infinite results, so the extension is loaded from a copy in memory that asks for those.
+The Linux wheels for Python 3.11 refer to `__log_finite` and `__exp_finite`, which glibc 2.31 no longer offers to new
+programs, so such a wheel cannot be loaded there. The two are `log` and `exp` without the checks for infinite results;
+the extension is therefore loaded from a copy in memory that refers to `log` and `exp`.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ INSTALL_HINT = (
 
 
 def load_lightfm() -> ModuleType:
-    """The module `lightfm`, from whatever installed package provides it; raises MissingDependencyError."""
+    """Import the module `lightfm` from whichever installed package provides it; raises MissingDependencyError."""
     spec = importlib.util.find_spec("lightfm")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(f"component 'lightfm': nothing that provides `lightfm` is there; {INSTALL_HINT}")
+        raise MissingDependencyError(f"component 'lightfm': no installed package provides `lightfm`; {INSTALL_HINT}")
     try:
         if _EXTENSION not in sys.modules:
             _load_with_todays_names(Path(spec.submodule_search_locations[0]))
         with warnings.catch_warnings():
-            # Reproducible fits take one thread anyway.
+            # Nothing is lost: reproducible fits use one thread anyway.
             warnings.filterwarnings("ignore", "LightFM was compiled without OpenMP support")
             import lightfm
     except (ImportError, OSError) as error:
@@ -46,7 +46,7 @@ def load_lightfm() -> ModuleType:
 
 
 def _load_with_todays_names(folder: Path) -> None:
-    """Load the extension from memory with the old names replaced, if it has them; else do nothing."""
+    """Load the extension from memory with the old names replaced, if it has them; otherwise do nothing."""
     for extension in folder.glob("_lightfm_fast_openmp*.so"):
         content = extension.read_bytes()
         if b"\0__log_finite\0" not in content or not hasattr(os, "memfd_create"):
@@ -55,7 +55,7 @@ def _load_with_todays_names(folder: Path) -> None:
             old = b"\0__" + name + b"_finite\0"
             content = content.replace(old, (b"\0" + name).ljust(len(old), b"\0"))
         for library in folder.parent.glob("lightfm*.libs/*.so*"):
-            ctypes.CDLL(str(library))  # found by name from now on; the copy has no folder to look in
+            ctypes.CDLL(str(library))  # imports find it by name from here on
         _execute(content)
 
 

@@ -1,4 +1,4 @@
-"""Linear item-item models, whose scores are what a query knows times learned weights: EASE, SLIM and random walks."""
+"""Linear item-item models, which score by a query's values times learned weights: EASE, SLIM and random walks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hybridrec import DataProfile
 
 EASE_ITEMS = 20_000
-"""The most items for which `ease` is proposed: its matrix, items x items, takes gigabytes above."""
+"""Largest catalogue for which `ease` is proposed; above, its items x items matrix takes gigabytes."""
 
 
 @hookimpl

@@ -8,22 +8,22 @@ from pydantic import Field
 
 from hybridrec import Dataset, Floats, Sparse, State
 from hybridrec_linear import solve
-from hybridrec_linear.columns import Columns, ScaledColumnOptions
-from hybridrec_linear.model import LinearModel
+from hybridrec_linear.joint_columns import Columns, ScaledColumnOptions
+from hybridrec_linear.linear_model import LinearModel
 
 
 class EaseOptions(ScaledColumnOptions):
     """Options of `ease`."""
 
     l2: float = Field(40.0, gt=0)
-    """The regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
+    """Regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
 
 
 class Ease(LinearModel):
-    """EASE (Steck 2019): each item's value is predicted from all others by ridge regression without itself.
+    """EASE (Steck 2019): ridge regression that predicts each item's value from all others, itself excluded.
 
-    Rows are users, columns the items (and tags, title words) of `fields`; the formula stands in
-    `hybridrec_linear.solve`. Any history is served. Items that no training row holds get no opinion.
+    Rows are users, columns the items (and tags, title words) of `fields`; the formula is in
+    `hybridrec_linear.solve`. Any history is served. Items that occur in no training row get no opinion.
     """
 
     name = "ease"
@@ -35,20 +35,20 @@ class Ease(LinearModel):
         self._solution = solve.solve(rows, self.config.l2, n)
 
     def memory(self, data: Dataset) -> int:
-        """The square system in float64 and the result in float32."""
+        """Estimate the bytes of the square system in float64 and of the result in float32."""
         columns, rows = Columns.learn(data, self.config)
         return solve.peak_bytes(rows, columns.n_predicted)
 
     def predict(self, values: Sparse) -> Floats:
-        """By the primal or the dual solution."""
+        """Return the scores by the primal or the dual solution: float32 [Q, n]."""
         return self._solution.predict(values)
 
     def state(self) -> State:
-        """The columns and the solution."""
+        """Return the columns and the solution."""
         return self._columns.state() | self._solution.state()
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._columns = Columns.restore(state, self.config)
         self._solution = solve.restore(state)
         return self

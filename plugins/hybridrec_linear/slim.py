@@ -1,4 +1,4 @@
-"""`slim`: sparse linear models, a few positive weights for each item."""
+"""`slim`: sparse linear models, with a few positive weights per item."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from pydantic import Field
 from scipy.sparse import csr_matrix, diags, vstack
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Sparse
-from hybridrec_linear.columns import Columns, ScaledColumnOptions
-from hybridrec_linear.model import SparseLinearModel, strongest_others
+from hybridrec_linear.joint_columns import Columns, ScaledColumnOptions
+from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _CELLS = 1 << 22
-"""Entries of small Gram matrices that are held at a time."""
+"""Entries of small Gram matrices held in memory at a time."""
 _STILL = 1e-4
-"""Weights that all change by less than this are taken as found."""
+"""Largest change of a weight at which descent counts as converged."""
 
 
 class SlimOptions(ScaledColumnOptions):
     """Options of `slim`."""
 
     l1: float = Field(0.1, ge=0)
-    """The penalty on the sum of the weights: the higher, the fewer columns predict another."""
+    """Penalty on the sum of the weights: the higher, the fewer columns predict another."""
     l2: float = Field(15.0, gt=0)
-    """The penalty on their squares: the higher, the more evenly similar columns share."""
+    """Penalty on the squared weights: the higher, the more evenly similar columns share."""
     neighbours: int = Field(100, ge=1)
-    """How many columns, the most similar by cosine, may predict another; time goes with the square."""
+    """Number of columns, the most similar by cosine, that may predict another; time grows with the square."""
     sweeps: int = Field(20, ge=1)
-    """How often each weight is improved at most; it ends earlier where all stay as they are."""
+    """Largest number of updates of each weight; descent ends earlier once weights stop changing."""
 
 
 class Slim(SparseLinearModel):
-    """SLIM (Ning and Karypis 2011): each column is predicted from others by few weights, none of them negative.
+    """SLIM (Ning and Karypis 2011): prediction of each column from others by few, non-negative weights.
 
-    For each column x_j of the training matrix X the weights b minimise
+    For each column x_j of the training matrix X the weights b minimize
 
         |x_j - X b|^2 / 2 + l2 |b|^2 / 2 + l1 sum(b),    b >= 0
 
-    by coordinate descent over its nearest `neighbours` (the paper's feature selection, fsSLIM); all
-    other weights are 0. With as many neighbours as columns it is SLIM without selection.
+    by coordinate descent over its nearest `neighbours` (the paper's feature selection, fsSLIM); all other weights
+    are 0. With as many neighbours as columns it is SLIM without selection.
     """
 
     name = "slim"
@@ -54,28 +54,28 @@ class Slim(SparseLinearModel):
         self._weights = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
 
     def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
-        """The weights of columns from `start` on, ids int32 [B, K] being their neighbours: csr [B, C]."""
-        found, ids = ids != PADDING, np.maximum(ids, 0)
+        """Solve for the weights of columns from `start` on, csr [B, C]; ids, int32 [B, K], are their neighbours."""
+        valid, ids = ids != PADDING, np.maximum(ids, 0)
         columns = np.arange(start, start + len(ids), dtype=np.int32)
         among = _entries(gram, ids[:, :, None], ids[:, None, :])
-        towards = np.where(found, _entries(gram, ids, columns[:, None]), 0)
+        towards = np.where(valid, _entries(gram, ids, columns[:, None]), 0)
         options = self.config
         weights = descend(among, towards - np.float32(options.l1), options.l2, options.sweeps)
         places = np.nonzero(weights)
         return csr_matrix((weights[places], (places[0], ids[places])), shape=(len(ids), gram.shape[0]))
 
     def memory(self, data: Dataset) -> int:
-        """All pairs of columns that have a row in common, thrice while they are ranked, and a block of systems."""
+        """Estimate the bytes of all pairs of columns with a common row, held three times, and of a block of systems."""
         columns, rows = Columns.learn(data, self.config)
         pairs = min(int((np.diff(rows.indptr).astype(np.float64) ** 2).sum()), len(columns.ids) ** 2)
         return 40 * pairs + 32 * _CELLS
 
 
 def descend(gram: Floats, left: Floats, l2: float, sweeps: int) -> Floats:
-    """Coordinate descent on B small systems at once: float32 [B, K], the weights, 0 or above.
+    """Return the weights, float32 [B, K], not negative, of B small systems by simultaneous coordinate descent.
 
     `gram`, float32 [B, K, K], is X'X of each system's columns; `left`, float32 [B, K], is X'y - l1, and is
-    written to. Weight k becomes max(0, (left_k - sum over others of gram_kl b_l) / (gram_kk + l2)).
+    overwritten. Weight k becomes max(0, (left_k - sum over others of gram_kl b_l) / (gram_kk + l2)).
     """
     weights = np.zeros_like(left)
     own = np.diagonal(gram, axis1=1, axis2=2)
@@ -91,7 +91,7 @@ def descend(gram: Floats, left: Floats, l2: float, sweeps: int) -> Floats:
 
 
 def _nearest(gram: Sparse, n: int, k: int) -> Ints:
-    """The k most similar columns by cosine of each of the first n, padded with -1: int32 [n, at most k]."""
+    """Find the k most similar columns, by cosine, of each of the first n, padded with -1: int32 [n, at most k]."""
     own = gram.diagonal()
     scale = diags(np.divide(1, np.sqrt(own), out=np.zeros_like(own), where=own > 0))
     nearest = strongest_others(((scale @ gram)[:n] @ scale).tocsr(), k)
@@ -102,6 +102,6 @@ def _nearest(gram: Sparse, n: int, k: int) -> Ints:
 
 
 def _entries(matrix: Sparse, rows: Ints, columns: Ints) -> Floats:
-    """`matrix[rows, columns]` as a dense array, the two broadcast against each other."""
+    """Return `matrix[rows, columns]` as a dense array, the two broadcast against each other."""
     rows, columns = np.broadcast_arrays(rows, columns)
     return np.asarray(matrix[rows.flatten(), columns.flatten()], np.float32).reshape(rows.shape)

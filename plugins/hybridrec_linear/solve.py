@@ -1,11 +1,10 @@
-"""The closed form of EASE, by its primal or its dual system: whichever is smaller.
+"""Closed form of EASE, by its primal or its dual system, whichever is smaller.
 
-With rows X [R, C] and P = (X'X + l I)^-1, the item weights are B = I - P / diag(P), columns divided, so
-that diag(B) = 0 (Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019). A query x
-scores x B.
+With rows X [R, C] and P = (X'X + l I)^-1, the item weights are B = I - P / diag(P), columns divided, so that diag(B)
+= 0 (Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019). A query x scores x B.
 
-By the Woodbury identity P = (I - X'W) / l with W = (X X' + l I)^-1 X, an R x R system. With
-d = diag(X'W), diag(P) = (1 - d) / l and
+By the Woodbury identity P = (I - X'W) / l with W = (X X' + l I)^-1 X, an R x R system. With d = diag(X'W), diag(P) =
+(1 - d) / l and
 
     x B = ((x X') W - x d) / (1 - d)
 """
@@ -21,18 +20,18 @@ from numpy.typing import NDArray
 from hybridrec import Doubles, Floats, Sparse, State, pack_csr, unpack_csr
 
 BLOCK = 1024
-"""Columns that are made dense at a time."""
+"""Columns held as a dense block at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Primal:
-    """B itself, for the first columns: float32 [C, n]."""
+    """Primal solution: B itself, for the first n columns, float32 [C, n]."""
 
     weights: Floats
 
     @classmethod
     def solve(cls, rows: Sparse, l2: float, n: int) -> Self:
-        """From rows, csr [R, C], with predictions for the first n columns."""
+        """Solve from rows, csr [R, C], for predictions of the first n columns."""
         inverse = _inverse(rows.T.tocsr(), l2)
         inverse /= -np.diag(inverse).copy()
         np.fill_diagonal(inverse, 0)
@@ -40,22 +39,22 @@ class Primal:
         return cls(weights)
 
     def predict(self, queries: Sparse) -> Floats:
-        """x B for each row of csr [Q, C]: float32 [Q, n]."""
+        """Return x B for each row of csr [Q, C]: float32 [Q, n]."""
         return queries @ self.weights
 
     def state(self) -> State:
-        """B."""
+        """Return B."""
         return {"weights": self.weights}
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """From `state`."""
+        """Restore B from `state`."""
         return cls(state["weights"])
 
 
 @dataclass(frozen=True, slots=True)
 class Dual:
-    """X, W float32 [R, n] and 1 / (1 - d) float32 [n], for the first n columns."""
+    """Dual solution: X, W float32 [R, n] and 1 / (1 - d) float32 [n], for the first n columns."""
 
     rows: Sparse
     solution: Floats
@@ -63,60 +62,63 @@ class Dual:
 
     @classmethod
     def solve(cls, rows: Sparse, l2: float, n: int) -> Self:
-        """From rows, csr [R, C], with predictions for the first n columns."""
+        """Solve from rows, csr [R, C], for predictions of the first n columns."""
         from scipy.linalg import cho_factor, cho_solve
 
         factor = cho_factor(_gram(rows, l2).T, lower=True, overwrite_a=True, check_finite=False)
         solution, explained = np.empty((rows.shape[0], n), np.float32), np.empty(n)
         columns = rows.tocsc()
         for start in range(0, n, BLOCK):
-            part = columns[:, start : min(start + BLOCK, n)].astype(np.float64)
-            solved = cho_solve(factor, part.toarray(order="F"), overwrite_b=True, check_finite=False)
+            block = columns[:, start : min(start + BLOCK, n)].astype(np.float64)
+            solved = cho_solve(factor, block.toarray(order="F"), overwrite_b=True, check_finite=False)
             solution[:, start : start + BLOCK] = solved
-            explained[start : start + BLOCK] = np.asarray(part.multiply(solved).sum(axis=0)).ravel()
+            explained[start : start + BLOCK] = np.asarray(block.multiply(solved).sum(axis=0)).ravel()
         return cls(rows, solution, (1 / (1 - explained)).astype(np.float32))
 
     def predict(self, queries: Sparse) -> Floats:
-        """x B for each row of csr [Q, C]: float32 [Q, n]."""
+        """Return x B for each row of csr [Q, C]: float32 [Q, n]."""
         answers = (queries @ self.rows.T).toarray() @ self.solution
         answers *= self.gain
         # x d / (1 - d) = x (gain - 1)
         return answers - queries[:, : len(self.gain)].multiply(self.gain - 1).toarray()
 
     def state(self) -> State:
-        """X, W and the gain."""
+        """Return X, W and the gain."""
         return {"solution": self.solution, "gain": self.gain} | pack_csr(self.rows, "rows")
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """From `state`."""
+        """Restore X, W and the gain from `state`."""
         return cls(unpack_csr(state, "rows"), state["solution"], state["gain"])
 
 
 def solve(rows: Sparse, l2: float, n: int) -> Primal | Dual:
-    """The cheaper of the two: dual where there are fewer rows than columns."""
+    """Solve by the cheaper of the two: dual where there are fewer rows than columns."""
     return Dual.solve(rows, l2, n) if is_dual(rows) else Primal.solve(rows, l2, n)
 
 
 def restore(state: State) -> Primal | Dual:
-    """Whichever of the two gave this state."""
+    """Restore whichever of the two wrote this state."""
     return Dual.restore(state) if "solution" in state else Primal.restore(state)
 
 
 def is_dual(rows: Sparse) -> bool:
-    """Whether there are fewer rows than columns."""
+    """Return True if there are fewer rows than columns."""
     return rows.shape[0] < rows.shape[1]
 
 
 def peak_bytes(rows: Sparse, n: int) -> int:
-    """Peak memory of `solve`: the float64 system, solved in its place, and the float32 result."""
+    """Estimate the peak bytes of `solve`: the float64 system, solved in place, and the float32 result."""
     size = min(rows.shape)
     block = 2 * 8 * BLOCK * (size if is_dual(rows) else rows.shape[1])
     return 8 * size**2 + 4 * size * n + block
 
 
 def _gram(rows: Sparse, l2: float) -> Doubles:
-    """rows rows' + l2 I, float64, made in blocks: a sparse product of this density would be larger than the dense."""
+    """Compute rows rows' + l2 I, float64, in blocks.
+
+    A sparse product of this density would be larger than the dense one.
+    """
     size = rows.shape[0]
     gram = np.empty((size, size))
     columns = rows.astype(np.float64).T.tocsr()
@@ -128,7 +130,7 @@ def _gram(rows: Sparse, l2: float) -> Doubles:
 
 
 def _inverse(rows: Sparse, l2: float) -> Doubles:
-    """(rows rows' + l2 I)^-1, float64, in the place of the Gram matrix (Cholesky)."""
+    """Compute (rows rows' + l2 I)^-1, float64, in place of the Gram matrix, by Cholesky factorization."""
     from scipy.linalg.lapack import dpotrf, dpotri
 
     gram: NDArray[Any] = _gram(rows, l2).T  # Fortran order, so that LAPACK needs no copy; the matrix is symmetric

@@ -1,4 +1,4 @@
-"""`p3alpha` and `rp3beta`: where a random walk over the graph of users and items ends."""
+"""`p3alpha` and `rp3beta`: random walks over the graph of users and items."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pydantic import Field
 from scipy.sparse import diags, vstack
 
 from hybridrec import Dataset, Doubles, Floats, Sparse, kernels
-from hybridrec_linear.columns import ColumnOptions, Columns
-from hybridrec_linear.model import SparseLinearModel, strongest_others
+from hybridrec_linear.joint_columns import ColumnOptions, Columns
+from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _STEPS = 1 << 24
-"""Pairs of columns that are met on the way through users at a time."""
+"""Multiplications of the sparse product per block, a bound on memory."""
 
 
 class P3AlphaOptions(ColumnOptions):
     """Options of `p3alpha`."""
 
     alpha: float = Field(1.0, gt=0)
-    """The power of each step's probability; below 1 unlikely steps count more."""
+    """Power of each step's probability; below 1 unlikely steps count more."""
     neighbours: int = Field(200, ge=1)
-    """How many columns each one leads to: those that the walk reaches most probably."""
+    """Number of columns that each column leads to: those that the walk reaches with the highest probability."""
 
 
 class P3Alpha(SparseLinearModel):
     """Three steps of a random walk: query to column, column to row, row to column (Cooper et al. 2014).
 
-    A step goes along an edge with a probability in proportion to its value, taken to the power alpha:
+    A step follows an edge with a probability proportional to its value, taken to the power alpha:
 
         score(q, j) = sum over i, u of  P(q -> i)^alpha  P(i -> u)^alpha  P(u -> j)^alpha,   j != i
 
-    with rows u of the training part and columns i, j. What no walk reaches gets no opinion.
+    with rows u of the training part and columns i, j. An id that no walk reaches gets no opinion.
     """
 
     name = "p3alpha"
@@ -40,23 +40,23 @@ class P3Alpha(SparseLinearModel):
     config: P3AlphaOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """The last two steps, for each column the strongest of them."""
+        """Compute the last two steps, and keep the strongest of them for each column."""
         back, forth = _steps(rows.T.tocsr(), self.config.alpha), _steps(rows, self.config.alpha)[:, :n]
         forth = forth @ diags(self.damping(rows.getnnz(axis=0)[:n]).astype(np.float32))
         k = self.config.neighbours
-        blocks = [strongest_others(back[part] @ forth, k, part.start) for part in _blocks(back, forth)]
+        blocks = [strongest_others(back[span] @ forth, k, span.start) for span in _blocks(back, forth)]
         self._weights = vstack(blocks, format="csr", dtype=np.float32)
 
     def damping(self, count: Doubles) -> Doubles:
-        """What the probability to end in a column of so many rows is multiplied by, float64 [n]."""
+        """Return the factor on the probability to end in a column with so many rows: float64 [n]."""
         return np.ones(len(count))
 
     def predict(self, values: Sparse) -> Floats:
-        """The first step, and then the other two."""
+        """Take the first step, then the other two."""
         return super().predict(_steps(values, self.config.alpha))
 
     def memory(self, data: Dataset) -> int:
-        """The rows three times, a block of walks, and what is kept of them."""
+        """Estimate the bytes of the rows, held three times, of a block of walks, and of the walks that are kept."""
         columns, rows = Columns.learn(data, self.config)
         return 3 * 8 * rows.nnz + 40 * _STEPS + 2 * 8 * len(columns.ids) * self.config.neighbours
 
@@ -65,7 +65,7 @@ class RP3BetaOptions(P3AlphaOptions):
     """Options of `rp3beta`."""
 
     beta: float = Field(0.5, ge=0)
-    """How much popular items are held back: the power of their number of users; 0 is `p3alpha`."""
+    """Power of the number of users by which popular items are held back; 0 is `p3alpha`."""
 
 
 class RP3Beta(P3Alpha):
@@ -76,12 +76,12 @@ class RP3Beta(P3Alpha):
     config: RP3BetaOptions
 
     def damping(self, count: Doubles) -> Doubles:
-        """The number of rows to the power -beta."""
+        """Return the number of rows to the power -beta."""
         return np.maximum(count, 1.0) ** -self.config.beta
 
 
 def _steps(values: Sparse, alpha: float) -> Sparse:
-    """Each row's probabilities to the power alpha: csr of the same shape."""
+    """Compute each row's probabilities to the power alpha: csr of the same shape."""
     steps = values.copy()
     total = np.asarray(values.sum(axis=1)).ravel()
     steps.data = (steps.data / total[kernels.csr_rows(steps)]) ** np.float32(alpha)
@@ -89,7 +89,7 @@ def _steps(values: Sparse, alpha: float) -> Sparse:
 
 
 def _blocks(back: Sparse, forth: Sparse) -> Iterator[slice]:
-    """Slices of the rows of `back` whose product with `forth` takes some _STEPS multiplications each."""
+    """Yield slices of the rows of `back` whose product with `forth` takes about _STEPS multiplications each."""
     cost = np.concatenate(([0], np.cumsum(np.diff(forth.indptr)[back.indices], dtype=np.int64)))[back.indptr]
     start = 0
     while start < back.shape[0]:

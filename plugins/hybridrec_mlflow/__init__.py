@@ -1,4 +1,4 @@
-"""Sends finished runs to MLflow, if the environment names a tracking server or store: MLFLOW_TRACKING_URI."""
+"""Export of finished runs to MLflow, if MLFLOW_TRACKING_URI names a tracking server or store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 @hookimpl
 def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
-    """Nothing is imported, and nothing sent, where MLFLOW_TRACKING_URI is not set."""
+    """Send the run; without MLFLOW_TRACKING_URI nothing is imported or sent."""
     if os.environ.get(TRACKING_URI):
         from hybridrec_mlflow.client import send
 

@@ -1,7 +1,7 @@
-"""One finished run as one run of MLflow, with a nested run for each pipeline.
+"""Representation of a finished run as one MLflow run, with a nested run for each pipeline.
 
-MLflow's names may hold letters, digits and `_-. :/` alone: `@` becomes `_at_`, `+` becomes `_and_`, and an
-index in brackets stands behind a dot. The experiment is MLFLOW_EXPERIMENT_NAME, or called as the YAML's is.
+MLflow's names may contain only letters, digits and `_-. :/`: `@` becomes `_at_`, `+` becomes `_and_`, and an index
+in brackets follows a dot. The experiment is MLFLOW_EXPERIMENT_NAME, or has the name of the YAML's.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 FILES = ("report.html", "report.json", "config.yaml", "lock.json")
 _MOST_PARAMETERS = 100
-"""MLflow takes no more in one batch."""
+"""MLflow's limit of parameters per batch."""
 _LONGEST = 500
-"""Characters of a value that every backend takes."""
+"""Length of a value, in characters, that every backend accepts."""
 
 
 def send(report: Mapping[str, Any], folder: str) -> str:
-    """Send the run in this folder; gives the id of its MLflow run.
+    """Send the run in this folder; return the id of its MLflow run.
 
-    Raises MissingDependencyError if MLflow is not installed; what MLflow raises goes through.
+    Raises MissingDependencyError if MLflow is not installed; errors raised by MLflow propagate.
     """
     import yaml
 
@@ -61,14 +61,14 @@ def _client() -> MlflowClient:
         from mlflow import MlflowClient
     except ImportError as error:
         raise MissingDependencyError(
-            "MLFLOW_TRACKING_URI is set, and MLflow is not installed: pip install 'hybridrec[mlflow]'"
+            "MLFLOW_TRACKING_URI is set, but MLflow is not installed: pip install 'hybridrec[mlflow]'"
         ) from error
     return MlflowClient()
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return client.create_experiment(name) if found is None else found.experiment_id
+    experiment = client.get_experiment_by_name(name)
+    return client.create_experiment(name) if experiment is None else experiment.experiment_id
 
 
 def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics: Mapping[str, float]) -> None:
@@ -84,18 +84,20 @@ def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics:
 
 
 def _metrics(pipeline: Mapping[str, Any]) -> dict[str, float]:
-    """Means with the ends of their intervals: plain over all queries, `SEGMENT/` before those of a segment."""
-    found: dict[str, float] = {}
-    for segment, part in pipeline["segments"].items():
+    """Return means with the ends of their intervals: plain over all queries, prefixed `SEGMENT/` for a segment."""
+    metrics: dict[str, float] = {}
+    for segment, by_metric in pipeline["segments"].items():
         prefix = "" if segment == "all" else f"{segment}/"
-        for metric, number in part["metrics"].items():
+        for metric, number in by_metric["metrics"].items():
             if number["mean"] is None:
                 continue
-            found[f"{prefix}{metric}"] = number["mean"]
+            metrics[f"{prefix}{metric}"] = number["mean"]
             if number["ci95"] is not None:
-                found |= {f"{prefix}{metric}.{end}": x for end, x in zip(("low", "high"), number["ci95"], strict=True)}
+                metrics |= {
+                    f"{prefix}{metric}.{end}": x for end, x in zip(("low", "high"), number["ci95"], strict=True)
+                }
     shares = pipeline["candidate_recall"].items()
-    return found | {f"candidate_recall.{target}": share for target, share in shares if share is not None}
+    return metrics | {f"candidate_recall.{target}": share for target, share in shares if share is not None}
 
 
 def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
@@ -103,7 +105,7 @@ def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
-    """`verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries; guardrails alike."""
+    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries; guardrails alike."""
     rows = [("verdict", row) for row in report["comparison"] if row["segment"] == "all"]
     rows += [("guardrail", row) for row in report["guardrails"]]
     return {
@@ -112,7 +114,7 @@ def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted path, text) of everything in a config that is neither a mapping nor a list of such."""
+    """Yield (dotted path, text) of every config value that is neither a mapping nor a list of mappings."""
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{path}.{key}" if path else str(key))
@@ -124,5 +126,5 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _name(text: str) -> str:
-    """A name that MLflow takes."""
+    """Replace the characters that MLflow's names may not contain."""
     return re.sub(r"[^\w\-. :/]", "_", text.replace("@", "_at_").replace("+", "_and_"))

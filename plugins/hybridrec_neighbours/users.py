@@ -1,4 +1,4 @@
-"""`user-knn`: the most similar users of the training part vote with what they have."""
+"""`user-knn`: the most similar training users vote for their items and tags."""
 
 from __future__ import annotations
 
@@ -32,32 +32,34 @@ from hybridrec import (
 )
 
 _CELLS = 1 << 23
-"""Similarities of queries with users that are held at a time."""
+"""Similarities of queries and users held in memory at a time."""
 
 
 class UserKNNOptions(Options):
-    """What makes users similar, and how many of them vote."""
+    """Options of `user-knn`: the definition of similarity, and the number of votes."""
 
     items: float = Option(1.0, ge=0)
-    """The share of common items in the similarity; 0 leaves them out."""
+    """Share of common items in the similarity; 0 leaves them out."""
     tags: float = Option(1.0, ge=0)
-    """The share of common tags; 0 leaves them out."""
+    """Share of common tags; 0 leaves them out."""
     title: float = Option(0.5, ge=0)
-    """The share of common title words; 0 leaves them out."""
+    """Share of common title words; 0 leaves them out."""
     tokenizer: Tokenizer = Tokenizer()
-    """How titles become words."""
+    """Tokenization of titles."""
     time: float = Option(0.0, ge=0)
-    """What closeness in time adds to the similarity, which without it is at most 1 (a cosine); 0 looks at no time."""
+    """Weight of closeness in time, added to a similarity of at most 1 (a cosine); 0 ignores times."""
     half_life: float = Option(200.0, gt=0)
-    """Days between a query and a user's latest interaction at which they are half as close in time."""
+    """Days between a query and a user's latest interaction at which closeness in time is halved."""
     idf: float = Option(0.5, ge=0)
-    """How much more a rare item, tag or word says than a common one: the power of log(1 + U / n); 0 weighs alike."""
+    """Power of log(1 + U / n), the weight of an item, tag or word; higher values favour rare ones, 0 weighs all
+    equally."""
     length: float = Option(0.5, ge=0, le=1)
-    """How much users with many items, tags and words are held back: 0.5 is the cosine, less lets them vote more."""
+    """Normalization by the length of users: 0.5 is the cosine; lower values give more votes to users with many items,
+    tags and words."""
     neighbours: int = Option(50, ge=1)
-    """How many users vote."""
+    """Number of users that vote."""
     power: float = Option(1.0, gt=0)
-    """The power of the similarity that a vote counts; large values listen to the nearest only."""
+    """Power of the similarity in a vote; large values listen to the nearest users only."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -67,14 +69,14 @@ class UserKNNOptions(Options):
 
 
 class UserKNN(DenseModel):
-    """Nearest neighbours among the training users (Resnick et al. 1994), by cosine over all a query knows.
+    """Nearest neighbours among the training users (Resnick et al. 1994), by cosine over all known fields of a query.
 
-    A user is a sparse vector of items, tags and title words, each value the root of its share times
-    log(1 + U / n) to the power `idf`. With a `length` l other than 0.5 the similarity of query q and user u
-    is the asymmetric cosine q u / (|q|^(2 - 2 l) |u|^(2 l)) (Aiolli 2013). To it comes `time` times
-    2^(-days apart / half_life) where both times are known: sessions near in time are alike (Jannach and
-    Ludewig 2017). The score of an item (or tag) is the sum of similarity to the power `power` over the
-    nearest users who have it; what none of them has gets no opinion.
+    A user is a sparse vector of items, tags and title words, each value the square root of its share times log(1 + U
+    / n) to the power `idf`. With a `length` l other than 0.5 the similarity of query q and user u is the asymmetric
+    cosine q u / (|q|^(2 - 2 l) |u|^(2 l)) (Aiolli 2013). Where both times are known, `time` times 2^(-days apart /
+    half_life) is added: sessions close in time are alike (Jannach and Ludewig 2017). The score of an item (or tag) is
+    the sum of similarity to the power `power` over the nearest users who have it; an item that none of them has gets no
+    opinion.
     """
 
     name = "user-knn"
@@ -84,13 +86,13 @@ class UserKNN(DenseModel):
     config: UserKNNOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Which fields it needs depends on the shares."""
+        """Set the query fields that the shares need."""
         super().__init__(config)
         shares: dict[Field, float] = {"items": self.config.items, "tags": self.config.tags, "title": self.config.title}
         self.needs = frozenset(field for field, share in shares.items() if share)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Keep the users as vectors, and what they have."""
+        """Store the users as vectors, with their items and tags."""
         self._lexicon = Lexicon.learn(data.titles if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
@@ -101,27 +103,27 @@ class UserKNN(DenseModel):
         self._users = self._vectors(everyone, self.config.length)
         self._latest = _known(data.interactions.latest(), len(data.users))
         if self.config.time and np.isnan(self._latest).all():
-            raise DataError("user-knn: `time` needs the times of interactions, and this data has none")
+            raise DataError("user-knn: `time` needs the times of interactions, but this data has none")
         self._has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The users' vectors three times over, while they are made."""
+        """Estimate the bytes of the users' vectors, held three times while they are built."""
         return 3 * 12 * 2 * (len(data.interactions.ids) + data.user_tags.nnz)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, N]; NaN where no neighbour has it."""
+        """Return float32 [Q, N]; NaN where no neighbour has the id."""
         has = self._has[target]
         result = np.empty((len(queries), has.shape[1]), np.float32)
         rows = max(1, _CELLS // max(self._users.shape[0], 1))
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = (self._votes(queries.take(part)) @ has).toarray()
+            block = slice(start, start + rows)
+            result[block] = (self._votes(queries.take(block)) @ has).toarray()
         result[result <= 0] = np.nan
         return result
 
     def _votes(self, queries: QueryBatch) -> Sparse:
-        """csr [Q, U]: what each of the nearest users counts."""
+        """Return the vote of each of the nearest users: csr [Q, U]."""
         similarity = np.asarray((self._vectors(queries, 1 - self.config.length) @ self._users.T).toarray(), np.float32)
         if self.config.time:
             similarity += np.float32(self.config.time) * self._closeness(_known(queries.times, len(queries)))
@@ -132,12 +134,12 @@ class UserKNN(DenseModel):
         return csr_matrix((votes, (rows, users[rows, places])), shape=similarity.shape)
 
     def _closeness(self, times: Doubles) -> Floats:
-        """float32 [Q, U]: 1 at the same time, half after each half-life, 0 where a time is unknown."""
+        """Return closeness in time, float32 [Q, U]: 1 at the same time, halved per half-life, 0 if unknown."""
         apart = np.abs(times[:, None] - self._latest) / (DAY * self.config.half_life)
         return np.nan_to_num(np.exp2(-apart.astype(np.float32)), nan=0.0)
 
     def _vectors(self, queries: QueryBatch, length: float) -> Sparse:
-        """csr [Q, cues], rows divided by their length to the power 2 `length`."""
+        """Return csr [Q, cues] with rows divided by their length to the power 2 `length`."""
         cues = self._cues(queries)
         cues.data *= self._idf[cues.indices]
         squares = np.asarray(cues.multiply(cues).sum(axis=1)).ravel()
@@ -145,7 +147,7 @@ class UserKNN(DenseModel):
         return cues
 
     def _cues(self, queries: QueryBatch) -> Sparse:
-        """csr [Q, items + tags + words]: the root of its share for everything a query knows."""
+        """Return csr [Q, items + tags + words], each known cue of a query with the square root of its share."""
         words = self._lexicon.counts(queries.text)
         blocks = {"items": queries.history.matrix(binary=True), "tags": queries.tags.copy(), "title": words}
         for field, block in blocks.items():
@@ -153,7 +155,7 @@ class UserKNN(DenseModel):
         return hstack(list(blocks.values()), format="csr", dtype=np.float32)
 
     def state(self) -> State:
-        """The users' vectors, what they have, and the weights of cues."""
+        """Return the users' vectors, their items and tags, and the weights of cues."""
         arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
         return (
             arrays
@@ -163,7 +165,7 @@ class UserKNN(DenseModel):
         )
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._idf, self._latest = state["idf"], state["latest"]
         self._lexicon = Lexicon.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")
@@ -172,5 +174,5 @@ class UserKNN(DenseModel):
 
 
 def _known(times: Doubles | None, n: int) -> Doubles:
-    """float64 [n]: the times, NaN where there are none."""
+    """Return the times, float64 [n], NaN where unknown."""
     return np.full(n, np.nan) if times is None else times

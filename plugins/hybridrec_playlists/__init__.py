@@ -25,7 +25,7 @@ def hybridrec_splitters() -> list[type[Splitter]]:
 
 @hookimpl
 def hybridrec_metrics() -> list[type[Metric]]:
-    """As the Melon challenge and the RecSys Challenge 2018 define them."""
+    """Metrics as defined by the Melon challenge and the RecSys Challenge 2018."""
     from hybridrec_playlists.metrics import ArtistRPrecision, Clicks, MelonNdcg
 
     return [MelonNdcg, ArtistRPrecision, Clicks]
@@ -33,7 +33,7 @@ def hybridrec_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> list[type[Exporter]]:
-    """The files that the Melon challenge and the RecSys Challenge 2018 take in."""
+    """Submission files of the Melon challenge and the RecSys Challenge 2018."""
     from hybridrec_playlists.submissions import MelonExporter, MPDExporter
 
     return [MelonExporter, MPDExporter]

@@ -13,7 +13,7 @@ from hybridrec import PADDING, Bools, DataError, Dataset, Fold, Ints, Longs, Opt
 
 
 class Category(NamedTuple):
-    """What a query shows: so many tracks, the first ones or any, and the title or not."""
+    """Contents of a query: the number of tracks, the first ones or random ones, and with or without the title."""
 
     seeds: int
     title: bool = True
@@ -32,26 +32,26 @@ CATEGORIES = (
     Category(100),
     Category(100, first=False),
 )
-"""In the order of the challenge."""
+"""Categories in the order of the challenge."""
 
 
 class TenCategoriesOptions(Options):
     """Options of `ten-categories`."""
 
     test: float = Field(0.01, gt=0, lt=1)
-    """Share of the playlists that are held out; the challenge holds 10,000 out of a million."""
+    """Share of the playlists to hold out; the challenge holds out 10,000 of a million."""
     validation: float = Field(0.01, gt=0, lt=1)
-    """Share of the training playlists that are held out, in the same categories, to learn blends on."""
+    """Share of the training playlists to hold out, in the same categories, for learning blends."""
 
 
 class TenCategories(Splitter):
-    """Hold playlists out, a tenth for each category, and ask for what the category does not show.
+    """Split that holds playlists out, a tenth for each category, and asks for the tracks that the category hides.
 
-    Title only; title and the first track; the first 5 with and without the title; the first 10 with and
-    without it; title and the first 25, or any 25; title and the first 100, or any 100. A playlist has more
-    distinct tracks than its category shows; categories for which there are too few such playlists are
-    smaller. All about a playlist that is held out is taken out of training, and no query tells its tags.
-    The shown tracks of a query, and whether it has a title, tell its category in the files of a run.
+    Title only; title and the first track; the first 5 with and without the title; the first 10 with and without it;
+    title and the first 25, or any 25; title and the first 100, or any 100. A playlist has more distinct tracks than its
+    category shows; categories with too few such playlists are smaller. All data of a held-out playlist is removed from
+    training, and queries do not include its tags. In the files of a run, the number and order of a query's tracks and
+    the presence of a title show its category.
     """
 
     name = "ten-categories"
@@ -59,7 +59,7 @@ class TenCategories(Splitter):
     config: TenCategoriesOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """One fold; DataError if no playlist fits any category."""
+        """Yield one fold; raises DataError if no playlist fits any category."""
         yield _fold("test", data, self.config.test, rng)
 
     def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
@@ -76,8 +76,8 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
     )
     if not len(users) or len(users) == len(lists):
         raise DataError(
-            f"split ten-categories: {len(users)} of {len(lists)} playlists can be asked; some need a title or two "
-            "distinct tracks, and some have to stay for training"
+            f"split ten-categories: {len(users)} of {len(lists)} playlists can be queries; these need a title or two "
+            "distinct tracks, and some playlists have to remain for training"
         )
     is_held = np.zeros(len(data.users), bool)
     is_held[users] = True
@@ -110,7 +110,7 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
 
 
 def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[Longs, Longs]:
-    """Playlists that are held out, and the category of each; those that show the most choose first."""
+    """Choose the held-out playlists and their categories, starting with those that show the most tracks."""
     taken: list[Longs] = []
     categories: list[Longs] = []
     order = sorted(range(len(CATEGORIES)), key=lambda number: -CATEGORIES[number].seeds)
@@ -126,7 +126,7 @@ def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[L
 
 
 def _shown(offsets: Longs, categories: Longs, rng: np.random.Generator) -> Bools:
-    """Which entries of the playlists their categories show, the first ones of each or random ones."""
+    """Mark the entries of the playlists that their categories show, the first ones of each or random ones."""
     lengths = np.diff(offsets)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     first = np.array([category.first for category in CATEGORIES])[categories]

@@ -25,28 +25,28 @@ SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
 
 
 class MelonOptions(text_files.Tolerance):
-    """Which files are read, and what of the songs becomes a feature."""
+    """Selection of files, and of the features of songs."""
 
     folder: InputPath = Field(examples=["melon"])
-    """Where song_meta.json, genre_gn_all.json and the files of playlists lie."""
+    """Folder of song_meta.json, genre_gn_all.json and the files of playlists."""
 
     playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)
-    """Files of playlists in the folder. What the challenge has hidden from those in val.json and test.json nobody
-    knows; their visible half may be learned from. `hybridrec export --format melon --set questions=FILE` asks for the
-    other."""
+    """Files of playlists in the folder. The part of the playlists in val.json and test.json that the challenge hides
+    is not published; their visible part may be used for training. `hybridrec export --format melon --set
+    questions=FILE` asks for the hidden part."""
 
     features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
-    """What of a song becomes a feature."""
+    """Properties of a song that become features."""
 
     unplayed: bool = False
-    """Whether songs that are on no playlist are known, too, and can be recommended."""
+    """Include songs that are on no playlist, so that they can be recommended."""
 
 
 class MelonReader(Reader):
-    """A playlist is a user, with its title, its tags, and its last change as its time; a song is an item.
+    """Playlists as users, with title, tags and the last change as time; songs as items.
 
-    A song's text is artists and name, its time the day it came out (where only year or month are known, the
-    first day). Genres are features with all that is above them in the tree: GN0105 is in GN0100.
+    A song's text is artists and name, its time the release date (the first day of the year or month if no more is
+    known). Genres are features together with all genres above them in the tree: GN0105 is in GN0100.
     """
 
     name = "melon"
@@ -55,12 +55,12 @@ class MelonReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of train.json and of what describes its songs."""
+        """Return the options for files named train.json and like its metadata."""
         folder = text_files.folder_of(files, "train.json", SONGS, GENRES)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """The playlists; raises DataError if a file is missing."""
+        """Read the playlists; raises DataError if a file is missing."""
         import polars as pl
 
         folder = self.config.folder
@@ -71,7 +71,7 @@ class MelonReader(Reader):
         for file in self.config.playlists:
             lists.read(folder / file, self.malformed)
         if not lists.songs:
-            raise DataError(f"{folder}: the playlists of {', '.join(self.config.playlists)} hold no song")
+            raise DataError(f"{folder}: the playlists of {', '.join(self.config.playlists)} contain no song")
         songs = _Songs(None if self.config.unplayed else {*lists.songs})
         songs.read(folder / SONGS, self.malformed)
         genres = _genre_names(folder / GENRES)
@@ -87,7 +87,7 @@ class MelonReader(Reader):
 
 
 def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
-    """Read the playlists of val.json or test.json, with the time of their last change: id -> what it shows.
+    """Read the playlists of val.json or test.json, with the time of their last change: id -> visible part.
 
     Raises DataError if the file is missing.
     """
@@ -98,7 +98,7 @@ def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Que
 
 
 class _Playlists:
-    """What the files say of P playlists, those with songs one after the other."""
+    """Contents of the files for P playlists, with the songs of all playlists concatenated."""
 
     def __init__(self) -> None:
         self.places: list[tuple[Path, int]] = []
@@ -134,7 +134,7 @@ class _Playlists:
                 self.tag_counts.append(len(tags))
 
     def interactions(self, known: pl.Series, malformed: text_files.Malformed) -> pl.DataFrame:
-        """user, item, time, without songs of which nothing is known."""
+        """Return the columns user, item, time, without songs that have no metadata."""
         import polars as pl
 
         lengths = np.asarray(self.lengths)
@@ -153,14 +153,14 @@ class _Playlists:
         return rows.filter(pl.col("item").is_in(known.implode())).drop("place")
 
     def users(self) -> pl.DataFrame:
-        """id, title, time."""
+        """Return the columns id, title, time."""
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "title": self.titles, "time": self._times()})
 
     def questions(self) -> dict[str, Query]:
-        """What each playlist shows, by its id."""
+        """Return the visible part of each playlist, by its id."""
         songs, tags = iter(self.songs), iter(self.tags)
         rows = zip(self.users().iter_rows(), self.lengths, self.tag_counts, strict=True)
         return {
@@ -174,21 +174,21 @@ class _Playlists:
         }
 
     def tag_rows(self) -> pl.DataFrame:
-        """user, tag."""
+        """Return the columns user, tag."""
         import polars as pl
 
         owners = np.repeat(np.asarray(self.ids), np.asarray(self.tag_counts))
         return pl.DataFrame({"user": owners, "tag": pl.Series(self.tags, dtype=pl.String)})
 
     def _times(self) -> pl.Series:
-        """Seconds since 1970, NaN where the date is none."""
+        """Parse dates to seconds since 1970, NaN for invalid ones."""
         import polars as pl
 
         return text_files.parse_times(pl.Series(self.changed, dtype=pl.String)).fill_null(float("nan"))
 
 
 class _Songs:
-    """What song_meta.json says of the songs in `wanted`, or of all."""
+    """Contents of song_meta.json for the songs in `wanted`, or for all."""
 
     def __init__(self, wanted: set[int] | None) -> None:
         self.wanted = wanted
@@ -212,7 +212,7 @@ class _Songs:
                 malformed.add(path, [line], "no song with id, song_name, artists, genres, album_id and issue_date")
 
     def _add(self, song: dict[str, Any]) -> None:
-        """One song, all of it or nothing."""
+        """Add one song, completely or not at all."""
         genres = [*song["song_gn_gnr_basket"], *song["song_gn_dtl_gnr_basket"]]
         above = [f"{code[:-2]}00" for code in genres]
         text = ", ".join(song["artist_name_basket"]) + f" - {song['song_name']}"
@@ -229,11 +229,11 @@ class _Songs:
             self.labels[kind].append(values)
 
     def items(self) -> pl.DataFrame:
-        """id, text, time."""
+        """Return the columns id, text, time."""
         import polars as pl
 
         date = pl.col("date")
-        # 20140500 and 20140000 are known to the month and to the year.
+        # 20140500 means a date known to the month, 20140000 one known to the year.
         month, day = (date.str.slice(start, 2).cast(pl.Int32, strict=False).clip(1) for start in (4, 6))
         year = date.str.slice(0, 4).cast(pl.Int32, strict=False)
         whole = pl.concat_str(
@@ -244,7 +244,7 @@ class _Songs:
         return frame.select("id", "text", time=time)
 
     def features(self, kinds: tuple[str, ...], genres: dict[str, str]) -> pl.DataFrame:
-        """item, feature."""
+        """Return the columns item, feature."""
         import polars as pl
 
         parts = [pl.DataFrame(schema={"item": pl.String, "feature": pl.String})]
@@ -262,7 +262,7 @@ class _Songs:
 
 
 def _genre_names(path: Path) -> dict[str, str]:
-    """Code to code and name: names alone repeat."""
+    """Map each code to code and name, because names alone are not unique."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
         return {code: f"{code} {name}" for code, name in names.items()}

@@ -1,4 +1,4 @@
-"""The metrics of the Melon challenge and of the RecSys Challenge 2018."""
+"""Metrics of the Melon challenge and of the RecSys Challenge 2018."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from scipy.sparse import csr_matrix
 from hybridrec import PADDING, Doubles, Ints, Judged, Metric, Sparse
 
 PAGE = 10
-"""Songs that are shown at a time."""
+"""Songs shown at a time."""
 ARTIST = "artist:"
-"""What the features begin with that say whose song it is."""
+"""Prefix of the features that name the artist of a song."""
 ARTIST_CREDIT = 0.25
 
 
 class MelonNdcg(Metric):
-    """nDCG@k over the DCG of all relevant ids in front, also where there are more than k of them.
+    """nDCG@k relative to the DCG of all relevant ids at the top, even if there are more than k of them.
 
-    Kakao Arena 2020 scores 0.85 melon-ndcg@100 of the songs + 0.15 melon-ndcg@10 of the tags. `ndcg@k`
-    divides by the DCG of min(k, relevant) hits; the two differ only for queries with more than k relevant ids.
+    Kakao Arena 2020 scores 0.85 melon-ndcg@100 of the songs + 0.15 melon-ndcg@10 of the tags. `ndcg@k` divides by
+    the DCG of min(k, relevant) hits; the two differ only for queries with more than k relevant ids.
     """
 
     name = "melon-ndcg"
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """DCG over ideal DCG."""
+        """Compute DCG over ideal DCG."""
         relevant = judged.relevant
         discounts = 1 / np.log2(np.arange(2, max(k, relevant.max(initial=0)) + 2))
         hits = judged.hits[:, :k]
@@ -33,19 +33,18 @@ class MelonNdcg(Metric):
 
 
 class ArtistRPrecision(Metric):
-    """R-precision with a quarter of a hit for each artist that is right: (songs + 0.25 artists) / R.
+    """R-precision with a quarter of a hit for each correct artist: (songs + 0.25 artists) / R.
 
-    Songs are the relevant ones among the first R of the slate, R the number of relevant songs; artists are
-    those of the first R that have a relevant song, each counted once (Zamani, Schedl, Lamere and Chen
-    2019, section 3.1). Whose an item is, say its features "artist:...". Slates should be as wide as the
-    largest R.
+    Songs are the relevant ones among the first R of the slate, R the number of relevant songs; artists are those of
+    the first R that have a relevant song, each counted once (Zamani, Schedl, Lamere and Chen 2019, section 3.1). The
+    artists of an item are its features "artist:...". Slates should be at least as wide as the largest R.
     """
 
     name = "artist-r-precision"
     cut_off = False
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]; NaN where nothing is relevant."""
+        """Compute float64 [Q]; NaN for queries without relevant songs."""
         relevant = judged.relevant
         within = (np.arange(judged.ids.shape[1]) < relevant[:, None]) & (judged.ids != PADDING)
         songs = (judged.hits & within).sum(axis=1)
@@ -54,7 +53,7 @@ class ArtistRPrecision(Metric):
 
 
 def _shared_artists(judged: Judged, within: np.ndarray) -> Ints:
-    """int [Q]: artists of the items at which `within`, bool [Q, n], is true that have a relevant item, too."""
+    """Count the artists, int [Q], of the items selected by `within`, bool [Q, n], that also have a relevant item."""
     features = judged.train.item_features
     names = [] if features is None or judged.target != "items" else features.names
     artists = [column for column, name in enumerate(names) if name.startswith(ARTIST)]
@@ -63,22 +62,22 @@ def _shared_artists(judged: Judged, within: np.ndarray) -> Ints:
     rows = np.nonzero(within)[0]
     picked = csr_matrix((np.ones(len(rows), np.float32), (rows, judged.ids[within])), shape=judged.truth.shape)
     owners: Sparse = features.matrix[:, artists]
-    found, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, judged.truth))
-    return np.asarray(found.multiply(wanted).sum(axis=1)).ravel()
+    recommended, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, judged.truth))
+    return np.asarray(recommended.multiply(wanted).sum(axis=1)).ravel()
 
 
 class Clicks(Metric):
-    """Recommended songs clicks@k: how often ten more songs are asked for until one is relevant.
+    """Recommended songs clicks@k: number of times ten more songs are requested until one is relevant.
 
-    (rank of the first hit - 1) // 10, and one more than there are pages of ten, 51 of 500, where none of the
-    first k is relevant (RecSys Challenge 2018). Less is better.
+    (rank of the first hit - 1) // 10, and one more than the number of pages of ten (51 for 500) if none of the first
+    k is relevant (RecSys Challenge 2018). Lower is better.
     """
 
     name = "clicks"
     higher_is_better = False
 
     def values(self, judged: Judged, k: int) -> Doubles:
-        """float64 [Q]; NaN where nothing is relevant."""
+        """Compute float64 [Q]; NaN for queries without relevant songs."""
         hits = judged.hits[:, :k]
         first = hits.argmax(axis=1) if hits.shape[1] else np.zeros(len(hits), np.int64)
         clicks = np.where(hits.any(axis=1), first // PAGE, -(-k // PAGE) + 1)

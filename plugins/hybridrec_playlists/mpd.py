@@ -1,4 +1,4 @@
-"""Reader `mpd`: the slices of the Million Playlist Dataset, and the challenge set beside them."""
+"""Reader `mpd`: the slices of the Million Playlist Dataset, and its challenge set."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     import polars as pl
 
 ORIGIN = (
-    "The Million Playlist Dataset is given out by Spotify Research, for research, under its own terms; its challenge "
+    "The Million Playlist Dataset is distributed by Spotify Research, for research, under its own terms; its challenge "
     "is at https://www.aicrowd.com/challenges/spotify-million-playlist-dataset-challenge"
 )
 SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
 
 
 class MPDOptions(text_files.Tolerance):
-    """Which playlists are read."""
+    """Selection of playlists."""
 
     folder: InputPath = Field(examples=["mpd"])
-    """Where the files mpd.slice.0-999.json and so on lie."""
+    """Folder of the files mpd.slice.0-999.json and so on."""
 
     slices: int | None = Field(default=None, ge=1)
-    """Only so many slices, of 1,000 playlists each, from the first on; all by default."""
+    """Number of slices to read, of 1,000 playlists each, from the first on; all by default."""
 
     challenge: InputPath | None = None
-    """challenge_set.json: its 10,000 playlists are users, too, with the tracks and titles that they show, and may be
-    learned from. `hybridrec export --format mpd --set questions=FILE` asks for what they hide."""
+    """Path of challenge_set.json: its 10,000 playlists become users, too, with their visible tracks and titles, and
+    may be used for training. `hybridrec export --format mpd --set questions=FILE` asks for the hidden tracks."""
 
 
 class MPDReader(Reader):
-    """A playlist is a user under its `pid`, with its name as title and its last change as time; a track is an item.
+    """Playlists as users under their `pid`, with the name as title and the last change as time; tracks as items.
 
     A track's id is its URI, its text artist and name; artist and album are features ("artist:spotify:...").
-    One playlist after the other is read, and only numbers are kept of its tracks.
+    Playlists are read one by one, and their tracks are kept as numbers only.
     """
 
     name = "mpd"
@@ -52,7 +52,7 @@ class MPDReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of slices, where they are all of their folder."""
+        """Return the options if all files of the folder are named like slices."""
         slices = {file for file in files if SLICE.fullmatch(file.name)}
         folders = {file.parent for file in slices}
         if len(folders) != 1 or slices != set(_slices(folder := folders.pop()).values()):
@@ -60,14 +60,14 @@ class MPDReader(Reader):
         return {"folder": folder}
 
     def read(self) -> Dataset:
-        """The playlists, in the order of their tracks; raises DataError if there is no slice."""
+        """Read the playlists, in the order of their tracks; raises DataError without any slice."""
         import polars as pl
 
         folder = self.config.folder
-        found = _slices(folder)
-        paths = [found[start] for start in sorted(found)][: self.config.slices]
+        slices = _slices(folder)
+        paths = [slices[start] for start in sorted(slices)][: self.config.slices]
         if not paths:
-            raise DataError(f"{folder}: no file mpd.slice.0-999.json or the like. {ORIGIN}")
+            raise DataError(f"{folder}: no file named like mpd.slice.0-999.json. {ORIGIN}")
         if self.config.challenge is not None:
             text_files.check_file(self.config.challenge, ORIGIN)
             paths.append(self.config.challenge)
@@ -76,7 +76,7 @@ class MPDReader(Reader):
         for path in paths:
             gathered.read(path, self.malformed)
         if not len(gathered.tracks):
-            raise DataError(f"{folder}: the playlists hold no track")
+            raise DataError(f"{folder}: the playlists contain no track")
         tracks = pl.concat(gathered.about)
         return assemble(
             Tables(
@@ -91,7 +91,7 @@ class MPDReader(Reader):
 
 
 def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
-    """Read the playlists of challenge_set.json: pid -> what it shows. Raises DataError if the file is missing."""
+    """Read the playlists of challenge_set.json: pid -> visible part. Raises DataError if the file is missing."""
     text_files.check_file(path, ORIGIN)
     gathered = _Playlists()
     gathered.read(path, malformed)
@@ -99,12 +99,12 @@ def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Que
 
 
 def _slices(folder: Path) -> dict[int, Path]:
-    """The slices in a folder by their first playlist."""
+    """Find the slices in a folder, by their first playlist."""
     return {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
 
 
 class _Playlists:
-    """What the slices say."""
+    """Contents of the slices."""
 
     def __init__(self) -> None:
         self.tracks = text_files.Numbering()
@@ -119,10 +119,10 @@ class _Playlists:
         import polars as pl
 
         rows: list[tuple[str, str, str, str]] = []
-        for line, found in text_files.read_elements(path, malformed, "playlists"):
+        for line, playlist in text_files.read_elements(path, malformed, "playlists"):
             try:
-                number, tracks = int(found["pid"]), _tracks(found)
-                title, changed = str(found.get("name", "")), float(found.get("modified_at", "nan"))
+                number, tracks = int(playlist["pid"]), _tracks(playlist)
+                title, changed = str(playlist.get("name", "")), float(playlist.get("modified_at", "nan"))
             except (KeyError, TypeError, ValueError):
                 malformed.add(path, [line], "no playlist with pid and tracks, each with URIs and names")
                 continue
@@ -143,7 +143,7 @@ class _Playlists:
         self.about.append(frame.filter(codes >= before).unique("id", keep="first", maintain_order=True))
 
     def interactions(self) -> pl.DataFrame:
-        """user, item, time."""
+        """Return the columns user, item, time."""
         import polars as pl
 
         lengths = np.asarray(self.lengths)
@@ -156,14 +156,14 @@ class _Playlists:
         )
 
     def users(self) -> pl.DataFrame:
-        """id, title, time."""
+        """Return the columns id, title, time."""
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "title": self.titles, "time": np.asarray(self.changed)})
 
     def questions(self) -> dict[str, Query]:
-        """What each playlist shows, by its pid."""
+        """Return the visible part of each playlist, by its pid."""
         tracks = iter(self.interactions()["item"])
         return {
             playlist: Query(items=list(islice(tracks, length)), text=title, time=None if isnan(time) else time)
@@ -172,7 +172,7 @@ class _Playlists:
 
 
 def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """URI, artist, album and text of each track, in order."""
+    """Return URI, artist, album and text of each track, in order."""
     return [
         (t["track_uri"], t["artist_uri"], t["album_uri"], t["artist_name"] + " - " + t["track_name"])
         for t in playlist["tracks"]

@@ -23,22 +23,22 @@ SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays",
 
 
 class RadioOptions(text_files.Tolerance):
-    """Where the files are, and what a list is."""
+    """Folder of the files, and the definition of a list."""
 
     folder: InputPath = Field(examples=["classic-rock"])
-    """With classic_rock_raw_data.csv and classic-rock-song-list.csv."""
+    """Folder of classic_rock_raw_data.csv and classic-rock-song-list.csv."""
 
     length: int | None = Field(default=None, ge=2)
-    """Plays in a list; a station's plays are cut into lists of so many, a shorter rest is the last. By default
+    """Plays per list: a station's plays are divided into lists of this length, with a shorter last one. By default
     all plays of a station are one list."""
 
 
 class RadioReader(Reader):
-    """A list of plays is a user ("KGLK-1" is the first of that station), a song an item, "Song by Artist".
+    """Lists of plays as users ("KGLK-1" is the first of that station), songs as items, "Song by Artist".
 
-    The order of the air is that of the number in `unique_id`, descending; the times, when the list was read
-    off the web, only nearly so. Artist, year and decade of a song are its tags and features; the list of
-    songs, which knows the years, lacks a song or two.
+    The broadcast order is that of the number in `unique_id`, descending; the times, at which the list was read from
+    the web, follow it only roughly. Artist, year and decade of a song are its tags and features; the list of songs,
+    from which the years come, lacks a song or two.
     """
 
     name = "radio"
@@ -47,12 +47,12 @@ class RadioReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of its files."""
+        """Return the options for files with the names of this data set."""
         folder = text_files.folder_of(files, PLAYS, SONGS)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """All plays; raises DataError if a file is missing."""
+        """Read all plays; raises DataError if a file is missing."""
         import polars as pl
 
         folder = self.config.folder
@@ -73,7 +73,7 @@ class RadioReader(Reader):
         )
 
     def _plays(self) -> pl.DataFrame:
-        """user, combined, artist, time, position; in the order of the air."""
+        """Read the columns user, combined, artist, time, position, in broadcast order."""
         import polars as pl
 
         assert self.malformed is not None
@@ -98,7 +98,7 @@ class RadioReader(Reader):
         return rows.select("combined", "artist", "time", user=user, position=-pl.col("number"))
 
     def _songs(self) -> pl.DataFrame:
-        """combined, artist, year (null where it is unknown)."""
+        """Read the columns combined, artist, year (null if unknown)."""
         import polars as pl
 
         assert self.malformed is not None
@@ -115,7 +115,7 @@ class RadioReader(Reader):
 
 
 def _labels(songs: pl.DataFrame) -> pl.DataFrame:
-    """item, label: "artist:...", "year:..." and "decade:..."."""
+    """Derive the columns item, label: "artist:...", "year:..." and "decade:..."."""
     import polars as pl
 
     year = pl.col("year")

@@ -18,29 +18,29 @@ ORIGIN = (
     "The Spotify Playlists Dataset is at https://zenodo.org/records/2594557, under CC BY 4.0 (M. Pichl, E. Zangerle, "
     "G. Specht 2015)"
 )
-# Every field is in quotes, quotes inside are not always doubled: what parts two fields is `","`.
+# Every field is quoted, but quotes inside are not always doubled, so `","` separates the fields.
 ROW = r'^"(?<user>[^"]*)","(?<artist>.+?)","(?<track>.+?)","(?<playlist>.*)"$'
 LAYOUT = '"user_id","artistname","trackname","playlistname"'
 
 
 class SpotifyOptions(text_files.Tolerance):
-    """Which rows and playlists are read."""
+    """Selection of rows and playlists."""
 
     path: InputPath = Field(examples=["spotify_dataset.csv"])
-    """spotify_dataset.csv. Some of its lines are broken: `strict: false` passes over them."""
+    """Path of spotify_dataset.csv. Some of its lines are malformed: `strict: false` skips them."""
 
     rows: int | None = Field(default=None, ge=1)
-    """Only so many lines from the first row on; all by default."""
+    """Number of lines to read, from the first row on; all by default."""
 
     min_items: int = Field(default=2, ge=1)
-    """Playlists with fewer entries are left out."""
+    """Fewest entries of a playlist; others are dropped."""
 
 
 class SpotifyReader(Reader):
-    """A playlist of a user is a user, "user_id/playlistname", its name the title; a track is an item.
+    """Playlists of users as users, "user_id/playlistname", with the name as title; tracks as items.
 
-    A track is known by its name and artist alone, its id and text are "artist - track"; its artist is a
-    feature. The file is read in blocks, and only numbers are kept of its rows.
+    A track is identified by its name and artist alone, its id and text are "artist - track"; its artist is a
+    feature. The file is read in blocks, and its rows are kept as numbers only.
     """
 
     name = "spotify"
@@ -49,13 +49,13 @@ class SpotifyReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the first line; lines of the published file are known to be broken, and passed over."""
+        """Return the options for a file with this first line; malformed lines of the published file are skipped."""
         tables = [file for file in files if file.suffix == ".csv"]
-        found = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
-        return {"path": found[0], "strict": False} if len(found) == 1 else None
+        matching = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
+        return {"path": matching[0], "strict": False} if len(matching) == 1 else None
 
     def read(self) -> Dataset:
-        """The playlists that are long enough; raises DataError if the file is missing."""
+        """Read the playlists of at least `min_items`; raises DataError if the file is missing."""
         import polars as pl
 
         path = self.config.path
@@ -67,9 +67,9 @@ class SpotifyReader(Reader):
         for block in text_files.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
             rows = _cleaned(block)
             before = len(tracks)
-            part = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
-            parts.append(part)
-            songs = pl.DataFrame({"item": part["item"], "artist": artists.codes(rows["artist"])})
+            pairs = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
+            parts.append(pairs)
+            songs = pl.DataFrame({"item": pairs["item"], "artist": artists.codes(rows["artist"])})
             owners.append(songs.filter(pl.col("item") >= before).unique(maintain_order=True))
         if not sum(map(len, parts)):
             raise DataError(f"{path}: no line is {LAYOUT}")
@@ -99,7 +99,7 @@ class SpotifyReader(Reader):
 
 
 def _cleaned(block: pl.DataFrame) -> pl.DataFrame:
-    """list, song, artist, with quotes that are doubled or escaped made single."""
+    """Clean the columns list, song, artist: doubled or escaped quotes become single ones."""
     import polars as pl
 
     plain = (pl.col(name).str.replace_all(r'""|\\"', '"') for name in ("user", "artist", "track", "playlist"))

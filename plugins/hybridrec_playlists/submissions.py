@@ -1,4 +1,4 @@
-"""Slates as the files that challenges take in: the results JSON of Melon, the CSV of the RecSys Challenge 2018."""
+"""Slates as submission files of challenges: the results JSON of Melon, the CSV of the RecSys Challenge 2018."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from hybridrec import Query, Run, Target
 
 SONGS, TAGS = 100, 10
-"""How many of each the Melon challenge wants for a playlist."""
+"""Numbers of songs and tags per playlist in a submission to the Melon challenge."""
 TRACKS = 500
-"""How many the RecSys Challenge 2018 wants."""
+"""Number of tracks per playlist in a submission to the RecSys Challenge 2018."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one pipeline recommends to Q playlists.
+    """Recommendations of one pipeline for Q playlists.
 
     playlists: their ids
     slates: for each target a frame of query (row number), rank and id
@@ -43,7 +43,7 @@ class Answers:
         import polars as pl
 
         if target not in self.slates:
-            raise DataError(f"'{self.pipeline}' recommends no {target}; `targets` has to hold {{{target}: {n}}}")
+            raise DataError(f"'{self.pipeline}' does not recommend {target}; `targets` must contain {{{target}: {n}}}")
         ranked = self.slates[target].select(pl.col("query").cast(pl.Int64), "rank", "id").sort("query", "rank")
         best = ranked.group_by("query", maintain_order=True).agg(pl.col("id").head(n))
         every = pl.DataFrame({"query": pl.int_range(len(self.playlists), eager=True)})
@@ -52,23 +52,23 @@ class Answers:
         if (lengths < n).any():
             short = int(lengths.to_numpy().argmin())
             raise DataError(
-                f"'{self.pipeline}' has {lengths[short]} {target} for playlist {self.playlists[short]}, and {n} are "
-                f"wanted: `targets` has to say so many, `fallback` to end with popularity, and the data to hold as "
-                "many that may be recommended (with `unplayed: true` songs of no playlist, too)"
+                f"'{self.pipeline}' has {lengths[short]} {target} for playlist {self.playlists[short]}, but {n} are "
+                f"required: `targets` must ask for {n}, `fallback` must end with popularity, and the data must have "
+                "as many that may be recommended (`unplayed: true` adds songs that are on no playlist)"
             )
         return lists
 
 
 class SubmissionOptions(text_files.Tolerance):
-    """What is answered."""
+    """Options for the queries to answer."""
 
     questions: InputPath | None = None
-    """A file of the challenge whose playlists are answered (val.json, challenge_set.json) by a run made with
-    `refit: all`; by default the file holds the slates of the run's own queries."""
+    """File of the challenge (val.json, challenge_set.json) whose playlists are to be answered, by a run made with
+    `refit: all`; by default the submission holds the slates of the run's own queries."""
 
 
 class SubmissionExporter(Exporter):
-    """Base of the files that a challenge takes in: one for each pipeline of the run."""
+    """Base of the exporters of submission files: one for each pipeline of the run."""
 
     Config: ClassVar[type[SubmissionOptions]] = SubmissionOptions
     config: SubmissionOptions
@@ -76,24 +76,24 @@ class SubmissionExporter(Exporter):
 
     @abstractmethod
     def read_questions(self, path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
-        """Read what the challenge asks: id of each playlist -> what it shows."""
+        """Read the queries of the challenge: id of each playlist -> visible part."""
 
     @abstractmethod
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the file of a pipeline; raises DataError if the challenge wants more than there is."""
+        """Write the file of a pipeline; raises DataError if the challenge requires more recommendations."""
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write a file for each pipeline of the run; raises DataError if the challenge wants more than there is."""
+        """Write a file for each pipeline of the run; raises DataError if there are too few recommendations."""
         questions = self.config.questions
         answers = _own(run) if questions is None else self._answered(run, questions)
         return [self.write(given, folder) for given in answers]
 
     def notes(self) -> list[str]:
-        """The malformed lines of the questions."""
+        """Report the malformed lines of the file of questions."""
         return [] if self._malformed is None else self._malformed.notes()
 
     def _answered(self, run: Run, path: Path) -> Iterator[Answers]:
-        """Ask every pipeline of the run what the file asks."""
+        """Recommend for the queries of the file with every pipeline of the run."""
         import polars as pl
 
         from hybridrec import load
@@ -115,16 +115,16 @@ class SubmissionExporter(Exporter):
 
 
 def _own(run: Run) -> Iterator[Answers]:
-    """Return what the pipelines gave for the run's queries; raises DataError if it asked a playlist more than once."""
+    """Yield the pipelines' slates for the run's queries; raises DataError if a playlist was queried more than once."""
     playlists = run.queries()["unit"]
     if playlists.is_duplicated().any():
-        raise DataError(f"{run.folder} asks a playlist more than once; the file has one answer for each")
+        raise DataError(f"{run.folder} queries a playlist more than once; the file has one answer per playlist")
     for name, report in run.report.pipelines.items():
         yield Answers(name, playlists, {target: run.slates(name, target) for target in report.candidate_recall})
 
 
 class MelonExporter(SubmissionExporter):
-    """The results file of the Melon challenge: `<pipeline>.json`, exactly 100 songs and 10 tags for each playlist."""
+    """Exporter of the results file of the Melon challenge: `<pipeline>.json`, 100 songs and 10 tags per playlist."""
 
     name = "melon"
 
@@ -133,7 +133,7 @@ class MelonExporter(SubmissionExporter):
         return melon.read_questions(path, malformed)
 
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the JSON; raises DataError also if ids are no whole numbers, as those of Melon are."""
+        """Write the JSON; also raises DataError if ids are not integers, as those of Melon are."""
         import polars as pl
 
         songs = _numbers(answers.best("items", SONGS).explode()).reshape((-1, SONGS))
@@ -145,7 +145,7 @@ class MelonExporter(SubmissionExporter):
 
 def _without_comma(text: str) -> str:
     if "," in text:
-        raise ValueError(f"a comma would part '{text}' in the file; leave it out")
+        raise ValueError(f"a comma would split '{text}' into two fields of the file; leave it out")
     return text
 
 
@@ -153,16 +153,16 @@ Cell = Annotated[str, AfterValidator(_without_comma)]
 
 
 class MPDSubmissionOptions(SubmissionOptions):
-    """What is answered, and by whom."""
+    """Options for the queries to answer, and the sender."""
 
     team: Cell = Field(examples=["the neighbours"])
     """Name of the team."""
     email: Cell = Field(examples=["us@example.org"])
-    """Its address."""
+    """E-mail address of the team."""
 
 
 class MPDExporter(SubmissionExporter):
-    """The submission to the RecSys Challenge 2018: `<pipeline>.csv.gz`, 500 tracks for each playlist.
+    """Exporter of submissions to the RecSys Challenge 2018: `<pipeline>.csv.gz`, 500 tracks per playlist.
 
     A line `team_info,team,email`, then a line for each playlist, its pid and its tracks.
     """
@@ -181,7 +181,7 @@ class MPDExporter(SubmissionExporter):
         rows = zip(answers.playlists, answers.best("items", TRACKS), strict=True)
         lines += [",".join([pid, *tracks]) for pid, tracks in rows]
         path = folder / f"{answers.pipeline}.csv.gz"
-        # No time of writing in it: the same answers make the same file.
+        # Without a timestamp in the gzip header the same answers make the same file.
         path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
         return path
 

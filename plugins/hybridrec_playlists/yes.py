@@ -1,4 +1,4 @@
-"""Reader `yes-radio`: what American radio stations played, collected from Yes.com with tags from Last.fm."""
+"""Reader `yes-radio`: plays of American radio stations, collected from Yes.com, with tags from Last.fm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORIGIN = (
 )
 FILES = ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
 HEADER = 2
-"""Lines before the first playlist: the ids of the songs, and how often each occurs."""
+"""Lines before the first playlist: the ids of the songs, and their numbers of occurrences."""
 NUMBERS = r"^(?<numbers>\d{1,9}(?:\s+\d{1,9})*)\s*$"
 SONG = r"^(?<song>\d{1,9})\s*\t\s*(?<title>[^\t]*?)\s*\t\s*(?<artist>[^\t]*?)\s*$"
 TAGS = r"^(?<numbers>#|\d{1,9}(?:\s+\d{1,9})*)\s*$"
@@ -28,20 +28,20 @@ UNKNOWN = "-"
 
 
 class YesOptions(text_files.Tolerance):
-    """Where the files are, and which lists are kept."""
+    """Folder of the files, and selection of lists."""
 
     folder: InputPath = Field(examples=["yes_complete"])
     """One of yes_small, yes_big and yes_complete: train.txt, test.txt, song_hash.txt, tags.txt, tag_hash.txt."""
 
     min_items: int = Field(default=2, ge=1)
-    """Lists with fewer songs are left out; songs whose title or artist is unknown do not count."""
+    """Fewest songs of a list; others are dropped. Songs with an unknown title or artist do not count."""
 
 
 class YesReader(Reader):
-    """A list is a user ("train-1" is the first list of train.txt), a song an item, in the order of the air.
+    """Lists as users ("train-1" is the first list of train.txt), songs as items, in broadcast order.
 
-    Songs have the tags of Last.fm and are read as "artist - title"; those whose title or artist is "-" are
-    dropped from the lists.
+    Songs have the tags of Last.fm and the text "artist - title"; those whose title or artist is "-" are dropped from
+    the lists.
     """
 
     name = "yes-radio"
@@ -50,12 +50,12 @@ class YesReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """By the names of its files."""
+        """Return the options for files with the names of this data set."""
         folder = text_files.folder_of(files, *FILES)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """The lists of both files; raises DataError if a file is missing."""
+        """Read the lists of both files; raises DataError if a file is missing."""
         import polars as pl
 
         for file in FILES:
@@ -76,7 +76,7 @@ class YesReader(Reader):
         )
 
     def _songs(self) -> pl.DataFrame:
-        """song, title, artist, dropped."""
+        """Read the columns song, title, artist, dropped."""
         import polars as pl
 
         assert self.malformed is not None
@@ -87,7 +87,7 @@ class YesReader(Reader):
         return rows.select(pl.col("song").cast(pl.UInt32), "title", "artist", dropped=dropped)
 
     def _lists(self, name: str, songs: pl.DataFrame) -> pl.DataFrame:
-        """user, item; in order."""
+        """Read the columns user, item, in order."""
         import polars as pl
 
         assert self.malformed is not None
@@ -102,7 +102,7 @@ class YesReader(Reader):
         return played.select(user=user, item="number")
 
     def _tags(self) -> pl.DataFrame:
-        """item, tag: line n of tags.txt is about song n - 1."""
+        """Read the columns item, tag: line n of tags.txt is about song n - 1."""
         import polars as pl
 
         assert self.malformed is not None
@@ -118,7 +118,7 @@ class YesReader(Reader):
 
 
 def _spread(rows: pl.DataFrame) -> pl.DataFrame:
-    """line, number: one row for each number of a line."""
+    """Split into the columns line, number: one row for each number of a line."""
     import polars as pl
 
     numbers = pl.col("numbers").str.extract_all(r"\d+").cast(pl.List(pl.UInt32))

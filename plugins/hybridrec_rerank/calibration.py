@@ -1,4 +1,4 @@
-"""Calibration: the slate's mix of tags is that of the history."""
+"""Calibration: the slate's mix of tags matches that of the history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_rerank.groups import counted
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 BLUR = 0.01
@@ -36,21 +36,21 @@ class CalibrationOptions(Options):
     """Options of `calibration`."""
 
     relevance: float = Field(0.5, ge=0, le=1)
-    """Share of relevance in the trade (1 - lambda of the paper); 1 changes nothing."""
+    """Share of relevance in the trade-off (1 - lambda of the paper); 1 changes nothing."""
     prefix: str = ""
-    """Only tags that begin so count, for example `genre:`; empty: all."""
+    """Prefix of the tags that count, for example `genre:`; empty for all tags."""
     tags: int = Field(32, ge=1)
-    """How many tags of a history are looked at, the most frequent ones."""
+    """Number of a history's tags to consider, the most frequent ones."""
     depth: int = Field(100, ge=1)
-    """How many of the best candidates are looked at."""
+    """Number of best candidates to consider."""
 
 
 class Calibration(Reranker):
-    """Calibrated recommendations (Steck 2018): the slate's mix of tags stays near the history's.
+    """Calibrated recommendations (Steck 2018): the slate's mix of tags stays close to the history's.
 
-    Greedy for relevance sum(r) - (1 - relevance) KL(p || q): r are the final scores of the slate on a scale
-    from 0 to 1 within the candidates looked at, p the mean of the tag shares of the history's items by their
-    weights, q that of the slate's items, smoothed as 0.99 q + 0.01 p. A history without tags keeps its order.
+    Greedy for relevance sum(r) - (1 - relevance) KL(p || q): r are the final scores of the slate scaled from 0 to 1
+    within the candidates considered, p the mean of the tag shares of the history's items by their weights, q that of
+    the slate's items, smoothed as 0.99 q + 0.01 p. A history without tags keeps its order.
     """
 
     name = "calibration"
@@ -59,14 +59,14 @@ class Calibration(Reranker):
     config: CalibrationOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """The tag shares of each item; they sum to 1."""
+        """Compute the tag shares of each item; they sum to 1."""
         tags = counted(data, self.config.prefix)
         sums = np.asarray(tags.sum(axis=1), np.float32).ravel()
         self._shares = (diags(1 / np.where(sums > 0, sums, 1)) @ tags).astype(np.float32).tocsr()
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The first n places anew, the others behind them in their order."""
+        """Reorder the first n places; the others follow in their order."""
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -76,44 +76,44 @@ class Calibration(Reranker):
         return moved(pool, final, columns, select(unit_range(scores), shares, wanted, self.config.relevance, n))
 
     def state(self) -> State:
-        """The tag shares."""
+        """Return the tag shares."""
         return pack_csr(self._shares, "shares")
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._shares = unpack_csr(state, "shares")
         return self
 
 
 def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: int) -> Longs:
-    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
 
-    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
-    shares: float32 [Q, D, m], how each candidate spreads over m tags of its query
-    wanted: float32 [Q, m], how the slate shall: rows sum to 1, or to 0 where nothing is known
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
+    shares: float32 [Q, D, m], the mix of each candidate over m tags of its query
+    wanted: float32 [Q, m], the mix to match: rows sum to 1, or to 0 where it is unknown
     """
     selection = Selection(relevance, trade, n)
     slate = np.zeros_like(wanted)
     for place in selection.steps:
         mix = (1 - BLUR) * (slate[:, None] + shares) / (place + 1) + BLUR * wanted[:, None]
-        # -KL(p || q) is sum(p log q) and what does not depend on the choice.
+        # -KL(p || q) is sum(p log q) plus terms that do not depend on the choice.
         chosen = selection.take(place, np.einsum("qdm,qm->qd", np.log(np.maximum(mix, 1e-30)), wanted))
         slate += shares[selection.rows, chosen]
     return selection.places
 
 
 def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
-    """The m largest entries of each row: columns int64 [Q, m], -1 where there are fewer, and values that sum to 1."""
-    found, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
+    """Return the m largest entries of each row: columns int64 [Q, m], padded with -1, and values that sum to 1."""
+    columns, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
     values = np.nan_to_num(values, nan=0.0)
     sums = values.sum(axis=1, keepdims=True)
-    return found.astype(np.int64), (values / np.where(sums > 0, sums, 1)).astype(np.float32)
+    return columns.astype(np.int64), (values / np.where(sums > 0, sums, 1)).astype(np.float32)
 
 
 def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:
-    """`shares` of each candidate in the tags of its query: float32 [Q, D, m] for ids [Q, D] and tags [Q, m]."""
+    """Return `shares` of each candidate in the tags of its query: float32 [Q, D, m] for ids [Q, D] and tags [Q, m]."""
     (queries, depth), m = ids.shape, tags.shape[1]
-    place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column takes the padding
+    place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column receives the padding
     np.put_along_axis(place, tags, np.arange(m)[None, :].repeat(queries, axis=0), axis=1)
     place[:, -1] = m
     picked = shares[np.maximum(ids, 0).ravel()]

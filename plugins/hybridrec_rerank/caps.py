@@ -1,4 +1,4 @@
-"""Caps: not too many items with the same tag in a slate."""
+"""Caps: a limit on the items with the same tag in a slate."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pydantic import Field
 
 from hybridrec import PADDING, Bools, Dataset, Ints, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import fused, head, lifted, moved
 
 
 class CapsOptions(Options):
     """Options of `caps`."""
 
     most: int = Field(2, ge=1)
-    """Most items of a slate that may carry the same tag."""
+    """Most items of a slate that may have the same tag."""
     prefix: str = ""
-    """Only tags that begin so count, for example `artist:`; empty: all."""
+    """Prefix of the tags that count, for example `artist:`; empty for all tags."""
     depth: int = Field(200, ge=1)
-    """How many of the best candidates are looked at."""
+    """Number of best candidates to consider."""
 
 
 class Caps(Reranker):
-    """Takes candidates in their order unless one of their tags is used up; the others fill what stays empty."""
+    """Re-ranker that skips candidates with a tag at its cap, then fills the remaining places with them in order."""
 
     name = "caps"
     fuses = False
@@ -32,32 +32,32 @@ class Caps(Reranker):
     config: CapsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """The tags that count, for each item."""
+        """Store the tags that count, for each item."""
         self._tags = padded(counted(data, self.config.prefix))
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The first n that keep within the caps, then the others, both in their order."""
+        """Rank the first n candidates within the caps first, then the others, both in their order."""
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         taken = admit(self._tags[ids], scores > -np.inf, self.config.most, n)
         return moved(pool, final, columns, lifted(taken))
 
     def state(self) -> State:
-        """The tags."""
+        """Return the tags."""
         return {"tags": self._tags}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._tags = state["tags"]
         return self
 
 
 def admit(tags: Ints, valid: Bools, most: int, n: int) -> Bools:
-    """Who is taken: bool [Q, D], at most n a row; tags: int32 [Q, D, m], -1 where there are fewer."""
+    """Mark the admitted candidates, bool [Q, D], at most n per row; tags: int32 [Q, D, m], padded with -1."""
     taken = np.zeros(valid.shape, bool)
     rows = np.arange(len(valid))[:, None]
-    # The last column counts the padding, and is never full.
+    # The last column counts the padding, and never reaches the cap.
     used = np.zeros((len(valid), int(tags.max(initial=PADDING)) + 2), np.int64)
     for place in range(valid.shape[1]):
         mine = tags[:, place]

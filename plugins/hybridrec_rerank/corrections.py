@@ -1,4 +1,4 @@
-"""Corrections of the final score: against popularity, for what is new."""
+"""Corrections of the final score: against popularity, and in favour of new items."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import DAY, PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.order import fused
+from hybridrec_rerank.pool_order import fused
 
 
 class PopularityCorrectionOptions(Options):
     """Options of `popularity-correction`."""
 
     strength: float = Field(0.2)
-    """Deviations of the final score that a deviation of popularity costs; below 0 it is rewarded."""
+    """Deviations of the final score subtracted per deviation of popularity; negative values reward it."""
 
 
 class PopularityCorrection(Reranker):
     """Final score minus strength times log popularity, both as z-scores within the query's candidates.
 
-    Popularity is 1 + the number of training users who have the item; it is counted on a log scale, as it
-    spans orders of magnitude.
+    Popularity is 1 + the number of training users who have the item, on a log scale because it spans orders of
+    magnitude.
     """
 
     name = "popularity-correction"
@@ -37,17 +37,17 @@ class PopularityCorrection(Reranker):
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """z(final) - strength z(log popularity)."""
+        """Rank by z(final) - strength z(log popularity)."""
         popularity = np.where(pool.valid, self._popularity[pool.ids], np.float32(np.nan))
         corrected = kernels.zscore(fused(pool, self.name)) - self.config.strength * kernels.zscore(popularity)
         return pool.ranked(corrected)
 
     def state(self) -> State:
-        """log(1 + users) of each item."""
+        """Return log(1 + users) of each item."""
         return {"popularity": self._popularity}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._popularity = state["popularity"]
         return self
 
@@ -56,16 +56,16 @@ class FreshnessOptions(Options):
     """Options of `freshness`."""
 
     boost: float = Field(0.5, gt=0)
-    """Deviations of the final score that an item gains on the day it comes out."""
+    """Deviations of the final score added to an item on the day of its release."""
     half_life: float = Field(30.0, gt=0)
-    """Days after which half of that is left."""
+    """Days after which half of the boost remains."""
 
 
 class Freshness(Reranker):
-    """Final score, as a z-score within the query's candidates, plus boost times 0.5 to the item's age in half lives.
+    """Final score, as a z-score within the query's candidates, plus boost times 0.5 to the item's age in half-lives.
 
-    Age is measured from the query's time, or from the newest item where it has none; an item that is not
-    out yet counts as new, an unknown time gains nothing.
+    Age is measured from the query's time, or from the newest item if it has none; an item released after the query
+    counts as new, an item without a time gains nothing.
     """
 
     name = "freshness"
@@ -74,18 +74,18 @@ class Freshness(Reranker):
     config: FreshnessOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """When each item came out; raises DataError where the data does not say."""
+        """Store the release times of items; raises DataError if the data has none."""
         if data.item_times is None:
-            raise DataError("freshness: needs the times of items, and this data has none")
+            raise DataError("freshness: needs the times of items, but this data has none")
         self._times = data.item_times
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """z(final) + boost 2^(-age / half_life)."""
+        """Rank by z(final) + boost 2^(-age / half_life)."""
         return pool.ranked(kernels.zscore(fused(pool, self.name)) + self.config.boost * self._novelty(queries, pool))
 
     def _novelty(self, queries: QueryBatch, pool: Pool) -> Floats:
-        """1 for what is new, towards 0 with age: float32 [Q, K]."""
+        """Compute novelty, float32 [Q, K]: 1 for new items, falling to 0 with age."""
         newest = np.nanmax(self._times, initial=-np.inf)
         asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
         now = np.where(np.isnan(asked), newest, asked)[:, None]
@@ -94,10 +94,10 @@ class Freshness(Reranker):
         return np.nan_to_num(np.exp2(-age / self.config.half_life), nan=0.0).astype(np.float32)
 
     def state(self) -> State:
-        """When each item came out."""
+        """Return the release times of items."""
         return {"times": self._times}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._times = state["times"]
         return self

@@ -1,4 +1,4 @@
-"""Determinantal point process: the slate whose items span the most room for their relevance."""
+"""Determinantal point process: the relevant slate whose item vectors span the largest volume."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 from hybridrec_rerank.similarity import Likeness, LikenessOptions
 
 SMALLEST = 1e-6
-"""Of an item's squared distance from what was taken: what lies in the span of the slate adds no more room."""
+"""Lower bound of an item's squared distance from the span of the slate; below it the item adds no volume."""
 
 
 class DPPOptions(LikenessOptions):
     """Options of `dpp`."""
 
     relevance: float = Field(0.8, ge=0, le=1)
-    """Share of relevance in the trade (theta of the paper); 1 changes nothing."""
+    """Share of relevance in the trade-off (theta of the paper); 1 changes nothing."""
 
 
 class DPP(Likeness):
     """Greedy MAP inference for a determinantal point process (Chen, Zhang and Zhou 2018).
 
-    Place by place the candidate is taken that adds most to theta sum(r) + (1 - theta) log det(S): r are the
-    final scores of the slate on a scale from 0 to 1 within the candidates looked at, S the cosines of its
-    items. Unlike `mmr` it looks at the slate as a whole, not at the nearest item alone.
+    Each place goes to the candidate that adds most to theta sum(r) + (1 - theta) log det(S): r are the final scores
+    of the slate scaled from 0 to 1 within the candidates considered, S the cosines of its items. Unlike `mmr` it
+    considers the slate as a whole, not only the nearest item.
     """
 
     name = "dpp"
@@ -34,7 +34,7 @@ class DPP(Likeness):
     config: DPPOptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The first n places anew, the others behind them in their order."""
+        """Reorder the first n places; the others follow in their order."""
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -43,16 +43,16 @@ class DPP(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
 
-    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], of length 1 or 0
 
-    The Cholesky factor of S grows by a row with each choice, so log det(S) costs one product a place.
+    The Cholesky factor of S grows by a row with each choice, so log det(S) costs one product per place.
     """
     selection = Selection(relevance, trade, n)
     factor = np.zeros((*relevance.shape, len(selection.steps)), np.float32)
-    room = np.ones(relevance.shape, np.float32)  # squared distance from the span of what was taken
+    room = np.ones(relevance.shape, np.float32)  # squared distance from the span of the slate
     for place in selection.steps:
         chosen = selection.take(place, np.log(np.maximum(room, SMALLEST)))
         cosine = np.matmul(vectors, vectors[selection.rows, chosen][:, :, None])[:, :, 0]

@@ -1,4 +1,4 @@
-"""Fairness of exposure: groups of items are seen in proportion to their number among the candidates."""
+"""Fairness of exposure: groups of items are exposed in proportion to their number among the candidates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Longs, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 
@@ -17,20 +17,20 @@ class ExposureOptions(Options):
     """Options of `exposure`."""
 
     relevance: float = Field(0.5, ge=0, le=1)
-    """Share of relevance in the trade; 1 changes nothing."""
+    """Share of relevance in the trade-off; 1 changes nothing."""
     prefix: str = ""
-    """Items with the same tag are a group, only tags that begin so count, for example `label:`; empty: all."""
+    """Prefix of the tags that define groups (items with the same tag), for example `label:`; empty for all tags."""
     depth: int = Field(100, ge=1)
-    """How many of the best candidates are looked at."""
+    """Number of best candidates to consider."""
 
 
 class Exposure(Reranker):
-    """Demographic parity of exposure (Singh and Joachims 2018): each group has the same exposure a candidate.
+    """Demographic parity of exposure (Singh and Joachims 2018): each group has the same exposure per candidate.
 
-    The exposure of place j is 1 / log2(1 + j); an item in several groups divides its exposure among them, and
-    so its membership. Place by place the candidate with the highest relevance r + (1 - relevance) d is taken:
-    r is its final score on a scale from 0 to 1 within the candidates looked at, d the mean over its groups of
-    the group's share among these candidates minus its share of the exposure so far. Items of no group have d = 0.
+    The exposure of place j is 1 / log2(1 + j); an item in several groups divides both its exposure and its
+    membership among them. Each place goes to the candidate with the highest relevance r + (1 - relevance) d: r is its
+    final score scaled from 0 to 1 within the candidates considered, d the mean over its groups of the group's share
+    among these candidates minus its share of the exposure so far. Items without a group have d = 0.
     """
 
     name = "exposure"
@@ -39,12 +39,12 @@ class Exposure(Reranker):
     config: ExposureOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """The groups of each item."""
+        """Store the groups of each item."""
         self._groups = padded(counted(data, self.config.prefix))
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The first n places anew, the others behind them in their order."""
+        """Reorder the first n places; the others follow in their order."""
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -52,26 +52,26 @@ class Exposure(Reranker):
         return moved(pool, final, columns, select(unit_range(scores), self._groups[ids], self.config.relevance, n))
 
     def state(self) -> State:
-        """The groups."""
+        """Return the groups."""
         return {"groups": self._groups}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._groups = state["groups"]
         return self
 
 
 def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
-    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
 
-    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
-    groups: int32 [Q, D, m], -1 where there are fewer
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
+    groups: int32 [Q, D, m], padded with -1
     """
     selection = Selection(relevance, trade, n)
     rows = selection.rows[:, None]
     belongs = ((groups != PADDING) & (relevance > -np.inf)[:, :, None]).astype(np.float32)
     belongs /= np.maximum(belongs.sum(axis=2, keepdims=True), 1)
-    # The last column belongs to the padding, whose membership is 0.
+    # The last column is for the padding, whose membership is 0.
     wanted = np.zeros((len(groups), int(groups.max(initial=PADDING)) + 2), np.float32)
     np.add.at(wanted, (rows[:, :, None], groups), belongs)
     wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1)

@@ -1,4 +1,4 @@
-"""Groups of items: those that carry the same tag, of all tags or of one kind."""
+"""Groups of items with the same tag, of all tags or of those with a prefix."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hybridrec import PADDING, Dataset, Ints, Sparse
 
 
 def counted(data: Dataset, prefix: str) -> Sparse:
-    """The items' tags that begin with `prefix` (all, if it is empty): csr float32 [I, G]."""
+    """Return the items' tags that begin with `prefix` (all if it is empty): csr float32 [I, G]."""
     chosen = np.char.startswith(np.array(data.tags.ids.to_list(), str), prefix)
     return data.item_tags[:, np.flatnonzero(chosen)].tocsr()
 
 
 def padded(matrix: Sparse) -> Ints:
-    """The columns of each row: int32 [rows, m], padded with -1."""
+    """Return the columns of each row: int32 [rows, m], padded with -1."""
     counts = np.diff(matrix.indptr)
     result = np.full((matrix.shape[0], max(int(counts.max(initial=0)), 1)), PADDING, np.int32)
     result[np.arange(result.shape[1]) < counts[:, None]] = matrix.indices

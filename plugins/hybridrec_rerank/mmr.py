@@ -1,4 +1,4 @@
-"""Maximal marginal relevance: each place goes to what is relevant and unlike what stands above it."""
+"""Maximal marginal relevance: each place goes to a candidate that is relevant and unlike those above it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import fused, head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 from hybridrec_rerank.similarity import Likeness, LikenessOptions
 
 _QUERIES = 64
-"""Queries whose candidates' vectors exist at once: they stay in the processor's cache."""
+"""Queries whose candidates' vectors are in memory at a time, few enough for the processor's cache."""
 
 
 class MMROptions(LikenessOptions):
     """Options of `mmr`."""
 
     relevance: float = Field(0.8, ge=0, le=1)
-    """Share of relevance in the trade (lambda of the paper); 1 changes nothing."""
+    """Share of relevance in the trade-off (lambda of the paper); 1 changes nothing."""
 
 
 class MMR(Likeness):
     """Maximal marginal relevance (Carbonell and Goldstein 1998) on cosines of item vectors.
 
-    Place by place the candidate with the highest lambda r - (1 - lambda) s is taken: r is its final score
-    on a scale from 0 to 1 within the candidates looked at, s its largest cosine with what was taken.
+    Each place goes to the candidate with the highest lambda r - (1 - lambda) s: r is its final score scaled from 0
+    to 1 within the candidates considered, s its largest cosine with the items selected so far.
     """
 
     name = "mmr"
@@ -33,13 +33,13 @@ class MMR(Likeness):
     config: MMROptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The first n places anew, the others behind them in their order."""
+        """Reorder the first n places; the others follow in their order."""
         final = fused(pool, self.name)
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
         relevance, places = unit_range(scores), np.empty(ids.shape, np.int64)
-        # The vectors of all candidates of all queries would be much larger than the pool.
+        # In blocks, because the vectors of all candidates of all queries would be much larger than the pool.
         for start in range(0, len(ids), _QUERIES):
             rows = slice(start, start + _QUERIES)
             places[rows] = select(relevance[rows], self._vectors[ids[rows]], self.config.relevance, n)
@@ -47,9 +47,9 @@ class MMR(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """The place of each candidate after n greedy choices, int64 [Q, D]; who was not chosen stands behind, in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
 
-    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], of length 1
     """
     selection = Selection(relevance, trade, n)

@@ -1,4 +1,4 @@
-"""Pinned items: given ones at given places."""
+"""Pinned items: given items at given places."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Dataset, Options, Pool, QueryBatch, Reranker, State
-from hybridrec_rerank.order import fused, placed
+from hybridrec_rerank.pool_order import fused, placed
 
 
 class PinnedOptions(Options):
     """Options of `pinned`."""
 
     places: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1, examples=[{1: "single-of-the-week"}])
-    """Place of the slate, from 1 -> id of the item that stands there, for example `{1: single-of-the-week}`."""
+    """Place of the slate, from 1 -> id of the item to put there, for example `{1: single-of-the-week}`."""
 
     @field_validator("places")
     @classmethod
@@ -28,10 +28,10 @@ class PinnedOptions(Options):
 
 
 class Pinned(Reranker):
-    """Puts items at their places wherever they are among the candidates; the others close up around them.
+    """Re-ranker that puts items at their places if they are among the candidates; the others close up around them.
 
-    Candidates are what may be recommended to the query: what it has seen, dislikes, or is blocked for all is
-    never pinned. The generator `listed` sees to it that the items are proposed.
+    Candidates are the items that may be recommended to the query: an item that it has seen or dislikes, or that is
+    blocked for all, is never pinned. The generator `listed` makes sure that the items are proposed.
     """
 
     name = "pinned"
@@ -40,12 +40,12 @@ class Pinned(Reranker):
     config: PinnedOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Find the items; raises DataError for an id that the data does not have."""
+        """Look up the items; raises DataError for an id that the data does not have."""
         self._codes = data.items.encode_known(list(self.config.places.values()), self.name)
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Each pinned candidate at its place, as far as there are so many candidates."""
+        """Put each pinned candidate at its place, as far as there are enough candidates."""
         final = fused(pool, self.name)
         wanted = np.zeros(pool.ids.shape, np.int64)
         for place, code in zip(self.config.places, self._codes, strict=True):
@@ -53,10 +53,10 @@ class Pinned(Reranker):
         return placed(pool, final, wanted)
 
     def state(self) -> State:
-        """The codes of the items."""
+        """Return the codes of the items."""
         return {"codes": self._codes}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._codes = state["codes"]
         return self

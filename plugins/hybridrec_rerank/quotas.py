@@ -1,4 +1,4 @@
-"""Quotas: how many places of a slate each generator has at least, and at most."""
+"""Quotas: the fewest and the most places of a slate for each generator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Bools, GeneratorLabel, Longs, Options, Pool, QueryBatch, Reranker
-from hybridrec_rerank.order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import fused, head, lifted, moved
 
 UNLIMITED = np.iinfo(np.int32).max
 
@@ -15,7 +15,7 @@ class Quota(Options):
     """Places of one generator."""
 
     at_least: int = Field(0, ge=0)
-    """Fewest places of a slate, as far as it proposed so many."""
+    """Fewest places of a slate, as far as the generator proposed enough candidates."""
     at_most: int | None = Field(None, ge=0)
     """Most places of a slate; null for no limit."""
 
@@ -27,23 +27,23 @@ class QuotasOptions(Options):
     """Label of a generator -> its quota, for example `{word2vec: {at_least: 3}, als: {at_most: 10}}`. A candidate
     that several generators proposed counts for each of them."""
     depth: int = Field(200, ge=1)
-    """How many of the best candidates are looked at."""
+    """Number of best candidates to consider."""
 
     @field_validator("sources")
     @classmethod
     def _ordered(cls, sources: dict[str, Quota]) -> dict[str, Quota]:
         for label, quota in sources.items():
             if not quota.at_least and quota.at_most is None:
-                raise ValueError(f"'{label}' has no quota; say at_least or at_most, or leave '{label}' out")
+                raise ValueError(f"'{label}' has no quota; set at_least or at_most, or leave '{label}' out")
             if quota.at_most is not None and quota.at_least > quota.at_most:
                 raise ValueError(f"{label}: at_least {quota.at_least} is more than at_most {quota.at_most}")
         return sources
 
 
 class Quotas(Reranker):
-    """Takes the best candidates that keep every generator within its quota; the others fill what stays empty.
+    """Re-ranker that takes the best candidates within every generator's quota; the others fill the remaining places.
 
-    What `at_least` asks for is taken first, then the best of all, never beyond `at_most`. The slate keeps the
+    The places of `at_least` are filled first, then the best of all, never beyond `at_most`. The slate keeps the
     order of the final score.
     """
 
@@ -53,7 +53,7 @@ class Quotas(Reranker):
     config: QuotasOptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The n that keep the quotas, then the others, both in their order."""
+        """Rank n candidates within the quotas first, then the others, both in their order."""
         final = fused(pool, self.name)
         columns, _, scores = head(pool, final, self.config.depth)
         sources = {label: quota for label, quota in self.config.sources.items() if label in pool.generators}
@@ -67,7 +67,7 @@ class Quotas(Reranker):
 
 
 def admit(proposed: Bools, valid: Bools, least: Longs, most: Longs, n: int) -> Bools:
-    """Who is taken: bool [Q, D], at most n a row.
+    """Mark the admitted candidates, bool [Q, D], at most n per row.
 
     proposed: bool [Q, D, G], by which of G generators; valid: bool [Q, D]; least, most: int64 [G]
     """

@@ -1,4 +1,4 @@
-"""Greedy selection: place by place the candidate that gains most, for all queries at once."""
+"""Greedy selection: each place goes to the candidate that gains most, for all queries at once."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from hybridrec import Floats, Longs
 
 
 class Selection:
-    """Fills the first n places of Q slates from D candidates each, weighing relevance against something else.
+    """Greedy filling of the first n places of Q slates from D candidates each, by relevance and a second criterion.
 
-    relevance: float32 [Q, D], best first, from 0 to 1, -inf where there is no candidate
-    share: of relevance in the trade, from 0 to 1
-    places: int64 [Q, D], the place of each candidate so far; who was not taken stands behind, in order
+    relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
+    share: of relevance in the trade-off, from 0 to 1
+    places: int64 [Q, D], the place of each candidate so far; the others follow in order
     steps: the places to fill, from 0
     """
 
     def __init__(self, relevance: Floats, share: float, n: int) -> None:
         queries, depth = relevance.shape
-        known = relevance > -np.inf
+        finite = relevance > -np.inf
         self.places: Longs = np.tile(np.arange(depth) + n, (queries, 1))
         self.steps = range(min(n, depth))
         self.rows = np.arange(queries)
         self._other = np.float32(1 - share)
-        self._open = np.where(known, np.float32(share) * np.where(known, relevance, 0), np.float32(-np.inf))
+        self._open = np.where(finite, np.float32(share) * np.where(finite, relevance, 0), np.float32(-np.inf))
 
     def take(self, place: int, other: Floats) -> Longs:
-        """Who takes this place by share * relevance + (1 - share) * `other`, float32 [Q, D]: int64 [Q]."""
+        """Take the candidate for this place by share * relevance + (1 - share) * `other`, float32 [Q, D]: int64 [Q]."""
         chosen = np.argmax(self._open + self._other * other, axis=1)
         there = self._open[self.rows, chosen] > -np.inf
         self.places[self.rows[there], chosen[there]] = place

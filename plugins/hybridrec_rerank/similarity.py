@@ -1,4 +1,4 @@
-"""What makes two items alike: a vector for each, from the data or from a component of the experiment."""
+"""Similarity of items: a vector for each, from the data or from a component of the experiment."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from hybridrec import ComponentRef, Dataset, Floats, Options, Reranker, Sparse, 
 
 
 class LikenessOptions(Options):
-    """Options of the re-rankers that look at what is alike."""
+    """Options of the re-rankers that use the similarity of items."""
 
     alike: Literal["users", "tags"] = "users"
-    """What makes two items alike: the same users have them, or the same tags describe them."""
+    """Definition of similarity: the same users have the items, or the same tags describe them."""
     uses: Annotated[str, ComponentRef(VectorModel)] | None = None
-    """Label of a component whose vectors tell what is alike, such as `als` or `word2vec`, in place of `alike`."""
+    """Label of a component whose vectors define similarity, such as `als` or `word2vec`, instead of `alike`."""
     dim: int = Field(64, ge=1)
-    """Dimensions of the vectors that `alike` is measured on."""
+    """Dimensions of the vectors that are computed for `alike`."""
     depth: int = Field(100, ge=1)
-    """How many of the best candidates are looked at."""
+    """Number of best candidates to consider."""
 
 
 class Likeness(Reranker):
-    """Base of the re-rankers that look at what is alike: `_vectors`, float32 [I, D], each of length 1 or 0.
+    """Base of the re-rankers that use similarity: `_vectors`, float32 [I, D], each of length 1 or 0.
 
-    They are the vectors of the component that `uses` names, or a truncated SVD of who has an item, or of its tags.
+    They are the vectors of the component that `uses` names, or a truncated SVD of the items' users or tags.
     """
 
     fuses = False
     config: LikenessOptions
 
     def use(self, vectors: Floats) -> Self:
-        """Take a component's vectors; an item that has none (NaN) is like nothing."""
+        """Take a component's vectors; an item without one (NaN) is similar to none."""
         self._vectors = _units(np.nan_to_num(vectors))
         return self
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """A vector per item, unless a component gives them."""
+        """Compute a vector per item, unless a component provides them."""
         if self.config.uses is None:
             tags = self.config.alike == "tags"
             described = data.item_tags if tags else data.interactions.matrix(binary=True).T.tocsr()
@@ -46,17 +46,17 @@ class Likeness(Reranker):
         return self
 
     def state(self) -> State:
-        """The vectors."""
+        """Return the vectors."""
         return {"vectors": self._vectors}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._vectors = state["vectors"]
         return self
 
 
 def _reduced(matrix: Sparse, dim: int, rng: np.random.Generator) -> Floats:
-    """Rows in `dim` dimensions: left singular vectors times singular values, or the rows themselves if few."""
+    """Reduce rows to `dim` dimensions: left singular vectors times singular values, or the rows themselves if few."""
     from scipy.sparse.linalg import svds
 
     if not matrix.nnz:
@@ -68,6 +68,6 @@ def _reduced(matrix: Sparse, dim: int, rng: np.random.Generator) -> Floats:
 
 
 def _units(rows: Floats) -> Floats:
-    """Each row at length 1; a row of zeros is like nothing and stays."""
+    """Scale each row to length 1; a row of zeros is similar to none and stays."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)

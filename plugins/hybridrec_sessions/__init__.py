@@ -1,4 +1,4 @@
-"""Models of the order in which things are played: what follows what, and sessions that went the same way."""
+"""Models of the order of items in sessions: successors of items, and sessions with the same items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vsknn`: sessions that have the query's latest items vote for what else they have."""
+"""`vsknn`: sessions that share the query's latest items vote for their other items."""
 
 from __future__ import annotations
 
@@ -22,40 +22,41 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_sessions.order import Decay, decayed, latest
+from hybridrec_sessions.recency import Decay, decayed, latest
 
 _CELLS = 1 << 23
-"""Entries of queries times items, or items of neighbours, that are held at a time."""
+"""Entries of queries times items, or items of neighbours, held in memory at a time."""
 
 
 class VSKNNOptions(Options):
     """Options of `vsknn`."""
 
     sample: int = Field(1000, ge=1)
-    """Of the sessions with an item in common, so many are compared: those nearest in time."""
+    """Number of sessions with an item in common to compare: those nearest in time."""
     neighbours: int = Field(100, ge=1)
-    """How many of them, the most similar, vote."""
+    """Number of the most similar of these sessions that vote."""
     decay: Decay = "linear"
-    """What an item of the query counts in the similarity, n steps before the last: `linear`, 1 - n/10, nothing from 10
-    on; `div`, 1 / (1 + n); `none`, all alike."""
+    """Weight in the similarity of an item of the query, n steps before the last: `linear`, 1 - n/10, 0 from 10 on;
+    `div`, 1 / (1 + n); `none`, all equal."""
     closeness: Decay = "div"
-    """What a session's vote counts by how far back in the query their last common item is; likewise."""
+    """Weight of a session's vote by the steps between the query's last item and their last common item; as in `decay`.
+    """
     idf: float = Field(0.5, ge=0)
-    """How much more the votes for a rare item count: the power of log(1 + S / n), if n of S sessions have it."""
+    """Power of log(1 + S / n), the weight of votes for an item that n of S sessions have; higher values favour rare
+    items."""
 
 
 class VSKNN(DenseModel):
     """Vector multiplication session-based kNN (Ludewig and Jannach 2018).
 
-    A query is a vector of its items, each with what it counts at its latest place (`decay`); a session
-    of the training part (a user) is a binary vector. The score of item i is
+    A query is a vector of its items, each with the weight of its latest place (`decay`); a session of the training
+    part (a user) is a binary vector. The score of item i is
 
         idf(i) * sum over the neighbours s that have i of  cosine(q, s) * closeness(q, s)
 
-    Neighbours are the most similar of the `sample` sessions with an item in common that are nearest to
-    the query in time: the most recent ones, where the query comes after all of them, or tells no time.
-    Without times in the training part, later users are the more recent ones. What no neighbour has gets
-    no opinion.
+    Neighbours are the most similar of the `sample` sessions with an item in common that are nearest to the query in
+    time: the most recent ones, if the query comes after all of them or has no time. Without times in the training part,
+    later users are the more recent ones. Items that no neighbour has get no opinion.
     """
 
     name = "vsknn"
@@ -66,7 +67,7 @@ class VSKNN(DenseModel):
     config: VSKNNOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Keep the sessions and when they ended."""
+        """Store the sessions and their end times."""
         times = data.interactions.latest()
         ends = np.arange(len(data.users), dtype=np.float64) if times is None else times
         some = data.interactions.lengths > 0
@@ -76,30 +77,30 @@ class VSKNN(DenseModel):
         self._sessions, self._ends, self._timed = sessions, ends, timed
         count = sessions.getnnz(axis=0)
         self._idf = (np.log1p(sessions.shape[0] / np.maximum(count, 1)) ** self.config.idf).astype(np.float32)
-        # Transposed, each session at length 1: what lacks for the cosine is the length of the query.
+        # Transposed, each session at length 1: only the length of the query is missing for the cosine.
         self._units = sessions.T.tocsr()
         self._units.data = np.diff(sessions.indptr)[self._units.indices].astype(np.float32) ** np.float32(-0.5)
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The sessions by row and by column, and once more while they are made."""
+        """Estimate the bytes of the sessions by row and by column, and of one more copy while they are built."""
         return 3 * 12 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, N]; NaN where no neighbour has it."""
+        """Return float32 [Q, N]; NaN where no neighbour has the item."""
         n_sessions, n_items = self._sessions.shape
         result = np.empty((len(queries), n_items), np.float32)
         voting = self.config.neighbours * self._sessions.nnz // max(n_sessions, 1)
         rows = max(1, _CELLS // max(n_items, n_sessions, voting))
         for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            result[part] = (self._votes(queries.take(part)) @ self._sessions).toarray()
+            block = slice(start, start + rows)
+            result[block] = (self._votes(queries.take(block)) @ self._sessions).toarray()
         result *= self._idf
         result[result <= 0] = np.nan
         return result
 
     def _votes(self, queries: QueryBatch) -> Sparse:
-        """csr [Q, S]: what each neighbour counts."""
+        """Return the vote of each neighbour: csr [Q, S]."""
         rows, ids, steps = latest(queries.history)
         shape = (len(queries), queries.history.width)
         vectors = csr_matrix((decayed(steps, self.config.decay), (rows, ids)), shape=shape)
@@ -113,15 +114,15 @@ class VSKNN(DenseModel):
         return votes
 
     def _asked(self, queries: QueryBatch) -> Doubles:
-        """float64 [Q]: the time of each query, else that of its latest item, else of the latest session."""
+        """Return the time of each query, else of its latest item, else of the latest session: float64 [Q]."""
         asked = np.full(len(queries), np.nan)
-        for known in (queries.times, queries.history.latest()):
-            if self._timed and known is not None:
-                asked = np.where(np.isnan(asked), known, asked)
+        for times in (queries.times, queries.history.latest()):
+            if self._timed and times is not None:
+                asked = np.where(np.isnan(asked), times, asked)
         return np.where(np.isnan(asked), np.nanmax(self._ends, initial=0), asked)
 
     def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:
-        """csr [Q, S]: the cosine with the sessions nearest in time among those with something in common."""
+        """Return cosines, csr [Q, S], with the sessions nearest in time among those with an item in common."""
         similar = (vectors @ self._units).tocsr()
         similar.eliminate_zeros()
         rows = kernels.csr_rows(similar)
@@ -135,9 +136,9 @@ class VSKNN(DenseModel):
         return similar.multiply(near).tocsr()
 
     def state(self) -> State:
-        """The sessions, when they ended, and whether that is a time."""
+        """Return the sessions, their end times, and a flag for real times."""
         return pack_csr(self._sessions, "sessions") | {"ends": self._ends, "timed": np.array(self._timed)}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         return self._become(unpack_csr(state, "sessions"), state["ends"], bool(state["timed"]))

@@ -1,4 +1,4 @@
-"""From tags to items and back: co-occurrence where no history is known, naive Bayes, and draws as a baseline."""
+"""Models from tags to items and back: co-occurrence for queries without history, naive Bayes, random draws."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose co-occurrence with tags: behind every pipeline, and where the data has tags as a part of the blend."""
+    """Propose co-occurrence with tags as a fallback, and as part of the blend if the data has tags."""
     starter = Starter("tag-fallback", frozenset({"fallback"}), priority=50)
     return [replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter]

@@ -1,4 +1,4 @@
-"""`naive-bayes`: what goes with the items of a query, each item a witness of its own."""
+"""`naive-bayes`: tags and items from the items of a query, each taken as independent evidence."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class NaiveBayesOptions(Options):
     """Options of `naive-bayes`."""
 
     smoothing: float = Field(0.3, gt=0)
-    """As how many more users of each tag (or item) the overall share of an item counts."""
+    """Number of additional users of each tag (or item) with which the overall share of an item is counted."""
     prior: float = Field(1.0, ge=0)
-    """Weight of how common a tag (or item) is in itself; 0 takes all as equally common."""
+    """Weight of the frequency of a tag (or item) itself; 0 takes all as equally frequent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What each item says for the N ids of a target.
+    """Evidence of each item for the N ids of a target.
 
-    both: csr float32 [I, N], log(1 + n(i, t) / (a P(i))); rare: float32 [N], log(a / (n(t) + a)), for each item
-    alike; prior: float32 [N], NaN for what no user has
+    both: csr float32 [I, N], log(1 + n(i, t) / (a P(i))); rare: float32 [N], log(a / (n(t) + a)), the same for all
+    items; prior: float32 [N], NaN for ids that no user has
     """
 
     both: Sparse
@@ -48,11 +48,11 @@ class Evidence:
 
     @classmethod
     def of(cls, items: Sparse, has: Sparse, options: NaiveBayesOptions) -> Self:
-        """From the users' items, csr [U, I], and the users' targets, csr [U, N], both of ones."""
+        """Count the users' items, csr [U, I], and the users' targets, csr [U, N], both of ones."""
         users = max(int(np.count_nonzero(np.diff(items.indptr))), 1)
         share, count, a = _sums(items) / users, _sums(has), options.smoothing
         both = (diags(1 / np.where(share > 0, a * share, 1)) @ (items.T @ has)).tocsr()
-        if has is items:  # an item is no witness for itself
+        if has is items:  # an item is not evidence for itself
             both.setdiag(0)
             both.eliminate_zeros()
         prior = np.where(count > 0, options.prior * np.log(np.maximum(count, 1)), np.nan)
@@ -61,21 +61,21 @@ class Evidence:
         )
 
     def total(self, items: Sparse) -> Floats:
-        """The prior and what all items of a query, csr [Q, I] of ones, say together: float32 [Q, N]."""
+        """Sum the prior and the evidence of all items of a query, csr [Q, I] of ones: float32 [Q, N]."""
         witnesses = np.asarray(items.sum(axis=1), np.float32)
         return (items @ self.both).toarray() + witnesses * self.rare + self.prior
 
 
 class NaiveBayes(DenseModel):
-    """Naive Bayes over the items that a query has (Manning, Raghavan and Schütze 2008, chapter 13): auto-tagging.
+    """Naive Bayes over the items of a query (Manning, Raghavan and Schütze 2008, chapter 13): auto-tagging.
 
-    Those that it lacks say nothing, for they may be hidden. The score of a tag or item t, for the distinct
-    items i of a query that training knows, is
+    Items that the query lacks are not evidence, because they may be hidden. The score of a tag or item t, for the
+    distinct items i of a query that training has seen, is
 
         prior log n(t) + sum log P(i | t) / P(i),    P(i | t) = (n(i, t) + a P(i)) / (n(t) + a)
 
-    n(t) counts the users who have t, n(i, t) those who have both, P(i) is the share of the users who have
-    i, and a the `smoothing`. What no user has is never proposed, and an item is no witness for itself.
+    n(t) counts the users who have t, n(i, t) those who have both, P(i) is the share of the users who have i, and a
+    the `smoothing`. Ids that no user has are never proposed, and an item is not evidence for itself.
     """
 
     name = "naive-bayes"
@@ -85,7 +85,7 @@ class NaiveBayes(DenseModel):
     config: NaiveBayesOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count, as sparse products of users x items with users x targets."""
+        """Count co-occurrences, as sparse products of users x items with users x targets."""
         items = data.interactions.matrix(binary=True)
         has = {"items": items, "tags": data.user_tags.sign()}
         self._known = _sums(items) > 0
@@ -93,13 +93,13 @@ class NaiveBayes(DenseModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The co-occurrences of items with items and with tags, and a scaled copy of them."""
+        """Estimate the bytes of the co-occurrences of items with items and with tags, and of a scaled copy of them."""
         items, tags = data.interactions.lengths, np.diff(data.user_tags.indptr)
         pairs = int(np.sum(items * (items + tags)))
         return 3 * 12 * min(pairs, len(data.items) * (len(data.items) + len(data.tags)))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The logarithm of prior times likelihoods; NaN for queries without an item that training knows."""
+        """Return the logarithm of prior times likelihoods; NaN for queries without an item that training has seen."""
         items = csr_matrix(queries.history.matrix(binary=True).multiply(self._known), dtype=np.float32)
         items.eliminate_zeros()
         result = self._evidence[target].total(items)
@@ -107,7 +107,7 @@ class NaiveBayes(DenseModel):
         return result
 
     def state(self) -> State:
-        """The known items and the evidence for both targets."""
+        """Return the known items and the evidence for both targets."""
         state: State = {"known": self._known}
         for target, evidence in self._evidence.items():
             state |= pack_csr(evidence.both, f"{target}.both")
@@ -115,7 +115,7 @@ class NaiveBayes(DenseModel):
         return state
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._known = state["known"]
         self._evidence = {
             target: Evidence(unpack_csr(state, f"{target}.both"), state[f"{target}.rare"], state[f"{target}.prior"])
@@ -125,5 +125,5 @@ class NaiveBayes(DenseModel):
 
 
 def _sums(matrix: Sparse) -> Doubles:
-    """Column sums."""
+    """Return the column sums."""
     return np.asarray(matrix.sum(axis=0), np.float64).ravel()

@@ -1,4 +1,4 @@
-"""`tag-fallback`: what the users of a query's tags (and of its items, for tags) have in common."""
+"""`tag-fallback`: co-occurrence with a query's tags (and its items, for the target tags) among users."""
 
 from __future__ import annotations
 
@@ -30,32 +30,34 @@ from hybridrec import (
 )
 
 _CACHED = 1 << 20
-"""Scores that exist at a time where not all are wanted."""
+"""Scores in memory at a time when only those of candidates are wanted."""
 
 
 class TagFallbackOptions(Options):
     """Options of `tag-fallback`."""
 
     smoothing: float = Field(3.0, gt=0)
-    """As how many more users of each tag the overall shares count: large values make rare tags calm."""
+    """Number of additional users of each tag with which the overall shares are counted: large values damp rare tags."""
     idf: float = Field(1.0, ge=0)
-    """How much more a rare tag says than a common one: the power of its inverse document frequency; 0 weighs alike."""
+    """Power of a tag's inverse document frequency in its weight; higher values favour rare tags, 0 weighs all
+    equally."""
     item_tags: float = Field(5.0, ge=0)
-    """An item that has a tag itself counts as this many more users of the tag who have the item; 0 ignores it."""
+    """Number of additional users of the tag with which an item that has the tag itself is counted; 0 ignores item
+    tags."""
     title_weight: float = Field(0.0, ge=0)
-    """The weight of a word of the title beside a tag; 0 does not read titles."""
+    """Weight of a word of the title relative to a tag; 0 ignores titles."""
     tokenizer: Tokenizer = Tokenizer()
-    """How titles become words."""
+    """Tokenization of titles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How often cues and targets come together.
+    """Co-occurrence counts of cues and targets.
 
     both: csr [C, N], users who have the cue and the target
     cue: float32 [C], users who have the cue
     share: float32 [N], the share of the target among the users who have any
-    users: float32 scalar, how many have any
+    users: float32 scalar, number of users who have any
     """
 
     both: Sparse
@@ -65,12 +67,12 @@ class Counts:
 
     @classmethod
     def of(cls, both: Sparse, cue: Doubles, has: Sparse) -> Self:
-        """From the counts of pairs and cues, and the users' targets, csr [U, N]."""
+        """Count from the numbers of pairs and cues, and the users' targets, csr [U, N]."""
         users = max(int(np.count_nonzero(np.diff(has.indptr))), 1)
         return cls(both, cue.astype(np.float32), (_sums(has) / users).astype(np.float32), np.array(users, np.float32))
 
     def mean(self, cues: Sparse, smoothing: float, idf: float) -> Floats:
-        """P(target | cue), the mean over the cues csr [Q, C] by their weight and idf: float32 [Q, N]."""
+        """Compute the mean of P(target | cue) over the cues, csr [Q, C], by their weight and idf: float32 [Q, N]."""
         together, prior = self._mean(cues, smoothing, idf)
         result: Floats = together.toarray()
         for rows in _blocks(together):
@@ -78,7 +80,7 @@ class Counts:
         return result
 
     def mean_at(self, ids: Ints, cues: Sparse, smoothing: float, idf: float) -> Floats:
-        """`mean` of the candidates int32 [Q, K] of each query: float32 [Q, K], NaN at padding."""
+        """Compute `mean` of the candidates, int32 [Q, K], of each query: float32 [Q, K], NaN at padding."""
         together, prior = self._mean(cues, smoothing, idf)
         result = np.empty(ids.shape, np.float32)
         for rows in _blocks(together):
@@ -86,9 +88,9 @@ class Counts:
         return result + prior * self.share[ids]
 
     def _mean(self, cues: Sparse, smoothing: float, idf: float) -> tuple[Sparse, Floats]:
-        """The two parts of the mean: csr [Q, N], and the weight of the shares, float32 [Q, 1], NaN without cues."""
+        """Compute the two terms of the mean: csr [Q, N], and the shares' weight, float32 [Q, 1], NaN without cues."""
         weights = np.log1p(self.users / np.maximum(self.cue, 1)) ** idf
-        weights[np.diff(self.both.indptr) == 0] = 0  # a cue that comes with nothing says nothing
+        weights[np.diff(self.both.indptr) == 0] = 0  # a cue without any target carries no information
         cues = cues.multiply(weights).tocsr()
         cues.eliminate_zeros()
         total = np.asarray(cues.sum(axis=1))
@@ -97,21 +99,21 @@ class Counts:
         return (among @ self.both).astype(np.float32), prior.astype(np.float32)
 
     def state(self, name: str) -> State:
-        """As arrays under this name."""
+        """Return the counts as arrays under this name."""
         arrays = {"cue": self.cue, "share": self.share, "users": self.users}
         return {f"{name}.{key}": array for key, array in arrays.items()} | pack_csr(self.both, f"{name}.both")
 
     @classmethod
     def restore(cls, state: State, name: str) -> Self:
-        """From `state`."""
+        """Restore the counts from `state`."""
         return cls(unpack_csr(state, f"{name}.both"), *(state[f"{name}.{key}"] for key in ("cue", "share", "users")))
 
 
 class TagFallback(DenseModel):
-    """Tag co-occurrence, for queries that know no items.
+    """Tag co-occurrence, for queries without known items.
 
-    Cues c are the query's tags, for the target tags its items as well, and the words of its title. The
-    score of an item or tag i is the mean, weighted by log(1 + U / n(c)) to the power `idf`, of
+    Cues c are the query's tags, for the target tags also its items, and the words of its title. The score of an item
+    or tag i is the mean, weighted by log(1 + U / n(c)) to the power `idf`, of
 
         P(i | c) = (n(i, c) + a p(i)) / (n(c) + a)
 
@@ -123,7 +125,7 @@ class TagFallback(DenseModel):
     config: TagFallbackOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Which fields it reads depends on `title_weight`."""
+        """Set the query fields; titles are read only with `title_weight`."""
         super().__init__(config)
         self.needs = frozenset({"tags", "items", "title"} if self.config.title_weight else {"tags", "items"})
 
@@ -136,64 +138,65 @@ class TagFallback(DenseModel):
         for target in TARGETS:
             cues = self._cues(everyone, target).sign()
             tagged = self._tagged(data, target, cues.shape[1])
-            # An item with a tag counts as more users who have both, so these users have the cue as well.
+            # An item with a tag counts as additional users who have both, so the users of the cue grow by the same
+            # number.
             n = _sums(cues) + self.config.item_tags * (np.diff(tagged.indptr) > 0)
             self._counts[target] = Counts.of((cues.T @ has[target] + tagged).tocsr(), n, has[target])
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The co-occurrences of tags with items and tags, each with its product and its sum with the items' tags."""
+        """Estimate the bytes of the co-occurrences of tags with items and tags, with products and sums."""
         tags, items = np.diff(data.user_tags.indptr), data.interactions.lengths
         pairs = int(np.sum(tags * items) + np.sum(tags * (tags + items)))
         n_tags, n_items = len(data.tags), len(data.items)
         return 3 * 8 * min(pairs, n_tags * (n_items + n_tags + n_items))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The weighted mean over the cues; NaN for queries without a cue that training knows."""
+        """Return the weighted mean over the cues; NaN for queries without a cue that training has seen."""
         return self._counts[target].mean(self._cues(queries, target), self.config.smoothing, self.config.idf)
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """The same of the candidates alone."""
+        """Return the weighted mean of the candidates only."""
         options = self.config
         return self._counts[target].mean_at(ids, self._cues(queries, target), options.smoothing, options.idf)
 
     def state(self) -> State:
-        """The counts of both targets, and the words of titles."""
+        """Return the counts of both targets, and the words of titles."""
         state = self._lexicon.state()
         for target in TARGETS:
             state |= self._counts[target].state(target)
         return state
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._lexicon = Lexicon.restore(state, self.config.tokenizer)
         self._counts = {target: Counts.restore(state, target) for target in TARGETS}
         return self
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
-        """csr [Q, C] with the weight of each kind: tags, for the target tags items, and words of the title."""
+        """Return the weighted cues, csr [Q, C]: tags, for the target tags also items, and words of the title."""
         words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
         items = [queries.history.matrix(binary=True)] if target == "tags" else []
         return hstack([queries.tags.sign(), *items, words], format="csr", dtype=np.float32)
 
     def _tagged(self, data: Dataset, target: Target, n_cues: int) -> Sparse:
-        """csr [C, N]: what the items' own tags add to the counts."""
+        """Return the additional counts from the items' own tags: csr [C, N]."""
         has_tag = data.item_tags.sign() * np.float32(self.config.item_tags)
         has_tag.eliminate_zeros()
         if target == "items":
             block, above = has_tag.T.tocsr(), 0
         else:
-            block, above = has_tag, len(data.tags)  # the cues of kind "items" stand below the tags
+            block, above = has_tag, len(data.tags)  # the rows of "items" cues follow those of tags
         indptr = np.pad(block.indptr, (above, n_cues - above - block.shape[0]), mode="edge")
         return csr_matrix((block.data, block.indices, indptr), shape=(n_cues, block.shape[1]))
 
 
 def _blocks(matrix: Sparse) -> Iterator[slice]:
-    """Rows that, made dense, stay in the processor's cache."""
+    """Yield blocks of rows that, as dense arrays, fit into the processor's cache."""
     step = max(_CACHED // max(matrix.shape[1], 1), 1)
     return (slice(start, start + step) for start in range(0, matrix.shape[0], step))
 
 
 def _sums(matrix: Sparse) -> Doubles:
-    """Column sums."""
+    """Return the column sums."""
     return np.asarray(matrix.sum(axis=0), np.float64).ravel()

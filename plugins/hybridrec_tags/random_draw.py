@@ -1,4 +1,4 @@
-"""`tag-draw`: items drawn at random among those that share a tag with the query, a floor for content."""
+"""`tag-draw`: items drawn at random among those that share a tag with the query, a floor for content models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hybridrec import Dataset, DenseModel, Floats, QueryBatch, State, Target, ke
 
 
 class TagDraw(DenseModel):
-    """Items that share a tag with one of the query's, in an order that is random for each query.
+    """Items that share a tag with the query, in an order that is random for each query.
 
-    The tags of an item are its own (`item_tags`); in data whose items have none, those of the users who
-    have it. The order is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
+    The tags of an item are its own (`item_tags`), or, if no item has any, those of the users who have it. The order
+    is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
     """
 
     name = "tag-draw"
@@ -22,7 +22,7 @@ class TagDraw(DenseModel):
     folds_in = True
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Whose tags count, and the seed of all draws."""
+        """Determine the tags of items, and draw the seed of all draws."""
         tags = data.item_tags
         if not tags.nnz:
             tags = data.interactions.matrix(binary=True).T @ data.user_tags
@@ -31,17 +31,17 @@ class TagDraw(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """A random number in [0, 1) for each item that shares a tag; NaN for all others."""
+        """Return a random number in [0, 1) for each item that shares a tag; NaN for all others."""
         items = queries.history.matrix(binary=True)
         shares = (items @ self._tags @ self._tags.T).toarray() > 0
         return np.where(shares, kernels.draws(items, self._seed), np.float32(np.nan))
 
     def state(self) -> State:
-        """The tags of every item, and the seed."""
+        """Return the tags of every item, and the seed."""
         return {"seed": np.array(self._seed), **pack_csr(self._tags, "tags")}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._seed = int(state["seed"])
         self._tags = unpack_csr(state, "tags")
         return self

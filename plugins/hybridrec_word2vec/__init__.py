@@ -1,4 +1,4 @@
-"""Items, tags, title words and users in one space, learned by gensim's Word2Vec, and what is done in it."""
+"""Items, tags, title words and users in one space learned by gensim's Word2Vec, and retrieval in it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`word2vec`, three other ways from a query to candidates in its space, draws from its clusters, titles."""
+    """`word2vec`, three other kinds of retrieval in its space, draws from its clusters, and titles."""
     from hybridrec_word2vec.cluster_draw import ClusterDraw
-    from hybridrec_word2vec.model import Word2Vec
+    from hybridrec_word2vec.embedding import Word2Vec
     from hybridrec_word2vec.retrieval import Clusters, Playlists, Voting
     from hybridrec_word2vec.titles import TitleVectors
 

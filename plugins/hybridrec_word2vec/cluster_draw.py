@@ -1,4 +1,4 @@
-"""`cluster-draw`: items drawn at random from the cluster that most items of the query are in."""
+"""`cluster-draw`: items drawn at random from the cluster of most items of the query."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import field_validator
 from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Dataset, DenseModel, Floats, Ints, Options, QueryBatch, State, Target, kernels
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 from hybridrec_word2vec.kmeans import Curve, elbow, spherical_kmeans
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
 from hybridrec_word2vec.training import INSTALL_HINT
 
 
@@ -19,9 +19,9 @@ class ClusterDrawOptions(Options):
     """Options of `cluster-draw`."""
 
     vectors: Word2VecOptions = Word2VecOptions()
-    """How the vectors are learned: options of `word2vec`."""
+    """Options of the `word2vec` that learns the vectors."""
     clusters: int | None = Option(None, ge=2)
-    """How many clusters; null for the elbow of the within-cluster curve from 10 to 500."""
+    """Number of clusters; null for the elbow of the within-cluster curve from 10 to 500."""
 
     @field_validator("vectors")
     @classmethod
@@ -34,9 +34,8 @@ class ClusterDrawOptions(Options):
 class ClusterDraw(DenseModel):
     """Items of the query's majority cluster, in an order that is random for each query.
 
-    Clusters are those of spherical k-means over the input vectors of a Word2Vec of its own. Of clusters
-    with as many items of the query the first is taken. The order is drawn by `kernels.draws`: the same for
-    the same items and seed, in any batch.
+    Clusters are those of spherical k-means over the input vectors of a separate Word2Vec. Ties between clusters go
+    to the first. The order is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
     """
 
     name = "cluster-draw"
@@ -49,12 +48,12 @@ class ClusterDraw(DenseModel):
     config: ClusterDrawOptions
 
     labels: Ints
-    """int32 [I]: the cluster of each item, from 0; -1 for items without a vector."""
+    """Cluster of each item, int32 [I], from 0; -1 for items without a vector."""
     curve: Curve
-    """The within-cluster curve the number of clusters was read off; empty where it was given."""
+    """Within-cluster curve from which the number of clusters was chosen; empty if that was given."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn vectors, cluster those of items that have one."""
+        """Learn vectors, and cluster the items that have one."""
         vectors = normalised(Word2Vec(self.config.vectors).fit(data, rng).inputs("items"))
         learned = np.flatnonzero(~np.isnan(vectors[:, 0]))
         self.curve = Curve(np.empty(0, np.int64), np.empty(0))
@@ -64,16 +63,16 @@ class ClusterDraw(DenseModel):
             k = min(self.config.clusters, len(learned))
             self.labels[learned] = spherical_kmeans(vectors[learned], k, rng).labels
         elif len(learned):
-            found, self.curve = elbow(vectors[learned], rng)
-            self.labels[learned] = found.labels
+            clustering, self.curve = elbow(vectors[learned], rng)
+            self.labels[learned] = clustering.labels
         return self
 
     def memory(self, data: Dataset) -> int:
-        """That of Word2Vec, or of the cosines with all centres."""
+        """Estimate the bytes of Word2Vec, or of the cosines with all centres."""
         return Word2Vec(self.config.vectors).memory(data) + 12 * len(data.items) * (self.config.clusters or 500)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """A random number in [0, 1) for each item of the majority cluster; NaN for all others."""
+        """Return a random number in [0, 1) for each item of the majority cluster; NaN for all others."""
         learned = np.flatnonzero(self.labels != PADDING)
         member = csr_matrix(
             (np.ones(len(learned), np.float32), (learned, self.labels[learned])),
@@ -85,7 +84,7 @@ class ClusterDraw(DenseModel):
         return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
 
     def state(self) -> State:
-        """The cluster of every item, the curve, and the seed."""
+        """Return the cluster of every item, the curve, and the seed."""
         return {
             "labels": self.labels,
             "sizes": self.curve.sizes,
@@ -94,7 +93,7 @@ class ClusterDraw(DenseModel):
         }
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self.labels, self._seed = state["labels"], int(state["seed"])
         self.curve = Curve(state["sizes"], state["within"])
         return self

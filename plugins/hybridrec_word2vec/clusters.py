@@ -1,4 +1,4 @@
-"""Clusters of the seeds of many queries at once, and the answers of clusters taken in turn."""
+"""Clusters of the seeds of many queries at once, and interleaving of the clusters' results."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from scipy.sparse import csr_matrix
 from hybridrec import Floats, Ints, Sparse, kernels
 
 ROUNDS = 10
-"""Passes of k-means; the few seeds of a query settle in less."""
+"""Passes of k-means; the few seeds of a query converge in fewer."""
 
 
 def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
-    """Spherical k-means of each query's seeds (Dhillon and Modha 2001): directions float32 [Q, k, dim], heaviest first.
+    """Cluster each query's seeds by spherical k-means (Dhillon and Modha 2001).
+
+    Returns directions float32 [Q, k, dim], heaviest first.
 
     seeds: csr float32 [Q, tokens], the weight of each seed; units: float32 [tokens, dim], rows of length 1
 
-    The first centre is the seed farthest from the mean, the others in turn the seeds farthest from those before,
-    so nothing is random. Rows of NaN stand where a query has fewer clusters.
+    The first centre is the seed farthest from the mean, each further one the seed farthest from the previous
+    centres, so nothing is random. Queries with fewer clusters have rows of NaN.
     """
     rows, vectors = kernels.csr_rows(seeds), units[seeds.indices]
     centres = _farthest(rows, vectors, seeds, k)
@@ -29,10 +31,10 @@ def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
 
 
 def interleaved(scores: Floats, asked: Sparse) -> Floats:
-    """The lists of k clusters, taken in turn, as one: float32 [Q, N], 1 over the place.
+    """Interleave the rankings of k clusters into one: float32 [Q, N], 1 over the place.
 
-    scores: float32 [Q, k, N] of each cluster, rows of NaN for none
-    asked: csr [Q, N], what the query has already: it takes no place from the others
+    scores: float32 [Q, k, N] of each cluster, rows of NaN for missing clusters
+    asked: csr [Q, N], the ids of the query itself, which do not take places from others
 
     NaN where no cluster has an opinion.
     """
@@ -42,7 +44,7 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
     fresh = np.ones((queries, n), bool)
     fresh[kernels.csr_rows(asked), asked.indices] = False
     taken = np.take_along_axis(np.repeat(fresh, k, axis=0), order, axis=1)
-    # The place among those not asked, or among those asked.
+    # The place is counted separately among the query's own ids and among all others.
     places = np.where(taken, np.cumsum(taken, axis=1), np.cumsum(~taken, axis=1)) - 1
     turns = np.empty((queries * k, n), np.float32)
     np.put_along_axis(turns, order, places.astype(np.float32), axis=1)
@@ -52,7 +54,7 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
 
 
 def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
-    """Where k-means starts: float32 [Q, k, dim]."""
+    """Choose the initial centres of k-means: float32 [Q, k, dim]."""
     _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
     starts = seeds.indptr[:-1]
     asking = np.flatnonzero(np.diff(seeds.indptr))
@@ -65,18 +67,18 @@ def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
 
 
 def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
-    """The nearest centre of each seed."""
+    """Find the nearest centre of each seed."""
     return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
 
 
 def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
-    """float32 [seeds, k]: cosine of each seed with the centres of its query; NaN where there is no centre."""
+    """Compute cosines of each seed with the centres of its query, float32 [seeds, k]; NaN where there is none."""
     places = range(centres.shape[1])
     return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)
 
 
 def _means(rows: Ints, nearest: Ints, vectors: Floats, seeds: Sparse, k: int) -> tuple[Floats, Floats]:
-    """Weight [Q, k] and direction [Q, k, dim] of each cluster; 0 and NaN where it has no seeds."""
+    """Compute weight [Q, k] and direction [Q, k, dim] of each cluster; 0 and NaN for clusters without seeds."""
     queries = seeds.shape[0]
     member = csr_matrix((seeds.data, (rows * k + nearest, np.arange(len(rows)))), shape=(queries * k, len(rows)))
     sums = np.asarray(member @ vectors, np.float32)

@@ -1,4 +1,4 @@
-"""Spherical k-means, and how many clusters: the elbow of the within-cluster curve."""
+"""Spherical k-means, and the number of clusters by the elbow of the within-cluster curve."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PASSES = 50
 
 
 class Clustering(NamedTuple):
-    """labels: int32[n], the cluster of each point, from 0; within: the sum of 1 - cosine with its centre."""
+    """Result of k-means: labels, int32[n], the cluster of each point; within, the sum of 1 - cosine with its centre."""
 
     labels: Ints
     within: float
 
 
 class Curve(NamedTuple):
-    """within: float64, parallel to the numbers of clusters `sizes`, int64, ascending."""
+    """Within-cluster curve: within, float64, parallel to the numbers of clusters `sizes`, int64, ascending."""
 
     sizes: Longs
     within: Doubles
@@ -30,8 +30,8 @@ class Curve(NamedTuple):
 def spherical_kmeans(points: Floats, k: int, rng: np.random.Generator) -> Clustering:
     """Cluster unit vectors, float32 [n, D] with n >= k, by cosine (Dhillon and Modha 2001).
 
-    Centres begin at points drawn at random and are brought back to length 1 in each pass; a cluster that
-    has lost all points keeps its centre.
+    Centres start at points drawn at random and are scaled to length 1 in each pass; a cluster that has lost all
+    points keeps its centre.
     """
     centres = points[rng.choice(len(points), k, replace=False)]
     labels = np.full(len(points), -1, np.int32)
@@ -49,18 +49,18 @@ def spherical_kmeans(points: Floats, k: int, rng: np.random.Generator) -> Cluste
 
 
 def elbow(points: Floats, rng: np.random.Generator) -> tuple[Clustering, Curve]:
-    """The clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
+    """Return the clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
 
     Both axes are scaled to [0, 1] (Satopää et al. 2011). Fewer points than 500 end the curve earlier.
     """
     ends = (min(LEAST, len(points)), min(MOST, len(points)))
     sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
-    found = [spherical_kmeans(points, int(k), rng) for k in sizes]
-    curve = Curve(sizes, np.array([one.within for one in found]))
-    return found[farthest_from_chord(*curve)], curve
+    clusterings = [spherical_kmeans(points, int(k), rng) for k in sizes]
+    curve = Curve(sizes, np.array([clustering.within for clustering in clusterings]))
+    return clusterings[farthest_from_chord(*curve)], curve
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:
-    """The place of the point that is farthest from the line between the first and the last."""
+    """Find the place of the point farthest from the line between the first and the last."""
     along, drop = (x - x[0]) / max(x[-1] - x[0], 1), (y - y[0]) / ((y[-1] - y[0]) or 1)
     return int(np.abs(drop - along).argmax())

@@ -1,4 +1,4 @@
-"""One numbering for the tokens of all fields, and the sentences they form: one per user."""
+"""Common numbering of the tokens of all fields, and the sentences they form, one per user."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from hybridrec import (
 )
 
 SentenceField: TypeAlias = Literal["user", "items", "tags", "title", "features"]
-"""What may stand in a sentence: what a query may know, and the features of its items."""
+"""Field of a sentence: a field of a query, or the features of its items."""
 SENTENCE_FIELDS: tuple[SentenceField, ...] = (*FIELDS, "features")
-"""All of them, in the order of their tokens."""
+"""All fields, in the order of their tokens."""
 
 LONGEST_SENTENCE = 10_000
-"""gensim silently drops what a sentence has beyond this many tokens."""
+"""Limit of gensim, which silently drops the tokens of a sentence beyond it."""
 _SENTENCES = 1_024
-"""Sentences whose tokens are Python objects at once."""
+"""Sentences whose tokens exist as Python objects at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Tokens are numbers: those of `fields[f]` begin at `starts[f]`; so an item and a tag never clash.
+    """Numbering of tokens: those of `fields[f]` begin at `starts[f]`, so an item and a tag never clash.
 
     starts: int64 [len(fields) + 1], the last is the number of all tokens
     lexicon: the tokens of titles, none if titles are not used
-    features: csr [I, F] of ones: what each item has; None if features are not used
+    features: csr [I, F] of ones, the features of each item; None if features are not used
     """
 
     fields: tuple[SentenceField, ...]
@@ -57,7 +57,7 @@ class Space:
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
-        """The tokens of a training part."""
+        """Collect the tokens of a training part."""
         lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
         features = _features(data) if "features" in fields else None
         sizes = {
@@ -70,19 +70,19 @@ class Space:
         return cls(fields, np.cumsum([0, *(sizes[field] for field in fields)]), lexicon, features)
 
     def state(self) -> State:
-        """Where each field's tokens begin, the tokens of titles, the items' features."""
+        """Return the start of each field's tokens, the tokens of titles, and the items' features."""
         features = {} if self.features is None else pack_csr(self.features, "features")
         return {"starts": self.starts, **self.lexicon.state(), **features}
 
     @classmethod
     def restore(cls, state: State, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
-        """The space whose `state()` is among these arrays."""
+        """Restore the space from the arrays of `state`."""
         features = unpack_csr(state, "features") if "features" in fields else None
         return cls(fields, state["starts"], Lexicon.restore(state, tokenizer), features)
 
     @property
     def words(self) -> Vocabulary:
-        """The tokens of titles."""
+        """Tokens of titles."""
         return self.lexicon.words
 
     @property
@@ -91,31 +91,31 @@ class Space:
         return int(self.starts[-1])
 
     def part(self, field: SentenceField) -> slice:
-        """Where the tokens of a field are."""
+        """Return the range of a field's tokens."""
         place = self.fields.index(field)
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
     def per_token(self, values: Mapping[SentenceField, float]) -> Floats:
-        """float32 [size]: the value of each token's field, 1 where nothing is said."""
+        """Return the value of each token's field, float32 [size]; 1 for fields that are not named."""
         each = np.array([values.get(field, 1) for field in self.fields], np.float32)
         return np.repeat(each, np.diff(self.starts))
 
     def counts(self, queries: QueryBatch, context: int | None) -> Sparse:
-        """csr float32 [Q, size]: how often each query has each token; of the items only the last `context` count."""
+        """Count the tokens of each query, csr float32 [Q, size]; of the items only the last `context` count."""
         if context is not None:
             queries = replace(queries, history=queries.history.last(context))
         blocks = [_counts(queries, field, self) for field in self.fields]
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def field_sums(self, counts: Sparse) -> Sparse:
-        """csr float32 [Q, size]: at each entry of csr [Q, size] the sum of its row over the tokens of its field."""
+        """Sum each row of csr [Q, size] over the tokens of each field, stored at its entries: csr float32 [Q, size]."""
         field = np.repeat(np.arange(len(self.fields)), np.diff(self.starts))[counts.indices]
         cell = kernels.csr_rows(counts).astype(np.int64) * len(self.fields) + field
         sums = np.bincount(cell, counts.data)[cell] if len(cell) else counts.data
         return csr_matrix((sums.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
     def tokens(self, data: Dataset) -> tuple[Ints, Ints, Longs]:
-        """The row (user), the token and the place within its field of everything that stands in a sentence.
+        """Return the row (user), the token and the place within its field of every token of the sentences.
 
         Items come in the order of the history, title words in the order of the text.
         """
@@ -129,14 +129,14 @@ class Space:
 
 
 class Sentences:
-    """The training users as sentences of tokens (decimal numbers as text), mixed anew in each pass.
+    """Training users as sentences of tokens (decimal numbers as text), shuffled in each pass.
 
-    Tags, title words and users have no place in the history: each pass puts them at random ones. With
-    `shuffle` the items are put at random places too; without it they keep their order.
+    Tags, title words and users have no place in the history: each pass puts them at random ones. With `shuffle` the
+    items are put at random places too; without it they keep their order.
     """
 
     counts: Longs
-    """How often each token occurs: int64 [space.size]."""
+    """Number of occurrences of each token: int64 [space.size]."""
     longest: int
     """Tokens in the longest sentence."""
 
@@ -148,7 +148,7 @@ class Sentences:
         rng: np.random.Generator,
         repeat: Mapping[SentenceField, int] | None = None,
     ) -> None:
-        """Take the users of `data` that have any token; `repeat` says how often a field's tokens stand there."""
+        """Take the users of `data` that have any token; `repeat` is the number of occurrences of a field's tokens."""
         self._rng = rng
         rows, tokens, places = space.tokens(data)
         times = space.per_token(repeat or {})[tokens].astype(np.int64)
@@ -166,11 +166,11 @@ class Sentences:
         self.longest = int(np.diff(self._cuts).max(initial=1))
 
     def __len__(self) -> int:
-        """Number of sentences."""
+        """Return the number of sentences."""
         return len(self._cuts) - 1
 
     def __iter__(self) -> Iterator[list[str]]:
-        """One pass; gensim wants lists of text. Of some sentences at a time the tokens are Python objects."""
+        """Yield one pass as lists of text, as gensim requires; few sentences at a time exist as Python objects."""
         keys = self._rng.random(len(self._rows))
         keys[self._ordered] = self._keys
         mixed = self._tokens[np.lexsort((keys, self._rows))]
@@ -181,26 +181,26 @@ class Sentences:
                 yield tokens[start:end]
 
     def write(self, file: Path) -> None:
-        """One pass as text: a line for each sentence."""
+        """Write one pass as text: a line for each sentence."""
         with file.open("w", encoding="ascii") as lines:
             lines.writelines(" ".join(sentence) + "\n" for sentence in self)
 
 
 def _cuts(lengths: Longs) -> Longs:
-    """Where sentences begin in the tokens of all users, and the end of the last; long ones are cut in pieces."""
+    """Return the starts of sentences in the tokens of all users, and the end of the last; long ones are split."""
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.append(np.flatnonzero(within % LONGEST_SENTENCE == 0), len(within))
 
 
 def _features(data: Dataset) -> Sparse:
-    """csr float32 [I, F] of ones, 0 columns wide where the items have no features."""
+    """Return csr float32 [I, F] of ones, 0 columns wide if the items have no features."""
     if data.item_features is None:
         return csr_matrix((len(data.items), 0), dtype=np.float32)
     return data.item_features.matrix.sign()
 
 
 def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
-    """A field of all users, as codes of that field."""
+    """Return a field of all users, as codes of that field."""
     if field == "items":
         return data.interactions
     if field == "title":
@@ -213,7 +213,7 @@ def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
 
 
 def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
-    """csr float32 [Q, tokens of the field]."""
+    """Return the counts of one field: csr float32 [Q, tokens of the field]."""
     if field == "items":
         return Ragged(queries.history.ids, queries.history.offsets, queries.history.width).matrix()
     if field == "title":
@@ -222,7 +222,9 @@ def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
         return csr_matrix(queries.tags > 0, dtype=np.float32)
     if field == "features":
         return (queries.history.matrix(binary=True) @ space.features).sign()
-    known = np.flatnonzero(queries.users != PADDING)
-    part = space.part("user")
-    ones = np.ones(len(known), np.float32)
-    return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), part.stop - part.start))
+    known_users = np.flatnonzero(queries.users != PADDING)
+    columns = space.part("user")
+    ones = np.ones(len(known_users), np.float32)
+    return csr_matrix(
+        (ones, (known_users, queries.users[known_users])), shape=(len(queries), columns.stop - columns.start)
+    )

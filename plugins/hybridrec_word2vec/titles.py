@@ -1,4 +1,4 @@
-"""`title-vectors`: items by the words of their own texts, whose vectors are learned from who plays what together."""
+"""`title-vectors`: items by the words of their own texts, with vectors learned from joint plays."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from hybridrec import (
     Vocabulary,
     kernels,
 )
-from hybridrec_word2vec.model import Word2Vec, Word2VecOptions, normalised
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 
 
 class TitleVectorsOptions(Options):
     """Options of `title-vectors`."""
 
     tokenizer: Tokenizer = Tokenizer()
-    """How texts become words."""
+    """Tokenization of texts."""
     idf: float = Option(1.0, ge=0)
-    """How much more a rare word counts in the vector of a text than a common one: the power of log(1 + I / n)."""
+    """Power of log(1 + I / n), the weight of a word in the vector of a text; higher values favour rare words."""
     min_items: int = Option(2, ge=1)
-    """Words of fewer items are left out."""
+    """Fewest items of a word; others are dropped."""
     algorithm: Literal["cbow", "skip-gram"] = "skip-gram"
-    """As for `word2vec`, as are the following."""
+    """Training algorithm, as for `word2vec`; the options below are those of `word2vec`, too."""
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
     epochs: int = Option(10, gt=0)
     """Passes over the histories."""
     window: int | None = Option(20, gt=0)
-    """Neighbours on each side of a word among the words of one user, mixed anew in each epoch; null for all."""
+    """Neighbours on each side of a word among the words of one user, shuffled in each epoch; null for all."""
     negative: int = Option(10, gt=0)
-    """Random words told apart from each true neighbour."""
+    """Random words contrasted with each true neighbour."""
     ns_exponent: float = 0.75
-    """Negatives are drawn by frequency to this power."""
+    """Power of the frequency by which negatives are drawn."""
     alpha: float = Option(0.025, gt=0)
     """Initial learning rate."""
 
@@ -55,11 +55,10 @@ class TitleVectorsOptions(Options):
 class TitleVectors(VectorModel):
     """Cosine of an item and the history by the words of the items' texts (titles, lyrics).
 
-    Words are near one another where the same users play items with them: Word2Vec over each training user's
-    words, as often as the items of the history have them. An item is the mean of its words, weighted by
-    log(1 + I / n) to the power `idf` for a word of n items, at length 1; a query is the mean of its items. So an
-    item that nobody has played yet is served by what the words of others have learned. Items without a
-    known word get no opinion.
+    Words are close if the same users play items with them: Word2Vec is trained on each training user's words, as
+    often as the items of the history have them. An item is the mean of its words, weighted by log(1 + I / n) to the
+    power `idf` for a word of n items, at length 1; a query is the mean of its items. Thus an item without any plays is
+    served through words learned from other items. Items without a known word get no opinion.
     """
 
     name = "title-vectors"
@@ -71,7 +70,7 @@ class TitleVectors(VectorModel):
     install_hint = Word2Vec.install_hint
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn the vectors of words, and make those of items from them."""
+        """Learn the vectors of words, and compute those of items from them."""
         has = self._words(data)
         words = Word2Vec(self._training()).fit(_played_words(data, has), rng).vectors("items")
         count = has.getnnz(axis=0)
@@ -83,7 +82,7 @@ class TitleVectors(VectorModel):
         return self.restore({"items": vectors})
 
     def _words(self, data: Dataset) -> Sparse:
-        """csr [I, words] of ones."""
+        """Return csr [I, words] of ones."""
         return Lexicon.learn(data.item_text, self.config.tokenizer).counts(data.item_text).sign()
 
     def _training(self) -> Word2VecOptions:
@@ -91,32 +90,32 @@ class TitleVectors(VectorModel):
         return Word2VecOptions(fields=("items",), score="cosine", **shared)
 
     def memory(self, data: Dataset) -> int:
-        """What training takes; words are taken as the default tokenizer cuts them."""
+        """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
         has = Lexicon.learn(data.item_text, Tokenizer()).counts(data.item_text).sign()
         return Word2Vec(self._training()).memory(_played_words(data, has))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, dim] of length 1; NaN where no item of the history has a known word."""
+        """Return float32 [Q, dim] of length 1; NaN for queries without an item with a known word."""
         total = normalised(queries.history.matrix(binary=True) @ np.nan_to_num(self._items))
         total[~total.any(axis=1)] = np.nan
         return total
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [I, dim] of length 1; NaN rows for items without a known word."""
+        """Return float32 [I, dim] of length 1; NaN rows for items without a known word."""
         return self._items
 
     def state(self) -> State:
-        """The vectors of items."""
+        """Return the vectors of items."""
         return {"items": self._items}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._items = state["items"]
         return self
 
 
 def _played_words(data: Dataset, has: Sparse) -> Dataset:
-    """The training part with words, csr [I, words], in the place of items."""
+    """Replace the items of the training part by their words, csr [I, words]."""
     played = csr_matrix(data.interactions.matrix(binary=True) @ has)
     times = played.data.astype(np.int64)
     codes, rows = np.repeat(played.indices, times), np.repeat(kernels.csr_rows(played), times)

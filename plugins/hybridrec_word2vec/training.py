@@ -1,4 +1,4 @@
-"""gensim's training, in arrays: the vectors of all tokens, and the loss of every epoch."""
+"""Training by gensim, with arrays as results: the vectors of all tokens, and the loss of every epoch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hybridrec_word2vec.space import Sentences
 if TYPE_CHECKING:
     from gensim.models import Word2Vec as Trainer
 
-    from hybridrec_word2vec.model import Word2VecOptions
+    from hybridrec_word2vec.embedding import Word2VecOptions
 
 
 class Trained(NamedTuple):
-    """What training gives.
+    """Result of training.
 
     inputs, outputs: float32 [tokens, dim]; NaN rows for tokens without a vector
     losses: float64 [epochs], the negative-sampling loss of each epoch, per token of the sentences
@@ -31,10 +31,10 @@ class Trained(NamedTuple):
 
 
 def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
-    """Learn from all sentences; with one worker the result depends on the seed alone.
+    """Train on all sentences; with one worker the result depends on the seed alone.
 
-    Several workers read each pass from a file: fed with Python lists they would wait for the interpreter, and be no
-    faster than one.
+    Several workers read each pass from a file: fed with Python lists they would wait for the interpreter lock, and
+    not be faster than one.
     """
     vectors = np.full((2, len(sentences.counts), options.dim), np.nan, np.float32)
     frequent = np.flatnonzero(sentences.counts >= options.min_count)
@@ -57,7 +57,7 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
 
 
 def _train_from_files(model: Trainer, sentences: Sentences, **how: Any) -> None:
-    """Pass by pass, each mixed anew and written to a file; the learning rate falls as in one training of all passes."""
+    """Train pass by pass, each shuffled and written to a file, with the learning rate of one continuous training."""
     rates = np.linspace(model.alpha, model.min_alpha, model.epochs + 1).tolist()
     with TemporaryDirectory() as folder:
         file = Path(folder, "sentences.txt")
@@ -67,7 +67,7 @@ def _train_from_files(model: Trainer, sentences: Sentences, **how: Any) -> None:
 
 
 def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
-    """gensim's model; raises MissingDependencyError where gensim is not installed."""
+    """Create gensim's model; raises MissingDependencyError if gensim is not installed."""
     try:
         from gensim.models import Word2Vec as Trainer
     except ImportError as error:
@@ -94,13 +94,13 @@ INSTALL_HINT = "pip install 'hybridrec[word2vec]'"
 
 
 def _recorder(losses: list[float]) -> Any:
-    """A callback of gensim that appends the loss of each epoch."""
+    """Create a gensim callback that appends the loss of each epoch."""
     from gensim.models.callbacks import CallbackAny2Vec
 
     class Recorder(CallbackAny2Vec):  # type: ignore[misc]
         def on_epoch_end(self, model: Trainer) -> None:
             losses.append(float(model.get_latest_training_loss()))
-            # gensim adds up over epochs, in 32 bits, which stands still where the sum has become large.
+            # gensim adds up over epochs in 32 bits, so later losses vanish in a large sum.
             model.running_training_loss = 0.0
 
     return Recorder()

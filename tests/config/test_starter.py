@@ -220,7 +220,7 @@ def test_a_plugin_more_changes_no_config_key_or_report(experiment, tmp_path, mon
 
 PROPOSING = """\
 from hybridrec import Starter, hookimpl
-from hybridrec_baselines.fixed import Newest
+from hybridrec_baselines.fixed_rankings import Newest
 
 
 class Aardvark(Newest):

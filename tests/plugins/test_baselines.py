@@ -8,7 +8,7 @@ import pytest
 import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset, toy_queries
-from hybridrec_baselines.fixed import Listed, ListedOptions, Newest, Random
+from hybridrec_baselines.fixed_rankings import Listed, ListedOptions, Newest, Random
 from hybridrec_baselines.popularity import Popularity, PopularityOptions
 
 RNG = np.random.default_rng(0)

@@ -114,7 +114,7 @@ def test_malformed_lines_are_counted_or_refused(tmp_path, edition, file, line, t
 
 
 def test_a_folder_without_movielens_says_where_to_get_it(tmp_path):
-    with pytest.raises(DataError, match=r"holds no MovieLens: .*grouplens.org"):
+    with pytest.raises(DataError, match=r"does not hold MovieLens: .*grouplens.org"):
         movielens(tmp_path)
     with pytest.raises(DataError, match=r"user_artists.dat: no such file. HetRec 2011 .* not for commercial use"):
         HetRecLastfmReader(HetRecLastfmOptions(folder=tmp_path)).read()

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import DataError, Features
 from hybridrec.testing import ComponentContract, toy_dataset, toy_queries
-from hybridrec_content.popularity import ContentPopularity, ContentPopularityOptions
+from hybridrec_content.expected_popularity import ContentPopularity, ContentPopularityOptions
 
 RNG = np.random.default_rng(0)
 

@@ -131,7 +131,7 @@ def test_without_interactions_it_says_so():
 
 
 def test_fields_without_items_are_refused():
-    with pytest.raises(ValidationError, match="items must be among them"):
+    with pytest.raises(ValidationError, match="`items` must be among the fields"):
         EaseOptions(fields=("tags",))
 
 

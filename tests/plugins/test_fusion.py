@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 import hybridrec_fusion
 from hybridrec import Features, Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
-from hybridrec_fusion.fixed import (
+from hybridrec_fusion.fixed_weights import (
     Borda,
     BordaConfig,
     CombMNZ,
@@ -151,7 +151,7 @@ def test_a_sum_in_parts_is_the_sum(monkeypatch):
     options = {"weights": {"a": 1, "b": 0.3, "c": -2}}
     apart = {**options, "segments": {"tags": {"c": 0.5}}}
     whole = [weighted(pool, **options), weighted(pool, np.arange(40) % 3 == 0, **apart)]
-    monkeypatch.setattr("hybridrec_fusion.columns._CACHED", 18)  # three rows at a time
+    monkeypatch.setattr("hybridrec_fusion.pool_columns._CACHED", 18)  # three rows at a time
     np.testing.assert_array_equal(weighted(pool, **options), whole[0])
     np.testing.assert_array_equal(weighted(pool, np.arange(40) % 3 == 0, **apart), whole[1])
     np.testing.assert_array_equal(whole[0][1:3], whole[1][1:3])

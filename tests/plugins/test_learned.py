@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from hybridrec import Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
 from hybridrec_fusion.features import features
-from hybridrec_fusion.fixed import Weighted
+from hybridrec_fusion.fixed_weights import Weighted
 from hybridrec_fusion.greedy import Greedy, select
 from hybridrec_fusion.item_stats import Facts
 from hybridrec_fusion.lambdamart import LambdaMART, LambdaMARTConfig

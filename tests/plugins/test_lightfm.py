@@ -10,8 +10,8 @@ import pytest
 from hybridrec import Exclude, MissingDependencyError, Ragged, Tokenizer
 from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
 from hybridrec_lightfm import loading
-from hybridrec_lightfm.features import UserSpace, item_rows
-from hybridrec_lightfm.model import LightFM
+from hybridrec_lightfm.factorization import LightFM
+from hybridrec_lightfm.feature_rows import UserSpace, item_rows
 
 
 def _installed() -> bool:

@@ -142,7 +142,7 @@ def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path, monke
 
 def test_too_few_are_told(run, monkeypatch, tmp_path):
     monkeypatch.setattr(submissions, "SONGS", 500)
-    with pytest.raises(DataError, match=r"'control' has 100 items for playlist \d+, and 500 are wanted"):
+    with pytest.raises(DataError, match=r"'control' has 100 items for playlist \d+, but 500 are required"):
         export(submissions.MelonExporter(), run, tmp_path / "files")
     assert list(tmp_path.iterdir()) == []
 

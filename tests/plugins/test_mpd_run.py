@@ -117,7 +117,10 @@ def test_what_a_run_asked_is_written_too(run, tmp_path):
     ("options", "told"),
     [
         (("team=a",), "--format mpd --set: email: this key is required"),
-        (("team=Simon, Garfunkel", "email=a@example.org"), "team: a comma would part 'Simon, Garfunkel' in the file"),
+        (
+            ("team=Simon, Garfunkel", "email=a@example.org"),
+            "team: a comma would split 'Simon, Garfunkel'",
+        ),
         (("team=a", "email=b", "quesions=x.json"), "quesions: unknown key: did you mean 'questions'?"),
         (("team=a", "email=b", "questions=x.json"), "x.json: no such file. The Million Playlist Dataset"),
     ],

@@ -358,7 +358,7 @@ def test_each_category_shows_what_it_says():
 
 def test_nothing_to_train_on_is_refused():
     data = long_lists().hide_users(np.arange(200) > 0)
-    with pytest.raises(DataError, match=r"ten-categories: .* have to stay for training"):
+    with pytest.raises(DataError, match=r"ten-categories: .* have to remain for training"):
         list(TenCategories().split(data, np.random.default_rng(0)))
 
 

@@ -93,7 +93,7 @@ def test_quotas_that_contradict_themselves_are_refused():
 
 @pytest.mark.parametrize("quota", [{}, {"at_least": 0}])
 def test_a_quota_that_says_nothing_is_refused(quota):
-    with pytest.raises(ValueError, match="'a' has no quota; say at_least or at_most"):
+    with pytest.raises(ValueError, match="'a' has no quota; set at_least or at_most"):
         QuotasOptions(sources={"a": quota})
 
 

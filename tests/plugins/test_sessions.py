@@ -10,7 +10,7 @@ import pytest
 from hybridrec import Query, Ragged
 from hybridrec.data.encoding import encode
 from hybridrec.testing import ComponentContract, toy_dataset
-from hybridrec_sessions import neighbours, order
+from hybridrec_sessions import neighbours, recency
 from hybridrec_sessions.chain import MarkovChain, MarkovChainOptions
 from hybridrec_sessions.neighbours import VSKNN, VSKNNOptions
 
@@ -67,13 +67,13 @@ def test_earlier_items_count_less() -> None:
 
 def test_a_row_counts_back_from_its_end() -> None:
     history = Ragged.from_rows([[5, 6, 5], [], [7]], 8)
-    assert order.steps_from_end(history).tolist() == [2, 1, 0, 0]
-    assert [part.tolist() for part in order.latest(history)] == [[0, 0, 2], [5, 6, 7], [0, 1, 0]]
+    assert recency.steps_from_end(history).tolist() == [2, 1, 0, 0]
+    assert [part.tolist() for part in recency.latest(history)] == [[0, 0, 2], [5, 6, 7], [0, 1, 0]]
 
 
 @pytest.mark.parametrize(("decay", "wanted"), [("linear", [1, 0.9, 0]), ("div", [1, 0.5, 1 / 13]), ("none", [1, 1, 1])])
 def test_decays(decay, wanted) -> None:
-    np.testing.assert_allclose(order.decayed(np.array([0, 1, 12]), decay), wanted, rtol=1e-6)
+    np.testing.assert_allclose(recency.decayed(np.array([0, 1, 12]), decay), wanted, rtol=1e-6)
 
 
 def test_sessions_vote_by_hand() -> None:

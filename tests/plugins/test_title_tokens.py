@@ -6,7 +6,7 @@ import pytest
 from hybridrec import Query
 from hybridrec.data.encoding import encode
 from hybridrec.testing import toy_dataset
-from hybridrec_lightfm.model import LightFM
+from hybridrec_lightfm.factorization import LightFM
 from hybridrec_linear.ease import Ease
 from hybridrec_neighbours.users import UserKNN
 from hybridrec_tags.fallback import TagFallback

@@ -10,7 +10,7 @@ import pytest
 
 from hybridrec import FIELDS, Exclude, Query, Ragged, Tokenizer, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
-from hybridrec_word2vec.model import Word2Vec
+from hybridrec_word2vec.embedding import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
 
 pytest.importorskip("gensim")
@@ -108,7 +108,7 @@ def test_context_takes_the_last_items_only():
 SCRIPT = """
 import numpy as np
 from hybridrec.testing import toy_dataset
-from hybridrec_word2vec.model import Word2Vec
+from hybridrec_word2vec.embedding import Word2Vec
 state = Word2Vec(Word2Vec.Config(dim=4, epochs=2)).fit(toy_dataset(), np.random.default_rng(0)).state()
 print({name: array.tobytes().hex() for name, array in state.items()})
 """

@@ -105,5 +105,5 @@ def test_a_file_in_the_folder_of_the_run_is_found(toyland, tmp_path):
 
 def test_what_the_run_at_hand_does_not_hold_is_told():
     options = {"team": "a", "email": "b"}
-    with pytest.raises(ConfigError, match=r"'mpd' needs another run than that of the suite \(.*500 are wanted"):
+    with pytest.raises(ConfigError, match=r"'mpd' needs another run than that of the suite \(.*500 are required"):
         list(contracts_of(MPDExporter, options))

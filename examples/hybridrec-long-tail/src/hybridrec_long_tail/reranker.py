@@ -1,4 +1,4 @@
-"""`long-tail`: a rule of the house, that the hits may not take all the places."""
+"""`long-tail`: a business rule that limits the hits in a slate."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class LongTailOptions(Options):
     """Options of `long-tail`."""
 
     head: float = Field(0.1, gt=0, lt=1)
-    """The share of the items, the most popular ones, that the rule is about."""
+    """Share of the items, the most popular ones, to which the rule applies."""
     most: int = Field(5, ge=0)
-    """How many of them may stand in a slate as long as there are others."""
+    """Most of these items in a slate as long as there are others."""
 
 
 class LongTail(Reranker):
-    """Keeps the order, but lets no more than `most` of the most popular items stand before the others.
+    """Re-ranker that lets at most `most` of the most popular items rank above other items.
 
-    The rest of them goes behind all others, in its order. Stands last in a chain; alone, it orders by
-    the sum of the columns, each brought to one scale.
+    The remaining ones follow all others, in their order. It belongs at the end of a chain; on its own, it ranks by
+    the sum of the columns, each normalised to one scale.
     """
 
     name = "long-tail"
@@ -40,7 +40,7 @@ class LongTail(Reranker):
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """The pool with ranks as `final`: the number of candidates that stand behind each."""
+        """Return the pool with `final` as the number of candidates ranked below each."""
         final = pool.final
         if final is None:
             columns = [np.nan_to_num(kernels.zscore(values), nan=0.0) for values in pool.columns.values()]
@@ -55,10 +55,10 @@ class LongTail(Reranker):
         return pool.ranked(ranks)
 
     def state(self) -> State:
-        """Which items are popular."""
+        """Return the mask of popular items."""
         return {"popular": self._popular}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._popular = state["popular"]
         return self

@@ -1,4 +1,4 @@
-"""The reader `m3u`, offered to hybridrec."""
+"""Registration of the reader `m3u` with hybridrec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ requires_api = "1.0"
 
 @hookimpl
 def hybridrec_readers() -> list[type[Reader]]:
-    """What this package offers; imported only here, so that listing plugins stays fast."""
+    """Return the readers of this package, imported only here so that listing plugins stays fast."""
     from hybridrec_m3u.reader import M3UReader
 
     return [M3UReader]

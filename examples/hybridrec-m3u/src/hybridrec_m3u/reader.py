@@ -14,15 +14,15 @@ class M3UOptions(Options):
     """Options of `m3u`."""
 
     folder: InputPath
-    """The folder; all files *.m3u and *.m3u8 in it are read, in the order of their names."""
+    """Folder of the playlists; all files *.m3u and *.m3u8 in it are read, in the order of their names."""
     min_items: int = Field(2, ge=1)
-    """Playlists with fewer entries are left out."""
+    """Fewest entries of a playlist; others are dropped."""
 
 
 class M3UReader(Reader):
-    """A file is a playlist, its name the id; an entry is an item, by its name in `#EXTINF`, else by its path.
+    """Files as playlists under their names; entries as items, by the name in `#EXTINF` or else by the path.
 
-    `#PLAYLIST:` gives the title, all other comments are passed over. Files are UTF-8.
+    `#PLAYLIST:` sets the title, other comments are ignored. Files are UTF-8.
     """
 
     name = "m3u"
@@ -30,7 +30,7 @@ class M3UReader(Reader):
     config: M3UOptions
 
     def read(self) -> Dataset:
-        """All playlists; raises DataError if there is none, or one cannot be read."""
+        """Read all playlists; raises DataError if there are none, or a file cannot be read."""
         folder = self.config.folder
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder")
@@ -68,7 +68,7 @@ def _title(path: Path) -> str:
 
 
 def _entries(path: Path) -> Iterator[str]:
-    """The items of a file: the text after the comma of `#EXTINF:seconds,name` for the path that follows it."""
+    """Yield the items of a file: the text after the comma of `#EXTINF:seconds,name` for the path that follows it."""
     name = ""
     for line in _lines(path):
         if line.startswith("#EXTINF:"):

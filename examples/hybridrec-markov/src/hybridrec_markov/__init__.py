@@ -1,4 +1,4 @@
-"""The generator `markov`, offered to hybridrec."""
+"""Registration of the generator `markov` with hybridrec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ requires_api = "1.0"
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """What this package offers; imported only here, so that listing plugins stays fast."""
+    """Return the components of this package, imported only here so that listing plugins stays fast."""
     from hybridrec_markov.generator import Markov
 
     return [Markov]

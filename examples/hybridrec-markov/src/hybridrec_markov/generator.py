@@ -1,4 +1,4 @@
-"""`markov`: what usually comes next."""
+"""`markov`: the usual successors of the last item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class MarkovOptions(Options):
     """Options of `markov`."""
 
     smoothing: float = Field(5.0, gt=0)
-    """As how many more transitions from each item the overall shares count."""
+    """Number of additional transitions from each item with which the overall shares are counted."""
 
 
 class Markov(DenseModel):
@@ -22,8 +22,8 @@ class Markov(DenseModel):
 
         P(i | l) = (n(l, i) + a p(i)) / (n(l) + a)
 
-    n counts how often i directly follows l in the training histories, p is the share of i among all
-    followers, a the `smoothing`. Of a query only the last item counts.
+    n counts how often i directly follows l in the training histories, p is the share of i among all successors, a
+    the `smoothing`. Only the last item of a query counts.
     """
 
     name = "markov"
@@ -42,7 +42,7 @@ class Markov(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, N]; NaN where no item of the query is known."""
+        """Return float32 [Q, N]; NaN for queries without a known item."""
         after = np.asarray(self._follows.sum(axis=1)).ravel()
         overall = np.asarray(self._follows.sum(axis=0)).ravel() / max(after.sum(), 1)
         scores = np.full((len(queries), len(overall)), np.nan, np.float32)
@@ -53,10 +53,10 @@ class Markov(DenseModel):
         return scores
 
     def state(self) -> State:
-        """The counts."""
+        """Return the counts."""
         return pack_csr(self._follows, "follows")
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._follows = unpack_csr(state, "follows")
         return self

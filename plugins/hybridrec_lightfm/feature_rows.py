@@ -17,7 +17,7 @@ ItemField = Literal["item", "tags", "features", "text"]
 
 @dataclass(frozen=True, slots=True)
 class UserSpace:
-    """What the columns of a user are: `widths` columns for each of `fields`, in this order."""
+    """Layout of the columns of a user: `widths` columns for each of `fields`, in this order."""
 
     fields: tuple[UserField, ...]
     widths: tuple[int, ...]
@@ -25,7 +25,7 @@ class UserSpace:
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[UserField, ...], tokenizer: Tokenizer) -> UserSpace:
-        """The features of a training part; a field that the data does not have is 0 wide."""
+        """Collect the features of a training part; a field that the data lacks has width 0."""
         lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
         widths = {
             "user": len(data.users),
@@ -37,7 +37,7 @@ class UserSpace:
         return cls(fields, tuple(widths[field] for field in fields), lexicon)
 
     def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
-        """csr float32 [Q, sum of widths], weights of 1 in all for each field known; of all fields, or `only` some."""
+        """Return csr float32 [Q, sum of widths] of all fields or `only` some; the weights of a known field sum to 1."""
         blocks = [
             _shares(self._block(queries, field, width))
             if only is None or field in only
@@ -47,7 +47,7 @@ class UserSpace:
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
-        """What one field says of the queries: csr [Q, F]; `width` is F where the queries do not tell it."""
+        """Return one field of the queries, csr [Q, F]; `width` is F where the queries do not determine it."""
         if field == "items":
             return queries.history.matrix(binary=True)
         if field == "tags":
@@ -57,13 +57,13 @@ class UserSpace:
         if field == "features":
             missing = csr_matrix((len(queries), width), dtype=np.float32)
             return missing if queries.user_features is None else queries.user_features
-        known = np.flatnonzero(queries.users != PADDING)
-        ones = np.ones(len(known), np.float32)
-        return csr_matrix((ones, (known, queries.users[known])), shape=(len(queries), width))
+        known_users = np.flatnonzero(queries.users != PADDING)
+        ones = np.ones(len(known_users), np.float32)
+        return csr_matrix((ones, (known_users, queries.users[known_users])), shape=(len(queries), width))
 
 
 def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer, *, shares: bool) -> Sparse:
-    """csr float32 [I, features], weights of 1 in all for each field known if `shares`, else as the data has them."""
+    """Return csr float32 [I, features]; the weights of a known field sum to 1 if `shares`, else are the data's."""
     blocks = [_item_block(data, field, tokenizer) for field in fields]
     if shares:
         blocks = [_shares(block) for block in blocks]
@@ -71,7 +71,7 @@ def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer
 
 
 def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse:
-    """What one field says of the items: csr [I, F]; `item` is a column for each item."""
+    """Return one field of the items, csr [I, F]; `item` is one column per item."""
     n = len(data.items)
     if field == "tags":
         return data.item_tags
@@ -83,7 +83,7 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
 
 
 def _shares(matrix: Sparse) -> Sparse:
-    """Rows of a sum of 1; long titles weigh no more than short ones."""
-    # abs sorts its operand in place, and this one belongs to the dataset or the query.
+    """Scale rows to a sum of 1, so that long titles weigh no more than short ones."""
+    # A copy, because abs sorts its operand in place, and this matrix belongs to the dataset or the query.
     totals = np.asarray(abs(matrix.copy()).sum(axis=1)).ravel()
     return csr_matrix(diags(1 / np.where(totals > 0, totals, 1)) @ matrix, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Reading the order of a fused pool, and writing another one."""
+"""Order of a fused pool: reading it, and writing another one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hybridrec import Bools, Floats, Ints, Longs, PluginError, Pool, kernels
 
 
 def fused(pool: Pool, name: str) -> Floats:
-    """The final score, or the only column; raises PluginError where several columns are not fused yet."""
+    """Return the final score, or the only column; raises PluginError if several columns are not fused yet."""
     if pool.final is not None:
         return pool.final
     if not pool.ids.shape[1]:
@@ -19,44 +19,44 @@ def fused(pool: Pool, name: str) -> Floats:
 
 
 def head(pool: Pool, final: Floats, depth: int) -> tuple[Ints, Ints, Floats]:
-    """The best D = min(depth, K) candidates: their columns and ids, int32 [Q, D], and scores, -inf where none is."""
+    """Return the best D = min(depth, K) candidates: columns and ids, int32 [Q, D], and scores, -inf at padding."""
     columns = kernels.best(final, depth)
     scores = np.take_along_axis(final, columns, axis=1)
     return columns, np.take_along_axis(pool.ids, columns, axis=1), np.nan_to_num(scores, nan=-np.inf)
 
 
 def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
-    """The pool in a new order: the given columns [Q, D] by `places` (from 0), the others behind them as before."""
+    """Reorder the pool: the given columns [Q, D] by `places` (from 0), the others after them as before."""
     behind = columns.shape[1] + kernels.ranks(final)
     reordered = -behind
-    known = ~np.isnan(np.take_along_axis(final, columns, axis=1))
-    np.put_along_axis(reordered, columns, np.where(known, -places, np.nan).astype(np.float32), axis=1)
+    ranked = ~np.isnan(np.take_along_axis(final, columns, axis=1))
+    np.put_along_axis(reordered, columns, np.where(ranked, -places, np.nan).astype(np.float32), axis=1)
     return pool.ranked(reordered)
 
 
 def unit_range(scores: Floats) -> Floats:
-    """Each row from 0 to 1; -inf stays."""
-    known = scores > -np.inf
-    low = np.min(scores, axis=1, keepdims=True, where=known, initial=np.inf)
-    width = np.max(scores, axis=1, keepdims=True, where=known, initial=-np.inf) - low
-    scaled = np.where(known, scores, 0) - np.where(known, low, 0)
-    return np.where(known, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
+    """Scale each row from 0 to 1; -inf stays."""
+    finite = scores > -np.inf
+    low = np.min(scores, axis=1, keepdims=True, where=finite, initial=np.inf)
+    width = np.max(scores, axis=1, keepdims=True, where=finite, initial=-np.inf) - low
+    scaled = np.where(finite, scores, 0) - np.where(finite, low, 0)
+    return np.where(finite, scaled / np.where(width > 0, width, 1), -np.inf).astype(np.float32)
 
 
 def lifted(taken: Bools) -> Longs:
-    """Places, int64 [Q, D], from 0: those that are taken in front, then the others, both in their order."""
+    """Return places, int64 [Q, D], from 0, with the taken candidates first, then the others, both in their order."""
     return np.argsort(np.argsort(~taken, axis=1, kind="stable"), axis=1)
 
 
 def placed(pool: Pool, final: Floats, wanted: Longs) -> Pool:
-    """The pool with some candidates at given places, and the others around them in their order.
+    """Put some candidates at given places, and the others around them in their order.
 
-    wanted: int64 [Q, K], a place from 1, each at most once a row, 0 for no matter which
+    wanted: int64 [Q, K], a place from 1, each at most once per row, 0 for any place
     """
     rows = np.arange(len(wanted))[:, None]
     width = wanted.shape[1] + int(wanted.max(initial=0))
     reserved = np.zeros((len(wanted), width + 1), bool)
-    reserved[rows, wanted] = True  # the first column stands for no place
+    reserved[rows, wanted] = True  # the first column stands for "any place"
     open_places = np.argsort(reserved[:, 1:], axis=1, kind="stable")
     fixed = wanted > 0
     others = kernels.order(np.where(fixed, np.float32(np.nan), final))

@@ -1,4 +1,4 @@
-"""What linear models have in common: a query is a row over the columns, its scores are that row times weights."""
+"""Base of linear models: the scores of a query are its row over the columns times learned weights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_linear.columns import ColumnOptions, Columns
+from hybridrec_linear.joint_columns import ColumnOptions, Columns
 
 
 class LinearModel(DenseModel):
-    """A model of the user-by-column matrix; it folds in any query that holds something training knows.
+    """Model of the user-by-column matrix; it folds in any query with something that training has seen.
 
-    A subclass gives `learn` and `predict`, `state` and `restore`. Items that no training row holds get no opinion.
+    A subclass implements `learn`, `predict`, `state` and `restore`. Items that occur in no training row get no opinion.
     """
 
     folds_in = True
@@ -36,13 +36,13 @@ class LinearModel(DenseModel):
     _columns: Columns
 
     def __init__(self, config: Options | None = None) -> None:
-        """What it reads and recommends depends on `fields`."""
+        """Set the query fields and targets according to `fields`."""
         super().__init__(config)
         self.needs = frozenset(self.config.fields)
         self.targets = ("items", "tags") if "tags" in self.config.fields else ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn for all columns that training knows; raises DataError where there is none."""
+        """Learn for all columns that training has seen; raises DataError if there are none."""
         self._columns, rows = Columns.learn(data, self.config)
         if not self._columns.n_predicted:
             raise DataError(f"{self.name}: the training part has no interactions to learn from")
@@ -51,14 +51,14 @@ class LinearModel(DenseModel):
 
     @abstractmethod
     def learn(self, rows: Sparse, n: int) -> None:
-        """From rows, csr [R, C], what predicts the first n columns."""
+        """Learn to predict the first n columns, from rows csr [R, C]."""
 
     @abstractmethod
     def predict(self, values: Sparse) -> Floats:
-        """float32 [Q, n], a new array, from the values of queries, csr [Q, C]."""
+        """Return float32 [Q, n], a new array, from the values of queries, csr [Q, C]."""
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Predictions for the ids of the target; NaN for queries that hold nothing training knows."""
+        """Return predictions for the ids of the target; NaN for queries without anything that training has seen."""
         values = self._columns.values(queries)
         predicted = self.predict(values)
         predicted[np.diff(values.indptr) == 0] = np.nan
@@ -66,30 +66,30 @@ class LinearModel(DenseModel):
 
 
 class SparseLinearModel(LinearModel):
-    """A linear model of few weights, none negative; what no column of a query leads to gets no opinion."""
+    """Linear model of few, non-negative weights; ids that no column of a query leads to get no opinion."""
 
     _weights: Sparse
-    """csr float32 [C, n]."""
+    """Weights: csr float32 [C, n]."""
 
     def predict(self, values: Sparse) -> Floats:
-        """The values times the weights, NaN instead of 0."""
+        """Return the values times the weights, NaN instead of 0."""
         predicted = (values @ self._weights).toarray()
         predicted[predicted <= 0] = np.nan
         return predicted
 
     def state(self) -> State:
-        """The columns and the weights."""
+        """Return the columns and the weights."""
         return self._columns.state() | pack_csr(self._weights, "weights")
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._columns = Columns.restore(state, self.config)
         self._weights = unpack_csr(state, "weights")
         return self
 
 
 def strongest_others(matrix: Sparse, k: int, start: int = 0) -> Sparse:
-    """The k largest entries of each row that do not lie on the diagonal, rows counted from `start`."""
+    """Select the k largest off-diagonal entries of each row, rows counted from `start`."""
     others = matrix.indices != kernels.csr_rows(matrix) + start
     indptr = np.concatenate(([0], np.cumsum(others)))[matrix.indptr]
     return kernels.strongest(csr_matrix((matrix.data[others], matrix.indices[others], indptr), shape=matrix.shape), k)

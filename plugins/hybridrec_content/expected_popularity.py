@@ -1,4 +1,4 @@
-"""`content-popularity`: how popular an item is to be expected, from its content; serves every query and cold items."""
+"""`content-popularity`: expected popularity of items from their content; serves every query and cold items."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class ContentPopularityOptions(Options):
     """Options of `content-popularity`."""
 
     kinds: tuple[Kind, ...] = ("tags", "features")
-    """The kinds of content it reads: `tags`, `features`, words of the `text`, dense `vectors`. Words are many and tell
-    little of popularity."""
+    """Kinds of content to read: `tags`, `features`, words of the `text`, dense `vectors`. Words are numerous and say
+    little about popularity."""
     pairs: bool = True
-    """Whether two tags (or features) of one item together count as one more of their kind."""
+    """Treat each pair of tags (or features) of an item as an additional one of its kind."""
     time_steps: int = Field(16, ge=0)
-    """The items are cut by time into this many parts of equal size, each with an effect from its start on; 0 ignores
-    times."""
+    """Number of equal-sized groups into which the items are divided by time, each with an effect from its start on; 0
+    ignores times."""
     min_items: int = Field(5, ge=1)
-    """What fewer items have (a tag, a pair, a word) is left out."""
+    """Fewest items of a tag, feature, word or pair; others are left out."""
     l2: float = Field(30.0, gt=0)
     """Penalty on the squared effects: large values keep them small."""
 
@@ -32,14 +32,14 @@ class ContentPopularityOptions(Options):
 class ContentPopularity(DenseModel):
     """Poisson regression of the number of an item's users on its content.
 
-    The number of training users who have item i is taken as Poisson with the mean exp(a + x_i b), where x_i
-    has a 1 for each tag, feature, word and pair that the item has, and for each step of time it came
-    after (so neighbouring times have similar effects). a and b minimise
+    The number of training users who have item i is modelled as Poisson with mean exp(a + x_i b), where x_i has a 1
+    for each tag, feature, word and pair that the item has, and for each step of time it came after (so neighbouring
+    times have similar effects). a and b minimize
 
         sum over items with users of exp(a + x_i b) - n_i (a + x_i b)  +  l2 / 2 |b|^2
 
-    The score is a + x_i b, for all items alike, the same for every query; items without any content get
-    no opinion. Items without users are not taken for unpopular ones: nobody may have seen them yet.
+    The score is a + x_i b, for warm and cold items alike, the same for every query; items without any content get no
+    opinion. Items without users are left out of the sum, not taken for unpopular: they may not have been seen yet.
     """
 
     name = "content-popularity"
@@ -48,39 +48,39 @@ class ContentPopularity(DenseModel):
     config: ContentPopularityOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Regress; raises DataError where no item has both users and content."""
+        """Fit the regression; raises DataError if no item has both users and content."""
         content = self._content(data)
         users = data.interactions.matrix(binary=True).getnnz(axis=0).astype(np.float64)
         described = np.diff(content.indptr) > 0
-        known = described & (users > 0)
-        if not known.any():
+        trainable = described & (users > 0)
+        if not trainable.any():
             raise DataError(
                 f"content-popularity: none of the {len(users)} items has both users and content ({self._names()})"
             )
-        effects = _poisson(content[known], users[known], self.config.l2)
+        effects = _poisson(content[trainable], users[trainable], self.config.l2)
         self._scores = np.where(described, content @ effects[1:] + effects[0], np.nan).astype(np.float32)
         return self
 
     def memory(self, data: Dataset) -> int:
-        """The content with its pairs, twice, and the effects that the search remembers."""
+        """Estimate the bytes of the content with its pairs, held twice, and of the optimizer's memory."""
         content = self._content(data)
         return 2 * 12 * content.nnz + 8 * 25 * content.shape[1]
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The same row for every query."""
+        """Return the same row of scores for every query: float32 [Q, I]."""
         return np.tile(self._scores, (len(queries), 1))
 
     def state(self) -> State:
-        """A score per item."""
+        """Return one score per item."""
         return {"items": self._scores}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._scores = state["items"]
         return self
 
     def _content(self, data: Dataset) -> Sparse:
-        """csr float64 [I, D]: what the regression knows of each item."""
+        """Build the explanatory variables of each item: csr float64 [I, D]."""
         blocks = [_steps(data.item_times, len(data.items), self.config.time_steps)]
         for kind in self.config.kinds:
             content = block(data, kind)
@@ -98,14 +98,14 @@ class ContentPopularity(DenseModel):
 
 
 def _poisson(content: Sparse, counts: Doubles, l2: float) -> Doubles:
-    """Intercept and effects, float64 [1 + D], of a Poisson regression with the logarithm as link."""
+    """Fit intercept and effects, float64 [1 + D], of a Poisson regression with the logarithm as link."""
     from scipy.optimize import minimize
 
     transposed = content.T.tocsr()
 
     def loss(effects: Doubles) -> tuple[float, Doubles]:
         linear = content @ effects[1:] + effects[0]
-        # Beyond 1e13 users a step of the search has gone astray; exp must not overflow there.
+        # A prediction beyond 1e13 users is a diverging step of the optimizer; exp must not overflow there.
         mean = np.exp(np.minimum(linear, 30))
         excess = mean - counts
         gradient = np.concatenate(([excess.sum()], transposed @ excess + l2 * effects[1:]))
@@ -113,12 +113,12 @@ def _poisson(content: Sparse, counts: Doubles, l2: float) -> Doubles:
 
     start = np.zeros(1 + content.shape[1])
     start[0] = np.log(counts.mean())
-    found: Doubles = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-    return found
+    coefficients: Doubles = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return coefficients
 
 
 def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:
-    """csr [I, S] with a 1 for each quantile of the times that an item does not come before; none if unknown."""
+    """Build csr [I, S], with a 1 for each quantile of time that an item does not precede; empty if unknown."""
     if times is None or not steps or np.isnan(times).all():
         return csr_matrix((n_items, 0), dtype=np.float32)
     starts = np.unique(np.nanquantile(times, np.arange(steps) / steps, method="lower"))
@@ -126,12 +126,12 @@ def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:
 
 
 def _common(content: Sparse, min_items: int) -> Sparse:
-    """The columns with at least so many entries."""
+    """Keep the columns with at least `min_items` entries."""
     return content[:, content.getnnz(axis=0) >= min_items]
 
 
 def _pairs(content: Sparse, min_items: int) -> Sparse:
-    """csr [I, P] with a 1 for each two columns of csr [I, D] that an item has, where enough items have both."""
+    """Build csr [I, P] with a 1 for each pair of columns of csr [I, D] that an item has, if enough items have both."""
     together = (content.T @ content).tocoo()
     enough = (together.row < together.col) & (together.data >= min_items)
     columns = content.tocsc()

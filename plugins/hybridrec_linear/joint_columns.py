@@ -26,56 +26,57 @@ from hybridrec import (
 
 
 class ColumnOptions(Options):
-    """What becomes a column, what stands in it, and what rows there are beside the users."""
+    """Options for columns, their values, and rows in addition to the users."""
 
     weights: Values = "binary"
-    """An item in a history counts 1, log(1 + weight), or its weight; the latter two over their mean in the row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""
     fields: tuple[Literal["items", "tags", "title"], ...] = Field(("items",), min_length=1)
-    """What the columns are: items, and beside them tags and title words. With tags it recommends tags, too."""
+    """Fields that become columns: items, and optionally tags and title words. With tags it recommends tags, too."""
     tag_weight: float = Field(1.0, gt=0)
-    """The value of a tag, where an item has 1."""
+    """Value of a tag, relative to an item's 1."""
     title_weight: float = Field(0.5, gt=0)
-    """The value of a title word, where an item has 1."""
+    """Value of a title word, relative to an item's 1."""
     tokenizer: Tokenizer = Tokenizer()
-    """How titles become words."""
+    """Tokenization of titles."""
     min_users: int = Field(2, ge=1)
-    """Tags and title words of fewer users give no column."""
+    """Fewest users of a tag or title word that becomes a column."""
     item_tags: float = Field(0.0, ge=0)
-    """The items of each tag form an additional row, as if a user had them all, of this weight times log(1 + count)."""
+    """Weight of additional rows, one for each tag with its items, as if of a user who had them all; it is multiplied by
+    log(1 + count)."""
     min_items: int = Field(10, ge=1)
-    """With `item_tags`: tags of fewer items give no row."""
+    """With `item_tags`: fewest items of a tag that becomes a row."""
 
     @field_validator("fields")
     @classmethod
     def _items_are_in(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
         if "items" not in fields:
-            raise ValueError("items must be among them")
+            raise ValueError("`items` must be among the fields")
         return fields
 
     @property
     def scaling(self) -> float:
-        """The power of its number of users that each column is divided by."""
+        """Power of the number of users by which each column is divided."""
         return 0.0
 
 
 class ScaledColumnOptions(ColumnOptions):
-    """For models of squared errors, in which a popular item has the most to say."""
+    """Options of models of squared errors, in which popular items dominate."""
 
     column_power: float = Field(0.25, ge=0, le=1)
-    """Each column is divided by its count to this power, so that popular items dominate less; 0 is as published."""
+    """Power of a column's count by which it is divided, so that popular items dominate less; 0 is as published."""
 
     @property
     def scaling(self) -> float:
-        """As the option says."""
+        """The option `column_power`."""
         return self.column_power
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which items, tags and words are columns.
+    """Selection and scale of the columns.
 
-    ids: int32 [C] ascending, what each column is: items from 0, tags from `n_items`, then words
-    scale: float32 [C], what the values of each column are multiplied by
+    ids: int32 [C] ascending, the id behind each column: items from 0, tags from `n_items`, then words
+    scale: float32 [C], factor on the values of each column
     """
 
     options: ColumnOptions
@@ -87,7 +88,7 @@ class Columns:
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
-        """The columns of a training part, and its rows: csr [R, C], users and then the tags of items."""
+        """Choose the columns of a training part, and return its rows, csr [R, C], users and then the tags of items."""
         lexicon = Lexicon.learn(data.titles if "title" in options.fields else (), options.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         users = _values(everyone, lexicon, options)
@@ -102,16 +103,16 @@ class Columns:
         return columns, rows[np.diff(rows.indptr) > 0]
 
     def values(self, queries: QueryBatch) -> Sparse:
-        """csr float32 [Q, C]."""
+        """Return the queries' values of the columns: csr float32 [Q, C]."""
         return self._kept(_values(queries, self.lexicon, self.options))
 
     @property
     def n_predicted(self) -> int:
-        """How many of the columns, from the first, are items or tags: those that can be recommended."""
+        """Number of leading columns that are items or tags, which can be recommended."""
         return int(np.searchsorted(self.ids, self.n_items + (self.n_tags if "tags" in self.options.fields else 0)))
 
     def split(self, predicted: Floats, target: Target) -> Floats:
-        """Values of the predicted columns, [Q, n_predicted], as values of the target's ids: [Q, N], NaN elsewhere."""
+        """Map values of the predicted columns, [Q, n_predicted], to the target's ids: [Q, N], NaN elsewhere."""
         first, size = (0, self.n_items) if target == "items" else (self.n_items, self.n_tags)
         start, stop = np.searchsorted(self.ids[: self.n_predicted], (first, first + size))
         result = np.full((len(predicted), size), np.nan, np.float32)
@@ -119,14 +120,14 @@ class Columns:
         return result
 
     def state(self) -> State:
-        """The columns as arrays."""
+        """Return the columns as arrays."""
         sizes = np.array([self.n_items, self.n_tags], np.int64)
         arrays: State = {"ids": self.ids, "scale": self.scale, "sizes": sizes}
         return arrays | self.lexicon.state()
 
     @classmethod
     def restore(cls, state: State, options: ColumnOptions) -> Self:
-        """From `state`."""
+        """Restore the columns from `state`."""
         n_items, n_tags = state["sizes"].tolist()
         lexicon = Lexicon.restore(state, options.tokenizer)
         return cls(options, n_items, n_tags, lexicon, state["ids"], state["scale"])
@@ -138,7 +139,7 @@ class Columns:
 
 
 def _values(queries: QueryBatch, lexicon: Lexicon, options: ColumnOptions) -> Sparse:
-    """csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
+    """Return csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
     if "tags" in options.fields:
         blocks.append(queries.tags.sign() * np.float32(options.tag_weight))
@@ -148,7 +149,7 @@ def _values(queries: QueryBatch, lexicon: Lexicon, options: ColumnOptions) -> Sp
 
 
 def _tag_rows(item_tags: Sparse, options: ColumnOptions, width: int) -> Sparse:
-    """The items of each tag as further rows: csr [tags, width]."""
+    """Return the items of each tag as additional rows: csr [tags, width]."""
     frequent = (item_tags.getnnz(axis=0) >= options.min_items) & (options.item_tags > 0)
     rows = item_tags[:, frequent].T.tocsr()
     values = np.log1p(rows.data) * np.float32(options.item_tags)

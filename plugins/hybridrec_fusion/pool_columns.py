@@ -1,4 +1,4 @@
-"""Columns of different models on one scale, what stands in for a missing opinion, and their sum."""
+"""Columns of different models on a common scale, with values for missing opinions, and their sum."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Rera
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 Weighing: TypeAlias = tuple[Floats, dict[str, Floats]]
-"""Weights, float32 [L, Q], and the L columns they belong to: label -> float32 [Q, K], without NaN."""
+"""Weights, float32 [L, Q], and the L columns they apply to: label -> float32 [Q, K], without NaN."""
 _CACHED = 1 << 15
-"""Candidates of a part that stays in the processor's nearest cache."""
+"""Candidates per block, few enough for the processor's nearest cache."""
 
 
 def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str, Floats]:
-    """Every column on a common scale, row by row: label -> float32 [Q, K] without NaN.
+    """Put every column on a common scale, row by row: label -> float32 [Q, K] without NaN.
 
-    A candidate without an opinion gets the lowest (or the mean) normalised value that the same model
-    gave in the same row, never a value of another model; a row without any opinion is all 0, so that
-    the model does not move it. They are kept with the pool, which may be weighed again.
+    A candidate without an opinion gets the lowest (or the mean) normalised value that the same model gave in the
+    same row, never a value of another model; a row without any opinion is all 0, so that the model does not change its
+    order. The result is cached with the pool, which may be weighted again.
     """
     scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
     return {
@@ -34,14 +34,14 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
 
 
 def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
-    """Weight times normalised column: label -> float32 [Q, K]; `weights` is float32 [L, Q], in their order."""
+    """Multiply the columns by `weights`, float32 [L, Q], in their order: label -> float32 [Q, K]."""
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
 
 
 def heard(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
-    """The weights, float32 [L, Q], of these columns, where one of the weighed models has an opinion on the query.
+    """Return the weights, float32 [L, Q], for queries on which at least one weighted model has an opinion.
 
-    Where none has, all that have one count alike: their order is better than none.
+    For a query on which none has, all weights are 1: the order of the other models is better than none.
     """
     speaks = np.stack([pool.once(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns])
     unheard = ~((weights != 0) & speaks).any(axis=0)
@@ -49,40 +49,40 @@ def heard(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
 
 
 class SumOfColumns(Reranker):
-    """A fusion whose final score is the sum of what each column contributes."""
+    """Fusion whose final score is the sum of the contributions of the columns."""
 
     targets = TARGETS
     fuses = True
 
     @abstractmethod
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Label -> float32 [Q, K], without NaN."""
+        """Return label -> float32 [Q, K], without NaN."""
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Add the contributions up."""
+        """Sum the contributions."""
         final = np.zeros(pool.ids.shape, np.float32)
-        for part in self.contributions(queries, pool).values():
-            final += part
+        for contribution in self.contributions(queries, pool).values():
+            final += contribution
         return pool.ranked(final)
 
 
 class WeightedColumns(SumOfColumns):
-    """A fusion whose final score is a sum of columns, each times its weight for the query."""
+    """Fusion whose final score is a sum of columns, each times its weight for the query."""
 
     @abstractmethod
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """The weights and the columns."""
+        """Return the weights and the columns."""
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Weight times column."""
+        """Return weight times column."""
         return weighed(*self.weighing(queries, pool))
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Add the contributions up, a part that stays in the processor's nearest cache after the other."""
+        """Sum the contributions in blocks that fit into the processor's nearest cache."""
         weights, named = self.weighing(queries, pool)
         columns = list(named.values())
         shares = weights[:, :, None]
-        if (weights == weights[:, :1]).all():  # one long loop, not one for each row
+        if (weights == weights[:, :1]).all():  # one long loop instead of one per row
             shares = np.broadcast_to(shares[:, :1], shares.shape)
         final = np.empty(pool.ids.shape, np.float32)
         for rows in _parts(pool.ids):
@@ -94,14 +94,14 @@ class WeightedColumns(SumOfColumns):
 
 
 def _speaks(values: Floats) -> Bools:
-    """bool[Q]: the queries on which a column has an opinion."""
+    """Return bool [Q], True for queries on which a column has an opinion."""
     speaks: Bools = np.logical_or.reduce(~np.isnan(values), axis=1)
     return speaks
 
 
 def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
     scaled = np.empty(values.shape, np.float32)
-    for rows in _parts(values):  # a row is scaled by itself
+    for rows in _parts(values):  # scaling works row by row, so blocks of rows change nothing
         scaled[rows] = _filled(normaliser.scale(values[rows]), missing)
     return scaled
 
@@ -118,6 +118,6 @@ def _filled(values: Floats, missing: Missing) -> Floats:
 
 
 def _parts(values: NDArray[Any]) -> Iterator[slice]:
-    """Rows of [Q, K] values in parts that stay in the processor's nearest cache one after the other."""
+    """Yield blocks of rows of [Q, K] values that fit into the processor's nearest cache."""
     step = max(_CACHED // max(values.shape[1], 1), 1)
     return (slice(start, start + step) for start in range(0, len(values), step))

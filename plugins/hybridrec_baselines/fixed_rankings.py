@@ -1,4 +1,4 @@
-"""Rankings that are the same for every query: newest first, a random one, and a given list."""
+"""Rankings that are the same for every query: newest first, random, and a given list."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ from hybridrec import TARGETS, Dataset, DenseModel, Floats, Options, QueryBatch,
 
 
 class OneRanking(DenseModel):
-    """Base of one ranking of the items for every query; `fit` sets `_scores`, float32 [I], NaN for no opinion."""
+    """Base of components with one ranking of the items for every query.
+
+    `fit` sets `_scores`, float32 [I], NaN for items without an opinion.
+    """
 
     targets = ("items",)
 
     _scores: Floats
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The same row for every query."""
+        """Return the same row of scores for every query: float32 [Q, I]."""
         return np.tile(self._scores, (len(queries), 1))
 
     def state(self) -> State:
-        """A score per item."""
+        """Return one score per item."""
         return {"items": self._scores}
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._scores = state["items"]
         return self
 
 
 class Newest(OneRanking):
-    """Items by the time they came out (`item_times`), newest first; those without a time come last.
+    """Items by release time (`item_times`), newest first; those without a time come last.
 
-    The score is the number of items that are older, from 0 to 1; items without a time have 0.
+    The score is the share of items that are older, from 0 to 1; items without a time score 0.
     """
 
     name = "newest"
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Rank the items; without `item_times` all are equal."""
+        """Rank the items; without `item_times` all scores are equal."""
         times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
-        known = np.unique(times[~np.isnan(times)])
-        older = np.searchsorted(known, times) + 1
-        self._scores = np.where(np.isnan(times), 0, older / max(len(known), 1)).astype(np.float32)
+        distinct = np.unique(times[~np.isnan(times)])
+        older = np.searchsorted(distinct, times) + 1
+        self._scores = np.where(np.isnan(times), 0, older / max(len(distinct), 1)).astype(np.float32)
         return self
 
 
@@ -62,15 +65,15 @@ class Random(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """The same row for every query."""
+        """Return the same row of scores for every query: float32 [Q, N]."""
         return np.tile(self._scores[target], (len(queries), 1))
 
     def state(self) -> State:
-        """A score per item and per tag."""
+        """Return one score per item and per tag."""
         return self._scores
 
     def restore(self, state: State) -> Self:
-        """From `state`."""
+        """Restore the fit from `state`."""
         self._scores = state
         return self
 
@@ -83,9 +86,9 @@ class ListedOptions(Options):
 
 
 class Listed(OneRanking):
-    """A list that people made, in their order, for every query; it has no opinion on other items.
+    """A list made by hand, in its order, for every query; it has no opinion on other items.
 
-    The score counts the places from an item to the end of the list, itself included.
+    The score counts the places from an item to the end of the list, inclusive.
     """
 
     name = "listed"
@@ -93,7 +96,7 @@ class Listed(OneRanking):
     config: ListedOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Find the items; raises DataError for an id that the data does not have."""
+        """Look up the items; raises DataError for an id that the data does not have."""
         codes = data.items.encode_known(self.config.ids, self.name)
         self._scores = np.full(len(data.items), np.nan, np.float32)
         self._scores[codes] = np.arange(len(codes), 0, -1)

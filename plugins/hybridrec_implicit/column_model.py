@@ -1,4 +1,4 @@
-"""The matrix all three models learn from: users as rows; items, and tags if wanted, side by side as columns."""
+"""The user-by-column matrix that the models learn from: items and optionally tags are the columns."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ _INSTALL_HINT = "pip install 'hybridrec[implicit]'"
 
 
 class ColumnOptions(Options):
-    """What becomes a column, and what stands in it."""
+    """Options for the columns and their values."""
 
     fields: tuple[Target, ...] = Field(("items", "tags"), min_length=1)
-    """`[items]`, or `[items, tags]`: both are learned together, so that tags find items and items find tags."""
+    """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags."""
     weights: Values = "binary"
-    """Value w of an interaction or tag: 1, log(1 + its weight), or its weight; the latter two over their row's mean."""
+    """Value w of an interaction or tag: 1, log(1 + its weight), or its weight; the latter two over the mean of their
+    row."""
     tag_weight: float = Field(1.0, gt=0)
     """Factor on the values of tags."""
 
 
 class ColumnModel(Component):
-    """A model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
+    """Model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
 
     requires = ("implicit",)
     install_hint = _INSTALL_HINT
@@ -52,17 +53,17 @@ class ColumnModel(Component):
         self.targets = tuple(target for target in TARGETS if target in self.config.fields)
 
     def matrix(self, history: Ragged, tags: Sparse) -> Sparse:
-        """csr float32 [rows, columns] of users or queries, from their items and tags."""
+        """Build csr float32 [rows, columns] of users or queries, from their items and tags."""
         values = self.config.weights
         blocks = {"items": valued(history.matrix(), values), "tags": valued(tags, values)}
         blocks["tags"].data *= np.float32(self.config.tag_weight)
         filled = [blocks[target] for target in self.targets if blocks[target].shape[1]]
-        if len(filled) == 1:  # nothing to put beside it, and no copy
+        if len(filled) == 1:  # a single block needs no hstack, and no copy
             return filled[0]
         return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
 
     def split(self, columns: Floats, data: Dataset) -> State:
-        """One row per column, [columns, D], cut into the rows of each target."""
+        """Split [columns, D], one row per column, into the rows of each target."""
         widths = {"items": len(data.items), "tags": len(data.tags)}
         ends = np.cumsum([widths[target] for target in self.targets])
         return dict(zip(self.targets, np.split(columns, ends[:-1]), strict=True))
@@ -70,10 +71,10 @@ class ColumnModel(Component):
 
 @contextmanager
 def one_thread(component: str) -> Iterator[None]:
-    """Check that implicit is there, and keep BLAS at one thread while it trains.
+    """Check that implicit is installed, and limit BLAS to one thread while it trains.
 
-    Several BLAS threads below implicit's own slow it down; one thread makes fits reproducible.
-    threadpoolctl limits only libraries that are loaded already, hence the import first.
+    Several BLAS threads below implicit's own slow it down, and one thread makes fits reproducible. threadpoolctl
+    limits only libraries that are already loaded, hence the import first.
     """
     from threadpoolctl import threadpool_limits
 

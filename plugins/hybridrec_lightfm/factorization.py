@@ -1,4 +1,4 @@
-"""LightFM: a user is the sum of their features, an item of its own; whoever has features is never cold."""
+"""LightFM: users and items as sums of feature vectors, so that one with features is never cold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hybridrec import (
     Tokenizer,
     VectorModel,
 )
-from hybridrec_lightfm.features import ItemField, UserField, UserSpace, item_rows
+from hybridrec_lightfm.feature_rows import ItemField, UserField, UserSpace, item_rows
 from hybridrec_lightfm.loading import INSTALL_HINT, load_lightfm
 
 _NEEDS: dict[UserField, Field] = {
@@ -39,17 +39,18 @@ class LightFMOptions(Options):
     """Options of `lightfm`."""
 
     loss: Literal["warp", "bpr", "logistic", "warp-kos"] = "warp"
-    """What training minimises; `warp` aims at the top of the ranking, `logistic` sees one random negative for
-    each positive."""
+    """Loss of training; `warp` optimizes the top of the ranking, `logistic` draws one random negative for each
+    positive."""
     user_fields: tuple[UserField, ...] = Option(("items", "tags", "title", "features"), min_length=1)
-    """What a user is made of: `user` (an own vector), `items` (the history), `tags`, `title` words, `features`."""
+    """Fields that describe a user: `user` (a vector of the user's own), `items` (the history), `tags`, `title` words,
+    `features`."""
     item_fields: tuple[ItemField, ...] = Option(("item", "tags", "features", "text"), min_length=1)
-    """What an item is made of: `item` (an own vector), `tags`, `features`, `text` words."""
+    """Fields that describe an item: `item` (a vector of the item's own), `tags`, `features`, `text` words."""
     tokenizer: Tokenizer = Tokenizer()
-    """How titles of users and texts of items become words."""
+    """Tokenization of the titles of users and the texts of items."""
     share_weight: bool = True
-    """Whether the features of an item share a weight of 1 in each field. If not, each counts in full: right for a
-    few kinds that say much together (genre and year), and often far better for cold items."""
+    """Let the features of an item share a weight of 1 in each field. If false, each counts in full: right for a few
+    kinds of features that are informative together (genre and year), and often far better for cold items."""
     dim: int = Option(32, gt=0)
     """Dimensions of the space."""
     epochs: int = Option(20, gt=0)
@@ -57,7 +58,7 @@ class LightFMOptions(Options):
     learning_rate: float = Option(0.05, gt=0)
     """Initial learning rate of adagrad."""
     schedule: Literal["adagrad", "adadelta"] = "adagrad"
-    """How the learning rate adapts to each feature."""
+    """Adaptation of the learning rate to each feature."""
     item_alpha: float = Option(0.0, ge=0)
     """L2 penalty on the features of items; slow, and small values (1e-6) suffice."""
     user_alpha: float = Option(0.0, ge=0)
@@ -65,17 +66,17 @@ class LightFMOptions(Options):
     max_sampled: int = Option(10, gt=0)
     """WARP only: negatives tried for each positive before it counts as ranked well."""
     alone: bool = True
-    """Train each user once with all fields and once with each field alone, as queries may carry just one."""
+    """Train each user once with all fields and once with each field alone, since queries may have just one."""
 
 
 class LightFM(VectorModel):
-    """Factorisation of features of users and items.
+    """Factorization of features of users and items.
 
-    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the
-    features of a row share a weight of 1 (those of items, too, if `share_weight`). With `items` among the
-    user fields a training user is described by a random half of the history and trained on the other, so
-    that the history explains more than itself. Items without interactions are left out of training (as
-    negatives they would be pushed down) and are served from those features that others share with them.
+    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the features of a
+    row share a weight of 1 (those of items only if `share_weight`). With `items` among the user fields, a training user
+    is described by a random half of the history and trained on the other half, so that the history predicts more than
+    itself. Items without interactions are left out of training, where they would be pushed down as negatives; they are
+    served from the features they share with other items.
     """
 
     name = "lightfm"
@@ -110,7 +111,7 @@ class LightFM(VectorModel):
             features[~_used(items[warm])] = np.nan
         represented = _sums(items, features)
         ones = np.where(np.isnan(represented[:, :1]), np.nan, np.float32(1))
-        # (embedding, user bias, 1) times (embedding, 1, item bias)
+        # The inner product of (embedding, user bias, 1) and (embedding, 1, item bias) includes both biases.
         return self._become(space, vectors, np.hstack((represented[:, :dim], ones, represented[:, dim:])))
 
     def _user_space(self, data: Dataset) -> UserSpace:
@@ -120,7 +121,7 @@ class LightFM(VectorModel):
         return item_rows(data, self.config.item_fields, self.config.tokenizer, shares=self.config.share_weight)
 
     def _training_rows(self, data: Dataset, space: UserSpace, rng: np.random.Generator) -> tuple[Sparse, Sparse]:
-        """Features and positives, csr [R, features] and [R, I]: every user as often as there are views."""
+        """Return features csr [R, features] and positives csr [R, I]; every user occurs once per view."""
         queries = data.queries(np.flatnonzero(data.interactions.lengths).astype(np.int32))
         views: list[tuple[UserField, ...]] = [space.fields]
         if self.config.alone and len(space.fields) > 1:
@@ -136,7 +137,7 @@ class LightFM(VectorModel):
         return csr_matrix(vstack(features)), csr_matrix(vstack(positives))
 
     def _train(self, users: Sparse, items: Sparse, positives: Sparse, seed: int) -> Any:
-        """LightFM's own model, trained on one thread, which makes it reproducible."""
+        """Train LightFM's own model, on one thread for reproducibility."""
         model = load_lightfm().LightFM(
             no_components=self.config.dim,
             loss=self.config.loss,
@@ -148,12 +149,12 @@ class LightFM(VectorModel):
             random_state=seed,
         )
         for matrix in (users, items, positives):
-            # LightFM reads indices of 32 bits only.
+            # LightFM reads 32-bit indices only.
             matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
         return model.fit(positives, user_features=users, item_features=items, epochs=self.config.epochs, num_threads=1)
 
     def state(self) -> State:
-        """The words and field widths, the vectors of user features and those of items, biases among them."""
+        """Return the words and field widths, and the vectors of user features and of items, with their biases."""
         arrays: State = {
             "widths": np.array(self._space.widths, np.int64),
             "features": self._features,
@@ -162,7 +163,7 @@ class LightFM(VectorModel):
         return arrays | self._space.lexicon.state()
 
     def restore(self, state: State) -> Self:
-        """Take the vectors."""
+        """Restore the fit from `state`."""
         widths = tuple(int(width) for width in state["widths"])
         lexicon = Lexicon.restore(state, self.config.tokenizer)
         return self._become(UserSpace(self.config.user_fields, widths, lexicon), state["features"], state["items"])
@@ -172,7 +173,7 @@ class LightFM(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Vectors of all features with the squares adagrad keeps, and the training rows of all views."""
+        """Estimate the bytes of all feature vectors, of adagrad's squares, and of the training rows of all views."""
         users = self._user_space(data)
         columns = sum(users.widths) + self._item_rows(data).shape[1]
         views = 1 + len(users.fields) * self.config.alone
@@ -180,17 +181,17 @@ class LightFM(VectorModel):
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
 
     def vectors(self, target: Target) -> Floats:
-        """float32 [N, dim + 2]: embedding, 1, bias; NaN rows for items without a trained feature."""
+        """Return float32 [N, dim + 2]: embedding, 1, bias; rows of NaN for items without a trained feature."""
         return self._items
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """float32 [Q, dim + 2]: embedding, bias, 1; NaN where the query has no trained feature."""
-        known = _sums(self._space.rows(queries), self._features)
-        return np.column_stack((known, np.where(np.isnan(known[:, 0]), np.float32(np.nan), np.float32(1))))
+        """Return float32 [Q, dim + 2]: embedding, bias, 1; rows of NaN for queries without a trained feature."""
+        sums = _sums(self._space.rows(queries), self._features)
+        return np.column_stack((sums, np.where(np.isnan(sums[:, 0]), np.float32(np.nan), np.float32(1))))
 
 
 def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
-    """As many -1 in each row as it has ones, at random columns, but for those that hit a positive."""
+    """Add as many -1 to each row as it has ones, at random columns; draws that hit a positive are dropped."""
     columns = rng.integers(positives.shape[1], size=positives.nnz)
     hit = csr_matrix((np.ones(len(columns), np.float32), columns, positives.indptr.copy()), shape=positives.shape)
     hit.sum_duplicates()
@@ -198,15 +199,15 @@ def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
 
 
 def _used(rows: Sparse) -> Bools:
-    """bool [columns]: which features any of the rows has."""
+    """Return bool [columns], True for features that occur in any row."""
     return np.bincount(rows.indices, minlength=rows.shape[1]) > 0
 
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
-    """Sum of the vectors of each row's features; features of NaN are left out, rows with none left are NaN."""
-    known = rows.copy()
-    known.data[np.isnan(vectors[known.indices, 0])] = 0
-    known.eliminate_zeros()
-    sums = known @ vectors
-    sums[known.getnnz(axis=1) == 0] = np.nan
+    """Sum the vectors of each row's features; NaN features are left out, and rows with none left are NaN."""
+    trained = rows.copy()
+    trained.data[np.isnan(vectors[trained.indices, 0])] = 0
+    trained.eliminate_zeros()
+    sums = trained @ vectors
+    sums[trained.getnnz(axis=1) == 0] = np.nan
     return sums

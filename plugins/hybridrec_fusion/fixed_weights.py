@@ -6,21 +6,21 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import ColumnWeights, Floats, NormaliserUse, Options, Pool, QueryBatch
-from hybridrec_fusion.columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 from hybridrec_fusion.normalisers import MinMax, ZScore
+from hybridrec_fusion.pool_columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
 
 
 class WeightedConfig(Options):
-    """How the columns are brought to one scale and weighed."""
+    """Options for the scale and the weights of the columns."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
+    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
     segments: dict[str, ColumnWeights] = Field(default_factory=dict)
-    """Other weights for the queries of a segment, for example `{tags: {tag-fallback: 1}}`."""
+    """Weights that replace `weights` for the queries of a segment, for example `{tags: {tag-fallback: 1}}`."""
     normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
-    """What a candidate gets from a model without an opinion on it: that model's lowest or mean value in the row."""
+    """Value of a candidate on which a model has no opinion: that model's lowest or mean value in the row."""
 
 
 class CombMNZConfig(WeightedConfig):
@@ -38,15 +38,15 @@ class Weighted(WeightedColumns):
     config: WeightedConfig
 
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """The weights of the query's segment, and the normalised columns."""
+        """Return the weights of the query's segment, and the normalised columns."""
         return _weighing(self.config, queries, pool)
 
 
 class CombMNZ(SumOfColumns):
-    """The weighted sum, times the number of generators that proposed the candidate (Fox and Shaw 1994).
+    """Weighted sum times the number of generators that proposed the candidate (Fox and Shaw 1994).
 
-    What several propose on their own gains on what only one does. Scores should not be negative, so the
-    scale is min-max by default.
+    Candidates that several generators propose independently gain on those of a single one. Scores should not be
+    negative, so the scale is min-max by default.
     """
 
     name = "combmnz"
@@ -54,24 +54,24 @@ class CombMNZ(SumOfColumns):
     config: CombMNZConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Number of proposals times weight times normalised column."""
+        """Return the number of proposals times weight times normalised column."""
         proposals = np.zeros(pool.ids.shape, np.float32)
         for generator in pool.generators:
             proposals += pool.proposed_by(generator)
-        return {label: proposals * part for label, part in weighed(*_weighing(self.config, queries, pool)).items()}
+        return {label: proposals * column for label, column in weighed(*_weighing(self.config, queries, pool)).items()}
 
 
 class BordaConfig(Options):
-    """How votes count."""
+    """Options for the weights of votes."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
+    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
 
 
 class Borda(SumOfColumns):
     """Borda count: of n candidates the first of a column gets n points, the last 1, over n.
 
-    Candidates without an opinion share the points that are left evenly (Aslam and Montague 2001).
+    Candidates without an opinion share the remaining points evenly (Aslam and Montague 2001).
     """
 
     name = "borda"
@@ -79,7 +79,7 @@ class Borda(SumOfColumns):
     config: BordaConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Weight times points over the number of candidates."""
+        """Return weight times points over the number of candidates."""
         voters = np.maximum(pool.valid.sum(axis=1, keepdims=True), 1)
         parts = {}
         for label, values in pool.columns.items():
@@ -90,12 +90,12 @@ class Borda(SumOfColumns):
 
 
 class ReciprocalRankConfig(Options):
-    """How ranks count."""
+    """Options for the weights of ranks."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. Empty: every column has weight 1."""
+    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
     offset: float = Field(60.0, gt=0)
-    """The constant added to every rank; larger ones flatten the difference between the first places."""
+    """Constant added to every rank; larger values flatten the difference between the first places."""
 
 
 class ReciprocalRank(SumOfColumns):
@@ -106,7 +106,7 @@ class ReciprocalRank(SumOfColumns):
     config: ReciprocalRankConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Weight / (offset + rank)."""
+        """Return weight / (offset + rank)."""
         offset = np.float32(self.config.offset)
         return {
             label: np.float32(_weight(self.config.weights, label)) / (offset + pool.ranks(label))
@@ -115,7 +115,7 @@ class ReciprocalRank(SumOfColumns):
 
 
 def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighing:
-    """The weights of the query's segment, and the normalised columns."""
+    """Return the weights of the query's segment, and the normalised columns."""
     segments = queries.segments() if config.segments else None
     columns = normalised(pool, config.normalise, config.missing)
     weights = np.empty((len(columns), len(queries)), np.float32)
