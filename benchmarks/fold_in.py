@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridrec import Component, Dataset, Doubles, Exclude, Fold, Generator, Judged, Ragged
+from hybridrec import Component, Dataset, Doubles, EvalBatch, Exclude, Fold, Generator, Ragged
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.folds import folds_of
 from hybridrec.evaluation.accuracy import Ndcg
@@ -39,7 +39,7 @@ def ndcg(component: Generator, fold: Fold) -> Doubles:
     truth = fold.truth["items"]
     found = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
     hits = kernels.pick(truth.toarray(), found.ids) > 0
-    return Ndcg().values(Judged("items", found.ids, hits, truth, fold.train), PLACES)
+    return Ndcg().values(EvalBatch("items", found.ids, hits, truth, fold.train), PLACES)
 
 
 def compare(config: Path) -> None:

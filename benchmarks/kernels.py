@@ -13,7 +13,20 @@ from scipy.sparse import coo_matrix, csr_matrix
 from benchmarks import peers, synthetic
 from benchmarks.synthetic import Size
 from benchmarks.timing import CORES, Way, Work, in_blocks, race, run_way
-from hybridrec import Exclude, Floats, Ints, Judged, Longs, Pool, QueryBatch, Ragged, Sparse, Tables, assemble, kernels
+from hybridrec import (
+    EvalBatch,
+    Exclude,
+    Floats,
+    Ints,
+    Longs,
+    Pool,
+    QueryBatch,
+    Ragged,
+    Sparse,
+    Tables,
+    assemble,
+    kernels,
+)
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
 from hybridrec.evaluation.accuracy import ReciprocalRank as Mrr
 from hybridrec_fusion.fixed_weights import ReciprocalRank
@@ -154,9 +167,12 @@ def metrics(quick: bool) -> list[Work]:
     values: dict[str, np.ndarray[Any, Any]] = {}
 
     def engine() -> None:
-        judged = Judged("items", ids, kernels.hits(ids, truth), truth, data)
-        values["ndcg@10"], values["map@10"] = Ndcg().values(judged, 10), MeanAveragePrecision().values(judged, 10)
-        values["mrr@10"], values["recall@100"] = Mrr().values(judged, 10), Recall().values(judged, 100)
+        eval_batch = EvalBatch("items", ids, kernels.hits(ids, truth), truth, data)
+        values["ndcg@10"], values["map@10"] = (
+            Ndcg().values(eval_batch, 10),
+            MeanAveragePrecision().values(eval_batch, 10),
+        )
+        values["mrr@10"], values["recall@100"] = Mrr().values(eval_batch, 10), Recall().values(eval_batch, 100)
 
     def plain() -> None:
         for q in range(queries):

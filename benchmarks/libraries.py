@@ -28,7 +28,7 @@ from hybridrec.engine.array_file import read_artifact, write_artifact
 from benchmarks.readme import markdown
 from benchmarks.timing import ROOT, race
 from hybridrec.config import yaml_source
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.json_stream import read_elements
 
 SHAPES = {"playlists of ids": None, "playlists of tracks": "playlists"}
@@ -128,7 +128,7 @@ def _playlists(tracks: bool) -> Iterator[dict[str, Any]]:
 
 def read_by_lines(path: Path, key: str | None) -> int:
     """Count the elements that hybridrec reads."""
-    return sum(1 for _ in read_elements(path, Malformed(strict=True), key))
+    return sum(1 for _ in read_elements(path, BadLines(strict=True), key))
 
 
 def read_by_ijson(path: Path, key: str | None) -> int:

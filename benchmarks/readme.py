@@ -3,10 +3,10 @@
     pip install -e '.[all,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
-On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; its
-rungs between `<!-- NAME rungs -->` and `<!-- /NAME rungs -->`, its curves likewise as `tradeoffs`, the table in the
-first metric of tags as `tags`, the comparison of all pairs of its blends as `pairs`. The run named `quickstart` is
-drawn, too.
+On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; what
+served its queries goes between `<!-- NAME served-by -->` and `<!-- /NAME served-by -->`, its curves likewise as
+`tradeoffs`, the table in the first metric of tags as `tags`, the comparison of all pairs of its blends as `pairs`. The
+run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(folders: list[str]) -> None:
     for folder in folders:
         run = Run.open(folder)
         report = run.report
-        tables = {report.name: table, f"{report.name} rungs": rungs, f"{report.name} tradeoffs": tradeoffs}
+        tables = {report.name: table, f"{report.name} served-by": served_by, f"{report.name} tradeoffs": tradeoffs}
         if any(metric.startswith(TAGS) for metric in metrics(report)):
             tables[f"{report.name} tags"] = tag_table
         blocks = {mark: make(report) for mark, make in tables.items()} | {f"{report.name} pairs": pairs(run)}
@@ -82,17 +82,17 @@ def table(report: Report, metric: str | None = None) -> str:
     return markdown(rows)
 
 
-def rungs(report: Report) -> str:
+def served_by(report: Report) -> str:
     """Render the generators that served the queries of every pipeline, and their quality."""
     metric = metrics(report)[0]
-    head = ["pipeline", "rung", "queries", "share", metric]
+    head = ["pipeline", "served_by", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
     for name, arm in report.pipelines.items():
         label = f"{name} (alone)" if arm.single else name
         rows.append([label, "all", str(arm.queries), "100.0 %", cell(arm.metrics[metric])])
-        for rung, found in arm.rungs.items():
+        for served_by, found in arm.served_by.items():
             share = f"{100 * found.share:.1f} %"
-            rows.append(["", f"`{rung}`", str(found.queries), share, cell(found.metrics[metric])])
+            rows.append(["", f"`{served_by}`", str(found.queries), share, cell(found.metrics[metric])])
     return markdown(rows)
 
 
@@ -134,7 +134,7 @@ def _number(arm: PipelineReport, segment: str, metric: str) -> str:
 
 
 def _against(report: Report, control: str, variant: str, metric: str) -> str:
-    row = _row(report, report.pipelines[control].same_as or control, variant, metric)
+    row = _row(report, report.pipelines[control].duplicate_of or control, variant, metric)
     if row is None or row.relative is None or row.relative_ci95 is None or row.p_adjusted is None:
         return ""
     low, high = row.relative_ci95

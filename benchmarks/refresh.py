@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.fold_in import ndcg
 from hybridrec import TARGETS, Component, Dataset, Doubles, Fold, Generator
-from hybridrec.config.experiment import Spec
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.seeds import label_rng
 from hybridrec.registry.discovery import Registry
@@ -34,7 +34,7 @@ def before(data: Dataset, rng: np.random.Generator) -> Dataset:
     return data.hide(np.isin(np.arange(len(age)), newest))
 
 
-def judged(spec: Spec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubles], list[float]]:
+def eval_batch(spec: ComponentSpec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubles], list[float]]:
     """Compute nDCG of each query, and CPU seconds, of a component before, refreshed, and fitted again."""
     component = spec.create()
     assert isinstance(component, Generator)
@@ -61,7 +61,7 @@ def compare(config: Path) -> None:
         component: Component = spec.create()
         if not (component.refreshes and isinstance(component, Generator) and "items" in component.needs):
             continue
-        found = [judged(spec, fold, rng) for fold in folds]
+        found = [eval_batch(spec, fold, rng) for fold in folds]
         stale, refreshed, fitted = (
             np.concatenate(parts) for parts in zip(*(values for values, _ in found), strict=True)
         )

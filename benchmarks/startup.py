@@ -1,7 +1,7 @@
 """Duration of light commands relative to `python -c "import numpy"`: `python benchmarks/startup.py [RUN_OR_BUNDLE]`.
 
-All are started in turn, so that other load on the machine affects them alike; the fastest start of each counts. A run or
-a bundle is taken from the start of a process to its first slate, relative to the import of numpy, scipy.sparse and
+All are started in turn, so that other load on the machine affects them alike; the fastest start of each counts. A run
+or a bundle is taken from the start of a process to its first slate, relative to the import of numpy, scipy.sparse and
 pydantic (wanted: at most twice that), and the time of `load` alone is printed (wanted: at most 300 ms for the
 quickstart's).
 """

@@ -21,8 +21,8 @@ from .data.sparse import unpack_csr as unpack_csr
 from .data.sparse import valued as valued
 from .data.splits.base import Fold as Fold
 from .data.splits.base import Splitter as Splitter
-from .data.text.tokenizers import Lexicon as Lexicon
 from .data.text.tokenizers import Tokenizer as Tokenizer
+from .data.text.tokenizers import TokenVocabulary as TokenVocabulary
 from .data.text.words import bag_of_words as bag_of_words
 from .data.text.words import encode_words as encode_words
 from .data.text.words import pack_words as pack_words
@@ -47,10 +47,10 @@ from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
-from .evaluation.bandit_log import Logged as Logged
+from .evaluation.bandit_log import BanditLog as BanditLog
 from .evaluation.interleaving import Interleaved as Interleaved
 from .evaluation.interleaving import interleave as interleave
-from .evaluation.metrics import Judged as Judged
+from .evaluation.metrics import EvalBatch as EvalBatch
 from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
 from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
@@ -93,7 +93,7 @@ from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
 from .tuning.study_dir import Tuned as Tuned
 from .tuning.trials import Trial as Trial
-from .tuning.tune import Watcher as Watcher
+from .tuning.tune import TuneCallback as TuneCallback
 from .tuning.tune import tune as tune
 from .types import DAY as DAY
 from .types import FIELDS as FIELDS

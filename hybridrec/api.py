@@ -12,7 +12,7 @@ from hybridrec.config.composition import Experiment
 from hybridrec.config.load import load_experiment, open_config
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.runner import Experimenter, Progress, Silent, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.registry.discovery import Registry
@@ -57,7 +57,7 @@ def run(
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
         writable(folder)
-    work = Experimenter(experiment, registry, place, progress or Silent(), executor)
+    work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor)
     result = work.run()
     report = result.report
     report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
@@ -92,7 +92,7 @@ class FitPlan:
     data: DataReport
     folds: int
     queries: int
-    lessons: int
+    stacking_queries: int
     """Out-of-sample queries from which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
@@ -113,26 +113,26 @@ def fit_plan(
     registry = Registry(block=block)
     experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
-    work = Experimenter(experiment, registry, place, Silent())
+    work = ExperimentRunner(experiment, registry, place, NullProgress())
     dataset = read(experiment)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
-    folds = queries = lessons = 0
+    folds = queries = stacking_queries = 0
     for fold in folds_of(experiment, dataset):
         folds, queries = folds + 1, queries + len(fold.queries)
-        plan = work.preparers[0].plan(fold)
-        lessons += 0 if plan.cut.inner is None else len(plan.cut.inner.queries)
+        plan = work.trainers[0].plan(fold)
+        stacking_queries += 0 if plan.cut.validation is None else len(plan.cut.validation.queries)
         for spec, part in plan.jobs:
             job = (spec.label, part.level)
-            keys = {preparer.fitter.key(spec, part) for preparer in work.preparers}
+            keys = {trainer.fitter.key(spec, part) for trainer in work.trainers}
             fits[job] += len(keys)
             stored[job] += sum(key in place for key in keys)
-            memory[job] = max(memory.get(job, 0), work.preparers[0].fitter.within_budget(spec, part))
+            memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
     notes = (*experiment.notes, *experiment.reader.notes())
-    return FitPlan(DataReport.of(dataset), folds, queries, lessons, jobs, notes)
+    return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes)

@@ -107,7 +107,7 @@ class Halves(Splitter):
     def split(self, data, rng):
         yield self.fold("test", data, rng)
 
-    def inner(self, train, rng):
+    def validation_split(self, train, rng):
         return self.fold("validation", train, rng)
 
     def fold(self, name, data, rng):
@@ -168,44 +168,44 @@ class Hits(Metric):
 
     name = "hits"
 
-    def values(self, judged, k):
-        return judged.hits[:, :k].sum(axis=1).astype(np.float64)
+    def values(self, eval_batch, k):
+        return eval_batch.hits[:, :k].sum(axis=1).astype(np.float64)
 
 
 class OneForAll(Hits):
-    def values(self, judged, k):
-        return float(super().values(judged, k).mean())
+    def values(self, eval_batch, k):
+        return float(super().values(eval_batch, k).mean())
 
 
 class Single(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k).astype(np.float32)
+    def values(self, eval_batch, k):
+        return super().values(eval_batch, k).astype(np.float32)
 
 
 class Undefined(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k) * np.nan
+    def values(self, eval_batch, k):
+        return super().values(eval_batch, k) * np.nan
 
 
 class Compares(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k) - len(judged.ids)
+    def values(self, eval_batch, k):
+        return super().values(eval_batch, k) - len(eval_batch.ids)
 
 
 class LooksFurther(Hits):
-    def values(self, judged, k):
-        return super().values(judged, k + 1)
+    def values(self, eval_batch, k):
+        return super().values(eval_batch, k + 1)
 
 
 class Backwards(Hits):
-    def values(self, judged, k):
-        return -super().values(judged, k)
+    def values(self, eval_batch, k):
+        return -super().values(eval_batch, k)
 
 
 class Spoils(Hits):
-    def values(self, judged, k):
-        judged.hits[:] = True
-        return super().values(judged, k)
+    def values(self, eval_batch, k):
+        eval_batch.hits[:] = True
+        return super().values(eval_batch, k)
 
 
 class Several(SetMetric):

@@ -134,7 +134,7 @@ class TestColdItems(SplitterContract):
 
 
 class TestPublishedFolds(SplitterContract):
-    splitter = splits.PublishedFolds
+    splitter = splits.PredefinedSplit
 
 
 class TestNdcg(MetricContract):
@@ -221,7 +221,7 @@ class Forgets(Quiet):
         self.sign = np.float32(1)
         return self
 
-    def learn(self, queries, pool, truth, weights, units):
+    def fit_on_predictions(self, queries, pool, truth, weights, units):
         self.sign = np.float32(-1)
         return self
 
@@ -239,7 +239,7 @@ class LosesWhatItLearned(Quiet):
         self.sign = np.float32(self.learned)
         return self
 
-    def learn(self, queries, pool, truth, weights, units):
+    def fit_on_predictions(self, queries, pool, truth, weights, units):
         self.sign = self.learned = np.float32(-1)
         return self
 

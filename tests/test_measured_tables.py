@@ -28,9 +28,9 @@ def test_tables_go_between_their_marks(experiment, tmp_path: Path):
     report = hybridrec.run(experiment(CURVE)).report
     page = tmp_path / "page.md"
     page.write_text(
-        "a\n<!-- toy rungs -->\nold\n<!-- /toy rungs -->\nb\n<!-- toy tradeoffs --><!-- /toy tradeoffs -->\n"
+        "a\n<!-- toy served-by -->\nold\n<!-- /toy served-by -->\nb\n<!-- toy tradeoffs --><!-- /toy tradeoffs -->\n"
     )
-    blocks = {"toy": "no", "toy rungs": readme.rungs(report), "toy tradeoffs": readme.tradeoffs(report)}
+    blocks = {"toy": "no", "toy servers": readme.served_by(report), "toy tradeoffs": readme.tradeoffs(report)}
     assert readme.write(page, blocks) == 2
     text = page.read_text()
     assert "old" not in text

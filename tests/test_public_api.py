@@ -46,10 +46,10 @@ NAMES = [
     "InputPath",
     "Interleaved",
     "Ints",
-    "Judged",
+    "EvalBatch",
     "Kind",
-    "Lexicon",
-    "Logged",
+    "TokenVocabulary",
+    "BanditLog",
     "Longs",
     "MemoryBudgetError",
     "Metric",
@@ -97,7 +97,7 @@ NAMES = [
     "Values",
     "VectorModel",
     "Vocabulary",
-    "Watcher",
+    "TuneCallback",
     "WeightOptions",
     "assemble",
     "bag_of_words",
@@ -233,10 +233,15 @@ def test_a_public_signature_names_public_types_alone(name):
 
 
 def test_a_hidden_type_in_a_signature_is_found():
-    from hybridrec.config.experiment import Spec
+    from hybridrec.config.experiment import ComponentSpec
     from hybridrec.registry.hookspecs import API_VERSION
 
-    around = {"Spec": Spec, "Pool": hybridrec.Pool, "API_VERSION": API_VERSION, "Many": dict[str, list[Spec]]}
+    around = {
+        "ComponentSpec": ComponentSpec,
+        "Pool": hybridrec.Pool,
+        "API_VERSION": API_VERSION,
+        "Many": dict[str, list[ComponentSpec]],
+    }
     assert hidden_types({"a": "dict[str, Spec] | None", "b": "Pool", "c": "list[Pool | int]"}, around) == ["a: Spec"]
     assert hidden_types({"a": "Many", "b": "pl.DataFrame", "c": "Vocabulary", "d": "Store2"}, around) == [
         "a: Many", "d: Store2",

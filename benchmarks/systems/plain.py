@@ -26,7 +26,7 @@ from benchmarks.systems.data import CONFIGS
 from hybridrec import Fold
 from hybridrec.config.experiment import Experiment
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.folds import folds_of, inner_fold
+from hybridrec.engine.folds import folds_of, validation_fold
 from hybridrec.evaluation.report import PipelineReport
 from hybridrec.registry.discovery import Registry
 from hybridrec.types import Doubles, Ints, Sparse
@@ -252,7 +252,7 @@ def folds(experiment: Experiment) -> Iterator[Fold]:
 
 def validation(experiment: Experiment) -> Fold:
     """Return the first fold on which `hybridrec run --validation` evaluates."""
-    return inner_fold(experiment, next(folds(experiment)), "validation queries")
+    return validation_fold(experiment, next(folds(experiment)), "validation queries")
 
 
 def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.validity.population import Population, draw
 from hybridrec.evaluation.accuracy import MeanAveragePrecision, Ndcg, Recall
-from hybridrec.evaluation.metrics import Judged
+from hybridrec.evaluation.metrics import EvalBatch
 from hybridrec.evaluation.statistics import Totals, paired, randomization_test
 from hybridrec.evaluation.summary import deciding
 from hybridrec.runs.export_trec import TrecExporter
@@ -71,11 +71,11 @@ def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
     """Compare nDCG, MAP and recall of the deciding variant with scikit-learn's, and ranx's if it is available."""
     pipeline = deciding(run.report)[0].variant
     (ids,), truth = stored_slates(run, [pipeline], "items")
-    judged = Judged("items", ids, kernels.hits(ids, truth), truth, train=None)  # type: ignore[arg-type]
-    ours = {name: metric.values(judged, K) for name, metric in METRICS.items()}
+    eval_batch = EvalBatch("items", ids, kernels.hits(ids, truth), truth, train=None)  # type: ignore[arg-type]
+    ours = {name: metric.values(eval_batch, K) for name, metric in METRICS.items()}
     rows = [
-        _row(f"{name}@{K}", "scikit-learn", *_gap(ours[name][judged.relevant > 0][:queries], theirs), EXACT)
-        for name, theirs in _sklearn(judged, queries).items()
+        _row(f"{name}@{K}", "scikit-learn", *_gap(ours[name][eval_batch.relevant > 0][:queries], theirs), EXACT)
+        for name, theirs in _sklearn(eval_batch, queries).items()
     ]
     try:
         scores = _ranx(run, pipeline, folder)
@@ -85,24 +85,24 @@ def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
             {"what": "metrics", "against": "ranx", "note": f"skipped: ranx cannot be installed here ({error})"},
         ]
     # ranx divides the precisions of MAP@k by all relevant ids, even if there are more than k.
-    scores["map"] *= np.maximum(judged.relevant / K, 1)
+    scores["map"] *= np.maximum(eval_batch.relevant / K, 1)
     return rows + [_row(f"{name}@{K}", "ranx", *_gap(ours[name], scores[name]), EXACT) for name in METRICS]
 
 
-def _sklearn(judged: Judged, queries: int) -> dict[str, Doubles]:
+def _sklearn(eval_batch: EvalBatch, queries: int) -> dict[str, Doubles]:
     """Evaluate the first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
     from sklearn.metrics import average_precision_score, ndcg_score, recall_score
 
     found: dict[str, list[float]] = {name: [] for name in METRICS}
-    for row in np.flatnonzero(judged.relevant)[:queries]:
-        ids = judged.ids[row, :K]
-        ids, hits = ids[ids >= 0], judged.hits[row, :K]
-        labels, scores = judged.truth[row].toarray()[0], np.zeros(judged.truth.shape[1])
+    for row in np.flatnonzero(eval_batch.relevant)[:queries]:
+        ids = eval_batch.ids[row, :K]
+        ids, hits = ids[ids >= 0], eval_batch.hits[row, :K]
+        labels, scores = eval_batch.truth[row].toarray()[0], np.zeros(eval_batch.truth.shape[1])
         scores[ids] = np.arange(len(ids), 0, -1)
         found["ndcg"].append(ndcg_score([labels], [scores], k=K))
         found["recall"].append(recall_score(labels, scores > 0))
         precisions = average_precision_score(labels[ids], scores[ids]) * hits.sum() if hits.any() else 0.0
-        found["map"].append(precisions / min(judged.relevant[row], K))
+        found["map"].append(precisions / min(eval_batch.relevant[row], K))
     return {name: np.array(values) for name, values in found.items()}
 
 

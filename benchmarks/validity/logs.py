@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.validity.population import Population
 from hybridrec.errors import DataError
-from hybridrec.evaluation.bandit_log import Logged
+from hybridrec.evaluation.bandit_log import BanditLog
 from hybridrec.evaluation.off_policy import ESTIMATORS, effective_size, totals
 from hybridrec.evaluation.statistics import Totals, mean_intervals, standard_errors
 from hybridrec.types import Doubles
@@ -55,11 +55,11 @@ def _softmax(scores: Doubles) -> Doubles:
 
 def _log(
     reward: Doubles, logging: Doubles, target: Doubles, model: Doubles, n: int, rng: np.random.Generator
-) -> Logged:
+) -> BanditLog:
     """Draw n users with replacement, each served by an arm that the logging policy draws."""
     users = rng.integers(0, reward.shape[1], n)
     arms = (np.cumsum(logging[:, users], axis=0) < rng.random(n)).sum(axis=0).clip(max=len(reward) - 1)
-    return Logged(
+    return BanditLog(
         units=np.arange(n, dtype=np.int32),
         reward=(rng.random(n) < reward[arms, users]).astype(np.float64),
         propensity=logging[arms, users],

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.errors import HybridrecError
 from hybridrec.registry.discovery import Registry
@@ -25,12 +25,12 @@ experiment = load_experiment(Path(config), registry, tuple(assignments))
 with threadpool_limits(limits=1):
     with suppress(HybridrecError):  # a toy fit, successful or not, loads the libraries
         fitted(experiment.components[label].create(), toy())
-    experimenter = Experimenter(experiment, registry, Store(Path(folder)), Silent())
-    preparer = experimenter.preparers[0]
-    plan = preparer.plan(next(folds_of(experiment, read(experiment))))
-    spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "final"))
+    experimenter = ExperimentRunner(experiment, registry, Store(Path(folder)), NullProgress())
+    trainer = experimenter.trainers[0]
+    plan = trainer.plan(next(folds_of(experiment, read(experiment))))
+    spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "full"))
     context = FitContext(experimenter.store, registry, {part.fingerprint: part.train})
-    fit_job = preparer.fitter.job(spec, part)
+    fit_job = trainer.fitter.job(spec, part)
     gc.collect()
     job.forget_peak()
     before, wall, cpu = job.peak_bytes(), time.perf_counter(), time.process_time()

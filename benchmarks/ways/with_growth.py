@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
-from hybridrec.engine.train import everything
+from hybridrec.engine.train import full_fold
 from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
 from hybridrec.registry.discovery import Registry
 
@@ -45,16 +45,16 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     file = Path(scratch) / "growth.yaml"
     file.write_text(json.dumps(config))
     registry = Registry()
-    experimenter = Experimenter(load_experiment(file, registry), registry, Store(folder / "store"), Silent())
+    experimenter = ExperimentRunner(load_experiment(file, registry), registry, Store(folder / "store"), NullProgress())
     data = read(experimenter.experiment)
-    prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
+    trained_fold = experimenter.prepare(full_fold(data), experimenter.trainers[0])
     asked = data.queries(np.arange(queries, dtype=np.int32) % len(data.users))
     question = EvalQueries(asked, "items", 20, csr_matrix((queries, len(data.items)), dtype=np.float32))
     cpu = []
     for _ in range(2):
         with tempfile.TemporaryDirectory(dir=scratch) as asked_before:  # empty: each round computes its answers
-            asker = BatchRunner(Store(Path(asked_before)), ThreadExecutor(1), 8_000_000_000)
+            runner = BatchRunner(Store(Path(asked_before)), ThreadExecutor(1), 8_000_000_000)
             used = time.process_time()
-            asker.results(prepared.arms, question)
+            runner.results(trained_fold.arms, question)
             cpu.append(time.process_time() - used)
     print(json.dumps({"cpu": min(cpu), "peak": job.peak_bytes()}))

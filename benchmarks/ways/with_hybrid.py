@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks.timing import in_blocks
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
-from hybridrec.engine.train import everything
+from hybridrec.engine.train import full_fold
 from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
 from hybridrec.registry.discovery import Registry
 
@@ -60,16 +60,16 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     file.write_text(json.dumps(config))
     store = Store(folder / "store")
     registry = Registry()
-    experimenter = Experimenter(load_experiment(file, registry), registry, store, Silent())
+    experimenter = ExperimentRunner(load_experiment(file, registry), registry, store, NullProgress())
     if sys.argv[2:] != ["fit"]:  # in a separate process, because the memory of fits is not measured
         subprocess.run([sys.executable, "-W", "ignore", *sys.argv, "fit"], check=True, stdout=subprocess.DEVNULL)
     data = read(experimenter.experiment)
-    prepared = experimenter.prepare(everything(data), experimenter.preparers[0])
+    trained_fold = experimenter.prepare(full_fold(data), experimenter.trainers[0])
     if sys.argv[2:] == ["fit"]:
         sys.exit()
     queries = data.queries(np.arange(len(data.users), dtype=np.int32))
     nothing = csr_matrix((len(queries), len(data.items)), dtype=np.float32)
-    fitted = {fit.spec.label: fit.component for fit in prepared.fits}
+    fitted = {fit.spec.label: fit.component for fit in trained_fold.fits}
     products = [(fitted[name].query_vectors(queries, "items"), fitted[name].vectors("items")) for name in VECTORS]
     buffers = np.empty((job.THREADS * 2, 128, len(data.items)), np.float32)
 
@@ -86,7 +86,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
         "three bare matrix products": in_blocks(bare, len(queries), 512),
         "hybridrec": lambda: BatchRunner(
             Store(Path(scratch) / "asked"), ThreadExecutor(job.THREADS), 4_000_000_000
-        ).results(prepared.arms, EvalQueries(queries, "items", 20, nothing)),
+        ).results(trained_fold.arms, EvalQueries(queries, "items", 20, nothing)),
     }.items():
         wall, cpu = time.perf_counter(), time.process_time()
         work()

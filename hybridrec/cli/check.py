@@ -26,8 +26,10 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
         f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
         f"{data.interactions} interactions; {plan.folds} fold{'s'[: plan.folds != 1]}, {plan.queries} queries."
     )
-    if plan.lessons:
-        print(f"Re-rankers learn from {plan.lessons} validation queries, out of sample for the base fits below.")
+    if plan.stacking_queries:
+        print(
+            f"Re-rankers learn from {plan.stacking_queries} validation queries, out of sample for the base fits below."
+        )
     rows = [
         [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
         for job in plan.jobs

@@ -59,7 +59,7 @@ def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
     from hybridrec.config import yaml_source
     from hybridrec.config.validation import Validator
 
-    given = yaml_source.Document(f"--format {cls.name} --set", {})
+    given = yaml_source.YamlSource(f"--format {cls.name} --set", {})
     for assignment in assignments:
         given.set(assignment)
     return cls(Validator(given, {}).validate(cls.Config, given.content, ()))

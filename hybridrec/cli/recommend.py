@@ -67,8 +67,8 @@ def recommend(
     if user is not None and recommender.knows_users and user not in recommender.data.users:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]
-    headers = ["rank", "name", "id", "score", "rung"]
-    rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.rung] for e in slate]
+    headers = ["rank", "name", "id", "score", "served_by"]
+    rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.served_by] for e in slate]
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]

@@ -19,9 +19,9 @@ def runs(folder: Path, metric: str | None) -> None:
     """
     from hybridrec.cli._console import table
     from hybridrec.evaluation.summary import cell
-    from hybridrec.runs.leaderboard import listing
+    from hybridrec.runs.leaderboard import leaderboard
 
-    found = listing(folder, metric)
+    found = leaderboard(folder, metric)
     for group in found.groups:
         rows = [[one.run.folder.name, one.pipeline, cell(one.result), _assigned(one.differences)] for one in group.runs]
         only = f", {_assigned(group.differences)}" if group.differences else ""

@@ -59,7 +59,7 @@ def tune(
             resume_from=resume,
             store=store_folder,
             runs=runs,
-            watcher=shown,
+            callback=shown,
             block=block,
         )
     if quiet:
@@ -112,7 +112,7 @@ class Shown:
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
         """Says where the results will be."""
-        self.folder, self.metric = folder, tuning.aim.key
+        self.folder, self.metric = folder, tuning.metric_spec.key
         if self.quiet:
             return
         self.console.print(f"trials go into {folder}")

@@ -14,7 +14,7 @@ from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
-from hybridrec.evaluation.metrics import Measure
+from hybridrec.evaluation.metrics import MetricAtK
 from hybridrec.plugin import Options
 from hybridrec.registry.option_types import used_component
 from hybridrec.stages.component import Component, Generator, VectorModel
@@ -24,20 +24,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ComponentSpec:
     """A component as the config wants it: its label, its class and its validated options."""
 
     label: str
     cls: type[Component]
     options: Options
-    lender: Spec | None = None
+    base_model: ComponentSpec | None = None
     """The component that a generator `uses`."""
 
     def create(self) -> Component:
         """A new, unfitted instance."""
         component = self.cls(self.options)
-        if self.lender is not None:
-            cast(Generator, component).use(cast(VectorModel, self.lender.create()))
+        if self.base_model is not None:
+            cast(Generator, component).use(cast(VectorModel, self.base_model.create()))
         return component
 
     @property
@@ -59,12 +59,12 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelinePlan:
+class PipelineSpec:
     """A pipeline with its re-rankers resolved, one chain per target; `single` marks a reference arm."""
 
     name: str
     use: PipelineUse
-    rerankers: dict[Target, tuple[Spec, ...]]
+    rerankers: dict[Target, tuple[ComponentSpec, ...]]
     single: bool = False
 
     @property
@@ -79,7 +79,7 @@ class PipelinePlan:
         """Whether one of its re-rankers has to be learned on out-of-sample scores."""
         return any(spec.create().learns for spec in self.reranker_specs())  # type: ignore[attr-defined]
 
-    def reranker_specs(self) -> Iterator[Spec]:
+    def reranker_specs(self) -> Iterator[ComponentSpec]:
         """All re-rankers of all targets."""
         for chain in self.rerankers.values():
             yield from chain
@@ -90,15 +90,15 @@ class Curve:
     """A trade-off: the pipeline as it would be at each of the values."""
 
     use: Tradeoff
-    points: tuple[PipelinePlan, ...]
+    points: tuple[PipelineSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class MetricSpec:
     """What is measured: a measure on a target."""
 
     target: Target
-    measure: Measure
+    measure: MetricAtK
 
     @property
     def key(self) -> str:
@@ -149,12 +149,12 @@ class Dimension:
 class Bound:
     """What a trial must keep to be taken: a metric not below (or not above) a limit."""
 
-    aim: Aim
+    metric_spec: MetricSpec
     at_least: bool
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.aim.key} {'>=' if self.at_least else '<='} {self.limit:g}"
+        return f"{self.metric_spec.key} {'>=' if self.at_least else '<='} {self.limit:g}"
 
     def excess(self, value: float) -> float:
         """How far a value is beyond the limit: more than 0 where the bound is broken."""
@@ -166,14 +166,17 @@ class Tuning:
     """A checked `tune` section."""
 
     pipeline: str
-    aim: Aim
+    metric_spec: MetricSpec
     bounds: tuple[Bound, ...]
     space: tuple[Dimension, ...]
 
     @property
-    def aims(self) -> dict[str, Aim]:
+    def metric_specs(self) -> dict[str, MetricSpec]:
         """All that a trial is measured at, by its name in reports."""
-        return {aim.key: aim for aim in (self.aim, *(bound.aim for bound in self.bounds))}
+        return {
+            metric_spec.key: metric_spec
+            for metric_spec in (self.metric_spec, *(bound.metric_spec for bound in self.bounds))
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,9 @@ class Experiment:
     config: ExperimentConfig
     reader: Reader
     splitter: Splitter
-    components: dict[str, Spec]
-    pipelines: dict[str, PipelinePlan]
-    aims: tuple[Aim, ...]
+    components: dict[str, ComponentSpec]
+    pipelines: dict[str, PipelineSpec]
+    metric_specs: tuple[MetricSpec, ...]
     curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
@@ -194,7 +197,7 @@ class Experiment:
     """What `hybridrec tune` searches, if the config says so."""
 
     @property
-    def measured(self) -> dict[str, PipelinePlan]:
+    def measured(self) -> dict[str, PipelineSpec]:
         """All that is asked and measured: the pipelines, and the points of the curves."""
         return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
@@ -202,14 +205,14 @@ class Experiment:
     def metrics(self) -> list[str]:
         """All that is measured, by the names in reports: what the config lists, in its order, then the parts of
         combined metrics."""
-        compare, keys = self.config.compare, iter([aim.key for aim in self.aims])
+        compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
         listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
         return list(dict.fromkeys([*listed, *keys]))
 
     @property
     def lower_is_better(self) -> list[str]:
         """The measured metrics, by their names in reports, of which less is better."""
-        return [aim.key for aim in self.aims if not aim.measure.metric.higher_is_better]
+        return [metric_spec.key for metric_spec in self.metric_specs if not metric_spec.measure.metric.higher_is_better]
 
     @property
     def resolved(self) -> dict[str, Any]:

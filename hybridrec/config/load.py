@@ -16,7 +16,7 @@ from hybridrec.config.experiment import Experiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.validation import nested_models
-from hybridrec.config.yaml_source import Document
+from hybridrec.config.yaml_source import YamlSource
 from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
@@ -38,7 +38,7 @@ class OpenedConfig:
     frames: the tables that were handed in beside it
     """
 
-    document: Document
+    document: YamlSource
     folder: Path
     text: str
     path: Path | None
@@ -73,7 +73,7 @@ def open_config(
         document = documents.load(path)
         opened = OpenedConfig(document, path.resolve().parent, path.read_text(encoding="utf-8"), path, frames)
     elif isinstance(config, (Mapping, composition.Experiment)):
-        document = Document(SOURCE, plain_config(config, registry))
+        document = YamlSource(SOURCE, plain_config(config, registry))
         text = yaml.safe_dump(document.content, sort_keys=False, allow_unicode=True)
         opened = OpenedConfig(document, Path.cwd(), text, None, frames)
     else:
@@ -96,7 +96,7 @@ def load_experiment(
     return open_config(config, registry, assignments, data).check(registry)
 
 
-def _refer_to_frame(document: Document, name: str, registry: Registry) -> None:
+def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None:
     """Let the table of this name in the section `data` be read from the frame of the same name, if it has no path."""
     section = document.content.get("data")
     if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
@@ -120,7 +120,7 @@ def _refer_to_frame(document: Document, name: str, registry: Registry) -> None:
         section[name]["path"] = f"{FRAME}{name}"
 
 
-def check(document: Document, registry: Registry, folder: Path) -> Experiment:
+def check(document: YamlSource, registry: Registry, folder: Path) -> Experiment:
     """Check a document; relative paths in it start at `folder`."""
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()

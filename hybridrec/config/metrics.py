@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from hybridrec.config.experiment import Aim
+from hybridrec.config.experiment import MetricSpec
 from hybridrec.config.models import Compare, ExperimentConfig
 from hybridrec.config.yaml_source import KeyPath
 from hybridrec.errors import ConfigError, unknown_pipeline
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
 
 
-def aims(checker: Checker, config: ExperimentConfig) -> tuple[Aim, ...]:
+def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
     """The metrics with their targets; slates must be long enough for every cut-off."""
-    found: dict[str, Aim] = {}
+    found: dict[str, MetricSpec] = {}
     for path, name in _measured(checker, config.compare):
-        one = aim(checker, name, config, path)
+        one = metric_spec(checker, name, config, path)
         if path[1] == "metrics" and one.key in found:
             raise checker.fail(path, f"'{name}' is listed twice")
         if path[1] == "combined" and isinstance(one.measure.metric, SetMetric):
@@ -60,7 +60,7 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
             yield ("compare", "guardrails", name), name
 
 
-def aim(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> Aim:
+def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
     """A metric with its target."""
     target: Target = "tags" if name.startswith("tags/") else "items"
     if target not in config.targets:
@@ -69,7 +69,7 @@ def aim(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) ->
     called = plain.partition("@")[0].strip()
     metric = checker.found("metrics", called, path)
     try:
-        found = Aim(target, parse_metric(plain, {called: metric}))
+        found = MetricSpec(target, parse_metric(plain, {called: metric}))
     except ConfigError as error:
         raise checker.fail(path, str(error)) from None
     if found.measure.k is not None and found.measure.k > config.targets[target]:
@@ -77,9 +77,9 @@ def aim(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) ->
     return found
 
 
-def _check_directions(checker: Checker, compare: Compare, aims: Mapping[str, Aim]) -> None:
+def _check_directions(checker: Checker, compare: Compare, metric_specs: Mapping[str, MetricSpec]) -> None:
     """More of a sum is better only if more of each of its parts is."""
     for whole, parts in compare.combined.items():
-        if any(not aims[name].measure.metric.higher_is_better for name in parts):
+        if any(not metric_specs[name].measure.metric.higher_is_better for name in parts):
             message = "of one of these metrics less is better; such a metric is not combined"
             raise checker.fail(("compare", "combined", whole), message)

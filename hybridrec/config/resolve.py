@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config import yaml_source as documents
-from hybridrec.config.experiment import Curve, Experiment, PipelinePlan, Spec
-from hybridrec.config.metrics import aims
+from hybridrec.config.experiment import ComponentSpec, Curve, Experiment, PipelineSpec
+from hybridrec.config.metrics import metric_specs
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.validation import Validator
-from hybridrec.config.yaml_source import Document, KeyPath
+from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.errors import (
     ConfigError,
     HybridrecError,
@@ -31,7 +31,7 @@ from hybridrec.types import Target
 class Checker(Validator):
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
-    def __init__(self, document: Document, registry: Registry, folder: Path) -> None:
+    def __init__(self, document: YamlSource, registry: Registry, folder: Path) -> None:
         super().__init__(document, {"folder": folder, "registry": registry})
         self.registry = registry
         self.folder = folder
@@ -63,7 +63,7 @@ class Checker(Validator):
             splitter=splitter,
             components=components,
             pipelines=plans,
-            aims=aims(self, config),
+            metric_specs=metric_specs(self, config),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )
@@ -80,25 +80,25 @@ class Checker(Validator):
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
 
-    def component(self, label: str, use: Use, path: KeyPath) -> Spec:
+    def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
         """A component with validated options, whose libraries are there."""
         cls = self.found("components", use.use, (*path, "use"))
-        spec = Spec(label, cls, self.validate(cls.Config, use.options, path))
+        spec = ComponentSpec(label, cls, self.validate(cls.Config, use.options, path))
         self.require(spec, path)
         return spec
 
-    def lent(self, spec: Spec, components: dict[str, Spec]) -> Spec:
+    def lent(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
         """Return the component with the one that its options refer to, which must stand on its own."""
         reference = self.reference(spec, components, ("components", spec.label))
         if reference is None:
             return spec
-        lender = components[reference.label]
-        if lender.uses is not None:
+        base_model = components[reference.label]
+        if base_model.uses is not None:
             place = ("components", spec.label, *reference.path)
-            raise self.fail(place, f"'{reference.label}' uses '{lender.uses}' itself: name that one")
-        return replace(spec, lender=lender)
+            raise self.fail(place, f"'{reference.label}' uses '{base_model.uses}' itself: name that one")
+        return replace(spec, base_model=base_model)
 
-    def reference(self, spec: Spec, components: dict[str, Spec], path: KeyPath) -> Reference | None:
+    def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
         """Return the reference of a component's options to another one, which must exist and be what they ask for."""
         try:
             reference = used_component(spec.options)
@@ -109,7 +109,7 @@ class Checker(Validator):
             self.role(components, reference.label, marker.role, marker.word, (*path, *reference.path))
         return reference
 
-    def require(self, spec: Spec, path: KeyPath) -> None:
+    def require(self, spec: ComponentSpec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
         for part in spec.needing:
             for module in part.requires:
@@ -119,7 +119,7 @@ class Checker(Validator):
                     message = f"{what} needs the library '{module}', which is not installed: {hint}"
                     raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
-    def add_fallbacks(self, components: dict[str, Spec], name: str, pipeline: PipelineUse) -> None:
+    def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
         """A fallback that is no label is a component used with its defaults."""
         for index, label in enumerate(pipeline.fallback):
             if label not in components:
@@ -131,8 +131,8 @@ class Checker(Validator):
                 components[label] = self.component(label, Use(use=label), path)
 
     def pipeline(
-        self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, Spec]
-    ) -> PipelinePlan:
+        self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, ComponentSpec]
+    ) -> PipelineSpec:
         """A pipeline whose labels exist, stand in the right stage, and serve its targets."""
         path: KeyPath = ("pipelines", name)
         for index, generator in enumerate(use.generators):
@@ -153,7 +153,7 @@ class Checker(Validator):
             self.list_file(getattr(use, key), (*path, key, "path"))
         if "fallback" not in use.model_fields_set:
             self.notes.append(_without_fallback(name, components.values()))
-        plan = PipelinePlan(name, use, self.rerankers(use, config, path))
+        plan = PipelineSpec(name, use, self.rerankers(use, config, path))
         self.opinions(plan, components, path)
         return plan
 
@@ -162,7 +162,7 @@ class Checker(Validator):
         if lists is not None and lists.path is not None and not lists.path.is_file():
             raise self.fail(path, f"no such file: {lists.path}")
 
-    def role(self, components: dict[str, Spec], label: str, role: type, word: str, path: KeyPath) -> None:
+    def role(self, components: dict[str, ComponentSpec], label: str, role: type, word: str, path: KeyPath) -> None:
         """The label must exist and be of that stage."""
         if label not in components:
             raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
@@ -172,13 +172,15 @@ class Checker(Validator):
             message = f"'{label}' ({cls.name}) is no {word}; {word}s here: {', '.join(fitting) or 'none'}"
             raise self.fail(path, message)
 
-    def rerankers(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> dict[Target, tuple[Spec, ...]]:
+    def rerankers(
+        self, use: PipelineUse, config: ExperimentConfig, path: KeyPath
+    ) -> dict[Target, tuple[ComponentSpec, ...]]:
         """The chain of re-rankers for each target."""
         by_target = use.rerank if isinstance(use.rerank, dict) else dict.fromkeys(config.targets, use.rerank)
         for target in by_target:
             if target not in config.targets:
                 raise self.fail((*path, "rerank", target), f"'{target}' is not among the targets of this experiment")
-        chains: dict[Target, tuple[Spec, ...]] = {}
+        chains: dict[Target, tuple[ComponentSpec, ...]] = {}
         for target in config.targets:
             start: KeyPath = (*path, "rerank", target) if isinstance(use.rerank, dict) else (*path, "rerank")
             chains[target] = tuple(
@@ -186,14 +188,14 @@ class Checker(Validator):
             )
         return chains
 
-    def reranker(self, index: int, use: Use, path: KeyPath) -> Spec:
+    def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
         """One re-ranker of a chain; its label tells chains with the same component twice apart."""
         spec = self.component(f"{use.use}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
             raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
         return spec
 
-    def opinions(self, plan: PipelinePlan, components: dict[str, Spec], path: KeyPath) -> None:
+    def opinions(self, plan: PipelineSpec, components: dict[str, ComponentSpec], path: KeyPath) -> None:
         """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
@@ -206,7 +208,7 @@ class Checker(Validator):
                 self.pool_labels(spec, plan.use, columns, at)
                 self.uses(spec, components, target, at)
 
-    def fusion(self, chain: Sequence[Spec], several: str, path: KeyPath, place: KeyPath) -> None:
+    def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
         """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
         if not chain:
             message = f"{several}: say under `rerank` how they are fused, for example [{{use: {self.a_fusion()}}}]"
@@ -220,7 +222,7 @@ class Checker(Validator):
         """Return the name of an installed fusion, for messages."""
         return next((cls.name for cls in self.registry.classes("components") if getattr(cls, "fuses", None)), "NAME")
 
-    def pool_labels(self, spec: Spec, use: PipelineUse, columns: list[str], path: KeyPath) -> None:
+    def pool_labels(self, spec: ComponentSpec, use: PipelineUse, columns: list[str], path: KeyPath) -> None:
         """Check that options which name columns or generators of the pool name those that it has."""
         generators = [generator.source for generator in use.generators]
         for reference in references(spec.options):
@@ -231,7 +233,7 @@ class Checker(Validator):
                     message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, known)}"
                     raise self.fail((*path, *reference.path), message)
 
-    def uses(self, spec: Spec, components: dict[str, Spec], target: Target, path: KeyPath) -> None:
+    def uses(self, spec: ComponentSpec, components: dict[str, ComponentSpec], target: Target, path: KeyPath) -> None:
         """Check that the component whose vectors a re-ranker is handed has some for the target."""
         reference = self.reference(spec, components, path)
         if reference is None:
@@ -243,9 +245,9 @@ class Checker(Validator):
             raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
-        self, config: ExperimentConfig, components: dict[str, Spec], plans: dict[str, PipelinePlan]
-    ) -> Iterator[tuple[str, PipelinePlan]]:
-        """One reference arm per declared component: alone, behind the ladder of the first pipeline."""
+        self, config: ExperimentConfig, components: dict[str, ComponentSpec], plans: dict[str, PipelineSpec]
+    ) -> Iterator[tuple[str, PipelineSpec]]:
+        """One reference arm per declared component: alone, behind the fallback chain of the first pipeline."""
         first = next(iter(config.pipelines.values()))
         depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
         for label in config.components:
@@ -258,9 +260,9 @@ class Checker(Validator):
                 {"generators": [{"from": label, "k": depth}]}
                 | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block")}
             )
-            yield label, PipelinePlan(label, alone, dict.fromkeys(config.targets, ()), single=True)
+            yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
-    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, Spec]) -> Curve:
+    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]) -> Curve:
         """A trade-off whose pipeline and option exist and take every value."""
         path: KeyPath = ("tradeoffs", index)
         varies: KeyPath = ("pipelines", use.pipeline)
@@ -273,14 +275,14 @@ class Checker(Validator):
             try:
                 varied = self.validate(PipelineUse, content, varies)
                 name = f"{use.pipeline} {use.vary}={value:g}"
-                points.append(PipelinePlan(name, varied, self.rerankers(varied, config, varies)))
+                points.append(PipelineSpec(name, varied, self.rerankers(varied, config, varies)))
                 self.opinions(points[-1], components, varies)
             except ConfigError as error:
                 raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
         return Curve(use, tuple(points))
 
 
-def _without_fallback(pipeline: str, components: Iterable[Spec]) -> str:
+def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str:
     """Return a note on a pipeline whose config leaves `fallback` out, with what to write.
 
     It names components of the config alone: the notes of a report must not depend on which plugins are installed.

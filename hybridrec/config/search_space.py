@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hybridrec.config.experiment import Bound, Dimension, Experiment, Tuning
-from hybridrec.config.metrics import aim
+from hybridrec.config.metrics import metric_spec
 from hybridrec.config.models import Range, Tune
 from hybridrec.config.yaml_source import KeyPath
 from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
@@ -19,7 +19,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybridrec.config.yaml_source import Document, assign
+from hybridrec.config.yaml_source import YamlSource, assign
 from hybridrec.registry.discovery import Registry
 
 TUNABLE = ("components", "pipelines")
@@ -33,7 +33,7 @@ def tuning(checker: Checker, experiment: Experiment) -> Tuning:
     metric = config.compare.metrics[0] if tune.metric is None else tune.metric
     return Tuning(
         pipeline=_pipeline(checker, experiment, tune),
-        aim=aim(checker, metric, config, ("tune", "metric")),
+        metric_spec=metric_spec(checker, metric, config, ("tune", "metric")),
         bounds=tuple(_bound(checker, experiment, index, text) for index, text in enumerate(tune.subject_to)),
         space=tuple(_dimension(checker, experiment, path, values) for path, values in tune.space.items()),
     )
@@ -55,7 +55,7 @@ def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> B
     match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
     if match is None:
         raise checker.fail(path, f"'{text}' is no bound; write for example `coverage@10 >= 0.2`")
-    return Bound(aim(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
+    return Bound(metric_spec(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
 
 
 def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range | list[Any]) -> Dimension:
@@ -103,11 +103,11 @@ def _start(checker: Checker, experiment: Experiment, key: str) -> Any:
 class Variants:
     """Makes checked experiments from a document; relative paths in it start at `folder`."""
 
-    document: Document
+    document: YamlSource
     registry: Registry
     folder: Path
 
-    def content(self, values: Mapping[str, Any]) -> Document:
+    def content(self, values: Mapping[str, Any]) -> YamlSource:
         """The document with values put in at their dotted paths, and without its section `tune`."""
         changed = replace(self.document, content=deepcopy(self.document.content))
         changed.content.pop("tune", None)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hybridrec.config.yaml_source import Document, KeyPath
+from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.errors import ConfigError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 class Validator:
     """Makes models of the parts of one document; `context` is what the models are told beside it."""
 
-    def __init__(self, document: Document, context: dict[str, Any]) -> None:
+    def __init__(self, document: YamlSource, context: dict[str, Any]) -> None:
         self.document = document
         self.context = context
 

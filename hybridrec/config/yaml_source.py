@@ -17,7 +17,7 @@ MAX_NODES = 100_000
 
 
 @dataclass(slots=True)
-class Document:
+class YamlSource:
     """The content of a YAML file, and where each key path stands in it."""
 
     source: str
@@ -42,7 +42,7 @@ class Document:
         assign(self.content, key, value, f"--set {assignment}")
 
 
-def load(path: Path) -> Document:
+def load(path: Path) -> YamlSource:
     """Read one YAML file. Duplicate keys, unknown tags and alias bombs are refused."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def load(path: Path) -> Document:
     return parse(text, str(path))
 
 
-def parse(text: str, source: str) -> Document:
+def parse(text: str, source: str) -> YamlSource:
     """Like `load`, from text; `source` stands in the messages."""
     document = _value(text, source)
     if not isinstance(document.content, dict):
@@ -63,9 +63,9 @@ def parse(text: str, source: str) -> Document:
     return document
 
 
-def _value(text: str, source: str) -> Document:
+def _value(text: str, source: str) -> YamlSource:
     """Any YAML value, safely."""
-    document = Document(source, None)
+    document = YamlSource(source, None)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -101,7 +101,7 @@ def dotted(path: KeyPath) -> str:
 class _Builder:
     """Turns YAML nodes into plain values, noting lines and counting what aliases expand to."""
 
-    def __init__(self, loader: yaml.SafeLoader, document: Document) -> None:
+    def __init__(self, loader: yaml.SafeLoader, document: YamlSource) -> None:
         self.loader = loader
         self.document = document
         self.nodes = 0

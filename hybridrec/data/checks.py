@@ -90,8 +90,8 @@ def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
     check_array(f"{place}: weights", fold.weights, np.float64, (n,))
     sound = np.isfinite(fold.weights) & (fold.weights > 0)
     _refuse(f"{place}: weight", "{0} of query {1} is not positive and finite", ~sound, fold.weights)
-    if fold.universe is not None:
-        check_array(f"{place}: universe", fold.universe, np.bool_, (len(data.items),))
+    if fold.candidate_items is not None:
+        check_array(f"{place}: universe", fold.candidate_items, np.bool_, (len(data.items),))
 
 
 def _check_truth(what: str, truth: Sparse, queries: int, size: int, target: str) -> None:

@@ -74,7 +74,7 @@ class QueryBatch:
     def __len__(self) -> int:
         return len(self.users)
 
-    def once(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
+    def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is the same object.
 
         For example, candidates and scores of one model both need the vectors of the queries; `depends` is the array
@@ -115,7 +115,7 @@ class QueryBatch:
             user_features=vstack(features, format="csr") if features else None,
         )
 
-    def knows(self, what: Field) -> Bools:
+    def has(self, what: Field) -> Bools:
         """Return bool[Q]: true if the query has this field."""
         if what == "user":
             return self.users != PADDING
@@ -130,7 +130,7 @@ class QueryBatch:
 
         Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
         """
-        codes = sum(self.knows(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
+        codes = sum(self.has(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
         distinct, place = np.unique(codes, return_inverse=True)
         names = ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in distinct]
         return np.array(names, str)[place]

@@ -17,7 +17,7 @@ from hybridrec.stages.pipeline import BLEND
 from hybridrec.types import Doubles
 
 
-def twins(identities: Mapping[str, object]) -> dict[str, str]:
+def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
     """Name -> the first name before it with the same identity, for those that have one."""
     first: dict[object, str] = {}
     found = {name: first.setdefault(identity, name) for name, identity in identities.items()}
@@ -25,7 +25,7 @@ def twins(identities: Mapping[str, object]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusions:
+class Analysis:
     """What the arms of an experiment say about one another; `same` are the twins among them."""
 
     experiment: Experiment
@@ -108,8 +108,8 @@ class Conclusions:
 def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
     """Says where the fallback is measured in a pipeline's place."""
     for name, pipeline in pipelines.items():
-        if not any(rung.startswith(BLEND) for rung in pipeline.rungs):
-            others = ", ".join(pipeline.rungs)
+        if not any(served_by.startswith(BLEND) for served_by in pipeline.served_by):
+            others = ", ".join(pipeline.served_by)
             yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; {others} served"
 
 

@@ -13,17 +13,22 @@ from hybridrec.tracing import calling
 from hybridrec.types import Target
 
 
-class Lessons:
+class StackingSet:
     """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
 
-    def __init__(self, asker: BatchRunner, arm: FittedPipeline, fold: str, inner: Fold, target: Target) -> None:
-        self.asker = asker
+    def __init__(self, runner: BatchRunner, arm: FittedPipeline, fold: str, validation: Fold, target: Target) -> None:
+        self.runner = runner
         self.arm = arm
         self.fold = fold
-        self.inner = inner
+        self.validation = validation
         self.target = target
         self._asked = fingerprint(
-            inner.queries, inner.truth[target], inner.weights, inner.units, inner.universe, (target,)
+            validation.queries,
+            validation.truth[target],
+            validation.weights,
+            validation.units,
+            validation.candidate_items,
+            (target,),
         )
         self._before: list[tuple[Reranker, str]] = []
 
@@ -32,14 +37,14 @@ class Lessons:
         """Everything that decides what the next re-ranker learns from."""
         return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
 
-    def teach(self, reranker: Reranker) -> None:
+    def fit_blend(self, reranker: Reranker) -> None:
         """Let it learn on the pool as the re-rankers before it leave it."""
-        queries, truth = self.inner.queries, self.inner.truth[self.target]
-        question = EvalQueries(queries, self.target, 1, truth, self.inner.universe)
-        pool = self.asker.pool(self.arm, question)
+        queries, truth = self.validation.queries, self.validation.truth[self.target]
+        question = EvalQueries(queries, self.target, 1, truth, self.validation.candidate_items)
+        pool = self.runner.pool(self.arm, question)
         pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
-        with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.inner.name}"):
-            learned = reranker.learn(queries, pool, truth, self.inner.weights, self.inner.units)
+        with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.validation.name}"):
+            learned = reranker.fit_on_predictions(queries, pool, truth, self.validation.weights, self.validation.units)
             check_self(reranker, "learn", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:

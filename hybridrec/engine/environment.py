@@ -38,8 +38,8 @@ def _classes(experiment: Experiment) -> Iterator[type[Plugin]]:
     yield type(experiment.reader)
     yield type(experiment.splitter)
     yield from _among(experiment.splitter.config)
-    for aim in experiment.aims:
-        yield type(aim.measure.metric)
+    for metric_spec in experiment.metric_specs:
+        yield type(metric_spec.measure.metric)
     chains = (spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs())
     for spec in (*experiment.components.values(), *chains):
         yield spec.cls

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hybridrec.config.experiment import Aim, Experiment
+from hybridrec.config.experiment import Experiment, MetricSpec
 from hybridrec.data.splits.base import Fold
-from hybridrec.evaluation.metrics import Judged, SetMetric, combine
-from hybridrec.evaluation.samples import Arm as MeasuredArm
+from hybridrec.evaluation.metrics import EvalBatch, SetMetric, combine
+from hybridrec.evaluation.samples import Arm as EvaluatedArm
 from hybridrec.evaluation.samples import Sample
 from hybridrec.inference.batch_runner import BatchResults
 from hybridrec.stages import kernels
@@ -21,54 +21,58 @@ from hybridrec.types import Doubles, Longs, Target
 
 
 @dataclass(slots=True)
-class Measured:
+class MetricAccumulator:
     """What one pipeline gave over all folds, target by target; every fold adds to each list."""
 
     values: dict[str, list[Doubles]] = field(default_factory=dict)
-    judged: dict[str, list[Judged]] = field(default_factory=dict)
-    found: dict[Target, list[Doubles]] = field(default_factory=dict)
+    eval_batch: dict[str, list[EvalBatch]] = field(default_factory=dict)
+    candidate_recall: dict[Target, list[Doubles]] = field(default_factory=dict)
     answers: dict[Target, list[BatchResults]] = field(default_factory=dict)
-    heard: dict[Target, Counter[str]] = field(default_factory=dict)
+    n_scored: dict[Target, Counter[str]] = field(default_factory=dict)
     learned: dict[str, object] = field(default_factory=dict)
 
-    def add(self, fold: Fold, target: Target, answers: BatchResults, aims: tuple[Aim, ...]) -> None:
+    def add(self, fold: Fold, target: Target, answers: BatchResults, metric_specs: tuple[MetricSpec, ...]) -> None:
         """Judge the answers to the queries of a fold."""
-        judged = judge(fold, target, answers.slate)
-        for aim in aims:
-            if aim.target != target:
+        eval_batch = judge(fold, target, answers.slate)
+        for metric_spec in metric_specs:
+            if metric_spec.target != target:
                 continue
-            if isinstance(aim.measure.metric, SetMetric):
-                self.judged.setdefault(aim.key, []).append(judged)
+            if isinstance(metric_spec.measure.metric, SetMetric):
+                self.eval_batch.setdefault(metric_spec.key, []).append(eval_batch)
             else:
-                with calling(aim.measure.metric, f"while measuring {aim.key} in fold {fold.name}"):
-                    self.values.setdefault(aim.key, []).append(aim.measure.values(judged))
-        self.found.setdefault(target, []).append(answers.found)
+                with calling(metric_spec.measure.metric, f"while measuring {metric_spec.key} in fold {fold.name}"):
+                    self.values.setdefault(metric_spec.key, []).append(metric_spec.measure.values(eval_batch))
+        self.candidate_recall.setdefault(target, []).append(answers.candidate_recall)
         self.answers.setdefault(target, []).append(answers)
-        self.heard.setdefault(target, Counter()).update(answers.heard)
+        self.n_scored.setdefault(target, Counter()).update(answers.n_scored)
 
-    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> MeasuredArm:
+    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> EvaluatedArm:
         """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}
-        for aim in experiment.aims:
-            if aim.key in self.judged:
-                with calling(aim.measure.metric, f"while measuring {aim.key} of all folds"):
-                    whole[aim.key] = aim.measure.value(self.judged[aim.key])
-                    if aim.key in groups:
-                        without[aim.key] = aim.measure.without_each(self.judged[aim.key], groups[aim.key])
+        for metric_spec in experiment.metric_specs:
+            if metric_spec.key in self.eval_batch:
+                with calling(metric_spec.measure.metric, f"while measuring {metric_spec.key} of all folds"):
+                    whole[metric_spec.key] = metric_spec.measure.value(self.eval_batch[metric_spec.key])
+                    if metric_spec.key in groups:
+                        without[metric_spec.key] = metric_spec.measure.without_each(
+                            self.eval_batch[metric_spec.key], groups[metric_spec.key]
+                        )
         values = {metric: np.concatenate(parts) for metric, parts in self.values.items()}
         combined = experiment.config.compare.combined
         values |= {metric: combine(values, weights) for metric, weights in combined.items()}
         values = {metric: values[metric] for metric in experiment.metrics if metric in values}
         first = next(iter(experiment.config.targets))
-        served_by = [np.array(given.slate.rungs)[given.slate.rung] for given in self.answers[first]]
-        return MeasuredArm(name, sample, values, whole, np.concatenate(served_by), without)
+        served_by = [np.array(given.slate.served_by)[given.slate.served_by] for given in self.answers[first]]
+        return EvaluatedArm(name, sample, values, whole, np.concatenate(served_by), without)
 
 
-def judge(fold: Fold, target: Target, slate: Slate) -> Judged:
+def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
     """Slates for the queries of a fold beside what was hidden of them."""
     truth = fold.truth[target]
-    return Judged(target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.universe, fold.queries)
+    return EvalBatch(
+        target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.candidate_items, fold.queries
+    )
 
 
 def weighted_mean(values: Doubles, weights: Doubles) -> float | None:

@@ -32,7 +32,7 @@ class Executor(Protocol):
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run `run_fit_job(job, context)` for each job and yield the outcomes as they end.
 
-        No two jobs have the same key. A job whose `lender` is among them begins when that one has ended. Raises
+        No two jobs have the same key. A job whose `base_model` is among them begins when that one has ended. Raises
         what the first job that failed raised; what did not begin by then is given up.
         """
         ...
@@ -78,7 +78,7 @@ def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOu
     try:
         while waiting or running:
             open_keys = {*waiting, *running.values()}
-            ready = [job for job in waiting.values() if job.lender is None or job.lender.key not in open_keys]
+            ready = [job for job in waiting.values() if job.base_model is None or job.base_model.key not in open_keys]
             for job in ready:
                 running[start(waiting.pop(job.key))] = job.key
             for future in wait(running, return_when=FIRST_COMPLETED).done:

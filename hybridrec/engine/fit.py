@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from hybridrec.config.experiment import Spec
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.keys import fit_key
 from hybridrec.engine.seeds import label_rng
@@ -55,7 +55,7 @@ class FitJob:
     threads: int
     memory: int
     key: str
-    lender: FitJob | None = None
+    base_model: FitJob | None = None
 
     @property
     def place(self) -> str:
@@ -65,13 +65,15 @@ class FitJob:
     @property
     def depth(self) -> int:
         """How many fits have to be there before this one."""
-        return 0 if self.lender is None else self.lender.depth + 1
+        return 0 if self.base_model is None else self.base_model.depth + 1
 
-    def spec(self, registry: Registry) -> Spec:
+    def spec(self, registry: Registry) -> ComponentSpec:
         """The component with its options, as the plugins of a registry have it."""
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
-        return Spec(self.label, cls, options, None if self.lender is None else self.lender.spec(registry))
+        return ComponentSpec(
+            self.label, cls, options, None if self.base_model is None else self.base_model.spec(registry)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Fitted:
         self.context = context
         self.outcome = FitOutcome(job.key, 0.0, (), cached=True)
         """What became of the job; set when it ends."""
-        self.lender = None if job.lender is None else context.fitted(job.lender)
+        self.base_model = None if job.base_model is None else context.fitted(job.base_model)
         """The fit of the component that this one uses, if it uses any."""
         self._component: Component | None = None
         self._lock = threading.Lock()
@@ -159,7 +161,7 @@ class Fitted:
         self.outcome = outcome
 
     @cached_property
-    def spec(self) -> Spec:
+    def spec(self) -> ComponentSpec:
         """The component as the config wants it."""
         return self.job.spec(self.context.registry)
 
@@ -219,9 +221,9 @@ class Fitted:
     def _new(self) -> Component:
         """A new instance that has what it uses."""
         component = self.spec.create()
-        if self.lender is None:
+        if self.base_model is None:
             return component
-        lent = cast(VectorModel, self.lender.component)
+        lent = cast(VectorModel, self.base_model.component)
         return check_self(component, "use", cast(Generator, component).use(lent))
 
 
@@ -236,8 +238,8 @@ def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
     return context.fitted(job).run()
 
 
-def _check_key(job: FitJob, spec: Spec) -> None:
-    uses = None if job.lender is None else job.lender.key
+def _check_key(job: FitJob, spec: ComponentSpec) -> None:
+    uses = None if job.base_model is None else job.base_model.key
     if job.key != fit_key(spec, job.data, job.seed, job.repeat, uses=uses):
         raise PluginError(
             f"components.{job.label} ({job.component}) would be another one if it was fitted here: the plugins, their "
@@ -246,12 +248,12 @@ def _check_key(job: FitJob, spec: Spec) -> None:
         )
 
 
-def options_text(spec: Spec) -> str:
+def options_text(spec: ComponentSpec) -> str:
     """The options of a component as JSON."""
     options: dict[str, Any] = spec.options.model_dump(mode="json", by_alias=True)
     return json.dumps(options, ensure_ascii=False)
 
 
-def _noting(spec: Spec, job: FitJob, doing: str) -> AbstractContextManager[None]:
+def _noting(spec: ComponentSpec, job: FitJob, doing: str) -> AbstractContextManager[None]:
     """Whatever a plugin raises tells what it was doing."""
     return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")

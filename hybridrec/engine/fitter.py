@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from hybridrec.config.experiment import Spec
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, options_text
@@ -58,15 +58,15 @@ class Fitter:
         self.memory = memory
         self.repeat = repeat
 
-    def key(self, spec: Spec, part: Part) -> str:
+    def key(self, spec: ComponentSpec, part: Part) -> str:
         """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
-        uses = None if spec.lender is None else self.key(spec.lender, part)
+        uses = None if spec.base_model is None else self.key(spec.base_model, part)
         key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
             return key
         return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
 
-    def job(self, spec: Spec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
+    def job(self, spec: ComponentSpec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
         """A component on a training part as plain data; one that it uses gets as many threads."""
         return FitJob(
             component=spec.cls.name,
@@ -80,19 +80,21 @@ class Fitter:
             threads=threads,
             memory=memory,
             key=self.key(spec, part),
-            lender=None if spec.lender is None else self.job(spec.lender, part, threads=threads),
+            base_model=None if spec.base_model is None else self.job(spec.base_model, part, threads=threads),
         )
 
-    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+    def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order; jobs that come to the same key are fitted once.
 
         `done` is told of each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
         too large.
         """
         plan = list(jobs)
-        lenders = [(spec.lender, part) for spec, part in plan if spec.lender is not None]
+        base_models = [(spec.base_model, part) for spec, part in plan if spec.base_model is not None]
         keys = [self.key(spec, part) for spec, part in plan]
-        distinct = {self.key(spec, part): (spec, part) for spec, part in lenders} | dict(zip(keys, plan, strict=True))
+        distinct = {self.key(spec, part): (spec, part) for spec, part in base_models} | dict(
+            zip(keys, plan, strict=True)
+        )
         missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
         threads = max(self.executor.workers // max(len(missing), 1), 1)
         context = FitContext(self.store, self.registry, {part.fingerprint: part.train for _, part in plan})
@@ -116,7 +118,7 @@ class Fitter:
         for fingerprint, part in parts.items():
             self.store.put(fingerprint, part.train.state(), {"training part": f"{part.fold}/{part.level}"})
 
-    def within_budget(self, spec: Spec, part: Part) -> int:
+    def within_budget(self, spec: ComponentSpec, part: Part) -> int:
         """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
         doing = f"while estimating the memory of components.{spec.label} in fold {part.fold} ({part.level})"
         with calling(spec.cls, doing):

@@ -25,7 +25,7 @@ def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
     for fold in each(splitter, what, found):
         fold, empty = _checked(experiment, fold, data), False
         if experiment.validation:
-            fold = replace(inner_fold(experiment, fold, "validation queries"), name=fold.name)
+            fold = replace(validation_fold(experiment, fold, "validation queries"), name=fold.name)
         if not len(fold.queries):
             raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
         yield fold
@@ -34,11 +34,13 @@ def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
             raise PluginError("split gave no fold")
 
 
-def inner_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
+def validation_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
     """One more fold, cut out of the training part of one; `purpose` tells its random numbers from others."""
     with calling(experiment.splitter, f"while splitting the training part of {fold.name}"):
-        inner = experiment.splitter.inner(fold.train, label_rng(experiment.config.seed, f"{purpose} of {fold.name}"))
-    return _checked(experiment, inner, fold.train)
+        validation = experiment.splitter.validation_split(
+            fold.train, label_rng(experiment.config.seed, f"{purpose} of {fold.name}")
+        )
+    return _checked(experiment, validation, fold.train)
 
 
 def _checked(experiment: Experiment, fold: Fold, data: Dataset) -> Fold:

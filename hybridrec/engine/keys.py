@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 
 import hybridrec.data
-from hybridrec.config.experiment import Spec
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.plugin import Plugin
 
 
-def reranker_key(spec: Spec, *learned_from: str) -> str:
+def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     """Everything that decides what a re-ranker does."""
     options = spec.options.model_dump(mode="json")
     # An option may be a plugin itself: a normaliser.
@@ -29,7 +29,7 @@ def digest(*what: object) -> str:
     return json_digest(what)
 
 
-def fit_key(spec: Spec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
+def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
     """Everything that decides what a fit gives, as one hex digest; `uses` is the key of the fit that it uses."""
     what: dict[str, object] = {
         "component": spec.cls.name,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec.config.experiment import PipelinePlan
+from hybridrec.config.experiment import PipelineSpec
 from hybridrec.config.models import Lists
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
@@ -29,7 +29,7 @@ class FittedPipeline:
     Pickled it takes its components along as keys of the store, and its re-rankers as they are.
     """
 
-    def __init__(self, plan: PipelinePlan, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
+    def __init__(self, plan: PipelineSpec, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
         """`fitted` has the components by label, fitted on that part."""
         self.plan = plan
         self.layout = layout_of(plan)
@@ -69,7 +69,7 @@ class FittedPipeline:
             return self._pipeline
 
 
-def layout_of(plan: PipelinePlan) -> PipelineLayout:
+def layout_of(plan: PipelineSpec) -> PipelineLayout:
     """The stages that a config gives a pipeline, as plain data."""
     use = plan.use
     generators = tuple(GeneratorUse(each.source, each.k, tuple(each.when)) for each in use.generators)
@@ -87,7 +87,7 @@ class Rerankers:
 NO_RERANKERS = Rerankers({}, [])
 
 
-def rules_of(plan: PipelinePlan, data: Dataset) -> Rules:
+def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
     """The rules of a pipeline in the codes of the data."""
     allowed: Bools | None = None
     if plan.use.allow is not None:

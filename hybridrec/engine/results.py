@@ -14,12 +14,12 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.engine.analysis import Conclusions, twins
-from hybridrec.engine.evaluate import Measured, weighted_mean
+from hybridrec.engine.analysis import Analysis, duplicates
+from hybridrec.engine.evaluate import MetricAccumulator, weighted_mean
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.timers import Stopwatch
-from hybridrec.engine.train import Prepared
+from hybridrec.engine.train import TrainedFold
 from hybridrec.evaluation.borda import borda_points
 from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, Pair
 from hybridrec.evaluation.guardrails import groups_of
@@ -33,7 +33,7 @@ from hybridrec.evaluation.report import (
     TradeoffPoint,
     TradeoffReport,
 )
-from hybridrec.evaluation.samples import Arm as MeasuredArm
+from hybridrec.evaluation.samples import Arm as EvaluatedArm
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import summarise
 from hybridrec.inference.servable import ServableRun
@@ -84,7 +84,7 @@ class RunResult:
     data: Dataset
     sample: Sample
     queries: Sequence[FoldQueries]
-    arms: Mapping[str, MeasuredArm]
+    arms: Mapping[str, EvaluatedArm]
     slates: Mapping[str, Mapping[Target, Sequence[Slate]]]
     servable: ServableRun | None = None
 
@@ -99,7 +99,9 @@ class ResultBuilder:
     def __init__(self, experiment: Experiment) -> None:
         """Begin with what the config gave reason to say."""
         self.experiment = experiment
-        self.repeats = [{name: Measured() for name in experiment.measured} for _ in range(experiment.config.repeats)]
+        self.repeats = [
+            {name: MetricAccumulator() for name in experiment.measured} for _ in range(experiment.config.repeats)
+        ]
         self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
         self.latencies: dict[str, list[Doubles]] = {}
         self.fits: list[FitReport] = []
@@ -108,7 +110,7 @@ class ResultBuilder:
         self.queries: list[FoldQueries] = []
 
     @property
-    def measured(self) -> dict[str, Measured]:
+    def measured(self) -> dict[str, MetricAccumulator]:
         """The arms of the first training, whose slates and what was learned stand for all."""
         return self.repeats[0]
 
@@ -117,15 +119,15 @@ class ResultBuilder:
         self.samples.append(Sample.of(fold))
         self.queries.append(FoldQueries.of(fold))
 
-    def trained(self, fold: Fold, prepared: Prepared, repeat: int) -> None:
+    def trained(self, fold: Fold, trained_fold: TrainedFold, repeat: int) -> None:
         """Keep what was fitted for a fold in one of the trainings, from 1; of the first one how the arms came about."""
-        self.fits += [_fit_report(fitted, repeat) for fitted in prepared.fits]
+        self.fits += [_fit_report(fitted, repeat) for fitted in trained_fold.fits]
         if repeat > 1:
             return
-        for arm in prepared.arms:
+        for arm in trained_fold.arms:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
-        self.notes += prepared.notes
-        for name, learned in prepared.learned.items():
+        self.notes += trained_fold.notes
+        for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
@@ -155,7 +157,7 @@ class ResultBuilder:
         return Sample.join(self.samples)
 
     @cached_property
-    def trainings(self) -> list[dict[str, MeasuredArm]]:
+    def trainings(self) -> list[dict[str, EvaluatedArm]]:
         """The arms of every training."""
         users = groups_of(self.sample.units, label_rng(self.experiment.config.seed, "groups of users"))
         groups = dict.fromkeys(self.experiment.config.compare.guardrails, users)
@@ -165,12 +167,12 @@ class ResultBuilder:
         ]
 
     @cached_property
-    def averaged(self) -> dict[str, MeasuredArm]:
+    def averaged(self) -> dict[str, EvaluatedArm]:
         """Every arm, its mean over the trainings."""
-        return {name: MeasuredArm.averaged([found[name] for found in self.trainings]) for name in self.measured}
+        return {name: EvaluatedArm.averaged([found[name] for found in self.trainings]) for name in self.measured}
 
     @property
-    def arms(self) -> dict[str, MeasuredArm]:
+    def arms(self) -> dict[str, EvaluatedArm]:
         """The pipelines and single components; points of curves are not compared with anything."""
         return {name: self.averaged[name] for name in self.experiment.pipelines}
 
@@ -179,7 +181,7 @@ class ResultBuilder:
         config = self.experiment.config
         with watch.timing("evaluate"):
             arms = self.arms
-            conclusions = Conclusions(self.experiment, twins({name: self.identities[name] for name in arms}))
+            conclusions = Analysis(self.experiment, duplicates({name: self.identities[name] for name in arms}))
             pipelines = summarise(list(arms.values()), label_rng(config.seed, "intervals"), config.compare.resamples)
             comparison = conclusions.comparison(arms)
             seconds = {name: np.concatenate(parts) for name, parts in self.latencies.items()}
@@ -189,8 +191,8 @@ class ResultBuilder:
         points = borda_points(distinct, config.compare.borda, self.experiment.lower_is_better)
         for name, pipeline in pipelines.items():
             self._describe(name, pipeline)
-            pipeline.same_as = conclusions.same.get(name)
-            pipeline.borda = points.get(pipeline.same_as or name)
+            pipeline.duplicate_of = conclusions.same.get(name)
+            pipeline.borda = points.get(pipeline.duplicate_of or name)
         return Report(
             name=config.name,
             config_hash=self.experiment.hash,
@@ -220,9 +222,9 @@ class ResultBuilder:
     def _unheard(self) -> Iterator[str]:
         """Says which columns of a blend are empty: whatever weight they have, they count for nothing."""
         for name, plan in self.experiment.pipelines.items():
-            for target, heard in self.measured[name].heard.items():
-                silent = [label for label, queries in heard.items() if not queries]
-                if plan.single or len(silent) == len(heard):  # then there were no candidates, and that is said
+            for target, n_scored in self.measured[name].n_scored.items():
+                silent = [label for label, queries in n_scored.items() if not queries]
+                if plan.single or len(silent) == len(n_scored):  # then there were no candidates, and that is said
                     continue
                 for label in silent:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
@@ -245,7 +247,7 @@ class ResultBuilder:
         pipeline.learned = measured.learned
         pipeline.candidate_recall = {
             target: weighted_mean(np.concatenate(found), self.sample.weights)
-            for target, found in measured.found.items()
+            for target, found in measured.candidate_recall.items()
         }
 
     def _tradeoff(self, curve: Curve) -> TradeoffReport:

@@ -14,7 +14,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
-from hybridrec.engine.evaluate import Measured
+from hybridrec.engine.evaluate import MetricAccumulator
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
@@ -24,7 +24,7 @@ from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.engine.timers import Stopwatch
-from hybridrec.engine.train import Prepared, Preparer, everything
+from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
 from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
@@ -47,7 +47,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class NullProgress:
     """A progress that shows nothing."""
 
     @contextmanager
@@ -56,7 +56,7 @@ class Silent:
         yield lambda _: None
 
 
-class Experimenter:
+class ExperimentRunner:
     """Carries out one experiment: the way of the data, from reader to report."""
 
     def __init__(
@@ -77,9 +77,9 @@ class Experimenter:
         self.observers = Observers(registry.manager)
         self.progress = progress
         self.clock = Clock()
-        self.asker = BatchRunner(store, self.executor, config.memory, self.clock)
-        self.preparers = [
-            Preparer(experiment, self.fitter(repeat), self.asker) for repeat in range(1, config.repeats + 1)
+        self.runner = BatchRunner(store, self.executor, config.memory, self.clock)
+        self.trainers = [
+            FoldTrainer(experiment, self.fitter(repeat), self.runner) for repeat in range(1, config.repeats + 1)
         ]
         self.results = ResultBuilder(experiment)
         self.watch = Stopwatch(self.clock)
@@ -108,28 +108,28 @@ class Experimenter:
         """Split, fit, answer and judge, fold by fold; of a fold only the results are kept."""
         for fold in folds_of(self.experiment, data):
             self.results.begin(fold)
-            for preparer, measured in zip(self.preparers, self.results.repeats, strict=True):
-                prepared = self.prepare(fold, preparer)
-                repeat = preparer.fitter.repeat
-                self.results.trained(fold, prepared, repeat)
+            for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
+                trained_fold = self.prepare(fold, trainer)
+                repeat = trainer.fitter.repeat
+                self.results.trained(fold, trained_fold, repeat)
                 for target in self.experiment.config.targets:
-                    self.ask(fold, prepared, self.question(fold, target), measured)
+                    self.ask(fold, trained_fold, self.question(fold, target), measured)
                 if repeat == 1:
-                    self.time(fold, prepared)
+                    self.time(fold, trained_fold)
 
     def refit(self, data: Dataset) -> ServableRun:
         """Train the pipelines on everything, for serving."""
         blends = {name: plan for name, plan in self.experiment.pipelines.items() if not plan.single}
-        preparer = replace(self.preparers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
-        prepared = self.prepare(everything(data), preparer)
-        components = {fit.spec.label: fit.component for fit in prepared.fits if fit.job.level == "final"}
-        pipelines = {arm.name: arm.pipeline for arm in prepared.arms}
+        trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
+        trained_fold = self.prepare(full_fold(data), trainer)
+        components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
+        pipelines = {arm.name: arm.pipeline for arm in trained_fold.arms}
         return servable_run(self.experiment, self.registry, data, components, pipelines)
 
-    def prepare(self, fold: Fold, preparer: Preparer) -> Prepared:
+    def prepare(self, fold: Fold, trainer: FoldTrainer) -> TrainedFold:
         """Fit the components of a fold and let its blends learn."""
-        plan = preparer.plan(fold)
-        again = f", repeat {preparer.fitter.repeat}" if len(self.preparers) > 1 else ""
+        plan = trainer.plan(fold)
+        again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""
         with self.watch.timing("fit"), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
 
             def done(fitted: Fitted) -> None:
@@ -143,20 +143,22 @@ class Experimenter:
                     cached=fitted.outcome.cached,
                 )
 
-            return preparer.prepare(plan, done)
+            return trainer.prepare(plan, done)
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
         """The queries of a fold, asked for one target."""
         return EvalQueries(
-            fold.queries, target, self.experiment.config.targets[target], fold.truth[target], fold.universe
+            fold.queries, target, self.experiment.config.targets[target], fold.truth[target], fold.candidate_items
         )
 
-    def ask(self, fold: Fold, prepared: Prepared, question: EvalQueries, measured: Mapping[str, Measured]) -> None:
+    def ask(
+        self, fold: Fold, trained_fold: TrainedFold, question: EvalQueries, measured: Mapping[str, MetricAccumulator]
+    ) -> None:
         """Send the queries of a fold through all pipelines and judge the answers."""
         before = self.clock.seconds.copy()
-        total = len(question) * len(prepared.arms)
+        total = len(question) * len(trained_fold.arms)
         with self.progress.task(f"ask {fold.name}", total) as advance:
-            answers = self.asker.results(prepared.arms, question, advance)
+            answers = self.runner.results(trained_fold.arms, question, advance)
         for (stage, name), seconds in (self.clock.seconds - before).items():
             self.observers.tell(
                 "hybridrec_stage_done",
@@ -168,13 +170,13 @@ class Experimenter:
             )
         with self.watch.timing("evaluate"):
             for name, given in answers.items():
-                measured[name].add(fold, question.target, given, self.experiment.aims)
+                measured[name].add(fold, question.target, given, self.experiment.metric_specs)
 
-    def time(self, fold: Fold, prepared: Prepared) -> None:
+    def time(self, fold: Fold, trained_fold: TrainedFold) -> None:
         """Measure how long the blends take for the first target, if that is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
-        blends = [arm for arm in prepared.arms if arm.name in self.experiment.pipelines and not arm.single]
+        blends = [arm for arm in trained_fold.arms if arm.name in self.experiment.pipelines and not arm.single]
         question = self.question(fold, next(iter(self.experiment.config.targets)))
         rng = label_rng(self.experiment.config.seed, f"blocks timed in {fold.name}")
         with self.watch.timing("evaluate"):
@@ -193,13 +195,13 @@ def servable_run(
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
     providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
-    lenders = {label: experiment.components[label].lender for label in components}
+    base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(
         name=experiment.config.name,
         targets=experiment.config.targets,
         pipelines=pipelines,
         components=components,
-        uses={label: lender.label for label, lender in lenders.items() if lender is not None},
+        uses={label: base_model.label for label, base_model in base_models.items() if base_model is not None},
         data=served_data(data),
         trained_on=data.fingerprint,
         plugins=tuple(

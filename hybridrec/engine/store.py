@@ -153,7 +153,7 @@ class Store:
         return removed
 
 
-class Nowhere(Store):
+class NullStore(Store):
     """A store that keeps nothing, for what is not worth its place on a disk."""
 
     def __init__(self) -> None:

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from hybridrec.config.experiment import Experiment, PipelinePlan, Spec
+from hybridrec.config.experiment import ComponentSpec, Experiment, PipelineSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold
 from hybridrec.data.transforms import k_core
-from hybridrec.engine.blend import Lessons
+from hybridrec.engine.blend import StackingSet
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, Part
-from hybridrec.engine.folds import inner_fold
+from hybridrec.engine.folds import validation_fold
 from hybridrec.engine.keys import digest, reranker_key
 from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, rules_of
 from hybridrec.engine.seeds import label_rng
@@ -28,22 +28,22 @@ from hybridrec.tracing import calling
 from hybridrec.types import State, Target
 
 
-def parts_of(fold: Fold, inner: Fold | None) -> dict[str, Part]:
+def parts_of(fold: Fold, validation: Fold | None) -> dict[str, Part]:
     """The training parts of a fold by level: "final", and "base" if blends are learned."""
-    parts = {"final": Part(fold.name, "final", fold.train, fold.train.fingerprint)}
-    if inner is not None:
-        parts["base"] = Part(fold.name, "base", inner.train, inner.train.fingerprint)
+    parts = {"full": Part(fold.name, "full", fold.train, fold.train.fingerprint)}
+    if validation is not None:
+        parts["out_of_fold"] = Part(fold.name, "out_of_fold", validation.train, validation.train.fingerprint)
     return parts
 
 
-def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[Spec, Part]]:
+def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[ComponentSpec, Part]]:
     """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers;
     what others use stands before them."""
     for level, part in parts.items():
-        plans = [plan for plan in experiment.pipelines.values() if level == "final" or plan.learns]
+        plans = [plan for plan in experiment.pipelines.values() if level == "full" or plan.learns]
         wanted = [experiment.components[label] for plan in plans for label in plan.labels]
-        lenders = [spec.lender.label for spec in wanted if spec.lender is not None]
-        for label in dict.fromkeys([*lenders, *(spec.label for spec in wanted)]):
+        base_models = [spec.base_model.label for spec in wanted if spec.base_model is not None]
+        for label in dict.fromkeys([*base_models, *(spec.label for spec in wanted)]):
             yield experiment.components[label], part
 
 
@@ -55,24 +55,24 @@ Learned = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class FoldSplits:
     """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
 
     fold: Fold
-    inner: Fold | None
+    validation: Fold | None
     parts: dict[str, Part]
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPlan:
+class FoldFitPlan:
     """What has to be fitted on the parts of a fold."""
 
-    cut: Cut
-    jobs: list[tuple[Spec, Part]]
+    cut: FoldSplits
+    jobs: list[tuple[ComponentSpec, Part]]
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class TrainedFold:
     """The arms of a fold, ready to be asked, and how they came about."""
 
     arms: list[FittedPipeline]
@@ -81,86 +81,88 @@ class Prepared:
     notes: list[str]
 
 
-def everything(data: Dataset) -> Fold:
+def full_fold(data: Dataset) -> Fold:
     """A fold that trains on the whole data and asks nothing."""
     nobody = np.empty(0, np.int32)
     return Fold("everything", data, data.queries(nobody), {}, nobody, nobody.astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)
-class Preparer:
+class FoldTrainer:
     """Prepares folds: thins the training part, fits, learns, assembles."""
 
     experiment: Experiment
     fitter: Fitter
-    asker: BatchRunner
+    runner: BatchRunner
 
-    def plan(self, fold: Fold) -> FoldPlan:
+    def plan(self, fold: Fold) -> FoldFitPlan:
         """What has to be done on this fold."""
         return self.planned(self.cut(fold))
 
-    def cut(self, fold: Fold) -> Cut:
+    def cut(self, fold: Fold) -> FoldSplits:
         """The training parts of this fold."""
-        fold = self.thinned(fold)
-        inner = self.inner(fold)
-        return Cut(fold, inner, parts_of(fold, inner))
+        fold = self.apply_k_core(fold)
+        validation = self.validation_split(fold)
+        return FoldSplits(fold, validation, parts_of(fold, validation))
 
-    def planned(self, cut: Cut) -> FoldPlan:
+    def planned(self, cut: FoldSplits) -> FoldFitPlan:
         """What has to be done on a fold that is cut already."""
-        return FoldPlan(cut, list(jobs_of(self.experiment, cut.parts)))
+        return FoldFitPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
-    def prepare(self, plan: FoldPlan, done: Done = lambda _: None) -> Prepared:
+    def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
         """Carry the plan out: fit, learn, assemble."""
         fold = plan.cut.fold
         # Points of curves are measured, nothing else: a fold that asks nothing has none.
         plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
         rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
-        by_level: Fits = {"final": {}, "base": {}}
+        by_level: Fits = {"full": {}, "out_of_fold": {}}
         for (spec, part), fit in zip(plan.jobs, fits, strict=True):
             by_level[part.level][spec.label] = fit
         arms: list[FittedPipeline] = []
         learned: Learned = {}
-        finals = by_level["final"].values()
+        finals = by_level["full"].values()
         notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
         for name, pipeline in plans.items():
             rerankers, summary = self.rerankers(pipeline, plan.cut, by_level)
-            arms.append(FittedPipeline(pipeline, by_level["final"], rules[name], rerankers))
+            arms.append(FittedPipeline(pipeline, by_level["full"], rules[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
             if summary:
                 learned[name] = summary
             for target, chain in rerankers.chains.items():
                 notes += [f"{name}, {fold.name}, {target}: {note}" for reranker in chain for note in reranker.notes()]
-        return Prepared(arms, fits, learned, notes)
+        return TrainedFold(arms, fits, learned, notes)
 
-    def thinned(self, fold: Fold) -> Fold:
+    def apply_k_core(self, fold: Fold) -> Fold:
         """The fold with a training part without rare users and items."""
         core = self.experiment.config.k_core
         if core.users == core.items == 1:
             return fold
         return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
-    def inner(self, fold: Fold) -> Fold | None:
+    def validation_split(self, fold: Fold) -> Fold | None:
         """The validation fold inside the training part, if a blend is learned on it."""
         if not any(plan.learns for plan in self.experiment.pipelines.values()):
             return None
-        return inner_fold(self.experiment, fold, "validation")
+        return validation_fold(self.experiment, fold, "validation")
 
-    def rerankers(self, pipeline: PipelinePlan, cut: Cut, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelineSpec, cut: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
-            lessons = None
-            if cut.inner is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
-                arm = FittedPipeline(pipeline, fits["base"], rules_of(pipeline, cut.inner.train), NO_RERANKERS)
-                lessons = Lessons(self.asker, arm, cut.fold.name, cut.inner, target)
+            stacking_queries = None
+            if cut.validation is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+                arm = FittedPipeline(
+                    pipeline, fits["out_of_fold"], rules_of(pipeline, cut.validation.train), NO_RERANKERS
+                )
+                stacking_queries = StackingSet(self.runner, arm, cut.fold.name, cut.validation, target)
             chain = []
             for spec in specs:
-                lenders = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
-                reranker, key = self.reranker(spec, lessons, cut, target, lenders)
+                base_models = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
+                reranker, key = self.reranker(spec, stacking_queries, cut, target, base_models)
                 chain.append(reranker)
                 keys.append(key)
                 if reranker.summary():
@@ -169,46 +171,53 @@ class Preparer:
         return Rerankers(chains, keys), summary
 
     def reranker(
-        self, spec: Spec, lessons: Lessons | None, cut: Cut, target: Target, lenders: Mapping[str, Fitted]
+        self,
+        spec: ComponentSpec,
+        stacking_queries: StackingSet | None,
+        cut: FoldSplits,
+        target: Target,
+        base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
         """One re-ranker, fitted on the final training part, and its key; before that it learns, if it does.
 
-        `lenders` are the fits by level of the component whose vectors it uses, if it uses any.
+        `base_models` are the fits by level of the component whose vectors it uses, if it uses any.
         """
         reranker = _create(spec)
         learned_from = []
-        if lessons is not None:
-            base = self.fitted(_create(spec), spec, lessons.inner, target, lenders.get("base"))
+        if stacking_queries is not None:
+            base = self.fitted(_create(spec), spec, stacking_queries.validation, target, base_models.get("out_of_fold"))
             if base.learns:
-                state, key = self.learned(base, spec, lessons)
+                state, key = self.learned(base, spec, stacking_queries)
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
-            lessons.pass_on(base, reranker_key(spec, *_key(lenders.get("base")), *learned_from))
-        lender = lenders.get("final")
-        fitted = self.fitted(reranker, spec, cut.fold, target, lender)
-        return fitted, reranker_key(spec, cut.parts["final"].fingerprint, *_key(lender), *learned_from)
+            stacking_queries.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
+        base_model = base_models.get("full")
+        fitted = self.fitted(reranker, spec, cut.fold, target, base_model)
+        return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from)
 
-    def learned(self, base: Reranker, spec: Spec, lessons: Lessons) -> tuple[State, str]:
+    def learned(self, base: Reranker, spec: ComponentSpec, stacking_queries: StackingSet) -> tuple[State, str]:
         """Let a re-ranker that was fitted on the base level learn, or take what it learned from the store.
 
         Returns its state and a digest of that: answers are found by what was learned, not by what it was learned
         from, so none of other weights can stand beside these.
         """
-        key = digest("learned 2", reranker_key(spec, lessons.key))
+        key = digest("learned 2", reranker_key(spec, stacking_queries.key))
         state = self.fitter.store.find(key)
         if state is None:
-            lessons.teach(base)
+            stacking_queries.fit_blend(base)
             state = base.state()
-            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": lessons.fold})
+            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_queries.fold})
         else:
             check_self(base, "restore", base.restore(state))
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))
 
-    def fitted(self, reranker: Reranker, spec: Spec, fold: Fold, target: Target, lender: Fitted | None) -> Reranker:
+    def fitted(
+        self, reranker: Reranker, spec: ComponentSpec, fold: Fold, target: Target, base_model: Fitted | None
+    ) -> Reranker:
         """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
-            if lender is not None:
-                check_self(reranker, "use", reranker.use(cast(VectorModel, lender.component).vectors(target)))
+            if base_model is not None:
+                check_self(reranker, "use", reranker.use(cast(VectorModel, base_model.component).vectors(target)))
             rng = label_rng(self.experiment.config.seed, spec.label)
             return check_self(reranker, "fit", reranker.fit(fold.train, rng))
 
@@ -217,7 +226,7 @@ def _key(fitted: Fitted | None) -> list[str]:
     return [] if fitted is None else [fitted.key]
 
 
-def _create(spec: Spec) -> Reranker:
+def _create(spec: ComponentSpec) -> Reranker:
     reranker = spec.create()
     assert isinstance(reranker, Reranker)
     return reranker

@@ -11,17 +11,17 @@ from abc import abstractmethod
 
 import numpy as np
 
-from hybridrec.evaluation.metrics import Judged, Metric
+from hybridrec.evaluation.metrics import EvalBatch, Metric
 from hybridrec.types import Bools, Doubles, Longs
 
 
 class AccuracyMetric(Metric):
     """Base of metrics that need only the hits and the number of relevant ids."""
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q], NaN for queries without relevant ids."""
-        relevant = judged.relevant
-        values = self.of(judged.hits[:, :k], np.maximum(relevant, 1), k)
+        relevant = eval_batch.relevant
+        values = self.of(eval_batch.hits[:, :k], np.maximum(relevant, 1), k)
         return np.where(relevant > 0, values, np.nan)
 
     @abstractmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.columns import Table
 from hybridrec.data.io.files import Source
 from hybridrec.errors import DataError
@@ -19,7 +19,7 @@ _SURE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class BanditLog:
     """N actions drawn by a logging policy that recorded their probabilities, and the rewards that followed.
 
     An action is whatever was drawn at once: a slate, an item in a place, an arm.
@@ -91,14 +91,14 @@ class Logged:
             )
 
     @classmethod
-    def read(cls, path: Path) -> Logged:
+    def read(cls, path: Path) -> BanditLog:
         """Read a log from a table (Parquet, CSV, TSV, JSON Lines) with one row per action.
 
         The columns are `unit`, `reward`, `propensity`, `target_propensity` and optionally `predicted` and
         `expected`; others are ignored. Raises DataError also for a missing column or a value that is not a number,
         with its row.
         """
-        table = Table.of(Source(path=path), Malformed(strict=True, option=False))
+        table = Table.of(Source(path=path), BadLines(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
         names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
         units = table.ids("unit").to_physical().to_numpy().astype(np.int32)

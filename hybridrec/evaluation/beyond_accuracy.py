@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
+from hybridrec.evaluation.metrics import EvalBatch, Metric, SetMetric
 from hybridrec.types import PADDING, Doubles, Ints, Longs, Sparse
 
 _BLOCK_ENTRIES = 1 << 23
@@ -17,20 +17,20 @@ _BLOCK_ENTRIES = 1 << 23
 class Coverage(SetMetric):
     """Coverage@k: the share of recommendable ids that occur in the first k of any slate of the run.
 
-    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). An id is recommendable if the `universe` of
+    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). An id is recommendable if the `candidate_items` of
     any fold allows it. Coverage grows with the number of queries, so compare it only between arms of one run.
     """
 
     name = "coverage"
 
-    def value(self, folds: Sequence[Judged], k: int) -> float:
+    def value(self, folds: Sequence[EvalBatch], k: int) -> float:
         """Return distinct recommended ids divided by recommendable ids; NaN if nothing may be recommended."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         shown, allowed = np.zeros(width, bool), np.zeros(width, bool)
         for fold in folds:
             ids = fold.ids[:, :k]
             shown[ids[ids != PADDING]] = True
-            allowed |= True if fold.universe is None else fold.universe
+            allowed |= True if fold.candidate_items is None else fold.candidate_items
         return float((shown & allowed).sum() / allowed.sum()) if allowed.any() else float("nan")
 
 
@@ -43,12 +43,12 @@ class Novelty(Metric):
 
     name = "novelty"
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]."""
-        known = _known_by(judged)
+        known = _known_by(eval_batch)
         users = np.count_nonzero(known.getnnz(axis=1))
         surprise = -np.log2((known.getnnz(axis=0) + 1) / (users + 1))
-        ids = judged.ids[:, :k]
+        ids = eval_batch.ids[:, :k]
         valid = ids != PADDING
         total = np.where(valid, surprise[np.maximum(ids, 0)], 0.0).sum(axis=1)
         return _ratio(total, valid.sum(axis=1))
@@ -63,10 +63,10 @@ class Diversity(Metric):
 
     name = "diversity"
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]."""
-        vectors = _units(self.described(judged))
-        ids = judged.ids[:, :k]
+        vectors = _units(self.described(eval_batch))
+        ids = eval_batch.ids[:, :k]
         costs = np.where(ids != PADDING, np.diff(vectors.indptr).astype(np.int64)[np.maximum(ids, 0)], 0)
         # With unit vectors, the sum over ordered pairs is |sum of vectors|^2 - number of vectors.
         squared = np.concatenate(
@@ -76,9 +76,9 @@ class Diversity(Metric):
         n = (ids != PADDING).sum(axis=1)
         return 1 - _ratio(pairs, n * (n - 1))
 
-    def described(self, judged: Judged) -> Sparse:
+    def described(self, eval_batch: EvalBatch) -> Sparse:
         """Return the vectors by which ids are compared: csr [N, D]."""
-        return _known_by(judged).T.tocsr()
+        return _known_by(eval_batch).T.tocsr()
 
 
 class TagDiversity(Diversity):
@@ -90,13 +90,13 @@ class TagDiversity(Diversity):
 
     name = "tag-diversity"
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]."""
-        return super().values(judged, k) if judged.target == "items" else np.full(len(judged.ids), np.nan)
+        return super().values(eval_batch, k) if eval_batch.target == "items" else np.full(len(eval_batch.ids), np.nan)
 
-    def described(self, judged: Judged) -> Sparse:
+    def described(self, eval_batch: EvalBatch) -> Sparse:
         """Return the items' tags: csr [I, T]."""
-        return judged.train.item_tags.astype(np.float64)
+        return eval_batch.train.item_tags.astype(np.float64)
 
 
 class CalibrationError(Metric):
@@ -109,14 +109,14 @@ class CalibrationError(Metric):
     name = "calibration-error"
     higher_is_better = False
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]."""
-        result = np.full(len(judged.ids), np.nan)
-        if judged.queries is None or judged.target != "items":
+        result = np.full(len(eval_batch.ids), np.nan)
+        if eval_batch.queries is None or eval_batch.target != "items":
             return result
-        shares = _scaled(judged.train.item_tags.astype(np.float64))
-        wanted = _scaled(judged.queries.history.matrix().astype(np.float64) @ shares)
-        ids = judged.ids[:, :k]
+        shares = _scaled(eval_batch.train.item_tags.astype(np.float64))
+        wanted = _scaled(eval_batch.queries.history.matrix().astype(np.float64) @ shares)
+        ids = eval_batch.ids[:, :k]
         count = (ids != PADDING).sum(axis=1)
         slate = _sums(ids, shares)
         rows = np.repeat(np.arange(len(ids)), np.diff(wanted.indptr))
@@ -137,14 +137,14 @@ class ExposureGini(SetMetric):
     name = "exposure-gini"
     higher_is_better = False
 
-    def value(self, folds: Sequence[Judged], k: int) -> float:
+    def value(self, folds: Sequence[EvalBatch], k: int) -> float:
         """Return the coefficient; NaN if nothing may be recommended or nothing was."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         exposure, allowed = np.zeros(width), np.zeros(width, bool)
         for fold in folds:
             rows, places = np.nonzero(fold.ids[:, :k] != PADDING)
             exposure += np.bincount(fold.ids[rows, places], 1 / np.log2(places + 2), width)
-            allowed |= True if fold.universe is None else fold.universe
+            allowed |= True if fold.candidate_items is None else fold.candidate_items
         ascending = np.sort(exposure[allowed])
         n, total = len(ascending), ascending.sum()
         if not total:
@@ -152,10 +152,10 @@ class ExposureGini(SetMetric):
         return float((2 * np.arange(1, n + 1) - n - 1) @ ascending / (n * total))
 
 
-def _known_by(judged: Judged) -> Sparse:
+def _known_by(eval_batch: EvalBatch) -> Sparse:
     """Return csr [U, N] of ones: the ids of the target that each training user has."""
-    train = judged.train
-    if judged.target == "items":
+    train = eval_batch.train
+    if eval_batch.target == "items":
         return train.interactions.matrix(binary=True)
     return (train.user_tags > 0).astype(np.float32).tocsr()
 

@@ -18,7 +18,7 @@ from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EvalBatch:
     """Slates with the truth: the input of a metric.
 
     ids: int32 [Q, n], best first, -1 as padding
@@ -34,14 +34,14 @@ class Judged:
     hits: Bools
     truth: Sparse
     train: Dataset
-    universe: Bools | None = None
+    candidate_items: Bools | None = None
     queries: QueryBatch | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
-    def take(self, rows: Bools) -> Judged:
+    def take(self, rows: Bools) -> EvalBatch:
         """Return the queries at `rows`, bool [Q], alone."""
         return replace(self, ids=self.ids[rows], hits=self.hits[rows], truth=self.truth[rows])
 
@@ -59,7 +59,7 @@ class Metric(Plugin):
     """True if the metric is written with a cut-off (`ndcg@20`); otherwise `k` is the width of the slates."""
 
     @abstractmethod
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q] over the first k places; NaN where the metric is not defined for a query."""
 
 
@@ -71,12 +71,12 @@ class SetMetric(Metric):
     """
 
     @abstractmethod
-    def value(self, folds: Sequence[Judged], k: int) -> float:
+    def value(self, folds: Sequence[EvalBatch], k: int) -> float:
         """Compute one number over the first k places of all slates; the folds share one vocabulary."""
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]: for every query the number of the whole set."""
-        return np.full(len(judged.ids), self.value([judged], k))
+        return np.full(len(eval_batch.ids), self.value([eval_batch], k))
 
 
 def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doubles:
@@ -91,7 +91,7 @@ def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doub
     return np.where(present > 0, total * shares.sum() / np.where(present > 0, present, 1.0), np.nan)
 
 
-class Measure(NamedTuple):
+class MetricAtK(NamedTuple):
     """A metric at a cut-off, None for a metric without one."""
 
     metric: Metric
@@ -106,10 +106,10 @@ class Measure(NamedTuple):
         """Return the name in reports: plain for items, `tags/ndcg@20` for tags."""
         return self.name if target == "items" else f"{target}/{self.name}"
 
-    def values(self, judged: Judged) -> Doubles:
+    def values(self, eval_batch: EvalBatch) -> Doubles:
         """Compute float64 [Q], NaN where not defined; raises PluginError if the metric returns anything else."""
-        values = self.metric.values(judged, self._depth(judged))
-        wanted = (len(judged.ids),)
+        values = self.metric.values(eval_batch, self._depth(eval_batch))
+        wanted = (len(eval_batch.ids),)
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != wanted:
             returned = (
                 f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
@@ -122,13 +122,13 @@ class Measure(NamedTuple):
             )
         return values
 
-    def value(self, folds: Sequence[Judged]) -> float:
+    def value(self, folds: Sequence[EvalBatch]) -> float:
         """Compute the number of a `SetMetric` over all folds; raises TypeError for a metric per query."""
         if not isinstance(self.metric, SetMetric):
             raise TypeError(f"{self.name} is a metric per query; use `values`")
         return self.metric.value(folds, max((self._depth(fold) for fold in folds), default=0))
 
-    def without_each(self, folds: Sequence[Judged], groups: Longs) -> Doubles:
+    def without_each(self, folds: Sequence[EvalBatch], groups: Longs) -> Doubles:
         """Compute `value` without each group: float64 [G]; `groups`, int64 [Q], is the group of each query of all
         folds.
         """
@@ -136,11 +136,11 @@ class Measure(NamedTuple):
         kept = (np.split(groups != group, ends) for group in np.unique(groups))
         return np.array([self.value([f.take(rows) for f, rows in zip(folds, parts, strict=True)]) for parts in kept])
 
-    def _depth(self, judged: Judged) -> int:
-        return judged.ids.shape[1] if self.k is None else self.k
+    def _depth(self, eval_batch: EvalBatch) -> int:
+        return eval_batch.ids.shape[1] if self.k is None else self.k
 
 
-def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> Measure:
+def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> MetricAtK:
     """Parse `ndcg@20` to (Ndcg(), 20) and `r-precision` to (RPrecision(), None); `classes` by name.
 
     Raises ConfigError for an unknown name and for a missing, superfluous or invalid cut-off.
@@ -152,9 +152,9 @@ def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> Measure:
     if not metric.cut_off:
         if at:
             raise ConfigError(f"metric '{text}': {name} takes no cut-off; write '{name}'")
-        return Measure(metric(), None)
+        return MetricAtK(metric(), None)
     # isdecimal alone accepts digits of other scripts, which int() reads but people may not.
     if not (depth.isascii() and depth.isdecimal() and int(depth) > 0):
         wrong = f"'{depth}' is not a whole number of 1 or more" if at else "the cut-off is missing"
         raise ConfigError(f"metric '{text}': {wrong}; write '{name}@10' to look at the first ten places")
-    return Measure(metric(), int(depth))
+    return MetricAtK(metric(), int(depth))

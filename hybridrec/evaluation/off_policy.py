@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from hybridrec.evaluation.bandit_log import Logged
+from hybridrec.evaluation.bandit_log import BanditLog
 from hybridrec.evaluation.report import Verdict
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
@@ -70,7 +70,7 @@ class OffPolicyEstimate:
     verdict: Verdict
 
 
-def totals(log: Logged, clip: float | None = None) -> Totals:
+def totals(log: BanditLog, clip: float | None = None) -> Totals:
     """Sum numerators and denominators of all estimators by unit: columns ips, snips and, with a model, dr.
 
     `means` of the result are the estimates, and all methods for means apply to them.
@@ -84,13 +84,13 @@ def totals(log: Logged, clip: float | None = None) -> Totals:
     return Totals(members @ np.stack(numerators, axis=1), members @ np.stack(denominators, axis=1))
 
 
-def clipped_weights(log: Logged, clip: float | None) -> Doubles:
+def clipped_weights(log: BanditLog, clip: float | None) -> Doubles:
     """Return the importance weights, clipped at `clip`: float64 [N]."""
     return log.weights if clip is None else np.minimum(log.weights, clip)
 
 
 def off_policy_estimates(
-    log: Logged, rng: np.random.Generator, clips: Sequence[float] = (), resamples: int = RESAMPLES
+    log: BanditLog, rng: np.random.Generator, clips: Sequence[float] = (), resamples: int = RESAMPLES
 ) -> list[OffPolicyEstimate]:
     """Estimate by all estimators without clipping, then at each level of `clips`; all share the same resamples."""
     levels = [None, *clips]

@@ -35,7 +35,7 @@ class Sample:
     def of(cls, fold: Fold) -> Sample:
         """Return the queries of one fold."""
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
-        asked = fingerprint(fold.queries, tuple(truth), fold.universe)
+        asked = fingerprint(fold.queries, tuple(truth), fold.candidate_items)
         return cls(fold.units, fold.weights, fold.queries.segments(), asked)
 
     @classmethod
@@ -51,7 +51,7 @@ class Sample:
     def __len__(self) -> int:
         return len(self.units)
 
-    def same_as(self, other: Sample) -> bool:
+    def duplicate_of(self, other: Sample) -> bool:
         """Return True if both ask the same queries in the same order."""
         return self.digest == other.digest and all(
             np.array_equal(mine, others)
@@ -87,19 +87,19 @@ class Arm:
     values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
     without_group: metric -> float64 [G], that number without each of G groups of users; only for guardrails
-    rungs: str [Q], what served each query; None where it is not needed
+    servers: str [Q], what served each query; None where it is not needed
     """
 
     name: str
     sample: Sample
     values: dict[str, Doubles]
     set_values: dict[str, float] = field(default_factory=dict)
-    rungs: NDArray[np.str_] | None = None
+    served_by: NDArray[np.str_] | None = None
     without_group: dict[str, Doubles] = field(default_factory=dict)
 
     @classmethod
     def averaged(cls, repeats: Sequence[Arm]) -> Arm:
-        """Average an arm over its repeats, query by query; the rungs are those of the first repeat."""
+        """Average an arm over its repeats, query by query; what served the queries are those of the first repeat."""
         first = repeats[0]
         if len(repeats) == 1:
             return first

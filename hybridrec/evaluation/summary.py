@@ -16,9 +16,9 @@ from hybridrec.evaluation.report import (
     MetricReport,
     PipelineReport,
     Report,
-    RungReport,
     SeedSplit,
     SegmentReport,
+    ServedByReport,
     Verdict,
 )
 from hybridrec.evaluation.samples import ALL, Arm, distinct
@@ -30,7 +30,7 @@ Part: TypeAlias = tuple[str, str, Bools]
 
 
 def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
-    """Compute means and intervals of every arm: overall, by segment and by rung; the arms share one sample.
+    """Compute means and intervals of every arm: overall, by segment and by served_by; the arms share one sample.
 
     All arms are passed at once because they share the resamples. Fields that are not metrics
     (`candidate_recall`, `learned`, `single`) are left for the caller to set.
@@ -54,19 +54,19 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
 
 
 def _parts(arm: Arm) -> Iterator[Part]:
-    """Yield the segments, then the rungs."""
+    """Yield the segments, then what served the queries."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
-    if arm.rungs is not None:
-        for rung in np.unique(arm.rungs):
-            yield "rung", str(rung), arm.rungs == rung
+    if arm.served_by is not None:
+        for served_by in np.unique(arm.served_by):
+            yield "served_by", str(served_by), arm.served_by == served_by
 
 
 def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
     """Build the report of an arm, consuming the numbers of its parts from the front of `numbers`."""
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}
-    rungs: dict[str, RungReport] = {}
+    served_by: dict[str, ServedByReport] = {}
     for kind, name, where in parts:
         metrics = {metric: next(numbers) for metric in arm.values}
         queries = int(where.sum())
@@ -74,11 +74,11 @@ def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], 
             segments[name] = SegmentReport(queries=queries, metrics=metrics)
         else:
             share = float(weights[where].sum() / weights.sum())
-            rungs[name] = RungReport(queries=queries, share=share, metrics=metrics)
+            served_by[name] = ServedByReport(queries=queries, share=share, metrics=metrics)
     whole = {metric: MetricReport(mean=value) for metric, value in arm.set_values.items()}
     segments[ALL].metrics |= whole
     return PipelineReport(
-        queries=len(arm.sample), units=units, metrics=segments[ALL].metrics, segments=segments, rungs=rungs
+        queries=len(arm.sample), units=units, metrics=segments[ALL].metrics, segments=segments, served_by=served_by
     )
 
 
@@ -165,7 +165,7 @@ def _best_single(report: Report, metric: str) -> str | None:
     """Return the best component alone; the earlier arm that it repeats, if it repeats one (the control, say)."""
     singles = [name for name, arm in report.pipelines.items() if arm.single]
     best = max(singles, key=lambda name: _merit(report, name, metric), default=None)
-    return None if best is None else report.pipelines[best].same_as or best
+    return None if best is None else report.pipelines[best].duplicate_of or best
 
 
 def _gain(row: Comparison) -> str:

@@ -106,14 +106,14 @@ class EvalQueries:
     target: Target
     n: int
     truth: Sparse
-    universe: Bools | None = None
+    candidate_items: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
 
     def take(self, rows: slice) -> EvalQueries:
         """Some of the queries."""
-        return EvalQueries(self.queries.take(rows), self.target, self.n, self.truth[rows], self.universe)
+        return EvalQueries(self.queries.take(rows), self.target, self.n, self.truth[rows], self.candidate_items)
 
 
 class QueryBlock:
@@ -145,27 +145,32 @@ class BatchResults:
     """
 
     slate: Slate
-    found: Doubles
-    heard: Counter[str]
+    candidate_recall: Doubles
+    n_scored: Counter[str]
 
     def state(self) -> State:
         """As named arrays."""
-        heard = {"heard": np.array(list(self.heard.values()), np.int64), "columns": np.array(list(self.heard), np.str_)}
-        return {"found": self.found, **heard, **self.slate.state()}
+        n_scored = {
+            "n_scored": np.array(list(self.n_scored.values()), np.int64),
+            "columns": np.array(list(self.n_scored), np.str_),
+        }
+        return {"candidate_recall": self.candidate_recall, **n_scored, **self.slate.state()}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> BatchResults:
         """The way back from `state`."""
-        heard = dict(zip(state["columns"].tolist(), state["heard"].tolist(), strict=True))
-        return cls(Slate.restore(target, state), state["found"], Counter(heard))
+        n_scored = dict(zip(state["columns"].tolist(), state["n_scored"].tolist(), strict=True))
+        return cls(Slate.restore(target, state), state["candidate_recall"], Counter(n_scored))
 
     @classmethod
     def stack(cls, results: Sequence[BatchResults]) -> BatchResults:
         """Several batches below one another."""
-        heard: Counter[str] = Counter()
+        n_scored: Counter[str] = Counter()
         for block in results:
-            heard.update(block.heard)  # adding two counters would drop those who are never heard
-        return cls(Slate.stack([b.slate for b in results]), np.concatenate([b.found for b in results]), heard)
+            n_scored.update(block.n_scored)  # adding two counters would drop those who are never heard
+        return cls(
+            Slate.stack([b.slate for b in results]), np.concatenate([b.candidate_recall for b in results]), n_scored
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,22 +258,22 @@ def _results(pipelines: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock,
     results = []
     for each in pipelines:
         if each.rules_key not in excludes:
-            excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.universe)
+            excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.candidate_items)
         exclude = excludes[each.rules_key]
         if each.pool_key not in pools:
             pool = _pool(each, cache, block, exclude, memo, clock)
             wanted = np.diff(block.truth.indptr)
-            found = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
-            pools[each.pool_key] = pool, found, _heard(pool)
-        pool, found, heard = pools[each.pool_key]
+            candidate_recall = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
+            pools[each.pool_key] = pool, candidate_recall, _heard(pool)
+        pool, candidate_recall, n_scored = pools[each.pool_key]
         slate = _slate(each, CandidateBlock(block, exclude, pool), clock)
-        results.append(BatchResults(slate, found, heard))
+        results.append(BatchResults(slate, candidate_recall, n_scored))
     return results
 
 
 def _candidates(pipeline: KeyedPipeline, cache: Cache, part: QueryBlock, clock: Clock) -> CandidateBlock:
     block = part.cut()
-    exclude = pipeline.rules.exclude(block.queries, block.target, block.universe)
+    exclude = pipeline.rules.exclude(block.queries, block.target, block.candidate_items)
     return CandidateBlock(block, exclude, _pool(pipeline, cache, block, exclude, {}, clock))
 
 

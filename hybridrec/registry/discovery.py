@@ -14,7 +14,7 @@ import pluggy
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.registry import hookspecs, kinds
 from hybridrec.registry.observers import hook_tracers
-from hybridrec.registry.validation import offered, refuse_other_api, refuse_unknown_hooks
+from hybridrec.registry.validation import offered, validate_api_version, validate_hooks
 from hybridrec.tracing import GROUP, traced
 
 SLOW = 0.5
@@ -111,10 +111,10 @@ class Registry:
         """
         if self.manager.has_plugin(name):
             raise PluginError(f"the module {name} is already registered by another entry point")
-        refuse_other_api(module, name)
+        validate_api_version(module, name)
         try:
             self.manager.register(module, name)
-            refuse_unknown_hooks(self.manager, module)
+            validate_hooks(self.manager, module)
             if not self.manager.get_hookcallers(module):
                 raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
             return list(offered(self.manager, module))

@@ -21,7 +21,7 @@ from hybridrec.types import FIELDS, TARGETS
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
-def refuse_other_api(module: object, name: str) -> None:
+def validate_api_version(module: object, name: str) -> None:
     """Refuse a plugin that was written for another major version of the API, or for a later minor one."""
     wanted = getattr(module, "requires_api", None)
     if wanted is None:
@@ -38,7 +38,7 @@ def refuse_other_api(module: object, name: str) -> None:
                           "look for a later version of the plugin")  # fmt: skip
 
 
-def refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
+def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
     """Refuse a registered module that implements an unknown hook, which would never be called."""
     known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
     for hook in manager.get_hookcallers(module) or ():
@@ -80,7 +80,7 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
         if not isinstance(offer.name, str):
             raise PluginError(f"{kind.hook} returned a {kind.name} without a name: {offer!r}")
     else:
-        refuse_slips(offer)
+        validate_class(offer)
 
 
 NEAR = 0.8
@@ -90,19 +90,19 @@ NEAR = 0.8
 _COLLECTIONS = {"needs": ("a set", FIELDS), "targets": ("a tuple", TARGETS)}
 
 
-def refuse_slips(cls: type[Plugin]) -> None:
+def validate_class(cls: type[Plugin]) -> None:
     """Refuse a class without a name, with abstract methods, or with attributes that are probably mistakes."""
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise PluginError(f"{cls.__name__} does not implement {missing}")
-    _refuse_misspelt(cls)
-    _refuse_other_members(cls)
-    _refuse_forgotten_options(cls)
+    _validate_spelling(cls)
+    _validate_members(cls)
+    _validate_options(cls)
 
 
-def _refuse_misspelt(cls: type[Plugin]) -> None:
+def _validate_spelling(cls: type[Plugin]) -> None:
     """Refuse an attribute whose name nearly equals one of the engine that the class does not set."""
     ours = [base for base in cls.__mro__ if _is_engine(base)]
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
@@ -112,7 +112,7 @@ def _refuse_misspelt(cls: type[Plugin]) -> None:
             raise PluginError(f"{cls.__name__}.{name}: did you mean '{near[0]}'?")
 
 
-def _refuse_other_members(cls: type[Plugin]) -> None:
+def _validate_members(cls: type[Plugin]) -> None:
     """Refuse unknown fields or targets, or a text in place of a collection of them."""
     for name, (collection, allowed) in _COLLECTIONS.items():
         value = inspect.getattr_static(cls, name, ())
@@ -122,7 +122,7 @@ def _refuse_other_members(cls: type[Plugin]) -> None:
             raise PluginError(f"{cls.__name__}.{name} must be {collection} of {', '.join(allowed)}, not {value!r}")
 
 
-def _refuse_forgotten_options(cls: type[Plugin]) -> None:
+def _validate_options(cls: type[Plugin]) -> None:
     """Refuse a class without Config in a module that defines unused options of its name."""
     if cls.Config is not Options:
         return

@@ -25,10 +25,10 @@ PLACES = 10
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One slate: its rung, its value, and its first names, each with True if it was relevant."""
+    """One slate: its served_by, its value, and its first names, each with True if it was relevant."""
 
     pipeline: str
-    rung: str
+    served_by: str
     value: float
     places: list[tuple[str, bool]]
 
@@ -111,7 +111,7 @@ class Differences:
         before, after = (
             Shown(
                 pipeline=measured["pipeline"],
-                rung=measured["rung"],
+                served_by=measured["served_by"],
                 value=measured[metric],
                 places=[(names.get(found, found), found in relevant) for found in arm.ids.get(query, [])],
             )

@@ -140,20 +140,20 @@ def segment_title(segment: str) -> str:
     return "All queries" if segment == "all" else f"Queries that know {segment.replace('+', ' and ')}"
 
 
-def rungs(report: Report, metric: str) -> Table:
-    """Return the rungs that served the queries of each pipeline, with their share and their value."""
+def served_by(report: Report, metric: str) -> Table:
+    """Return what served the queries that served the queries of each pipeline, with their share and their value."""
     rows = [
         [
             Cell(name),
-            Cell(rung),
+            Cell(served_by),
             Cell(str(served.queries), served.queries),
             Cell(f"{100 * served.share:.1f} %", served.share, served.share),
             metric_cell(served.metrics.get(metric)),
         ]
         for name, arm in report.pipelines.items()
-        for rung, served in arm.rungs.items()
+        for served_by, served in arm.served_by.items()
     ]
-    return Table("Who served the queries of each pipeline", ["pipeline", "rung", "queries", "share", metric], rows)
+    return Table("Who served the queries of each pipeline", ["pipeline", "served_by", "queries", "share", metric], rows)
 
 
 def ceilings(report: Report) -> Table:
@@ -214,9 +214,9 @@ def learned_weights(report: Report) -> list[Table]:
         by_target: dict[str, list[Mapping[str, Lesson]]] = {}
         for fold in arm.learned.values():
             for target, found in fold.items():
-                lessons = _weights(found)
-                if lessons is not None:
-                    by_target.setdefault(target, []).append(lessons)
+                stacking_queries = _weights(found)
+                if stacking_queries is not None:
+                    by_target.setdefault(target, []).append(stacking_queries)
         for target, folds in by_target.items():
             caption = f"{name}: learned weights for {target}, mean over folds (lowest to highest)"
             labels = list(
@@ -256,11 +256,11 @@ def _weights(found: Any) -> dict[str, Lesson] | None:
     """Return segment -> lesson, if label -> number was learned, directly or under `weights`; otherwise None."""
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         return None
-    lessons = {
+    stacking_queries = {
         segment: Lesson(one.get("weights", one), bool(one.get("guarded", False))) for segment, one in found.items()
     }
-    numbers = (weight for lesson in lessons.values() for weight in lesson.weights.values())
-    return lessons if all(isinstance(weight, int | float) for weight in numbers) else None
+    numbers = (weight for lesson in stacking_queries.values() for weight in lesson.weights.values())
+    return stacking_queries if all(isinstance(weight, int | float) for weight in numbers) else None
 
 
 def _weight(weights: Sequence[float]) -> Cell:

@@ -258,8 +258,8 @@ class _Reader:
             component = self.component(place, entry)
             if entry.uses is not None:
                 with calling(component, f"while restoring {place} of {self.path}"):
-                    lender = cast(VectorModel, made[entry.uses])
-                    check_self(component, "use", cast(Generator, component).use(lender))
+                    base_model = cast(VectorModel, made[entry.uses])
+                    check_self(component, "use", cast(Generator, component).use(base_model))
             made[label] = self.restored(component, place, f"component/{label}")
         return {label: made[label] for label in entries}
 

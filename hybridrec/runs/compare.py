@@ -87,7 +87,7 @@ def _arms(run: Run) -> dict[str, Arm]:
     import polars as pl
 
     frame, asked = run.per_query(), run.lock["sample"]
-    known = {"pipeline", "query", "unit", "weight", "segment", "rung"}
+    known = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
     arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:

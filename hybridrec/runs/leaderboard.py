@@ -20,7 +20,7 @@ Config: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class LeaderboardRow:
     """One run among others."""
 
     run: Run
@@ -42,11 +42,11 @@ class Group:
     """How many queries that is."""
     differences: dict[str, str]
     """Key path of the config -> value (JSON), on which the runs of this group agree and not those of all groups."""
-    runs: list[Listed]
+    runs: list[LeaderboardRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Leaderboard:
     """The runs of a folder by what they asked; `unreadable` says which could not be read, and why."""
 
     metric: str
@@ -54,7 +54,7 @@ class Listing:
     unreadable: list[str]
 
 
-def listing(folder: Path | str, metric: str | None = None) -> Listing:
+def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
     """All runs below a folder, grouped by the queries they asked, the group of the latest run first.
 
     Within a group they stand best first by a metric; by default the first one of the latest run.
@@ -82,12 +82,12 @@ def listing(folder: Path | str, metric: str | None = None) -> Listing:
         groups.setdefault(asked, []).append((run, config))
     between = _differences([_common([config for _, config in members]) for members in groups.values()])
     found = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
-    return Listing(chosen, found, unreadable)
+    return Leaderboard(chosen, found, unreadable)
 
 
 def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
     inside = _differences([config for _, config in members])
-    listed = [Listed(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
+    listed = [LeaderboardRow(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
     queries = next(iter(members[0][0].report.pipelines.values())).queries
     return Group(asked, queries, differs, sorted(listed, key=lambda one: _order(one, metric)))
 
@@ -115,7 +115,7 @@ def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
     return name, run.report.pipelines[name].metrics[metric]
 
 
-def _order(one: Listed, metric: str) -> tuple[bool, float]:
+def _order(one: LeaderboardRow, metric: str) -> tuple[bool, float]:
     """Best first, runs without the metric last."""
     if one.result is None or one.result.mean is None:
         return True, 0.0

@@ -89,7 +89,7 @@ class Run:
         return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
-        """One row per query and pipeline: unit, weight, segment, rung and every metric."""
+        """One row per query and pipeline: unit, weight, segment, served_by and every metric."""
         return self._frame(PER_QUERY)
 
     def sample(self) -> Sample:
@@ -109,7 +109,7 @@ class Run:
         return self._frame(NAMES)
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
-        """One row per recommendation of a pipeline: query, rank (from 1), id, score, rung."""
+        """One row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
         return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
 
     def _frame(self, file: str) -> pl.DataFrame:

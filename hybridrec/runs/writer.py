@@ -112,7 +112,7 @@ def _frame(name: str, arm: Arm, users: Vocabulary) -> pl.DataFrame:
             "unit": users.decode(sample.units),
             "weight": sample.weights,
             "segment": sample.segments,
-            "rung": arm.rungs,
+            "served_by": arm.served_by,
         }
         | arm.values
     )

@@ -33,7 +33,7 @@ class Explanation:
     name: str
     score: float | None
     """The final score; None for what the fallback filled in."""
-    rung: str
+    served_by: str
     """Who served the query."""
     sources: tuple[str, ...]
     """Generators that proposed the id; "fallback" if none did."""
@@ -57,14 +57,14 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
     parts = _contributions(pipeline, query, pool)
     steps = _steps(pipeline, query, pool, n)
-    rung = slate.rungs[slate.rung[0]]
+    served_by = slate.served_by[slate.served_by[0]]
     return [
         Explanation(
             rank=position + 1,
             id=external[position],
             name=texts[position] or external[position],
             score=None if place == PADDING else float(slate.scores[0, position]),
-            rung=rung,
+            served_by=served_by,
             sources=_sources(pool, place),
             opinions=_opinions(pool, ranks, place),
             contributions={} if place == PADDING else {label: float(part[0, place]) for label, part in parts.items()},

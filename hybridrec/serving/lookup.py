@@ -10,7 +10,7 @@ from hybridrec.types import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Match:
     """What a loosely typed name was taken for."""
 
     id: str
@@ -19,7 +19,7 @@ class Found:
     """0 to 100: how well the name fits."""
 
 
-def find(text: str, data: Dataset, target: Target) -> Found:
+def find(text: str, data: Dataset, target: Target) -> Match:
     """The item or tag meant by `text`: by id, by name, else the nearest name; DataError if nothing is near."""
     from rapidfuzz import fuzz, process
 
@@ -27,11 +27,11 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     names = data.item_names() if target == "items" else tuple(data.tags.packed)
     if text in ids:
         code = int(ids.encode([text])[0])
-        return Found(text, names[code], 100.0)
+        return Match(text, names[code], 100.0)
     typed = text.casefold()
     exact = next((code for code, name in enumerate(names) if name.casefold() == typed), None)
     if exact is not None:
-        return Found(ids.packed[exact], names[exact], 100.0)
+        return Match(ids.packed[exact], names[exact], 100.0)
     near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
     if not near:
         other = "--by tag" if target == "items" else "--by item"
@@ -40,4 +40,4 @@ def find(text: str, data: Dataset, target: Target) -> Found:
     name, score, code = min(
         near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
     )
-    return Found(ids.packed[code], name, score)
+    return Match(ids.packed[code], name, score)

@@ -11,7 +11,7 @@ from typing import Literal, cast
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
-from hybridrec.config.experiment import Experiment, PipelinePlan, Spec
+from hybridrec.config.experiment import ComponentSpec, Experiment, PipelineSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.transforms import k_core
@@ -102,21 +102,23 @@ class _Update:
         """Refresh those that can be refreshed, and fit the others again, those that others use first."""
         specs = [self.experiment.components[label] for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
-        on_refreshed = {spec.label for spec in specs if spec.lender is not None and spec.lender.label in refreshing}
-        part = Part("everything", "final", self.train, self.train.fingerprint)
+        on_refreshed = {
+            spec.label for spec in specs if spec.base_model is not None and spec.base_model.label in refreshing
+        }
+        part = Part("everything", "full", self.train, self.train.fingerprint)
         again = [(spec, part) for spec in specs if spec.label not in refreshing | on_refreshed]
         for fit in self.fitter.fit(again):
             self.fitted[fit.spec.label] = fit.component
             yield Refreshed(fit.spec.label, fit.spec.cls.name, "fitted again", fit.outcome.seconds)
         rest = [spec for spec in specs if spec.label not in self.fitted]
-        for spec in sorted(rest, key=lambda spec: spec.lender is not None):
+        for spec in sorted(rest, key=lambda spec: spec.base_model is not None):
             started = time.perf_counter()
             take_up = spec.label in refreshing
             self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, part)
             seconds = time.perf_counter() - started
             yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
 
-    def _refreshed(self, spec: Spec) -> Component:
+    def _refreshed(self, spec: ComponentSpec) -> Component:
         component, old = self.before.components[spec.label], self.before.data
         known: dict[Target, Ints] = {
             "items": self.train.items.encode(old.items.ids),
@@ -127,7 +129,7 @@ class _Update:
             refreshed = component.refresh(self.train, known, label_rng(self.fitter.seed, spec.label))
             return check_self(component, "refresh", refreshed)
 
-    def _fitted(self, spec: Spec, part: Part) -> Component:
+    def _fitted(self, spec: ComponentSpec, part: Part) -> Component:
         """Fit on top of a refreshed component: no store keeps that, as no run could find it by its key."""
         self.fitter.within_budget(spec, part)
         component = spec.create()
@@ -135,13 +137,13 @@ class _Update:
             self._lend(component, spec)
             return check_self(component, "fit", component.fit(self.train, label_rng(self.fitter.seed, spec.label)))
 
-    def _lend(self, component: Component, spec: Spec) -> None:
+    def _lend(self, component: Component, spec: ComponentSpec) -> None:
         """Hand a component the new one that it uses, if it uses any."""
-        if spec.lender is not None:
-            generator, model = cast(Generator, component), cast(VectorModel, self.fitted[spec.lender.label])
+        if spec.base_model is not None:
+            generator, model = cast(Generator, component), cast(VectorModel, self.fitted[spec.base_model.label])
             check_self(generator, "use", generator.use(model))
 
-    def pipeline(self, plan: PipelinePlan) -> Pipeline:
+    def pipeline(self, plan: PipelineSpec) -> Pipeline:
         """A pipeline on the new components, whose re-rankers rank by what they learned before."""
         use, before = plan.use, self.before.pipelines[plan.name]
         return Pipeline(
@@ -160,7 +162,7 @@ class _Update:
             rules=rules_of(plan, self.train),
         )
 
-    def _reranker(self, spec: Spec, reranker: Reranker, target: Target) -> Reranker:
+    def _reranker(self, spec: ComponentSpec, reranker: Reranker, target: Target) -> Reranker:
         """The re-ranker with the statistics of the new data: `fit` never touches what was learned."""
         with calling(spec.cls, f"while fitting {spec.label} again"):
             if spec.uses is not None:

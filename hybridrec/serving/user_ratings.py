@@ -9,21 +9,21 @@ from pathlib import Path
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.errors import DataError
-from hybridrec.serving.lookup import Found, find
+from hybridrec.serving.lookup import Match, find
 
 HEADER = ["item", "rating"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class UserRating:
     """An item as it was typed, what it was taken for, and its rating."""
 
     typed: str
-    found: Found
+    found: Match
     rating: float
 
 
-def read_ratings(path: Path, data: Dataset) -> list[Rated]:
+def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
     """The rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
 
     A rating is a number from 0; 0 is a dislike. Raises DataError with the line if one cannot be used.
@@ -35,7 +35,7 @@ def read_ratings(path: Path, data: Dataset) -> list[Rated]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text: {error}") from None
     rows = csv.reader(lines, strict=True)
-    rated: dict[str, tuple[int, Rated]] = {}
+    rated: dict[str, tuple[int, UserRating]] = {}
     try:
         for fields in rows:
             where = f"{path}, line {rows.line_num}"
@@ -55,7 +55,7 @@ def read_ratings(path: Path, data: Dataset) -> list[Rated]:
     return [one for _, one in rated.values()]
 
 
-def _rated(fields: list[str], where: str, data: Dataset) -> Rated:
+def _rated(fields: list[str], where: str, data: Dataset) -> UserRating:
     if len(fields) != 2:
         raise DataError(f"{where}: {len(fields)} fields, not `item,rating`; put names with commas in quotes")
     typed, stated = (field.strip() for field in fields)
@@ -66,6 +66,6 @@ def _rated(fields: list[str], where: str, data: Dataset) -> Rated:
     if not 0 <= rating < math.inf:
         raise DataError(f"{where}: the rating of '{typed}' is '{stated}', not a number from 0")
     try:
-        return Rated(typed, find(typed, data, "items"), rating)
+        return UserRating(typed, find(typed, data, "items"), rating)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None

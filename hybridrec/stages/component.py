@@ -105,7 +105,7 @@ class Reranker(Component):
     """A component that orders a pool: it fuses the columns into `final`, or reorders a fused pool."""
 
     learns: bool = False
-    """True if `learn` must be called before `rerank`, on out-of-sample scores."""
+    """True if `fit_on_predictions` must be called before `rerank`, on out-of-sample scores."""
     fuses: bool | None = None
     """True for a fusion, which makes `final` of several columns; false for a re-ranker that needs a `final`.
 
@@ -117,7 +117,7 @@ class Reranker(Component):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Return the same pool with `final` set; the best n by `final` become the slate."""
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
+    def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the scores of components that were not fitted on `truth`, csr [Q, N]; return self.
 
         `weights`, float64[Q], are those of the queries. `units`, int32[Q], is the user behind each query, even if
@@ -145,7 +145,10 @@ class Reranker(Component):
         return {}
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute statistics of the training part (none by default); keep what `learn` learned. Return self."""
+        """Compute statistics of the training part, none by default, and return self.
+
+        What `fit_on_predictions` learned is kept.
+        """
         return self
 
     def state(self) -> State:
@@ -237,4 +240,4 @@ class VectorModel(Generator, Scorer):
     def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
         """Return `query_vectors` and `vectors`; the former are computed once per batch, as folding in can be costly."""
         vectors = np.asarray(self.vectors(target), np.float32)
-        return queries.once((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors
+        return queries.cached((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

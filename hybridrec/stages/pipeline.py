@@ -25,15 +25,15 @@ from hybridrec.tracing import calling
 from hybridrec.types import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
 
 BLEND = "blend"
-"""The rung of a query that the pipeline's own generators served without using any of its fields.
+"""`served_by` of a query that the pipeline's own generators served without using any of its fields.
 
 Otherwise "blend:user", "blend:items", ...: the first field, in the order of KNOWN, that the query has and that a
 generator which proposed candidates for it `needs`.
 """
 KNOWN = ("user", "items", "few-items", "tags", "title")
-"""Fields that distinguish the rungs of a pipeline; few-items is that of generators for short histories only."""
+"""Fields by which `served_by` distinguishes queries; few-items stands for generators of short histories only."""
 NOBODY = "none"
-"""The rung of a query without any recommendation (every id is excluded)."""
+"""`served_by` of a query without any recommendation (every id is excluded)."""
 
 Memo: TypeAlias = dict[object, Candidates]
 """Candidates already generated for a block of queries, shared by pipelines with the same generators."""
@@ -66,7 +66,7 @@ class Source:
 def _open(gate: str, queries: QueryBatch) -> Bools:
     """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
     if gate.startswith("has-"):
-        return queries.knows(cast(Field, gate.removeprefix("has-")))
+        return queries.has(cast(Field, gate.removeprefix("has-")))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
     return (queries.history.lengths >= number) == (">=" in gate)
 
@@ -84,11 +84,11 @@ class Rules:
     allowed: dict[Target, Bools] = field(default_factory=dict)
     released: Doubles | None = None
 
-    def exclude(self, queries: QueryBatch, target: Target, universe: Bools | None = None) -> Exclude:
+    def exclude(self, queries: QueryBatch, target: Target, candidate_items: Bools | None = None) -> Exclude:
         """Return the exclusion of seen, disliked and unreleased ids per query, and of ids that are not allowed."""
         allowed = self.allowed.get(target)
-        if target == "items" and universe is not None:
-            allowed = universe if allowed is None else allowed & universe
+        if target == "items" and candidate_items is not None:
+            allowed = candidate_items if allowed is None else allowed & candidate_items
         rows, ids = self._rows(queries, target), None if allowed is None else ~allowed
         if target == "items" and self.released is not None and queries.times is not None:
             return Exclude(rows, ids, self.released, queries.times)
@@ -185,7 +185,7 @@ class Pipeline:
             # lacks the same ones, so the sorted ids are the key.
             depends = (generator, n, exclude, short.tobytes(), np.sort(slate.ids[short], axis=1).tobytes())
             propose = partial(self._propose, label, generator, queries, slate, short, exclude)
-            slate = _fill(slate, short, pool.once(("fallback", label), depends, propose).ids, label)
+            slate = _fill(slate, short, pool.cached(("fallback", label), depends, propose).ids, label)
         return slate
 
     def _propose(
@@ -207,22 +207,22 @@ class Pipeline:
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
-        """Return the slate with rungs that name the field of the query by which the generators served it."""
-        rungs = (*slate.rungs, *(f"{BLEND}:{known}" for known in KNOWN))
-        # A row of a slate is empty if that of the pool is, so the rungs do not depend on the order.
-        rung = pool.once("rungs", self.sources, partial(self._rungs, queries, pool, slate))
-        return replace(slate, rung=rung, rungs=rungs)
+        """Return the slate with servers that name the field of the query by which the generators served it."""
+        servers = (*slate.servers, *(f"{BLEND}:{known}" for known in KNOWN))
+        # A row of a slate is empty if that of the pool is, so what served the queries do not depend on the order.
+        served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
+        return replace(slate, served_by=served_by, servers=servers)
 
-    def _rungs(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """Return int8[Q], the rung of each query: codes of KNOWN follow the slate's own."""
-        rung = slate.rung.copy()
+    def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
+        """Return int8[Q], what served the query of each query: codes of KNOWN follow the slate's own."""
+        served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
-        for code, known in reversed(list(enumerate(KNOWN, start=len(slate.rungs)))):
-            told = queries.knows(cast(Field, known.removeprefix("few-")))
+        for code, known in reversed(list(enumerate(KNOWN, start=len(slate.servers)))):
+            told = queries.has(cast(Field, known.removeprefix("few-")))
             for source, served in proposed.items():
                 if source.serves_by(known):
-                    rung[served & told & (slate.rung != 0)] = code
-        return rung
+                    served_by[served & told & (slate.served_by != 0)] = code
+        return served_by
 
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
@@ -271,21 +271,21 @@ def cut(pool: Pool, n: int) -> Slate:
         missing = [(0, 0), (0, n - best.shape[1])]
         ids = np.pad(ids, missing, constant_values=PADDING)
         scores = np.pad(scores, missing, constant_values=np.nan)
-    rung = (ids != PADDING).any(axis=1).astype(np.int8)
-    return Slate(pool.target, ids, scores, rung, (NOBODY, BLEND))
+    served_by = (ids != PADDING).any(axis=1).astype(np.int8)
+    return Slate(pool.target, ids, scores, served_by, (NOBODY, BLEND))
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
-    """Append the ids `more` to the given rows of a slate; rows that were empty get the rung `label`."""
-    ids, scores, rung = slate.ids.copy(), slate.scores.copy(), slate.rung.copy()
+    """Append the ids `more` to the given rows of a slate; rows that were empty get what served the query `label`."""
+    ids, scores, served_by = slate.ids.copy(), slate.scores.copy(), slate.served_by.copy()
     n = ids.shape[1]
     joined = np.concatenate([ids[rows], more], axis=1)
     packed = np.argsort(joined == PADDING, axis=1, kind="stable")[:, :n]
-    was_empty = rung[rows] == 0
+    was_empty = served_by[rows] == 0
     ids[rows] = np.take_along_axis(joined, packed, axis=1)
-    rungs = (*slate.rungs, label)
-    rung[rows] = np.where(was_empty & (ids[rows, 0] != PADDING), len(rungs) - 1, rung[rows])
-    return replace(slate, ids=ids, scores=scores, rung=rung, rungs=rungs)
+    servers = (*slate.servers, label)
+    served_by[rows] = np.where(was_empty & (ids[rows, 0] != PADDING), len(servers) - 1, served_by[rows])
+    return replace(slate, ids=ids, scores=scores, served_by=served_by, servers=servers)
 
 
 def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:

@@ -64,7 +64,7 @@ class Pool:
     @property
     def padding(self) -> Longs:
         """int64[P]: flat indices of the entries without a candidate."""
-        return self.once("padding", None, lambda: np.flatnonzero(self.ids == PADDING))
+        return self.cached("padding", None, lambda: np.flatnonzero(self.ids == PADDING))
 
     def proposed_by(self, generator: str) -> Bools:
         """Return bool [Q, K]: true for candidates that this generator proposed."""
@@ -77,7 +77,7 @@ class Pool:
             return self.places[label]
         return np.nan_to_num(kernels.ranks(self.columns[label]), nan=np.inf)
 
-    def once(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
+    def cached(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is equal.
 
         `depends` holds everything that the result depends on besides the candidates and columns of the pool. Tuning

@@ -22,15 +22,15 @@ class Slate:
     """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
     scores: float32 [Q, n], `final` of the pool (NaN for ids from the fallback)
-    rung: int8 [Q], index into `rungs`, the source that served the query; "none" if no id could be recommended
+    served_by: int8 [Q], index into `servers`, the source that served the query; "none" if no id could be recommended
     vocabulary: the external ids of the target; None inside the engine, which passes arrays only
     """
 
     target: Target
     ids: Ints
     scores: Floats
-    rung: NDArray[np.int8]
-    rungs: tuple[str, ...]
+    served_by: NDArray[np.int8]
+    servers: tuple[str, ...]
     vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -38,30 +38,39 @@ class Slate:
 
     def state(self) -> State:
         """Return the slate as named arrays."""
-        return {"ids": self.ids, "scores": self.scores, "rung": self.rung, "rungs": np.array(self.rungs)}
+        return {"ids": self.ids, "scores": self.scores, "served_by": self.served_by, "servers": np.array(self.servers)}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Slate:
         """Rebuild a slate from its `state`."""
-        return cls(target, state["ids"], state["scores"], state["rung"], tuple(str(rung) for rung in state["rungs"]))
+        return cls(
+            target,
+            state["ids"],
+            state["scores"],
+            state["served_by"],
+            tuple(str(served_by) for served_by in state["servers"]),
+        )
 
     @classmethod
     def stack(cls, slates: Sequence[Slate]) -> Slate:
-        """Concatenate the queries of several slates; rungs are matched by name."""
-        rungs = tuple(dict.fromkeys(rung for slate in slates for rung in slate.rungs))
-        codes = [np.array([rungs.index(rung) for rung in slate.rungs], np.int8)[slate.rung] for slate in slates]
+        """Concatenate the queries of several slates; servers are matched by name."""
+        servers = tuple(dict.fromkeys(served_by for slate in slates for served_by in slate.servers))
+        codes = [
+            np.array([servers.index(served_by) for served_by in slate.servers], np.int8)[slate.served_by]
+            for slate in slates
+        ]
         ids = np.concatenate([slate.ids for slate in slates])
         scores = np.concatenate([slate.scores for slate in slates])
-        return cls(slates[0].target, ids, scores, np.concatenate(codes), rungs, slates[0].vocabulary)
+        return cls(slates[0].target, ids, scores, np.concatenate(codes), servers, slates[0].vocabulary)
 
     def take(self, rows: slice) -> Slate:
         """Return the slates of some of the queries."""
-        return replace(self, ids=self.ids[rows], scores=self.scores[rows], rung=self.rung[rows])
+        return replace(self, ids=self.ids[rows], scores=self.scores[rows], served_by=self.served_by[rows])
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per recommendation.
 
-        Columns: query (row number), rank (from 1), id (external), score, rung. Its `to_pandas()` returns a pandas
+        Columns: query (row number), rank (from 1), id (external), score, served_by. Its `to_pandas()` returns a pandas
         frame. Raises ValueError if the slate has no vocabulary.
         """
         return self.lazy_frame().collect()
@@ -72,18 +81,22 @@ class Slate:
 
         if self.vocabulary is None:
             raise ValueError("this slate holds codes and no vocabulary: give it one with dataclasses.replace")
-        rungs = pl.Series(self.rungs, dtype=pl.String)
+        servers = pl.Series(self.servers, dtype=pl.String)
         place, width = pl.col("place").cast(pl.Int64), self.ids.shape[1]
 
         def text(column: str, texts: pl.Series) -> pl.Expr:
             return pl.col(column).map_batches(texts.gather, return_dtype=pl.String, is_elementwise=True)
 
-        flat = {"id": self.ids.reshape(-1), "score": self.scores.reshape(-1), "rung": np.repeat(self.rung, width)}
+        flat = {
+            "id": self.ids.reshape(-1),
+            "score": self.scores.reshape(-1),
+            "served_by": np.repeat(self.served_by, width),
+        }
         rows = pl.LazyFrame(flat).with_row_index("place").filter(pl.col("id") != PADDING)
         return rows.select(
             query=(place // width).cast(pl.Int32),
             rank=(place % width + 1).cast(pl.Int32),
             id=text("id", self.vocabulary.ids),
             score="score",
-            rung=text("rung", rungs),
+            served_by=text("served_by", servers),
         )

@@ -12,7 +12,7 @@ from hybridrec.data.encoding import encode
 from hybridrec.testing.commands import CommandContract
 from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract, Outcome, PluginContract, run_checks
-from hybridrec.testing.datasets import colour_queries, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing.datasets import edge_datasets, parity_queries, toy_dataset, toy_queries
 from hybridrec.testing.exporters import ExporterContract
 from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
@@ -32,9 +32,9 @@ __all__ = [
     "ReaderContract",
     "RerankerContract",
     "SplitterContract",
-    "colour_queries",
     "edge_datasets",
     "encode",
+    "parity_queries",
     "run_checks",
     "toy_dataset",
     "toy_queries",

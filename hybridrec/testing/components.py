@@ -34,7 +34,7 @@ from hybridrec.testing._helpers import (
     toy,
 )
 from hybridrec.testing.contract import PluginContract
-from hybridrec.testing.datasets import colour_queries, csr_of, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing.datasets import csr_of, edge_datasets, parity_queries, toy_dataset, toy_queries
 from hybridrec.types import FIELDS, PADDING, TARGETS, Field, Ints, Target
 
 
@@ -121,7 +121,7 @@ class ComponentContract(PluginContract):
         """Require some candidates and some scores for queries with a field that it `needs`."""
         model, queries = self.model(options), self.queries()
         if model.needs:
-            queries = queries.take(np.any([queries.knows(field) for field in model.needs], axis=0))
+            queries = queries.take(np.any([queries.has(field) for field in model.needs], axis=0))
         for target in generated(model):
             silent = (candidates(model, queries, target, 5).ids == PADDING).all()
             assert not silent, f"{target}: proposes nothing for any query"
@@ -210,7 +210,7 @@ class ComponentContract(PluginContract):
                 silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all(axis=1).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
-        known = np.any([queries.knows(field) for field in model.needs], axis=0)
+        known = np.any([queries.has(field) for field in model.needs], axis=0)
         others = queries.take(np.flatnonzero(~known))
         for target in generated(model):
             ids = candidates(model, others, target, 5).ids
@@ -338,7 +338,7 @@ class ComponentContract(PluginContract):
         for field in self.learns_the_checkerboard:
             if model.needs and field not in model.needs:
                 continue  # this configuration does not read the field
-            queries = colour_queries(toy(), field)
+            queries = parity_queries(toy(), field)
             for target in generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()
                 ids = candidates(model, queries, target, 5, exclude).ids

@@ -144,9 +144,9 @@ def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
     suite, parameters = contract(), contract.parameters()
     package = contract.package()
     for name, options in parameters["options"].items():
-        prepared = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
-        if prepared.status == "failed":
-            yield prepared
+        trained_fold = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
+        if trained_fold.status == "failed":
+            yield trained_fold
             return
     idle = contract.idle()
     for check in contract.checks():

@@ -90,7 +90,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
     )
 
 
-def colour_queries(dataset: Dataset, field: Field) -> QueryBatch:
+def parity_queries(dataset: Dataset, field: Field) -> QueryBatch:
     """Build an even and an odd query for the toy dataset with only this field."""
     users, items, tags = dataset.users.ids, dataset.items.ids, dataset.tags.ids
     known: dict[Field, list[Query]] = {

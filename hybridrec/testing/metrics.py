@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hybridrec.evaluation.metrics import Judged, Metric, SetMetric
+from hybridrec.evaluation.metrics import EvalBatch, Metric, SetMetric
 from hybridrec.stages import kernels
 from hybridrec.testing._helpers import assert_unchanged, contents, toy
 from hybridrec.testing.contract import PluginContract
@@ -36,7 +36,7 @@ class MetricContract(PluginContract):
         idle |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
         return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
-    def judged(self, rows: slice | None = None) -> Judged:
+    def eval_batch(self, rows: slice | None = None) -> EvalBatch:
         """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all."""
         rng, n = np.random.default_rng(4), len(toy().items)
         ids = rng.permuted(np.tile(np.arange(n, dtype=np.int32), (ROWS, 1)), axis=1)[:, :WIDTH]
@@ -48,7 +48,7 @@ class MetricContract(PluginContract):
         asked = toy_queries(toy())
         queries = asked.take(np.arange(ROWS)[part] % len(asked))
         hits = kernels.hits(ids[part], truth[part])
-        return Judged("items", ids[part], hits, truth[part], toy(), queries=queries)
+        return EvalBatch("items", ids[part], hits, truth[part], toy(), queries=queries)
 
     def made(self, options: Mapping[str, Any]) -> Metric:
         """Build the metric."""
@@ -56,16 +56,16 @@ class MetricContract(PluginContract):
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require float64, one per query, never infinite, for any k, even beyond the slate, and for an empty batch."""
-        for judged in (self.judged(), self.judged(slice(0, 0))):
+        for eval_batch in (self.eval_batch(), self.eval_batch(slice(0, 0))):
             for k in (1, 5, WIDTH, WIDTH + 7):
-                values = _values(self.made(options), judged, k)
+                values = _values(self.made(options), eval_batch, k)
                 assert values.dtype == np.float64, f"values are {values.dtype}, not float64"
-                assert values.shape == (len(judged.ids),), f"values have the shape {values.shape}"
+                assert values.shape == (len(eval_batch.ids),), f"values have the shape {values.shape}"
                 assert not np.isinf(values).any(), "a value is infinite; return NaN if it is not defined"
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
         """Require a defined value (not NaN) for some of the queries."""
-        values = self.made(options).values(self.judged(), 5)
+        values = self.made(options).values(self.eval_batch(), 5)
         assert not np.isnan(values).all(), "it is NaN for every query"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
@@ -73,23 +73,25 @@ class MetricContract(PluginContract):
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             return
-        alone = [_values(metric, self.judged(slice(row, row + 1)), 5)[0] for row in range(ROWS)]
-        together = _values(metric, self.judged(), 5)
+        alone = [_values(metric, self.eval_batch(slice(row, row + 1)), 5)[0] for row in range(ROWS)]
+        together = _values(metric, self.eval_batch(), 5)
         assert np.allclose(alone, together, equal_nan=True), "other values in a batch than one by one"
 
     def test_only_the_first_k_places_count(self, options: Mapping[str, Any]) -> None:
         """Require values that do not depend on the places after the cut-off."""
-        metric, judged = self.made(options), self.judged()
+        metric, eval_batch = self.made(options), self.eval_batch()
         if not metric.cut_off:
             return
-        cut = replace(judged, ids=judged.ids[:, :4], hits=judged.hits[:, :4])
-        assert np.allclose(_values(metric, judged, 4), _values(metric, cut, 4), equal_nan=True), "places after k count"
+        cut = replace(eval_batch, ids=eval_batch.ids[:, :4], hits=eval_batch.hits[:, :4])
+        assert np.allclose(_values(metric, eval_batch, 4), _values(metric, cut, 4), equal_nan=True), (
+            "places after k count"
+        )
 
     def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
         """Require a SetMetric to return a float for the slates of all folds, independent of their order."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
-            folds = [self.judged(slice(0, 10)), self.judged(slice(10, ROWS))]
+            folds = [self.eval_batch(slice(0, 10)), self.eval_batch(slice(10, ROWS))]
             value = metric.value(folds, 5)
             assert isinstance(value, float), f"`value` returned {type(value).__name__}, not a float"
             assert np.isclose(value, metric.value(folds[::-1], 5), equal_nan=True), "the order of the folds counts"
@@ -98,28 +100,29 @@ class MetricContract(PluginContract):
         """Require, if hits are rewarded, a slate with its hits in front to be at least as good as its reverse."""
         if not self.rewards_hits:
             return
-        judged, metric = self.judged(slice(5, None)), self.made(options)
-        front = np.argsort(~judged.hits, axis=1, kind="stable")
-        ordered = [np.take_along_axis(judged.ids, order, axis=1) for order in (front, front[:, ::-1])]
+        eval_batch, metric = self.eval_batch(slice(5, None)), self.made(options)
+        front = np.argsort(~eval_batch.hits, axis=1, kind="stable")
+        ordered = [np.take_along_axis(eval_batch.ids, order, axis=1) for order in (front, front[:, ::-1])]
         best, worst = (
-            _values(metric, replace(judged, ids=ids, hits=kernels.hits(ids, judged.truth)), 5) for ids in ordered
+            _values(metric, replace(eval_batch, ids=ids, hits=kernels.hits(ids, eval_batch.truth)), 5)
+            for ids in ordered
         )
         better = best >= worst if metric.higher_is_better else best <= worst
         assert (better | np.isnan(best)).all(), "a slate with its hits at the end is better"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require unchanged input: other metrics read the same slates, truth, queries and training part."""
-        judged = self.judged()
-        before = contents(judged=judged)
+        eval_batch = self.eval_batch()
+        before = contents(eval_batch=eval_batch)
         metric = self.made(options)
-        metric.values(judged, 5)
+        metric.values(eval_batch, 5)
         if isinstance(metric, SetMetric):
-            metric.value([judged], 5)
-        assert_unchanged(before, judged=judged)
+            metric.value([eval_batch], 5)
+        assert_unchanged(before, eval_batch=eval_batch)
 
 
-def _values(metric: Metric, judged: Judged, k: int) -> Doubles:
+def _values(metric: Metric, eval_batch: EvalBatch, k: int) -> Doubles:
     """Compute the values; fail with a clear message if they are not an array."""
-    values = metric.values(judged, k)
+    values = metric.values(eval_batch, k)
     assert isinstance(values, np.ndarray), f"values are {type(values).__name__}, not an array"
     return values

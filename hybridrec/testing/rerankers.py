@@ -42,7 +42,7 @@ class RerankerContract(PluginContract):
             check_self(made, "use", made.use(self.vectors()))
         made = fitted(made, toy())
         if made.learns:
-            check_self(made, "learn", made.learn(self.queries(), self.pool(), *self.lesson()))
+            check_self(made, "learn", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
         return made
 
     def vectors(self) -> Floats:
@@ -195,7 +195,7 @@ class RerankerContract(PluginContract):
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require the dataset, queries, pool and arguments of `learn` to be unchanged after use: others share them."""
+        """Require the dataset, queries, pool and arguments of `fit_on_predictions` to be unchanged after use: others share them."""
         handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
         made, lent = self.reranker(self.options(options)), self.vectors()
         before = contents(**handed, vectors=lent)
@@ -207,7 +207,7 @@ class RerankerContract(PluginContract):
         if model.learns:
             lesson = self.lesson()
             before = contents(**handed, lesson=dict(enumerate(lesson)))
-            check_self(model, "learn", model.learn(queries, pool, *lesson))
+            check_self(model, "learn", model.fit_on_predictions(queries, pool, *lesson))
             assert_unchanged(before, **handed, lesson=dict(enumerate(lesson)))
         before = contents(**handed)
         model.rerank(queries, pool, 5)

@@ -39,7 +39,7 @@ class SplitterContract(PluginContract):
         splitter = self.splitter(self.options(options))
         folds = list(splitter.split(self.data(), np.random.default_rng(seed)))
         assert folds, "the splitter returned no folds"
-        return [*folds, splitter.inner(folds[0].train, np.random.default_rng(seed))]
+        return [*folds, splitter.validation_split(folds[0].train, np.random.default_rng(seed))]
 
     def test_folds_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require queries, truth, units and weights of equal length; vocabularies, types and values as in `Fold`."""
@@ -84,11 +84,11 @@ class SplitterContract(PluginContract):
         folds = list(splitter.split(data, np.random.default_rng(0)))
         assert_unchanged(before, data=data)
         before = contents(train=folds[0].train)
-        splitter.inner(folds[0].train, np.random.default_rng(0))
+        splitter.validation_split(folds[0].train, np.random.default_rng(0))
         assert_unchanged(before, train=folds[0].train)
 
 
 def _print(fold: Fold) -> tuple[str, ...]:
     truth = (fold.truth.get(target) for target in TARGETS)
-    parts = (fold.queries, *truth, fold.units, fold.weights, fold.universe)
+    parts = (fold.queries, *truth, fold.units, fold.weights, fold.candidate_items)
     return (fold.name, fold.train.fingerprint, *(fingerprint(part) for part in parts))

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from hybridrec.config.experiment import Aim, Experiment, Spec
+from hybridrec.config.experiment import ComponentSpec, Experiment, MetricSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.evaluate import judge, weighted_mean
@@ -18,11 +18,11 @@ from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, Part
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.pipelines import FittedPipeline
-from hybridrec.engine.runner import Experimenter
-from hybridrec.engine.store import Nowhere, Store
-from hybridrec.engine.train import Cut, Preparer
+from hybridrec.engine.runner import ExperimentRunner
+from hybridrec.engine.store import NullStore, Store
+from hybridrec.engine.train import FoldSplits, FoldTrainer
 from hybridrec.errors import DataError
-from hybridrec.evaluation.metrics import Judged, SetMetric
+from hybridrec.evaluation.metrics import EvalBatch, SetMetric
 from hybridrec.inference.batch_runner import BatchRunner, CandidateBlock, EvalQueries
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
@@ -33,7 +33,7 @@ V = TypeVar("V")
 
 
 @dataclass(slots=True)
-class Shelf(Generic[V]):
+class LRUCache(Generic[V]):
     """Values by key; beyond a budget of bytes those that were not used for longest are given up."""
 
     budget: int
@@ -53,14 +53,14 @@ class Shelf(Generic[V]):
             self._values.popitem(last=False)
 
 
-class KeepingFitter(Fitter):
+class CachingFitter(Fitter):
     """A fitter that keeps fitted components in memory, too, within a quarter of the budget for one fit."""
 
     def __init__(self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int) -> None:
         super().__init__(store, registry, executor, seed=seed, memory=memory)
-        self._kept: Shelf[Fitted] = Shelf(memory // 4)
+        self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
-    def fit(self, jobs: Iterable[tuple[Spec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+    def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """All jobs done, in their order: from memory, from the store, or fitted."""
         plan = {_job(spec, part): (spec, part) for spec, part in jobs}
         found = {job: self._kept.get(job) for job in plan}
@@ -73,69 +73,72 @@ class KeepingFitter(Fitter):
         return [fitted for fitted in found.values() if fitted is not None]
 
 
-class Bench:
+class Objective:
     """Measures variants of one experiment on the validation queries of all its folds.
 
     The data is read and cut once. Fitted components and pools stay in memory, so that a variant which
     differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store.
     """
 
-    def __init__(self, experiment: Experiment, data: Dataset, work: Experimenter, store: Store) -> None:
+    def __init__(self, experiment: Experiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
         """Cut `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
-        self.fitter = KeepingFitter(store, work.registry, work.executor, seed=config.seed, memory=config.memory)
-        self.asker = BatchRunner(Nowhere(), work.executor, config.memory)
-        preparer = self._preparer(experiment)
-        self.cuts = [preparer.cut(fold) for fold in folds_of(experiment, data)]
+        self.fitter = CachingFitter(store, work.registry, work.executor, seed=config.seed, memory=config.memory)
+        self.runner = BatchRunner(NullStore(), work.executor, config.memory)
+        trainer = self._preparer(experiment)
+        self.cuts = [trainer.cut(fold) for fold in folds_of(experiment, data)]
         self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])
-        self._pools: Shelf[list[CandidateBlock]] = Shelf(config.memory // 4)
+        self._pools: LRUCache[list[CandidateBlock]] = LRUCache(config.memory // 4)
 
-    def measure(self, variant: Experiment, pipeline: str, aims: Mapping[str, Aim]) -> dict[str, float]:
+    def measure(self, variant: Experiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]) -> dict[str, float]:
         """The means of the aims over all validation queries, by their names in reports; one pipeline is asked."""
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
-        preparer = self._preparer(variant)
-        judged: dict[Target, list[Judged]] = {aim.target: [] for aim in aims.values()}
+        trainer = self._preparer(variant)
+        eval_batch: dict[Target, list[EvalBatch]] = {metric_spec.target: [] for metric_spec in metric_specs.values()}
         with one_thread_per_library():
-            for cut in self._cuts(preparer):
-                (arm,) = preparer.prepare(preparer.planned(cut)).arms
-                for target, found in judged.items():
+            for cut in self._cuts(trainer):
+                (arm,) = trainer.prepare(trainer.planned(cut)).arms
+                for target, found in eval_batch.items():
                     blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
-                    found.append(judge(cut.fold, target, self.asker.slate(arm, blocks)))
-            return {name: self._mean(aim, judged[aim.target]) for name, aim in aims.items()}
+                    found.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
+            return {
+                name: self._mean(metric_spec, eval_batch[metric_spec.target])
+                for name, metric_spec in metric_specs.items()
+            }
 
-    def _preparer(self, variant: Experiment) -> Preparer:
-        return Preparer(variant, self.fitter, self.asker)
+    def _preparer(self, variant: Experiment) -> FoldTrainer:
+        return FoldTrainer(variant, self.fitter, self.runner)
 
-    def _cuts(self, preparer: Preparer) -> list[Cut]:
+    def _cuts(self, trainer: FoldTrainer) -> list[FoldSplits]:
         """The folds, cut again if this variant is the first that learns on a part inside them."""
-        if self.cuts[0].inner is None and any(plan.learns for plan in preparer.experiment.pipelines.values()):
-            self.cuts = [preparer.cut(cut.fold) for cut in self.cuts]
+        if self.cuts[0].validation is None and any(plan.learns for plan in trainer.experiment.pipelines.values()):
+            self.cuts = [trainer.cut(cut.fold) for cut in self.cuts]
         return self.cuts
 
     def _pooled(self, arm: FittedPipeline, fold: Fold, target: Target, n: int) -> list[CandidateBlock]:
         key = (fold.name, target, arm.pool_key)
         blocks = self._pools.get(key)
         if blocks is None:
-            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.universe)
-            blocks = self.asker.candidates(arm, question)
+            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.candidate_items)
+            blocks = self.runner.candidates(arm, question)
             self._pools.put(key, blocks, sum(map(_size, blocks)))
         return blocks
 
-    def _mean(self, aim: Aim, judged: list[Judged]) -> float:
-        with calling(aim.measure.metric, f"while measuring {aim.key}"):
-            if isinstance(aim.measure.metric, SetMetric):
-                mean: float | None = aim.measure.value(judged)
+    def _mean(self, metric_spec: MetricSpec, eval_batch: list[EvalBatch]) -> float:
+        with calling(metric_spec.measure.metric, f"while measuring {metric_spec.key}"):
+            if isinstance(metric_spec.measure.metric, SetMetric):
+                mean: float | None = metric_spec.measure.value(eval_batch)
             else:
-                values = np.concatenate([aim.measure.values(fold) for fold in judged])
+                values = np.concatenate([metric_spec.measure.values(fold) for fold in eval_batch])
                 mean = weighted_mean(values, self.weights)
         if mean is None or np.isnan(mean):
-            raise DataError(f"{aim.key} is not defined for any validation query")
+            raise DataError(f"{metric_spec.key} is not defined for any validation query")
         return mean
 
 
-def _job(spec: Spec, part: Part) -> tuple[str, ...]:
+def _job(spec: ComponentSpec, part: Part) -> tuple[str, ...]:
     """What tells two fits of a bench apart: its data, seed and libraries do not change."""
-    below = () if spec.lender is None else _job(spec.lender, part)
+    below = () if spec.base_model is None else _job(spec.base_model, part)
     return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 

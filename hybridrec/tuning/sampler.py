@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-class Search:
+class Sampler:
     """Proposes values from the trials it was told of.
 
     Every proposal has a generator of its own, made from the seed and the number of the trial, so that a
@@ -39,7 +39,7 @@ class Search:
         self.method = method
         self.seed = seed
         self.space = {dimension.path: _distribution(dimension) for dimension in tuning.space}
-        higher = tuning.aim.measure.metric.higher_is_better
+        higher = tuning.metric_spec.measure.metric.higher_is_better
         self.study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=self._sampler(0))
 
     def tell(self, trial: Trial) -> None:
@@ -67,7 +67,7 @@ class Search:
         """
         import optuna
 
-        measured = {trial.metrics[self.tuning.aim.key] for trial in trials if trial.state != "failed"}
+        measured = {trial.metrics[self.tuning.metric_spec.key] for trial in trials if trial.state != "failed"}
         if len(measured) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
@@ -87,8 +87,10 @@ class Search:
         return optuna.trial.create_trial(
             params={d.path: _parameter(d, trial.values[d.path]) for d in self.tuning.space},
             distributions=self.space,
-            value=trial.metrics[self.tuning.aim.key],
-            constraints={str(bound): bound.excess(trial.metrics[bound.aim.key]) for bound in self.tuning.bounds},
+            value=trial.metrics[self.tuning.metric_spec.key],
+            constraints={
+                str(bound): bound.excess(trial.metrics[bound.metric_spec.key]) for bound in self.tuning.bounds
+            },
         )
 
 

@@ -34,9 +34,9 @@ class Trial:
 
 def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
     """The trials that keep all bounds, best first; of equals the earlier one goes first."""
-    sign = -1 if tuning.aim.measure.metric.higher_is_better else 1
+    sign = -1 if tuning.metric_spec.measure.metric.higher_is_better else 1
     complete = [trial for trial in trials if trial.state == "complete"]
-    return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.aim.key])
+    return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.metric_spec.key])
 
 
 class Table:
@@ -46,7 +46,7 @@ class Table:
         """A table at this path, which may be there already."""
         self.path = path
         self.tuning = tuning
-        self.columns = ["number", "state", *tuning.aims, "seconds", *(d.path for d in tuning.space), "problem"]
+        self.columns = ["number", "state", *tuning.metric_specs, "seconds", *(d.path for d in tuning.space), "problem"]
 
     def read(self) -> list[Trial]:
         """All trials; a last line that was cut off while it was written is removed.
@@ -87,7 +87,7 @@ class Table:
             number=int(row["number"]),
             values={dimension.path: dimension.parse(row[dimension.path]) for dimension in self.tuning.space},
             state=state,  # type: ignore[arg-type]
-            metrics={name: float(row[name]) for name in self.tuning.aims if row[name]},
+            metrics={name: float(row[name]) for name in self.tuning.metric_specs if row[name]},
             seconds=float(row["seconds"]),
             problem=row["problem"],
         )

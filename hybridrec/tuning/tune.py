@@ -16,20 +16,20 @@ from hybridrec.config.experiment import Experiment, Tuning
 from hybridrec.config.load import open_config
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
-from hybridrec.engine.runner import Experimenter, Silent, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
 from hybridrec.registry.discovery import Registry
-from hybridrec.tuning.objective import Bench
-from hybridrec.tuning.sampler import Search
+from hybridrec.tuning.objective import Objective
+from hybridrec.tuning.sampler import Sampler
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
 from hybridrec.tuning.trials import State, Table, Trial, best_of
 from hybridrec.tuning.yaml_edit import tuned_text
 
 
-class Watcher(Protocol):
+class TuneCallback(Protocol):
     """Told how a search goes; the command line prints it."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
@@ -41,7 +41,7 @@ class Watcher(Protocol):
         ...
 
 
-class Unwatched:
+class NullTuneCallback:
     """Nobody is told."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
@@ -61,7 +61,7 @@ def tune(
     resume_from: Path | str | None = None,
     store: Path | str | None = None,
     runs: Path | str = "runs",
-    watcher: Watcher | None = None,
+    callback: TuneCallback | None = None,
     block: Collection[str] = (),
 ) -> Tuned:
     """Search the space of a config's section `tune` on validation queries from inside the training parts.
@@ -79,11 +79,11 @@ def tune(
     section = experiment.config.tune
     if experiment.tuning is None or section is None:
         raise ConfigError(f"{opened.document.source} has no section `tune`: say under it what to search")
-    search = Search(experiment.tuning, section.search, experiment.config.seed)
+    search = Sampler(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder)
     place = Store(Path(store)) if store is not None else Store.default()
-    work = _Work(replace(experiment, validation=True), variants, search, folder, place, watcher or Unwatched())
+    work = _Work(replace(experiment, validation=True), variants, search, folder, place, callback or NullTuneCallback())
     work.run(trials or section.trials, seconds or section.seconds)
     return work.finish(opened.text, assignments)
 
@@ -94,10 +94,10 @@ class _Work:
 
     experiment: Experiment
     variants: Variants
-    search: Search
+    search: Sampler
     folder: Path
     store: Store
-    watcher: Watcher
+    callback: TuneCallback
 
     @property
     def tuning(self) -> Tuning:
@@ -119,11 +119,11 @@ class _Work:
         done = self.table.read()
         for trial in done:
             self.search.tell(trial)
-        self.watcher.began(self.folder, self.tuning, max(budget - len(done), 0))
+        self.callback.began(self.folder, self.tuning, max(budget - len(done), 0))
         if len(done) >= budget:
             return
-        work = Experimenter(self.experiment, self.variants.registry, self.store, Silent())
-        bench = Bench(self.experiment, read(self.experiment), work, self.store)
+        work = ExperimentRunner(self.experiment, self.variants.registry, self.store, NullProgress())
+        bench = Objective(self.experiment, read(self.experiment), work, self.store)
         for number in range(len(done), budget):
             if seconds is not None and number and time.perf_counter() - began > seconds:
                 break
@@ -131,22 +131,22 @@ class _Work:
             self.table.add(trial)
             self.search.tell(trial)
             done.append(trial)
-            self.watcher.tried(trial, next(iter(best_of(done, self.tuning)), None))
+            self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
 
-    def trial(self, number: int, bench: Bench) -> Trial:
+    def trial(self, number: int, bench: Objective) -> Trial:
         """One trial. Values that cannot be fitted are a failed trial; the config as it is written must work."""
         started = time.perf_counter()
         values = self.search.ask(number)
         try:
             # The first trial is the file itself: what is not written in it is not written into it.
             variant = self.variants.experiment(values if number else {})
-            metrics = bench.measure(variant, self.tuning.pipeline, self.tuning.aims)
+            metrics = bench.measure(variant, self.tuning.pipeline, self.tuning.metric_specs)
         except Exception as error:
             if not number:
                 raise
             problem = f"{type(error).__name__}: {error}"
             return Trial(number, values, "failed", {}, time.perf_counter() - started, problem)
-        broken = any(bound.excess(metrics[bound.aim.key]) > 0 for bound in self.tuning.bounds)
+        broken = any(bound.excess(metrics[bound.metric_spec.key]) > 0 for bound in self.tuning.bounds)
         state: State = "infeasible" if broken else "complete"
         return Trial(number, values, state, metrics, time.perf_counter() - started)
 
@@ -170,7 +170,7 @@ class _Work:
 
     def header(self, trials: Sequence[Trial], chosen: Trial) -> str:
         """Where the values of best.yaml come from, as comments."""
-        key = self.tuning.aim.key
+        key = self.tuning.metric_spec.key
         return (
             f"# Chosen by `hybridrec tune` on validation queries inside the training parts: trial {chosen.number} of\n"
             f"# {len(trials)}, {key} {chosen.metrics[key]:.4f} there; as written {trials[0].metrics[key]:.4f}.\n"
@@ -180,8 +180,10 @@ class _Work:
         """What to say when no trial keeps the bounds: which came nearest."""
         bounds = self.tuning.bounds
         measured = [trial for trial in trials if trial.metrics]
-        nearest = min(measured, key=lambda trial: max(bound.excess(trial.metrics[bound.aim.key]) for bound in bounds))
-        told = ", ".join(f"{bound.aim.key} {nearest.metrics[bound.aim.key]:.4f}" for bound in bounds)
+        nearest = min(
+            measured, key=lambda trial: max(bound.excess(trial.metrics[bound.metric_spec.key]) for bound in bounds)
+        )
+        told = ", ".join(f"{bound.metric_spec.key} {nearest.metrics[bound.metric_spec.key]:.4f}" for bound in bounds)
         wanted = ", ".join(map(str, bounds))
         return (
             f"none of {len(trials)} trials keeps {wanted}; the nearest, trial {nearest.number}, has {told}: "
@@ -190,9 +192,9 @@ class _Work:
 
     def report(self, trials: Sequence[Trial], chosen: Trial, importance: dict[str, float]) -> TuningReport:
         """For the report of a run with the chosen values."""
-        found: list[Any] = [trial.metrics.get(self.tuning.aim.key) for trial in trials]
+        found: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
         return TuningReport(
-            metric=self.tuning.aim.key,
+            metric=self.tuning.metric_spec.key,
             search=self.section.search,
             subject_to=[str(bound) for bound in self.tuning.bounds],
             best=chosen.number,

@@ -17,7 +17,7 @@ FEATURES = r"^(?<owner>\S+)(?<features>(?:\s+\S+)*)\s*$"
 WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
 
 
-class FeatureLinesOptions(text_files.Tolerance):
+class FeatureLinesOptions(text_files.BadLineOptions):
     """Input files; all are UTF-8, their fields separated by blanks or tabs."""
 
     interactions: InputPath = Field(examples=["interactions.txt"])
@@ -47,7 +47,7 @@ class FeatureLinesReader(Reader):
 
     def read(self) -> Dataset:
         """Read the whole data; raises DataError if a file is missing."""
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         items, item_features = self._features(self.config.item_features, "item")
         users, user_features = self._features(self.config.user_features, "user")
         return assemble(
@@ -65,11 +65,11 @@ class FeatureLinesReader(Reader):
         """Read the columns user, item, weight, and time if the lines have one."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         text_files.check_file(path, "Its lines are: user item weight time, the last two if known.")
         numbers, parts = {name: text_files.Numbering() for name in ("user", "item")}, []
         for block in text_files.parse_lines(
-            path, PAIR, "user item weight time (the last two if known)", self.malformed
+            path, PAIR, "user item weight time (the last two if known)", self.bad_lines
         ):
             coded = [numbering.codes(block[name]).alias(name) for name, numbering in numbers.items()]
             rest = block.select(
@@ -89,10 +89,10 @@ class FeatureLinesReader(Reader):
 
         if path is None:
             return None, None
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         text_files.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
-        rows = text_files.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.malformed)
-        rows = text_files.first_of_each(rows, "owner", path, self.malformed, owner)
+        rows = text_files.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.bad_lines)
+        rows = text_files.first_of_each(rows, "owner", path, self.bad_lines, owner)
         words = rows.select(pl.col("owner").alias(owner), word=pl.col("features").str.extract_all(r"\S+")).explode(
             "word"
         )

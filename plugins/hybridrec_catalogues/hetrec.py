@@ -39,7 +39,7 @@ TAGGED = Layout(
 FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "user, friend between tabs", header=True)
 
 
-class HetRecLastfmOptions(text_files.Tolerance):
+class HetRecLastfmOptions(text_files.BadLineOptions):
     """Folder of the files, and selection of their contents."""
 
     folder: InputPath = Field(examples=["hetrec2011-lastfm-2k"])
@@ -75,12 +75,12 @@ class HetRecLastfmReader(Reader):
         folder = self.config.folder
         for layout in (COUNTS, ARTISTS, TAGS, TAGGED, *([FRIENDS] if self.config.friends else [])):
             text_files.check_file(folder / layout.file, ORIGIN)
-        self.malformed = malformed = text_files.Malformed(strict=self.config.strict)
-        artists = ARTISTS.whole(folder, malformed, "item")
+        self.bad_lines = bad_lines = text_files.BadLines(strict=self.config.strict)
+        artists = ARTISTS.whole(folder, bad_lines, "item")
         counts = text_files.only_known(
-            COUNTS.whole(folder, malformed), "item", artists["item"], folder / COUNTS.file, malformed, "artist"
+            COUNTS.whole(folder, bad_lines), "item", artists["item"], folder / COUNTS.file, bad_lines, "artist"
         )
-        tags = TAGS.whole(folder, malformed, "id").select("id", "tag")
+        tags = TAGS.whole(folder, bad_lines, "id").select("id", "tag")
         return assemble(
             Tables(
                 interactions=counts.select("user", "item", pl.col("weight").cast(pl.Float32)).filter(
@@ -95,10 +95,10 @@ class HetRecLastfmReader(Reader):
 
     def _assignments(self, tags: pl.DataFrame) -> pl.DataFrame:
         """Read the columns user, item, tag."""
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         path = self.config.folder / TAGGED.file
         rows = text_files.only_known(
-            TAGGED.whole(self.config.folder, self.malformed), "id", tags["id"], path, self.malformed, "tag"
+            TAGGED.whole(self.config.folder, self.bad_lines), "id", tags["id"], path, self.bad_lines, "tag"
         )
         return rows.join(tags, on="id", maintain_order="left").select("user", "item", "tag")
 
@@ -106,6 +106,6 @@ class HetRecLastfmReader(Reader):
         """Read the columns user, feature."""
         import polars as pl
 
-        assert self.malformed is not None
-        rows = FRIENDS.whole(self.config.folder, self.malformed)
+        assert self.bad_lines is not None
+        rows = FRIENDS.whole(self.config.folder, self.bad_lines)
         return rows.select("user", feature="friend:" + pl.col("friend"))

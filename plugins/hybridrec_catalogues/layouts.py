@@ -28,16 +28,16 @@ class Layout:
     encoding: str = "utf-8"
     header: bool = False
 
-    def blocks(self, folder: Path, malformed: text_files.Malformed) -> Iterator[pl.DataFrame]:
+    def blocks(self, folder: Path, bad_lines: text_files.BadLines) -> Iterator[pl.DataFrame]:
         """Yield the file in blocks: the column `line`, and a text column for each field."""
         return text_files.parse_lines(
-            folder / self.file, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
+            folder / self.file, self.fields, self.shown, bad_lines, encoding=self.encoding, header=self.header
         )
 
-    def whole(self, folder: Path, malformed: text_files.Malformed, key: str | None = None) -> pl.DataFrame:
+    def whole(self, folder: Path, bad_lines: text_files.BadLines, key: str | None = None) -> pl.DataFrame:
         """Read the whole file; with `key`, keep each value of this field once."""
         path = folder / self.file
         rows = text_files.parse_whole(
-            path, self.fields, self.shown, malformed, encoding=self.encoding, header=self.header
+            path, self.fields, self.shown, bad_lines, encoding=self.encoding, header=self.header
         )
-        return rows if key is None else text_files.first_of_each(rows, key, path, malformed, key)
+        return rows if key is None else text_files.first_of_each(rows, key, path, bad_lines, key)

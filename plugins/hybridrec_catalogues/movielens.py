@@ -93,7 +93,7 @@ HEADER = "userId,movieId,rating,timestamp"
 """First line of ratings.csv."""
 
 
-class MovieLensOptions(text_files.Tolerance):
+class MovieLensOptions(text_files.BadLineOptions):
     """Selection of ratings, and the weight of each."""
 
     folder: InputPath = Field(examples=["ml-latest-small"])
@@ -133,11 +133,11 @@ class MovieLensReader(Reader):
         import polars as pl
 
         edition, folder = self._edition(), self.config.folder
-        self.malformed = malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = bad_lines = text_files.BadLines(strict=self.config.strict)
         films = self._films(edition)
         genres = films.select("item", tag="genres").explode("tag").filter(pl.col("tag").str.len_chars() > 0)
         genres = genres.with_columns(tag="genre:" + pl.col("tag"))
-        users = None if edition.users is None else edition.users.whole(folder, malformed, "user")
+        users = None if edition.users is None else edition.users.whole(folder, bad_lines, "user")
         return assemble(
             Tables(
                 interactions=self._ratings(edition, films["item"]),
@@ -166,17 +166,17 @@ class MovieLensReader(Reader):
         """Read the columns user, item, time, weight."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         parts, path = [], self.config.folder / edition.ratings.file
         numbers = films.cast(pl.UInt32)
-        for block in edition.ratings.blocks(self.config.folder, self.malformed):
+        for block in edition.ratings.blocks(self.config.folder, self.bad_lines):
             rows = block.select(
                 "line",
                 pl.col("user", "item").cast(pl.UInt32),
                 weight=pl.col("rating").cast(pl.Float32),
                 time=pl.col("time").cast(pl.Float64),
             )
-            rows = text_files.only_known(rows, "item", numbers, path, self.malformed, "film")
+            rows = text_files.only_known(rows, "item", numbers, path, self.bad_lines, "film")
             parts.append(rows.filter(pl.col("weight") >= self.config.min_rating).drop("line"))
         if not sum(map(len, parts)):
             raise DataError(f"{path} has no rating of {self.config.min_rating:g} or more")
@@ -186,8 +186,8 @@ class MovieLensReader(Reader):
         """Read the columns item, text, time, genres (a list)."""
         import polars as pl
 
-        assert self.malformed is not None
-        films = edition.films.whole(self.config.folder, self.malformed, "item")
+        assert self.bad_lines is not None
+        films = edition.films.whole(self.config.folder, self.bad_lines, "item")
         if edition.genres is None:
             films = films.with_columns(
                 text_files.unquoted("title"),
@@ -195,7 +195,7 @@ class MovieLensReader(Reader):
                 date=pl.lit(None, pl.String),
             )
         else:
-            names = edition.genres.whole(self.config.folder, self.malformed).sort(pl.col("place").cast(pl.Int32))
+            names = edition.genres.whole(self.config.folder, self.bad_lines).sort(pl.col("place").cast(pl.Int32))
             flags = pl.col("flags").str.strip_prefix("|").str.split("|")
             named = [
                 pl.when(flags.list.get(place) == "1").then(pl.lit(name)) for place, name in enumerate(names["genre"])
@@ -210,10 +210,10 @@ class MovieLensReader(Reader):
         """Read the columns user, item, tag."""
         if edition.tags is None:
             return None
-        assert self.malformed is not None
-        rows = edition.tags.whole(self.config.folder, self.malformed)
+        assert self.bad_lines is not None
+        rows = edition.tags.whole(self.config.folder, self.bad_lines)
         rows = text_files.only_known(
-            rows, "item", films, self.config.folder / edition.tags.file, self.malformed, "film"
+            rows, "item", films, self.config.folder / edition.tags.file, self.bad_lines, "film"
         )
         return rows.select("user", "item", text_files.unquoted("tag"))
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, Floats, Lexicon, Sparse, Tokenizer
+from hybridrec import Dataset, Floats, Sparse, Tokenizer, TokenVocabulary
 
 Kind: TypeAlias = Literal["tags", "text", "features", "vectors"]
 
@@ -22,7 +22,7 @@ def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
     if kind == "tags":
         return data.item_tags.log1p()
     if kind == "text":
-        return Lexicon.learn(data.item_text, tokenizer).counts(data.item_text).log1p()
+        return TokenVocabulary.build(data.item_text, tokenizer).counts(data.item_text).log1p()
     if kind == "features" and data.item_features is not None:
         return data.item_features.matrix
     if kind == "vectors" and data.item_vectors is not None:

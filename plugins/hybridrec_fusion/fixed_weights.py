@@ -7,7 +7,15 @@ from pydantic import Field
 
 from hybridrec import ColumnWeights, Floats, NormaliserUse, Options, Pool, QueryBatch
 from hybridrec_fusion.normalisers import MinMax, ZScore
-from hybridrec_fusion.pool_columns import Missing, SumOfColumns, Weighing, WeightedColumns, heard, normalised, weighed
+from hybridrec_fusion.pool_columns import (
+    Missing,
+    SumOfColumns,
+    Weighing,
+    WeightedColumns,
+    n_scored,
+    normalised,
+    weighed,
+)
 
 
 class WeightedConfig(Options):
@@ -123,7 +131,7 @@ def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighi
         weights[place] = _weight(config.weights, label)
         for segment, others in config.segments.items():
             weights[place, segments == segment] = _weight(others, label)
-    return heard(weights, columns, pool), columns
+    return n_scored(weights, columns, pool), columns
 
 
 def _weight(weights: ColumnWeights, label: str) -> float:

@@ -90,11 +90,11 @@ class Guarded(Reranker):
     verdicts: dict[str, Verdict]
     """Verdicts by segment; "all" applies to segments that are not named."""
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
+    def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the queries that have an answer and a weight."""
         self.labels = tuple(pool.columns)
         wanted = np.diff(truth.indptr)
-        judged = (wanted > 0) & (weights > 0)
+        eval_batch = (wanted > 0) & (weights > 0)
         validation = Validation(
             columns=np.stack(list(self.scaled(pool).values())),
             valid=pool.valid,
@@ -106,8 +106,10 @@ class Guarded(Reranker):
             k=self.config.k,
         )
         self.verdicts = {}
-        if judged.any():
-            self.learn_from(validation.where(judged), queries.take(np.flatnonzero(judged)), pool.take(judged))
+        if eval_batch.any():
+            self.learn_from(
+                validation.where(eval_batch), queries.take(np.flatnonzero(eval_batch)), pool.take(eval_batch)
+            )
         else:
             self.learn_nothing()
         return self

@@ -28,7 +28,7 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     """
     scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
     return {
-        label: pool.once(("scaled", label), scale, partial(_scaled, normaliser, values, missing))
+        label: pool.cached(("scaled", label), scale, partial(_scaled, normaliser, values, missing))
         for label, values in pool.columns.items()
     }
 
@@ -38,12 +38,14 @@ def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
 
 
-def heard(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
+def n_scored(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
     """Return the weights, float32 [L, Q], for queries on which at least one weighted model has an opinion.
 
     For a query on which none has, all weights are 1: the order of the other models is better than none.
     """
-    speaks = np.stack([pool.once(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns])
+    speaks = np.stack(
+        [pool.cached(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns]
+    )
     unheard = ~((weights != 0) & speaks).any(axis=0)
     return np.where(unheard, np.float32(1), weights)
 

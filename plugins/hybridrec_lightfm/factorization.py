@@ -14,13 +14,13 @@ from hybridrec import (
     Dataset,
     Field,
     Floats,
-    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     VectorModel,
 )
 from hybridrec_lightfm.feature_rows import ItemField, UserField, UserSpace, item_rows
@@ -165,7 +165,7 @@ class LightFM(VectorModel):
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         widths = tuple(int(width) for width in state["widths"])
-        lexicon = Lexicon.restore(state, self.config.tokenizer)
+        lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         return self._become(UserSpace(self.config.user_fields, widths, lexicon), state["features"], state["items"])
 
     def _become(self, space: UserSpace, features: Floats, items: Floats) -> Self:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 
-from hybridrec import PADDING, Dataset, Lexicon, QueryBatch, Sparse, Tokenizer
+from hybridrec import PADDING, Dataset, QueryBatch, Sparse, Tokenizer, TokenVocabulary
 
 UserField = Literal["user", "items", "tags", "title", "features"]
 ItemField = Literal["item", "tags", "features", "text"]
@@ -21,12 +21,12 @@ class UserSpace:
 
     fields: tuple[UserField, ...]
     widths: tuple[int, ...]
-    lexicon: Lexicon
+    lexicon: TokenVocabulary
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[UserField, ...], tokenizer: Tokenizer) -> UserSpace:
         """Collect the features of a training part; a field that the data lacks has width 0."""
-        lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
+        lexicon = TokenVocabulary.build(data.titles if "title" in fields else (), tokenizer)
         widths = {
             "user": len(data.users),
             "items": len(data.items),
@@ -76,7 +76,7 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
     if field == "tags":
         return data.item_tags
     if field == "text":
-        return Lexicon.learn(data.item_text, tokenizer).counts(data.item_text)
+        return TokenVocabulary.build(data.item_text, tokenizer).counts(data.item_text)
     if field == "features":
         return csr_matrix((n, 0), dtype=np.float32) if data.item_features is None else data.item_features.matrix
     return csr_matrix(diags(np.ones(n, np.float32)))

@@ -13,13 +13,13 @@ from hybridrec import (
     Dataset,
     Floats,
     Ints,
-    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     Values,
     valued,
 )
@@ -82,14 +82,14 @@ class Columns:
     options: ColumnOptions
     n_items: int
     n_tags: int
-    lexicon: Lexicon
+    lexicon: TokenVocabulary
     ids: Ints
     scale: Floats
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
         """Choose the columns of a training part, and return its rows, csr [R, C], users and then the tags of items."""
-        lexicon = Lexicon.learn(data.titles if "title" in options.fields else (), options.tokenizer)
+        lexicon = TokenVocabulary.build(data.titles if "title" in options.fields else (), options.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         users = _values(everyone, lexicon, options)
         tags = _tag_rows(data.item_tags, options, users.shape[1])
@@ -129,7 +129,7 @@ class Columns:
     def restore(cls, state: State, options: ColumnOptions) -> Self:
         """Restore the columns from `state`."""
         n_items, n_tags = state["sizes"].tolist()
-        lexicon = Lexicon.restore(state, options.tokenizer)
+        lexicon = TokenVocabulary.restore(state, options.tokenizer)
         return cls(options, n_items, n_tags, lexicon, state["ids"], state["scale"])
 
     def _kept(self, values: Sparse) -> Sparse:
@@ -138,7 +138,7 @@ class Columns:
         return kept
 
 
-def _values(queries: QueryBatch, lexicon: Lexicon, options: ColumnOptions) -> Sparse:
+def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:
     """Return csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
     if "tags" in options.fields:

@@ -19,13 +19,13 @@ from hybridrec import (
     Doubles,
     Field,
     Floats,
-    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     kernels,
     pack_csr,
     unpack_csr,
@@ -93,7 +93,7 @@ class UserKNN(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Store the users as vectors, with their items and tags."""
-        self._lexicon = Lexicon.learn(data.titles if self.config.title else (), self.config.tokenizer)
+        self._lexicon = TokenVocabulary.build(data.titles if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
         count = present.getnnz(axis=0)
@@ -167,7 +167,7 @@ class UserKNN(DenseModel):
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._idf, self._latest = state["idf"], state["latest"]
-        self._lexicon = Lexicon.restore(state, self.config.tokenizer)
+        self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")
         self._has = {target: unpack_csr(state, target) for target in TARGETS}
         return self

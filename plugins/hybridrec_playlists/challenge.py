@@ -62,7 +62,7 @@ class TenCategories(Splitter):
         """Yield one fold; raises DataError if no playlist fits any category."""
         yield _fold("test", data, self.config.test, rng)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hold out `validation` of the training playlists."""
         return _fold("validation", train, self.config.validation, rng)
 

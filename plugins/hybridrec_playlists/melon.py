@@ -24,7 +24,7 @@ ORIGIN = (
 SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
 
 
-class MelonOptions(text_files.Tolerance):
+class MelonOptions(text_files.BadLineOptions):
     """Selection of files, and of the features of songs."""
 
     folder: InputPath = Field(examples=["melon"])
@@ -66,18 +66,18 @@ class MelonReader(Reader):
         folder = self.config.folder
         for file in (*self.config.playlists, SONGS, GENRES):
             text_files.check_file(folder / file, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         lists = _Playlists()
         for file in self.config.playlists:
-            lists.read(folder / file, self.malformed)
+            lists.read(folder / file, self.bad_lines)
         if not lists.songs:
             raise DataError(f"{folder}: the playlists of {', '.join(self.config.playlists)} contain no song")
         songs = _Songs(None if self.config.unplayed else {*lists.songs})
-        songs.read(folder / SONGS, self.malformed)
+        songs.read(folder / SONGS, self.bad_lines)
         genres = _genre_names(folder / GENRES)
         return assemble(
             Tables(
-                interactions=lists.interactions(pl.Series(songs.ids, dtype=pl.UInt32), self.malformed),
+                interactions=lists.interactions(pl.Series(songs.ids, dtype=pl.UInt32), self.bad_lines),
                 users=lists.users(),
                 user_tags=lists.tag_rows(),
                 items=songs.items(),
@@ -86,14 +86,14 @@ class MelonReader(Reader):
         )
 
 
-def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
     """Read the playlists of val.json or test.json, with the time of their last change: id -> visible part.
 
     Raises DataError if the file is missing.
     """
     text_files.check_file(path, ORIGIN)
     lists = _Playlists()
-    lists.read(path, malformed)
+    lists.read(path, bad_lines)
     return lists.questions()
 
 
@@ -109,9 +109,9 @@ class _Playlists:
         self.tags: list[str] = []
         self._known: set[int] = set()
 
-    def read(self, path: Path, malformed: text_files.Malformed) -> None:
+    def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the playlists of a file."""
-        for line, found in text_files.read_elements(path, malformed):
+        for line, found in text_files.read_elements(path, bad_lines):
             try:
                 playlist, songs = array("I", [found["id"]])[0], array("I", found["songs"])
                 title, tags, changed = found["plylst_title"], found["tags"], found["updt_date"]
@@ -119,9 +119,9 @@ class _Playlists:
             except (KeyError, TypeError, OverflowError):
                 text = None
             if text is None:
-                malformed.add(path, [line], "no playlist with id, plylst_title, songs, tags and updt_date")
+                bad_lines.add(path, [line], "no playlist with id, plylst_title, songs, tags and updt_date")
             elif playlist in self._known:
-                malformed.add(path, [line], f"playlist {playlist} occurs again")
+                bad_lines.add(path, [line], f"playlist {playlist} occurs again")
             else:
                 self._known.add(playlist)
                 self.places.append((path, line))
@@ -133,7 +133,7 @@ class _Playlists:
                 self.tags += tags
                 self.tag_counts.append(len(tags))
 
-    def interactions(self, known: pl.Series, malformed: text_files.Malformed) -> pl.DataFrame:
+    def interactions(self, known: pl.Series, bad_lines: text_files.BadLines) -> pl.DataFrame:
         """Return the columns user, item, time, without songs that have no metadata."""
         import polars as pl
 
@@ -149,7 +149,7 @@ class _Playlists:
         strange = rows.filter(~pl.col("item").is_in(known.implode())).unique("place", keep="first", maintain_order=True)
         for place, song in strange.select("place", "item").iter_rows():
             path, line = self.places[place]
-            malformed.add(path, [line], f"song {song} is not in {SONGS}")
+            bad_lines.add(path, [line], f"song {song} is not in {SONGS}")
         return rows.filter(pl.col("item").is_in(known.implode())).drop("place")
 
     def users(self) -> pl.DataFrame:
@@ -197,19 +197,19 @@ class _Songs:
         self.issued: list[str] = []
         self.labels: dict[str, list[list[str]]] = {"genre": [], "artist": [], "album": []}
 
-    def read(self, path: Path, malformed: text_files.Malformed) -> None:
+    def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the songs of the file."""
         known: set[int] = set()
-        for line, song in text_files.read_elements(path, malformed):
+        for line, song in text_files.read_elements(path, bad_lines):
             try:
                 number = song["id"]
                 if number in known:
-                    malformed.add(path, [line], f"song {number} occurs again")
+                    bad_lines.add(path, [line], f"song {number} occurs again")
                 elif self.wanted is None or number in self.wanted:
                     self._add(song)
                     known.add(number)
             except (KeyError, TypeError, OverflowError):
-                malformed.add(path, [line], "no song with id, song_name, artists, genres, album_id and issue_date")
+                bad_lines.add(path, [line], "no song with id, song_name, artists, genres, album_id and issue_date")
 
     def _add(self, song: dict[str, Any]) -> None:
         """Add one song, completely or not at all."""

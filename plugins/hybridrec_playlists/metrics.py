@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec import PADDING, Doubles, Ints, Judged, Metric, Sparse
+from hybridrec import PADDING, Doubles, EvalBatch, Ints, Metric, Sparse
 
 PAGE = 10
 """Songs shown at a time."""
@@ -23,11 +23,11 @@ class MelonNdcg(Metric):
 
     name = "melon-ndcg"
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Compute DCG over ideal DCG."""
-        relevant = judged.relevant
+        relevant = eval_batch.relevant
         discounts = 1 / np.log2(np.arange(2, max(k, relevant.max(initial=0)) + 2))
-        hits = judged.hits[:, :k]
+        hits = eval_batch.hits[:, :k]
         ideal = np.concatenate(([np.nan], np.cumsum(discounts)))[relevant]
         return np.asarray(hits @ discounts[: hits.shape[1]] / ideal, np.float64)
 
@@ -43,26 +43,26 @@ class ArtistRPrecision(Metric):
     name = "artist-r-precision"
     cut_off = False
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Compute float64 [Q]; NaN for queries without relevant songs."""
-        relevant = judged.relevant
-        within = (np.arange(judged.ids.shape[1]) < relevant[:, None]) & (judged.ids != PADDING)
-        songs = (judged.hits & within).sum(axis=1)
-        values = (songs + ARTIST_CREDIT * _shared_artists(judged, within)) / np.maximum(relevant, 1)
+        relevant = eval_batch.relevant
+        within = (np.arange(eval_batch.ids.shape[1]) < relevant[:, None]) & (eval_batch.ids != PADDING)
+        songs = (eval_batch.hits & within).sum(axis=1)
+        values = (songs + ARTIST_CREDIT * _shared_artists(eval_batch, within)) / np.maximum(relevant, 1)
         return np.where(relevant > 0, values, np.nan)
 
 
-def _shared_artists(judged: Judged, within: np.ndarray) -> Ints:
+def _shared_artists(eval_batch: EvalBatch, within: np.ndarray) -> Ints:
     """Count the artists, int [Q], of the items selected by `within`, bool [Q, n], that also have a relevant item."""
-    features = judged.train.item_features
-    names = [] if features is None or judged.target != "items" else features.names
+    features = eval_batch.train.item_features
+    names = [] if features is None or eval_batch.target != "items" else features.names
     artists = [column for column, name in enumerate(names) if name.startswith(ARTIST)]
     if features is None or not artists:
-        return np.zeros(len(judged.ids), np.int32)
+        return np.zeros(len(eval_batch.ids), np.int32)
     rows = np.nonzero(within)[0]
-    picked = csr_matrix((np.ones(len(rows), np.float32), (rows, judged.ids[within])), shape=judged.truth.shape)
+    picked = csr_matrix((np.ones(len(rows), np.float32), (rows, eval_batch.ids[within])), shape=eval_batch.truth.shape)
     owners: Sparse = features.matrix[:, artists]
-    recommended, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, judged.truth))
+    recommended, wanted = (((songs @ owners) > 0).astype(np.int32) for songs in (picked, eval_batch.truth))
     return np.asarray(recommended.multiply(wanted).sum(axis=1)).ravel()
 
 
@@ -76,9 +76,9 @@ class Clicks(Metric):
     name = "clicks"
     higher_is_better = False
 
-    def values(self, judged: Judged, k: int) -> Doubles:
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Compute float64 [Q]; NaN for queries without relevant songs."""
-        hits = judged.hits[:, :k]
+        hits = eval_batch.hits[:, :k]
         first = hits.argmax(axis=1) if hits.shape[1] else np.zeros(len(hits), np.int64)
         clicks = np.where(hits.any(axis=1), first // PAGE, -(-k // PAGE) + 1)
-        return np.where(judged.relevant > 0, clicks, np.nan).astype(np.float64)
+        return np.where(eval_batch.relevant > 0, clicks, np.nan).astype(np.float64)

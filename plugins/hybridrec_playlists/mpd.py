@@ -25,7 +25,7 @@ ORIGIN = (
 SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
 
 
-class MPDOptions(text_files.Tolerance):
+class MPDOptions(text_files.BadLineOptions):
     """Selection of playlists."""
 
     folder: InputPath = Field(examples=["mpd"])
@@ -71,10 +71,10 @@ class MPDReader(Reader):
         if self.config.challenge is not None:
             text_files.check_file(self.config.challenge, ORIGIN)
             paths.append(self.config.challenge)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         gathered = _Playlists()
         for path in paths:
-            gathered.read(path, self.malformed)
+            gathered.read(path, self.bad_lines)
         if not len(gathered.tracks):
             raise DataError(f"{folder}: the playlists contain no track")
         tracks = pl.concat(gathered.about)
@@ -90,11 +90,11 @@ class MPDReader(Reader):
         )
 
 
-def read_questions(path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
     """Read the playlists of challenge_set.json: pid -> visible part. Raises DataError if the file is missing."""
     text_files.check_file(path, ORIGIN)
     gathered = _Playlists()
-    gathered.read(path, malformed)
+    gathered.read(path, bad_lines)
     return gathered.questions()
 
 
@@ -114,20 +114,20 @@ class _Playlists:
         self.titles: list[str] = []
         self._known: set[int] = set()
 
-    def read(self, path: Path, malformed: text_files.Malformed) -> None:
+    def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the playlists of a file."""
         import polars as pl
 
         rows: list[tuple[str, str, str, str]] = []
-        for line, playlist in text_files.read_elements(path, malformed, "playlists"):
+        for line, playlist in text_files.read_elements(path, bad_lines, "playlists"):
             try:
                 number, tracks = int(playlist["pid"]), _tracks(playlist)
                 title, changed = str(playlist.get("name", "")), float(playlist.get("modified_at", "nan"))
             except (KeyError, TypeError, ValueError):
-                malformed.add(path, [line], "no playlist with pid and tracks, each with URIs and names")
+                bad_lines.add(path, [line], "no playlist with pid and tracks, each with URIs and names")
                 continue
             if number in self._known:
-                malformed.add(path, [line], f"playlist {number} occurs again")
+                bad_lines.add(path, [line], f"playlist {number} occurs again")
                 continue
             self._known.add(number)
             self.ids.append(number)

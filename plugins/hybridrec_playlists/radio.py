@@ -22,7 +22,7 @@ PLAY_COLUMNS = ("song", "artist", "callsign", "time", "date_time", "unique_id", 
 SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays", "first_by_plays")
 
 
-class RadioOptions(text_files.Tolerance):
+class RadioOptions(text_files.BadLineOptions):
     """Folder of the files, and the definition of a list."""
 
     folder: InputPath = Field(examples=["classic-rock"])
@@ -58,7 +58,7 @@ class RadioReader(Reader):
         folder = self.config.folder
         for file in (PLAYS, SONGS):
             text_files.check_file(folder / file, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         plays = self._plays()
         songs = pl.concat([self._songs(), plays.select("combined", "artist", year=pl.lit(None, pl.String))])
         songs = songs.unique("combined", keep="first", maintain_order=True)
@@ -76,10 +76,10 @@ class RadioReader(Reader):
         """Read the columns user, combined, artist, time, position, in broadcast order."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         path = self.config.folder / PLAYS
         rows = text_files.parse_whole(
-            path, text_files.csv_pattern(*PLAY_COLUMNS), ",".join(PLAY_COLUMNS), self.malformed
+            path, text_files.csv_pattern(*PLAY_COLUMNS), ",".join(PLAY_COLUMNS), self.bad_lines
         )
         rows = rows.with_columns(
             text_files.unquoted("combined"),
@@ -89,7 +89,7 @@ class RadioReader(Reader):
         )
         header = (rows["line"] == 1) & rows["number"].is_null()
         broken = rows.filter(~header & (rows["number"].is_null() | rows["time"].is_null()))
-        self.malformed.add(path, broken["line"].to_list(), "no play with a time and a numbered unique_id")
+        self.bad_lines.add(path, broken["line"].to_list(), "no play with a time and a numbered unique_id")
         rows = rows.drop_nulls(["number", "time"])
         rows = rows.sort("callsign", "number", descending=[False, True])
         length = self.config.length or len(rows)
@@ -101,16 +101,16 @@ class RadioReader(Reader):
         """Read the columns combined, artist, year (null if unknown)."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         path = self.config.folder / SONGS
         rows = text_files.parse_whole(
-            path, text_files.csv_pattern(*SONG_COLUMNS), ",".join(SONG_COLUMNS), self.malformed
+            path, text_files.csv_pattern(*SONG_COLUMNS), ",".join(SONG_COLUMNS), self.bad_lines
         )
         rows = rows.filter((pl.col("line") > 1) | pl.col("plays").str.contains(r"^\d+$"))
         rows = rows.with_columns(
             text_files.unquoted("combined"), text_files.unquoted("artist"), pl.col("year").str.extract(r"^(\d{4})$")
         )
-        rows = text_files.first_of_each(rows, "combined", path, self.malformed, "song")
+        rows = text_files.first_of_each(rows, "combined", path, self.bad_lines, "song")
         return rows.select("combined", "artist", "year")
 
 

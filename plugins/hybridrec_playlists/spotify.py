@@ -23,7 +23,7 @@ ROW = r'^"(?<user>[^"]*)","(?<artist>.+?)","(?<track>.+?)","(?<playlist>.*)"$'
 LAYOUT = '"user_id","artistname","trackname","playlistname"'
 
 
-class SpotifyOptions(text_files.Tolerance):
+class SpotifyOptions(text_files.BadLineOptions):
     """Selection of rows and playlists."""
 
     path: InputPath = Field(examples=["spotify_dataset.csv"])
@@ -60,11 +60,11 @@ class SpotifyReader(Reader):
 
         path = self.config.path
         text_files.check_file(path, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         playlists, tracks, artists = (text_files.Numbering() for _ in range(3))
         parts, owners = [], []
         last = None if self.config.rows is None else self.config.rows + 1
-        for block in text_files.parse_lines(path, ROW, LAYOUT, self.malformed, header=True, last=last):
+        for block in text_files.parse_lines(path, ROW, LAYOUT, self.bad_lines, header=True, last=last):
             rows = _cleaned(block)
             before = len(tracks)
             pairs = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))

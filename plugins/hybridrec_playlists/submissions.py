@@ -59,7 +59,7 @@ class Answers:
         return lists
 
 
-class SubmissionOptions(text_files.Tolerance):
+class SubmissionOptions(text_files.BadLineOptions):
     """Options for the queries to answer."""
 
     questions: InputPath | None = None
@@ -72,10 +72,10 @@ class SubmissionExporter(Exporter):
 
     Config: ClassVar[type[SubmissionOptions]] = SubmissionOptions
     config: SubmissionOptions
-    _malformed: text_files.Malformed | None = None
+    _malformed: text_files.BadLines | None = None
 
     @abstractmethod
-    def read_questions(self, path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+    def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
         """Read the queries of the challenge: id of each playlist -> visible part."""
 
     @abstractmethod
@@ -98,7 +98,7 @@ class SubmissionExporter(Exporter):
 
         from hybridrec import load
 
-        self._malformed = text_files.Malformed(strict=self.config.strict)
+        self._malformed = text_files.BadLines(strict=self.config.strict)
         questions = self.read_questions(path, self._malformed)
         if not questions:
             raise DataError(f"{path} holds no questions")
@@ -128,9 +128,9 @@ class MelonExporter(SubmissionExporter):
 
     name = "melon"
 
-    def read_questions(self, path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+    def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
         """Read the playlists of val.json or test.json, with the time of their last change."""
-        return melon.read_questions(path, malformed)
+        return melon.read_questions(path, bad_lines)
 
     def write(self, answers: Answers, folder: Path) -> Path:
         """Write the JSON; also raises DataError if ids are not integers, as those of Melon are."""
@@ -171,9 +171,9 @@ class MPDExporter(SubmissionExporter):
     Config = MPDSubmissionOptions
     config: MPDSubmissionOptions
 
-    def read_questions(self, path: Path, malformed: text_files.Malformed) -> dict[str, Query]:
+    def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
         """Read the playlists of challenge_set.json."""
-        return mpd.read_questions(path, malformed)
+        return mpd.read_questions(path, bad_lines)
 
     def write(self, answers: Answers, folder: Path) -> Path:
         """Write the table; the same answers make the same file."""

@@ -27,7 +27,7 @@ TAG = r"^(?<id>\d+)\s*,\s*(?<tag>.+?)\s*$"
 UNKNOWN = "-"
 
 
-class YesOptions(text_files.Tolerance):
+class YesOptions(text_files.BadLineOptions):
     """Folder of the files, and selection of lists."""
 
     folder: InputPath = Field(examples=["yes_complete"])
@@ -60,7 +60,7 @@ class YesReader(Reader):
 
         for file in FILES:
             text_files.check_file(self.config.folder / file, ORIGIN)
-        self.malformed = text_files.Malformed(strict=self.config.strict)
+        self.bad_lines = text_files.BadLines(strict=self.config.strict)
         songs = self._songs()
         lists = pl.concat([self._lists(name, songs) for name in ("train", "test")])
         lists = lists.filter(pl.len().over("user") >= self.config.min_items)
@@ -79,10 +79,10 @@ class YesReader(Reader):
         """Read the columns song, title, artist, dropped."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         path = self.config.folder / "song_hash.txt"
-        rows = text_files.parse_whole(path, SONG, "id, title, artist between tabs", self.malformed)
-        rows = text_files.first_of_each(rows, "song", path, self.malformed, "song")
+        rows = text_files.parse_whole(path, SONG, "id, title, artist between tabs", self.bad_lines)
+        rows = text_files.first_of_each(rows, "song", path, self.bad_lines, "song")
         dropped = (pl.col("title").is_in(["", UNKNOWN])) | (pl.col("artist").is_in(["", UNKNOWN]))
         return rows.select(pl.col("song").cast(pl.UInt32), "title", "artist", dropped=dropped)
 
@@ -90,11 +90,11 @@ class YesReader(Reader):
         """Read the columns user, item, in order."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         path = self.config.folder / f"{name}.txt"
-        rows = text_files.parse_whole(path, NUMBERS, "ids of songs between blanks", self.malformed)
+        rows = text_files.parse_whole(path, NUMBERS, "ids of songs between blanks", self.bad_lines)
         played = _spread(rows.filter(pl.col("line") > HEADER))
-        played = text_files.only_known(played, "number", songs["song"], path, self.malformed, "song")
+        played = text_files.only_known(played, "number", songs["song"], path, self.bad_lines, "song")
         played = played.join(
             songs.filter("dropped"), left_on="number", right_on="song", how="anti", maintain_order="left"
         )
@@ -105,14 +105,14 @@ class YesReader(Reader):
         """Read the columns item, tag: line n of tags.txt is about song n - 1."""
         import polars as pl
 
-        assert self.malformed is not None
+        assert self.bad_lines is not None
         folder = self.config.folder
-        names = text_files.parse_whole(folder / "tag_hash.txt", TAG, "id, name", self.malformed)
-        names = text_files.first_of_each(names, "id", folder / "tag_hash.txt", self.malformed, "tag")
+        names = text_files.parse_whole(folder / "tag_hash.txt", TAG, "id, name", self.bad_lines)
+        names = text_files.first_of_each(names, "id", folder / "tag_hash.txt", self.bad_lines, "tag")
         names = names.select(pl.col("id").cast(pl.UInt32), "tag")
-        rows = text_files.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.malformed)
+        rows = text_files.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.bad_lines)
         given = _spread(rows.filter(pl.col("numbers") != "#"))
-        given = text_files.only_known(given, "number", names["id"], folder / "tags.txt", self.malformed, "tag")
+        given = text_files.only_known(given, "number", names["id"], folder / "tags.txt", self.bad_lines, "tag")
         tagged = given.join(names, left_on="number", right_on="id", maintain_order="left")
         return tagged.select("tag", item=(pl.col("line") - 1).cast(pl.UInt32))
 

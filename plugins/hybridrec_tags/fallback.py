@@ -17,13 +17,13 @@ from hybridrec import (
     Doubles,
     Floats,
     Ints,
-    Lexicon,
     Options,
     QueryBatch,
     Sparse,
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     kernels,
     pack_csr,
     unpack_csr,
@@ -131,7 +131,7 @@ class TagFallback(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count, as sparse products of users x cues with users x targets."""
-        self._lexicon = Lexicon.learn(data.titles if self.config.title_weight else (), self.config.tokenizer)
+        self._lexicon = TokenVocabulary.build(data.titles if self.config.title_weight else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
         self._counts = {}
@@ -169,7 +169,7 @@ class TagFallback(DenseModel):
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
-        self._lexicon = Lexicon.restore(state, self.config.tokenizer)
+        self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._counts = {target: Counts.restore(state, target) for target in TARGETS}
         return self
 

@@ -17,13 +17,13 @@ from hybridrec import (
     Dataset,
     Floats,
     Ints,
-    Lexicon,
     Longs,
     QueryBatch,
     Ragged,
     Sparse,
     State,
     Tokenizer,
+    TokenVocabulary,
     Vocabulary,
     kernels,
     pack_csr,
@@ -52,13 +52,13 @@ class Space:
 
     fields: tuple[SentenceField, ...]
     starts: Longs
-    lexicon: Lexicon
+    lexicon: TokenVocabulary
     features: Sparse | None = None
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
         """Collect the tokens of a training part."""
-        lexicon = Lexicon.learn(data.titles if "title" in fields else (), tokenizer)
+        lexicon = TokenVocabulary.build(data.titles if "title" in fields else (), tokenizer)
         features = _features(data) if "features" in fields else None
         sizes = {
             "user": len(data.users),
@@ -78,7 +78,7 @@ class Space:
     def restore(cls, state: State, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
         """Restore the space from the arrays of `state`."""
         features = unpack_csr(state, "features") if "features" in fields else None
-        return cls(fields, state["starts"], Lexicon.restore(state, tokenizer), features)
+        return cls(fields, state["starts"], TokenVocabulary.restore(state, tokenizer), features)
 
     @property
     def words(self) -> Vocabulary:

@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 from hybridrec import (
     Dataset,
     Floats,
-    Lexicon,
     Options,
     QueryBatch,
     Ragged,
@@ -20,6 +19,7 @@ from hybridrec import (
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     VectorModel,
     Vocabulary,
     kernels,
@@ -83,7 +83,7 @@ class TitleVectors(VectorModel):
 
     def _words(self, data: Dataset) -> Sparse:
         """Return csr [I, words] of ones."""
-        return Lexicon.learn(data.item_text, self.config.tokenizer).counts(data.item_text).sign()
+        return TokenVocabulary.build(data.item_text, self.config.tokenizer).counts(data.item_text).sign()
 
     def _training(self) -> Word2VecOptions:
         shared = self.config.model_dump(exclude={"tokenizer", "idf", "min_items"})
@@ -91,7 +91,7 @@ class TitleVectors(VectorModel):
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
-        has = Lexicon.learn(data.item_text, Tokenizer()).counts(data.item_text).sign()
+        has = TokenVocabulary.build(data.item_text, Tokenizer()).counts(data.item_text).sign()
         return Word2Vec(self._training()).memory(_played_words(data, has))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:

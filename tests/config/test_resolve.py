@@ -248,7 +248,7 @@ def test_set_reaches_every_level(experiment):
     found = load_experiment(experiment(), Registry(), ("seed=9", "components.ease.l2=7", "compare.metrics.0=map@3"))
     assert found.config.seed == 9
     assert found.components["ease"].options.l2 == 7
-    assert found.aims[0].key == "map@3"
+    assert found.metric_specs[0].key == "map@3"
 
 
 def test_the_resolved_config_loads_again_and_is_the_same_experiment(experiment, tmp_path):
@@ -307,23 +307,23 @@ UNSERVED = "has no `fallback`: queries that no generator serves get an empty sla
 
 
 def test_a_pipeline_that_leaves_fallback_out_has_none_and_a_note_says_what_to_write(experiment):
-    ladder = "\n    fallback: [tag-fallback, popularity]"
-    path = experiment((HYBRID + ladder, HYBRID))
+    fallbacks = "\n    fallback: [tag-fallback, popularity]"
+    path = experiment((HYBRID + fallbacks, HYBRID))
     loaded = load_experiment(path, Registry())
     assert loaded.resolved["pipelines"]["hybrid"]["fallback"] == []
     (note,) = loaded.notes
     assert note.startswith(f"pipelines.hybrid {UNSERVED}")
     assert note.endswith("to serve all write `fallback: [pop]`, and `fallback: []` if this is meant")
-    meant = load_experiment(experiment((HYBRID + ladder, HYBRID + "\n    fallback: []")), Registry())
+    meant = load_experiment(experiment((HYBRID + fallbacks, HYBRID + "\n    fallback: []")), Registry())
     assert meant.notes == ()
     assert meant.hash == loaded.hash
 
 
 def test_the_note_names_no_component_that_the_config_does_not_have(experiment):
-    ladder = ", fallback: [tag-fallback, popularity]}"
+    fallbacks = ", fallback: [tag-fallback, popularity]}"
     found = load_experiment(
         experiment(
-            (f"[{{from: pop, k: 20}}]{ladder}", "[{from: ease, k: 20}]}"),
+            (f"[{{from: pop, k: 20}}]{fallbacks}", "[{from: ease, k: 20}]}"),
             (HYBRID + "\n    fallback: [tag-fallback, popularity]", HYBRID),
             ("  pop: {use: popularity}\n", "  judge: {}\n  pop: {use: tag-fallback}\n"),
             ("  noise: {use: echo}", "  noise: {use: bpr, fields: [items]}"),

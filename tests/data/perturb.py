@@ -21,8 +21,8 @@ def perturbed(data: Dataset, fold: Fold, rng: np.random.Generator) -> Dataset:
     times, items = data.interactions.times, data.interactions.ids
     assert times is not None
     hidden = ~np.isin(times, fold.train.interactions.times)
-    if fold.universe is not None:
-        mapping = _shuffled_items(fold.universe, rng)[None, :].repeat(len(data.users), axis=0)
+    if fold.candidate_items is not None:
+        mapping = _shuffled_items(fold.candidate_items, rng)[None, :].repeat(len(data.users), axis=0)
     else:
         # A user of whom only repeats are hidden has nothing to find: new items would make it one who is asked.
         rows, gone = data.interactions.rows, hidden & ~np.isin(data.pairs, data.pairs[~hidden])
@@ -91,7 +91,7 @@ def _assigned_and_gone(data: Dataset, fold: Fold, hidden: Bools) -> Bools:
     """bool[M]: the assignments of pairs of which training has no interaction left."""
     keys = pair_keys(data.assignments[:, 0], data.assignments[:, 1], len(data.items))
     gone = np.isin(keys, data.pairs[hidden]) & ~np.isin(keys, data.pairs[~hidden])
-    return gone if fold.universe is None else gone | fold.universe[data.assignments[:, 1]]
+    return gone if fold.candidate_items is None else gone | fold.candidate_items[data.assignments[:, 1]]
 
 
 def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, rng: np.random.Generator) -> Dataset:

@@ -48,14 +48,14 @@ BROKEN = {
     "unit 60 of query 0 is not the code of a user": replace(FOLD, units=np.full(N, 60, np.int32)),
     f"weights must have the shape \\[{N}\\], not \\[{N - 1}\\]": replace(FOLD, weights=FOLD.weights[1:]),
     "weight nan of query 0 is not positive": replace(FOLD, weights=FOLD.weights * np.nan),
-    "universe must have the shape": replace(FOLD, universe=np.ones(3, bool)),
-    "universe must be bool, not float64": replace(FOLD, universe=np.ones(40)),
+    "universe must have the shape": replace(FOLD, candidate_items=np.ones(3, bool)),
+    "universe must be bool, not float64": replace(FOLD, candidate_items=np.ones(40)),
 }
 
 
 def test_a_sound_fold_passes():
     check_hidden(check_fold(FOLD, DATA))
-    check_fold(replace(FOLD, universe=np.ones(40, bool)), DATA)
+    check_fold(replace(FOLD, candidate_items=np.ones(40, bool)), DATA)
 
 
 def test_the_name_of_a_fold_may_be_anything():

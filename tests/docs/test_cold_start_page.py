@@ -1,4 +1,4 @@
-"""The page on cold start is true: its gates and rungs are those of the engine."""
+"""The page on cold start is true: its gates and servers are those of the engine."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def test_every_gate_and_every_rung_is_told():
     assert f"`{NOBODY}`" in PAGE
 
 
-def test_that_there_is_no_default_ladder_is_told():
+def test_that_there_is_no_default_fallback_is_told():
     assert PipelineUse.model_fields["fallback"].get_default() == []
     assert "A pipeline that leaves `fallback` out has none" in PAGE
 
 
-def test_the_ladder_that_init_writes_is_told(tmp_path):
+def test_the_fallback_chain_that_init_writes_is_told(tmp_path):
     (tmp_path / "plays.csv").write_text("user,item\na,b\na,c\nd,b\n")
     _, text = starting_config([tmp_path / "plays.csv"], tmp_path, Own())
-    ladder = ", ".join(yaml.safe_load(text)["pipelines"]["control"]["fallback"])
-    assert f"`[{ladder}]`, which `hybridrec init` writes, serves every query" in PAGE
+    fallbacks = ", ".join(yaml.safe_load(text)["pipelines"]["control"]["fallback"])
+    assert f"`[{fallbacks}]`, which `hybridrec init` writes, serves every query" in PAGE
 
 
-def test_the_ladder_is_measured_rung_by_rung():
-    table = PAGE.partition("<!-- ladder rungs -->")[2].partition("<!-- /ladder rungs -->")[0]
-    for rung in ("blend:items", "blend:few-items", "by-tags", "by-title", "popularity", NOBODY):
-        assert f"| `{rung}` |" in table
+def test_every_fallback_is_measured():
+    table = PAGE.partition("<!-- fallbacks served-by -->")[2].partition("<!-- /fallbacks served-by -->")[0]
+    for served_by in ("blend:items", "blend:few-items", "by-tags", "by-title", "popularity", NOBODY):
+        assert f"| `{served_by}` |" in table

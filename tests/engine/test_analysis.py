@@ -12,7 +12,7 @@ import pytest
 import hybridrec
 from hybridrec import ConfigError
 from hybridrec.api import fit_plan
-from hybridrec.engine.analysis import twins
+from hybridrec.engine.analysis import duplicates
 from hybridrec.evaluation.summary import deciding, opening, verdict_table
 from hybridrec.reporting.page import render
 
@@ -36,8 +36,8 @@ def test_guardrails_are_measured_told_and_kept(experiment):
     assert found["diversity@5"].verdict == "held"
     assert found["latency"].bounds is not None
     headers, (cells, *_) = verdict_table(run.report)
-    judged = cells[headers.index("guardrails")]
-    assert all(f"{rail.verdict}: " in judged and rail.metric in judged for rail in run.report.guardrails)
+    eval_batch = cells[headers.index("guardrails")]
+    assert all(f"{rail.verdict}: " in eval_batch and rail.metric in eval_batch for rail in run.report.guardrails)
     assert hybridrec.Run.open(run.folder).report == run.report
 
 
@@ -107,7 +107,7 @@ def test_the_plan_knows_what_need_not_be_trained_again(experiment):
 
 
 def test_twins_are_found_by_identity():
-    assert twins({"a": (1, 2), "b": (1, 3), "c": (1, 2), "d": (1, 2)}) == {"c": "a", "d": "a"}
+    assert duplicates({"a": (1, 2), "b": (1, 3), "c": (1, 2), "d": (1, 2)}) == {"c": "a", "d": "a"}
 
 
 @pytest.mark.parametrize("hook", ["hybridrec_run_finished", "hybridrec_stage_done", "hybridrec_fitted"])
@@ -141,11 +141,11 @@ def test_slates_without_a_fallback_go_through_metrics_report_and_page(experiment
     )
     run = hybridrec.run(path)
     control = run.report.pipelines["control"]
-    assert control.rungs.keys() == {"blend:items", "none"}
+    assert control.served_by.keys() == {"blend:items", "none"}
     assert control.segments["title"].metrics["ndcg@5"].mean == 0
     assert control.segments["items"].metrics["ndcg@5"].mean > 0
     shown = run.slates("control").group_by("query").len()
-    assert len(shown) == control.rungs["blend:items"].queries  # no row stands for an empty slate
+    assert len(shown) == control.served_by["blend:items"].queries  # no row stands for an empty slate
     assert shown["len"].max() <= 3
     assert any(note.startswith("pipelines.control has no `fallback`") for note in run.report.notes)
     assert "none" in render(run)

@@ -10,7 +10,7 @@ from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.runner import read
 from hybridrec.engine.store import Store
-from hybridrec.engine.train import Preparer
+from hybridrec.engine.train import FoldTrainer
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.registry.discovery import Registry
 
@@ -18,7 +18,7 @@ RERANK = "[{use: weighted, weights: {ease: 1, pop: 0.2}}]"
 
 
 @pytest.fixture
-def prepared(experiment, tmp_path):
+def trained_fold(experiment, tmp_path):
     """Prepares the only fold of the small experiment for another chain of re-rankers: its plan and its blend."""
 
     def prepare(chain, change=lambda fold: fold, store="store"):
@@ -26,10 +26,10 @@ def prepared(experiment, tmp_path):
         place, memory = Store(tmp_path / store), checked.config.memory
         executor = ThreadExecutor(1)
         fitter = Fitter(place, Registry(), executor, seed=checked.config.seed, memory=memory)
-        preparer = Preparer(checked, fitter, BatchRunner(place, executor, memory))
+        trainer = FoldTrainer(checked, fitter, BatchRunner(place, executor, memory))
         (fold,) = checked.splitter.split(read(checked), np.random.default_rng(0))
-        plan = preparer.plan(change(fold))
-        return plan, next(arm for arm in preparer.prepare(plan).arms if arm.name == "hybrid")
+        plan = trainer.plan(change(fold))
+        return plan, next(arm for arm in trainer.prepare(plan).arms if arm.name == "hybrid")
 
     return prepare
 
@@ -40,23 +40,23 @@ def calls(toyland, monkeypatch):
     from toyland import Student
 
     made = []
-    learn = Student.learn
+    learn = Student.fit_on_predictions
     monkeypatch.setattr(Student, "fit", lambda self, data, rng: (made.append(data.fingerprint), self)[1])
     monkeypatch.setattr(Student, "learn", lambda self, *given: (made.append("learn"), learn(self, *given))[1])
     return made
 
 
-def test_a_learner_is_fitted_where_it_learns_and_again_where_it_ranks(prepared, calls):
-    plan, _ = prepared("[{use: student}]")
-    base, final = plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint
+def test_a_learner_is_fitted_where_it_learns_and_again_where_it_ranks(trained_fold, calls):
+    plan, _ = trained_fold("[{use: student}]")
+    base, final = plan.cut.parts["out_of_fold"].fingerprint, plan.cut.parts["full"].fingerprint
     assert base != final
     assert calls == [base, "learn", final] * 2  # for items and for tags
     calls.clear()
-    prepared("[{use: student}]")
+    trained_fold("[{use: student}]")
     assert calls == [base, final] * 2  # what was learned is in the store
 
 
-def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(prepared, monkeypatch):
+def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(trained_fold, monkeypatch):
     """The pool that is learned on is the one that all components and re-rankers of the base level make."""
     from hybridrec_rerank.corrections import PopularityCorrection
 
@@ -66,37 +66,37 @@ def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(p
         PopularityCorrection, "fit", lambda self, data, rng: (fitted.append(data.fingerprint), fit(self, data, rng))[1]
     )
     chain = "{items: [{use: weighted}, {use: popularity-correction}, {use: student}], tags: [{use: weighted}]}"
-    plan, _ = prepared(chain)
-    assert fitted == [plan.cut.parts["base"].fingerprint, plan.cut.parts["final"].fingerprint]
+    plan, _ = trained_fold(chain)
+    assert fitted == [plan.cut.parts["out_of_fold"].fingerprint, plan.cut.parts["full"].fingerprint]
 
 
-def test_answers_are_not_taken_for_those_on_another_training_part(prepared):
+def test_answers_are_not_taken_for_those_on_another_training_part(trained_fold):
     """A re-ranker that takes nothing but statistics from the data has them in its key."""
     chain = "{items: [{use: weighted}, {use: popularity-correction}], tags: [{use: weighted}]}"
 
     def thinner(fold):
         return replace(fold, train=fold.train.hide(np.arange(len(fold.train.interactions.ids)) == 0))
 
-    (_, before), (_, after) = prepared(chain), prepared(chain, thinner)
+    (_, before), (_, after) = trained_fold(chain), trained_fold(chain, thinner)
     assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
 
 
-def test_answers_are_not_taken_for_those_of_other_lessons(prepared, tmp_path):
+def test_answers_are_not_taken_for_those_of_other_lessons(trained_fold, tmp_path):
     """Whatever gives a re-ranker other weights, they find no slates that its former ones made."""
-    _, before = prepared("[{use: student}]")
+    _, before = trained_fold("[{use: student}]")
     store = Store(tmp_path / "store")
     for entry in store.artifacts():
         if "reranker" in entry.about:
             other = {"lesson": store.get(entry.key)["lesson"] + 1}
             store.drop(entry.key)
             store.put(entry.key, other, entry.about)
-    _, after = prepared("[{use: student}]")
+    _, after = trained_fold("[{use: student}]")
     assert before.order_key != after.order_key
     assert set(before.rerankers.keys).isdisjoint(after.rerankers.keys)
 
 
 @pytest.mark.parametrize("name", ["validated", "greedy", "linear", "lambdamart"])
-def test_what_is_learned_knows_nothing_of_the_test(prepared, name):
+def test_what_is_learned_knows_nothing_of_the_test(trained_fold, name):
     """Other answers to the test queries, another store: to the last bit the same is learned."""
 
     def other_answers(fold):
@@ -104,7 +104,10 @@ def test_what_is_learned_knows_nothing_of_the_test(prepared, name):
         shuffled = {target: truth[:, rng.permutation(truth.shape[1])] for target, truth in fold.truth.items()}
         return replace(fold, truth=shuffled)
 
-    (_, arm), (_, other) = prepared(f"[{{use: {name}}}]"), prepared(f"[{{use: {name}}}]", other_answers, "elsewhere")
+    (_, arm), (_, other) = (
+        trained_fold(f"[{{use: {name}}}]"),
+        trained_fold(f"[{{use: {name}}}]", other_answers, "elsewhere"),
+    )
     for target, (ranker,) in arm.rerankers.chains.items():
         before, after = ranker.state(), other.rerankers.chains[target][0].state()
         assert before.keys() == after.keys()

@@ -14,7 +14,7 @@ from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
 from hybridrec.engine.store import Store
 from tests.docs.markdown import ROOT, marked
 
-JOB = FitJob("echo", "{}", "echo", "data", "test", "final", 3, 1, 1, 0, "key")
+JOB = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, "key")
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_what_the_store_has_is_not_handed_out(experiment):
 def chain():
     """Jobs that use one another, c uses b uses a, beside one that uses none; the last first."""
     a = replace(JOB, key="a")
-    b = replace(JOB, key="b", lender=a)
-    c = replace(JOB, key="c", lender=b)
+    b = replace(JOB, key="b", base_model=a)
+    c = replace(JOB, key="c", base_model=b)
     return [c, b, replace(JOB, key="alone"), a]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hybridrec import PluginError, StoreError
-from hybridrec.config.experiment import Spec
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fit import FitContext, Fitted, run_fit_job
@@ -24,7 +24,7 @@ def registry():
 
 def part(users=60):
     data = toy_dataset(users)
-    return Part("test", "final", data, data.fingerprint)
+    return Part("test", "full", data, data.fingerprint)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_options_of_every_component_survive_the_way_through_a_job(registry, 
 
     cls = registry.component(name)
     try:
-        spec = Spec("label", cls, cls.Config())
+        spec = ComponentSpec("label", cls, cls.Config())
     except ValidationError:
         pytest.skip("it has options without defaults")
     fitter = Fitter(Store(tmp_path), registry, ThreadExecutor(1), seed=3, memory=10**9)

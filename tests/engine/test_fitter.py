@@ -34,7 +34,7 @@ def fitter(tmp_path, toyland):
     return Fitter(Store(tmp_path / "store"), Registry(), Watched(4), seed=3, memory=10**9)
 
 
-def part(fold, level="final"):
+def part(fold, level="full"):
     data = toy_dataset()
     return Part(fold, level, data, data.fingerprint)
 
@@ -50,8 +50,8 @@ def test_jobs_that_come_to_the_same_key_are_fitted_once(specs, fitter):
 def test_what_is_used_is_fitted_too_and_is_the_very_instance(specs, fitter):
     pytest.importorskip("implicit")
     near, als = fitter.fit([(specs["near"], part("one")), (specs["als"], part("one"))])
-    assert near.job.lender.key == als.key
-    assert near.lender is als
+    assert near.job.base_model.key == als.key
+    assert near.base_model is als
     assert len(fitter.executor.jobs) == 2
 
 

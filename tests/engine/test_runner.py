@@ -19,7 +19,7 @@ import yaml
 import hybridrec
 from hybridrec import DataError, MemoryBudgetError, PluginError, Run
 from hybridrec.api import fit_plan
-from hybridrec.config.experiment import PipelinePlan
+from hybridrec.config.experiment import PipelineSpec
 from hybridrec.config.models import PipelineUse
 from hybridrec.data.splits import Masked
 from hybridrec.engine.keys import source_hash
@@ -303,7 +303,7 @@ def test_a_splitter_that_breaks_its_contract_is_named(experiment, monkeypatch, s
 
 
 def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
-    path, sound = experiment(), Masked.inner
+    path, sound = experiment(), Masked.validation
 
     def leaks(self, train, rng):
         fold = sound(self, train, rng)
@@ -389,12 +389,12 @@ def test_the_folder_holds_the_whole_run(experiment):
         f"{name}.{target}.parquet" for name in ("control", "hybrid") for target in ("items", "tags")
     }
     found = slates(run, "hybrid")
-    assert found.columns == ["query", "rank", "id", "score", "rung"]
+    assert found.columns == ["query", "rank", "id", "score", "served_by"]
     assert found.group_by("query").len()["len"].to_list() == [10] * run.report.pipelines["hybrid"].queries
     assert run.lock["config_hash"] == run.report.config_hash
     assert run.lock["data"]["fingerprint"] == run.report.data.fingerprint
     assert run.lock["environment"]["packages"]["toyland"] == "1.5"
-    assert run.lock["fits"]["test/final/ease"] == keys(run.report)["ease", "test", "final"]
+    assert run.lock["fits"]["test/final/ease"] == keys(run.report)["ease", "test", "full"]
     (finished,) = events("finished")
     assert finished == {"name": "toy", "folder": str(run.folder)}
 
@@ -478,7 +478,7 @@ def test_a_combined_metric_is_measured_and_compared_as_any_other(experiment):
 
 def test_released_needs_items_with_times():
     use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
-    plan, data = PipelinePlan("hybrid", use, {}), toy_dataset()
+    plan, data = PipelineSpec("hybrid", use, {}), toy_dataset()
     assert rules_of(plan, data).released is data.item_times
     with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
         rules_of(plan, replace(data, item_times=None))
@@ -500,10 +500,10 @@ def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_wit
     assert [name for name, arm in report.pipelines.items() if arm.single] == ["ease", "pop", "noise"]
     pairs = {(row.control, row.variant) for row in report.comparison}
     assert pairs == {("control", "hybrid")} | {(s, b) for s in ("ease", "noise") for b in ("control", "hybrid")}
-    assert {name: arm.same_as for name, arm in report.pipelines.items() if arm.same_as} == {"pop": "control"}
+    assert {name: arm.duplicate_of for name, arm in report.pipelines.items() if arm.duplicate_of} == {"pop": "control"}
     assert "pop is the same pipeline as control: it is compared once, under the name of the latter" in report.notes
     assert {row.family for row in report.comparison if (row.segment, row.metric) == ("all", "ndcg@5")} == {5}
-    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].rungs.keys() - {"blend:items"} != set()
+    assert {"tag-fallback", "popularity"} >= report.pipelines["ease"].served_by.keys() - {"blend:items"} != set()
     # ease knows no tags: its slates of tags are the fallback's
     assert report.pipelines["ease"].metrics["tags/ndcg@5"].mean is not None
 
@@ -522,7 +522,7 @@ def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(e
     run = hybridrec.run(path)
     found = slates(run, "control", "tags")
     assert len(found) == 5 * run.report.pipelines["control"].queries
-    assert set(found["rung"]) <= {"tag-fallback", "popularity"}
+    assert set(found["served_by"]) <= {"tag-fallback", "popularity"}
 
 
 def test_validation_measures_inside_the_training_part(experiment):
@@ -537,8 +537,8 @@ def test_validation_measures_inside_the_training_part(experiment):
 def test_a_blend_learns_on_base_fits_and_what_it_learned_is_kept(experiment):
     first = hybridrec.run(experiment(LEARNED)).report
     levels = {(fit.label, fit.level) for fit in first.fits}
-    assert levels == {(label, "final") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")} | {
-        (label, "base") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
+    assert levels == {(label, "full") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")} | {
+        (label, "out_of_fold") for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
     }
     lesson = first.pipelines["hybrid"].learned["test"]["items"]
     assert lesson["queries"] > 0
@@ -552,12 +552,12 @@ def test_what_was_learned_depends_on_the_weights_of_queries_and_the_rerankers_be
     other = ("test: 0.3", "test: 0.3, cross: true, scenarios: {items: 0.9, tags: 0.1}")
     chain = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: weighted, weights: {ease: 1}}, {use: student}]")
     more = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: weighted, weights: {ease: 9}}, {use: student}]")
-    lessons = [
+    stacking_queries = [
         hybridrec.run(experiment(split, rerank)).report.pipelines["hybrid"].learned["test"]["items"]
         for split, rerank in ((mix, chain), (other, chain), (mix, more))
     ]
-    assert lessons[0]["weight"] != pytest.approx(lessons[1]["weight"])
-    assert lessons[0]["mean"] != pytest.approx(lessons[2]["mean"])
+    assert stacking_queries[0]["weight"] != pytest.approx(stacking_queries[1]["weight"])
+    assert stacking_queries[0]["mean"] != pytest.approx(stacking_queries[2]["mean"])
 
 
 def test_the_plan_fits_nothing_and_knows_what_is_stored(experiment):
@@ -568,9 +568,9 @@ def test_the_plan_fits_nothing_and_knows_what_is_stored(experiment):
     assert jobs.keys() == {
         (label, level)
         for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
-        for level in ("final", "base")
+        for level in ("full", "out_of_fold")
     }
-    assert jobs["noise", "final"].memory == 5_000_000
+    assert jobs["noise", "full"].memory == 5_000_000
     assert {job.stored for job in plan.jobs} == {0}
     run = hybridrec.run(path)
     assert plan.queries == run.report.pipelines["hybrid"].queries

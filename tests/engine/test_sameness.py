@@ -16,7 +16,7 @@ from hybridrec.config.experiment import Experiment
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome
-from hybridrec.engine.runner import Experimenter, Silent
+from hybridrec.engine.runner import ExperimentRunner, NullProgress
 from hybridrec.engine.store import Store
 from hybridrec.inference import array_file as artifact
 from hybridrec.registry.discovery import Registry
@@ -69,7 +69,9 @@ class Trial:
     def run(self, store: Store, workers: int = 1, executor: Executor | None = None) -> Result:
         """Carry it out and return what must always be the same."""
         config = self.experiment.config.model_copy(update={"workers": workers})
-        work = Experimenter(replace(self.experiment, config=config), self.registry, store, Silent(), executor=executor)
+        work = ExperimentRunner(
+            replace(self.experiment, config=config), self.registry, store, NullProgress(), executor=executor
+        )
         work.distributions.clear()  # to look up their versions takes a third of a run that finds all in the store
         result = work.run()
         slates = {

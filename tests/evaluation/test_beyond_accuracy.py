@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridrec.evaluation.beyond_accuracy import CalibrationError, ExposureGini, TagDiversity
-from hybridrec.evaluation.metrics import Judged
+from hybridrec.evaluation.metrics import EvalBatch
 from hybridrec.stages import kernels
 from hybridrec.testing import toy_dataset, toy_queries
 
@@ -19,18 +19,18 @@ Q, N = len(QUERIES), len(DATA.items)
 TAGS = DATA.item_tags.toarray().astype(float)
 
 
-def judged(seed=1, width=8):
+def eval_batch(seed=1, width=8):
     rng = np.random.default_rng(seed)
     ids = rng.permuted(np.tile(np.arange(N, dtype=np.int32), (Q, 1)), axis=1)[:, :width]
     ids[np.arange(width) >= rng.integers(0, width + 1, Q)[:, None]] = -1
     truth = QUERIES.history.matrix(binary=True)
-    return Judged("items", ids, kernels.hits(ids, truth), truth, DATA, queries=QUERIES)
+    return EvalBatch("items", ids, kernels.hits(ids, truth), truth, DATA, queries=QUERIES)
 
 
 def test_tag_diversity_equals_all_pairs():
     lengths = np.linalg.norm(TAGS, axis=1)
     units = TAGS / np.where(lengths > 0, lengths, 1)[:, None]
-    case = judged()
+    case = eval_batch()
     for row, found in zip(case.ids[:, :5], TagDiversity().values(case, 5), strict=True):
         row = row[row >= 0]
         pairs = [1 - units[a] @ units[b] for n, a in enumerate(row) for b in row[:n]]
@@ -41,7 +41,7 @@ def test_calibration_error_is_the_divergence_of_the_mixes():
     sums = TAGS.sum(axis=1)
     shares = TAGS / np.where(sums > 0, sums, 1)[:, None]
     history = QUERIES.history.matrix().toarray()
-    case = judged()
+    case = eval_batch()
     found = CalibrationError().values(case, 5)
     assert (~np.isnan(found)).sum() > 3
     for row in range(Q):
@@ -56,7 +56,7 @@ def test_calibration_error_is_the_divergence_of_the_mixes():
 
 
 def test_a_slate_of_the_history_is_calibrated():
-    case = judged()
+    case = eval_batch()
     rows = np.flatnonzero((QUERIES.history.lengths == 2) & ~np.isnan(CalibrationError().values(case, 5)))
     assert len(rows)
     ids = np.array([QUERIES.history.ids[slice(*QUERIES.history.offsets[row : row + 2])] for row in rows], np.int32)
@@ -66,7 +66,7 @@ def test_a_slate_of_the_history_is_calibrated():
 
 
 def test_what_is_not_defined_is_nan():
-    case = judged()
+    case = eval_batch()
     assert np.isnan(CalibrationError().values(replace(case, queries=None), 5)).all()
     tags = replace(case, target="tags")
     assert np.isnan(CalibrationError().values(tags, 5)).all()
@@ -74,7 +74,7 @@ def test_what_is_not_defined_is_nan():
 
 
 def test_gini_of_exposure():
-    gini, case = ExposureGini(), judged()
+    gini, case = ExposureGini(), eval_batch()
     everything = np.arange(N, dtype=np.int32)[:, None]
     even = replace(case, ids=everything, hits=everything >= 0)
     assert gini.value([even], 1) == pytest.approx(0)
@@ -89,6 +89,6 @@ def test_gini_of_exposure():
     assert gini.value([case], 8) == pytest.approx(pairs)
     parts = [replace(case, ids=case.ids[rows]) for rows in (slice(0, 5), slice(5, Q))]
     assert gini.value(parts, 8) == pytest.approx(pairs)
-    universe = np.arange(N) < 10
-    assert gini.value([replace(one, universe=universe)], 1) == pytest.approx(0.9)
+    candidate_items = np.arange(N) < 10
+    assert gini.value([replace(one, candidate_items=candidate_items)], 1) == pytest.approx(0.9)
     assert math.isnan(gini.value([replace(one, ids=one.ids - 1)], 1))

@@ -243,7 +243,7 @@ def test_sentence():
     )
 
 
-def fold(history=((0, 1), ()), truth=((2,), (3,)), universe=None):
+def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
     queries = QueryBatch(
         users=np.array([-1, -1], np.int32),
         history=Ragged.from_rows(history, 5),
@@ -251,26 +251,26 @@ def fold(history=((0, 1), ()), truth=((2,), (3,)), universe=None):
         text=("", "title"),
     )
     matrix = Ragged.from_rows(truth, 5).matrix(binary=True)
-    return Fold("f", None, queries, {"items": matrix}, np.array([4, 9], np.int32), np.ones(2), universe)
+    return Fold("f", None, queries, {"items": matrix}, np.array([4, 9], np.int32), np.ones(2), candidate_items)
 
 
 def test_samples_know_what_was_asked():
     sample = Sample.of(fold())
     assert list(sample.segments) == ["items", "title"]
-    assert sample.same_as(Sample.of(fold()))
+    assert sample.duplicate_of(Sample.of(fold()))
     for other in (
         fold(history=((0, 2), ())),
         fold(truth=((2,), (4,))),
         fold(truth=((2, 3), ())),
-        fold(universe=np.arange(5) > 1),
+        fold(candidate_items=np.arange(5) > 1),
     ):
-        assert not sample.same_as(Sample.of(other))
+        assert not sample.duplicate_of(Sample.of(other))
 
 
 def test_samples_of_folds_are_joined():
     first, second = Sample.of(fold()), Sample.of(fold(truth=((2,), (4,))))
     both = Sample.join([first, second])
     assert len(both) == 4
-    assert not both.same_as(Sample.join([second, first]))
+    assert not both.duplicate_of(Sample.join([second, first]))
     names = {name: int(where.sum()) for name, where in both.parts()}
     assert names == {"all": 4, "items": 2, "title": 2}

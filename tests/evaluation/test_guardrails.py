@@ -7,7 +7,7 @@ import pytest
 
 from hybridrec.evaluation.beyond_accuracy import Coverage
 from hybridrec.evaluation.guardrails import Change, groups_of, guardrails, reason, verdict
-from hybridrec.evaluation.metrics import Judged, Measure
+from hybridrec.evaluation.metrics import EvalBatch, MetricAtK
 from hybridrec.evaluation.report import Guardrail
 from hybridrec.evaluation.samples import Arm, Sample
 
@@ -61,11 +61,11 @@ def covering(ids, units, groups):
     """An arm that shows these items, int32 [Q, n], of 200."""
     nothing = np.zeros(ids.shape, bool)
     truth = np.zeros((len(ids), 200))
-    judged = Judged("items", ids, nothing, truth, None)
-    measure = Measure(Coverage(), 5)
+    eval_batch = EvalBatch("items", ids, nothing, truth, None)
+    measure = MetricAtK(Coverage(), 5)
     sample = Sample(units, np.ones(len(units)), np.full(len(units), "items"))
-    without = {"coverage@5": measure.without_each([judged], groups)}
-    return Arm("any", sample, {}, {"coverage@5": measure.value([judged])}, None, without)
+    without = {"coverage@5": measure.without_each([eval_batch], groups)}
+    return Arm("any", sample, {}, {"coverage@5": measure.value([eval_batch])}, None, without)
 
 
 def drawn(rng, width, units):

@@ -14,7 +14,7 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS
 from hybridrec.evaluation.beyond_accuracy import BEYOND_METRICS, Coverage, Diversity, Novelty
-from hybridrec.evaluation.metrics import Judged, parse_metric
+from hybridrec.evaluation.metrics import EvalBatch, parse_metric
 from hybridrec.stages import kernels
 
 CLASSES = {metric.name: metric for metric in (*ACCURACY_METRICS, *BEYOND_METRICS)}
@@ -37,17 +37,17 @@ def dataset(histories, n_items, user_tags=None):
     )
 
 
-def judged(ids, relevant, n=10, train=None, target="items", universe=None):
+def eval_batch(ids, relevant, n=10, train=None, target="items", candidate_items=None):
     """Slates (rows of ids, -1 padded) beside rows of relevant ids."""
     ids = np.array(ids, np.int32)
     truth = Ragged.from_rows(relevant, n).matrix(binary=True)
     train = dataset([[0]], n) if train is None else train
-    return Judged(target, ids, kernels.hits(ids, truth), truth, train, universe)
+    return EvalBatch(target, ids, kernels.hits(ids, truth), truth, train, candidate_items)
 
 
 def value(name, *args, **kwargs):
     measure = parse_metric(name, CLASSES)
-    return measure.values(judged(*args, **kwargs)).tolist()
+    return measure.values(eval_batch(*args, **kwargs)).tolist()
 
 
 def random_case(seed, queries=60, n=40, width=15):
@@ -105,7 +105,7 @@ def test_accuracy_equals_the_definition(metric, k):
         reference(metric.name, [i for i in row if i >= 0], set(right), k)
         for row, right in zip(ids.tolist(), relevant, strict=True)
     ]
-    found = metric().values(judged(ids, relevant, n=40), k)
+    found = metric().values(eval_batch(ids, relevant, n=40), k)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert np.isnan(found).sum() == sum(not len(right) for right in relevant) > 0
@@ -119,7 +119,7 @@ def test_ndcg_equals_scikit_learn():
     truth[:, 0] = 1
     ids, _ = kernels.top_k(scores, 10)
     matrix = csr_matrix(truth)
-    found = CLASSES["ndcg"]().values(Judged("items", ids, kernels.hits(ids, matrix), matrix, dataset([[0]], 25)), 10)
+    found = CLASSES["ndcg"]().values(EvalBatch("items", ids, kernels.hits(ids, matrix), matrix, dataset([[0]], 25)), 10)
     expected = [sklearn.ndcg_score(truth[[q]], scores[[q]], k=10) for q in range(30)]
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -128,10 +128,10 @@ def test_ndcg_equals_scikit_learn():
 def test_perfect_empty_and_no_slates(metric):
     k = 2
     np.testing.assert_equal(
-        metric().values(judged([[3, 4], [-1, -1], [1, 2]], [[3, 4], [1], []]), k), [1.0, 0.0, math.nan]
+        metric().values(eval_batch([[3, 4], [-1, -1], [1, 2]], [[3, 4], [1], []]), k), [1.0, 0.0, math.nan]
     )
-    assert metric().values(judged(np.empty((0, 3)), []), k).shape == (0,)
-    np.testing.assert_array_equal(metric().values(judged(np.empty((2, 0)), [[1], [2]]), k), [0.0, 0.0])
+    assert metric().values(eval_batch(np.empty((0, 3)), []), k).shape == (0,)
+    np.testing.assert_array_equal(metric().values(eval_batch(np.empty((2, 0)), [[1], [2]]), k), [0.0, 0.0])
 
 
 def test_measure_from_text():
@@ -163,7 +163,7 @@ def test_bad_measures_are_refused(text, message):
 
 
 def test_coverage_counts_over_all_folds():
-    folds = [judged([[0, 1, 9], [1, 0, -1]], [[], []]), judged([[2, 1, 9]], [[]])]
+    folds = [eval_batch([[0, 1, 9], [1, 0, -1]], [[], []]), eval_batch([[2, 1, 9]], [[]])]
     measure = parse_metric("coverage@2", CLASSES)
     assert measure.value(folds) == pytest.approx(3 / 10)
     assert measure.value([]) != measure.value([])
@@ -171,10 +171,13 @@ def test_coverage_counts_over_all_folds():
 
 
 def test_coverage_is_a_share_of_what_may_be_recommended():
-    universe = np.zeros(10, bool)
-    universe[:4] = True
-    assert Coverage().value([judged([[0, 1, 9]], [[]], universe=universe)], 3) == 0.5
-    assert Coverage().value([judged([[0, 1]], [[]], universe=universe), judged([[9, 1]], [[]])], 2) == 0.3
+    candidate_items = np.zeros(10, bool)
+    candidate_items[:4] = True
+    assert Coverage().value([eval_batch([[0, 1, 9]], [[]], candidate_items=candidate_items)], 3) == 0.5
+    assert (
+        Coverage().value([eval_batch([[0, 1]], [[]], candidate_items=candidate_items), eval_batch([[9, 1]], [[]])], 2)
+        == 0.3
+    )
 
 
 def test_only_set_metrics_have_a_value():
@@ -185,14 +188,14 @@ def test_only_set_metrics_have_a_value():
 def test_novelty_by_hand():
     # four active users and a silent one; item 0 known to all, 1 (twice by one user) to one, 2 to none
     train = dataset([[0, 1, 1], [0], [0], [0], []], 3)
-    case = judged([[0, 1], [2, -1], [-1, -1]], [[0], [], []], n=3, train=train)
+    case = eval_batch([[0, 1], [2, -1], [-1, -1]], [[0], [], []], n=3, train=train)
     expected = [(0 - math.log2(2 / 5)) / 2, -math.log2(1 / 5), math.nan]
     np.testing.assert_allclose(Novelty().values(case, 2), expected)
 
 
 def test_novelty_of_tags_reads_user_tags():
     train = dataset([[0], [0]], 1, user_tags=[[2, 1], [1, 0]])
-    case = judged([[0], [1]], [[], []], n=2, train=train, target="tags")
+    case = eval_batch([[0], [1]], [[], []], n=2, train=train, target="tags")
     np.testing.assert_allclose(Novelty().values(case, 1), [0, -math.log2(2 / 3)])
 
 
@@ -210,12 +213,12 @@ def test_diversity_equals_all_pairs(monkeypatch):
         row = row[row >= 0]
         pairs = [1 - cosine[a, b] for n, a in enumerate(row) for b in row[:n]]
         expected.append(np.mean(pairs) if pairs else math.nan)
-    case = judged(ids, relevant, n=40, train=train)
+    case = eval_batch(ids, relevant, n=40, train=train)
     np.testing.assert_allclose(Diversity().values(case, 8), expected, atol=1e-9)
     monkeypatch.setattr("hybridrec.evaluation.beyond_accuracy._BLOCK_ENTRIES", 50)
     np.testing.assert_allclose(Diversity().values(case, 8), expected, atol=1e-9)
 
 
 def test_beyond_metrics_take_empty_batches():
-    case = judged(np.empty((0, 5)), [])
+    case = eval_batch(np.empty((0, 5)), [])
     assert Novelty().values(case, 5).shape == Diversity().values(case, 5).shape == (0,)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from hybridrec.errors import DataError
-from hybridrec.evaluation.bandit_log import Logged
+from hybridrec.evaluation.bandit_log import BanditLog
 from hybridrec.evaluation.off_policy import OffPolicyEstimate, off_policy_estimates, sentence, totals
 
 LOGGING, TARGET = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5])
@@ -17,11 +17,11 @@ QUALITY = np.array([0.1, 0.3, 0.5])
 TRUE, SHOWN = TARGET @ QUALITY, LOGGING @ QUALITY
 
 
-def logged(seed=0, actions=6000, per_unit=3, model=1.0, target=TARGET) -> Logged:
+def logged(seed=0, actions=6000, per_unit=3, model=1.0, target=TARGET) -> BanditLog:
     """A log whose policies do not look at who asks; the model is off by a factor."""
     source = np.random.default_rng(seed)
     drawn = source.choice(3, actions, p=LOGGING)
-    return Logged(
+    return BanditLog(
         units=(np.arange(actions) // per_unit).astype(np.int32),
         reward=(source.random(actions) < QUALITY[drawn]).astype(float),
         propensity=LOGGING[drawn],
@@ -31,7 +31,7 @@ def logged(seed=0, actions=6000, per_unit=3, model=1.0, target=TARGET) -> Logged
     )
 
 
-def estimated(log: Logged, clips=(), resamples=500) -> list[OffPolicyEstimate]:
+def estimated(log: BanditLog, clips=(), resamples=500) -> list[OffPolicyEstimate]:
     return off_policy_estimates(log, np.random.default_rng(1), clips, resamples)
 
 
@@ -87,7 +87,7 @@ def test_a_right_model_lowers_the_error_and_a_wrong_one_raises_it():
 
 def test_actions_of_a_unit_are_not_independent():
     once = logged(actions=300, per_unit=1)
-    many = Logged(*(np.repeat(getattr(once, name), 5) for name in Logged.__dataclass_fields__))
+    many = BanditLog(*(np.repeat(getattr(once, name), 5) for name in BanditLog.__dataclass_fields__))
     errors = [estimated(log, resamples=200)[1].standard_error for log in (once, many)]
     assert errors[0] == pytest.approx(errors[1])
 
@@ -105,7 +105,7 @@ def test_the_sentence_says_what_clipping_changes():
     assert sentence(estimated(logged())).endswith("actions")
 
 
-def changed(**columns) -> Logged:
+def changed(**columns) -> BanditLog:
     log = logged(actions=3000)
     return replace(log, **{name: change(getattr(log, name).copy()) for name, change in columns.items()})
 
@@ -140,10 +140,10 @@ def test_logs_that_allow_no_estimate_are_refused(columns, message):
 
 def test_an_empty_log_is_refused():
     with pytest.raises(DataError, match="empty"):
-        Logged(np.zeros(0, np.int32), *[np.zeros(0)] * 3)
+        BanditLog(np.zeros(0, np.int32), *[np.zeros(0)] * 3)
 
 
-def frame(log: Logged) -> pl.DataFrame:
+def frame(log: BanditLog) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "unit": [f"user {unit}" for unit in log.units],
@@ -162,20 +162,20 @@ def test_tables_are_read(tmp_path, name):
     log = logged(actions=600)
     written = frame(log)
     (written.write_csv if name.endswith("csv") else written.write_parquet)(tmp_path / name)
-    read = Logged.read(tmp_path / name)
+    read = BanditLog.read(tmp_path / name)
     np.testing.assert_allclose(read.weights, log.weights)
     np.testing.assert_allclose(totals(read).means, totals(log).means)
     assert len(np.unique(read.units)) == 200
     written.drop("predicted", "expected").write_parquet(tmp_path / "less.parquet")
-    assert Logged.read(tmp_path / "less.parquet").predicted is None
+    assert BanditLog.read(tmp_path / "less.parquet").predicted is None
 
 
 def test_what_is_wrong_in_a_table_is_named(tmp_path):
     written = frame(logged(actions=600))
     written.drop("propensity").write_parquet(tmp_path / "log.parquet")
     with pytest.raises(DataError, match=r"no column 'propensity'; did you mean 'target_propensity'"):
-        Logged.read(tmp_path / "log.parquet")
+        BanditLog.read(tmp_path / "log.parquet")
     written.with_columns(reward=pl.lit("much")).write_csv(tmp_path / "log.csv")
     with pytest.raises(DataError, match=r"log.csv, line 2.*reward") as told:
-        Logged.read(tmp_path / "log.csv")
+        BanditLog.read(tmp_path / "log.csv")
     assert "strict" not in str(told.value)  # a log is read whole or not at all

@@ -127,7 +127,7 @@ def test_a_control_that_is_the_best_single_component_is_called_so():
         report(
             comparison("blend", "control", "better", 0.06),
             comparison("blend", "pop", "better", 0.2),
-            pipelines={"ease": pipeline(0.35, single=True, same_as="control")},
+            pipelines={"ease": pipeline(0.35, single=True, duplicate_of="control")},
         )
     )
     assert told.startswith("In m, blend beats control, the best single component, by +6.0 % (")
@@ -141,7 +141,7 @@ def test_without_a_control_the_best_single_component_takes_its_place():
 
 def test_a_variant_that_is_the_best_single_component_is_compared_with_the_next():
     rows = comparison("blend", "pop", "better", 0.5), comparison("blend", "next", "better", 0.1)
-    singles = {"ease": pipeline(0.4, single=True, same_as="blend"), "next": pipeline(0.2, single=True)}
+    singles = {"ease": pipeline(0.4, single=True, duplicate_of="blend"), "next": pipeline(0.2, single=True)}
     assert opening(report(*rows, pipelines=singles)).startswith("In m, blend beats next by +10.0 % (")
 
 

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import DataError, Ragged
 from hybridrec.data.dataset import empty_csr
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_autoencoder.audio_tags import LENGTH, AudioTagAutoencoder, AudioTagOptions, _Halves, _item_tags, _scaled
 
 pytest.importorskip("gensim")
@@ -37,7 +37,7 @@ def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
     ids = np.tile(np.arange(30, 40, dtype=np.int32), (2, 1))
     model = fitted(cold)
     for field in ("items", "tags"):
-        scores = model.score(colour_queries(cold, field), ids, "items")
+        scores = model.score(parity_queries(cold, field), ids, "items")
         right = ids % 2 == np.array([[0], [1]])
         assert scores[right].mean() > scores[~right].mean() + 0.5
 

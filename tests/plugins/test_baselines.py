@@ -7,8 +7,8 @@ import pytest
 
 import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset, toy_queries
-from hybridrec_baselines.fixed_rankings import Listed, ListedOptions, Newest, Random
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset, toy_queries
+from hybridrec_baselines.fixed_rankings import LeaderboardRow, ListedOptions, Newest, Random
 from hybridrec_baselines.popularity import Popularity, PopularityOptions
 
 RNG = np.random.default_rng(0)
@@ -38,7 +38,7 @@ class TestNewestContract(ComponentContract):
 
 
 class TestListedContract(ComponentContract):
-    component = Listed
+    component = LeaderboardRow
     configs = [{"ids": ["item 03", "item 00", "item 08", "item 11"]}]
 
 
@@ -90,7 +90,7 @@ def test_half_life_without_times_is_refused():
 
 def test_popularity_by_tags_prefers_what_users_of_the_tag_have():
     data = toy_dataset()
-    queries = colour_queries(data, "tags")
+    queries = parity_queries(data, "tags")
     model = Popularity(PopularityOptions(by="tags", smoothing=1e-6)).fit(data, RNG)
     tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[tags[:, t] > 0].mean(axis=0) for t in (c, c + 2, c + 4)], axis=0) for c in (0, 1)]
@@ -101,9 +101,9 @@ def test_popularity_by_tags_leans_on_the_overall_share():
     data = toy_dataset()
     overall = Popularity().fit(data, RNG).scores(toy_queries(data), "items")
     model = Popularity(PopularityOptions(by="tags", smoothing=1e9)).fit(data, RNG)
-    tagged = model.scores(colour_queries(data, "tags"), "items")
+    tagged = model.scores(parity_queries(data, "tags"), "items")
     np.testing.assert_allclose(tagged, overall[:2], rtol=1e-5)
-    assert np.isnan(model.scores(colour_queries(data, "title"), "items")).all()  # the next rung serves them
+    assert np.isnan(model.scores(parity_queries(data, "title"), "items")).all()  # the next fallback serves them
 
 
 def test_popularity_by_user_features_prefers_what_like_users_have():
@@ -127,11 +127,11 @@ def test_newest_comes_first_and_unknown_times_last():
 
 def test_a_list_keeps_its_order_and_knows_nothing_else():
     data = toy_dataset()
-    listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
+    listed = LeaderboardRow(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
     found = listed.candidates(toy_queries(data), 5, "items", Exclude())
     assert (found.ids == [3, 0, 8, -1, -1]).all()
     with pytest.raises(DataError, match="1 id is not in the data, first 'item 99'"):
-        Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
+        LeaderboardRow(ListedOptions(ids=["item 99"])).fit(data, RNG)
 
 
 def test_random_follows_its_seed():

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import hybridrec_content
 from hybridrec import DataError, Features
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_content.content import Content, ContentOptions
 
 RNG = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def unit(rows):
 
 def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     features, tags = data.item_features.matrix.toarray(), np.log1p(data.item_tags.toarray())
     both = tags.any(axis=1)
     f, t = (unit(x * np.log(40 / (x > 0).sum(axis=0))) for x in (features, np.where(tags.any(1)[:, None], tags, 1)))
@@ -51,7 +51,7 @@ def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares
 
 def test_cold_items_are_found_like_others():
     data = toy_dataset()
-    score = Content().fit(data, RNG).scores(colour_queries(data, "items"), "items")[:, 39]
+    score = Content().fit(data, RNG).scores(parity_queries(data, "items"), "items")[:, 39]
     assert score[1] > score[0], "item 39 is odd"
 
 
@@ -61,7 +61,7 @@ def test_items_without_content_get_no_opinion():
     matrix.data[matrix.indptr[4] : matrix.indptr[5]] = 0
     data = replace(data, item_features=Features(data.item_features.names, matrix))
     model = Content(ContentOptions(tags=0, text=0)).fit(data, RNG)
-    silent = np.isnan(model.scores(colour_queries(data, "items"), "items"))
+    silent = np.isnan(model.scores(parity_queries(data, "items"), "items"))
     assert np.flatnonzero(silent.all(axis=0)).tolist() == [4]
     assert silent.sum() == 2
 
@@ -72,7 +72,7 @@ def test_words_of_few_items_connect_nothing():
     scores = [
         Content(ContentOptions(features=0, tags=0, min_items=n))
         .fit(data, RNG)
-        .scores(colour_queries(data, "items"), "items")
+        .scores(parity_queries(data, "items"), "items")
         for n in (1, 2)
     ]
     assert [bool(np.isnan(found[:, 0]).any()) for found in scores] == [False, True]
@@ -80,7 +80,7 @@ def test_words_of_few_items_connect_nothing():
 
 def test_query_tags_count_beside_the_history():
     data = toy_dataset()
-    both = replace(colour_queries(data, "items"), tags=colour_queries(data, "tags").tags[::-1])
+    both = replace(parity_queries(data, "items"), tags=parity_queries(data, "tags").tags[::-1])
     even = np.arange(40) % 2 == 0
     weak, strong = (Content(ContentOptions(query_tags=w)).fit(data, RNG).scores(both, "items")[0] for w in (0.01, 100))
     assert weak[even].mean() > weak[~even].mean()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from hybridrec import DataError
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_content.kernel import ContentKernel, log_ages, time_ranks
 from hybridrec_content.transfer import ContentTransfer, ContentTransferOptions
 
@@ -45,7 +45,7 @@ def shares(data):
 
 def test_warm_items_score_the_sum_of_conditional_probabilities():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     wanted = queries.history.matrix(binary=True) @ shares(data)
     warm = np.diag(shares(data) @ shares(data).T) > 0
     np.testing.assert_allclose(fit(data).scores(queries, "items")[:, warm], wanted[:, warm], atol=1e-5)
@@ -59,7 +59,7 @@ def test_cold_items_score_the_kernel_ridge_regression_of_the_warm_ones():
     ).matrix(ALL, ALL)
     warm = np.setdiff1d(ALL, [8, 20, 33, 39])
     weights = np.linalg.solve(kernel[np.ix_(warm, warm)] + 2 * np.eye(36), kernel[np.ix_(warm, [8, 20, 33, 39])])
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     wanted = (queries.history.matrix(binary=True) @ shares(data))[:, warm] @ weights
     np.testing.assert_allclose(model.scores(queries, "items")[:, [8, 20, 33, 39]], wanted, atol=1e-4)
 
@@ -92,14 +92,14 @@ def test_ages_are_measured_against_the_newest_in_quartiles():
 
 def test_cold_items_are_found_by_colour():
     data = cold(toy_dataset(), np.arange(30, 40))
-    found = fit(data).scores(colour_queries(data, "items"), "items")[:, 30:]
+    found = fit(data).scores(parity_queries(data, "items"), "items")[:, 30:]
     assert (found[0, ::2] > found[1, ::2]).all()
     assert (found[0, 1::2] < found[1, 1::2]).all()
 
 
 def test_cold_items_without_content_get_no_opinion():
     data = replace(cold(toy_dataset(), [3, 6]), item_features=None)  # item 3 has no time
-    found = fit(data, tags=0, text=0).scores(colour_queries(data, "items"), "items")
+    found = fit(data, tags=0, text=0).scores(parity_queries(data, "items"), "items")
     assert np.flatnonzero(np.isnan(found).any(axis=0)).tolist() == [3]
 
 

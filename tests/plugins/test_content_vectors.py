@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridrec import DataError, Exclude
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_content.vectors import ContentVectors
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ class TestContentVectors(ComponentContract):
 
 def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     directions = data.item_vectors / np.linalg.norm(data.item_vectors, axis=1, keepdims=True)
     profile = sum(directions[item] for item in set(queries.history.take(np.array([0])).ids.tolist()))
     ids = np.arange(40, dtype=np.int32)[None]
@@ -32,7 +32,7 @@ def test_items_without_a_vector_are_neither_read_nor_proposed():
     vectors = data.item_vectors.copy()
     vectors[::2] = 0
     model = ContentVectors().fit(replace(data, item_vectors=vectors), RNG)
-    found = model.candidates(colour_queries(data, "items"), 40, "items", Exclude()).ids
+    found = model.candidates(parity_queries(data, "items"), 40, "items", Exclude()).ids
     assert (found[0] == -1).all(), "an even history has no vector"
     assert sorted(found[1, :20]) == list(range(1, 40, 2))
     assert (found[1, 20:] == -1).all()

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 import hybridrec_linear
 from hybridrec import DataError, MemoryBudgetError, run
 from hybridrec.engine.store import Store
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_linear import solve
 from hybridrec_linear.ease import Ease, EaseOptions
 
@@ -80,7 +80,7 @@ def test_the_smaller_system_is_solved():
 
 def test_scores_are_those_of_the_paper_for_items_alone():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     x = data.interactions.matrix(binary=True)
     known = np.asarray(x.sum(axis=0)).ravel() > 0
     wanted = np.full((2, 40), np.nan)
@@ -92,7 +92,7 @@ def test_scores_are_those_of_the_paper_for_items_alone():
 
 def test_column_power_divides_training_and_query_by_the_counts():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     x, q = data.interactions.matrix(binary=True)[:, :39], queries.history.matrix(binary=True)[:, :39]
     scale = np.diag(np.asarray(x.sum(axis=0)).ravel() ** -0.5)
     wanted = q @ scale @ naive(csr_matrix(x @ scale), 2.0)
@@ -102,7 +102,7 @@ def test_column_power_divides_training_and_query_by_the_counts():
 
 def test_item_tags_reach_cold_items():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     assert np.isnan(Ease().fit(data, RNG).scores(queries, "items")[:, 39]).all()
     found = Ease(EaseOptions(item_tags=1, min_items=2)).fit(data, RNG).scores(queries, "items")[:, 39]
     assert found[1] > found[0], "item 39 is odd"

@@ -258,7 +258,7 @@ WEIGHTS = np.random.default_rng(1).uniform(0.5, 2, Q)
 
 def learned(pool=POOL, truth=TRUTH, weights=WEIGHTS, tagged=TAGGED, units=None, **options):
     units = np.arange(len(tagged), dtype=np.int32) if units is None else units
-    return Validated(GuardedConfig(**options)).learn(batch(tagged), pool, truth, weights, units)
+    return Validated(GuardedConfig(**options)).fit_on_predictions(batch(tagged), pool, truth, weights, units)
 
 
 def weights_of(reranker):

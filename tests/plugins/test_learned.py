@@ -66,7 +66,7 @@ FRESH, ANSWERS = made(1)
 def learned(ranker, pool=POOL, truth=TRUTH, weights=None, units=None):
     weights = np.ones(Q) if weights is None else weights
     units = np.arange(Q, dtype=np.int32) if units is None else units
-    return ranker.fit(TOY, np.random.default_rng(0)).learn(batch(), pool, truth, weights, units)
+    return ranker.fit(TOY, np.random.default_rng(0)).fit_on_predictions(batch(), pool, truth, weights, units)
 
 
 def value(final, pool=FRESH, truth=ANSWERS):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridrec import Exclude, MissingDependencyError, Ragged, Tokenizer
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_lightfm import loading
 from hybridrec_lightfm.factorization import LightFM
 from hybridrec_lightfm.feature_rows import UserSpace, item_rows
@@ -80,7 +80,7 @@ def test_cold_items_are_ranked_by_their_features():
     cold = np.arange(len(data.items)) >= 30
     train = data.hide(cold[data.interactions.ids])
     model = LightFM(LightFM.Config(dim=8, epochs=40)).fit(train, np.random.default_rng(0))
-    found = model.candidates(colour_queries(data, "tags"), 5, "items", Exclude(ids=~cold)).ids
+    found = model.candidates(parity_queries(data, "tags"), 5, "items", Exclude(ids=~cold)).ids
     assert (found % 2 == [[0], [1]]).all()
 
 

@@ -97,7 +97,7 @@ def test_points_for_places_stand_beside_the_metrics(run):
     places = 0
     for metric, sign in (("artist-r-precision", 1), ("ndcg@500", 1), ("clicks@500", -1)):
         places += 1 + (sign * arms["neighbours"].metrics[metric].mean > sign * arms["random"].metrics[metric].mean)
-    assert arms["item-knn"].same_as == "neighbours"  # and is no third in the ranking
+    assert arms["item-knn"].duplicate_of == "neighbours"  # and is no third in the ranking
     points = {name: arm.borda for name, arm in arms.items()}
     assert points == {"neighbours": places, "item-knn": places, "random": 9 - places}
     headers, rows = result_table(run.report)

@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import hybridrec
-from hybridrec import DataError, Features, Judged, Query, Ragged, Vocabulary, text_files
+from hybridrec import DataError, EvalBatch, Features, Query, Ragged, Vocabulary, text_files
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
 from hybridrec_playlists import melon, mpd
 from hybridrec_playlists.challenge import CATEGORIES, TenCategories, TenCategoriesOptions
@@ -282,7 +282,7 @@ def test_the_missing_spotify_file_is_told_with_its_origin(tmp_path):
         read(SpotifyReader, path=tmp_path / "spotify_dataset.csv")
 
 
-def judged(ids, truth, width=12, artists=None):
+def eval_batch(ids, truth, width=12, artists=None):
     ids = np.array(ids, np.int32)
     matrix = np.zeros((len(ids), width), np.float32)
     for row, relevant in enumerate(truth):
@@ -295,11 +295,11 @@ def judged(ids, truth, width=12, artists=None):
         names = (*(f"artist:{a}" for a in range(max(artists) + 1)), "year:1999")
         owners[:, -1] = 1
         train = replace(train, item_features=Features(names, csr_matrix(owners)))
-    return Judged("items", ids, hits, csr_matrix(matrix), train)
+    return EvalBatch("items", ids, hits, csr_matrix(matrix), train)
 
 
 def test_melon_ndcg_has_the_whole_truth_in_its_ideal():
-    found = MelonNdcg().values(judged([[0, 5], [5, 1], [0, 1]], [[0, 1, 2], [1], []]), 2)
+    found = MelonNdcg().values(eval_batch([[0, 5], [5, 1], [0, 1]], [[0, 1, 2], [1], []]), 2)
     ideal = 1 + 1 / np.log2(3) + 1 / np.log2(4)
     np.testing.assert_allclose(found, [1 / ideal, 1 / np.log2(3), np.nan])
 
@@ -308,13 +308,13 @@ def test_an_artist_counts_a_quarter_and_once():
     # Items 0-3 are of artist 0, 4-7 of 1, 8-11 of 2; R is 4.
     slates = [[0, 4, 5, 11, 8], [1, 2, 3, 0, 8], [0, 1, 2, -1, -1], [11, 10, 9, 8, 0]]
     truth = [[0, 1, 6, 7], [1, 2, 3, 0], [4, 5, 6, 7], [0, 1, 2, 3]]
-    found = ArtistRPrecision().values(judged(slates, truth, artists=[i // 4 for i in range(12)]), 5)
+    found = ArtistRPrecision().values(eval_batch(slates, truth, artists=[i // 4 for i in range(12)]), 5)
     np.testing.assert_allclose(found, [(1 + 0.25 * 2) / 4, (4 + 0.25) / 4, 0, 0])
 
 
 def test_clicks_count_pages_of_ten():
     slates = np.arange(1, 21)[None, :].repeat(4, axis=0)
-    found = Clicks().values(judged(slates, [[1], [11, 12], [0], []], width=30), 20)
+    found = Clicks().values(eval_batch(slates, [[1], [11, 12], [0], []], width=30), 20)
     np.testing.assert_allclose(found, [0, 1, 3, np.nan])
 
 
@@ -339,7 +339,7 @@ def long_lists():
 def test_each_category_shows_what_it_says():
     data = long_lists()
     (fold,) = TenCategories(TenCategoriesOptions(test=0.3)).split(data, np.random.default_rng(1))
-    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.knows("title").tolist(), strict=True))
+    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.has("title").tolist(), strict=True))
     counts = {kind: shown.count(kind) for kind in set(shown)}
     assert counts == {
         (0, True): 6, (1, True): 6, (5, True): 6, (5, False): 6, (10, True): 6, (10, False): 6,
@@ -364,11 +364,11 @@ def test_nothing_to_train_on_is_refused():
 
 def test_questions_show_what_the_challenge_shows():
     path = FIXTURES / "melon" / "val.json"
-    asked = melon.read_questions(path, text_files.Malformed(strict=True))
+    asked = melon.read_questions(path, text_files.BadLines(strict=True))
     changed = np.datetime64("2019-05-27T14:14:33").astype(float)
     assert asked == {"118598": Query(items=["105", "102"], tags=[], text="", time=changed)}
     path = FIXTURES / "mpd" / "challenge_set.json"
-    asked = mpd.read_questions(path, text_files.Malformed(strict=True))
+    asked = mpd.read_questions(path, text_files.BadLines(strict=True))
     assert asked == {
         "1000000": Query(items=[], text="spanish playlist"),
         "1000002": Query(items=["spotify:track:t1", "spotify:track:t2"]),
@@ -378,7 +378,7 @@ def test_questions_show_what_the_challenge_shows():
 @pytest.mark.parametrize("form", [melon, mpd])
 def test_a_missing_file_of_questions_is_named(form):
     with pytest.raises(DataError, match=r"no-such-file: no such file. The M"):
-        form.read_questions(Path("no-such-file"), text_files.Malformed(strict=True))
+        form.read_questions(Path("no-such-file"), text_files.BadLines(strict=True))
 
 
 def test_the_core_knows_none_of_these_collections():

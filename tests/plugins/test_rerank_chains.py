@@ -56,7 +56,7 @@ def test_before_a_learner_the_vectors_are_those_of_the_base_level(experiment, mo
 
     monkeypatch.setattr(MMR, "use", noting)
     run = hybridrec.run(experiment(*ITEMS, ALS, chained("\n      - {use: mmr, uses: als}\n      - {use: student}")))
-    assert {fit.level for fit in run.report.fits if fit.label == "als"} == {"base", "final"}
+    assert {fit.level for fit in run.report.fits if fit.label == "als"} == {"out_of_fold", "full"}
     base, final = handed
     assert base.shape == final.shape
     assert not np.array_equal(base, final)

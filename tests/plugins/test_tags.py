@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 import hybridrec_tags
-from hybridrec.testing import ComponentContract, colour_queries, toy_dataset
+from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_tags.fallback import TagFallback, TagFallbackOptions
 
 
@@ -36,7 +36,7 @@ def fitted(data, **options):
 
 def test_the_score_is_the_weighted_mean_of_smoothed_shares():
     data = toy_dataset()
-    queries = colour_queries(data, "tags")
+    queries = parity_queries(data, "tags")
     model = fitted(data, smoothing=2, item_tags=3, idf=1)
     tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
     own, p = data.item_tags.sign().toarray(), had.sum(axis=0) / 59
@@ -49,7 +49,7 @@ def test_the_score_is_the_weighted_mean_of_smoothed_shares():
 
 def test_tags_follow_from_items_by_users_and_by_the_items_own_tags():
     data = toy_dataset()
-    queries = colour_queries(data, "items")
+    queries = parity_queries(data, "items")
     found = fitted(data).scores(queries, "tags")
     even = np.arange(12) % 2 == 0
     assert found[0, even].min() > found[0, ~even].max()
@@ -59,7 +59,7 @@ def test_tags_follow_from_items_by_users_and_by_the_items_own_tags():
 
 def test_without_users_tags_follow_from_the_items_own_tags_alone():
     data = toy_dataset().hide_users(np.ones(60, bool))
-    queries = colour_queries(toy_dataset(), "items")
+    queries = parity_queries(toy_dataset(), "items")
     own = (queries.history.matrix(binary=True) @ data.item_tags.sign()).toarray()
     found = fitted(data, idf=0).scores(queries, "tags")
     np.testing.assert_allclose(
@@ -82,7 +82,7 @@ def test_an_unknown_tag_gives_no_opinion():
     data = toy_dataset()
     silent = data.hide_users(np.ones(60, bool))
     model = fitted(silent, item_tags=0)
-    assert np.isnan(model.scores(colour_queries(data, "tags"), "items")).all()
+    assert np.isnan(model.scores(parity_queries(data, "tags"), "items")).all()
 
 
 def test_memory_is_bounded_by_pairs_and_by_vocabularies():

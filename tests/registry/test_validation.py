@@ -6,7 +6,7 @@ import types
 import pytest
 
 from hybridrec import Options, PluginError, Reranker, Scorer, SetMetric
-from hybridrec.registry.validation import refuse_slips
+from hybridrec.registry.validation import validate_class
 
 
 class Year(Scorer):
@@ -67,7 +67,7 @@ class Hits(Mean):
 
 @pytest.mark.parametrize("cls", [Year, ByConfig, Both, Hits])
 def test_a_sound_class_is_loaded(cls):
-    refuse_slips(cls)
+    validate_class(cls)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_sound_class_is_loaded(cls):
 )
 def test_what_cannot_be_meant_is_refused(cls, message):
     with pytest.raises(PluginError, match=message):
-        refuse_slips(cls)
+        validate_class(cls)
 
 
 def test_options_that_no_class_takes_are_missed(monkeypatch):
@@ -94,6 +94,6 @@ def test_options_that_no_class_takes_are_missed(monkeypatch):
     module.NearScorerOptions = type("NearScorerOptions", (Options,), {"__module__": "near"})
     monkeypatch.setitem(sys.modules, "near", module)
     with pytest.raises(PluginError, match="Near has no Config; is 'Config = NearScorerOptions' missing"):
-        refuse_slips(module.Near)
+        validate_class(module.Near)
     module.Nearest = type("Nearest", (Year,), {"__module__": "near", "Config": module.NearScorerOptions})
-    refuse_slips(module.Near)
+    validate_class(module.Near)

@@ -61,7 +61,8 @@ def parsed(text):
 def test_every_section_is_there_and_can_be_reached(parsed, hostile_run):
     sections = [section["id"] for section in parsed.all("section")]
     assert sections == [
-        "verdict", "metrics", "segments", "moved", "comparisons", "rungs", "learned", "fits", "environment", "config",
+        "verdict", "metrics", "segments", "moved", "comparisons", "served_by", "learned", "fits", "environment",
+        "config",
     ]  # fmt: skip
     targets = {attributes.get("id") for _, attributes in parsed.elements}
     links = {str(link["href"]) for link in parsed.all("a")}

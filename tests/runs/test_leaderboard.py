@@ -8,7 +8,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError
-from hybridrec.runs.leaderboard import listing
+from hybridrec.runs.leaderboard import leaderboard
 
 
 def test_best_first_among_those_that_asked_the_same_with_the_keys_that_differ(experiment):
@@ -16,7 +16,7 @@ def test_best_first_among_those_that_asked_the_same_with_the_keys_that_differ(ex
     for weight in (0.9, 0.2):
         hybridrec.run(config, [f"pipelines.hybrid.rerank=[{{use: weighted, weights: {{ease: 1, pop: {weight}}}}}]"])
     other = hybridrec.run(config, ["split.hide=0.4"])
-    found = listing("runs")
+    found = leaderboard("runs")
     assert found.metric == "ndcg@5"
     assert found.unreadable == []
     latest, earlier = found.groups
@@ -39,12 +39,12 @@ def test_a_run_without_the_metric_comes_last(experiment):
     config = experiment()
     hybridrec.run(config)
     other = hybridrec.run(config, ["compare.metrics=[recall@5]"])
-    found = listing("runs", "ndcg@5")
+    found = leaderboard("runs", "ndcg@5")
     (group,) = found.groups
     assert [one.result is None for one in group.runs] == [False, True]
     assert group.runs[1].run.folder == other.folder
     with pytest.raises(ConfigError, match="no run has the metric 'ndgc@5': did you mean 'ndcg@5'"):
-        listing("runs", "ndgc@5")
+        leaderboard("runs", "ndgc@5")
 
 
 def test_damaged_runs_are_named_and_passed_over(experiment):
@@ -52,8 +52,8 @@ def test_damaged_runs_are_named_and_passed_over(experiment):
     damaged = Path("runs/damaged")
     damaged.mkdir()
     (damaged / "report.json").write_text("{}")
-    found = listing("runs")
+    found = leaderboard("runs")
     assert [len(group.runs) for group in found.groups] == [1]
     assert "damaged has no manifest.json" in found.unreadable[0]
     with pytest.raises(DataError, match="elsewhere holds no finished runs"):
-        listing("elsewhere")
+        leaderboard("elsewhere")

@@ -46,7 +46,7 @@ def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
     for row, query in enumerate(QUERIES):
         alone = recommender.recommend(query)
         assert alone.ids.tolist() == batch.ids[row : row + 1].tolist()
-        assert alone.rungs[alone.rung[0]] == batch.rungs[batch.rung[row]]
+        assert alone.served_by[alone.served_by[0]] == batch.served_by[batch.served_by[row]]
 
 
 def test_it_is_the_path_that_was_evaluated(recommender, experiment):
@@ -56,20 +56,20 @@ def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     from hybridrec.config.load import load_experiment
     from hybridrec.engine.fit import Fitter
     from hybridrec.engine.runner import read
-    from hybridrec.engine.train import Preparer, everything
+    from hybridrec.engine.train import FoldTrainer, full_fold
     from hybridrec.inference.batch_runner import EvalQueries
     from hybridrec.registry.discovery import Registry
 
     checked = load_experiment(experiment(("workers: 2", "refit: all")), Registry())
-    asker = Asker(Store.default(), 1, checked.config.memory)
-    preparer = Preparer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), asker)
-    prepared = preparer.prepare(preparer.plan(everything(read(checked))))
-    assert all(fit.cached for fit in prepared.fits)
+    runner = Asker(Store.default(), 1, checked.config.memory)
+    trainer = FoldTrainer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), runner)
+    trained_fold = trainer.prepare(trainer.plan(full_fold(read(checked))))
+    assert all(fit.cached for fit in trained_fold.fits)
     batch = encode(QUERIES, recommender.data)
     truth = np.zeros((len(QUERIES), 40))
     from scipy.sparse import csr_matrix
 
-    answers = asker.results(prepared.arms, EvalQueries(batch, "items", 10, csr_matrix(truth)), lambda _: None)
+    answers = runner.results(trained_fold.arms, EvalQueries(batch, "items", 10, csr_matrix(truth)), lambda _: None)
     for name in ("control", "hybrid"):
         served = recommender.recommend(QUERIES, pipeline=name)
         assert np.array_equal(answers[name].slate.ids, served.ids)
@@ -81,7 +81,7 @@ def test_blocks_do_not_change_what_is_recommended(recommender, monkeypatch):
     monkeypatch.setattr("hybridrec.inference.blocks.BLOCK_ROWS", (4, 4))
     parts = recommender.recommend(QUERIES * 5)
     assert np.array_equal(parts.ids, whole.ids)
-    assert np.array_equal(np.array(parts.rungs)[parts.rung], np.array(whole.rungs)[whole.rung])
+    assert np.array_equal(np.array(parts.served_by)[parts.served_by], np.array(whole.served_by)[whole.served_by])
 
 
 def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recommender, monkeypatch):

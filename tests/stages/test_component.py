@@ -51,7 +51,7 @@ class Dense(Stateless, DenseModel):
         return LEFT[: len(queries)] @ RIGHT.T
 
 
-class Silent(Reranker):
+class NullProgress(Reranker):
     name = "silent"
 
     def rerank(self, queries, pool, n):
@@ -162,12 +162,12 @@ def test_empty_candidates_say_nothing():
 
 
 def test_a_reranker_learns_and_tells_nothing_by_default():
-    silent = Silent()
+    silent = NullProgress()
     assert silent.fit(DATA, RNG) is silent
     assert silent.restore(silent.state()) is silent
     assert (silent.state(), silent.summary(), silent.contributions(QUERIES, None)) == ({}, {}, {})
     with pytest.raises(NotImplementedError, match="silent learns nothing"):
-        silent.learn(QUERIES, None, ROWS, np.ones(3), np.arange(3))
+        silent.fit_on_predictions(QUERIES, None, ROWS, np.ones(3), np.arange(3))
 
 
 def test_a_component_takes_its_own_options_only():

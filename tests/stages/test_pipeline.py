@@ -1,4 +1,4 @@
-"""Pipelines of components whose answers are written down: gates, rules, rungs, sharing, blame."""
+"""Pipelines of components whose answers are written down: gates, rules, servers, sharing, blame."""
 
 from dataclasses import replace
 
@@ -121,8 +121,8 @@ def proposed(pipe, target="items"):
     return {label: [pool.ids[q][flags[q]].tolist() for q in range(len(QUERIES))] for label, flags in by.items()}
 
 
-def rungs(slate):
-    return [slate.rungs[rung] for rung in slate.rung]
+def servers(slate):
+    return [slate.servers[served_by] for served_by in slate.served_by]
 
 
 class Deaf(Fixed):
@@ -153,13 +153,13 @@ def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
 
         def candidates(self, queries, k, target, exclude):
             found = super().candidates(queries, k, target, exclude)
-            silent = ~np.any([queries.knows(field) for field in self.needs], axis=0) if self.needs else False
+            silent = ~np.any([queries.has(field) for field in self.needs], axis=0) if self.needs else False
             none = Candidates.empty(len(queries), k)
             rows = np.broadcast_to(silent, len(queries))[:, None]
             return Candidates(np.where(rows, none.ids, found.ids), np.where(rows, none.scores, found.scores))
 
     def of(*sources, **more):
-        return rungs(pipeline([(str(g), s, 3) for g, s in enumerate(sources)], **more).slate(QUERIES, "items", 2))
+        return servers(pipeline([(str(g), s, 3) for g, s in enumerate(sources)], **more).slate(QUERIES, "items", 2))
 
     assert of(Knows("items", "tags")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
     assert of(Knows("tags"), Knows("items")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
@@ -169,7 +169,7 @@ def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
         many, few = f"items>={number}", f"items<{number}"
         both = pipeline([("many", Knows("items"), 3, many), ("few", Knows("items", "tags"), 3, few)])
         told = [f"blend:{known}", f"blend:{known}", "blend:tags", "none", "none"]
-        assert rungs(both.slate(QUERIES, "items", 2)) == told
+        assert servers(both.slate(QUERIES, "items", 2)) == told
     assert of(Knows("tags"), fallback=[("some", Fixed())]) == ["blend:tags", "some", "blend:tags", "some", "some"]
 
 
@@ -252,13 +252,13 @@ def test_seen_is_a_rule_and_disliked_is_never_recommended():
 
 
 def test_allowed_and_universe_hold_together():
-    allowed, universe = np.arange(N) < 6, np.arange(N) >= 4
+    allowed, candidate_items = np.arange(N) < 6, np.arange(N) >= 4
     rules = Rules("exclude", {"items": allowed})
     pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
     assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
-    exclude = rules.exclude(QUERIES, "items", universe)
+    exclude = rules.exclude(QUERIES, "items", candidate_items)
     assert pipe.slate(QUERIES, "items", 4, exclude).ids[2].tolist() == [4, 5, PADDING, PADDING]
-    assert rules.exclude(QUERIES, "tags", universe).ids is None  # a universe of items says nothing of tags
+    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # a universe of items says nothing of tags
 
 
 def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():
@@ -289,7 +289,7 @@ def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served(
         [4, 3, 2, 0, 1, 5],
         [4, 3, 2, 0, 1, 5],
     ]
-    assert rungs(slate) == ["blend", "blend", "some", "some", "some"]
+    assert servers(slate) == ["blend", "blend", "some", "some", "some"]
     assert np.isnan(slate.scores[:2, 2:]).all()
     assert not np.isnan(slate.scores[:2, :2]).any()
 
@@ -300,7 +300,7 @@ def test_the_fallback_is_asked_only_about_short_rows():
     assert rest.asked == [3]
     served = pipeline([("a", full, N)], fallback=[("b", rest)]).slate(QUERIES, "items", 4)
     assert rest.asked == [3]
-    assert rungs(served) == ["blend"] * 5
+    assert servers(served) == ["blend"] * 5
 
 
 def test_nobody_serves_a_query_whose_ids_are_all_excluded():
@@ -308,7 +308,7 @@ def test_nobody_serves_a_query_whose_ids_are_all_excluded():
     slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], rules=rules).slate(QUERIES, "items", 3)
     assert (slate.ids[0] == PADDING).all()
     assert np.isnan(slate.scores[0]).all()
-    assert rungs(slate) == ["none", *["blend"] * 4]
+    assert servers(slate) == ["none", *["blend"] * 4]
 
 
 def test_a_candidate_without_any_score_stands_last_but_before_padding():
@@ -345,7 +345,7 @@ def test_one_by_one_gives_the_slates_of_the_batch(target, n):
         alone = pipe.slate(QUERIES.take(np.array([row])), target, n)
         assert alone.ids[0].tolist() == batch.ids[row].tolist()
         np.testing.assert_array_equal(alone.scores[0], batch.scores[row])
-        assert rungs(alone)[0] == rungs(batch)[row]
+        assert servers(alone)[0] == servers(batch)[row]
     size = N if target == "items" else len(TAGS)
     for ids in batch.ids:
         shown = ids[ids != PADDING]

@@ -66,7 +66,7 @@ def test_pool_and_slate_come_back_from_arrays():
     np.testing.assert_array_equal(after.columns["a"], before.columns["a"])
     slate = cut(before.ranked(before.columns["a"]), 3)
     again = Slate.restore("items", slate.state())
-    assert again.rungs == slate.rungs
+    assert again.servers == slate.servers
     np.testing.assert_array_equal(again.scores, slate.scores)
 
 
@@ -86,24 +86,24 @@ def test_cut_orders_by_final_then_by_id_and_keeps_padding_last():
     slate = cut(ranked, 5)
     assert slate.ids.tolist() == [[6, 4, 8, 2, -1], [1, -1, -1, -1, -1], [-1] * 5]
     np.testing.assert_array_equal(slate.scores[0], [3, 1, 1, NAN, NAN])
-    assert [slate.rungs[rung] for rung in slate.rung] == ["blend", "blend", "none"]
-    assert (slate.ids.dtype, slate.scores.dtype, slate.rung.dtype) == (np.int32, np.float32, np.int8)
+    assert [slate.servers[served_by] for served_by in slate.served_by] == ["blend", "blend", "none"]
+    assert (slate.ids.dtype, slate.scores.dtype, slate.served_by.dtype) == (np.int32, np.float32, np.int8)
     with pytest.raises(ValueError, match="no final score"):
         cut(pool([[1]]), 1)
 
 
-def slate(ids, rung, rungs):
+def slate(ids, served_by, servers):
     array = np.array(ids, np.int32)
-    return Slate("items", array, np.where(array < 0, NAN, 1).astype(np.float32), np.array(rung, np.int8), rungs)
+    return Slate("items", array, np.where(array < 0, NAN, 1).astype(np.float32), np.array(served_by, np.int8), servers)
 
 
 def test_stacked_slates_match_rungs_by_name():
     both = Slate.stack(
         [slate([[1, 0]], [1], ("none", "blend")), slate([[2, -1], [-1, -1]], [2, 0], ("none", "blend", "tags"))]
     )
-    assert [both.rungs[rung] for rung in both.rung] == ["blend", "tags", "none"]
+    assert [both.servers[served_by] for served_by in both.served_by] == ["blend", "tags", "none"]
     swapped = Slate.stack([slate([[1]], [1], ("none", "x")), slate([[1]], [1], ("none", "y"))])
-    assert [swapped.rungs[rung] for rung in swapped.rung] == ["x", "y"]
+    assert [swapped.servers[served_by] for served_by in swapped.served_by] == ["x", "y"]
 
 
 def test_a_frame_has_external_ids_and_ranks_from_one():
@@ -114,4 +114,4 @@ def test_a_frame_has_external_ids_and_ranks_from_one():
     assert frame["id"].to_list() == ["나", "b", "🎸"]
     assert frame["query"].to_list() == [0, 0, 1]
     assert frame["rank"].to_list() == [1, 2, 1]
-    assert frame["rung"].to_list() == ["blend", "blend", "tags"]
+    assert frame["served_by"].to_list() == ["blend", "blend", "tags"]

@@ -191,7 +191,7 @@ class Student(Reranker):
     learns = True
     targets = ("items", "tags")
 
-    def learn(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any, units: Any) -> Self:
+    def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Any, weights: Any, units: Any) -> Self:
         """Remember."""
         mean = 0.0 if pool.final is None else float(np.nanmean(pool.final))
         self.lesson = np.array([len(queries), (weights**2).sum(), mean])

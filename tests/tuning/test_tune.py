@@ -123,13 +123,13 @@ def test_a_search_is_deterministic_and_goes_on_as_if_it_had_not_been_interrupted
     class Killed(BaseException):
         pass
 
-    class Killer(tuning.Unwatched):
+    class Killer(tuning.NullTuneCallback):
         def tried(self, trial, best):
             if trial.number == 11:
                 raise Killed
 
     with pytest.raises(Killed):
-        hybridrec.tune(path, runs="killed", watcher=Killer())
+        hybridrec.tune(path, runs="killed", callback=Killer())
     (folder,) = Path("killed").iterdir()
     with (folder / "trials.csv").open("a") as table:
         table.write("12,comp")  # it was writing when it died

@@ -14,7 +14,7 @@ SHOWN = 3
 """Number of places that a note names."""
 
 
-class Tolerance(Options):
+class BadLineOptions(Options):
     """Options common to all readers of files."""
 
     strict: bool = True
@@ -23,7 +23,7 @@ class Tolerance(Options):
     """
 
 
-class Malformed:
+class BadLines:
     """The lines of one reading that could not be used.
 
     Malformed is: a line that does not have the format (a wrong number of fields, broken JSON, bytes invalid in the

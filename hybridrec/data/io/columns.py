@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.files import NO_FRAMES, Source, check_column, load
 from hybridrec.errors import DataError
 from hybridrec.types import Floats
@@ -41,15 +41,15 @@ class Table(Generic[S]):
 
     source: S
     frame: pl.LazyFrame
-    malformed: Malformed
+    bad_lines: BadLines
     rows: pl.Series | None = None
     """The row of the file that each row of `frame` comes from, if it is not the same."""
 
     @classmethod
-    def of(cls, source: S, malformed: Malformed, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> Table[S]:
-        """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `malformed`."""
-        frame, rows = load(source, malformed, frames)
-        return cls(source, frame, malformed, rows)
+    def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> Table[S]:
+        """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `bad_lines`."""
+        frame, rows = load(source, bad_lines, frames)
+        return cls(source, frame, bad_lines, rows)
 
     def column(self, name: str) -> pl.Series:
         """Return a column unchanged; raises DataError if the file does not have it."""
@@ -231,7 +231,7 @@ class Table(Generic[S]):
         problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
         )
-        self.malformed.add(self.source.path, places.to_list(), problem, unit=self.source.unit)
+        self.bad_lines.add(self.source.path, places.to_list(), problem, unit=self.source.unit)
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options, beside_the_config
 
@@ -141,16 +141,16 @@ class Source(File):
 
 
 def load(
-    source: Source, malformed: Malformed, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
+    source: Source, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
 ) -> tuple[pl.LazyFrame, pl.Series | None]:
     """Load the rows of the file, in its order, all columns of csv and tsv files as text; or those of one of `frames`.
 
     The second result is the row of the file, counted from 0, of each loaded row, if lines were skipped. Raises
     DataError if the file is missing, empty or cannot be parsed.
     """
-    frame, rows = _read(source, malformed, frames)
+    frame, rows = _read(source, bad_lines, frames)
     if source.join is not None:
-        frame = _joined(frame.collect(), source, source.join, malformed, frames).lazy()
+        frame = _joined(frame.collect(), source, source.join, bad_lines, frames).lazy()
     return frame, rows
 
 
@@ -161,12 +161,12 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
 
 
 def _joined(
-    frame: pl.DataFrame, source: Source, join: Join, malformed: Malformed, frames: Mapping[str, pl.DataFrame]
+    frame: pl.DataFrame, source: Source, join: Join, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
     """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
     import polars as pl
 
-    read, rows = _read(join, malformed, frames)
+    read, rows = _read(join, bad_lines, frames)
     other = read.collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
@@ -182,14 +182,12 @@ def _joined(
         key = ", ".join(f"{name} {other[name][places[0]]!r}" for name in right)
         places = join.first_row + (places if rows is None else rows.gather(places))
         problem = f"{key} occurs more than once; a joined file needs one row for each key"
-        malformed.add(join.path, places.to_list(), problem, unit=join.unit)
+        bad_lines.add(join.path, places.to_list(), problem, unit=join.unit)
         other = other.filter(~again)
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
 
 
-def _read(
-    file: File, malformed: Malformed, frames: Mapping[str, pl.DataFrame]
-) -> tuple[pl.LazyFrame, pl.Series | None]:
+def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -> tuple[pl.LazyFrame, pl.Series | None]:
     import polars as pl
 
     if file.frame is not None:
@@ -209,8 +207,8 @@ def _read(
             return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
         return _read_csv(file, file.path), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        if not malformed.strict and file.kind != "parquet":
-            return _read_what_is_whole(file, malformed)
+        if not bad_lines.strict and file.kind != "parquet":
+            return _read_what_is_whole(file, bad_lines)
         reason = str(error).partition("\n")[0]
         raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
 
@@ -248,7 +246,7 @@ def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
     return pl.scan_parquet(packed)
 
 
-def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame, pl.Series]:
+def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, pl.Series]:
     """Read the lines that polars can parse one by one, with the row of the file of each; the others are malformed."""
     import polars as pl
 
@@ -257,7 +255,7 @@ def _read_what_is_whole(file: File, malformed: Malformed) -> tuple[pl.LazyFrame,
         for number, line in enumerate(lines, start=1):
             problem, fields = what_is_wrong(file, line, width)
             if problem:
-                malformed.add(file.path, [number], problem)
+                bad_lines.add(file.path, [number], problem)
             elif fields:
                 width = fields if width is None else width
                 whole.append(line)

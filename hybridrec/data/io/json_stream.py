@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 
 CHUNK = 1 << 20
 """Characters that are read at once."""
@@ -35,7 +35,7 @@ BETWEEN = " \t\r\n,"
 """Characters between two elements."""
 
 
-def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_elements(path: Path, bad_lines: BadLines, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line at which each object of an array begins, and the object.
 
     The array is the whole file, or what stands under `key` of the object that the file is. Elements that
@@ -43,24 +43,24 @@ def read_elements(path: Path, malformed: Malformed, key: str | None = None) -> I
     """
     for line, text, element, wrong in _elements(path, key):
         if wrong is not None:
-            malformed.add(path, [line], wrong)
+            bad_lines.add(path, [line], wrong)
             continue
         try:
             text.encode()
             element = json.loads(text) if element is None else element
         except UnicodeEncodeError:
-            malformed.add(path, [line], "not utf-8")
+            bad_lines.add(path, [line], "not utf-8")
         except json.JSONDecodeError as error:
-            malformed.add(path, [line + error.lineno - 1], f"not JSON ({error.msg})")
+            bad_lines.add(path, [line + error.lineno - 1], f"not JSON ({error.msg})")
         except ValueError:
-            malformed.add(path, [line], "not JSON (a number has too many digits)")
+            bad_lines.add(path, [line], "not JSON (a number has too many digits)")
         except RecursionError:
-            malformed.add(path, [line], "not JSON (nested too deeply)")
+            bad_lines.add(path, [line], "not JSON (nested too deeply)")
         else:
             if isinstance(element, dict):
                 yield line, element
             else:
-                malformed.add(path, [line], NO_OBJECT)
+                bad_lines.add(path, [line], NO_OBJECT)
 
 
 def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str | None]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridrec.data.io.bad_lines import Malformed, Tolerance
+from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import parse_times
 from hybridrec.data.io.json_stream import read_elements
 from hybridrec.errors import DataError
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "Malformed",
+    "BadLineOptions",
+    "BadLines",
     "Numbering",
-    "Tolerance",
     "check_file",
     "csv_pattern",
     "first_line",
@@ -62,7 +62,7 @@ def first_line(path: Path) -> str:
 
 
 def read_lines(
-    path: Path, malformed: Malformed, *, encoding: str = "utf-8", last: int | None = None
+    path: Path, bad_lines: BadLines, *, encoding: str = "utf-8", last: int | None = None
 ) -> Iterator[pl.DataFrame]:
     """Yield blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
 
@@ -78,7 +78,7 @@ def read_lines(
             start += len(texts)
             if last is not None:
                 frame = frame.filter(pl.col("line") <= last)
-            malformed.add(path, frame.filter(pl.col("text").is_null())["line"].to_list(), f"not {encoding}")
+            bad_lines.add(path, frame.filter(pl.col("text").is_null())["line"].to_list(), f"not {encoding}")
             text = pl.col("text").str.strip_chars_end("\r").str.strip_prefix("\ufeff")
             yield frame.with_columns(text).filter(pl.col("text").str.strip_chars() != "")
 
@@ -87,7 +87,7 @@ def parse_lines(
     path: Path,
     pattern: str,
     layout: str,
-    malformed: Malformed,
+    bad_lines: BadLines,
     *,
     encoding: str = "utf-8",
     header: bool = False,
@@ -101,19 +101,19 @@ def parse_lines(
     """
     import polars as pl
 
-    for block in read_lines(path, malformed, encoding=encoding, last=last):
+    for block in read_lines(path, bad_lines, encoding=encoding, last=last):
         fields = pl.col("text").str.extract_groups(pattern)
         rows = block.select("line", fields.alias("fields")).unnest("fields")
         misses = rows[:, 1].is_null()
         if header:
             names = misses & (rows["line"] == 1)
             rows, misses = rows.filter(~names), misses.filter(~names)
-        malformed.add(path, rows.filter(misses)["line"].to_list(), f"not {layout}")
+        bad_lines.add(path, rows.filter(misses)["line"].to_list(), f"not {layout}")
         yield rows.filter(~misses)
 
 
 def parse_whole(
-    path: Path, pattern: str, layout: str, malformed: Malformed, *, encoding: str = "utf-8", header: bool = False
+    path: Path, pattern: str, layout: str, bad_lines: BadLines, *, encoding: str = "utf-8", header: bool = False
 ) -> pl.DataFrame:
     """Concatenate all blocks of `parse_lines`: for files of descriptions, not for those that count plays.
 
@@ -121,22 +121,22 @@ def parse_whole(
     """
     import polars as pl
 
-    blocks = list(parse_lines(path, pattern, layout, malformed, encoding=encoding, header=header))
+    blocks = list(parse_lines(path, pattern, layout, bad_lines, encoding=encoding, header=header))
     if not any(len(block) for block in blocks):
         raise DataError(f"{path}: no line is {layout}")
     return pl.concat(blocks)
 
 
-def first_of_each(rows: pl.DataFrame, key: str, path: Path, malformed: Malformed, thing: str) -> pl.DataFrame:
+def first_of_each(rows: pl.DataFrame, key: str, path: Path, bad_lines: BadLines, thing: str) -> pl.DataFrame:
     """Drop the rows whose `key` occurred in an earlier row; they are malformed."""
     again = ~rows[key].is_first_distinct()
     if again.any():
-        malformed.add(path, rows.filter(again)["line"].to_list(), f"{thing} {rows.filter(again)[key][0]} occurs again")
+        bad_lines.add(path, rows.filter(again)["line"].to_list(), f"{thing} {rows.filter(again)[key][0]} occurs again")
     return rows.filter(~again)
 
 
 def only_known(
-    rows: pl.DataFrame, column: str, known: pl.Series | Collection[str], path: Path, malformed: Malformed, thing: str
+    rows: pl.DataFrame, column: str, known: pl.Series | Collection[str], path: Path, bad_lines: BadLines, thing: str
 ) -> pl.DataFrame:
     """Keep the rows whose `column` is among the `known`; the others are malformed."""
     import polars as pl
@@ -144,7 +144,7 @@ def only_known(
     is_known = rows[column].is_in(pl.Series(known).implode())
     if not is_known.all():
         first = rows.filter(~is_known)[column][0]
-        malformed.add(path, rows.filter(~is_known)["line"].unique().sort().to_list(), f"unknown {thing} {first}")
+        bad_lines.add(path, rows.filter(~is_known)["line"].unique().sort().to_list(), f"unknown {thing} {first}")
     return rows.filter(is_known)
 
 

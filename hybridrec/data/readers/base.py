@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class Reader(Plugin):
     """Base of readers: files in, a Dataset out. `Config` holds the paths, which are relative to the config file.
 
-    A reader whose options derive from `Tolerance` reports malformed lines to `malformed`, which `read` creates:
-    `self.malformed = Malformed(strict=self.config.strict)`.
+    A reader whose options derive from `BadLineOptions` reports malformed lines to `bad_lines`, which `read` creates:
+    `self.bad_lines = BadLines(strict=self.config.strict)`.
     """
 
-    malformed: Malformed | None = None
+    bad_lines: BadLines | None = None
     frames: Mapping[str, pl.DataFrame] = MappingProxyType({})
     """The tables that were handed in from Python, by name."""
 
@@ -42,4 +42,4 @@ class Reader(Plugin):
 
     def notes(self) -> list[str]:
         """Return notes for the report on the data just read: the lines that were skipped."""
-        return [] if self.malformed is None else self.malformed.notes()
+        return [] if self.bad_lines is None else self.bad_lines.notes()

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.io.bad_lines import Malformed, Tolerance
+from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import S, Table
 from hybridrec.data.io.npy import Rows
 from hybridrec.data.readers.base import Reader
@@ -25,7 +25,7 @@ from hybridrec.data.io.columns import TimeUnit
 from hybridrec.data.io.files import Source
 
 
-class TableOptions(Tolerance):
+class TableOptions(BadLineOptions):
     """Files to read, and the roles of their columns."""
 
     interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
@@ -66,11 +66,11 @@ class TableReader(Reader):
     def read(self) -> Dataset:
         """Read all data; raises DataError with file, line and column if something is wrong."""
         config = self.config
-        self.malformed = Malformed(strict=config.strict)
+        self.bad_lines = BadLines(strict=config.strict)
         users, items = self._open(config.users), self._open(config.items)
         return assemble(
             Tables(
-                interactions=_interactions(Table.of(config.interactions, self.malformed, self.frames)),
+                interactions=_interactions(Table.of(config.interactions, self.bad_lines, self.frames)),
                 users=None if users is None else _users(users),
                 items=None if items is None else _items(items),
                 user_tags=_tags("user", users, self._open(config.user_tags)),
@@ -78,14 +78,14 @@ class TableReader(Reader):
                 assignments=_assignments(self._open(config.assignments)),
                 user_features=_features(users, "user"),
                 item_features=_features(items, "item"),
-                item_vectors=_vectors(config.item_vectors, items, self.malformed, self.frames),
+                item_vectors=_vectors(config.item_vectors, items, self.bad_lines, self.frames),
             ),
             config.weight,
         )
 
     def _open(self, source: S | None) -> Table[S] | None:
-        assert self.malformed is not None
-        return None if source is None else Table.of(source, self.malformed, self.frames)
+        assert self.bad_lines is not None
+        return None if source is None else Table.of(source, self.bad_lines, self.frames)
 
 
 def _interactions(file: Table[Interactions]) -> pl.DataFrame:
@@ -172,13 +172,13 @@ def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFr
 def _vectors(
     options: ItemVectors | None,
     items: Table[Items] | None,
-    malformed: Malformed,
+    bad_lines: BadLines,
     frames: Mapping[str, pl.DataFrame],
 ) -> tuple[pl.Series, Floats] | None:
     if options is None:
         return None
     if options.path.suffix != ".npy":
-        file = Table.of(options, malformed, frames)
+        file = Table.of(options, bad_lines, frames)
         ids, vectors = file.ids(options.id), file.vectors(options.vector)
         usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
         return ids.filter(usable), vectors[usable]

@@ -5,7 +5,7 @@ from hybridrec.data.splits.cold_items import ColdItems
 from hybridrec.data.splits.each_position import EachPosition
 from hybridrec.data.splits.leave_one_out import LeaveOneOut
 from hybridrec.data.splits.masked_users import Masked
-from hybridrec.data.splits.predefined import PublishedFolds
+from hybridrec.data.splits.predefined import PredefinedSplit
 from hybridrec.data.splits.random import Random
 from hybridrec.data.splits.temporal import Temporal
 
@@ -15,7 +15,7 @@ SPLITTERS: tuple[type[Splitter], ...] = (
     LeaveOneOut,
     EachPosition,
     Temporal,
-    PublishedFolds,
+    PredefinedSplit,
     ColdItems,
 )
 
@@ -25,7 +25,7 @@ __all__ = [
     "EachPosition",
     "LeaveOneOut",
     "Masked",
-    "PublishedFolds",
+    "PredefinedSplit",
     "Random",
     "Temporal",
 ]

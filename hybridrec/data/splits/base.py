@@ -31,7 +31,7 @@ class Fold:
     truth: dict[Target, Sparse]
     units: Ints
     weights: Doubles
-    universe: Bools | None = None
+    candidate_items: Bools | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -51,5 +51,5 @@ class Splitter(Plugin):
         """Yield the folds on which the experiment is evaluated."""
 
     @abstractmethod
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Return another fold of the same kind, cut out of a training part, to learn blends on."""

@@ -26,7 +26,7 @@ class ColdItemsOptions(Options):
     """Rotate through this many folds instead: every such item is hidden in exactly one."""
     min_history: int = Field(5, ge=1)
     """Distinct visible items that a user needs to become a query."""
-    universe: Literal["hidden", "all"] = "hidden"
+    candidate_items: Literal["hidden", "all"] = "hidden"
     """The items that may be recommended: only the hidden ones, or all."""
     validation: float = Field(0.2, gt=0, lt=1)
     """Share of the items with training interactions that is hidden to learn blends on."""
@@ -54,7 +54,7 @@ class ColdItems(Splitter):
         for name, hidden in parts(items, self.config.test, self.config.folds, rng).items():
             yield self._fold(name, data, hidden)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hide a share `validation` of the items with training interactions."""
         items = _with_interactions(train)
         return self._fold("validation", train, items[choose(len(items), self.config.validation, rng)])
@@ -69,7 +69,7 @@ class ColdItems(Splitter):
             replace(data, assignments=data.assignments[~cold[data.assignments[:, 1]]]),
             cold[data.interactions.ids],
             min_history=self.config.min_history,
-            universe=cold if self.config.universe == "hidden" else None,
+            candidate_items=cold if self.config.candidate_items == "hidden" else None,
         )
         if fold is None:
             raise DataError(

@@ -55,7 +55,7 @@ class EachPosition(Splitter):
         """Yield one fold; raises DataError if too few users have `min_items` items, or none is left to learn from."""
         yield self._fold("test", data, self.config.test, rng)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hold out `validation` of the training users in the same way."""
         return self._fold("validation", train, self.config.validation, rng)
 

@@ -139,7 +139,7 @@ def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
     return csr_matrix((matrix.data, matrix.indices, offsets_of(lengths)), shape=(len(rows), matrix.shape[1]))
 
 
-def beyond(everything: Sparse, shown: Sparse) -> Sparse:
+def set_difference(everything: Sparse, shown: Sparse) -> Sparse:
     """Return the entries that `everything` has and `shown` lacks, as a csr of ones."""
     return (_ones(everything) > _ones(shown)).astype(np.float32).tocsr()
 
@@ -157,7 +157,7 @@ def fold_of(
     *,
     min_history: int = 0,
     time: float | None = None,
-    universe: Bools | None = None,
+    candidate_items: Bools | None = None,
 ) -> Fold | None:
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None without queries.
 
@@ -169,7 +169,7 @@ def fold_of(
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)
-    truth: dict[Target, Sparse] = {"items": gone, "tags": beyond(data.user_tags, shown.user_tags)}
+    truth: dict[Target, Sparse] = {"items": gone, "tags": set_difference(data.user_tags, shown.user_tags)}
     wanted = truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)
     users = np.flatnonzero((wanted > 0) & (history >= min_history)).astype(np.int32)
     if not len(users) or not history.any():
@@ -186,7 +186,7 @@ def fold_of(
         truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
         units=users,
         weights=np.ones(len(users)),
-        universe=universe,
+        candidate_items=candidate_items,
     )
 
 

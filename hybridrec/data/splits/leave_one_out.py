@@ -39,7 +39,7 @@ class LeaveOneOut(Splitter):
         """Yield one fold; raises DataError if no user has two distinct items."""
         yield self._fold("test", data, 1.0, rng)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Leave one more item out, for a share `validation` of the users."""
         return self._fold("validation", train, self.config.validation, rng)
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, beyond, choose, choose_share, entries, parts
+from hybridrec.data.splits.holdout import Pairs, choose, choose_share, entries, parts, set_difference
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options
 from hybridrec.types import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
@@ -99,7 +99,7 @@ class Masked(Splitter):
         for (name, held), own in zip(held_out.items(), rng.spawn(len(held_out)), strict=True):
             yield self._fold(name, data, pairs, held, own)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hold out `validation` of the training users, under the same mask."""
         pairs = Pairs.distinct(train.interactions)
         users = self._eligible(train, pairs)
@@ -132,8 +132,10 @@ class Masked(Splitter):
         users = held[rows]
         queries = _queries(shown, users, _visible_tags(shown, held, self.config.hide, rng)[rows], shows)
         truth: dict[Target, Sparse] = {
-            "items": beyond(data.interactions.take(users).matrix(binary=True), queries.history.matrix(binary=True)),
-            "tags": beyond(data.user_tags[users], queries.tags),
+            "items": set_difference(
+                data.interactions.take(users).matrix(binary=True), queries.history.matrix(binary=True)
+            ),
+            "tags": set_difference(data.user_tags[users], queries.tags),
         }
         asked = _knows_something(queries) & ((truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)) > 0)
         if not asked.any():
@@ -185,4 +187,4 @@ def _queries(shown: Dataset, users: Ints, tags: Sparse, shows: dict[Shown, Bools
 
 
 def _knows_something(queries: QueryBatch) -> Bools:
-    return queries.knows("items") | queries.knows("tags") | queries.knows("title")
+    return queries.has("items") | queries.has("tags") | queries.has("title")

@@ -14,14 +14,14 @@ from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 
 
-class FoldsOptions(Options):
+class PredefinedOptions(Options):
     """Options of `folds`."""
 
     validation: float = Field(0.1, gt=0, lt=1)
     """Share of the training pairs that is hidden at random to learn blends on."""
 
 
-class PublishedFolds(Splitter):
+class PredefinedSplit(Splitter):
     """Follow the fold numbers published with the data: fold k hides the pairs with the number k.
 
     Interactions with a negative number belong to training in every fold. A pair with several numbers is
@@ -29,8 +29,8 @@ class PublishedFolds(Splitter):
     """
 
     name = "folds"
-    Config = FoldsOptions
-    config: FoldsOptions
+    Config = PredefinedOptions
+    config: PredefinedOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield a fold for each number from 0; raises DataError without numbers or any training data left."""
@@ -50,6 +50,6 @@ class PublishedFolds(Splitter):
                 )
             yield fold
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hide a random share `validation` of the training pairs."""
         return hide_pairs("validation", train, self.config.validation, rng)

@@ -44,6 +44,6 @@ class Random(Splitter):
         for name, chosen in parts(numbers, self.config.test, self.config.folds, rng).items():
             yield _without(name, data, pairs, chosen)
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Hide a random share `validation` of the training pairs."""
         return hide_pairs("validation", train, self.config.validation, rng)

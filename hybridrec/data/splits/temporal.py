@@ -48,7 +48,7 @@ class Temporal(Splitter):
         times, cut = _times(data), self.config.cut
         yield self._fold("test", data, _cut_before(times, self.config.test) if cut is None else _seconds(cut))
 
-    def inner(self, train: Dataset, rng: np.random.Generator) -> Fold:
+    def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
         """Cut once more, before the latest `validation` of the training interactions."""
         return self._fold("validation", train, _cut_before(_times(train), self.config.validation))
 

@@ -63,7 +63,7 @@ class Tokenizer(Options):
             raise ValueError(f"longest is {self.longest}, below shortest, {self.shortest}")
         return self
 
-    def learn(self, texts: Sequence[str]) -> NDArray[np.uint8]:
+    def build(self, texts: Sequence[str]) -> NDArray[np.uint8]:
         """Learn the tokenizer's model from the texts, as bytes; empty for those that learn nothing."""
         return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
 
@@ -76,7 +76,7 @@ class Tokenizer(Options):
         return _pieces(model) if self.use == "sentencepiece" else _morphemes
 
 
-class Lexicon:
+class TokenVocabulary:
     """The numbered tokens of some texts, with the tokenizer that finds them in other texts."""
 
     def __init__(self, tokenizer: Tokenizer, words: Vocabulary, model: NDArray[np.uint8]) -> None:
@@ -86,9 +86,9 @@ class Lexicon:
         self._cut = tokenizer.cutter(model)
 
     @classmethod
-    def learn(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
+    def build(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
         """Collect all tokens of the texts."""
-        model = tokenizer.learn(texts)
+        model = tokenizer.build(texts)
         return cls(tokenizer, encode_words(texts, cut=tokenizer.cutter(model))[0], model)
 
     def __len__(self) -> int:

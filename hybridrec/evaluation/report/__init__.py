@@ -20,8 +20,8 @@ from hybridrec.evaluation.report.comparisons import (
 from hybridrec.evaluation.report.pipelines import (
     MetricReport,
     PipelineReport,
-    RungReport,
     SegmentReport,
+    ServedByReport,
     TradeoffPoint,
     TradeoffReport,
 )
@@ -43,11 +43,11 @@ __all__ = [
     "PipelineReport",
     "RepeatsReport",
     "Report",
-    "RungReport",
     "SecondsReport",
     "Section",
     "SeedSplit",
     "SegmentReport",
+    "ServedByReport",
     "Spread",
     "StatisticsReport",
     "TradeoffPoint",

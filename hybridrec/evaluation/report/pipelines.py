@@ -1,4 +1,4 @@
-"""Results of one arm: means by metric, segment and rung, and the points of curves."""
+"""Results of one arm: means by metric, segment and served_by, and the points of curves."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SegmentReport(Section):
     """By metric; metrics of recommended tags are called `tags/ndcg@10`."""
 
 
-class RungReport(SegmentReport):
-    """One arm on the queries that one rung of its ladder served."""
+class ServedByReport(SegmentReport):
+    """One arm on the queries that one of its generators or fallbacks served."""
 
     share: float
-    """Share of all queries that this rung served, by weight."""
+    """Share of all queries that it served, by weight."""
 
 
 class PipelineReport(Section):
@@ -44,10 +44,10 @@ class PipelineReport(Section):
     """By metric, over all queries."""
     segments: dict[str, SegmentReport]
     """By segment; `all` is every query."""
-    rungs: dict[str, RungReport] = {}
+    served_by: dict[str, ServedByReport] = {}
     """By what served the query: the pipeline itself (`blend:items`: items were the most that it knew of the query;
-    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or a rung of
-    its fallback ladder.
+    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or a server of
+    its fallbacks.
     """
     candidate_recall: dict[Target, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
@@ -57,7 +57,7 @@ class PipelineReport(Section):
     """True for a reference arm: one component alone, behind the same fallback."""
     borda: Number = None
     """Points of the arm over the metrics that `compare.borda` names; null if it names none."""
-    same_as: str | None = None
+    duplicate_of: str | None = None
     """The earlier arm that this arm repeats, stage for stage; statements about that arm hold for this one."""
 
 

@@ -45,7 +45,7 @@ class FitReport(Section):
     version: str
     fold: str
     level: str
-    """`base`: for learning the blend; `final`: evaluated."""
+    """`out_of_fold`: for learning the blend; `full`: evaluated."""
     key: Key
     """Address in the store."""
     seconds: float

@@ -11,7 +11,7 @@ from hybridrec.evaluation.report.pipelines import PipelineReport, TradeoffReport
 from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
 from hybridrec.paths import Name
 
-CIRCUMSTANCES: Mapping[str, Any] = {
+PROVENANCE: Mapping[str, Any] = {
     "config_hash": True,  # the config says on how many workers, too
     "seconds": True,
     "environment": True,
@@ -53,9 +53,9 @@ class Report(Section):
         """Return the reproducible part of the report as JSON values: equal for the same experiment on the same data.
 
         Left out are times, the previous content of the store, the environment, the hash of the config
-        (`CIRCUMSTANCES`) and guardrails of latency. On one machine the rest does not depend on the number of workers,
+        (`PROVENANCE`) and guardrails of latency. On one machine the rest does not depend on the number of workers,
         the order of fits or the state of the store.
         """
-        content = self.model_dump(mode="json", exclude=CIRCUMSTANCES)
+        content = self.model_dump(mode="json", exclude=PROVENANCE)
         content["guardrails"] = [row for row in content["guardrails"] if row["metric"] != LATENCY]
         return content

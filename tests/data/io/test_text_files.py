@@ -8,14 +8,14 @@ import pytest
 
 from hybridrec.data.io import json_stream as elements
 from hybridrec.data.io import text_files
-from hybridrec.data.io.bad_lines import Malformed
+from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.errors import DataError
 
 RATING = r"^(?<user>\d+)::(?<item>\d+)(?:::(?<more>.*))?$"
 
 
-def parsed(path, malformed, **options):
-    return pl.concat(text_files.parse_lines(path, RATING, "user::item", malformed, **options))
+def parsed(path, bad_lines, **options):
+    return pl.concat(text_files.parse_lines(path, RATING, "user::item", bad_lines, **options))
 
 
 @pytest.fixture(params=[3, 10, 1 << 20])
@@ -28,35 +28,35 @@ def chunk(request, monkeypatch):
 def test_lines_are_parsed_the_same_in_blocks_of_any_size(tmp_path):
     path = tmp_path / "ratings.dat"
     path.write_bytes(b"\xef\xbb\xbf1::2::x\r\n\r\n3::4\nx::5\n\n6::7::\xff\n8::9")
-    malformed = Malformed(strict=False)
-    rows = parsed(path, malformed)
+    bad_lines = BadLines(strict=False)
+    rows = parsed(path, bad_lines)
     assert rows.rows() == [(1, "1", "2", "x"), (3, "3", "4", None), (7, "8", "9", None)]
-    assert malformed.count == 2
-    (note,) = malformed.notes()
+    assert bad_lines.count == 2
+    (note,) = bad_lines.notes()
     assert note.startswith(f"{path}: 2 malformed lines were skipped")
     assert "line 4: not user::item" in note
     assert "line 6: not utf-8" in note
-    assert parsed(path, Malformed(strict=False), encoding="latin-1").rows()[1] == (6, "6", "7", "\xff")
+    assert parsed(path, BadLines(strict=False), encoding="latin-1").rows()[1] == (6, "6", "7", "\xff")
 
 
 def test_a_strict_reader_stops_at_the_first_malformed_line(tmp_path):
     path = tmp_path / "ratings.dat"
     path.write_text("1::2\n3\n")
     with pytest.raises(DataError, match=r"ratings.dat, line 2: not user::item; `strict: false` skips"):
-        parsed(path, Malformed(strict=True))
+        parsed(path, BadLines(strict=True))
     path.write_text("user::item\n")
-    assert len(parsed(path, Malformed(strict=True), header=True)) == 0
+    assert len(parsed(path, BadLines(strict=True), header=True)) == 0
     with pytest.raises(DataError, match="no line is user::item"):
-        text_files.parse_whole(path, RATING, "user::item", Malformed(strict=True), header=True)
+        text_files.parse_whole(path, RATING, "user::item", BadLines(strict=True), header=True)
 
 
 def test_second_lines_and_unknown_ids_are_malformed(tmp_path):
     rows = pl.DataFrame({"line": [1, 2, 3], "item": ["a", "a", "b"]})
-    malformed = Malformed(strict=False)
-    assert text_files.first_of_each(rows, "item", tmp_path, malformed, "item")["line"].to_list() == [1, 3]
-    assert text_files.only_known(rows, "item", ["b"], tmp_path, malformed, "item")["line"].to_list() == [3]
-    assert malformed.count == 3
-    assert malformed.notes()[0].endswith("line 2: item a occurs again; line 1: unknown item a; line 2: unknown item a")
+    bad_lines = BadLines(strict=False)
+    assert text_files.first_of_each(rows, "item", tmp_path, bad_lines, "item")["line"].to_list() == [1, 3]
+    assert text_files.only_known(rows, "item", ["b"], tmp_path, bad_lines, "item")["line"].to_list() == [3]
+    assert bad_lines.count == 3
+    assert bad_lines.notes()[0].endswith("line 2: item a occurs again; line 1: unknown item a; line 2: unknown item a")
 
 
 def test_quotes_of_csv_are_taken_off():
@@ -78,25 +78,25 @@ def test_elements_come_whole_from_chunks_of_any_size(tmp_path, indent):
     path = tmp_path / "lists.json"
     objects = [{"id": i, "title": 'a } "b" [ \\ 하나', "songs": [1, {"x": []}]} for i in range(9)]
     path.write_text(json.dumps(objects, indent=indent, ensure_ascii=False), encoding="utf-8")
-    assert [found for _, found in text_files.read_elements(path, Malformed(strict=True))] == objects
+    assert [found for _, found in text_files.read_elements(path, BadLines(strict=True))] == objects
     slices = {"info": {"slice": [0]}, "playlists": objects, "more": [{"id": 1}]}
     path.write_text(json.dumps(slices, indent=indent), encoding="utf-8")
-    assert [found for _, found in text_files.read_elements(path, Malformed(strict=True), "playlists")] == objects
+    assert [found for _, found in text_files.read_elements(path, BadLines(strict=True), "playlists")] == objects
 
 
 @pytest.mark.usefixtures("chunk")
 def test_broken_elements_are_passed_over(tmp_path):
     path = tmp_path / "lists.json"
     path.write_bytes(b'[\n{"id": 1},\n{"id": 2,},\n3,\n{"id": "\xff"},\n{"id": 5},\n{"id": "x},\n{"id": 6},\n{"id": 7}')
-    malformed = Malformed(strict=False)
-    found = [(line, element["id"]) for line, element in text_files.read_elements(path, malformed)]
+    bad_lines = BadLines(strict=False)
+    found = [(line, element["id"]) for line, element in text_files.read_elements(path, bad_lines)]
     assert found == [(2, 1), (6, 5), (8, 6), (9, 7)]
-    assert malformed.count == 5
-    assert "line 3: not JSON" in malformed.notes()[0]
-    assert "line 4: not a JSON object" in malformed.notes()[0]
-    assert "line 5: not utf-8" in malformed.notes()[0]
+    assert bad_lines.count == 5
+    assert "line 3: not JSON" in bad_lines.notes()[0]
+    assert "line 4: not a JSON object" in bad_lines.notes()[0]
+    assert "line 5: not utf-8" in bad_lines.notes()[0]
     with pytest.raises(DataError, match=r"lists.json, line 3: not JSON"):
-        list(text_files.read_elements(path, Malformed(strict=True)))
+        list(text_files.read_elements(path, BadLines(strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_is_no_array_of_objects_is_malformed(tmp_path, text, key, message):
     path = tmp_path / "lists.json"
     path.write_text(text)
     with pytest.raises(DataError, match=f"lists.json, {message};"):
-        list(text_files.read_elements(path, Malformed(strict=True), key))
+        list(text_files.read_elements(path, BadLines(strict=True), key))
 
 
 def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monkeypatch):
@@ -128,9 +128,7 @@ def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monk
     path.write_text("[" + ",\n".join(json.dumps({"id": i, "songs": list(range(200))}) for i in range(4000)) + "]")
     tracemalloc.start()
     try:
-        assert (
-            sum(len(found["songs"]) for _, found in text_files.read_elements(path, Malformed(strict=True))) == 800_000
-        )
+        assert sum(len(found["songs"]) for _, found in text_files.read_elements(path, BadLines(strict=True))) == 800_000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

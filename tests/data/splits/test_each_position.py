@@ -11,7 +11,7 @@ from hybridrec.data.ragged import Ragged
 from hybridrec.data.splits import EachPosition
 from hybridrec.errors import DataError
 from hybridrec.evaluation.accuracy import HitRate
-from hybridrec.evaluation.metrics import Judged
+from hybridrec.evaluation.metrics import EvalBatch
 from hybridrec.evaluation.statistics import Totals, membership
 from hybridrec.stages import kernels
 from hybridrec.types import PADDING
@@ -62,8 +62,8 @@ def test_the_mean_of_queries_is_the_mean_of_lists():
     fold = fold_of(data, test=3)
     slates = np.tile(np.array([[1, 5, 7]], np.int32), (len(fold.queries), 1))
     truth = fold.truth["items"]
-    judged = Judged("items", slates, kernels.hits(slates, truth), truth, fold.train)
-    hits = HitRate().values(judged, 3)
+    eval_batch = EvalBatch("items", slates, kernels.hits(slates, truth), truth, fold.train)
+    hits = HitRate().values(eval_batch, 3)
     of_lists = [hits[fold.units == unit].mean() for unit in np.unique(fold.units)]
     totals = Totals.of(membership(fold.units, fold.weights), hits[:, None])
     assert len(of_lists) == 3
@@ -73,7 +73,7 @@ def test_the_mean_of_queries_is_the_mean_of_lists():
 def test_a_share_and_a_number_of_lists():
     data = lists(*[[1, 2]] * 10)
     assert len(np.unique(fold_of(data, test=0.3).units)) == len(np.unique(fold_of(data, test=3).units)) == 3
-    inner = EachPosition(EachPosition.Config(validation=4)).inner(data, np.random.default_rng(0))
+    inner = EachPosition(EachPosition.Config(validation=4)).validation_split(data, np.random.default_rng(0))
     assert len(np.unique(inner.units)) == 4
 
 

@@ -3,7 +3,16 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec.data.ragged import Ragged
-from hybridrec.data.splits.holdout import Pairs, beyond, choose, choose_share, entries, hidden_pairs, of_rows, parts
+from hybridrec.data.splits.holdout import (
+    Pairs,
+    choose,
+    choose_share,
+    entries,
+    hidden_pairs,
+    of_rows,
+    parts,
+    set_difference,
+)
 
 
 def test_pairs_are_numbered_by_first_occurrence():
@@ -70,7 +79,7 @@ def test_entries_and_beyond():
     everything = csr_matrix(np.array([[2, 0, 3], [0, 5, 0], [1, 1, 1]], np.float32))
     shown = entries(everything, np.array([True, False, True, False, False, True]))
     assert shown.toarray().tolist() == [[2, 0, 0], [0, 5, 0], [0, 0, 1]]
-    rest = beyond(everything, shown)
+    rest = set_difference(everything, shown)
     assert rest.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0]]
     assert rest.dtype == np.float32
     assert rest.nnz == 3

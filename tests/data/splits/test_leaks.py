@@ -9,7 +9,7 @@ import pytest
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
-from hybridrec.data.splits import ColdItems, LeaveOneOut, Masked, PublishedFolds, Random, Temporal
+from hybridrec.data.splits import ColdItems, LeaveOneOut, Masked, PredefinedSplit, Random, Temporal
 from hybridrec.data.splits.base import Fold, Splitter
 from tests.data.builders import dataset_of, random_dataset, random_rows
 from tests.data.perturb import perturbed, perturbed_users
@@ -26,7 +26,7 @@ SPLITS: dict[str, Splitter] = {
     "leave-one-out-random": LeaveOneOut(LeaveOneOut.Config(pick="random", validation=0.5)),
     "temporal": Temporal(Temporal.Config(test=0.4)),
     "temporal-warm": Temporal(Temporal.Config(min_history=1)),
-    "folds": PublishedFolds(),
+    "folds": PredefinedSplit(),
     "cold-items": ColdItems(ColdItems.Config(min_history=2)),
     "cold-items-folds": ColdItems(ColdItems.Config(folds=3, min_history=2)),
 }
@@ -37,8 +37,8 @@ def outer(splitter: Splitter, seed: int) -> Cut:
     return lambda data: list(splitter.split(data, np.random.default_rng(seed)))
 
 
-def inner(splitter: Splitter, seed: int) -> Cut:
-    return lambda data: [splitter.inner(data, np.random.default_rng(seed))]
+def validation(splitter: Splitter, seed: int) -> Cut:
+    return lambda data: [splitter.validation_split(data, np.random.default_rng(seed))]
 
 
 def visible(fold: Fold) -> dict[str, object]:
@@ -48,7 +48,7 @@ def visible(fold: Fold) -> dict[str, object]:
         "train": fold.train.fingerprint,
         "units": fold.units.tolist(),
         "weights": fold.weights.tolist(),
-        "universe": None if fold.universe is None else fold.universe.tolist(),
+        "universe": None if fold.candidate_items is None else fold.candidate_items.tolist(),
         **shown(fold.queries),
     }
 
@@ -75,7 +75,7 @@ def found(fold: Fold) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("level", [outer, inner])
+@pytest.mark.parametrize("level", [outer, validation])
 @pytest.mark.parametrize("name", SPLITS)
 def test_hidden_content_reaches_neither_training_nor_queries(name, level, seed):
     data = random_dataset(seed)

@@ -69,7 +69,7 @@ def test_scenarios_show_their_fields_only(data):
     for only in ("items", "tags", "title", "items+tags", "items+title", "items+tags+title"):
         (fold,) = folds_of(data, Masked.Config(scenarios={only: 2}, test=0.9))
         for field in fields:
-            assert fold.queries.knows(field).any() == (field in only.split("+"))
+            assert fold.queries.has(field).any() == (field in only.split("+"))
 
 
 def test_listed_fields_hide_their_share(data):
@@ -136,7 +136,7 @@ def test_draws_follow_the_mix():
     data = random_dataset(users=800)
     (fold,) = folds_of(data, Masked.Config(scenarios={"items": 9, "items+title": 1}, test=0.9))
     with_title = np.array([data.titles[user] != "" for user in fold.units])
-    assert fold.queries.knows("title")[with_title].mean() == pytest.approx(0.1, abs=0.04)
+    assert fold.queries.has("title")[with_title].mean() == pytest.approx(0.1, abs=0.04)
 
 
 def test_scenarios_that_show_nothing_are_dropped(data):
@@ -150,7 +150,7 @@ def test_scenarios_that_show_nothing_are_dropped(data):
 def test_inner_holds_out_training_users(data):
     splitter = Masked(Masked.Config(test=0.3, validation=0.5, scenarios={"items": 1}))
     fold = next(splitter.split(data, np.random.default_rng(0)))
-    inner = splitter.inner(fold.train, np.random.default_rng(1))
+    inner = splitter.validation_split(fold.train, np.random.default_rng(1))
     assert not set(inner.units) & set(fold.units)
     enough = (fold.train.interactions.matrix(binary=True).getnnz(axis=1) >= 2).sum()
     assert len(inner.units) == round(enough * 0.5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridrec.data.ragged import Ragged
-from hybridrec.data.splits import SPLITTERS, ColdItems, LeaveOneOut, PublishedFolds, Random, Temporal
+from hybridrec.data.splits import SPLITTERS, ColdItems, LeaveOneOut, PredefinedSplit, Random, Temporal
 from hybridrec.errors import DataError
 from hybridrec.types import PADDING
 from tests.data.builders import bare, random_dataset
@@ -18,7 +18,7 @@ KNOWN = [
     Random(Random.Config(folds=3)),
     LeaveOneOut(),
     Temporal(),
-    PublishedFolds(),
+    PredefinedSplit(),
     ColdItems(ColdItems.Config(min_history=1)),
 ]
 
@@ -54,7 +54,7 @@ def test_names():
 def test_truth_is_what_training_lacks_and_queries_show_what_it_has(splitter, data):
     all_tags = (data.user_tags > 0).astype(np.float32)
     for fold in folds_of(splitter, data):
-        for cut in (fold, splitter.inner(fold.train, np.random.default_rng(1))):
+        for cut in (fold, splitter.validation_split(fold.train, np.random.default_rng(1))):
             source = data if cut is fold else fold.train
             train, truth = cut.train.interactions.matrix(binary=True)[cut.units], cut.truth["items"]
             assert truth.multiply(train).nnz == 0
@@ -65,7 +65,7 @@ def test_truth_is_what_training_lacks_and_queries_show_what_it_has(splitter, dat
             assert (cut.truth["items"].getnnz(axis=1) + cut.truth["tags"].getnnz(axis=1) > 0).all()
             known = cut.queries.users != PADDING
             assert (cut.queries.users == np.where(known, cut.units, PADDING)).all()
-            assert (known == cut.queries.knows("items")).all()
+            assert (known == cut.queries.has("items")).all()
             assert cut.queries.history.ids.tolist() == cut.train.interactions.take(cut.units).ids.tolist()
             assert (cut.queries.tags[known] != cut.train.user_tags[cut.units[known]]).nnz == 0
         tags = fold.truth["tags"] + (fold.queries.tags > 0).astype(np.float32)
@@ -85,7 +85,7 @@ def test_users_without_history_are_unknown_to_training_but_show_what_is_declared
 
 
 def test_some_users_are_left_without_history():
-    assert any((fold.queries.users == PADDING).any() for fold in folds_of(PublishedFolds(), random_dataset(1)))
+    assert any((fold.queries.users == PADDING).any() for fold in folds_of(PredefinedSplit(), random_dataset(1)))
 
 
 def test_random_hides_its_share_of_pairs_with_all_repeats(data):
@@ -125,7 +125,7 @@ def test_leave_one_out_picks_any_item_at_random():
 def test_leave_one_out_validation_takes_a_share_of_users(data):
     splitter = LeaveOneOut(LeaveOneOut.Config(validation=0.5))
     enough = (data.interactions.matrix(binary=True).getnnz(axis=1) >= 2).sum()
-    assert len(splitter.inner(data, np.random.default_rng(0)).units) == round(enough / 2)
+    assert len(splitter.validation_split(data, np.random.default_rng(0)).units) == round(enough / 2)
 
 
 def test_temporal_learns_strictly_before_the_cut():
@@ -173,7 +173,7 @@ def test_published_folds_hide_their_pairs_and_negative_numbers_never():
     data = histories(random_dataset(), [1, 2, 3, 1], [4, 5, 6])
     numbers = np.array([0, 2, -1, 0, 2, 0, -1], np.int32)
     data = replace(data, interactions=replace(data.interactions, groups=numbers))
-    first, second = folds_of(PublishedFolds(), data)
+    first, second = folds_of(PredefinedSplit(), data)
     assert (first.name, second.name) == ("fold-0", "fold-2")
     assert [row.indices.tolist() for row in first.truth["items"]] == [[1], [5]]
     assert [row.indices.tolist() for row in second.truth["items"]] == [[2], [4]]
@@ -183,7 +183,7 @@ def test_published_folds_hide_their_pairs_and_negative_numbers_never():
 def test_a_pair_with_two_fold_numbers_is_hidden_in_both():
     data = histories(random_dataset(), [1, 2, 1, 3])
     data = replace(data, interactions=replace(data.interactions, groups=np.array([0, -1, 1, -1], np.int32)))
-    for fold in folds_of(PublishedFolds(), data):
+    for fold in folds_of(PredefinedSplit(), data):
         assert fold.truth["items"].indices.tolist() == [1]
         assert fold.train.interactions.ids.tolist() == [2, 3]
 
@@ -192,44 +192,47 @@ def test_cold_items_leave_no_trace_but_their_content(data):
     splitter = ColdItems(ColdItems.Config(folds=4, min_history=2))
     folds = folds_of(splitter, data)
     assert (
-        sum(fold.universe.astype(int) for fold in folds).tolist()
+        sum(fold.candidate_items.astype(int) for fold in folds).tolist()
         == np.isin(np.arange(40), data.interactions.ids).astype(int).tolist()
     )
     for fold in folds:
-        cold = np.flatnonzero(fold.universe)
+        cold = np.flatnonzero(fold.candidate_items)
         assert not np.isin(fold.train.interactions.ids, cold).any()
         assert not np.isin(fold.train.assignments[:, 1], cold).any()
         assert (fold.train.item_tags[cold] != data.declared_item_tags[cold]).nnz == 0
         assert np.isin(fold.truth["items"].indices, cold).all()
-        inner = splitter.inner(fold.train, np.random.default_rng(0))
-        assert inner.universe.any()
-        assert not (inner.universe & fold.universe).any()
+        inner = splitter.validation_split(fold.train, np.random.default_rng(0))
+        assert inner.candidate_items.any()
+        assert not (inner.candidate_items & fold.candidate_items).any()
 
 
 def test_cold_items_are_chosen_whatever_their_popularity(data):
     splitter = ColdItems(ColdItems.Config(min_history=1))
     history = data.interactions
-    for cut in (lambda data: folds_of(splitter, data)[0], lambda data: splitter.inner(data, np.random.default_rng(0))):
+    for cut in (
+        lambda data: folds_of(splitter, data)[0],
+        lambda data: splitter.validation_split(data, np.random.default_rng(0)),
+    ):
         fold = cut(data)
-        again = np.repeat(np.arange(len(history.ids)), np.where(fold.universe[history.ids], 50, 1))
+        again = np.repeat(np.arange(len(history.ids)), np.where(fold.candidate_items[history.ids], 50, 1))
         popular = Ragged.from_columns(history.rows[again], history.ids[again], (30, 40), times=history.times[again])
         plain = replace(history, weights=None, groups=None)
         one, two = (cut(replace(data, interactions=interactions)) for interactions in (plain, popular))
-        assert one.universe.tolist() == two.universe.tolist() == fold.universe.tolist()
+        assert one.candidate_items.tolist() == two.candidate_items.tolist() == fold.candidate_items.tolist()
         assert one.train.fingerprint == two.train.fingerprint
 
 
 def test_cold_items_among_all(data):
-    splitter = ColdItems(ColdItems.Config(universe="all", min_history=2))
+    splitter = ColdItems(ColdItems.Config(candidate_items="all", min_history=2))
     (fold,) = folds_of(splitter, data)
-    assert fold.universe is None
+    assert fold.candidate_items is None
 
 
 @pytest.mark.parametrize(
     ("splitter", "message"),
     [
         (Temporal(), "no times; name their column"),
-        (PublishedFolds(), "no fold numbers; name their column in the key `group`"),
+        (PredefinedSplit(), "no fold numbers; name their column in the key `group`"),
         (ColdItems(ColdItems.Config(min_history=50)), "no user has 50 visible items and a hidden one; lower"),
         (Random(Random.Config(folds=5000)), r"5000 folds need as many .* pairs, .* only \d+; lower `folds`"),
         (ColdItems(ColdItems.Config(folds=41)), r"41 folds need as many items .* only \d+; lower `folds`"),
@@ -249,7 +252,7 @@ def test_too_little_data_is_an_error():
             with pytest.raises(DataError, match="split"):
                 folds_of(splitter, data)
             with pytest.raises(DataError, match="split"):
-                splitter.inner(data, np.random.default_rng(0))
+                splitter.validation_split(data, np.random.default_rng(0))
 
 
 def test_temporal_errors_give_the_range_of_the_data(data):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from hybridrec import Lexicon, MissingDependencyError, Tokenizer
+from hybridrec import MissingDependencyError, Tokenizer, TokenVocabulary
 from hybridrec.data.text.tokenizers import ngrams
 
 TITLES = ("비오는 여름밤에 듣는 발라드", "여름 드라이브", "summer drive", "Summer nights 2019", "", "!!") * 3
@@ -26,31 +26,31 @@ def test_a_tokenizer_names_its_libraries(tokenizer: Tokenizer):
 
 
 def test_a_lexicon_comes_back_from_its_state(tokenizer: Tokenizer):
-    lexicon = Lexicon.learn(TITLES, tokenizer)
+    lexicon = TokenVocabulary.build(TITLES, tokenizer)
     state = lexicon.state()
     assert all(isinstance(array, np.ndarray) and array.dtype == np.uint8 for array in state.values())
-    back = Lexicon.restore(state, tokenizer)
+    back = TokenVocabulary.restore(state, tokenizer)
     assert back.words == lexicon.words
     np.testing.assert_array_equal(back.counts(TITLES).toarray(), lexicon.counts(TITLES).toarray())
 
 
 def test_known_parts_of_new_texts_are_found(tokenizer: Tokenizer):
-    lexicon = Lexicon.learn(TITLES, tokenizer)
+    lexicon = TokenVocabulary.build(TITLES, tokenizer)
     counts = lexicon.counts(("SUMMER", "여름", "", "?"))
     assert counts.shape == (4, len(lexicon))
     assert (np.diff(counts.indptr) > 0).tolist() == [True, True, False, False]
 
 
 def test_learning_again_gives_the_same(tokenizer: Tokenizer):
-    first, second = (Lexicon.learn(TITLES, tokenizer).state() for _ in range(2))
+    first, second = (TokenVocabulary.build(TITLES, tokenizer).state() for _ in range(2))
     assert all(np.array_equal(array, second[name]) for name, array in first.items())
 
 
 @pytest.mark.parametrize("texts", [(), ("", "!!")])
 def test_texts_without_letters_have_no_tokens(tokenizer: Tokenizer, texts: tuple[str, ...]):
-    lexicon = Lexicon.learn(texts, tokenizer)
+    lexicon = TokenVocabulary.build(texts, tokenizer)
     assert len(lexicon) == 0
-    back = Lexicon.restore(lexicon.state(), tokenizer)
+    back = TokenVocabulary.restore(lexicon.state(), tokenizer)
     assert back.counts(("summer",)).shape == (1, 0)
 
 
@@ -63,7 +63,7 @@ def test_ngrams_know_where_words_begin_and_end():
 
 def test_morphemes_leave_out_particles_and_endings():
     pytest.importorskip("kiwipiepy")
-    words = Lexicon.learn(("비오는 여름밤에 듣는 OST 2020",), Tokenizer(use="morphemes")).words
+    words = TokenVocabulary.build(("비오는 여름밤에 듣는 OST 2020",), Tokenizer(use="morphemes")).words
     assert {"여름", "밤", "ost", "2020"} <= set(words.ids)
     assert not {"에", "는"} & set(words.ids)
 
@@ -71,7 +71,7 @@ def test_morphemes_leave_out_particles_and_endings():
 def test_pieces_are_learned_whatever_letters_there_are():
     pytest.importorskip("sentencepiece")
     texts = tuple(chr(0xAC00 + 7 * code) for code in range(500))
-    assert len(Lexicon.learn(texts, Tokenizer(use="sentencepiece", pieces=10))) >= 500
+    assert len(TokenVocabulary.build(texts, Tokenizer(use="sentencepiece", pieces=10))) >= 500
 
 
 @pytest.mark.parametrize("use", LIBRARIES)
@@ -82,4 +82,4 @@ def test_a_missing_library_is_named_with_its_extra(use: str, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, LIBRARIES[use], None)
     extra = {"sentencepiece": "sentencepiece", "morphemes": "korean"}[use]
     with pytest.raises(MissingDependencyError, match=rf"{LIBRARIES[use]}.*hybridrec\[{extra}\]"):
-        Lexicon.learn(TITLES, Tokenizer(use=use))
+        TokenVocabulary.build(TITLES, Tokenizer(use=use))

@@ -35,8 +35,8 @@ SAMPLE = Sample(
 def arm(name, seed):
     values = np.random.default_rng(seed).random(2 * UNITS)
     never = np.full(2 * UNITS, np.nan)
-    rungs = np.where(np.arange(2 * UNITS) < 10, "popularity", "main")
-    return Arm(name, SAMPLE, {"ndcg@10": values, "tags/map@5": never}, {"coverage@10": 0.25}, rungs)
+    served_by = np.where(np.arange(2 * UNITS) < 10, "popularity", "main")
+    return Arm(name, SAMPLE, {"ndcg@10": values, "tags/map@5": never}, {"coverage@10": 0.25}, served_by)
 
 
 @pytest.fixture
@@ -100,18 +100,18 @@ def test_means_by_segment_and_rung(arms, report):
     assert found.segments["tags"].queries == UNITS
     low, high = found.metrics["ndcg@10"].ci95
     assert low < found.metrics["ndcg@10"].mean < high
-    rung = found.rungs["popularity"]
-    assert (rung.queries, rung.share) == (10, pytest.approx(0.1))
-    assert rung.metrics["ndcg@10"].mean == pytest.approx(np.average(values[:10], weights=SAMPLE.weights[:10]))
+    served_by = found.served_by["popularity"]
+    assert (served_by.queries, served_by.share) == (10, pytest.approx(0.1))
+    assert served_by.metrics["ndcg@10"].mean == pytest.approx(np.average(values[:10], weights=SAMPLE.weights[:10]))
 
 
 def test_a_rung_that_serves_a_segment_says_the_same(arms, rng):
-    served = [replace(arm, rungs=np.tile(["main", "popularity"], UNITS)) for arm in arms.values()]
+    served = [replace(arm, served_by=np.tile(["main", "popularity"], UNITS)) for arm in arms.values()]
     for name, found in summarise(served, rng, resamples=500).items():
-        for segment, rung in (("items", "main"), ("tags", "popularity")):
-            assert found.segments[segment].metrics["ndcg@10"] == found.rungs[rung].metrics["ndcg@10"]
+        for segment, served_by in (("items", "main"), ("tags", "popularity")):
+            assert found.segments[segment].metrics["ndcg@10"] == found.served_by[served_by].metrics["ndcg@10"]
         mean = arms[name].values["ndcg@10"][1::2].mean()
-        assert found.rungs["popularity"].metrics["ndcg@10"].mean == pytest.approx(mean)
+        assert found.served_by["popularity"].metrics["ndcg@10"].mean == pytest.approx(mean)
 
 
 def test_what_does_not_exist_is_null(report):
