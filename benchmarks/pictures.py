@@ -1,6 +1,6 @@
 """Screenshots of report.html for the README and the docs: light, dark, and on a phone.
 
-pip install -e '.[all,docs,map]'     # and chromium
+pip install -e '.[models,docs,map]'     # and chromium
 hybridrec run configs/quickstart.yaml --set 'compare.guardrails={coverage@20: 0.05, diversity@20: 0.02}'
 hybridrec report runs/quickstart-* --map word2vec --no-open && python benchmarks/pictures.py runs/quickstart-*
 """

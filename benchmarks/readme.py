@@ -1,6 +1,6 @@
 """Generation of the measured tables of README and docs, and of the README's picture, from finished runs.
 
-    pip install -e '.[all,docs]'
+    pip install -e '.[models,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; what

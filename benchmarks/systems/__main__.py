@@ -1,6 +1,6 @@
 """Measurement of every known system on the data sets of configs/systems, which writes the tables of docs/systems.md.
 
-    pip install -e '.[all]'
+    pip install -e '.[models]'
     python -m benchmarks.systems                   # all data sets that are present
     python -m benchmarks.systems setlists radio
 

@@ -1,6 +1,6 @@
 """Check of the statistics on the real per-query results of finished runs, which writes docs/validity.md.
 
-    pip install -e '.[all,dev,docs]'
+    pip install -e '.[models,dev,docs]'
     hybridrec run configs/quickstart.yaml && hybridrec run configs/cold-items.yaml
     python -m benchmarks.validity runs/quickstart-* runs/cold-items-*
 

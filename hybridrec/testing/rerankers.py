@@ -195,7 +195,7 @@ class RerankerContract(PluginContract):
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require the dataset, queries, pool and arguments of `fit_on_predictions` to be unchanged after use: others share them."""
+        """Require dataset, queries, pool and arguments of `fit_on_predictions` to stay unchanged: others share them."""
         handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
         made, lent = self.reranker(self.options(options)), self.vectors()
         before = contents(**handed, vectors=lent)

@@ -19,7 +19,7 @@ def composed(**changes):
     """The small experiment of the tests, in Python."""
     import toyland
 
-    ladder = ["tag-fallback", "popularity"]
+    fallbacks = ["tag-fallback", "popularity"]
     content = {
         "name": "toy",
         "seed": 3,
@@ -28,12 +28,12 @@ def composed(**changes):
         "components": {"ease": use("ease", l2=5), "pop": use("popularity"), "noise": use(toyland.Echo)},
         "targets": {"items": 10, "tags": 5},
         "pipelines": {
-            "control": PipelineConfig(generators=[take("pop", k=20)], fallback=ladder),
+            "control": PipelineConfig(generators=[take("pop", k=20)], fallback=fallbacks),
             "hybrid": PipelineConfig(
                 generators=[take("ease", k=20), take("noise", k=10)],
                 scorers=["pop"],
                 rerank=[use("weighted", weights={"ease": 1, "pop": 0.2})],
-                fallback=ladder,
+                fallback=fallbacks,
             ),
         },
         "compare": {"control": "control", "metrics": ["ndcg@5", "tags/ndcg@5"], "resamples": 100},
