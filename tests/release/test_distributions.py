@@ -90,10 +90,11 @@ def test_the_metadata_names_a_licence_and_brings_its_texts(built: tuple[Path, Pa
 def test_the_wheel_holds_the_packages_and_nothing_else(built: tuple[Path, Path]):
     with zipfile.ZipFile(built[0]) as wheel:
         names = [name for name in wheel.namelist() if ".dist-info/" not in name]
-    packages = {Path(package).name for package in _packages()}
-    assert {name.partition("/")[0] for name in names} == packages
+    assert {name.partition("/")[0] for name in names} == _packages()
+    configs = {f"hybridrec/configs/{path.relative_to(ROOT / 'configs')}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert configs <= set(names)
     assert {"hybridrec/py.typed", "hybridrec/__init__.pyi"} <= set(names)
-    known = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl"}
+    known = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl", ".yaml"}
     assert [name for name in names if Path(name).suffix not in known] == []
 
 
@@ -141,7 +142,5 @@ def test_the_lowest_versions_that_are_allowed_pass_the_tests(tmp_path: Path):
     shell(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", timeout=3600, OMP_NUM_THREADS="1")
 
 
-def _packages() -> list[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    packages: list[str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    return packages
+def _packages() -> set[str]:
+    return {"hybridrec", *(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())}
