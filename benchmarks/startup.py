@@ -1,52 +1,75 @@
-"""Duration of light commands relative to `python -c "import numpy"`: `python benchmarks/startup.py [RUN_OR_BUNDLE]`.
-
-All are started in turn, so that other load on the machine affects them alike; the fastest start of each counts. A run
-or a bundle is taken from the start of a process to its first slate, relative to the import of numpy, scipy.sparse and
-pydantic (wanted: at most twice that), and the time of `load` alone is printed (wanted: at most 300 ms for the
-quickstart's).
-"""
+"""Start of processes: light commands beside the import of numpy, and the way from a process to its first slate."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-ROUNDS = 11
-COMMANDS = {
-    "import numpy": ["-c", "import numpy"],
-    "hybridrec --help": ["-m", "hybridrec", "--help"],
-    "hybridrec plugins": ["-m", "hybridrec", "plugins"],
+import hybridrec
+from benchmarks.timing import ROOT, Way, Work
+
+NUMPY = ["-c", "import numpy"]
+SERVING = ["-c", "import numpy, scipy.sparse, pydantic"]
+SMALL = {
+    "name": "small",
+    "data": {"reader": "setlists", "min_items": 20},
+    "split": {"use": "masked"},
+    "components": {"popularity": {}, "ease": {}},
+    "pipelines": {"blend": {"generators": [{"from": "ease"}], "fallback": ["popularity"]}},
+    "refit": "all",
 }
-SERVING = {
-    "import scipy, pydantic": ["-c", "import numpy, scipy.sparse, pydantic"],
-    "first slate": ["-m", "benchmarks.ways.first_slate"],
-}
 
 
-def seconds(arguments: list[str]) -> float:
-    """Measure the wall time of a Python process."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+def startup(quick: bool) -> list[Work]:
+    """Time processes from their start to their end, all in turn; the page has medians."""
+    rounds = 3 if quick else 11
+    commands = {
+        "import numpy": NUMPY,
+        "hybridrec --help": ["-m", "hybridrec", "--help"],
+        "hybridrec plugins": ["-m", "hybridrec", "plugins"],
+    }
+    light = race_processes("light commands", commands, rounds)
+    light.ratio("hybridrec --help", "import numpy", "1")
+    light.ratio("hybridrec plugins", "import numpy", "8")
+    with served_bundle(quick) as bundle:
+        ways = {"imports": SERVING, "first slate": ["-m", "benchmarks.ways.first_slate", str(bundle)]}
+        first = race_processes("from a process to its first slate", ways, rounds)
+        first.ratio("first slate", "imports", "2")
+        loads = []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            hybridrec.load(bundle)
+            loads.append(time.perf_counter() - started)
+        first.note("seconds of load()", min(loads[1:]), ".3")
+    return [light, first]
 
 
-def fastest(commands: dict[str, list[str]]) -> dict[str, float]:
-    """Return the fastest start of each command, all started in turn."""
-    rounds = [{name: seconds(arguments) for name, arguments in commands.items()} for _ in range(ROUNDS)]
-    return {name: min(taken[name] for taken in rounds) for name in commands}
+@contextmanager
+def served_bundle(quick: bool) -> Iterator[Path]:
+    """Make the bundle of the quickstart, or of a small experiment."""
+    with tempfile.TemporaryDirectory() as place:
+        config = SMALL if quick else ROOT / "configs" / "quickstart.yaml"
+        assignments = ["refit=all", "compare.singles=false"]
+        run = hybridrec.run(config, assignments, store=Path(place, "store"), runs=Path(place, "runs"))
+        yield run.bundle(Path(place, "served.hybridrec"))
 
 
-def show(best: dict[str, float]) -> None:
-    """Print each beside the first of them."""
-    first = next(iter(best.values()))
-    for name, taken in best.items():
-        print(f"{name:22} {1000 * taken:6.0f} ms  {taken / first:5.2f} x")
-
-
-if __name__ == "__main__":
-    show(fastest(COMMANDS))
-    for bundle in sys.argv[1:2]:
-        base, served = SERVING.items()
-        show(fastest(dict([base, (served[0], [*served[1], bundle])])))
-        subprocess.run([sys.executable, *served[1], bundle], check=True)
+def race_processes(name: str, commands: dict[str, list[str]], rounds: int) -> Work:
+    """Start every command of Python in turn: other load on the machine affects all alike."""
+    ways = {command: Way() for command in commands}
+    for number in range(rounds + 1):
+        for command, arguments in commands.items():
+            started, before = time.perf_counter(), os.times()
+            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+            wall, after = time.perf_counter() - started, os.times()
+            if number:  # the first round fills the caches of files
+                ways[command].wall.append(wall)
+                used = after.children_user + after.children_system - before.children_user - before.children_system
+                ways[command].cpu.append(used)
+    return Work(name, "processes", 1, ways)
