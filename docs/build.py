@@ -21,19 +21,32 @@ from hybridrec.registry import kinds  # noqa: E402
 from hybridrec.registry.discovery import Registry  # noqa: E402
 
 DOCS = ROOT / "docs"
-FIRST = tuple(
-    name for name in ("start.md", "your-data.md", "python.md", "stages.md", "plugins.md") if (DOCS / name).exists()
-)
-"""Pages that readers need first; the other pages of the folder follow by name."""
+SECTIONS = {
+    "Start": ("start.md", "your-data.md", "data-sets.md", "python.md"),
+    "Blend and tune": ("stages.md", "choosing-a-blend.md", "re-ranking.md", "cold-start.md", "tuning.md"),
+    "Compare": ("comparing-blends.md", "validity.md", "results.md", "systems.md"),
+    "Choose models": (
+        "word2vec.md",
+        "factorization.md",
+        "item-graphs.md",
+        "sessions.md",
+        "autoencoders.md",
+        "audio.md",
+        "auto-tagging.md",
+        "melon-w2v.md",
+    ),
+    "Extend": ("plugins.md", "executors.md"),
+    "Work on hybridrec": ("architecture.md", "glossary.md", "performance.md"),
+}
+"""Pages of the folder by what their readers want to do."""
 
 
 def pages() -> dict[str, str]:
     """Return file -> Markdown of the whole site, in the order of the navigation."""
     registry = Registry()
     found = {"index.md": _from_root(ROOT / "README.md")}
-    others = [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in FIRST]
-    for name in (*FIRST, *others):
-        found[name] = (DOCS / name).read_text(encoding="utf-8")
+    for names in SECTIONS.values():
+        found |= {name: (DOCS / name).read_text(encoding="utf-8") for name in names}
     found["reference/index.md"] = reference.index_page(registry)
     found |= reference.plugin_pages(registry)
     found["reference/commands.md"] = reference.commands_page()
@@ -56,12 +69,12 @@ def navigation(found: dict[str, str]) -> list[object]:
     def below(folder: str) -> list[dict[str, str]]:
         return [entry(file) for file in found if Path(file).parent == Path(folder)]
 
-    top = [entry(file) for file in found if "/" not in file and file not in ("index.md", "changes.md")]
+    sections = [{title: [entry(file) for file in files]} for title, files in SECTIONS.items()]
     folders = [(kind.plural.capitalize(), below(f"reference/{kind.plural}")) for kind in kinds.KINDS]
     plugins = [{title: entries} for title, entries in folders if entries]
     return [
         {"hybridrec": "index.md"},
-        *top,
+        *sections,
         {"Reference": [*below("reference"), *plugins]},
         {"Decisions": below("decisions")},
         {"Changes": "changes.md"},

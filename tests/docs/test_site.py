@@ -43,6 +43,11 @@ def test_the_site_is_built(tmp_path: Path):
             assert (tmp_path / "site" / Path(name).parent / image).is_file(), f"{name}: no image {image}"
 
 
+def test_every_page_of_the_folder_is_in_one_section():
+    listed = [name for names in build.SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(path.name for path in build.DOCS.glob("*.md"))
+
+
 def test_every_page_is_in_the_navigation():
     listed = set(re.findall(r'"([\w/.-]+\.md)"', build.config(build.navigation(PAGES))))
     assert listed == PAGES.keys()
