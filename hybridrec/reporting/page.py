@@ -60,9 +60,9 @@ def render(run: Run) -> str:
         maps=maps(run),
         map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),
-        stacking_queries={
-            name: json.dumps(lesson, indent=1, ensure_ascii=False)
-            for name, lesson in tables.other_lessons(report).items()
+        learned_texts={
+            name: json.dumps(learned, indent=1, ensure_ascii=False)
+            for name, learned in tables.other_learned(report).items()
         },
         course=tuning.Course.of(report),
         chosen=None if report.tuning is None else tuning.chosen(report.tuning),

@@ -211,56 +211,57 @@ def learned_weights(report: Report) -> list[Table]:
     """
     tables = []
     for name, arm in report.pipelines.items():
-        by_target: dict[str, list[Mapping[str, Lesson]]] = {}
+        by_target: dict[str, list[Mapping[str, SegmentWeights]]] = {}
         for fold in arm.learned.values():
             for target, found in fold.items():
-                stacking_queries = _weights(found)
-                if stacking_queries is not None:
-                    by_target.setdefault(target, []).append(stacking_queries)
+                by_segment = _weights(found)
+                if by_segment is not None:
+                    by_target.setdefault(target, []).append(by_segment)
         for target, folds in by_target.items():
             caption = f"{name}: learned weights for {target}, mean over folds (lowest to highest)"
             labels = list(
-                dict.fromkeys(label for fold in folds for lesson in fold.values() for label in lesson.weights)
+                dict.fromkeys(label for fold in folds for learned in fold.values() for label in learned.weights)
             )
             segments = list(dict.fromkeys(segment for fold in folds for segment in fold))
-            rows = [_lessons(s, [fold[s] for fold in folds if s in fold], labels) for s in segments]
+            rows = [_weights_row(s, [fold[s] for fold in folds if s in fold], labels) for s in segments]
             tables.append(Table(caption, ["segment", *labels, "guarded"], rows))
     return tables
 
 
-class Lesson(NamedTuple):
+class SegmentWeights(NamedTuple):
     """The weights that a blend learned for a segment; `guarded` if its best single component replaces it there."""
 
     weights: Mapping[str, float]
     guarded: bool
 
 
-def _lessons(segment: str, folds: Sequence[Lesson], labels: Sequence[str]) -> list[Cell]:
-    guarded = sum(lesson.guarded for lesson in folds)
-    weights = (_weight([lesson.weights.get(label, 0) for lesson in folds]) for label in labels)
+def _weights_row(segment: str, folds: Sequence[SegmentWeights], labels: Sequence[str]) -> list[Cell]:
+    guarded = sum(learned.guarded for learned in folds)
+    weights = (_weight([learned.weights.get(label, 0) for learned in folds]) for label in labels)
     return [Cell(segment), *weights, Cell(f"{guarded} of {len(folds)} folds", guarded)]
 
 
-def other_lessons(report: Report) -> dict[str, Any]:
+def other_learned(report: Report) -> dict[str, Any]:
     """Return everything blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
-    lessons_by_pipeline: dict[str, Any] = {}
+    learned_by_pipeline: dict[str, Any] = {}
     for name, arm in report.pipelines.items():
         for fold, by_target in arm.learned.items():
-            others = {target: lesson for target, lesson in by_target.items() if _weights(lesson) is None}
+            others = {target: learned for target, learned in by_target.items() if _weights(learned) is None}
             if others:
-                lessons_by_pipeline.setdefault(name, {})[fold] = others
-    return lessons_by_pipeline
+                learned_by_pipeline.setdefault(name, {})[fold] = others
+    return learned_by_pipeline
 
 
-def _weights(found: Any) -> dict[str, Lesson] | None:
-    """Return segment -> lesson, if label -> number was learned, directly or under `weights`; otherwise None."""
-    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+def _weights(learned: Any) -> dict[str, SegmentWeights] | None:
+    """Return segment -> weights, if label -> number was learned, directly or under `weights`; otherwise None."""
+    if not isinstance(learned, dict) or not all(isinstance(entry, dict) for entry in learned.values()):
         return None
-    stacking_queries = {
-        segment: Lesson(one.get("weights", one), bool(one.get("guarded", False))) for segment, one in found.items()
+    by_segment = {
+        segment: SegmentWeights(entry.get("weights", entry), bool(entry.get("guarded", False)))
+        for segment, entry in learned.items()
     }
-    numbers = (weight for lesson in stacking_queries.values() for weight in lesson.weights.values())
-    return stacking_queries if all(isinstance(weight, int | float) for weight in numbers) else None
+    numbers = (weight for own in by_segment.values() for weight in own.weights.values())
+    return by_segment if all(isinstance(weight, int | float) for weight in numbers) else None
 
 
 def _weight(weights: Sequence[float]) -> Cell:
