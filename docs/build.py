@@ -1,6 +1,7 @@
 """Build the documentation site: `python docs/build.py [FOLDER]`, by default into `site/`. Warnings are errors.
 
-The pages are those of this folder, README.md, CHANGELOG.md and what `docs/reference.py` makes from the code.
+The pages are those of this folder, README.md, CONTRIBUTING.md, CHANGELOG.md and what `docs/reference.py` makes from
+the code.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def pages() -> dict[str, str]:
     found = {"index.md": _from_root(ROOT / "README.md")}
     others = [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in FIRST]
     for name in (*FIRST, *others):
-        found[name] = (DOCS / name).read_text(encoding="utf-8")
+        found[name] = (DOCS / name).read_text(encoding="utf-8").replace("](../README.md", "](index.md")
     found["reference/index.md"] = reference.index_page(registry)
     found |= reference.plugin_pages(registry)
     found["reference/commands.md"] = reference.commands_page()
@@ -43,6 +44,7 @@ def pages() -> dict[str, str]:
     found["reference/api.md"] = reference.api_page()
     for path in sorted(DOCS.glob("decisions/*.md")):
         found[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
+    found["contributing.md"] = _from_root(ROOT / "CONTRIBUTING.md")
     found["changes.md"] = _from_root(ROOT / "CHANGELOG.md")
     return found
 
@@ -56,7 +58,9 @@ def navigation(found: dict[str, str]) -> list[object]:
     def below(folder: str) -> list[dict[str, str]]:
         return [entry(file) for file in found if Path(file).parent == Path(folder)]
 
-    top = [entry(file) for file in found if "/" not in file and file not in ("index.md", "changes.md")]
+    top = [
+        entry(file) for file in found if "/" not in file and file not in ("index.md", "contributing.md", "changes.md")
+    ]
     folders = [(kind.plural.capitalize(), below(f"reference/{kind.plural}")) for kind in kinds.KINDS]
     plugins = [{title: entries} for title, entries in folders if entries]
     return [
@@ -64,6 +68,7 @@ def navigation(found: dict[str, str]) -> list[object]:
         *top,
         {"Reference": [*below("reference"), *plugins]},
         {"Decisions": below("decisions")},
+        {"Contributing": "contributing.md"},
         {"Changes": "changes.md"},
     ]
 
@@ -125,7 +130,8 @@ def _inline(value: object) -> str:
 
 def _from_root(path: Path) -> str:
     """Read a page of the top folder, with its links made those of a page in docs/."""
-    return path.read_text(encoding="utf-8").replace("](docs/", "](")
+    text = path.read_text(encoding="utf-8").replace("](docs/", "](")
+    return text.replace("](CONTRIBUTING.md", "](contributing.md")
 
 
 def _title(text: str) -> str:

@@ -60,7 +60,7 @@ def render(run: Run) -> str:
         maps=maps(run),
         map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),
-        stacking_queries={
+        learned={
             name: json.dumps(lesson, indent=1, ensure_ascii=False)
             for name, lesson in tables.other_lessons(report).items()
         },

@@ -141,19 +141,19 @@ def segment_title(segment: str) -> str:
 
 
 def served_by(report: Report, metric: str) -> Table:
-    """Return what served the queries that served the queries of each pipeline, with their share and their value."""
+    """Return the generators and fallbacks that served each pipeline's queries, with their share and their value."""
     rows = [
         [
             Cell(name),
-            Cell(served_by),
+            Cell(server),
             Cell(str(served.queries), served.queries),
             Cell(f"{100 * served.share:.1f} %", served.share, served.share),
             metric_cell(served.metrics.get(metric)),
         ]
         for name, arm in report.pipelines.items()
-        for served_by, served in arm.served_by.items()
+        for server, served in arm.served_by.items()
     ]
-    return Table("Who served the queries of each pipeline", ["pipeline", "served_by", "queries", "share", metric], rows)
+    return Table("Who served the queries of each pipeline", ["pipeline", "served by", "queries", "share", metric], rows)
 
 
 def ceilings(report: Report) -> Table:
