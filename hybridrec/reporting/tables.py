@@ -141,17 +141,17 @@ def segment_title(segment: str) -> str:
 
 
 def served_by(report: Report, metric: str) -> Table:
-    """Return the generators and fallbacks that served each pipeline's queries, with their share and their value."""
+    """Return the generators and fallbacks that served the queries of each pipeline, with their shares and values."""
     rows = [
         [
             Cell(name),
-            Cell(server),
+            Cell(served_by),
             Cell(str(served.queries), served.queries),
             Cell(f"{100 * served.share:.1f} %", served.share, served.share),
             metric_cell(served.metrics.get(metric)),
         ]
         for name, arm in report.pipelines.items()
-        for server, served in arm.served_by.items()
+        for served_by, served in arm.served_by.items()
     ]
     return Table("Who served the queries of each pipeline", ["pipeline", "served by", "queries", "share", metric], rows)
 
@@ -211,56 +211,57 @@ def learned_weights(report: Report) -> list[Table]:
     """
     tables = []
     for name, arm in report.pipelines.items():
-        by_target: dict[str, list[Mapping[str, Lesson]]] = {}
+        by_target: dict[str, list[Mapping[str, SegmentWeights]]] = {}
         for fold in arm.learned.values():
             for target, found in fold.items():
-                stacking_queries = _weights(found)
-                if stacking_queries is not None:
-                    by_target.setdefault(target, []).append(stacking_queries)
+                by_segment = _weights(found)
+                if by_segment is not None:
+                    by_target.setdefault(target, []).append(by_segment)
         for target, folds in by_target.items():
             caption = f"{name}: learned weights for {target}, mean over folds (lowest to highest)"
             labels = list(
-                dict.fromkeys(label for fold in folds for lesson in fold.values() for label in lesson.weights)
+                dict.fromkeys(label for fold in folds for segment in fold.values() for label in segment.weights)
             )
             segments = list(dict.fromkeys(segment for fold in folds for segment in fold))
-            rows = [_lessons(s, [fold[s] for fold in folds if s in fold], labels) for s in segments]
+            rows = [_weight_row(s, [fold[s] for fold in folds if s in fold], labels) for s in segments]
             tables.append(Table(caption, ["segment", *labels, "guarded"], rows))
     return tables
 
 
-class Lesson(NamedTuple):
+class SegmentWeights(NamedTuple):
     """The weights that a blend learned for a segment; `guarded` if its best single component replaces it there."""
 
     weights: Mapping[str, float]
     guarded: bool
 
 
-def _lessons(segment: str, folds: Sequence[Lesson], labels: Sequence[str]) -> list[Cell]:
-    guarded = sum(lesson.guarded for lesson in folds)
-    weights = (_weight([lesson.weights.get(label, 0) for lesson in folds]) for label in labels)
+def _weight_row(segment: str, folds: Sequence[SegmentWeights], labels: Sequence[str]) -> list[Cell]:
+    guarded = sum(fold.guarded for fold in folds)
+    weights = (_weight([fold.weights.get(label, 0) for fold in folds]) for label in labels)
     return [Cell(segment), *weights, Cell(f"{guarded} of {len(folds)} folds", guarded)]
 
 
-def other_lessons(report: Report) -> dict[str, Any]:
+def other_learned(report: Report) -> dict[str, Any]:
     """Return everything blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
-    lessons_by_pipeline: dict[str, Any] = {}
+    by_pipeline: dict[str, Any] = {}
     for name, arm in report.pipelines.items():
         for fold, by_target in arm.learned.items():
-            others = {target: lesson for target, lesson in by_target.items() if _weights(lesson) is None}
+            others = {target: found for target, found in by_target.items() if _weights(found) is None}
             if others:
-                lessons_by_pipeline.setdefault(name, {})[fold] = others
-    return lessons_by_pipeline
+                by_pipeline.setdefault(name, {})[fold] = others
+    return by_pipeline
 
 
-def _weights(found: Any) -> dict[str, Lesson] | None:
-    """Return segment -> lesson, if label -> number was learned, directly or under `weights`; otherwise None."""
+def _weights(found: Any) -> dict[str, SegmentWeights] | None:
+    """Return weights by segment, if label -> number was learned, directly or under `weights`; otherwise None."""
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         return None
-    stacking_queries = {
-        segment: Lesson(one.get("weights", one), bool(one.get("guarded", False))) for segment, one in found.items()
+    by_segment = {
+        segment: SegmentWeights(learned.get("weights", learned), bool(learned.get("guarded", False)))
+        for segment, learned in found.items()
     }
-    numbers = (weight for lesson in stacking_queries.values() for weight in lesson.weights.values())
-    return stacking_queries if all(isinstance(weight, int | float) for weight in numbers) else None
+    numbers = (weight for segment in by_segment.values() for weight in segment.weights.values())
+    return by_segment if all(isinstance(weight, int | float) for weight in numbers) else None
 
 
 def _weight(weights: Sequence[float]) -> Cell:
