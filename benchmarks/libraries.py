@@ -23,13 +23,13 @@ from typing import Any
 
 import click
 import numpy as np
-from hybridrec.engine.array_file import read_artifact, write_artifact
 
 from benchmarks.readme import markdown
 from benchmarks.timing import ROOT, race
 from hybridrec.config import yaml_source
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.json_stream import read_elements
+from hybridrec.inference.array_file import read_artifact, write_artifact
 
 SHAPES = {"playlists of ids": None, "playlists of tracks": "playlists"}
 """Shapes of files of playlists, and the key of the array in each."""

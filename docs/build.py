@@ -1,6 +1,7 @@
 """Build the documentation site: `python docs/build.py [FOLDER]`, by default into `site/`. Warnings are errors.
 
-The pages are those of this folder, README.md, CHANGELOG.md and what `docs/reference.py` makes from the code.
+The pages are those of this folder, README.md, CONTRIBUTING.md, CHANGELOG.md and what `docs/reference.py` makes from
+the code.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def pages() -> dict[str, str]:
     found["reference/api.md"] = reference.api_page()
     for path in sorted(DOCS.glob("decisions/*.md")):
         found[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
+    found["contributing.md"] = _from_root(ROOT / "CONTRIBUTING.md")
     found["changes.md"] = _from_root(ROOT / "CHANGELOG.md")
     return found
 
@@ -77,6 +79,7 @@ def navigation(found: dict[str, str]) -> list[object]:
         *sections,
         {"Reference": [*below("reference"), *plugins]},
         {"Decisions": below("decisions")},
+        {"Contributing": "contributing.md"},
         {"Changes": "changes.md"},
     ]
 
@@ -138,7 +141,8 @@ def _inline(value: object) -> str:
 
 def _from_root(path: Path) -> str:
     """Read a page of the top folder, with its links made those of a page in docs/."""
-    return path.read_text(encoding="utf-8").replace("](docs/", "](")
+    text = path.read_text(encoding="utf-8").replace("](docs/", "](")
+    return text.replace("](CONTRIBUTING.md", "](contributing.md")
 
 
 def _title(text: str) -> str:

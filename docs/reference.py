@@ -328,9 +328,9 @@ def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 
 def _measured(component: str) -> Iterator[str]:
-    """Yield the rows of the README's tables for a component on its own."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", readme, re.S):
+    """Yield the rows for a component on its own from the tables of the README and the page of results."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "docs" / "results.md"))
+    for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", pages, re.S):
         components = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8"))["components"]
         labels = [label for label, options in components.items() if (options or {}).get("use", label) == component]
         header, line, *lines = body.splitlines()

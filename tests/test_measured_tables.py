@@ -30,7 +30,7 @@ def test_tables_go_between_their_marks(experiment, tmp_path: Path):
     page.write_text(
         "a\n<!-- toy served-by -->\nold\n<!-- /toy served-by -->\nb\n<!-- toy tradeoffs --><!-- /toy tradeoffs -->\n"
     )
-    blocks = {"toy": "no", "toy servers": readme.served_by(report), "toy tradeoffs": readme.tradeoffs(report)}
+    blocks = {"toy": "no", "toy served-by": readme.served_by(report), "toy tradeoffs": readme.tradeoffs(report)}
     assert readme.write(page, blocks) == 2
     text = page.read_text()
     assert "old" not in text

@@ -63,7 +63,7 @@ class MetricAccumulator:
         values |= {metric: combine(values, weights) for metric, weights in combined.items()}
         values = {metric: values[metric] for metric in experiment.metrics if metric in values}
         first = next(iter(experiment.config.targets))
-        served_by = [np.array(given.slate.served_by)[given.slate.served_by] for given in self.answers[first]]
+        served_by = [np.array(given.slate.servers)[given.slate.served_by] for given in self.answers[first]]
         return EvaluatedArm(name, sample, values, whole, np.concatenate(served_by), without)
 
 

@@ -87,7 +87,7 @@ class Arm:
     values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
     without_group: metric -> float64 [G], that number without each of G groups of users; only for guardrails
-    servers: str [Q], what served each query; None where it is not needed
+    served_by: str [Q], what served each query; None where it is not needed
     """
 
     name: str

@@ -30,7 +30,7 @@ Part: TypeAlias = tuple[str, str, Bools]
 
 
 def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
-    """Compute means and intervals of every arm: overall, by segment and by served_by; the arms share one sample.
+    """Compute means and intervals of every arm: overall, by segment and by server; the arms share one sample.
 
     All arms are passed at once because they share the resamples. Fields that are not metrics
     (`candidate_recall`, `learned`, `single`) are left for the caller to set.

@@ -16,7 +16,6 @@ from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.samples import ALL
 from hybridrec.evaluation.summary import deciding, opening
 from hybridrec.reporting import tables
-from hybridrec.reporting import tables as judgements
 from hybridrec.reporting import tuning_section as tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
@@ -55,7 +54,6 @@ def render(run: Run) -> str:
         curves=[(curve, Curve.all_of(curve, chart.metric)) for curve in report.tradeoffs],
         differences=_differences(run),
         tables=tables,
-        judgements=judgements,
         reason=reason,
         maps=maps(run),
         map_size=SIZE,

@@ -25,7 +25,7 @@ PLACES = 10
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One slate: its served_by, its value, and its first names, each with True if it was relevant."""
+    """One slate: what served it, its value, and its first names, each with True if it was relevant."""
 
     pipeline: str
     served_by: str

@@ -141,7 +141,7 @@ def segment_title(segment: str) -> str:
 
 
 def served_by(report: Report, metric: str) -> Table:
-    """Return what served the queries that served the queries of each pipeline, with their share and their value."""
+    """Return the generators and fallbacks that served the queries of each pipeline, with their shares and values."""
     rows = [
         [
             Cell(name),
@@ -153,7 +153,7 @@ def served_by(report: Report, metric: str) -> Table:
         for name, arm in report.pipelines.items()
         for served_by, served in arm.served_by.items()
     ]
-    return Table("Who served the queries of each pipeline", ["pipeline", "served_by", "queries", "share", metric], rows)
+    return Table("Who served the queries of each pipeline", ["pipeline", "served by", "queries", "share", metric], rows)
 
 
 def ceilings(report: Report) -> Table:

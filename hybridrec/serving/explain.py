@@ -57,7 +57,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
     parts = _contributions(pipeline, query, pool)
     steps = _steps(pipeline, query, pool, n)
-    served_by = slate.served_by[slate.served_by[0]]
+    served_by = slate.servers[slate.served_by[0]]
     return [
         Explanation(
             rank=position + 1,

@@ -209,7 +209,7 @@ class Pipeline:
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """Return the slate with servers that name the field of the query by which the generators served it."""
         servers = (*slate.servers, *(f"{BLEND}:{known}" for known in KNOWN))
-        # A row of a slate is empty if that of the pool is, so what served the queries do not depend on the order.
+        # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
         return replace(slate, served_by=served_by, servers=servers)
 
@@ -276,7 +276,7 @@ def cut(pool: Pool, n: int) -> Slate:
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
-    """Append the ids `more` to the given rows of a slate; rows that were empty get what served the query `label`."""
+    """Append the ids `more` to the given rows of a slate; rows that were empty are then served by `label`."""
     ids, scores, served_by = slate.ids.copy(), slate.scores.copy(), slate.served_by.copy()
     n = ids.shape[1]
     joined = np.concatenate([ids[rows], more], axis=1)

@@ -73,7 +73,7 @@ def test_check_plugin_accepts_what_the_page_writes(plugin: Path):
 def test_every_python_and_yaml_block_is_run():
     bare = [code for language, mark, code in blocks(PAGE) if language in ("python", "yaml") and not mark]
     assert bare == []
-    assert {mark for _, mark, _ in blocks(PAGE) if mark} == {"module", "test", "run", "hook", "signatures"}
+    assert {mark for _, mark, _ in blocks(PAGE) if mark} == {"module", "test", "run", "starters", "hook", "signatures"}
 
 
 def test_every_hook_is_documented_with_its_exact_signature():
@@ -131,7 +131,10 @@ def test_commands_on_the_page_exist():
 
 def test_the_plugin_of_the_readme_works(tmp_path: Path):
     (code,) = [code for _, _, code in blocks(ROOT / "README.md") if "class Longest(" in code]
-    (contract,) = [code for _, _, code in blocks(ROOT / "README.md") if "class TestLongest" in code]
+    contract = (
+        "from hybridrec.testing import ComponentContract\n\n\n"
+        "class TestLongest(ComponentContract):\n    component = Longest\n"
+    )
     (tmp_path / "test_longest.py").write_text(f"{code}\n\n{contract}", encoding="utf-8")
     assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_longest.py", cwd=tmp_path)
 

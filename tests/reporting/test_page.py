@@ -61,7 +61,7 @@ def parsed(text):
 def test_every_section_is_there_and_can_be_reached(parsed, hostile_run):
     sections = [section["id"] for section in parsed.all("section")]
     assert sections == [
-        "verdict", "metrics", "segments", "moved", "comparisons", "served_by", "learned", "fits", "environment",
+        "verdict", "metrics", "segments", "moved", "comparisons", "served-by", "learned", "fits", "environment",
         "config",
     ]  # fmt: skip
     targets = {attributes.get("id") for _, attributes in parsed.elements}
@@ -146,7 +146,7 @@ def test_weights_are_means_over_folds(hostile_run):
     expected = ["all", "0.75 (0.50–1.00)", "0.25 (0.00–0.50)", "0 of 2 folds"]
     assert [cell.text for cell in table.rows[0]] == expected
     assert [cell.value for cell in table.rows[1]] == [None, 0, 1, 0]
-    assert tables.other_lessons(report) == {"hybrid": {"a": {"tags": {"any": "thing"}}}}
+    assert tables.other_learned(report) == {"hybrid": {"a": {"tags": {"any": "thing"}}}}
 
 
 def test_a_guard_is_shown(hostile_run):
@@ -158,7 +158,7 @@ def test_a_guard_is_shown(hostile_run):
     }
     (table,) = tables.learned_weights(report)
     assert [cell.text for cell in table.rows[0]] == ["all", "1.00 (1.00–1.00)", "1 of 2 folds"]
-    assert not tables.other_lessons(report)
+    assert not tables.other_learned(report)
 
 
 def test_a_run_that_compares_nothing_has_a_page(experiment):

@@ -145,7 +145,7 @@ def test_who_proposes_what_is_excluded_is_named(sources, fallback, place):
     assert f"in pipeline 'mine', {place}" in info.value.__notes__[0]
 
 
-def test_a_rung_says_the_best_that_who_proposed_knew_of_the_query():
+def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
     class Knows(Fixed):
         def __init__(self, *needs):
             super().__init__()

@@ -97,7 +97,7 @@ def slate(ids, served_by, servers):
     return Slate("items", array, np.where(array < 0, NAN, 1).astype(np.float32), np.array(served_by, np.int8), servers)
 
 
-def test_stacked_slates_match_rungs_by_name():
+def test_stacked_slates_match_servers_by_name():
     both = Slate.stack(
         [slate([[1, 0]], [1], ("none", "blend")), slate([[2, -1], [-1, -1]], [2, 0], ("none", "blend", "tags"))]
     )

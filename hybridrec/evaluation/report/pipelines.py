@@ -1,4 +1,4 @@
-"""Results of one arm: means by metric, segment and served_by, and the points of curves."""
+"""Results of one arm: means by metric, by segment and by what served the query, and the points of curves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PipelineReport(Section):
     """By segment; `all` is every query."""
     served_by: dict[str, ServedByReport] = {}
     """By what served the query: the pipeline itself (`blend:items`: items were the most that it knew of the query;
-    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or a server of
+    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or one of
     its fallbacks.
     """
     candidate_recall: dict[Target, Number] = {}

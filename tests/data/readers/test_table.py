@@ -253,7 +253,7 @@ def test_users_and_items_files(read):
     )
     assert list(data.users.ids) == ["1", "2"]
     assert data.interactions.lengths.tolist() == [1, 0]  # a user without interactions
-    assert data.titles == ("My list", "NullProgress")
+    assert data.titles == ("My list", "Silent")
     assert tags_of(data, data.user_tags, 0) == {"calm", "happy"}
     assert data.user_features.names == ("country:KR",)
     assert data.item_text == ("Sugaree - Garcia", "Neu")

@@ -61,7 +61,7 @@ def report(arms, rng):
 
 def test_what_is_comparable_leaves_out_times_and_places_and_nothing_else(report):
     def fit(key, **how):
-        names = {"label": "als", "component": "als", "version": "1", "fold": "f", "level": "final"}
+        names = {"label": "als", "component": "als", "version": "1", "fold": "f", "level": "full"}
         return FitReport(key=key, **names, **how)
 
     def guardrail(metric, loss):
@@ -69,12 +69,12 @@ def test_what_is_comparable_leaves_out_times_and_places_and_nothing_else(report)
         return Guardrail(control="c", variant="v", metric=metric, margin=0.2, loss=loss, bounds=bounds, verdict="held")
 
     rails = [guardrail("ndcg@10", 0.01), guardrail("latency", 0.01)]
-    report = report.model_copy(update={"fits": [fit("k", seconds=1.0, cached=False)], "guardrails": rails})
+    report = report.model_copy(update={"fits": [fit("a" * 32, seconds=1.0, cached=False)], "guardrails": rails})
     elsewhere = {
         "seconds": SecondsReport(total=9.0),
         "environment": Environment.current([]),
         "config_hash": "another number of workers",
-        "fits": [fit("k", seconds=0.0, cached=True)],
+        "fits": [fit("a" * 32, seconds=0.0, cached=True)],
         "guardrails": [rails[0], guardrail("latency", 0.05)],
     }
     assert report.model_copy(update=elsewhere).comparable() == report.comparable()
@@ -90,7 +90,7 @@ def test_what_is_comparable_leaves_out_times_and_places_and_nothing_else(report)
         assert report.model_copy(update={key: value}).comparable() != report.comparable(), key
 
 
-def test_means_by_segment_and_rung(arms, report):
+def test_means_by_segment_and_by_what_served_the_query(arms, report):
     values = arms["hybrid"].values["ndcg@10"]
     found = report.pipelines["hybrid"]
     assert (found.queries, found.units) == (2 * UNITS, UNITS)
@@ -105,7 +105,7 @@ def test_means_by_segment_and_rung(arms, report):
     assert served_by.metrics["ndcg@10"].mean == pytest.approx(np.average(values[:10], weights=SAMPLE.weights[:10]))
 
 
-def test_a_rung_that_serves_a_segment_says_the_same(arms, rng):
+def test_means_of_a_server_of_one_whole_segment_are_those_of_the_segment(arms, rng):
     served = [replace(arm, served_by=np.tile(["main", "popularity"], UNITS)) for arm in arms.values()]
     for name, found in summarise(served, rng, resamples=500).items():
         for segment, served_by in (("items", "main"), ("tags", "popularity")):

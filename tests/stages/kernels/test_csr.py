@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import kernels
+from hybridrec.stages import kernels
 
 
 def test_csr_rows():

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec import kernels
+from hybridrec.stages import kernels
 
 
 def test_draws_are_uniform_and_depend_on_the_seed_the_row_and_the_column_alone():

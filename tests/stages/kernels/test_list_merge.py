@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybridrec import kernels
+from hybridrec.stages import kernels
 from tests.stages.kernels.naive import INF, NAN
 
 

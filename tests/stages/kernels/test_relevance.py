@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import kernels
 from hybridrec.evaluation.accuracy import Ndcg
+from hybridrec.stages import kernels
 from hybridrec.stages.kernels import relevance as judging
 from tests.stages.kernels.naive import INF, rounded
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hybridrec import kernels
+from hybridrec.stages import kernels
 from tests.stages.kernels.naive import NAN, naive_order, rounded
 
 SPECIAL_ROWS = np.array(

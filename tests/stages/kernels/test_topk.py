@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybridrec import kernels
+from hybridrec.stages import kernels
 from hybridrec.stages.kernels import topk
 from tests.stages.kernels.naive import INF, NAN, naive_order, naive_top_k, rounded
 
