@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes a SHELL complete commands, options, files and names of components.
+    """Print the script with which a SHELL completes commands, options, files and names of components.
 
     For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
     """

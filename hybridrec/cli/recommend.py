@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A CSV file `item,rating` of a person's ratings, from 0 (a dislike); items as for --item.",
 )
-@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
-@click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of recommendations.")
+@click.option("--pipeline", help="Pipeline of the run (default: the last one).")
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
 def recommend(
@@ -76,7 +76,7 @@ def recommend(
 
 
 def _reasons(place: Explanation) -> tuple[str, str, str, str]:
-    """Who proposed it, what the models say of it, what that adds to its score, and which rules moved it."""
+    """Return the cells of a place: its generators, the models' scores, their shares, and the rules that moved it."""
     opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
     parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
     moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)

@@ -14,8 +14,8 @@ import click
 def runs(folder: Path, metric: str | None) -> None:
     """List the finished runs in FOLDER, best first, with the config keys in which they differ.
 
-    Each run stands with its best blend. Only results on the same queries can be ranked: runs that asked
-    others make a table of their own.
+    Each run is listed with its best blend. Only results on the same queries can be ranked: runs on other
+    queries are in tables of their own.
     """
     from hybridrec.cli._console import table
     from hybridrec.evaluation.summary import cell

@@ -14,12 +14,12 @@ from hybridrec.cli._options import RUN_OR_BUNDLE
 @click.argument("name")
 @click.option("--component", required=True, help="Label of the component whose space is searched.")
 @click.option(
-    "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="What NAME is."
+    "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="Kind of NAME."
 )
-@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of neighbours.")
 @click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
 def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, target: str) -> None:
-    """What lies near NAME (an item or tag, loosely typed, or words) in a component of a RUN or a bundle."""
+    """List the neighbours of NAME (an item or tag, loosely typed, or words) in a component of a RUN or a bundle."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find

@@ -1,4 +1,4 @@
-"""Checking what is measured: metrics with their targets, sums of them, guardrails, the control."""
+"""Checks of the section `compare`: metrics with their targets, sums of them, guardrails, the control."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
-    """The metrics with their targets; slates must be long enough for every cut-off."""
+    """Return the metrics with their targets; slates must be long enough for every cut-off."""
     found: dict[str, MetricSpec] = {}
     for path, name in _measured(checker, config.compare):
         one = metric_spec(checker, name, config, path)
@@ -39,7 +39,7 @@ def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec
 
 
 def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-    """The metrics that are listed, then those of sums, of Borda points and of guardrails, with their places."""
+    """Yield the listed metrics, then those of sums, of Borda points and of guardrails, with their places."""
     for index, name in enumerate(compare.metrics):
         if compare.metrics.index(name) != index:
             raise checker.fail(("compare", "metrics", index), f"'{name}' is listed twice")
@@ -61,7 +61,7 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
 
 
 def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
-    """A metric with its target."""
+    """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
     target: Target = "tags" if name.startswith("tags/") else "items"
     if target not in config.targets:
         raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
@@ -78,7 +78,7 @@ def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: Key
 
 
 def _check_directions(checker: Checker, compare: Compare, metric_specs: Mapping[str, MetricSpec]) -> None:
-    """More of a sum is better only if more of each of its parts is."""
+    """Refuse sums that mix metrics where more is better with metrics where less is better."""
     for whole, parts in compare.combined.items():
         if any(not metric_specs[name].measure.metric.higher_is_better for name in parts):
             message = "of one of these metrics less is better; such a metric is not combined"

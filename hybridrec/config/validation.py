@@ -1,4 +1,4 @@
-"""Validating parts of a document against models: what is wrong, said with the place in the file."""
+"""Validation of parts of a document against models: mistakes are reported with their place in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Validator:
-    """Makes models of the parts of one document; `context` is what the models are told beside it."""
+    """A maker of models from the parts of one document; `context` is passed to the validators of the models."""
 
     def __init__(self, document: YamlSource, context: dict[str, Any]) -> None:
         self.document = document
@@ -30,7 +30,7 @@ class Validator:
             raise self.mistake(error, model, path) from None
 
     def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
-        """All problems of a validation error as one message, a line each."""
+        """Return all problems of a validation error as one message, a line for each."""
         lines = []
         for problem in error.errors(include_url=False):
             location = tuple(part for part in problem["loc"] if part not in ("[key]",))
@@ -53,7 +53,7 @@ class Validator:
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
     def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
-        """`location` without the tags that pydantic adds for the members of unions."""
+        """Return `location` without the tags that pydantic adds for the members of unions."""
         here: Any = self.document.content
         for part in path:
             here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None  # type: ignore[index]
@@ -67,7 +67,7 @@ class Validator:
         return tuple(kept)
 
     def fail(self, path: KeyPath, message: str) -> ConfigError:
-        """An error at a place in the document."""
+        """Return an error at a place in the document."""
         return ConfigError(f"{self.document.where(path)}: {message}")
 
 
@@ -78,12 +78,12 @@ def _has(container: Any, part: str | int) -> bool:
 
 
 def _is_tag(part: str | int) -> bool:
-    """Pydantic names the member of a union in the location of an error."""
+    """Return True for the name of a union's member, which pydantic puts into the location of an error."""
     return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict", "range"))
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
-    """The keys that are valid in a (nested) model."""
+    """Return the keys that are valid in a (nested) model."""
     members = nested_models(model)
     for part in location:
         below: list[type[BaseModel]] = []
@@ -96,7 +96,7 @@ def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
 
 
 def nested_models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `dict[str, A] | list[B] | None`."""
+    """Return the models inside an annotation such as `dict[str, A] | list[B] | None`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for inner in typing.get_args(annotation) for model in nested_models(inner)]
