@@ -41,7 +41,7 @@ class FitJob:
     threads: number of threads that the component may use
     memory: estimated peak bytes of the fit, 0 if not estimated
     key: key of the fit in the store
-    lender: the job of the component that this one uses
+    base_model: the job of the base model, if the component has one
     """
 
     component: str

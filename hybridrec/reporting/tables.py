@@ -141,7 +141,7 @@ def segment_title(segment: str) -> str:
 
 
 def served_by(report: Report, metric: str) -> Table:
-    """Return what served the queries that served the queries of each pipeline, with their share and their value."""
+    """Return the generators and fallbacks that served queries of each pipeline, with their share and their value."""
     rows = [
         [
             Cell(name),

@@ -1,4 +1,4 @@
-"""Finished runs side by side: how good each is, and in what their configs differ."""
+"""Finished runs ranked by a metric, with the differences between their configs."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ Config: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One run among others."""
+    """One run of a leaderboard."""
 
     run: Run
     pipeline: str
     """The best of its blends in the metric; "" if none has it."""
     result: MetricReport | None
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), for keys in which the runs of its group do not agree; absent
+    """Key path of the config -> value (JSON), for the keys in which the runs of its group differ; absent
     keys are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs that asked the same queries, best first: only they can be ranked."""
+    """The runs on the same queries, best first: only they can be ranked."""
 
     queries: str
-    """Digest of what was asked."""
+    """Digest of the queries."""
     asked: int
-    """How many queries that is."""
+    """Number of the queries."""
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), on which the runs of this group agree and not those of all groups."""
+    """Key path of the config -> value (JSON), for the keys that are equal in this group and differ between groups."""
     runs: list[LeaderboardRow]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """The runs of a folder by what they asked; `unreadable` says which could not be read, and why."""
+    """The runs of a folder by their queries; `unreadable` has a message for each run that could not be read."""
 
     metric: str
     groups: list[Group]
@@ -55,9 +55,9 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
-    """All runs below a folder, grouped by the queries they asked, the group of the latest run first.
+    """Return all runs below a folder, grouped by their queries, the group of the latest run first.
 
-    Within a group they stand best first by a metric; by default the first one of the latest run.
+    Within a group they are sorted best first by a metric; by default the first one of the latest run.
     Raises DataError if there are none and ConfigError if none of them has the metric.
     """
     places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
@@ -93,7 +93,7 @@ def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str,
 
 
 def _common(configs: Sequence[Config]) -> dict[str, str]:
-    """The keys on which all configs agree."""
+    """Return the keys on which all configs agree."""
     return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
 
 
@@ -102,7 +102,7 @@ def _metrics(run: Run) -> list[str]:
 
 
 def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
-    """The blend of a run that is best in the metric."""
+    """Return the blend of a run that is best in the metric."""
     sign = 1 if metric in run.report.statistics.lower_is_better else -1
     found = [
         (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
@@ -116,7 +116,7 @@ def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
 
 
 def _order(one: LeaderboardRow, metric: str) -> tuple[bool, float]:
-    """Best first, runs without the metric last."""
+    """Return a sort key: best first, runs without the metric last."""
     if one.result is None or one.result.mean is None:
         return True, 0.0
     lower = metric in one.run.report.statistics.lower_is_better
@@ -124,14 +124,14 @@ def _order(one: LeaderboardRow, metric: str) -> tuple[bool, float]:
 
 
 def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Of each config, the keys whose value is not the same in all."""
+    """Return for each config the keys whose value is not the same in all."""
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]
     return [{key: config[key] for key in differing if key in config} for config in configs]
 
 
 def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
-    """(key path, JSON value) of everything in a config that is no mapping; lists of plain values are one value."""
+    """Yield (key path, JSON value) of each value of a config; a list of plain values is one value."""
     if isinstance(content, dict) and content:
         for key, value in content.items():
             yield from _leaves(value, (*path, key))

@@ -16,7 +16,7 @@ HEADER = ["item", "rating"]
 
 @dataclass(frozen=True, slots=True)
 class UserRating:
-    """An item as it was typed, what it was taken for, and its rating."""
+    """An item as typed, the item it was resolved to, and its rating."""
 
     typed: str
     found: Match
@@ -24,7 +24,7 @@ class UserRating:
 
 
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
-    """The rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
+    """Read the rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
 
     A rating is a number from 0; 0 is a dislike. Raises DataError with the line if one cannot be used.
     """
