@@ -73,7 +73,7 @@ def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
 
 
 def _difference(first: Run, other: Run) -> str:
-    """Return the reason why two runs cannot be paired, "" if they can; ids are compared as text, as codes may differ."""
+    """Return the reason why two runs cannot be paired, "" if they can; ids are compared, as codes may differ."""
     asked, others = first.queries(), other.queries()
     if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
         return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
