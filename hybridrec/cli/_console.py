@@ -59,8 +59,8 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console with the colours and width of the terminal; elsewhere its plain text is never cut."""
     from rich.console import Console
 
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+    terminal = Console(stderr=stderr, highlight=False)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, highlight=False, width=200)
 
 
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -106,8 +106,8 @@ def result(report: Report) -> None:
     segments = next(iter(report.pipelines.values())).segments
     for segment in ["all", *(name for name in segments if name != "all")] if len(segments) > 2 else ["all"]:
         queries = segments[segment].queries
-        what = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
-        table(f"{what} ({queries})", *result_table(report, segment))
+        title = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
+        table(f"{title} ({queries})", *result_table(report, segment))
         print()
     verdict(report)
     for note in report.notes:

@@ -80,10 +80,10 @@ def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, di
         given.set(assignment)
     models = {cls: getattr(cls, "Config", Options) for cls in classes}  # a command has none
     keys = {cls: {field.alias or key for key, field in model.model_fields.items()} for cls, model in models.items()}
-    known = set().union(*keys.values())
+    options = set().union(*keys.values())
     for key in given.content:
-        if key not in known:
-            raise ConfigError(f"--set {key}: no option is called so; {did_you_mean(key, known)}")
+        if key not in options:
+            raise ConfigError(f"--set {key}: no class has an option of this name; {did_you_mean(key, options)}")
     return {cls: {key: value for key, value in given.content.items() if key in own} for cls, own in keys.items()}
 
 

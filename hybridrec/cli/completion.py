@@ -20,6 +20,6 @@ def completion(context: click.Context, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    assert found is not None
-    print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None
+    print(completion_class(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())

@@ -22,9 +22,9 @@ def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None
     from hybridrec.cli._console import table
     from hybridrec.serving.refresh import refresh as take_up
 
-    found = take_up(run, assignments, store=store_folder)
-    if not found:
-        print("the data is what it was: nothing to do")
+    updated = take_up(run, assignments, store=store_folder)
+    if not updated:
+        print("the data did not change: nothing to do")
         return
-    rows = [[one.label, one.component, one.how, f"{one.seconds:.2f}"] for one in found]
+    rows = [[component.label, component.component, component.how, f"{component.seconds:.2f}"] for component in updated]
     table("Refreshed", ["label", "component", "how", "seconds"], rows)

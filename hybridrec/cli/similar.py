@@ -30,14 +30,17 @@ def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, tar
     if by == "text":
         title, query = name, Query(text=name)
     else:
-        found = find(name, recommender.data, "items" if by == "item" else "tags")
-        title = found.name
-        if name not in (found.id, found.name):
-            print(f"'{name}' is taken for '{found.name}' ({found.id})")
-        query = Query(items=[found.id]) if by == "item" else Query(tags=[found.id])
+        match = find(name, recommender.data, "items" if by == "item" else "tags")
+        title = match.name
+        if name not in (match.id, match.name):
+            print(f"'{name}' is taken for '{match.name}' ({match.id})")
+        query = Query(items=[match.id]) if by == "item" else Query(tags=[match.id])
     near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
     if not near:
         print(f"'{component}' has nothing to say about '{title}': it may not read {by}s")
         return
-    rows = [[str(rank), one.name, one.id, f"{one.similarity:.4f}"] for rank, one in enumerate(near, 1)]
+    rows = [
+        [str(rank), neighbour.name, neighbour.id, f"{neighbour.similarity:.4f}"]
+        for rank, neighbour in enumerate(near, 1)
+    ]
     table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

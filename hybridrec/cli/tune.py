@@ -140,11 +140,11 @@ class Shown:
 
 def _names(paths: list[str]) -> list[str]:
     """Return key paths without their common prefix."""
-    parts = [path.split(".") for path in paths]
+    paths_as_steps = [path.split(".") for path in paths]
     shared = 0
-    while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+    while all(len(steps) > shared + 1 and steps[shared] == paths_as_steps[0][shared] for steps in paths_as_steps):
         shared += 1
-    return [".".join(part[shared:]) for part in parts]
+    return [".".join(steps[shared:]) for steps in paths_as_steps]
 
 
 def _short(value: object) -> str:

@@ -48,7 +48,7 @@ class ComponentSpec:
     @property
     def requires(self) -> tuple[str, ...]:
         """Import names of these libraries: their versions are part of what it learns."""
-        return tuple(module for part in self.needing for module in part.requires)
+        return tuple(module for dependent in self.needing for module in dependent.requires)
 
     @property
     def uses(self) -> str | None:
@@ -117,8 +117,10 @@ class Dimension:
     @property
     def whole(self) -> bool:
         """True if it is a range of whole numbers."""
-        found = self.values
-        return isinstance(found, Range) and all(isinstance(n, int) for n in (found.low, found.high, found.step or 1))
+        values = self.values
+        return isinstance(values, Range) and all(
+            isinstance(n, int) for n in (values.low, values.high, values.step or 1)
+        )
 
     @property
     def samples(self) -> list[Any]:

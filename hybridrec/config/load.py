@@ -47,11 +47,11 @@ class OpenedConfig:
     def check(self, registry: Registry) -> Experiment:
         """Check the document, and pass its frames to the reader."""
         experiment = check(self.document, registry, self.folder)
-        known = frame_names(experiment.resolved["data"])
+        expected = frame_names(experiment.resolved["data"])
         for name in self.frames:
-            if name not in known:
+            if name not in expected:
                 where = self.document.where(("data", name))
-                raise ConfigError(f"{where}: has a path, and a frame was handed in for it: leave out one of them")
+                raise ConfigError(f"{where}: has a path, and a frame was passed for it: leave out one of them")
         experiment.reader.frames = self.frames
         return experiment
 

@@ -111,12 +111,12 @@ class Checker(Validator):
 
     def require(self, spec: ComponentSpec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
-        for part in spec.needing:
-            for module in part.requires:
+        for dependent in spec.needing:
+            for module in dependent.requires:
                 if not is_importable(module):
-                    what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
-                    hint = part.install_hint or f"pip install {module}"
-                    message = f"{what} needs the library '{module}', which is not installed: {hint}"
+                    subject = f"'{spec.cls.name}'" if dependent is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+                    hint = dependent.install_hint or f"pip install {module}"
+                    message = f"{subject} needs the library '{module}', which is not installed: {hint}"
                     raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
     def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
@@ -126,8 +126,10 @@ class Checker(Validator):
                 path: KeyPath = ("pipelines", name, "fallback", index)
                 if label not in self.registry.names("components"):
                     offered = self.registry.classes("components")
-                    known = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
-                    raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
+                    choices = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
+                    raise self.fail(
+                        path, f"no component is labelled or named '{label}': {did_you_mean(label, choices)}"
+                    )
                 components[label] = self.component(label, Use(use=label), path)
 
     def pipeline(
@@ -228,9 +230,9 @@ class Checker(Validator):
         for reference in references(spec.options):
             if isinstance(reference.marker, PoolLabel):
                 only = reference.marker.generators_only
-                word, known = ("generator", generators) if only else ("generator or scorer", columns)
-                if reference.label not in known:
-                    message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, known)}"
+                word, choices = ("generator", generators) if only else ("generator or scorer", columns)
+                if reference.label not in choices:
+                    message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, choices)}"
                     raise self.fail((*path, *reference.path), message)
 
     def uses(self, spec: ComponentSpec, components: dict[str, ComponentSpec], target: Target, path: KeyPath) -> None:

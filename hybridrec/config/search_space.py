@@ -89,14 +89,14 @@ def _start(checker: Checker, experiment: Experiment, key: str) -> Any:
     if first not in TUNABLE or not rest:
         raise checker.fail(path, f"only options below {' and '.join(TUNABLE)} can be tuned")
     here: Any = experiment.resolved[first]
-    for depth, part in enumerate(rest, start=1):
+    for depth, step in enumerate(rest, start=1):
         below = {str(place): value for place, value in enumerate(here)} if isinstance(here, list) else here
-        if not isinstance(below, dict) or part not in below:
+        if not isinstance(below, dict) or step not in below:
             above = ".".join([first, *rest][:depth])
-            known = below if isinstance(below, dict) else ()
-            raise checker.fail(path, f"{above} has no '{part}' for the search to start from: "
-                               f"{did_you_mean(part, known)}")  # fmt: skip
-        here = below[part]
+            choices = below if isinstance(below, dict) else ()
+            raise checker.fail(path, f"{above} has no '{step}' for the search to start from: "
+                               f"{did_you_mean(step, choices)}")  # fmt: skip
+        here = below[step]
     return here
 
 

@@ -66,11 +66,11 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
     """Return the files, and from folders those of a known ending; raises DataError if there are none."""
-    found = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
-    if not found:
+    files = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
+    if not files:
         folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
         raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")
-    return found
+    return files
 
 
 def _inside(path: Path) -> list[Path]:
@@ -170,18 +170,19 @@ def _use(starter: Starter) -> dict[str, Any]:
     return {**use, **starter.options}
 
 
-def _description(found: DataProfile) -> list[str]:
-    known = [
-        (found.tagged_users, f"{found.tagged_users} users with tags"),
-        (found.tagged_items, f"{found.tagged_items} items with tags"),
-        (found.titles, f"{found.titles} users with a title"),
-        (found.texts, f"{found.texts} items with a text"),
+def _description(profile: DataProfile) -> list[str]:
+    counted = [
+        (profile.tagged_users, f"{profile.tagged_users} users with tags"),
+        (profile.tagged_items, f"{profile.tagged_items} items with tags"),
+        (profile.titles, f"{profile.titles} users with a title"),
+        (profile.texts, f"{profile.texts} items with a text"),
     ]
-    extras = [text for count, text in known if count]
-    times, weights = ("with" if there else "without" for there in (found.times, found.weights))
+    extras = [text for count, text in counted if count]
+    times, weights = ("with" if there else "without" for there in (profile.times, profile.weights))
     return [
-        f"{found.interactions} interactions of {found.users} users with {found.items} items ({found.tags} tags)",
-        f"density {found.density:.4%}, {found.repeats} repeats, the median user has {found.median:g}",
-        f"order by {found.order}; {times} times, {weights} weights" + "".join(f"; {text}" for text in extras),
-        *found.notes,
+        f"{profile.interactions} interactions of {profile.users} users "
+        f"with {profile.items} items ({profile.tags} tags)",
+        f"density {profile.density:.4%}, {profile.repeats} repeats, the median user has {profile.median:g}",
+        f"order by {profile.order}; {times} times, {weights} weights" + "".join(f"; {text}" for text in extras),
+        *profile.notes,
     ]

@@ -82,10 +82,10 @@ def assign(content: Any, key: str, value: object, what: str) -> None:
     """Set the value at the path `a.b.0.c` of nested mappings and lists; `what` names it in messages."""
     *above, last = key.split(".")
     here = content
-    for depth, part in enumerate(above):
-        place = _place(here, part, f"{what}: {'.'.join(above[:depth])}")
-        if isinstance(here, dict) and here.get(part) is None:
-            here[part] = {}
+    for depth, step in enumerate(above):
+        place = _place(here, step, f"{what}: {'.'.join(above[:depth])}")
+        if isinstance(here, dict) and here.get(step) is None:
+            here[step] = {}
         here = here[place]
     here[_place(here, last, f"{what}: {'.'.join(above)}")] = value
 
@@ -93,8 +93,8 @@ def assign(content: Any, key: str, value: object, what: str) -> None:
 def dotted(path: KeyPath) -> str:
     """Return a key path in the usual notation: `pipelines.hybrid.rerank[0].weights`."""
     text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
 
 
@@ -171,15 +171,15 @@ class _Builder:
         return ConfigError(f"{self.document.source}:{node.start_mark.line + 1}: {message}")
 
 
-def _place(here: Any, part: str, what: str) -> str | int:
+def _place(here: Any, step: str, what: str) -> str | int:
     """Return a step of a dotted path as a key of the mapping, or as an index of the list, `here`."""
     if isinstance(here, dict):
-        return part
+        return step
     if not isinstance(here, list):
         raise ConfigError(f"{what} is not a mapping")
-    if not (part.isascii() and part.isdecimal() and int(part) < len(here)):
-        raise ConfigError(f"{what} is a list of {len(here)}, '{part}' is not an index of it")
-    return int(part)
+    if not (step.isascii() and step.isdecimal() and int(step) < len(here)):
+        raise ConfigError(f"{what} is a list of {len(here)}, '{step}' is not an index of it")
+    return int(step)
 
 
 def _problem(error: yaml.YAMLError) -> str:

@@ -20,8 +20,8 @@ from hybridrec.types import Doubles
 def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
     """Return name -> the first name before it with the same identity, for the names that have one."""
     first: dict[object, str] = {}
-    found = {name: first.setdefault(identity, name) for name, identity in identities.items()}
-    return {name: original for name, original in found.items() if name != original}
+    originals = {name: first.setdefault(identity, name) for name, identity in identities.items()}
+    return {name: original for name, original in originals.items() if name != original}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Analysis:
 
     def _distinct(self, pairs: Iterable[Pair]) -> list[Pair]:
         """Replace duplicates by the arm that they repeat, then drop pairs of one arm and repeated pairs."""
-        found = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
-        return [pair for pair in dict.fromkeys(found) if pair[0] != pair[1]]  # type: ignore[misc]
+        renamed = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
+        return [pair for pair in dict.fromkeys(renamed) if pair[0] != pair[1]]  # type: ignore[misc]
 
     @staticmethod
     def _either_way(pairs: Sequence[Pair]) -> set[Pair]:

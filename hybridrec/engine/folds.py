@@ -17,12 +17,12 @@ from hybridrec.tracing import calling, each
 def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
     """Yield the folds on which an experiment is evaluated; each has queries."""
     splitter, seed = experiment.splitter, experiment.config.seed
-    what, empty = "while splitting the data", True
-    with calling(splitter, what):
-        found = splitter.split(data, label_rng(seed, "split"))
-        if not isinstance(found, Iterable):
-            raise PluginError(f"split must yield folds one after the other, not return one {type(found).__name__}")
-    for fold in each(splitter, what, found):
+    doing, empty = "while splitting the data", True
+    with calling(splitter, doing):
+        folds = splitter.split(data, label_rng(seed, "split"))
+        if not isinstance(folds, Iterable):
+            raise PluginError(f"split must yield folds one after the other, not return one {type(folds).__name__}")
+    for fold in each(splitter, doing, folds):
         fold, empty = _checked(experiment, fold, data), False
         if experiment.validation:
             fold = replace(validation_fold(experiment, fold, "validation queries"), name=fold.name)
@@ -30,7 +30,7 @@ def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
             raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
         yield fold
     if empty:
-        with calling(splitter, what):
+        with calling(splitter, doing):
             raise PluginError("split yielded no fold")
 
 

@@ -65,7 +65,7 @@ def source_hash(cls: type) -> str:
 def _engine_hash() -> str:
     """Return a digest of the code under every component: the data layer and the stages."""
     root = Path(hybridrec.data.__file__).parent.parent
-    return _digest([path for part in ("data", "stages") for path in sorted((root / part).rglob("*.py"))])
+    return _digest([path for package in ("data", "stages") for path in sorted((root / package).rglob("*.py"))])
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -169,7 +169,7 @@ class ResultBuilder:
     @cached_property
     def averaged(self) -> dict[str, EvaluatedArm]:
         """Each arm as its mean over the trainings."""
-        return {name: EvaluatedArm.averaged([found[name] for found in self.trainings]) for name in self.measured}
+        return {name: EvaluatedArm.averaged([training[name] for training in self.trainings]) for name in self.measured}
 
     @property
     def arms(self) -> dict[str, EvaluatedArm]:
@@ -200,7 +200,9 @@ class ResultBuilder:
             pipelines=pipelines,
             comparison=comparison,
             guardrails=guardrails,
-            repeats=conclusions.repeats([{name: found[name] for name in arms} for found in self.trainings], self.fits),
+            repeats=conclusions.repeats(
+                [{name: training[name] for name in arms} for training in self.trainings], self.fits
+            ),
             tradeoffs=tradeoffs,
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
@@ -237,7 +239,7 @@ class ResultBuilder:
                 for repeat in self.repeats
                 for target in self.experiment.config.targets
             )
-            if all(np.array_equal(one.slate.ids, other.slate.ids) for folds in both for one, other in folds):
+            if all(np.array_equal(first.slate.ids, second.slate.ids) for folds in both for first, second in folds):
                 yield f"{variant} against {control}: the slates of the two are identical"
 
     def _describe(self, name: str, pipeline: PipelineReport) -> None:
@@ -246,17 +248,17 @@ class ResultBuilder:
         pipeline.single = self.experiment.pipelines[name].single
         pipeline.learned = measured.learned
         pipeline.candidate_recall = {
-            target: weighted_mean(np.concatenate(found), self.sample.weights)
-            for target, found in measured.candidate_recall.items()
+            target: weighted_mean(np.concatenate(recalls), self.sample.weights)
+            for target, recalls in measured.candidate_recall.items()
         }
 
     def _tradeoff(self, curve: Curve) -> TradeoffReport:
         """Return all metrics at every point of a curve, on resamples of its own."""
         rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
         arms = [self.averaged[plan.name] for plan in curve.points]
-        found = summarise(arms, rng, self.experiment.config.compare.resamples)
+        summaries = summarise(arms, rng, self.experiment.config.compare.resamples)
         points = [
-            TradeoffPoint(value=value, metrics=found[plan.name].metrics)
+            TradeoffPoint(value=value, metrics=summaries[plan.name].metrics)
             for value, plan in zip(curve.use.over, curve.points, strict=True)
         ]
         return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)

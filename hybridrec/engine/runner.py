@@ -205,8 +205,8 @@ def servable_run(
         data=served_data(data),
         trained_on=data.fingerprint,
         plugins=tuple(
-            PluginSource(found.name, found.module, found.distribution, found.version)
-            for _, found in sorted(providers.items())
+            PluginSource(provider.name, provider.module, provider.distribution, provider.version)
+            for _, provider in sorted(providers.items())
         ),
         memory=experiment.config.memory,
     )

@@ -123,14 +123,14 @@ class Store:
 
     def artifacts(self) -> list[Artifact]:
         """Return all complete artifacts, least recently used first."""
-        found = []
+        artifacts = []
         for path in self.folder.glob("??/[!.]*"):
             with suppress(OSError, StoreError):  # removed meanwhile, damaged, or a folder
                 if path != self._path(path.name):
                     continue  # somebody else's file, which may not be removed
                 about, status = manifest_of(path)["about"], path.stat()
-                found.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
-        return sorted(found, key=lambda artifact: artifact.used)
+                artifacts.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
+        return sorted(artifacts, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
         """Remove artifacts unused for `older_than` seconds, then the least recently used above `keep_bytes`.

@@ -237,18 +237,18 @@ class BatchRunner:
         rows = blocks(batch.queries, self.mapper.workers, self.memory)
         return [QueryBlock(batch, some) for some in rows]
 
-    def _map(self, work: Callable[[T, Clock], R], parts: Sequence[T]) -> Iterator[tuple[T, R]]:
-        """Yield each part with the result of `work` on it; the seconds of its stages are added to the clock."""
-        for part, (made, clock) in zip(parts, self.mapper.map(partial(_timed, work), parts), strict=True):
+    def _map(self, work: Callable[[T, Clock], R], blocks: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Yield each block with the result of `work` on it; the seconds of its stages are added to the clock."""
+        for block, (made, clock) in zip(blocks, self.mapper.map(partial(_timed, work), blocks), strict=True):
             self.clock.seconds.update(clock.seconds)
-            yield part, made
+            yield block, made
 
 
-def _timed(work: Callable[[T, Clock], R], part: T) -> tuple[R, Clock]:
-    """Return the result of `work` on a part, and the seconds of its stages; runs on a worker."""
+def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
+    """Return the result of `work` on a block, and the seconds of its stages; runs on a worker."""
     clock = Clock()
     with one_thread_per_library():
-        return work(part, clock), clock
+        return work(block, clock), clock
 
 
 def _results(pipelines: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock) -> list[BatchResults]:

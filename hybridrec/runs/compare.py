@@ -35,13 +35,13 @@ def compare_runs(
     """
     runs, left_out = _comparable(folders)
     by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
-    arms = {name: arm for found in by_run for name, arm in found.items()}
+    arms = {name: arm for run_arms in by_run for name, arm in run_arms.items()}
     reference = list(by_run[0])[-1]
     if control is not None:
         reference = f"{runs[0].folder}:{control}"
         if reference not in arms:
-            known = [name for name, report in runs[0].report.pipelines.items() if not report.single]
-            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, known)}")
+            blends = [name for name, report in runs[0].report.pipelines.items() if not report.single]
+            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, blends)}")
     shared = [metric for metric in arms[reference].values if all(metric in arm.values for arm in arms.values())]
     for metric in metrics:
         if metric not in shared:
@@ -87,7 +87,7 @@ def _arms(run: Run) -> dict[str, Arm]:
     import polars as pl
 
     frame, asked = run.per_query(), run.lock["sample"]
-    known = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
+    other_columns = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
     arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:
@@ -95,6 +95,6 @@ def _arms(run: Run) -> dict[str, Arm]:
         rows = frame.filter(pl.col("pipeline") == name)
         units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
         sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
-        values = {column: rows[column].to_numpy() for column in rows.columns if column not in known}
+        values = {column: rows[column].to_numpy() for column in rows.columns if column not in other_columns}
         arms[name] = Arm(f"{run.folder}:{name}", sample, values)
     return arms

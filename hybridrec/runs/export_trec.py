@@ -78,7 +78,7 @@ def _graded(qrels: pl.DataFrame) -> pl.DataFrame:
 
 def _encoded(ids: pl.Series) -> pl.Series:
     distinct = ids.unique()
-    return ids.replace(distinct, [quote(one, safe=":") for one in distinct])
+    return ids.replace(distinct, [quote(text, safe=":") for text in distinct])
 
 
 def _write_trec(frame: pl.DataFrame, folder: Path, name: str) -> Path:

@@ -93,7 +93,7 @@ def arranged(vectors: Floats) -> tuple[Floats, Longs]:
     wanted = min(CLUSTERS, max(1, len(vectors) // FEWEST_ITEMS))
     with warnings.catch_warnings():  # items that are the same leave fewer clusters, which is no mistake
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(wanted, n_init=10, random_state=0).fit_predict(vectors)
+        clusters = KMeans(wanted, n_init=10, random_state=0).fit_predict(vectors)
     rank = np.empty(wanted, np.int64)
-    rank[np.argsort(-np.bincount(found, minlength=wanted), kind="stable")] = np.arange(wanted)
-    return plane.astype(np.float32), rank[found]
+    rank[np.argsort(-np.bincount(clusters, minlength=wanted), kind="stable")] = np.arange(wanted)
+    return plane.astype(np.float32), rank[clusters]

@@ -73,23 +73,25 @@ def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
             unreadable.append(str(error))
     if not runs:
         raise DataError("; ".join([f"{folder} holds no finished runs", *unreadable]))
-    known = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
-    if metric is not None and metric not in known:
-        raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, known)}")
-    chosen = metric or known[0]
+    metrics = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
+    if metric is not None and metric not in metrics:
+        raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, metrics)}")
+    chosen = metric or metrics[0]
     groups: dict[str, list[tuple[Run, Config]]] = {}
     for run, asked, config in reversed(runs):
         groups.setdefault(asked, []).append((run, config))
     between = _differences([_common([config for _, config in members]) for members in groups.values()])
-    found = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
-    return Leaderboard(chosen, found, unreadable)
+    ranked = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
+    return Leaderboard(chosen, ranked, unreadable)
 
 
 def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
     inside = _differences([config for _, config in members])
-    listed = [LeaderboardRow(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
+    listed = [
+        LeaderboardRow(run, *_best(run, metric), differing) for (run, _), differing in zip(members, inside, strict=True)
+    ]
     queries = next(iter(members[0][0].report.pipelines.values())).queries
-    return Group(asked, queries, differs, sorted(listed, key=lambda one: _order(one, metric)))
+    return Group(asked, queries, differs, sorted(listed, key=lambda row: _order(row, metric)))
 
 
 def _common(configs: Sequence[Config]) -> dict[str, str]:
@@ -104,23 +106,23 @@ def _metrics(run: Run) -> list[str]:
 def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
     """Return the blend of a run that is best in the metric."""
     sign = 1 if metric in run.report.statistics.lower_is_better else -1
-    found = [
+    means = [
         (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
         for name, arm in run.report.pipelines.items()
         if not arm.single and metric in arm.metrics and arm.metrics[metric].mean is not None
     ]
-    if not found:
+    if not means:
         return "", None
-    name = min(found)[1]
+    name = min(means)[1]
     return name, run.report.pipelines[name].metrics[metric]
 
 
-def _order(one: LeaderboardRow, metric: str) -> tuple[bool, float]:
+def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
     """Return a sort key: best first, runs without the metric last."""
-    if one.result is None or one.result.mean is None:
+    if row.result is None or row.result.mean is None:
         return True, 0.0
-    lower = metric in one.run.report.statistics.lower_is_better
-    return False, one.result.mean if lower else -one.result.mean
+    lower = metric in row.run.report.statistics.lower_is_better
+    return False, row.result.mean if lower else -row.result.mean
 
 
 def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:

@@ -135,8 +135,8 @@ def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] 
 def _within(folder: Path, name: str) -> Path:
     """Return the path of a file in a folder; names that lead out of it are refused, since runs are sent around."""
     *below, file = name.split("/")
-    for part in below:
-        folder = subfolder(folder, part)
+    for step in below:
+        folder = subfolder(folder, step)
     return inside(folder, file)
 
 

@@ -65,7 +65,7 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
     import polars as pl
 
     queries, history = fold.queries, fold.queries.history
-    known = {
+    visible = {
         "items": _Lists(history.ids, history.offsets, data.items),
         "tags": _Lists(queries.tags.indices, queries.tags.indptr, data.tags),
     }
@@ -73,12 +73,12 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
         f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
         for target, truth in fold.truth.items()
     }
-    texts = [lists.texts(name) for name, lists in (known | hidden).items()]
+    texts = [lists.texts(name) for name, lists in (visible | hidden).items()]
     for start in range(0, len(fold), size):
         rows = slice(start, start + size)
         frame = pl.LazyFrame(
             {"unit": data.users.decode(fold.units[rows])}
-            | {name: lists.ends(rows) for name, lists in known.items()}
+            | {name: lists.ends(rows) for name, lists in visible.items()}
             | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
             | {name: lists.ends(rows) for name, lists in hidden.items()}
         )

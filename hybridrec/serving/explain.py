@@ -67,7 +67,9 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
             served_by=served_by,
             sources=_sources(pool, place),
             opinions=_opinions(pool, ranks, place),
-            contributions={} if place == PADDING else {label: float(part[0, place]) for label, part in parts.items()},
+            contributions={}
+            if place == PADDING
+            else {label: float(summand[0, place]) for label, summand in parts.items()},
             moves=() if place == PADDING else _moves(steps, place),
         )
         for position, place in enumerate(places)
@@ -106,10 +108,10 @@ def _rank(ranks: Floats, place: int) -> int | None:
 
 def _places(candidates: Ints, ids: Ints) -> list[int]:
     """Return the column of each id among the candidates, -1 if it is not among them."""
-    found = np.searchsorted(candidates[candidates != PADDING], ids)
+    insertions = np.searchsorted(candidates[candidates != PADDING], ids)
     return [
         int(place) if place < len(candidates) and candidates[place] == wanted else PADDING
-        for place, wanted in zip(found, ids, strict=True)
+        for place, wanted in zip(insertions, ids, strict=True)
     ]
 
 

@@ -97,17 +97,17 @@ def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple
 def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
     import polars as pl
 
-    known = ~np.isnan(vectors).any(axis=1)
-    tokens = pl.Series("token", [_escaped(one) for one in ids.filter(pl.Series(known))], dtype=pl.String)
+    has_vector = ~np.isnan(vectors).any(axis=1)
+    tokens = pl.Series("token", [_escaped(text) for text in ids.filter(pl.Series(has_vector))], dtype=pl.String)
     with replacing(path) as file:
         file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
-        rows = pl.DataFrame(vectors[known]).insert_column(0, tokens)
+        rows = pl.DataFrame(vectors[has_vector]).insert_column(0, tokens)
         rows.write_csv(file, separator=" ", include_header=False, quote_style="never")
     return path
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\s%]", lambda found: quote(found[0]), text)
+    return re.sub(r"[\s%]", lambda match: quote(match[0]), text)
 
 
 def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Floats]]) -> pl.DataFrame:

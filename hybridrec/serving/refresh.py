@@ -79,7 +79,7 @@ def refresh(
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):
         update = _Update(experiment, before, train, fitter)
-        done = {one.label: one for one in update.components()}
+        done = {refreshed.label: refreshed for refreshed in update.components()}
         pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}
     after = servable_run(experiment, registry, dataset, update.fitted, pipelines)
     replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
@@ -118,13 +118,13 @@ class _Update:
 
     def _refreshed(self, spec: ComponentSpec) -> Component:
         component, old = self.before.components[spec.label], self.before.data
-        known: dict[Target, Ints] = {
+        codes: dict[Target, Ints] = {
             "items": self.train.items.encode(old.items.ids),
             "tags": self.train.tags.encode(old.tags.ids),
         }
         with calling(spec.cls, f"while refreshing components.{spec.label}"):
             self._lend(component, spec)
-            refreshed = component.refresh(self.train, known, label_rng(self.fitter.seed, spec.label))
+            refreshed = component.refresh(self.train, codes, label_rng(self.fitter.seed, spec.label))
             return check_self(component, "refresh", refreshed)
 
     def _fitted(self, spec: ComponentSpec, part: Part) -> Component:

@@ -61,10 +61,10 @@ def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -
         ids, values = kernels.top_k(scores, n)
     else:
         seen = batch.history.matrix(binary=True) if target == "items" else batch.tags
-        found = component.candidates(batch, n, target, Exclude(seen))
-        ids, values = found.ids, found.scores
-    known = ids[0] != PADDING
-    return ids[0][known], values[0][known]
+        candidates = component.candidates(batch, n, target, Exclude(seen))
+        ids, values = candidates.ids, candidates.scores
+    valid = ids[0] != PADDING
+    return ids[0][valid], values[0][valid]
 
 
 def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> list[Neighbour]:
@@ -76,10 +76,10 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     own = vocabulary.encode(tokens(batch.text[0]))
     scores[0, own[own != PADDING]] = np.nan
     ids, values = kernels.top_k(scores, n)
-    known = ids[0] != PADDING
+    valid = ids[0] != PADDING
     return [
         Neighbour(word, word, float(value))
-        for word, value in zip(vocabulary.texts(ids[0][known]), values[0][known], strict=True)
+        for word, value in zip(vocabulary.texts(ids[0][valid]), values[0][valid], strict=True)
     ]
 
 

@@ -63,14 +63,14 @@ class CachingFitter(Fitter):
     def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order: from memory, from the store, or fitted."""
         plan = {_job(spec, part): (spec, part) for spec, part in jobs}
-        found = {job: self._kept.get(job) for job in plan}
-        missing = {job: plan[job] for job, fitted in found.items() if fitted is None}
+        fits = {job: self._kept.get(job) for job in plan}
+        missing = {job: plan[job] for job, fitted in fits.items() if fitted is None}
         if missing:
             for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
-                found[job] = fitted
+                fits[job] = fitted
                 spec, part = plan[job]
                 self._kept.put(job, fitted, spec.create().memory(part.train))
-        return [fitted for fitted in found.values() if fitted is not None]
+        return [fitted for fitted in fits.values() if fitted is not None]
 
 
 class Objective:
@@ -98,9 +98,9 @@ class Objective:
         with one_thread_per_library():
             for cut in self._cuts(trainer):
                 (arm,) = trainer.prepare(trainer.planned(cut)).arms
-                for target, found in eval_batch.items():
+                for target, batches in eval_batch.items():
                     blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
-                    found.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
+                    batches.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
             return {
                 name: self._mean(metric_spec, eval_batch[metric_spec.target])
                 for name, metric_spec in metric_specs.items()

@@ -73,8 +73,8 @@ class Sampler:
         if len(measured) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        found = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
-        return {path: round(float(share), 5) for path, share in found.items() if np.isfinite(share)}
+        importances = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        return {path: round(float(share), 5) for path, share in importances.items() if np.isfinite(share)}
 
     def _sampler(self, number: int) -> BaseSampler:
         from optuna.samplers import RandomSampler, TPESampler

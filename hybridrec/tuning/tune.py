@@ -192,14 +192,14 @@ class _Work:
 
     def report(self, trials: Sequence[Trial], chosen: Trial, importance: dict[str, float]) -> TuningReport:
         """Return the summary for the report of a run with the chosen values."""
-        found: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
+        values: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
         return TuningReport(
             metric=self.tuning.metric_spec.key,
             search=self.section.search,
             subject_to=[str(bound) for bound in self.tuning.bounds],
             best=chosen.number,
             values=chosen.values,
-            trials=found,
+            trials=values,
             feasible=[trial.state == "complete" for trial in trials],
             importance=importance,
         )
