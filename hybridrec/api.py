@@ -34,16 +34,16 @@ def run(
     block: Collection[str] = (),
     executor: Executor | None = None,
 ) -> Run:
-    """Carry out an experiment and write its run, `report.html` included, below `runs`.
+    """Run an experiment and write its run folder, `report.html` included, below `runs`.
 
     `config` is the path of a YAML file, a mapping of the same structure, or an `Experiment`: the same config gives the
-    same run. Without a file, relative paths start at the working directory. `data` are frames of Polars, pandas or
-    Arrow in place of files, by the names of the tables in the config's section `data`; their columns are mapped there
-    as those of files are, and `path` is left out.
+    same run. Without a file, relative paths start at the working directory. `data` holds Polars, pandas or Arrow
+    frames that replace files, by the names of the tables in the config's section `data`; their columns are mapped
+    there as those of files are, and `path` is left out.
 
     `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
-    parts, and no test query is touched. Plugins named in `block` are left out. `executor` does the fits and sends
-    the queries through the pipelines: by default as many threads as the config has `workers`.
+    parts, and no test query is touched. Plugins named in `block` are not loaded. `executor` runs the fits and sends
+    the queries through the pipelines; the default has as many threads as the config has `workers`.
     """
     registry = Registry(block=block)
     opened = open_config(config, registry, tuple(assignments), data)
@@ -82,18 +82,18 @@ class Job:
     fits: int
     stored: int
     memory: int
-    """Estimated peak bytes of the largest of them; 0 if the component says nothing."""
+    """Estimated peak bytes of the largest of them; 0 if the component gives no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitPlan:
-    """What a run would do."""
+    """The fits that a run would do."""
 
     data: DataReport
     folds: int
     queries: int
     stacking_queries: int
-    """Out-of-sample queries from which re-rankers learn, over all folds; 0 if none learns."""
+    """Out-of-sample queries on which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
 
@@ -106,7 +106,7 @@ def fit_plan(
     store: Path | str | None = None,
     block: Collection[str] = (),
 ) -> FitPlan:
-    """Check a config, read and split its data, and list what would be fitted; fits nothing.
+    """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 
     Raises MemoryBudgetError if one of the fits would be too large.
     """

@@ -1,4 +1,4 @@
-"""The command line: thin commands over the library. Modules here import nothing heavy at the top."""
+"""The command line: thin commands over the library. Modules here import nothing heavy at the top level."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ COMMANDS = (
     "store",
     "tune",
 )
-"""A command is a module of its name, with a function of its name."""
+"""The names of the commands: each is a function in a module of the same name."""
 
 
 class _CommandGroup(click.Group):
-    """Commands imported when they are asked for."""
+    """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS]
@@ -68,7 +68,7 @@ class _CommandGroup(click.Group):
 
 
 def _command_of_a_plugin(name: str) -> click.Command:
-    """Return a command that a plugin brings; loads all plugins, as only they know."""
+    """Return a command of a plugin; loads all plugins, since only they know their commands."""
     from hybridrec.errors import did_you_mean
     from hybridrec.registry.discovery import Registry
 
@@ -83,11 +83,11 @@ def _command_of_a_plugin(name: str) -> click.Command:
 @click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)
 @click.version_option(__version__, package_name="hybridrec")
 def hybridrec() -> None:
-    """Candidates from many models, blended, re-ranked and measured: one YAML file, one honest answer."""
+    """Combine candidates from many models, blend and re-rank them, and measure the result: one YAML file."""
 
 
 def main() -> None:
-    """Entry point: a mistake of the user is answered with a message, never with a traceback."""
+    """Run the command line; a mistake of the user is answered with a message, never with a traceback."""
     try:
         hybridrec.main(standalone_mode=False)
     except click.ClickException as error:
@@ -113,5 +113,5 @@ def main() -> None:
 
 
 def _notes(error: Exception) -> str:
-    """What the error says of the call into a plugin that raised it."""
+    """Return the notes of an error on the call into the plugin that raised it."""
     return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))

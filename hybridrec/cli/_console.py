@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def announcing_interrupts() -> Iterator[None]:
-    """Threads cannot be stopped: the first Ctrl-C says what is waited for, the next one does not wait."""
+    """Print at the first Ctrl-C that running work is being finished; exit at the second.
+
+    Threads cannot be stopped, so the first one waits for them.
+    """
 
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -53,15 +56,15 @@ def megabytes(size: int) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Colours and widths of the terminal, plain text elsewhere (never cut)."""
+    """Return a console with the colours and width of the terminal; elsewhere its plain text is never cut."""
     from rich.console import Console
 
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+    terminal = Console(stderr=stderr, highlight=False)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, highlight=False, width=200)
 
 
 def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table; the first column is text, the others are aligned to the right if they hold numbers."""
+    """Print a table; the first column is text, the others are right-aligned if they hold numbers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -84,7 +87,7 @@ class Bars:
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar of `total` steps."""
+        """Show a bar of `total` steps, and yield the function that advances it."""
         if not self.shown:
             yield lambda _: None
             return
@@ -103,8 +106,8 @@ def result(report: Report) -> None:
     segments = next(iter(report.pipelines.values())).segments
     for segment in ["all", *(name for name in segments if name != "all")] if len(segments) > 2 else ["all"]:
         queries = segments[segment].queries
-        what = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
-        table(f"{what} ({queries})", *result_table(report, segment))
+        title = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
+        table(f"{title} ({queries})", *result_table(report, segment))
         print()
     verdict(report)
     for note in report.notes:
@@ -123,7 +126,7 @@ def verdict(report: Report) -> None:
 
 
 def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """What may be explained or checked, for the completion of a shell."""
+    """Return the names that can be explained or checked, for shell completion."""
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names() if name.startswith(begun)]

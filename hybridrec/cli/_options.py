@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STORE = click.option(
     envvar="HYBRIDREC_STORE",
     default=Path(".hybridrec/store"),
     show_default=True,
-    help="Where fitted components are kept.",
+    help="Folder of the store of fitted components.",
 )
 
 
 BLOCK = click.option(
-    "--block", multiple=True, metavar="PLUGIN", help="Leave a plugin out, by its name or that of its distribution."
+    "--block", multiple=True, metavar="PLUGIN", help="Do not load this plugin (its name or that of its distribution)."
 )
 
 
@@ -46,4 +46,4 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))
 
-SEED = click.option("--seed", default=0, show_default=True, help="Of the coins and the resamples.")
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of the random draws and the resamples.")

@@ -18,13 +18,13 @@ import click
 @click.option(
     "--no-users",
     is_flag=True,
-    help="Leave out ids, histories, tags, titles, features and times of users: a query brings what is known of them.",
+    help="Leave out ids, histories, tags, titles, features and times of users: queries must bring them.",
 )
 def bundle(run: Path, output: Path | None, no_users: bool) -> None:
-    """Write all that serving takes of a finished RUN (made with `refit: all`) into one file.
+    """Write everything that serving needs from a finished RUN (made with `refit: all`) into one file.
 
-    `recommend` and `similar` take the file in the place of a run, also on another machine: it needs neither data,
-    config nor store, and of the plugins only those that it names. What models have learned of users stays in it.
+    `recommend` and `similar` accept the file in place of a run, also on another machine: it needs neither data,
+    config nor store, and only those plugins that it names. What models learned about users stays in it.
     """
     from hybridrec.runs.run import Run
 

@@ -16,7 +16,7 @@ from hybridrec.cli._options import BLOCK, CONFIG, SET, STORE
 @STORE
 @BLOCK
 def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...]) -> None:
-    """Check a config, read its data, and print what would be fitted; nothing is fitted."""
+    """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import fit_plan
     from hybridrec.cli._console import table
 

@@ -30,9 +30,9 @@ _WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
 @click.option("--verbose", is_flag=True, help="A line for every case of every check.")
 @BLOCK
 def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...]) -> None:
-    """Run the contract suites on all that the plugin NAME offers, or on one thing in it.
+    """Run the contract suites on everything that the plugin NAME offers, or on one class of it.
 
-    Import time and speed, beside that of a constant ranking, are reported; no check depends on them.
+    Import time and speed are reported relative to a constant ranking; no check depends on them.
     """
     from hybridrec.cli._console import table
     from hybridrec.errors import ConfigError, PluginError
@@ -70,7 +70,7 @@ def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: 
 
 
 def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:
-    """What `--set` gives each class: the options that it has. Raises ConfigError for one that none of them has."""
+    """Return the assignments of `--set` that each class takes. Raises ConfigError for an option that none has."""
     from hybridrec.config import yaml_source as documents
     from hybridrec.errors import ConfigError, did_you_mean
     from hybridrec.plugin import Options
@@ -80,15 +80,15 @@ def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, di
         given.set(assignment)
     models = {cls: getattr(cls, "Config", Options) for cls in classes}  # a command has none
     keys = {cls: {field.alias or key for key, field in model.model_fields.items()} for cls, model in models.items()}
-    known = set().union(*keys.values())
+    options = set().union(*keys.values())
     for key in given.content:
-        if key not in known:
-            raise ConfigError(f"--set {key}: no option is called so; {did_you_mean(key, known)}")
+        if key not in options:
+            raise ConfigError(f"--set {key}: no class has an option of this name; {did_you_mean(key, options)}")
     return {cls: {key: value for key, value in given.content.items() if key in own} for cls, own in keys.items()}
 
 
 def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]]]:
-    """The worst outcome of each check, and the number of its cases; checks that fail for one reason stand together."""
+    """Return the worst outcome of each check with its number of cases; checks that fail for one reason are grouped."""
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_check.setdefault(outcome.check, []).append(outcome)
@@ -101,20 +101,20 @@ def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]
 
 
 def _row(worst: Outcome, checks: Mapping[str, int]) -> list[str]:
-    """The row of a cause: a line for each of its checks, beside them what the first case says."""
+    """Return the table row of a cause: a line for each of its checks, and the message of the first case."""
     where = f"[{worst.case}] " if worst.message and checks[worst.check] > 1 else ""
     called = "\n".join(check.replace("_", " ") for check in checks)
     return [called, "\n".join(map(str, checks.values())), worst.status, where + worst.message]
 
 
 def _named(checks: Iterable[str]) -> str:
-    """Checks that fail for one reason, in few words."""
+    """Name the checks that fail for one reason, in few words."""
     first, *others = checks
     return f"{first} (and {len(others)} for the same reason)" if others else first
 
 
 def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) -> None:
-    """Print the seconds of queries and imports, beside a constant ranking; classes are given with their options."""
+    """Print the seconds of queries and imports relative to a constant ranking; `classes` maps each to its options."""
     from hybridrec.cli._console import table
     from hybridrec.stages.component import Component
     from hybridrec.testing.benchmark import QUERIES, Constant, seconds_of_import, seconds_of_queries

@@ -24,7 +24,7 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
 
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
-    found = compare_runs(runs, control=control, metrics=metrics)
+    compared = compare_runs(runs, control=control, metrics=metrics)
     table(
         "Comparison",
         ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],
@@ -39,11 +39,11 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
                 p_value(r.p_adjusted),
                 r.verdict,
             ]
-            for r in found.rows
+            for r in compared.rows
         ],
     )
-    for row in found.rows:
+    for row in compared.rows:
         if row.segment == "all":
             print(sentence(row))
-    for reason in found.left_out:
+    for reason in compared.left_out:
         print(f"note: {reason}")

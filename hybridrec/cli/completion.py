@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes a SHELL complete commands, options, files and names of components.
+    """Print the script with which a SHELL completes commands, options, files and names of components.
 
     For bash: hybridrec completion bash > ~/.local/share/bash-completion/completions/hybridrec
     """
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    assert found is not None
-    print(found(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None
+    print(completion_class(context.find_root().command, {}, "hybridrec", "_HYBRIDREC_COMPLETE").source())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the formats that begin so, for the completion of a shell."""
+    """Return the formats that start with `begun`, for shell completion."""
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names("exporters") if name.startswith(begun)]
@@ -40,7 +40,7 @@ def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> 
 )
 @BLOCK
 def export(run: Path, output: Path | None, form: str, assignments: tuple[str, ...], block: tuple[str, ...]) -> None:
-    """Write what a finished RUN holds in a format that other tools read."""
+    """Write the content of a finished RUN in a format for other tools."""
     from hybridrec.paths import subfolder
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.exporter import export as write
@@ -55,7 +55,7 @@ def export(run: Path, output: Path | None, form: str, assignments: tuple[str, ..
 
 
 def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
-    """Return the exporter with its options; raises ConfigError for those it does not have or take."""
+    """Return the exporter with its options; raises ConfigError for unknown or invalid ones."""
     from hybridrec.config import yaml_source
     from hybridrec.config.validation import Validator
 

@@ -15,14 +15,14 @@ from hybridrec.cli._options import SEED, TARGET
 @click.argument("control")
 @click.argument("variant")
 @click.option("--method", type=click.Choice(["team-draft", "balanced"]), default="team-draft", show_default=True)
-@click.option("-n", default=20, show_default=True, type=click.IntRange(min=1), help="Places shown.")
+@click.option("-n", default=20, show_default=True, type=click.IntRange(min=1), help="Length of the interleaved slates.")
 @click.option(
     "--rounds", default=10, show_default=True, type=click.IntRange(min=1), help="Interleavings averaged per query."
 )
 @SEED
 @TARGET
 def interleave(run: Path, control: str, variant: str, method: str, n: int, rounds: int, seed: int, target: str) -> None:
-    """Interleave the slates of two pipelines of a finished RUN and see whose places the held-out truth prefers.
+    """Interleave the slates of two pipelines of a finished RUN and count whose items are in the held-out truth.
 
     Of every query's interleaved slate, the relevant places count as chosen; the pipeline with more of them
     wins it. The table gives the share of interleavings that VARIANT won more than CONTROL, with interval and

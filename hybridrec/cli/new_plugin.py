@@ -11,18 +11,18 @@ from hybridrec.scaffold import KINDS
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin brings.")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of class that the plugin offers.")
 @click.option(
     "--path",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
     show_default="here",
-    help="The folder in which the new one is made.",
+    help="Folder in which the plugin's folder is made.",
 )
 def new_plugin(name: str, kind: str, path: Path) -> None:
     """Write a small installable plugin NAME (lower-case words and hyphens) with tests and an experiment.
 
-    It passes its own tests as it is; nothing that exists is overwritten.
+    It passes its own tests as written; existing files are never overwritten.
     """
     from hybridrec import scaffold
     from hybridrec.registry.discovery import Registry

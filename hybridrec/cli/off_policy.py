@@ -17,16 +17,16 @@ from hybridrec.cli._options import SEED
     "clips",
     multiple=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Also cut the importance weights off here (default: 5, 10, 20, 50, 100).",
+    help="Also clip the importance weights at this value (default: 5, 10, 20, 50, 100).",
 )
 @SEED
 def off_policy(log: Path, clips: tuple[float, ...], seed: int) -> None:
-    """Say from a LOG of another policy what a target policy would have earned.
+    """Estimate from a LOG of another policy the reward that a target policy would have earned.
 
     LOG is a table (Parquet, CSV, TSV or JSON Lines) with one row per action that was shown and the columns
     unit (the user), reward, propensity (the probability with which the logging policy showed it) and
     target_propensity (that of the target policy); with predicted (a model's reward of the action) and
-    expected (the model's mean reward under the target policy) the doubly robust estimate is made, too.
+    expected (the model's mean reward under the target policy) the doubly robust estimate is computed, too.
     """
     from hybridrec.cli._console import table
     from hybridrec.engine.seeds import label_rng

@@ -10,7 +10,7 @@ from hybridrec.cli._options import BLOCK
 @click.command()
 @BLOCK
 def plugins(block: tuple[str, ...]) -> None:
-    """List the installed plugins with version, origin, state, time of loading, and what each offers."""
+    """List the installed plugins with version, origin, state, loading time, and the classes that each offers."""
     from hybridrec.cli import COMMANDS
     from hybridrec.cli._console import table
     from hybridrec.registry.discovery import Registry

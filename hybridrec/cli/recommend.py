@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A CSV file `item,rating` of a person's ratings, from 0 (a dislike); items as for --item.",
 )
-@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="How many.")
-@click.option("--pipeline", help="Which pipeline of the run (default: the last one).")
+@click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of recommendations.")
+@click.option("--pipeline", help="Pipeline of the run (default: the last one).")
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
 def recommend(
@@ -49,20 +49,20 @@ def recommend(
 
     recommender = load(run_or_bundle)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
-    found_items = [find(item, recommender.data, "items") for item in items]
-    found_tags = [find(tag, recommender.data, "tags") for tag in tags]
-    typed_and_found = zip((*items, *tags), (*found_items, *found_tags), strict=True)
-    for typed, found in (*typed_and_found, *((one.typed, one.found) for one in rated)):
-        if typed not in (found.id, found.name):
-            print(f"'{typed}' is taken for '{found.name}' ({found.id})")
-    liked = [one for one in rated if one.rating]
+    matched_items = [find(item, recommender.data, "items") for item in items]
+    matched_tags = [find(tag, recommender.data, "tags") for tag in tags]
+    typed_and_matched = zip((*items, *tags), (*matched_items, *matched_tags), strict=True)
+    for typed, match in (*typed_and_matched, *((rating.typed, rating.found) for rating in rated)):
+        if typed not in (match.id, match.name):
+            print(f"'{typed}' is taken for '{match.name}' ({match.id})")
+    liked = [rating for rating in rated if rating.rating]
     query = Query(
         user=user,
-        items=[found.id for found in found_items] + [one.found.id for one in liked],
-        tags=[found.id for found in found_tags],
+        items=[match.id for match in matched_items] + [rating.found.id for rating in liked],
+        tags=[match.id for match in matched_tags],
         text=text,
-        item_weights=[1.0] * len(found_items) + [one.rating for one in liked] if rated else None,
-        disliked=[one.found.id for one in rated if not one.rating],
+        item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
+        disliked=[rating.found.id for rating in rated if not rating.rating],
     )
     if user is not None and recommender.knows_users and user not in recommender.data.users:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
@@ -76,7 +76,7 @@ def recommend(
 
 
 def _reasons(place: Explanation) -> tuple[str, str, str, str]:
-    """Who proposed it, what the models say of it, what that adds to its score, and which rules moved it."""
+    """Return the cells of a place: its generators, the models' scores, their shares, and the rules that moved it."""
     opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
     parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
     moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("array", metavar="FILE.npy", type=click.Path(path_type=Path))
-@click.option("--dims", default=64, show_default=True, type=click.IntRange(min=1), help="Numbers in each vector.")
+@click.option("--dims", default=64, show_default=True, type=click.IntRange(min=1), help="Length of each vector.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("vectors.npy"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 def reduce(array: Path, dims: int, output: Path, force: bool) -> None:
-    """Make short vectors of spectrograms or embeddings, FILE.npy with a row for each item, by PCA.
+    """Reduce spectrograms or embeddings, FILE.npy with a row for each item, to short vectors by PCA.
 
-    The file may be larger than memory. The result is what `item_vectors` of the `table` reader takes.
+    The file may be larger than memory. The `table` reader takes the result as `item_vectors`.
     """
     import numpy as np
 

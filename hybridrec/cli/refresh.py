@@ -14,17 +14,17 @@ from hybridrec.cli._options import SET, STORE
 @SET
 @STORE
 def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
-    """Let a finished RUN (made with `refit: all`) recommend from its data as it is now, with what is new in it.
+    """Update a finished RUN (made with `refit: all`) so that it recommends from its data as it is now.
 
-    Components that can take up what is new are not fitted again, the others are; what blends learned stays. --set
-    may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is left as it is.
+    Components that can be updated with the new data are not fitted again, the others are; learned blends stay. --set
+    may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is not changed.
     """
     from hybridrec.cli._console import table
     from hybridrec.serving.refresh import refresh as take_up
 
-    found = take_up(run, assignments, store=store_folder)
-    if not found:
-        print("the data is what it was: nothing to do")
+    updated = take_up(run, assignments, store=store_folder)
+    if not updated:
+        print("the data did not change: nothing to do")
         return
-    rows = [[one.label, one.component, one.how, f"{one.seconds:.2f}"] for one in found]
+    rows = [[component.label, component.component, component.how, f"{component.seconds:.2f}"] for component in updated]
     table("Refreshed", ["label", "component", "how", "seconds"], rows)

@@ -10,11 +10,11 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--no-open", is_flag=True, help="Only print the path of the page.")
-@click.option("--map", "label", metavar="LABEL", help="Add a map of the items as this component sees them.")
+@click.option("--map", "label", metavar="LABEL", help="Add a map of the items by the vectors of this component.")
 def report(run: Path, no_open: bool, label: str | None) -> None:
-    """Write the page of a finished RUN, report.html, from what is measured, and open it.
+    """Write the page of a finished RUN, report.html, from its measurements, and open it.
 
-    With --map the page gets the items in a plane, those alike near one another (takes scikit-learn, the
+    With --map the page shows the items in a plane, similar ones near one another (needs scikit-learn, the
     extra `map`, and a run made with `refit: all`).
     """
     from hybridrec.reporting.page import write

@@ -29,9 +29,9 @@ def run(
     validation: bool,
     quiet: bool,
 ) -> None:
-    """Carry out an experiment and print who is better.
+    """Run an experiment and print the verdict.
 
-    Everything is written into a folder of its own below RUNS; fitted components are kept in the store, so
+    Everything is written into a new folder below RUNS; fitted components are kept in the store, so
     that a second run fits nothing twice. With --validation no test query is touched: use it to choose
     parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
     """

@@ -14,20 +14,20 @@ import click
 def runs(folder: Path, metric: str | None) -> None:
     """List the finished runs in FOLDER, best first, with the config keys in which they differ.
 
-    Each run stands with its best blend. Only results on the same queries can be ranked: runs that asked
-    others make a table of their own.
+    Each run is listed with its best blend. Only results on the same queries can be ranked: runs on other
+    queries are in tables of their own.
     """
     from hybridrec.cli._console import table
     from hybridrec.evaluation.summary import cell
     from hybridrec.runs.leaderboard import leaderboard
 
-    found = leaderboard(folder, metric)
-    for group in found.groups:
-        rows = [[one.run.folder.name, one.pipeline, cell(one.result), _assigned(one.differences)] for one in group.runs]
+    board = leaderboard(folder, metric)
+    for group in board.groups:
+        rows = [[row.run.folder.name, row.pipeline, cell(row.result), _assigned(row.differences)] for row in group.runs]
         only = f", {_assigned(group.differences)}" if group.differences else ""
         title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
-        table(title, ["run", "best blend", found.metric, "differs in"], rows)
-    for reason in found.unreadable:
+        table(title, ["run", "best blend", board.metric, "differs in"], rows)
+    for reason in board.unreadable:
         print(f"note: {reason}")
 
 

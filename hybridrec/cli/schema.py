@@ -20,5 +20,5 @@ def schema(of: str) -> None:
     from hybridrec.evaluation.report import Report
     from hybridrec.registry.discovery import Registry
 
-    found = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
-    print(json.dumps(found, indent=1, ensure_ascii=False))
+    document = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
+    print(json.dumps(document, indent=1, ensure_ascii=False))

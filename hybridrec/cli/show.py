@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, shell_complete=names)
 @BLOCK
 def show(name: str | None, block: tuple[str, ...]) -> None:
-    """Explain a component, normaliser, reader, splitter or metric: what it does and every option it takes.
+    """Explain a component, normaliser, reader, splitter or metric: its purpose and every option it takes.
 
-    Without NAME, list all names by kind, those of components by stage.
+    Without NAME, list all names by kind, and those of components by stage.
     """
     from hybridrec.cli._console import table
     from hybridrec.registry.describe import describe
@@ -42,7 +42,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
 
 
 def _by_roles(registry: Registry) -> dict[str, list[str]]:
-    """Return the names of all there is by kind, those of a kind with several roles by the roles they play."""
+    """Return all names by kind; those of a kind with several roles are grouped by role."""
     from hybridrec.registry import kinds
 
     names: dict[str, list[str]] = {}

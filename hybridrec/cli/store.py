@@ -11,13 +11,13 @@ from hybridrec.cli._options import STORE
 
 @click.group()
 def store() -> None:
-    """Look at what is kept of earlier fits, and clear it."""
+    """Show the size of the store of earlier fits, and clear it."""
 
 
 @store.command()
 @STORE
 def size(store_folder: Path) -> None:
-    """Print what the store holds."""
+    """Print the content of the store and its size."""
     from collections import Counter
 
     from hybridrec.cli._console import table
@@ -38,7 +38,9 @@ def size(store_folder: Path) -> None:
 @store.command()
 @STORE
 @click.option("--keep", metavar="SIZE", help="Keep the most recently used up to this size, for example 2GB.")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove what was unused for so long.")
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove artifacts that were unused for so long."
+)
 @click.option("--all", "everything", is_flag=True, help="Remove everything; runs made with `refit: all` stop serving.")
 def gc(store_folder: Path, keep: str | None, older_than: float | None, everything: bool) -> None:
     """Remove artifacts: least recently used first, down to --keep, and those unused for long."""
@@ -48,7 +50,7 @@ def gc(store_folder: Path, keep: str | None, older_than: float | None, everythin
     from hybridrec.types import DAY
 
     if keep is None and older_than is None and not everything:
-        raise click.UsageError("say what may go: --keep SIZE, --older-than DAYS, or --all")
+        raise click.UsageError("choose the artifacts to remove: --keep SIZE, --older-than DAYS, or --all")
     try:
         limit = 2**63 if keep is None else int(str(parse_size(keep)))
     except ValueError as error:

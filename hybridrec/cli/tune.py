@@ -27,9 +27,9 @@ SHOWN = 10
 @STORE
 @BLOCK
 @RUNS
-@click.option("--trials", type=click.IntRange(min=1), help="How many trials there are in the end.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="After these no trial begins.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with an earlier search.")
+@click.option("--trials", type=click.IntRange(min=1), help="Total number of trials, earlier ones included.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after so many seconds.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Continue an earlier search.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the path of best.yaml.")
 def tune(
     config: Path,
@@ -44,8 +44,8 @@ def tune(
 ) -> None:
     """Choose options and weights on validation queries; no test query is touched.
 
-    The section `tune` of CONFIG says what to search. All trials, their importance and best.yaml, the config
-    with the best values, are written into a folder of their own below RUNS; what is interrupted there goes on with
+    The section `tune` of CONFIG has the search space. All trials, their importance and best.yaml, the config
+    with the best values, are written into a new folder below RUNS; an interrupted search is continued there with
     --resume.
     """
     from hybridrec.tuning.tune import tune as search
@@ -69,7 +69,7 @@ def tune(
 
 
 def show(tuned: Tuned) -> None:
-    """Print the best trials, what mattered, and what to do next."""
+    """Print the best trials, the importance of the options, and the next command to run."""
     from hybridrec.cli._console import table
 
     paths, metrics = list(tuned.best[0].values), list(tuned.best[0].metrics)
@@ -89,7 +89,7 @@ def show(tuned: Tuned) -> None:
 
 
 class Shown:
-    """Prints every improvement, below it a bar on a terminal; and how to go on after an interruption."""
+    """A printer of improvements, with a bar on a terminal, and of the command that resumes after an interruption."""
 
     def __init__(self, quiet: bool) -> None:
         from hybridrec.cli._console import console
@@ -111,7 +111,7 @@ class Shown:
             self.console.print(f"all trials are kept; to go on, say the same again with --resume {self.folder}")
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
-        """Says where the results will be."""
+        """Print the folder of the results."""
         self.folder, self.metric = folder, tuning.metric_spec.key
         if self.quiet:
             return
@@ -125,7 +125,7 @@ class Shown:
             self.bar = (progress, progress.add_task("trials", total=trials))
 
     def tried(self, trial: Trial, best: Trial | None) -> None:
-        """Says so if a trial is the best so far, or failed."""
+        """Print the trial if it is the best so far, or failed."""
         if self.bar is not None:
             self.bar[0].advance(self.bar[1])
         if self.quiet:
@@ -139,12 +139,12 @@ class Shown:
 
 
 def _names(paths: list[str]) -> list[str]:
-    """Key paths without what all of them begin with."""
-    parts = [path.split(".") for path in paths]
+    """Return key paths without their common prefix."""
+    paths_as_steps = [path.split(".") for path in paths]
     shared = 0
-    while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+    while all(len(steps) > shared + 1 and steps[shared] == paths_as_steps[0][shared] for steps in paths_as_steps):
         shared += 1
-    return [".".join(part[shared:]) for part in parts]
+    return [".".join(steps[shared:]) for steps in paths_as_steps]
 
 
 def _short(value: object) -> str:

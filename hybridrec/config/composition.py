@@ -1,4 +1,4 @@
-"""Experiments composed in Python: values that say what an experiment file says, under the same keys."""
+"""Experiments composed in Python: values with the content of an experiment file, under the same keys."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SCALARS = (str, int, float, bool, date, type(None))
 class PipelineConfig:
     """A pipeline of an `Experiment`: the keys of `pipelines.NAME` in an experiment file.
 
-    generators: who proposes candidates, each made by `take`
+    generators: sources of candidates, each made by `take`
     scorers, fallback: labels of components
     rerank: re-rankers in order, each made by `use`; or one such list for each target
-    seen, released, allow, block: as in the file; what is None is left to its default
+    seen, released, allow, block: as in the file; None leaves the default
     """
 
     generators: Sequence[Mapping[str, Any]]
@@ -49,10 +49,10 @@ class Experiment:
     data, split: a reader and a splitter, made by `use`
     components: label -> component, made by `use`
     pipelines: name -> `PipelineConfig`
-    compare, targets, k_core, tune, tradeoffs, ...: as in the file; what is None is left to its default
+    compare, targets, k_core, tune, tradeoffs, ...: as in the file; None leaves the default
 
-    A plugin may also be given as a class, which means its defaults, as an instance, or as the mapping of the file.
-    Names and options are checked when it is run, and relative paths start at the working directory.
+    A plugin may also be given as a class (with its defaults), as an instance, or as the mapping of the file.
+    Names and options are checked when the experiment is run; relative paths start at the working directory.
     """
 
     name: str
@@ -78,13 +78,13 @@ def use(plugin: str | type[Plugin], /, **options: Any) -> dict[str, Any]:
 
 
 def take(label: str, /, *, k: int | None = None, when: str | Sequence[str] | None = None) -> dict[str, Any]:
-    """Return a generator of a pipeline: `k` candidates of the component of this label, for queries that know `when`."""
+    """Return a generator of a pipeline: `k` candidates of the component `label`, for queries that satisfy `when`."""
     given = {"k": k, "when": when}
     return {"from": label, **{key: value for key, value in given.items() if value is not None}}
 
 
 def plain_config(config: Mapping[str, Any] | Experiment, registry: Registry) -> dict[str, Any]:
-    """Return the content of the experiment file that says the same; raises ConfigError with the path of a key."""
+    """Return the content of the equivalent experiment file; raises ConfigError with the path of a key."""
     try:
         content = _plain(config, (), registry)
     except RecursionError:
@@ -102,7 +102,7 @@ def _plain(value: Any, path: KeyPath, registry: Registry) -> Any:
     if isinstance(value, Plugin) or (isinstance(value, type) and issubclass(value, Plugin)):
         cls, options = (value, {}) if isinstance(value, type) else (type(value), _plain(value.config, path, registry))
         name = _registered(cls, path, registry)
-        # The value of `use` is the name alone: its options stand beside it.
+        # The value of `use` is only the name: the options are separate keys.
         if path[-1:] == ("use",) and path != ("components", "use"):
             return name
         return {"reader" if issubclass(cls, Reader) else "use": name, **options}
@@ -126,7 +126,7 @@ def _plain(value: Any, path: KeyPath, registry: Registry) -> Any:
 
 
 def _registered(cls: type[Plugin], path: KeyPath, registry: Registry) -> str:
-    """Return the name of a plugin class; raises ConfigError if that name does not lead to it."""
+    """Return the name of a plugin class; raises ConfigError if that name does not lead back to the class."""
     where = f"{SOURCE}: {dotted(path)}"
     kind = kind_of(cls)
     try:

@@ -1,4 +1,4 @@
-"""A checked experiment: everything the config names, found and validated."""
+"""A checked experiment: everything that the config names, resolved and validated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class ComponentSpec:
-    """A component as the config wants it: its label, its class and its validated options."""
+    """A component as the config describes it: its label, its class and its validated options."""
 
     label: str
     cls: type[Component]
@@ -34,7 +34,7 @@ class ComponentSpec:
     """The component that a generator `uses`."""
 
     def create(self) -> Component:
-        """A new, unfitted instance."""
+        """Create a new, unfitted instance."""
         component = self.cls(self.options)
         if self.base_model is not None:
             cast(Generator, component).use(cast(VectorModel, self.base_model.create()))
@@ -42,18 +42,18 @@ class ComponentSpec:
 
     @property
     def needing(self) -> tuple[type[Component] | Tokenizer, ...]:
-        """What of it needs libraries that may not be installed: its class, and the tokenizers among its options."""
+        """Its class and the tokenizers among its options: the objects that may need optional libraries."""
         return (self.cls, *(value for _, value in self.options if isinstance(value, Tokenizer)))
 
     @property
     def requires(self) -> tuple[str, ...]:
         """Import names of these libraries: their versions are part of what it learns."""
-        return tuple(module for part in self.needing for module in part.requires)
+        return tuple(module for dependent in self.needing for module in dependent.requires)
 
     @property
     def uses(self) -> str | None:
-        """The label of the component that a generator, or whose vectors a re-ranker is handed, if an option refers
-        to one."""
+        """The label of the component that an option refers to: the one that a generator uses, or the one whose vectors
+        a re-ranker is given."""
         reference = used_component(self.options)
         return None if reference is None else reference.label
 
@@ -76,18 +76,18 @@ class PipelineSpec:
 
     @property
     def learns(self) -> bool:
-        """Whether one of its re-rankers has to be learned on out-of-sample scores."""
+        """True if one of its re-rankers has to be learned on out-of-sample scores."""
         return any(spec.create().learns for spec in self.reranker_specs())  # type: ignore[attr-defined]
 
     def reranker_specs(self) -> Iterator[ComponentSpec]:
-        """All re-rankers of all targets."""
+        """Yield all re-rankers of all targets."""
         for chain in self.rerankers.values():
             yield from chain
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A trade-off: the pipeline as it would be at each of the values."""
+    """A trade-off: the pipeline at each of the values."""
 
     use: Tradeoff
     points: tuple[PipelineSpec, ...]
@@ -95,20 +95,20 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """What is measured: a measure on a target."""
+    """A metric on a target."""
 
     target: Target
     measure: MetricAtK
 
     @property
     def key(self) -> str:
-        """The name in reports, as the config writes it."""
+        """The name in reports, as written in the config."""
         return self.measure.key(self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One option that is searched: its key path, what it may be, and what the config says."""
+    """One option that is searched: its key path, its space, and the value in the config."""
 
     path: str
     values: Range | tuple[Any, ...]
@@ -116,13 +116,15 @@ class Dimension:
 
     @property
     def whole(self) -> bool:
-        """Whether it is a range of whole numbers."""
-        found = self.values
-        return isinstance(found, Range) and all(isinstance(n, int) for n in (found.low, found.high, found.step or 1))
+        """True if it is a range of whole numbers."""
+        values = self.values
+        return isinstance(values, Range) and all(
+            isinstance(n, int) for n in (values.low, values.high, values.step or 1)
+        )
 
     @property
     def samples(self) -> list[Any]:
-        """Values of which all must be valid if the dimension is: every choice, or both ends."""
+        """The values that must all be valid for the dimension to be valid: every choice, or both ends."""
         return [self.values.low, self.values.high] if isinstance(self.values, Range) else list(self.values)
 
     def __contains__(self, value: object) -> bool:
@@ -135,11 +137,11 @@ class Dimension:
         return self.values.low <= value <= self.values.high and on_step
 
     def text(self, value: Any) -> str:
-        """A value in one line, for tables; `parse` is the way back."""
+        """Return a value as one line, for tables; `parse` is the inverse."""
         return value if isinstance(value, str) else json.dumps(value)
 
     def parse(self, text: str) -> Any:
-        """The value that a text stands for."""
+        """Return the value that `text` made this line from."""
         if isinstance(self.values, Range):
             return json.loads(text)
         return next(value for value in self.values if self.text(value) == text)
@@ -147,7 +149,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a trial must keep to be taken: a metric not below (or not above) a limit."""
+    """A condition on a trial: a metric must not be below (or not above) a limit."""
 
     metric_spec: MetricSpec
     at_least: bool
@@ -157,7 +159,7 @@ class Bound:
         return f"{self.metric_spec.key} {'>=' if self.at_least else '<='} {self.limit:g}"
 
     def excess(self, value: float) -> float:
-        """How far a value is beyond the limit: more than 0 where the bound is broken."""
+        """Return the distance of a value beyond the limit: more than 0 where the bound is violated."""
         return self.limit - value if self.at_least else value - self.limit
 
 
@@ -172,7 +174,7 @@ class Tuning:
 
     @property
     def metric_specs(self) -> dict[str, MetricSpec]:
-        """All that a trial is measured at, by its name in reports."""
+        """The metrics measured in each trial, by their names in reports."""
         return {
             metric_spec.key: metric_spec
             for metric_spec in (self.metric_spec, *(bound.metric_spec for bound in self.bounds))
@@ -181,7 +183,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A checked config with everything it names found and its options validated."""
+    """A checked config, with everything that it names resolved and its options validated."""
 
     config: ExperimentConfig
     reader: Reader
@@ -194,29 +196,29 @@ class Experiment:
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
     tuning: Tuning | None = None
-    """What `hybridrec tune` searches, if the config says so."""
+    """The search space of `hybridrec tune`, if the config has one."""
 
     @property
     def measured(self) -> dict[str, PipelineSpec]:
-        """All that is asked and measured: the pipelines, and the points of the curves."""
+        """Every pipeline that is evaluated: those of the config, and the points of the curves."""
         return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
 
     @property
     def metrics(self) -> list[str]:
-        """All that is measured, by the names in reports: what the config lists, in its order, then the parts of
-        combined metrics."""
+        """The names in reports of all metrics: those listed in the config, in its order, then the parts of combined
+        metrics."""
         compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
         listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
         return list(dict.fromkeys([*listed, *keys]))
 
     @property
     def lower_is_better(self) -> list[str]:
-        """The measured metrics, by their names in reports, of which less is better."""
+        """The names in reports of the measured metrics of which less is better."""
         return [metric_spec.key for metric_spec in self.metric_specs if not metric_spec.measure.metric.higher_is_better]
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The config with all defaults filled in, as plain values (what `config.yaml` of a run holds)."""
+        """The config with all defaults filled in, as plain values (the content of a run's `config.yaml`)."""
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
         content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
         content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}

@@ -12,14 +12,14 @@ from hybridrec.stages.component import Reranker
 
 
 def experiment_schema(registry: Registry) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of an experiment file, for editors."""
+    """Return the JSON Schema (draft 2020-12) of an experiment file, for editors."""
     schema = ExperimentConfig.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
     classes = list(registry.classes("components"))
     rerankers = [cls for cls in classes if issubclass(cls, Reranker)]
     others = [cls for cls in classes if not issubclass(cls, Reranker)]
     definitions["Component"] = _choice("use", others, definitions)
-    # A component whose label is its name need not say `use`.
+    # A component whose label is its name does not need `use`.
     definitions["Component"]["anyOf"].append({"type": "object", "not": {"required": ["use"]}})
     definitions["Component"]["anyOf"].append({"type": "null"})
     definitions["Reranker"] = _choice("use", rerankers, definitions)
@@ -37,7 +37,7 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 
 
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One of the classes: `key` names it, the other keys are its options."""
+    """Return the schema of a choice between classes: `key` names the class, the other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
 
 

@@ -1,4 +1,4 @@
-"""From a config, a file or a value in Python, to a checked experiment."""
+"""Loading of a config, from a file or a value in Python, as a checked experiment."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenedConfig:
-    """A config that was read, and not yet checked.
+    """A config that was read and not yet checked.
 
     document: its content, with the assignments made
     folder: where relative paths in it start
     text: the content as YAML, without the assignments
     path: its file, None if it was made in Python
-    frames: the tables that were handed in beside it
+    frames: the tables that were passed along with it
     """
 
     document: YamlSource
@@ -45,13 +45,13 @@ class OpenedConfig:
     frames: Mapping[str, pl.DataFrame]
 
     def check(self, registry: Registry) -> Experiment:
-        """Check the document, and hand its frames to the reader."""
+        """Check the document, and pass its frames to the reader."""
         experiment = check(self.document, registry, self.folder)
-        known = frame_names(experiment.resolved["data"])
+        expected = frame_names(experiment.resolved["data"])
         for name in self.frames:
-            if name not in known:
+            if name not in expected:
                 where = self.document.where(("data", name))
-                raise ConfigError(f"{where}: has a path, and a frame was handed in for it: leave out one of them")
+                raise ConfigError(f"{where}: has a path, and a frame was passed for it: leave out one of them")
         experiment.reader.frames = self.frames
         return experiment
 
@@ -64,8 +64,8 @@ def open_config(
 ) -> OpenedConfig:
     """Read a config and override its values.
 
-    A path, or `plugin:NAME/FILE`, is read; a mapping has the structure of such a file, and stays as it is. `data` are
-    frames by the names of the tables that they take the place of.
+    A path, or `plugin:NAME/FILE`, is read; a mapping has the structure of such a file and is not modified. `data` are
+    frames by the names of the tables that they replace.
     """
     frames = polars_frames(data or {})
     if isinstance(config, (str, Path)):
@@ -97,7 +97,7 @@ def load_experiment(
 
 
 def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None:
-    """Let the table of this name in the section `data` be read from the frame of the same name, if it has no path."""
+    """Make the reader take the table of this name in the section `data` from the frame, unless it has a path."""
     section = document.content.get("data")
     if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
         return  # the check says what is wrong with it

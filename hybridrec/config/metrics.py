@@ -1,4 +1,4 @@
-"""Checking what is measured: metrics with their targets, sums of them, guardrails, the control."""
+"""Checks of the section `compare`: metrics with their targets, sums of them, guardrails, the control."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
-    """The metrics with their targets; slates must be long enough for every cut-off."""
-    found: dict[str, MetricSpec] = {}
+    """Return the metrics with their targets; slates must be long enough for every cut-off."""
+    specs: dict[str, MetricSpec] = {}
     for path, name in _measured(checker, config.compare):
-        one = metric_spec(checker, name, config, path)
-        if path[1] == "metrics" and one.key in found:
+        spec = metric_spec(checker, name, config, path)
+        if path[1] == "metrics" and spec.key in specs:
             raise checker.fail(path, f"'{name}' is listed twice")
-        if path[1] == "combined" and isinstance(one.measure.metric, SetMetric):
+        if path[1] == "combined" and isinstance(spec.measure.metric, SetMetric):
             raise checker.fail(path, f"'{name}' is one number of the whole run; only metrics per query are combined")
-        if path[1] != "metrics" and one.key != name:
-            raise checker.fail(path, f"write '{one.key}', as in reports")
-        found.setdefault(one.key, one)
-    _check_directions(checker, config.compare, found)
+        if path[1] != "metrics" and spec.key != name:
+            raise checker.fail(path, f"write '{spec.key}', as in reports")
+        specs.setdefault(spec.key, spec)
+    _check_directions(checker, config.compare, specs)
     control = config.compare.control
     if control is not None and control not in config.pipelines:
         raise checker.fail(("compare", "control"), unknown_pipeline(control, config.pipelines))
     if config.compare.guardrails and control is None:
         raise checker.fail(("compare", "guardrails"), "guardrails are held against a control; name it: `control: NAME`")
-    return tuple(found.values())
+    return tuple(specs.values())
 
 
 def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-    """The metrics that are listed, then those of sums, of Borda points and of guardrails, with their places."""
+    """Yield the listed metrics, then those of sums, of Borda points and of guardrails, with their places."""
     for index, name in enumerate(compare.metrics):
         if compare.metrics.index(name) != index:
             raise checker.fail(("compare", "metrics", index), f"'{name}' is listed twice")
@@ -61,7 +61,7 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
 
 
 def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
-    """A metric with its target."""
+    """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
     target: Target = "tags" if name.startswith("tags/") else "items"
     if target not in config.targets:
         raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
@@ -69,16 +69,16 @@ def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: Key
     called = plain.partition("@")[0].strip()
     metric = checker.found("metrics", called, path)
     try:
-        found = MetricSpec(target, parse_metric(plain, {called: metric}))
+        spec = MetricSpec(target, parse_metric(plain, {called: metric}))
     except ConfigError as error:
         raise checker.fail(path, str(error)) from None
-    if found.measure.k is not None and found.measure.k > config.targets[target]:
+    if spec.measure.k is not None and spec.measure.k > config.targets[target]:
         raise checker.fail(path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}")
-    return found
+    return spec
 
 
 def _check_directions(checker: Checker, compare: Compare, metric_specs: Mapping[str, MetricSpec]) -> None:
-    """More of a sum is better only if more of each of its parts is."""
+    """Refuse sums that mix metrics where more is better with metrics where less is better."""
     for whole, parts in compare.combined.items():
         if any(not metric_specs[name].measure.metric.higher_is_better for name in parts):
             message = "of one of these metrics less is better; such a metric is not combined"

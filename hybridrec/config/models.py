@@ -1,4 +1,4 @@
-"""What an experiment file may say: the documented options, before any plugin is asked."""
+"""The documented options of an experiment file, as models; plugins validate their own options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def parse_size(value: object) -> object:
-    """ "4GB" -> 4_000_000_000; numbers pass through."""
+    """Parse "4GB" as 4_000_000_000; numbers pass through."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", value.upper())
@@ -30,13 +30,13 @@ def parse_size(value: object) -> object:
 
 
 def as_list(value: object) -> object:
-    """A single value stands for a list of one."""
+    """Wrap a single value in a list."""
     return value if value is None or isinstance(value, list) else [value]
 
 
 def _known_gate(gate: str) -> str:
     if gate not in GATES and not re.fullmatch(COUNTED, gate):
-        raise ValueError(f"'{gate}' is no gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
+        raise ValueError(f"'{gate}' is not a gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
     return gate
 
 
@@ -45,7 +45,7 @@ Gate = Annotated[
     AfterValidator(_known_gate),
     WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
 ]
-"""Which queries a generator is asked about."""
+"""A condition on the queries that a generator answers."""
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
@@ -62,7 +62,7 @@ class Use(Options, extra="allow"):
 
 
 class DataUse(Options, extra="allow"):
-    """Where the data comes from; every other key is an option of the reader."""
+    """The source of the data; every other key is an option of the reader."""
 
     reader: str
     """Name of the reader: `table` for your own files, `setlists` and `movietweetings` come with the package."""
@@ -90,7 +90,7 @@ class GeneratorUse(Options):
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
     when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
-    """Only for queries that know this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
+    """Only for queries that have this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
     `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
     the query."""
 
@@ -101,16 +101,16 @@ class Lists(Options):
     ids: list[str] = Field([])
     """External ids."""
     path: InputPath | None = None
-    """A text file with one external id a line."""
+    """A text file with one external id per line."""
 
 
 class PipelineUse(Options):
-    """A blend: generators propose, scorers score, re-rankers order."""
+    """A blend: generators propose candidates, scorers score them, re-rankers order them."""
 
     generators: list[GeneratorUse] = Field(min_length=1)
-    """Who proposes candidates; their lists are merged."""
+    """Sources of candidates; their lists are merged."""
     scorers: list[str] = Field([])
-    """Labels that score every candidate of the pool; a generator that is not listed scores only its own."""
+    """Labels of components that score every candidate of the pool; an unlisted generator scores only its own."""
     rerank: Annotated[
         Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
@@ -118,14 +118,14 @@ class PipelineUse(Options):
     """Re-rankers, in order; one list for all targets, or one for each."""
     fallback: list[str] = Field([])
     """Generators for queries that no generator above served, in this order; they also fill slates that stay short.
-    Without any, such slates stay empty or short.
+    Without a fallback, such slates stay empty or short.
 
-    Labels, or names of components that are then used with their defaults."""
+    Labels, or names of components, which are then used with their defaults."""
     seen: Literal["exclude", "allow"] = "exclude"
-    """Whether what the query already holds may be recommended."""
+    """`exclude` or `allow` recommending the items that the query already holds."""
     released: bool = False
     """Recommend only items that were out at the time of the query; needs data whose items have times. Items and
-    queries without a time are not held back."""
+    queries without a time are not restricted."""
     allow: Lists | None = None
     """Only these items may be recommended."""
     block: Lists | None = None
@@ -133,28 +133,28 @@ class PipelineUse(Options):
 
 
 class Compare(Options):
-    """What is measured and compared."""
+    """The metrics, and the comparison of the pipelines."""
 
     control: str | None = None
-    """The pipeline the others are compared with."""
+    """The pipeline that the others are compared with."""
     metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
-    """Metrics with their cut-off; the first one is the one that decides. `tags/ndcg@10` is for the target tags."""
+    """Metrics with their cut-off; the first one decides. `tags/ndcg@10` is for the target tags."""
     combined: dict[Name, Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]] = Field(
         default_factory=dict
     )
     """Weighted sums of metrics under a name that `metrics` may list: {both: {ndcg@100: 0.85, tags/ndcg@10: 0.15}}.
-    They are made query by query; where one of the metrics is not defined, the others take its weight."""
+    They are computed query by query; where one of the metrics is not defined, the others take its weight."""
     borda: list[str] = Field(default_factory=list)
     """Metrics over which the arms are ranked together: in each the best of A arms gets A points, the next A - 1, ...,
-    the last 1 (Borda, as in the RecSys Challenge 2018); the sum stands beside the metrics. No test goes with it."""
+    the last 1 (Borda, as in the RecSys Challenge 2018); the sum is reported beside the metrics, without a test."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
     resamples: int = Field(10_000, ge=100)
     """Bootstrap resamples and randomization draws."""
     correction: Correction = "holm"
-    """Of p-values for the number of comparisons: `holm`, or `bh` (Benjamini-Hochberg, for sweeps of many variants)."""
+    """Correction of p-values for multiple comparisons: `holm`, or `bh` (Benjamini-Hochberg, for many variants)."""
     margin: float | None = Field(None, gt=0)
-    """Relative difference that does not matter in practice; gives the verdict "equivalent"."""
+    """Largest relative difference that does not matter in practice; allows the verdict "equivalent"."""
     guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
 
@@ -167,7 +167,7 @@ class Range(Options):
     high: int | float
     """The largest."""
     log: bool = False
-    """Draw evenly in the logarithm, for what spans orders of magnitude."""
+    """Draw evenly in the logarithm, for ranges that span orders of magnitude."""
     step: int | float | None = Field(None, gt=0)
     """Only low, low + step, low + 2 step, ..."""
 
@@ -181,18 +181,18 @@ class Range(Options):
 
 
 class Tune(Options):
-    """What `hybridrec tune` searches; `hybridrec run` takes the values as they are written."""
+    """The search of `hybridrec tune`; `hybridrec run` ignores it and takes the values as they are written."""
 
     pipeline: str | None = None
-    """The pipeline whose value counts; may be left out if there is only one."""
+    """The pipeline that is tuned; may be left out if there is only one."""
     metric: str | None = None
-    """What is searched for, `ndcg@20` say; the first metric of `compare` if not given."""
+    """The metric that is optimised, such as `ndcg@20`; by default the first metric of `compare`."""
     search: Literal["tpe", "random"] = "tpe"
-    """`tpe` learns from earlier trials where good values lie, `random` draws every trial alike."""
+    """`tpe` learns from earlier trials where good values are, `random` draws every trial independently."""
     trials: int = Field(100, ge=1)
-    """How many trials at most; the first one is the config as it is written."""
+    """Largest number of trials; the first one is the config as it is written."""
     seconds: float | None = Field(None, gt=0)
-    """No trial begins after so many seconds."""
+    """No trial begins after this many seconds."""
     space: dict[
         str,
         Annotated[
@@ -202,7 +202,7 @@ class Tune(Options):
     ] = Field(min_length=1)
     """Key path, as for `--set`, of an option of a component or pipeline -> a list of choices, or a range."""
     subject_to: list[str] = Field(default_factory=list)
-    """Bounds that the best trial keeps, such as `coverage@10 >= 0.2`."""
+    """Bounds that the best trial must satisfy, such as `coverage@10 >= 0.2`."""
 
 
 class Tradeoff(Options):
@@ -213,7 +213,7 @@ class Tradeoff(Options):
     vary: str = Field(pattern=r"^rerank\.")
     """Path of the option below the pipeline, re-rankers counted from 0: `rerank.1.relevance`."""
     over: list[float] = Field(min_length=2)
-    """The values; each is a point of the curve, and no arm of the comparison."""
+    """The values; each is a point of the curve, not an arm of the comparison."""
 
 
 class ExperimentConfig(Options):
@@ -222,30 +222,30 @@ class ExperimentConfig(Options):
     name: Name
     """Name of the experiment; the folder of a run begins with it."""
     seed: int = Field(0, ge=0)
-    """Everything random is derived from it."""
+    """All random numbers are derived from it."""
     data: DataUse
     """The data."""
     k_core: KCore = KCore()
-    """Thinning of the training parts."""
+    """Removal of rare users and items from the training parts."""
     split: Use
-    """How the data is cut into training and test."""
+    """The splitter that cuts the data into training and test."""
     components: dict[Name, Use] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
     targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
-    """What is recommended and how long the slates are."""
+    """The targets of the recommendations, with the length of their slates."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()
     """Metrics and comparison."""
     repeats: int = Field(1, ge=1)
-    """Train everything so many times, each with seeds of its own; results are means, and what seeds change is told."""
+    """Train everything this many times, with different seeds; results are means, and their spread is reported."""
     tune: Tune | None = None
-    """What `hybridrec tune` searches."""
+    """The search of `hybridrec tune`."""
     tradeoffs: list[Tradeoff] = Field(default_factory=list)
     """Curves of relevance against diversity, novelty, coverage: all metrics at each value of an option."""
     refit: Literal["none", "all"] = "none"
-    """`all` trains the pipelines on the whole data after the evaluation, to be served."""
+    """`all` trains the pipelines on the whole data after the evaluation, for serving."""
     memory: Size = 8_000_000_000
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
     workers: int | None = Field(None, ge=1)
-    """Threads for fits and blocks of queries; the number of cores if not given."""
+    """Threads for fits and blocks of queries; by default the number of cores."""

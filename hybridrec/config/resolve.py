@@ -39,7 +39,7 @@ class Checker(Validator):
 
     def experiment(self) -> Experiment:
         content = dict(self.document.content)
-        # A component whose label is its name need not say `use`.
+        # A component whose label is its name does not need `use`.
         if isinstance(content.get("components"), dict):
             content["components"] = {
                 label: {"use": label, **(use or {})} if use is None or isinstance(use, dict) else use
@@ -74,21 +74,21 @@ class Checker(Validator):
         return cls(self.validate(cls.Config, options, path))
 
     def found(self, kind: str, name: str, path: KeyPath) -> Any:
-        """Ask the registry; its errors get the place in the file."""
+        """Look a class up in the registry; errors name the place in the file."""
         try:
             return self.registry.get(kind, name)
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
-        """A component with validated options, whose libraries are there."""
+        """Return a component with validated options; raises MissingDependencyError if a library of it is missing."""
         cls = self.found("components", use.use, (*path, "use"))
         spec = ComponentSpec(label, cls, self.validate(cls.Config, use.options, path))
         self.require(spec, path)
         return spec
 
     def lent(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
-        """Return the component with the one that its options refer to, which must stand on its own."""
+        """Return the component with its base model, which must not use another one itself."""
         reference = self.reference(spec, components, ("components", spec.label))
         if reference is None:
             return spec
@@ -99,7 +99,7 @@ class Checker(Validator):
         return replace(spec, base_model=base_model)
 
     def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
-        """Return the reference of a component's options to another one, which must exist and be what they ask for."""
+        """Return the reference in a component's options to another one, which must exist and satisfy the option."""
         try:
             reference = used_component(spec.options)
         except PluginError as error:
@@ -111,29 +111,31 @@ class Checker(Validator):
 
     def require(self, spec: ComponentSpec, path: KeyPath) -> None:
         """Refuse a component whose optional library is not installed."""
-        for part in spec.needing:
-            for module in part.requires:
+        for dependent in spec.needing:
+            for module in dependent.requires:
                 if not is_importable(module):
-                    what = f"'{spec.cls.name}'" if part is spec.cls else f"the tokenizer of '{spec.cls.name}'"
-                    hint = part.install_hint or f"pip install {module}"
-                    message = f"{what} needs the library '{module}', which is not installed: {hint}"
+                    subject = f"'{spec.cls.name}'" if dependent is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+                    hint = dependent.install_hint or f"pip install {module}"
+                    message = f"{subject} needs the library '{module}', which is not installed: {hint}"
                     raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
     def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
-        """A fallback that is no label is a component used with its defaults."""
+        """Add components with their defaults for fallbacks whose label is not among the components."""
         for index, label in enumerate(pipeline.fallback):
             if label not in components:
                 path: KeyPath = ("pipelines", name, "fallback", index)
                 if label not in self.registry.names("components"):
                     offered = self.registry.classes("components")
-                    known = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
-                    raise self.fail(path, f"no component is labelled or named '{label}': {did_you_mean(label, known)}")
+                    choices = {*components, *(cls.name for cls in offered if issubclass(cls, Generator))}
+                    raise self.fail(
+                        path, f"no component is labelled or named '{label}': {did_you_mean(label, choices)}"
+                    )
                 components[label] = self.component(label, Use(use=label), path)
 
     def pipeline(
         self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, ComponentSpec]
     ) -> PipelineSpec:
-        """A pipeline whose labels exist, stand in the right stage, and serve its targets."""
+        """Return a pipeline; raises ConfigError unless its labels exist, suit their stage, and serve its targets."""
         path: KeyPath = ("pipelines", name)
         for index, generator in enumerate(use.generators):
             place = (*path, "generators", index, "from")
@@ -158,12 +160,12 @@ class Checker(Validator):
         return plan
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
-        """A file of ids must be there."""
+        """Raise ConfigError if a file of ids does not exist."""
         if lists is not None and lists.path is not None and not lists.path.is_file():
             raise self.fail(path, f"no such file: {lists.path}")
 
     def role(self, components: dict[str, ComponentSpec], label: str, role: type, word: str, path: KeyPath) -> None:
-        """The label must exist and be of that stage."""
+        """Raise ConfigError unless the label exists and its component suits that stage."""
         if label not in components:
             raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
         cls = components[label].cls
@@ -175,7 +177,7 @@ class Checker(Validator):
     def rerankers(
         self, use: PipelineUse, config: ExperimentConfig, path: KeyPath
     ) -> dict[Target, tuple[ComponentSpec, ...]]:
-        """The chain of re-rankers for each target."""
+        """Return the chain of re-rankers for each target."""
         by_target = use.rerank if isinstance(use.rerank, dict) else dict.fromkeys(config.targets, use.rerank)
         for target in by_target:
             if target not in config.targets:
@@ -189,14 +191,14 @@ class Checker(Validator):
         return chains
 
     def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
-        """One re-ranker of a chain; its label tells chains with the same component twice apart."""
+        """Return one re-ranker of a chain; its label distinguishes two chains with the same component."""
         spec = self.component(f"{use.use}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
-            raise self.fail((*path, "use"), f"'{use.use}' is no re-ranker")
+            raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")
         return spec
 
     def opinions(self, plan: PipelineSpec, components: dict[str, ComponentSpec], path: KeyPath) -> None:
-        """Every re-ranker may only weigh columns that the pool has; several columns need a fusion."""
+        """Check that re-rankers only weigh columns that the pool has, and that several columns have a fusion."""
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
             place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
@@ -209,7 +211,7 @@ class Checker(Validator):
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
-        """Several columns are fused before anything else is done with them; the chain of a pipeline is at `place`."""
+        """Check that several columns are fused before anything else; the chain of a pipeline is at `place`."""
         if not chain:
             message = f"{several}: say under `rerank` how they are fused, for example [{{use: {self.a_fusion()}}}]"
             raise self.fail(path, message)
@@ -228,13 +230,13 @@ class Checker(Validator):
         for reference in references(spec.options):
             if isinstance(reference.marker, PoolLabel):
                 only = reference.marker.generators_only
-                word, known = ("generator", generators) if only else ("generator or scorer", columns)
-                if reference.label not in known:
-                    message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, known)}"
+                word, choices = ("generator", generators) if only else ("generator or scorer", columns)
+                if reference.label not in choices:
+                    message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, choices)}"
                     raise self.fail((*path, *reference.path), message)
 
     def uses(self, spec: ComponentSpec, components: dict[str, ComponentSpec], target: Target, path: KeyPath) -> None:
-        """Check that the component whose vectors a re-ranker is handed has some for the target."""
+        """Check that the component whose vectors a re-ranker is given has some for the target."""
         reference = self.reference(spec, components, path)
         if reference is None:
             return
@@ -247,12 +249,12 @@ class Checker(Validator):
     def singles(
         self, config: ExperimentConfig, components: dict[str, ComponentSpec], plans: dict[str, PipelineSpec]
     ) -> Iterator[tuple[str, PipelineSpec]]:
-        """One reference arm per declared component: alone, behind the fallback chain of the first pipeline."""
+        """Yield one reference arm per declared component: alone, behind the fallback chain of the first pipeline."""
         first = next(iter(config.pipelines.values()))
         depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
         for label in config.components:
             if not issubclass(components[label].cls, Generator):
-                self.notes.append(f"'{label}' generates no candidates and is no reference arm of its own")
+                self.notes.append(f"'{label}' generates no candidates and is not a reference arm of its own")
                 continue
             if label in plans:
                 raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
@@ -263,7 +265,7 @@ class Checker(Validator):
             yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
     def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]) -> Curve:
-        """A trade-off whose pipeline and option exist and take every value."""
+        """Return a trade-off; raises ConfigError unless its pipeline and option exist and take every value."""
         path: KeyPath = ("tradeoffs", index)
         varies: KeyPath = ("pipelines", use.pipeline)
         if use.pipeline not in config.pipelines:
@@ -283,9 +285,9 @@ class Checker(Validator):
 
 
 def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str:
-    """Return a note on a pipeline whose config leaves `fallback` out, with what to write.
+    """Return a note on a pipeline whose config has no `fallback`, with a line to add.
 
-    It names components of the config alone: the notes of a report must not depend on which plugins are installed.
+    It names only components of the config: the notes of a report must not depend on which plugins are installed.
     """
     for_all = [spec.label for spec in components if issubclass(spec.cls, Generator) and not spec.create().needs]
     label, hint = (for_all[0], "") if for_all else ("NAME", " (`hybridrec show NAME` says if it serves every query)")
@@ -297,7 +299,7 @@ def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str
 
 
 def is_importable(module: str) -> bool:
-    """Return True if the module, by its full name, is installed; nothing is imported but the packages above it."""
+    """Return True if the module, by its full name, is installed; only the packages above it are imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the package above a submodule is missing

@@ -1,4 +1,4 @@
-"""Checking the section `tune`: every path is an option, and every value of the space is valid for it."""
+"""Checks of the section `tune`: every path is an option, and every value of the space is valid for it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from hybridrec.config.yaml_source import YamlSource, assign
 from hybridrec.registry.discovery import Registry
 
 TUNABLE = ("components", "pipelines")
-"""The rest of a config decides what is asked; values that were asked differently cannot be compared."""
+"""The sections with tunable options. The rest of a config decides the queries, and values that were measured on
+different queries cannot be compared."""
 
 
 def tuning(checker: Checker, experiment: Experiment) -> Tuning:
-    """The `tune` section of a checked experiment; raises ConfigError with the line of what is wrong."""
+    """Return the `tune` section of a checked experiment; raises ConfigError with the line of a mistake."""
     config, tune = experiment.config, experiment.config.tune
     assert tune is not None
     metric = config.compare.metrics[0] if tune.metric is None else tune.metric
@@ -54,16 +55,16 @@ def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> B
     path: KeyPath = ("tune", "subject_to", index)
     match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
     if match is None:
-        raise checker.fail(path, f"'{text}' is no bound; write for example `coverage@10 >= 0.2`")
+        raise checker.fail(path, f"'{text}' is not a bound; write for example `coverage@10 >= 0.2`")
     return Bound(metric_spec(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
 
 
 def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range | list[Any]) -> Dimension:
-    """An option whose written value lies in the space, and which takes all that the space may give."""
+    """Return an option whose written value is in the space, and for which every value of the space is valid."""
     path: KeyPath = ("tune", "space", key)
     start = _start(checker, experiment, key)
     dimension = Dimension(key, values if isinstance(values, Range) else tuple(values), start)
-    # An option that may be any number says 5.0 where the file says 5.
+    # For an option of type float the config says 5.0 where the file says 5.
     if isinstance(values, list) and start in values:
         dimension = replace(dimension, start=values[values.index(start)])
     elif dimension.whole and isinstance(start, float) and start.is_integer():
@@ -82,33 +83,33 @@ def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range
 
 
 def _start(checker: Checker, experiment: Experiment, key: str) -> Any:
-    """What the config says at a dotted path, defaults included."""
+    """Return the value at a dotted path of the config, defaults included."""
     path: KeyPath = ("tune", "space", key)
     first, *rest = key.split(".")
     if first not in TUNABLE or not rest:
         raise checker.fail(path, f"only options below {' and '.join(TUNABLE)} can be tuned")
     here: Any = experiment.resolved[first]
-    for depth, part in enumerate(rest, start=1):
+    for depth, step in enumerate(rest, start=1):
         below = {str(place): value for place, value in enumerate(here)} if isinstance(here, list) else here
-        if not isinstance(below, dict) or part not in below:
+        if not isinstance(below, dict) or step not in below:
             above = ".".join([first, *rest][:depth])
-            known = below if isinstance(below, dict) else ()
-            raise checker.fail(path, f"{above} has no '{part}' for the search to start from: "
-                               f"{did_you_mean(part, known)}")  # fmt: skip
-        here = below[part]
+            choices = below if isinstance(below, dict) else ()
+            raise checker.fail(path, f"{above} has no '{step}' for the search to start from: "
+                               f"{did_you_mean(step, choices)}")  # fmt: skip
+        here = below[step]
     return here
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """Makes checked experiments from a document; relative paths in it start at `folder`."""
+    """A maker of checked experiments from a document; relative paths in it start at `folder`."""
 
     document: YamlSource
     registry: Registry
     folder: Path
 
     def content(self, values: Mapping[str, Any]) -> YamlSource:
-        """The document with values put in at their dotted paths, and without its section `tune`."""
+        """Return the document with values inserted at their dotted paths, and without its section `tune`."""
         changed = replace(self.document, content=deepcopy(self.document.content))
         changed.content.pop("tune", None)
         for path, value in values.items():
@@ -116,7 +117,7 @@ class Variants:
         return changed
 
     def experiment(self, values: Mapping[str, Any]) -> Experiment:
-        """The checked experiment with these values. Raises ConfigError if they are not valid together."""
+        """Return the checked experiment with these values. Raises ConfigError if they are not valid together."""
         from hybridrec.config.load import check  # checking a `tune` section needs variants
 
         return check(self.content(values), self.registry, self.folder)

@@ -25,9 +25,9 @@ def starting_config(paths: Sequence[Path], folder: Path, registry: Registry) -> 
     """Describe the given files, in lines, and return a first config for them as YAML, to be written into `folder`.
 
     Files (or those in folders) that a reader recognises are read by it; of others the columns are guessed. The
-    components are those that plugins propose from the hook `hybridrec_starters`. Raises DataError where a file cannot
-    be read or none looks like interactions, ConfigError where nothing generates candidates, and PluginError for a
-    proposal that is wrong.
+    components are those that plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot
+    be read or none resembles interactions, ConfigError where nothing generates candidates, and PluginError for an
+    invalid proposal.
     """
     data = _published(paths, folder, registry) or profile(_tables(paths), folder)
     starters, missing = _starters(data, registry)
@@ -37,7 +37,7 @@ def starting_config(paths: Sequence[Path], folder: Path, registry: Registry) -> 
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
-"""Where `init` puts the schema that the first line of a config names, from the folder of that config."""
+"""Path of the schema that `init` writes and the first line of a config names, from the folder of that config."""
 _HEADER = f"""\
 # yaml-language-server: $schema={SCHEMA}
 # Written by `hybridrec init`. Every option is explained by `hybridrec show NAME`;
@@ -46,7 +46,7 @@ _HEADER = f"""\
 
 
 def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataProfile | None:
-    """What the first reader that recognises the files makes of them."""
+    """Return the profile made by the first reader that recognises the files; None if none does."""
     files = [file for path in paths for file in _inside(path) if file.is_file()]
     for reader in registry.classes("readers"):
         with calling(reader, "while looking at files"):
@@ -65,23 +65,23 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
-    """The files, and of folders those of a known ending; DataError if there is none."""
-    found = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
-    if not found:
+    """Return the files, and from folders those of a known ending; raises DataError if there are none."""
+    files = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
+    if not files:
         folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
         raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")
-    return found
+    return files
 
 
 def _inside(path: Path) -> list[Path]:
-    """What a folder holds, or the file itself."""
+    """Return the content of a folder, or the file itself."""
     return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _starters(data: DataProfile, registry: Registry) -> tuple[list[Starter], list[str]]:
-    """Return the proposals of all plugins, the first ones first, and a line for each whose library is missing.
+    """Return the proposals of all plugins, the first ones first, and a line for each missing library.
 
-    Of proposals under one label the first counts.
+    Of several proposals under one label the first counts.
     """
     proposals: list[Starter] = []
     for implementation in registry.manager.hook.hybridrec_starters.get_hookimpls():
@@ -114,7 +114,7 @@ _STAGES: dict[StarterRole, type] = {
 
 
 def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
-    """Refuse a proposal that would make a config which `check` refuses; raises PluginError."""
+    """Raise PluginError for a proposal that would make a config which `check` refuses."""
     if not isinstance(starter, Starter):
         raise PluginError(f"{plugin}: hybridrec_starters must return a list of Starter, got {starter!r}")
     place = f"{plugin}: hybridrec_starters proposes '{starter.component}'"
@@ -131,13 +131,13 @@ def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
 
 
 def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
-    """Return the config in which each proposal has its places; without a fusion the control is its only pipeline."""
+    """Return the config with each proposal in its places; without a fusion the control is its only pipeline."""
     by_role = {role: [starter for starter in starters if role in starter.roles] for role in _STAGES}
     generators = by_role["generator"] or by_role["control"] or by_role["fallback"]
     if not generators:
         raise ConfigError("no plugin proposes a generator for this data: install one with models, such as hybridrec's")
     control = (by_role["control"] or generators)[0]
-    # A fallback whose label is its name and that has no options needs no entry: it would be an arm of its own.
+    # A fallback without options whose label is its name needs no entry: the entry would make it an arm of its own.
     undeclared = [s.label for s in by_role["fallback"] if s.label == s.component and not s.options]
     placed = [control, *generators, *by_role["scorer"]]
     placed += [starter for starter in by_role["fallback"] if starter.label not in undeclared]
@@ -165,23 +165,24 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
 
 
 def _use(starter: Starter) -> dict[str, Any]:
-    """Return the entry of `components`; `use` is left out where the label is the name."""
+    """Return the entry of `components`; `use` is left out where the label equals the name."""
     use = {} if starter.label == starter.component else {"use": starter.component}
     return {**use, **starter.options}
 
 
-def _description(found: DataProfile) -> list[str]:
-    known = [
-        (found.tagged_users, f"{found.tagged_users} users with tags"),
-        (found.tagged_items, f"{found.tagged_items} items with tags"),
-        (found.titles, f"{found.titles} users with a title"),
-        (found.texts, f"{found.texts} items with a text"),
+def _description(profile: DataProfile) -> list[str]:
+    counted = [
+        (profile.tagged_users, f"{profile.tagged_users} users with tags"),
+        (profile.tagged_items, f"{profile.tagged_items} items with tags"),
+        (profile.titles, f"{profile.titles} users with a title"),
+        (profile.texts, f"{profile.texts} items with a text"),
     ]
-    extras = [text for count, text in known if count]
-    times, weights = ("with" if there else "without" for there in (found.times, found.weights))
+    extras = [text for count, text in counted if count]
+    times, weights = ("with" if there else "without" for there in (profile.times, profile.weights))
     return [
-        f"{found.interactions} interactions of {found.users} users with {found.items} items ({found.tags} tags)",
-        f"density {found.density:.4%}, {found.repeats} repeats, the median user has {found.median:g}",
-        f"order by {found.order}; {times} times, {weights} weights" + "".join(f"; {text}" for text in extras),
-        *found.notes,
+        f"{profile.interactions} interactions of {profile.users} users "
+        f"with {profile.items} items ({profile.tags} tags)",
+        f"density {profile.density:.4%}, {profile.repeats} repeats, the median user has {profile.median:g}",
+        f"order by {profile.order}; {times} times, {weights} weights" + "".join(f"; {text}" for text in extras),
+        *profile.notes,
     ]

@@ -1,4 +1,4 @@
-"""Validating parts of a document against models: what is wrong, said with the place in the file."""
+"""Validation of parts of a document against models: mistakes are reported with their place in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Validator:
-    """Makes models of the parts of one document; `context` is what the models are told beside it."""
+    """A maker of models from the parts of one document; `context` is passed to the validators of the models."""
 
     def __init__(self, document: YamlSource, context: dict[str, Any]) -> None:
         self.document = document
@@ -30,73 +30,73 @@ class Validator:
             raise self.mistake(error, model, path) from None
 
     def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
-        """All problems of a validation error as one message, a line each."""
+        """Return all problems of a validation error as one message, a line for each."""
         lines = []
         for problem in error.errors(include_url=False):
-            location = tuple(part for part in problem["loc"] if part not in ("[key]",))
+            location = tuple(step for step in problem["loc"] if step not in ("[key]",))
             place = (*path, *self.in_document(path, location))
-            what = problem["msg"].removeprefix("Value error, ")
+            reason = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
-                what = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
+                reason = f"unknown key: {did_you_mean(str(location[-1]), _keys(model, location[:-1]))}"
             elif problem["type"] == "missing":
-                what = "this key is required"
+                reason = "this key is required"
             elif problem["type"] == "model_type":
                 keys = ", ".join(sorted(_keys(model, location)))
-                what = f"Input should be a mapping with keys of {keys}, got {problem['input']!r:.60}"
+                reason = f"Input should be a mapping with keys of {keys}, got {problem['input']!r:.60}"
             elif problem["type"] == "path_type":
-                what = "the path is empty" if problem["input"] is None else f"no path: {problem['input']!r:.60}"
+                reason = "the path is empty" if problem["input"] is None else f"no path: {problem['input']!r:.60}"
             elif problem["type"] == "string_type" and isinstance(problem["input"], (int, float)):
-                what = f"Input should be text, got {problem['input']!r}: put it in quotes"
-            elif problem["type"] != "value_error" or "'" not in what:  # a validator of ours that quotes has said it
-                what = f"{what}, got {problem['input']!r:.60}"
-            lines.append(f"{self.document.where(place)}: {what}")
+                reason = f"Input should be text, got {problem['input']!r}: put it in quotes"
+            elif problem["type"] != "value_error" or "'" not in reason:  # a validator of ours that quotes has said it
+                reason = f"{reason}, got {problem['input']!r:.60}"
+            lines.append(f"{self.document.where(place)}: {reason}")
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
     def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
-        """`location` without the tags that pydantic adds for the members of unions."""
+        """Return `location` without the tags that pydantic adds for the members of unions."""
         here: Any = self.document.content
-        for part in path:
-            here = here[part] if isinstance(here, (dict, list)) and _has(here, part) else None  # type: ignore[index]
+        for step in path:
+            here = here[step] if isinstance(here, (dict, list)) and _has(here, step) else None  # type: ignore[index]
         kept: list[str | int] = []
-        for index, part in enumerate(location):
-            known = isinstance(here, (dict, list)) and _has(here, part)
-            if known or (index == len(location) - 1 and not _is_tag(part)):
-                kept.append(part)
-            if known:
-                here = here[part]
+        for index, step in enumerate(location):
+            exists = isinstance(here, (dict, list)) and _has(here, step)
+            if exists or (index == len(location) - 1 and not _is_tag(step)):
+                kept.append(step)
+            if exists:
+                here = here[step]
         return tuple(kept)
 
     def fail(self, path: KeyPath, message: str) -> ConfigError:
-        """An error at a place in the document."""
+        """Return an error at a place in the document."""
         return ConfigError(f"{self.document.where(path)}: {message}")
 
 
-def _has(container: Any, part: str | int) -> bool:
+def _has(container: Any, step: str | int) -> bool:
     if isinstance(container, list):
-        return isinstance(part, int) and part < len(container)
-    return part in container
+        return isinstance(step, int) and step < len(container)
+    return step in container
 
 
-def _is_tag(part: str | int) -> bool:
-    """Pydantic names the member of a union in the location of an error."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float", "bool", "list", "dict", "range"))
+def _is_tag(step: str | int) -> bool:
+    """Return True for the name of a union's member, which pydantic puts into the location of an error."""
+    return isinstance(step, str) and ("[" in step or step in ("int", "str", "float", "bool", "list", "dict", "range"))
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
-    """The keys that are valid in a (nested) model."""
+    """Return the keys that are valid in a (nested) model."""
     members = nested_models(model)
-    for part in location:
+    for step in location:
         below: list[type[BaseModel]] = []
         for member in members:
             for name, field in member.model_fields.items():
-                if part in (name, field.alias):
+                if step in (name, field.alias):
                     below += nested_models(field.annotation)
         members = below or members
     return {field.alias or name for member in members for name, field in member.model_fields.items()}
 
 
 def nested_models(annotation: Any) -> list[type[BaseModel]]:
-    """The models inside an annotation such as `dict[str, A] | list[B] | None`."""
+    """Return the models inside an annotation such as `dict[str, A] | list[B] | None`."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for inner in typing.get_args(annotation) for model in nested_models(inner)]

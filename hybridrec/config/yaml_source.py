@@ -13,19 +13,19 @@ from hybridrec.errors import ConfigError
 KeyPath = tuple[str | int, ...]
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "merge"))
 MAX_NODES = 100_000
-"""More nodes than this after expanding aliases is an attack or an accident, not a config."""
+"""Largest number of values after expanding aliases: more is an attack or an accident, not a config."""
 
 
 @dataclass(slots=True)
 class YamlSource:
-    """The content of a YAML file, and where each key path stands in it."""
+    """The content of a YAML file, and the line of each key path."""
 
     source: str
     content: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
-        """ "file:line: a.b.c" of a key path, or of the nearest key above it that is in the file."""
+        """Return "file:line: a.b.c" for a key path, or for the nearest key above it that is in the file."""
         near = path
         while near and near not in self.lines:
             near = near[:-1]
@@ -34,7 +34,7 @@ class YamlSource:
         return f"{place}: {dotted(path)}" if path else place
 
     def set(self, assignment: str) -> None:
-        """Apply `a.b.c=value` (the value is YAML), creating what is missing on the way."""
+        """Apply `a.b.c=value` (the value is YAML), creating missing mappings on the way."""
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
@@ -56,7 +56,7 @@ def load(path: Path) -> YamlSource:
 
 
 def parse(text: str, source: str) -> YamlSource:
-    """Like `load`, from text; `source` stands in the messages."""
+    """Parse text as `load` parses a file; `source` names it in messages."""
     document = _value(text, source)
     if not isinstance(document.content, dict):
         raise ConfigError(f"{source}: expected a mapping of keys at the top, for example `name: my-experiment`")
@@ -64,7 +64,7 @@ def parse(text: str, source: str) -> YamlSource:
 
 
 def _value(text: str, source: str) -> YamlSource:
-    """Any YAML value, safely."""
+    """Parse any YAML value, safely."""
     document = YamlSource(source, None)
     try:
         loader = yaml.SafeLoader(text)
@@ -79,27 +79,27 @@ def _value(text: str, source: str) -> YamlSource:
 
 
 def assign(content: Any, key: str, value: object, what: str) -> None:
-    """Set the value at the path `a.b.0.c` of nested mappings and lists; `what` stands in the messages."""
+    """Set the value at the path `a.b.0.c` of nested mappings and lists; `what` names it in messages."""
     *above, last = key.split(".")
     here = content
-    for depth, part in enumerate(above):
-        place = _place(here, part, f"{what}: {'.'.join(above[:depth])}")
-        if isinstance(here, dict) and here.get(part) is None:
-            here[part] = {}
+    for depth, step in enumerate(above):
+        place = _place(here, step, f"{what}: {'.'.join(above[:depth])}")
+        if isinstance(here, dict) and here.get(step) is None:
+            here[step] = {}
         here = here[place]
     here[_place(here, last, f"{what}: {'.'.join(above)}")] = value
 
 
 def dotted(path: KeyPath) -> str:
-    """A key path as people write it: `pipelines.hybrid.rerank[0].weights`."""
+    """Return a key path in the usual notation: `pipelines.hybrid.rerank[0].weights`."""
     text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
 
 
 class _Builder:
-    """Turns YAML nodes into plain values, noting lines and counting what aliases expand to."""
+    """A converter of YAML nodes to plain values that notes lines and counts the values behind aliases."""
 
     def __init__(self, loader: yaml.SafeLoader, document: YamlSource) -> None:
         self.loader = loader
@@ -130,7 +130,7 @@ class _Builder:
         try:
             return self.loader.construct_object(node)
         except (ValueError, KeyError, IndexError):  # what PyYAML lets through: `!!int x`, the date 2020-13-01
-            raise self._error(node, f"'{node.value}' is no valid {node.tag.rsplit(':', 1)[-1]}") from None
+            raise self._error(node, f"'{node.value}' is not a valid {node.tag.rsplit(':', 1)[-1]}") from None
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         self._refuse_duplicates(node)
@@ -146,7 +146,7 @@ class _Builder:
         return result
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
-        """What the merge key `<<` brings: a mapping, or several of which the first one wins."""
+        """Return the content of the merge key `<<`: a mapping, or several of which the first one wins."""
         result: dict[str, Any] = {}
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(source, yaml.MappingNode):
@@ -159,7 +159,7 @@ class _Builder:
         for key_node, _ in node.value:
             key, line = self._key(key_node), key_node.start_mark.line + 1
             if key in seen:
-                raise self._error(key_node, f"the key '{key}' stands here twice (first on line {seen[key]})")
+                raise self._error(key_node, f"the key '{key}' is here twice (first on line {seen[key]})")
             seen[key] = line
 
     def _key(self, node: yaml.Node) -> str:
@@ -171,19 +171,19 @@ class _Builder:
         return ConfigError(f"{self.document.source}:{node.start_mark.line + 1}: {message}")
 
 
-def _place(here: Any, part: str, what: str) -> str | int:
-    """A part of a dotted path as a key of the mapping, or an index of the list, that `here` is."""
+def _place(here: Any, step: str, what: str) -> str | int:
+    """Return a step of a dotted path as a key of the mapping, or as an index of the list, `here`."""
     if isinstance(here, dict):
-        return part
+        return step
     if not isinstance(here, list):
         raise ConfigError(f"{what} is not a mapping")
-    if not (part.isascii() and part.isdecimal() and int(part) < len(here)):
-        raise ConfigError(f"{what} is a list of {len(here)}, '{part}' is no place in it")
-    return int(part)
+    if not (step.isascii() and step.isdecimal() and int(step) < len(here)):
+        raise ConfigError(f"{what} is a list of {len(here)}, '{step}' is not an index of it")
+    return int(step)
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    """What is wrong in which line, and in what it was found: a key without its colon is noticed lines later."""
+    """Return the problem with its line, and its context: a missing colon is noticed only lines later."""
     mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     if mark is None:
         return str(error)

@@ -1,4 +1,4 @@
-"""What every array that a plugin gives is held against: its type and its shape."""
+"""Checks of the type and the shape of every array that a plugin returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the measured arms to what is said of them: who is compared with whom, guardrails, repeats."""
+"""Analysis of the measured arms: comparisons, guardrails, the effect of seeds, and notes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hybridrec.types import Doubles
 
 
 def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
-    """Name -> the first name before it with the same identity, for those that have one."""
+    """Return name -> the first name before it with the same identity, for the names that have one."""
     first: dict[object, str] = {}
-    found = {name: first.setdefault(identity, name) for name, identity in identities.items()}
-    return {name: original for name, original in found.items() if name != original}
+    originals = {name: first.setdefault(identity, name) for name, identity in identities.items()}
+    return {name: original for name, original in originals.items() if name != original}
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the arms of an experiment say about one another; `same` are the twins among them."""
+    """The comparisons between the arms of an experiment; `same` maps duplicates to the arm that they repeat."""
 
     experiment: Experiment
     same: Mapping[str, str]
@@ -42,8 +42,8 @@ class Analysis:
     def pairs(self) -> list[Pair]:
         """The declared pairs, then every blend against every single component if there are such arms.
 
-        A pipeline is not compared with itself, nor is a pair compared twice because one of it stands
-        under two names: that would only make the family larger.
+        A pipeline is not compared with itself, nor is a pair compared twice because one of its arms has
+        two names: that would only make the family of tests larger.
         """
         plans = self.experiment.pipelines
         singles = [name for name, plan in plans.items() if plan.single]
@@ -52,12 +52,12 @@ class Analysis:
         return [*self.declared, *(pair for pair in references if pair not in self._either_way(self.declared))]
 
     def notes(self, pipelines: Mapping[str, PipelineReport], sample: Sample) -> list[str]:
-        """What a reader should know of the arms, in sentences."""
+        """Return remarks about the arms for the reader of the report, as sentences."""
         twin = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
         return [*(twin.format(*names) for names in self.same.items()), *_silent(pipelines), *_blind(sample)]
 
     def comparison(self, arms: Mapping[str, Arm]) -> list[Comparison]:
-        """All pairs in all metrics and segments."""
+        """Compare all pairs in all metrics and segments."""
         config = self.experiment.config.compare
         return compare(
             arms,
@@ -71,7 +71,7 @@ class Analysis:
         )
 
     def guardrails(self, arms: Mapping[str, Arm], seconds: Mapping[str, Doubles]) -> list[Guardrail]:
-        """The declared pairs held against the declared guardrails."""
+        """Check the declared pairs against the declared guardrails."""
         config = self.experiment.config.compare
         return guardrails(
             arms,
@@ -84,7 +84,7 @@ class Analysis:
         )
 
     def repeats(self, repeats: Sequence[Mapping[str, Arm]], fits: Sequence[FitReport]) -> RepeatsReport | None:
-        """What other seeds change, if everything was trained more than once."""
+        """Return the effect of other seeds, if everything was trained more than once."""
         if len(repeats) == 1:
             return None
         first = {fit.key for fit in fits if fit.repeat == 1}
@@ -96,9 +96,9 @@ class Analysis:
         )
 
     def _distinct(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """Without names that only repeat another, pairs of one pipeline, and pairs that were there before."""
-        found = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
-        return [pair for pair in dict.fromkeys(found) if pair[0] != pair[1]]  # type: ignore[misc]
+        """Replace duplicates by the arm that they repeat, then drop pairs of one arm and repeated pairs."""
+        renamed = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
+        return [pair for pair in dict.fromkeys(renamed) if pair[0] != pair[1]]  # type: ignore[misc]
 
     @staticmethod
     def _either_way(pairs: Sequence[Pair]) -> set[Pair]:
@@ -106,7 +106,7 @@ class Analysis:
 
 
 def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
-    """Says where the fallback is measured in a pipeline's place."""
+    """Yield a sentence for each pipeline in whose place the fallback is measured."""
     for name, pipeline in pipelines.items():
         if not any(served_by.startswith(BLEND) for served_by in pipeline.served_by):
             others = ", ".join(pipeline.served_by)
@@ -114,7 +114,7 @@ def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
 
 
 def _blind(sample: Sample) -> Iterator[str]:
-    """Says so if most queries know nothing: every pipeline is the same on them."""
+    """Yield a sentence if most queries know nothing, since every pipeline is the same on them."""
     nothing = int((sample.segments == NOTHING).sum())
     if 2 * nothing > len(sample):
         yield (

@@ -14,7 +14,7 @@ from hybridrec.types import Target
 
 
 class StackingSet:
-    """The validation queries with out-of-sample scores; computed when the first re-ranker has to learn."""
+    """The validation queries with out-of-sample scores; they are computed when the first re-ranker has to learn."""
 
     def __init__(self, runner: BatchRunner, arm: FittedPipeline, fold: str, validation: Fold, target: Target) -> None:
         self.runner = runner
@@ -34,11 +34,11 @@ class StackingSet:
 
     @property
     def key(self) -> str:
-        """Everything that decides what the next re-ranker learns from."""
+        """Digest of everything that decides the training input of the next re-ranker."""
         return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
 
     def fit_blend(self, reranker: Reranker) -> None:
-        """Let it learn on the pool as the re-rankers before it leave it."""
+        """Fit the re-ranker on the pool as the re-rankers before it leave it."""
         queries, truth = self.validation.queries, self.validation.truth[self.target]
         question = EvalQueries(queries, self.target, 1, truth, self.validation.candidate_items)
         pool = self.runner.pool(self.arm, question)
@@ -48,5 +48,5 @@ class StackingSet:
             check_self(reranker, "learn", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
-        """The next re-ranker of the chain sees what this one, fitted on the base level, did."""
+        """Add a re-ranker fitted out of fold to those whose output the next one of the chain sees."""
         self._before.append((reranker, key))

@@ -1,4 +1,4 @@
-"""The distributions whose versions a report names: those that an experiment stands on, whatever else is installed."""
+"""The distributions whose versions a report names: only those that the experiment uses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hybridrec.registry.discovery import Registry
 
 PROJECT = "hybridrec"
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""The name at the beginning of a requirement."""
+"""The name at the start of a requirement."""
 
 
 def distributions_of(experiment: Experiment, registry: Registry) -> set[str]:
-    """Return the names of the distributions that an experiment stands on.
+    """Return the names of the distributions that an experiment uses.
 
-    These are hybridrec, the distributions of the plugins whose classes the config names, what each of them requires
-    without extras, and those that provide the libraries which its components `require`.
+    These are hybridrec, the distributions of the plugins whose classes the config names, their requirements without
+    extras, and the distributions of the libraries that its components `require`.
     """
     named = {PROJECT}
     for cls in _classes(experiment):
@@ -51,7 +51,7 @@ def _among(options: Options) -> Iterator[type[Plugin]]:
 
 
 def _requirements(distribution: str) -> Iterator[str]:
-    """Yield the names of what an installed distribution requires, extras aside."""
+    """Yield the names of the requirements of an installed distribution, extras excluded."""
     try:
         requirements = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:

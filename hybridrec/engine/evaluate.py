@@ -1,4 +1,4 @@
-"""What pipelines gave, judged fold by fold, and joined for the statistics."""
+"""The evaluation of pipelines: results are measured fold by fold, and joined for the statistics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hybridrec.types import Doubles, Longs, Target
 
 @dataclass(slots=True)
 class MetricAccumulator:
-    """What one pipeline gave over all folds, target by target; every fold adds to each list."""
+    """The results of one pipeline over all folds, by target; every fold adds to each list."""
 
     values: dict[str, list[Doubles]] = field(default_factory=dict)
     eval_batch: dict[str, list[EvalBatch]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class MetricAccumulator:
     learned: dict[str, object] = field(default_factory=dict)
 
     def add(self, fold: Fold, target: Target, answers: BatchResults, metric_specs: tuple[MetricSpec, ...]) -> None:
-        """Judge the answers to the queries of a fold."""
+        """Measure the results for the queries of a fold."""
         eval_batch = judge(fold, target, answers.slate)
         for metric_spec in metric_specs:
             if metric_spec.target != target:
@@ -47,7 +47,7 @@ class MetricAccumulator:
         self.n_scored.setdefault(target, Counter()).update(answers.n_scored)
 
     def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> EvaluatedArm:
-        """For the statistics; of the metrics in `groups`, int64[Q], also what they are without each group of users."""
+        """Return the arm for the statistics; metrics in `groups`, int64[Q], are also computed without each group."""
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}
         for metric_spec in experiment.metric_specs:
@@ -68,7 +68,7 @@ class MetricAccumulator:
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
-    """Slates for the queries of a fold beside what was hidden of them."""
+    """Pair the slates for the queries of a fold with the truth that was hidden."""
     truth = fold.truth[target]
     return EvalBatch(
         target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.candidate_items, fold.queries
@@ -76,6 +76,6 @@ def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
 
 
 def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
-    """The mean over the queries for which there is a value; None if there are none."""
+    """Return the mean over the queries that have a value; None if there are none."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None

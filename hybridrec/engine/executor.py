@@ -1,4 +1,4 @@
-"""Where the work of an experiment is done: the protocol of executors, and threads, which are the first."""
+"""The place where the work of an experiment is done: the protocol of executors, and threads, the default."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """Carries out fits and sends blocks of queries through pipelines, wherever that may be.
+    """A worker pool that runs fits and sends blocks of queries through pipelines, on any process or machine.
 
-    Progress, order of the report and what is written of a run stay with the process that drives.
+    Progress, the order of the report and the files of a run are left to the calling process.
     """
 
     @property
     def workers(self) -> int:
-        """How many jobs or blocks are done at a time; memory is shared out among so many."""
+        """Number of jobs or blocks in work at a time; the memory budget is divided by it."""
         ...
 
     @property
     def needs_parts(self) -> bool:
-        """Whether workers read training parts from the store; only then are they written there."""
+        """True if workers read training parts from the store; only then are the parts written there."""
         ...
 
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run `run_fit_job(job, context)` for each job and yield the outcomes as they end.
 
         No two jobs have the same key. A job whose `base_model` is among them begins when that one has ended. Raises
-        what the first job that failed raised; what did not begin by then is given up.
+        the error of the first job that failed; jobs that did not begin by then are cancelled.
         """
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield `work(block)` for each block, in their order; both are pickled like what they consist of.
+        """Yield `work(block)` for each block, in their order; both can be pickled.
 
-        A pipeline in `work` takes its components along as keys of the store, and its re-rankers as they are.
+        A pipeline in `work` is pickled with its components as keys of the store, and its re-rankers as they are.
         """
         ...
 
@@ -48,9 +48,9 @@ class Executor(Protocol):
 class ThreadExecutor(ThreadPool):
     """Threads of this process, which share its memory.
 
-    The libraries under the components release the interpreter lock while they train and are held to
-    one thread each, so these threads are the only parallelism there is; only where fewer fits than
-    workers are left, a component whose result does not depend on it may use several itself.
+    The libraries under the components release the interpreter lock while they train and are limited to
+    one thread each, so these threads are the only parallelism; only where fewer fits than workers are
+    left, a component whose result does not depend on the number of threads may use several itself.
     """
 
     needs_parts = False
@@ -58,7 +58,7 @@ class ThreadExecutor(ThreadPool):
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run the jobs and yield the outcomes as they end.
 
-        One alone is done by the caller: the memory that it gives back serves what comes after it, too.
+        A single job is done by the caller: the memory that it frees is then reused by the code after it, too.
         """
         threads = self.threads
         if len(jobs) == 1 or threads is None:
@@ -68,10 +68,10 @@ class ThreadExecutor(ThreadPool):
 
 
 def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
-    """Start each job when the one that it uses has ended, and yield the outcomes of all as they end.
+    """Start each job when its base model is fitted, and yield the outcomes of all as they end.
 
-    `start` hands a job to a worker and gives the future of its outcome. Raises what the first job that failed
-    raised, and cancels what did not begin.
+    `start` hands a job to a worker and returns the future of its outcome. Raises the error of the first job that
+    failed, and cancels the jobs that did not begin.
     """
     waiting = {job.key: job for job in jobs}
     running: dict[Future[FitOutcome], str] = {}

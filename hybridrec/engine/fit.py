@@ -1,4 +1,4 @@
-"""Fits as plain values: what has to be fitted on what, where the result lies, and how any worker does it."""
+"""Fits as plain values: the component, its training part, the key of the result, and the code that any worker runs."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
 
 RANDOM = "random"
-"""Key in what the store notes of a fit: true if it drew random numbers."""
+"""Key in the metadata of a fit in the store: true if it drew random numbers."""
 NOTES = "notes"
-"""Key in what the store notes of a fit: `Component.notes`."""
+"""Key in the metadata of a fit in the store: `Component.notes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitJob:
-    """One component to be fitted on one training part: plain data, of the same size whatever the data.
+    """One component to be fitted on one training part: plain data, of the same size whatever the size of the data.
 
     component, options: the name under which the component is registered, and its options as JSON
-    data: fingerprint of the training part, under which a store may hold it
-    level: "final" (what is evaluated) or "base" (what blends are learned on)
-    repeat: from 1; tells trainings apart that differ in their seeds alone
-    threads: how many threads the component may use
-    memory: estimated peak bytes of the fit, 0 if nobody asked
-    key: where the fit lies in the store
-    lender: the job of the component that this one uses
+    data: fingerprint of the training part, its key in a store
+    level: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)
+    repeat: from 1; distinguishes trainings that differ only in their seeds
+    threads: number of threads that the component may use
+    memory: estimated peak bytes of the fit, 0 if not estimated
+    key: key of the fit in the store
+    base_model: the job of the base model, if the component has one
     """
 
     component: str
@@ -59,16 +59,16 @@ class FitJob:
 
     @property
     def place(self) -> str:
-        """Where the fit stands in the `lock.json` of a run."""
+        """The key of the fit in the `lock.json` of a run."""
         return f"{self.fold}/{self.level}/{self.label}"
 
     @property
     def depth(self) -> int:
-        """How many fits have to be there before this one."""
+        """Number of fits that have to be done before this one."""
         return 0 if self.base_model is None else self.base_model.depth + 1
 
     def spec(self, registry: Registry) -> ComponentSpec:
-        """The component with its options, as the plugins of a registry have it."""
+        """Return the component with its options, from the plugins of a registry."""
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
         return ComponentSpec(
@@ -78,10 +78,10 @@ class FitJob:
 
 @dataclass(frozen=True, slots=True)
 class FitOutcome:
-    """What became of a job; the fit itself lies in the store.
+    """The result of a job; the fit itself is in the store.
 
-    seconds: how long it took, 0 if the store had it already (`cached`)
-    notes: what the component had to say
+    seconds: duration, 0 if the store had it already (`cached`)
+    notes: notes of the component
     """
 
     key: str
@@ -91,19 +91,19 @@ class FitOutcome:
 
 
 class FitContext:
-    """What a job needs where it is run: the store, the training parts in memory, and the installed plugins.
+    """The resources of the process that runs a job: the store, the training parts in memory, the installed plugins.
 
-    Pickled it is the store alone, with the names of blocked plugins: another process takes training parts
+    It is pickled as the store with the names of blocked plugins: another process takes training parts
     from the store and components from its own plugins.
     """
 
     def __init__(self, store: Store, registry: Registry, parts: Mapping[str, Dataset] | None = None) -> None:
-        """`parts` are training parts by their fingerprints."""
+        """Share `parts`, training parts by their fingerprints, with the jobs of this process."""
         self.store = store
         self.registry = registry
         self.parts = parts or {}
         self._lock = threading.RLock()  # a fit asks for the one that it uses
-        # Whoever needs a fit holds it; when nobody does any more, its memory is free.
+        # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
     def __getstate__(self) -> tuple[Store, tuple[str, ...]]:
@@ -114,7 +114,7 @@ class FitContext:
         self.__init__(store, _installed(blocked))  # type: ignore[misc]
 
     def fitted(self, job: FitJob) -> Fitted:
-        """The one fit of this process for the key of a job."""
+        """Return the fit for the key of a job, of which this process has only one."""
         with self._lock:
             fitted = self._fits.get(job.key)
             if fitted is None:
@@ -122,7 +122,7 @@ class FitContext:
             return fitted
 
     def part(self, job: FitJob) -> Dataset:
-        """The training part of a job; raises StoreError if it is neither in memory nor in the store."""
+        """Return the training part of a job; raises StoreError if it is neither in memory nor in the store."""
         if (part := self.parts.get(job.data)) is not None:
             return part
         if (state := self.store.find(job.data)) is not None:
@@ -139,18 +139,18 @@ def _installed(blocked: tuple[str, ...]) -> Registry:
 
 
 class Fitted:
-    """A component of the fit plan. It is read from the store only when somebody asks for it.
+    """A component of the fit plan. It is read from the store only when it is used.
 
-    Pickled it is its job: another process reads the component from the store.
+    It is pickled as its job: another process reads the component from the store.
     """
 
     def __init__(self, job: FitJob, context: FitContext) -> None:
         self.job = job
         self.context = context
         self.outcome = FitOutcome(job.key, 0.0, (), cached=True)
-        """What became of the job; set when it ends."""
+        """The result of the job; set when it ends."""
         self.base_model = None if job.base_model is None else context.fitted(job.base_model)
-        """The fit of the component that this one uses, if it uses any."""
+        """The fit of the base model of this one, if it has one."""
         self._component: Component | None = None
         self._lock = threading.Lock()
 
@@ -162,12 +162,12 @@ class Fitted:
 
     @cached_property
     def spec(self) -> ComponentSpec:
-        """The component as the config wants it."""
+        """The component as the config describes it."""
         return self.job.spec(self.context.registry)
 
     @property
     def key(self) -> str:
-        """Where it lies in the store."""
+        """Key of the fit in the store."""
         return self.job.key
 
     @property
@@ -179,7 +179,7 @@ class Fitted:
             return self._component
 
     def run(self) -> FitOutcome:
-        """Look the fit up in the store, or make it and store it."""
+        """Look the fit up in the store, or compute and store it."""
         store, key = self.context.store, self.job.key
         if key in store:
             notes = (store.about(key) or {}).get(NOTES, ())
@@ -192,7 +192,7 @@ class Fitted:
         return self.outcome
 
     def _restored(self) -> Component:
-        """Read it from the store; make it anew if it is damaged or was removed meanwhile."""
+        """Read it from the store; fit it again if it is damaged or was removed meanwhile."""
         state = self.context.store.find(self.job.key)
         if state is None:
             return self._trained()[0]
@@ -201,7 +201,7 @@ class Fitted:
             return check_self(component, "restore", component.restore(state))
 
     def _trained(self) -> tuple[Component, tuple[str, ...]]:
-        """Fit it and store it; returns it with its notes."""
+        """Fit it and store it; return it with its notes."""
         job, spec = self.job, self.spec
         part = self.context.part(job)
         component = self._new()
@@ -219,7 +219,7 @@ class Fitted:
         return component, tuple(notes)
 
     def _new(self) -> Component:
-        """A new instance that has what it uses."""
+        """Return a new instance with its base model set."""
         component = self.spec.create()
         if self.base_model is None:
             return component
@@ -228,10 +228,10 @@ class Fitted:
 
 
 def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
-    """Fit a component and write it to the store, or find it there; in whatever process and on whatever machine.
+    """Fit a component and write it to the store, or find it there, in any process and on any machine.
 
-    Raises what the component raises, with a note that says whose it is, and PluginError where the plugins or
-    libraries of this process are not those for which the key of the job was made: what they fit is something else.
+    Raises the component's error, with a note that names the component, and PluginError where the plugins or
+    libraries of this process differ from those for which the job's key was made, since the fit would differ, too.
     """
     if job.key not in context.store:
         _check_key(job, job.spec(context.registry))
@@ -242,18 +242,18 @@ def _check_key(job: FitJob, spec: ComponentSpec) -> None:
     uses = None if job.base_model is None else job.base_model.key
     if job.key != fit_key(spec, job.data, job.seed, job.repeat, uses=uses):
         raise PluginError(
-            f"components.{job.label} ({job.component}) would be another one if it was fitted here: the plugins, their "
+            f"components.{job.label} ({job.component}) would differ if it was fitted here: the plugins, their "
             "options or the versions of their libraries differ from those of the process that plans the fits; "
             "install the same"
         )
 
 
 def options_text(spec: ComponentSpec) -> str:
-    """The options of a component as JSON."""
+    """Return the options of a component as JSON."""
     options: dict[str, Any] = spec.options.model_dump(mode="json", by_alias=True)
     return json.dumps(options, ensure_ascii=False)
 
 
 def _noting(spec: ComponentSpec, job: FitJob, doing: str) -> AbstractContextManager[None]:
-    """Whatever a plugin raises tells what it was doing."""
+    """Return a context that adds the component and its task to errors of a plugin."""
     return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")

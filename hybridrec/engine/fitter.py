@@ -1,4 +1,4 @@
-"""The fit plan: every distinct component once per training part, from the store where it is there already."""
+"""The fitter: every distinct component is fitted once per training part, or taken from the store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hybridrec.tracing import calling
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A training part: the data, its fingerprint, and where it stands in the run."""
+    """A training part: the data, its fingerprint, and its fold and level."""
 
     fold: str
     level: str
-    """"final" (what is evaluated) or "base" (what blends are learned on)."""
+    """Level of its fits: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)."""
     train: Dataset
     fingerprint: str
 
     def place(self, label: str) -> str:
-        """Where a fit on this part stands in the `lock.json` of a run."""
+        """Return the key in the `lock.json` of a run for the fit of a component on this part."""
         return f"{self.fold}/{self.level}/{label}"
 
 
@@ -35,7 +35,7 @@ Done = Callable[[Fitted], None]
 
 
 class Fitter:
-    """Has components fitted on training parts by an executor, through a store."""
+    """A planner of fits on training parts, done by an executor, through a store."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Fitter:
         memory: int,
         repeat: int = 1,
     ) -> None:
-        """`memory` is the budget of one fit in bytes.
+        """Set the budget of one fit, `memory`, in bytes.
 
-        `repeat`, from 1, distinguishes trainings that differ in their seeds alone.
+        `repeat`, from 1, distinguishes trainings that differ only in their seeds.
         """
         self.store = store
         self.registry = registry
@@ -59,7 +59,7 @@ class Fitter:
         self.repeat = repeat
 
     def key(self, spec: ComponentSpec, part: Part) -> str:
-        """Where the fit lies in the store. A fit that drew no random number is the same in every repeat."""
+        """Return the key of a fit in the store. A fit that drew no random number is the same in every repeat."""
         uses = None if spec.base_model is None else self.key(spec.base_model, part)
         key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
@@ -67,7 +67,7 @@ class Fitter:
         return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
 
     def job(self, spec: ComponentSpec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
-        """A component on a training part as plain data; one that it uses gets as many threads."""
+        """Return a component on a training part as plain data; its base model gets as many threads."""
         return FitJob(
             component=spec.cls.name,
             options=options_text(spec),
@@ -84,9 +84,9 @@ class Fitter:
         )
 
     def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
-        """Return the fits of all jobs, in their order; jobs that come to the same key are fitted once.
+        """Return the fits of all jobs, in their order; jobs with equal keys are fitted once.
 
-        `done` is told of each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
+        `done` is called with each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
         too large.
         """
         plan = list(jobs)
@@ -114,12 +114,12 @@ class Fitter:
         return [fits[key] for key in keys]
 
     def _put_parts(self, parts: Mapping[str, Part]) -> None:
-        """Store training parts for workers of other processes."""
+        """Store training parts for workers in other processes."""
         for fingerprint, part in parts.items():
             self.store.put(fingerprint, part.train.state(), {"training part": f"{part.fold}/{part.level}"})
 
     def within_budget(self, spec: ComponentSpec, part: Part) -> int:
-        """Estimated peak bytes of a fit; raises MemoryBudgetError if that is more than allowed."""
+        """Return the estimated peak bytes of a fit; raises MemoryBudgetError if they are over the budget."""
         doing = f"while estimating the memory of components.{spec.label} in fold {part.fold} ({part.level})"
         with calling(spec.cls, doing):
             need = spec.create().memory(part.train)
@@ -127,6 +127,6 @@ class Fitter:
             raise MemoryBudgetError(
                 f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
                 f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
-                f"or use a component that needs less, a factor model say"
+                f"or use a component that needs less, such as a factor model"
             )
         return need

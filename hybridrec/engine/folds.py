@@ -1,4 +1,4 @@
-"""The folds of an experiment: whatever its splitter gives is checked before anything is done with it."""
+"""The folds of an experiment: the output of its splitter is checked before it is used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hybridrec.tracing import calling, each
 
 
 def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
-    """The folds on which an experiment is evaluated; each asks something."""
+    """Yield the folds on which an experiment is evaluated; each has queries."""
     splitter, seed = experiment.splitter, experiment.config.seed
-    what, empty = "while splitting the data", True
-    with calling(splitter, what):
-        found = splitter.split(data, label_rng(seed, "split"))
-        if not isinstance(found, Iterable):
-            raise PluginError(f"split must give folds one after the other (`yield`), not one {type(found).__name__}")
-    for fold in each(splitter, what, found):
+    doing, empty = "while splitting the data", True
+    with calling(splitter, doing):
+        folds = splitter.split(data, label_rng(seed, "split"))
+        if not isinstance(folds, Iterable):
+            raise PluginError(f"split must yield folds one after the other, not return one {type(folds).__name__}")
+    for fold in each(splitter, doing, folds):
         fold, empty = _checked(experiment, fold, data), False
         if experiment.validation:
             fold = replace(validation_fold(experiment, fold, "validation queries"), name=fold.name)
@@ -30,12 +30,12 @@ def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
             raise DataError(f"fold {fold.name} has no queries: the split holds nothing out that could be asked")
         yield fold
     if empty:
-        with calling(splitter, what):
-            raise PluginError("split gave no fold")
+        with calling(splitter, doing):
+            raise PluginError("split yielded no fold")
 
 
 def validation_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
-    """One more fold, cut out of the training part of one; `purpose` tells its random numbers from others."""
+    """Return a fold cut out of the training part of another one; `purpose` makes its random numbers differ."""
     with calling(experiment.splitter, f"while splitting the training part of {fold.name}"):
         validation = experiment.splitter.validation_split(
             fold.train, label_rng(experiment.config.seed, f"{purpose} of {fold.name}")
@@ -46,7 +46,7 @@ def validation_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
 def _checked(experiment: Experiment, fold: Fold, data: Dataset) -> Fold:
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
-        # Where people come back to what they had, and may be recommended it, a query can ask for what it shows.
+        # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
         if any(plan.use.seen == "exclude" for plan in experiment.pipelines.values()):
             check_hidden(fold)
         return fold

@@ -16,21 +16,21 @@ from hybridrec.plugin import Plugin
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
-    """Everything that decides what a re-ranker does."""
+    """Return a digest of everything that decides the output of a re-ranker."""
     options = spec.options.model_dump(mode="json")
-    # An option may be a plugin itself: a normaliser.
+    # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
     source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 
 def digest(*what: object) -> str:
-    """Hex digest of plain values."""
+    """Return the hex digest of plain values."""
     return json_digest(what)
 
 
 def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
-    """Everything that decides what a fit gives, as one hex digest; `uses` is the key of the fit that it uses."""
+    """Return a hex digest of everything that decides a fit; `uses` is the key of the fit of its base model."""
     what: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
@@ -51,7 +51,7 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
 
 @cache
 def source_hash(cls: type) -> str:
-    """Digest of the source files of the package (or module) a class comes from, and of the engine below it."""
+    """Return a digest of the source files of the package (or module) of a class, and of the engine below it."""
     module = inspect.getmodule(cls)
     file = getattr(module, "__file__", None)
     if module is None or file is None:
@@ -63,9 +63,9 @@ def source_hash(cls: type) -> str:
 
 @cache
 def _engine_hash() -> str:
-    """Digest of what every component stands on: the data layer and the stages."""
+    """Return a digest of the code under every component: the data layer and the stages."""
     root = Path(hybridrec.data.__file__).parent.parent
-    return _digest([path for part in ("data", "stages") for path in sorted((root / part).rglob("*.py"))])
+    return _digest([path for package in ("data", "stages") for path in sorted((root / package).rglob("*.py"))])
 
 
 def _digest(files: Iterable[Path]) -> str:
@@ -77,7 +77,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
-    """Versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
+    """Return the versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
     names = {"hybridrec", "numpy", "scipy"}.union(*(distributions_with(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 

@@ -1,4 +1,4 @@
-"""How long pipelines take to answer, measured so that they can be compared: the same blocks in turn, nothing shared."""
+"""The latency of pipelines, measured for comparison: the same blocks in turn, nothing shared."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BLOCKS = 12
 """Blocks of queries asked in each fold."""
 BLOCK_QUERIES = 64
 TIMES = 3
-"""How often each block is answered; the fastest counts, as what slows a machine down is not the pipeline's."""
+"""Runs of each block; the fastest counts, since delays by other processes say nothing about the pipeline."""
 
 
 def seconds_per_query(
     arms: Sequence[FittedPipeline], question: EvalQueries, rng: np.random.Generator
 ) -> dict[str, Doubles]:
-    """Pipeline -> float64[B]: seconds per query of each of B blocks of queries drawn at random, through all stages.
+    """Measure pipelines: name -> float64[B], seconds per query of B random blocks of queries, through all stages.
 
-    One thread; nothing is taken from the store or from another arm, as it is while a run is asked. All arms
-    answer a block before the next comes, in an order drawn anew, so that a busy machine is as hard on each;
-    a first block goes unmeasured.
+    One thread; unlike in a run, nothing is taken from the store or from another arm. All arms
+    answer a block before the next one, in a new random order, so that a busy machine affects all of them equally;
+    a first block is a warm-up and is not measured.
     """
     size = min(BLOCK_QUERIES, len(question))
     drawn = [np.sort(rng.choice(len(question), size, replace=False)) for _ in range(BLOCKS + 1)]

@@ -1,4 +1,4 @@
-"""Pipelines on fitted components, with the keys of all that decides their slates."""
+"""Pipelines on fitted components, with the keys of everything that decides their slates."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from hybridrec.types import Bools, Target
 
 
 class FittedPipeline:
-    """A pipeline on one training part, with the keys of all that decides what it gives (`KeyedPipeline`).
+    """A pipeline on one training part, with the keys of everything that decides its output (`KeyedPipeline`).
 
-    It is put together when it is first needed: where the store has all the results, no component is read.
-    Pickled it takes its components along as keys of the store, and its re-rankers as they are.
+    It is assembled when it is first used: where the store has all the results, no component is read.
+    It is pickled with its components as keys of the store, and its re-rankers as they are.
     """
 
     def __init__(self, plan: PipelineSpec, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
-        """`fitted` has the components by label, fitted on that part."""
+        """Take the components of the pipeline from `fitted`, by label, all fitted on that part."""
         self.plan = plan
         self.layout = layout_of(plan)
         self.rules = rules
@@ -56,7 +56,7 @@ class FittedPipeline:
 
     @property
     def single(self) -> bool:
-        """Whether it is a component alone, ranked as it is."""
+        """True for a component alone, ranked as it is."""
         return self.plan.single
 
     @property
@@ -70,7 +70,7 @@ class FittedPipeline:
 
 
 def layout_of(plan: PipelineSpec) -> PipelineLayout:
-    """The stages that a config gives a pipeline, as plain data."""
+    """Return the stages of a pipeline in the config, as plain data."""
     use = plan.use
     generators = tuple(GeneratorUse(each.source, each.k, tuple(each.when)) for each in use.generators)
     return PipelineLayout(plan.name, generators, tuple(use.scorers), tuple(use.fallback))
@@ -78,7 +78,7 @@ def layout_of(plan: PipelineSpec) -> PipelineLayout:
 
 @dataclass(frozen=True, slots=True)
 class Rerankers:
-    """The re-rankers of a pipeline, ready for use, and the keys of their options and of what they learned."""
+    """The re-rankers of a pipeline, ready for use, and the keys of their options and of their learned state."""
 
     chains: dict[Target, tuple[Reranker, ...]]
     keys: list[str]
@@ -88,7 +88,7 @@ NO_RERANKERS = Rerankers({}, [])
 
 
 def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
-    """The rules of a pipeline in the codes of the data."""
+    """Return the filter rules of a pipeline in the codes of the data."""
     allowed: Bools | None = None
     if plan.use.allow is not None:
         allowed = np.zeros(len(data.items), bool)

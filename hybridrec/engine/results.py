@@ -45,7 +45,7 @@ from hybridrec.types import Doubles, Ints, Sparse, Target
 class FoldQueries:
     """The Q test queries of one fold, without its training part.
 
-    truth: csr [Q, N] by target, what was hidden
+    truth: csr [Q, N] by target, the hidden ids
     units: int32 [Q], the user behind each query
     """
 
@@ -56,7 +56,7 @@ class FoldQueries:
 
     @classmethod
     def of(cls, fold: Fold) -> FoldQueries:
-        """Return what is worth keeping of a fold once its queries were answered."""
+        """Return the data of a fold that is kept once its queries were answered."""
         return cls(fold.name, fold.queries, fold.truth, fold.units)
 
     def __len__(self) -> int:
@@ -65,17 +65,17 @@ class FoldQueries:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to: values alone, from which all of its files are written.
+    """The result of a run: plain values, from which all of its files are written.
 
     config: the resolved config, as plain values
-    workers: how many threads worked
-    report: what `report.json` holds
-    data: what was read
-    sample: the queries, as statistics see them
+    workers: number of threads
+    report: the content of `report.json`
+    data: the data that was read
+    sample: the queries with units, weights and segments, for the statistics
     queries: the test queries, fold by fold
-    arms: what each pipeline was measured at
+    arms: the measured values of each pipeline
     slates: pipeline -> target -> the slates of each fold, with their vocabulary
-    servable: what the run recommends with, where its config says `refit: all`
+    servable: the pipelines to recommend with, where the config says `refit: all`
     """
 
     config: Mapping[str, Any]
@@ -90,14 +90,14 @@ class RunResult:
 
 
 class ResultBuilder:
-    """The arms of an experiment as they become known; once every fold is in, the report.
+    """The gathered results of an experiment: arms fold by fold, and once every fold is in, the report.
 
-    repeats: by training and arm, what was measured; points of curves are arms, too
+    repeats: by training and arm, the measured values; points of curves are arms, too
     latencies: float64 arrays by blend, seconds per query of the blocks that were timed in each fold
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        """Begin with what the config gave reason to say."""
+        """Start with the notes on the config."""
         self.experiment = experiment
         self.repeats = [
             {name: MetricAccumulator() for name in experiment.measured} for _ in range(experiment.config.repeats)
@@ -111,7 +111,7 @@ class ResultBuilder:
 
     @property
     def measured(self) -> dict[str, MetricAccumulator]:
-        """The arms of the first training, whose slates and what was learned stand for all."""
+        """The arms of the first training, whose slates and learned weights represent all trainings."""
         return self.repeats[0]
 
     def begin(self, fold: Fold) -> None:
@@ -120,7 +120,7 @@ class ResultBuilder:
         self.queries.append(FoldQueries.of(fold))
 
     def trained(self, fold: Fold, trained_fold: TrainedFold, repeat: int) -> None:
-        """Keep what was fitted for a fold in one of the trainings, from 1; of the first one how the arms came about."""
+        """Keep the fits of a fold in one of the trainings, from 1; of the first one also the state of the arms."""
         self.fits += [_fit_report(fitted, repeat) for fitted in trained_fold.fits]
         if repeat > 1:
             return
@@ -131,7 +131,7 @@ class ResultBuilder:
             self.measured[name].learned[fold.name] = learned
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
-        """Return everything as a value."""
+        """Return the result as a value."""
         vocabularies: dict[Target, Vocabulary] = {"items": data.items, "tags": data.tags}
         return RunResult(
             config=self.experiment.resolved,
@@ -168,16 +168,16 @@ class ResultBuilder:
 
     @cached_property
     def averaged(self) -> dict[str, EvaluatedArm]:
-        """Every arm, its mean over the trainings."""
-        return {name: EvaluatedArm.averaged([found[name] for found in self.trainings]) for name in self.measured}
+        """Each arm as its mean over the trainings."""
+        return {name: EvaluatedArm.averaged([training[name] for training in self.trainings]) for name in self.measured}
 
     @property
     def arms(self) -> dict[str, EvaluatedArm]:
-        """The pipelines and single components; points of curves are not compared with anything."""
+        """The pipelines and single components; points of curves are excluded, as they are not compared."""
         return {name: self.averaged[name] for name in self.experiment.pipelines}
 
     def report(self, data: Dataset, watch: Stopwatch, environment: Environment) -> Report:
-        """Means, intervals, comparison, and all that is known about how they came about."""
+        """Return the report: means, intervals, comparison, and their provenance."""
         config = self.experiment.config
         with watch.timing("evaluate"):
             arms = self.arms
@@ -200,7 +200,9 @@ class ResultBuilder:
             pipelines=pipelines,
             comparison=comparison,
             guardrails=guardrails,
-            repeats=conclusions.repeats([{name: found[name] for name in arms} for found in self.trainings], self.fits),
+            repeats=conclusions.repeats(
+                [{name: training[name] for name in arms} for training in self.trainings], self.fits
+            ),
             tradeoffs=tradeoffs,
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
@@ -220,7 +222,7 @@ class ResultBuilder:
         )
 
     def _unheard(self) -> Iterator[str]:
-        """Says which columns of a blend are empty: whatever weight they have, they count for nothing."""
+        """Yield a sentence for each empty column of a blend: such a column has no effect, whatever its weight."""
         for name, plan in self.experiment.pipelines.items():
             for target, n_scored in self.measured[name].n_scored.items():
                 silent = [label for label, queries in n_scored.items() if not queries]
@@ -230,33 +232,33 @@ class ResultBuilder:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
 
     def _identical(self, pairs: Iterable[Pair]) -> Iterator[str]:
-        """Says where an undecided comparison has nothing to decide."""
+        """Yield a sentence for each undecided comparison of identical slates."""
         for control, variant in pairs:
             both = (
                 zip(repeat[control].answers[target], repeat[variant].answers[target], strict=True)
                 for repeat in self.repeats
                 for target in self.experiment.config.targets
             )
-            if all(np.array_equal(one.slate.ids, other.slate.ids) for folds in both for one, other in folds):
+            if all(np.array_equal(first.slate.ids, second.slate.ids) for folds in both for first, second in folds):
                 yield f"{variant} against {control}: the slates of the two are identical"
 
     def _describe(self, name: str, pipeline: PipelineReport) -> None:
-        """Add to the means of a pipeline what is known of it beside them."""
+        """Add to the means of a pipeline its learned state and the recall of its candidates."""
         measured = self.measured[name]
         pipeline.single = self.experiment.pipelines[name].single
         pipeline.learned = measured.learned
         pipeline.candidate_recall = {
-            target: weighted_mean(np.concatenate(found), self.sample.weights)
-            for target, found in measured.candidate_recall.items()
+            target: weighted_mean(np.concatenate(recalls), self.sample.weights)
+            for target, recalls in measured.candidate_recall.items()
         }
 
     def _tradeoff(self, curve: Curve) -> TradeoffReport:
-        """All metrics at every point of a curve, on resamples of their own."""
+        """Return all metrics at every point of a curve, on resamples of its own."""
         rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
         arms = [self.averaged[plan.name] for plan in curve.points]
-        found = summarise(arms, rng, self.experiment.config.compare.resamples)
+        summaries = summarise(arms, rng, self.experiment.config.compare.resamples)
         points = [
-            TradeoffPoint(value=value, metrics=found[plan.name].metrics)
+            TradeoffPoint(value=value, metrics=summaries[plan.name].metrics)
             for value, plan in zip(curve.use.over, curve.points, strict=True)
         ]
         return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)

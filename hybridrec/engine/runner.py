@@ -1,4 +1,4 @@
-"""One experiment: read, split, fit, ask, measure, compare, write."""
+"""The run of one experiment: read, split, fit, recommend, measure, compare, write."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """Told what is going on; the command line draws bars from it."""
+    """A listener to the progress of a run; the command line draws bars from it."""
 
     def task(self, what: str, total: int) -> AbstractContextManager[Advance]:
-        """A task of `total` steps; call what it gives with the number of steps done."""
+        """Enter a task of `total` steps, and yield a function to be called with the number of steps done."""
         ...
 
 
@@ -52,12 +52,12 @@ class NullProgress:
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Advance]:
-        """Nothing is drawn."""
+        """Yield a function that ignores its argument."""
         yield lambda _: None
 
 
 class ExperimentRunner:
-    """Carries out one experiment: the way of the data, from reader to report."""
+    """A single execution of one experiment: the way of the data, from reader to report."""
 
     def __init__(
         self,
@@ -67,8 +67,8 @@ class ExperimentRunner:
         progress: Progress,
         executor: Executor | None = None,
     ) -> None:
-        """`executor` does the fits and sends the queries through the pipelines: by default as many threads as the
-        config has `workers`, or the machine cores."""
+        """Use `executor` for the fits and for the queries through the pipelines: by default as many threads as the
+        config has `workers`, or the machine has cores."""
         config = experiment.config
         self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
         self.registry = registry
@@ -86,12 +86,12 @@ class ExperimentRunner:
         self.distributions = distributions_of(experiment, registry)
 
     def fitter(self, repeat: int) -> Fitter:
-        """A fitter for one of the trainings."""
+        """Return a fitter for one of the trainings."""
         config = self.experiment.config
         return Fitter(self.store, self.registry, self.executor, seed=config.seed, memory=config.memory, repeat=repeat)
 
     def run(self) -> RunResult:
-        """Carry everything out, with a training on the whole data at the end if the run is to be served."""
+        """Run the experiment, with a training on the whole data at the end if the run is to be served."""
         config = self.experiment.config
         with one_thread_per_library():
             with self.watch.timing("read"):
@@ -105,7 +105,7 @@ class ExperimentRunner:
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
-        """Split, fit, answer and judge, fold by fold; of a fold only the results are kept."""
+        """Split, fit, recommend and measure, fold by fold; of a fold only the results are kept."""
         for fold in folds_of(self.experiment, data):
             self.results.begin(fold)
             for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
@@ -118,7 +118,7 @@ class ExperimentRunner:
                     self.time(fold, trained_fold)
 
     def refit(self, data: Dataset) -> ServableRun:
-        """Train the pipelines on everything, for serving."""
+        """Train the pipelines on the whole data, for serving."""
         blends = {name: plan for name, plan in self.experiment.pipelines.items() if not plan.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         trained_fold = self.prepare(full_fold(data), trainer)
@@ -146,7 +146,7 @@ class ExperimentRunner:
             return trainer.prepare(plan, done)
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
-        """The queries of a fold, asked for one target."""
+        """Return the queries of a fold for one target."""
         return EvalQueries(
             fold.queries, target, self.experiment.config.targets[target], fold.truth[target], fold.candidate_items
         )
@@ -154,7 +154,7 @@ class ExperimentRunner:
     def ask(
         self, fold: Fold, trained_fold: TrainedFold, question: EvalQueries, measured: Mapping[str, MetricAccumulator]
     ) -> None:
-        """Send the queries of a fold through all pipelines and judge the answers."""
+        """Send the queries of a fold through all pipelines and measure the results."""
         before = self.clock.seconds.copy()
         total = len(question) * len(trained_fold.arms)
         with self.progress.task(f"ask {fold.name}", total) as advance:
@@ -173,7 +173,7 @@ class ExperimentRunner:
                 measured[name].add(fold, question.target, given, self.experiment.metric_specs)
 
     def time(self, fold: Fold, trained_fold: TrainedFold) -> None:
-        """Measure how long the blends take for the first target, if that is a guardrail."""
+        """Measure the latency of the blends for the first target, if it is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
         blends = [arm for arm in trained_fold.arms if arm.name in self.experiment.pipelines and not arm.single]
@@ -191,7 +191,7 @@ def servable_run(
     components: Mapping[str, Component],
     pipelines: Mapping[str, Pipeline],
 ) -> ServableRun:
-    """Return what an experiment recommends with: pipelines on components that were fitted on all of `data`."""
+    """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
     providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
@@ -205,15 +205,15 @@ def servable_run(
         data=served_data(data),
         trained_on=data.fingerprint,
         plugins=tuple(
-            PluginSource(found.name, found.module, found.distribution, found.version)
-            for _, found in sorted(providers.items())
+            PluginSource(provider.name, provider.module, provider.distribution, provider.version)
+            for _, provider in sorted(providers.items())
         ),
         memory=experiment.config.memory,
     )
 
 
 def read(experiment: Experiment) -> Dataset:
-    """Read the data of an experiment; raises ConfigError if it is made from frames that were not handed in."""
+    """Read the data of an experiment; raises ConfigError if it needs frames that were not passed."""
     refuse_missing_frames(experiment.reader, experiment.config.name)
     with calling(experiment.reader, "while reading the data"):
         return check_dataset(experiment.reader.read())

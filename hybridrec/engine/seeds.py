@@ -8,6 +8,6 @@ import numpy as np
 
 
 def label_rng(seed: int, label: str) -> np.random.Generator:
-    """A generator that depends on the seed and the label alone, not on the order of the config."""
+    """Return a generator that depends only on the seed and the label, not on the order of the config."""
     digest = hashlib.blake2b(label.encode(), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])

@@ -1,9 +1,9 @@
-"""A content-addressed store of named arrays: what was fitted once is never fitted again.
+"""A content-addressed store of named arrays: nothing is fitted twice.
 
-One artifact is a file named by its key. It is written under a temporary name and renamed, so that whenever
-a process ends it is either whole or absent; what a failure of the machine leaves of one differs from its
-checksums, and is made anew. Of two processes that write the same key the copy of one stays, equal by
-construction. Large ones are mapped into memory, so that all processes that use an artifact share one copy.
+One artifact is a file named by its key. It is written under a temporary name and renamed, so that it is either
+whole or absent whenever a process ends; damage by a failure of the machine is detected by the checksums, and the
+artifact is made again. If two processes write the same key, one copy stays; both are equal by
+construction. Large artifacts are mapped into memory, so that all processes that use one share one copy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hybridrec.types import State
 
 _ABANDONED = 24 * 3600.0
 _HIDDEN = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{8}")
-"""Names that `_hidden` gives."""
+"""Pattern of the names that `_hidden` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Artifact:
     path: Path
     bytes: int
     used: float
-    """When it was last read or written, seconds since 1970."""
+    """Time of the last read or write, in seconds since 1970."""
     about: dict[str, Any]
 
 
@@ -48,16 +48,16 @@ class Store:
         self.folder = folder
 
     def __getstate__(self) -> dict[str, Any]:
-        """Another process may work in another folder, so a relative path would lead it elsewhere."""
+        """Return the state with an absolute path: another process may have another working folder."""
         return {**vars(self), "folder": self.folder.resolve()}
 
     @classmethod
     def default(cls) -> Store:
-        """The store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder."""
+        """Return the store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder."""
         return cls(Path(os.environ.get("HYBRIDREC_STORE", ".hybridrec/store")))
 
     def _path(self, key: str) -> Path:
-        """Return where an artifact lies; raises StoreError for what cannot be a key, and so might lead elsewhere."""
+        """Return the path of an artifact; raises StoreError for an invalid key, which might lead to another folder."""
         name = check_key(key)
         return self.folder / name[:2] / name
 
@@ -65,7 +65,7 @@ class Store:
         return self._path(key).is_file()
 
     def get(self, key: str) -> State | None:
-        """The arrays stored under a key, checked against their checksums; None if there are none.
+        """Return the arrays stored under a key, checked against their checksums; None if there are none.
 
         Raises StoreError if the artifact is damaged; `drop(key)` removes it.
         """
@@ -81,7 +81,7 @@ class Store:
         return state
 
     def about(self, key: str) -> dict[str, Any] | None:
-        """What was noted with an artifact; None if there is none, or it is damaged."""
+        """Return the metadata of an artifact; None if it does not exist or is damaged."""
         path = self._path(key)
         try:
             about: dict[str, Any] = manifest_of(path)["about"]
@@ -90,7 +90,7 @@ class Store:
         return about
 
     def find(self, key: str) -> State | None:
-        """Like `get`, but a damaged artifact is dropped and counts as absent, so that it is made anew."""
+        """Return the arrays as `get` does, but drop a damaged artifact and return None, so that it is made again."""
         try:
             return self.get(key)
         except StoreError:
@@ -98,7 +98,7 @@ class Store:
             return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Store named arrays under a key; `about` is JSON for people who look into the store."""
+        """Store named arrays under a key; `about` is metadata as JSON, for people who inspect the store."""
         if key in self:
             return
         final = self._path(key)
@@ -114,7 +114,7 @@ class Store:
             raise
 
     def drop(self, key: str) -> None:
-        """Remove an artifact, damaged or not; nothing happens if there is none."""
+        """Remove an artifact, damaged or not; nothing happens if it does not exist."""
         path = self._path(key)
         doomed = _hidden(path)
         with suppress(OSError):
@@ -122,20 +122,20 @@ class Store:
         _remove(doomed)
 
     def artifacts(self) -> list[Artifact]:
-        """All whole artifacts, least recently used first."""
-        found = []
+        """Return all complete artifacts, least recently used first."""
+        artifacts = []
         for path in self.folder.glob("??/[!.]*"):
             with suppress(OSError, StoreError):  # removed meanwhile, damaged, or a folder
                 if path != self._path(path.name):
                     continue  # somebody else's file, which may not be removed
                 about, status = manifest_of(path)["about"], path.stat()
-                found.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
-        return sorted(found, key=lambda artifact: artifact.used)
+                artifacts.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
+        return sorted(artifacts, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
-        """Remove what was not used for `older_than` seconds, then the least recently used above `keep_bytes`.
+        """Remove artifacts unused for `older_than` seconds, then the least recently used above `keep_bytes`.
 
-        Returns what was removed. Leftovers of processes that were killed more than a day ago go too.
+        Returns the removed artifacts. Leftovers of processes that were killed more than a day ago are removed, too.
         """
         now = time.time()
         for partial in self.folder.glob("??/.*"):
@@ -154,27 +154,27 @@ class Store:
 
 
 class NullStore(Store):
-    """A store that keeps nothing, for what is not worth its place on a disk."""
+    """A store that keeps nothing, for results that are not worth the disk space."""
 
     def __init__(self) -> None:
-        """There is no folder."""
+        """Create a store without a folder."""
         super().__init__(Path(os.devnull))
 
     def get(self, key: str) -> State | None:
-        """Nothing."""
+        """Return None."""
         return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Keep nothing."""
+        """Discard the arrays."""
 
 
 def _hidden(final: Path) -> Path:
-    """A name of its own beside an artifact, for what is being written or removed."""
+    """Return a unique name next to an artifact, for a file that is being written or removed."""
     return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
 def _publish(partial: Path, final: Path) -> None:
-    """Rename into place."""
+    """Rename a complete file into its place."""
     try:
         partial.replace(final)
     except OSError:  # some systems do not replace what is in use: another process was first
@@ -184,7 +184,7 @@ def _publish(partial: Path, final: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder with all in it, as far as possible."""
+    """Remove a file, or a folder with its content, as far as possible."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -12,23 +12,23 @@ from hybridrec.inference.batch_runner import Clock
 
 
 class Stopwatch:
-    """Wall time by stage; `clock` counts the stages of the pipelines, which run on several threads."""
+    """Wall time by stage; `clock` adds up the stages of the pipelines, which run on several threads."""
 
     def __init__(self, clock: Clock) -> None:
-        """Starts at once."""
+        """Start the time at once."""
         self.clock = clock
         self.seconds: Counter[str] = Counter()
         self.started = time.perf_counter()
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
+        """Add the duration of the block to a stage."""
         started = time.perf_counter()
         yield
         self.seconds[stage] += time.perf_counter() - started  # type: ignore[assignment]
 
     def report(self) -> SecondsReport:
-        """Up to now; the stages of the pipelines are summed over threads."""
+        """Return the seconds up to now; the stages of the pipelines are summed over threads."""
         stages = dict.fromkeys(("generate", "score", "rerank"), 0.0)
         for (stage, _), seconds in self.clock.seconds.items():
             stages[stage] += seconds

@@ -1,4 +1,4 @@
-"""Training of a fold: fits on both levels, then the learning of blends."""
+"""Training of a fold: fits on both levels, then the blends on out-of-sample scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hybridrec.types import State, Target
 
 
 def parts_of(fold: Fold, validation: Fold | None) -> dict[str, Part]:
-    """The training parts of a fold by level: "final", and "base" if blends are learned."""
+    """Return the training parts of a fold by level: "full", and "out_of_fold" if blends are learned."""
     parts = {"full": Part(fold.name, "full", fold.train, fold.train.fingerprint)}
     if validation is not None:
         parts["out_of_fold"] = Part(fold.name, "out_of_fold", validation.train, validation.train.fingerprint)
@@ -37,8 +37,8 @@ def parts_of(fold: Fold, validation: Fold | None) -> dict[str, Part]:
 
 
 def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[ComponentSpec, Part]]:
-    """What has to be fitted: on "final" every component in use, on "base" those below learning re-rankers;
-    what others use stands before them."""
+    """Yield the fits of a fold: on "full" every component in use, on "out_of_fold" those below learning
+    re-rankers; base models come before the components that use them."""
     for level, part in parts.items():
         plans = [plan for plan in experiment.pipelines.values() if level == "full" or plan.learns]
         wanted = [experiment.components[label] for plan in plans for label in plan.labels]
@@ -51,12 +51,12 @@ Fits = dict[str, dict[str, Fitted]]
 """Level -> label -> fit."""
 
 Learned = dict[str, dict[str, Any]]
-"""Pipeline -> target -> what its re-rankers learned."""
+"""Pipeline -> target -> learned state of its re-rankers, as a summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldSplits:
-    """A fold with its (thinned) training part, the validation fold inside it, and the parts to fit on by level."""
+    """A fold with its training part after k-core filtering, the validation fold inside it, and its parts by level."""
 
     fold: Fold
     validation: Fold | None
@@ -65,7 +65,7 @@ class FoldSplits:
 
 @dataclass(frozen=True, slots=True)
 class FoldFitPlan:
-    """What has to be fitted on the parts of a fold."""
+    """The fits on the parts of a fold."""
 
     cut: FoldSplits
     jobs: list[tuple[ComponentSpec, Part]]
@@ -73,7 +73,7 @@ class FoldFitPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """The arms of a fold, ready to be asked, and how they came about."""
+    """The arms of a fold, ready for queries, with their fits and learned state."""
 
     arms: list[FittedPipeline]
     fits: list[Fitted]
@@ -82,37 +82,37 @@ class TrainedFold:
 
 
 def full_fold(data: Dataset) -> Fold:
-    """A fold that trains on the whole data and asks nothing."""
+    """Return a fold that trains on the whole data and has no queries."""
     nobody = np.empty(0, np.int32)
     return Fold("everything", data, data.queries(nobody), {}, nobody, nobody.astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)
 class FoldTrainer:
-    """Prepares folds: thins the training part, fits, learns, assembles."""
+    """A trainer of folds: filters the training part, fits components, learns blends, assembles pipelines."""
 
     experiment: Experiment
     fitter: Fitter
     runner: BatchRunner
 
     def plan(self, fold: Fold) -> FoldFitPlan:
-        """What has to be done on this fold."""
+        """Return the fits of this fold."""
         return self.planned(self.cut(fold))
 
     def cut(self, fold: Fold) -> FoldSplits:
-        """The training parts of this fold."""
+        """Cut the training parts of this fold."""
         fold = self.apply_k_core(fold)
         validation = self.validation_split(fold)
         return FoldSplits(fold, validation, parts_of(fold, validation))
 
     def planned(self, cut: FoldSplits) -> FoldFitPlan:
-        """What has to be done on a fold that is cut already."""
+        """Return the fits of a fold that is cut already."""
         return FoldFitPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
-        """Carry the plan out: fit, learn, assemble."""
+        """Execute the plan: fit, learn, assemble."""
         fold = plan.cut.fold
-        # Points of curves are measured, nothing else: a fold that asks nothing has none.
+        # Points of curves are only measured: a fold without queries needs none.
         plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
         rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
@@ -135,34 +135,34 @@ class FoldTrainer:
         return TrainedFold(arms, fits, learned, notes)
 
     def apply_k_core(self, fold: Fold) -> Fold:
-        """The fold with a training part without rare users and items."""
+        """Return the fold with rare users and items removed from its training part."""
         core = self.experiment.config.k_core
         if core.users == core.items == 1:
             return fold
         return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
     def validation_split(self, fold: Fold) -> Fold | None:
-        """The validation fold inside the training part, if a blend is learned on it."""
+        """Return the validation fold inside the training part, if a blend is learned on it."""
         if not any(plan.learns for plan in self.experiment.pipelines.values()):
             return None
         return validation_fold(self.experiment, fold, "validation")
 
     def rerankers(self, pipeline: PipelineSpec, cut: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
-        """The chains of a pipeline, with what they learn on out-of-sample scores, and a summary of that."""
+        """Return the chains of a pipeline, learned on out-of-sample scores where they learn, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
-            stacking_queries = None
+            stacking_set = None
             if cut.validation is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
                 arm = FittedPipeline(
                     pipeline, fits["out_of_fold"], rules_of(pipeline, cut.validation.train), NO_RERANKERS
                 )
-                stacking_queries = StackingSet(self.runner, arm, cut.fold.name, cut.validation, target)
+                stacking_set = StackingSet(self.runner, arm, cut.fold.name, cut.validation, target)
             chain = []
             for spec in specs:
                 base_models = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
-                reranker, key = self.reranker(spec, stacking_queries, cut, target, base_models)
+                reranker, key = self.reranker(spec, stacking_set, cut, target, base_models)
                 chain.append(reranker)
                 keys.append(key)
                 if reranker.summary():
@@ -173,40 +173,40 @@ class FoldTrainer:
     def reranker(
         self,
         spec: ComponentSpec,
-        stacking_queries: StackingSet | None,
+        stacking_set: StackingSet | None,
         cut: FoldSplits,
         target: Target,
         base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
-        """One re-ranker, fitted on the final training part, and its key; before that it learns, if it does.
+        """Return one re-ranker, fitted on the full training part, and its key; it learns first, if it can.
 
-        `base_models` are the fits by level of the component whose vectors it uses, if it uses any.
+        `base_models` are the fits by level of the component whose vectors it uses, if there is one.
         """
         reranker = _create(spec)
         learned_from = []
-        if stacking_queries is not None:
-            base = self.fitted(_create(spec), spec, stacking_queries.validation, target, base_models.get("out_of_fold"))
+        if stacking_set is not None:
+            base = self.fitted(_create(spec), spec, stacking_set.validation, target, base_models.get("out_of_fold"))
             if base.learns:
-                state, key = self.learned(base, spec, stacking_queries)
+                state, key = self.learned(base, spec, stacking_set)
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
-            stacking_queries.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
+            stacking_set.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
         base_model = base_models.get("full")
         fitted = self.fitted(reranker, spec, cut.fold, target, base_model)
         return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from)
 
-    def learned(self, base: Reranker, spec: ComponentSpec, stacking_queries: StackingSet) -> tuple[State, str]:
-        """Let a re-ranker that was fitted on the base level learn, or take what it learned from the store.
+    def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
+        """Fit the blend of a re-ranker that was fitted out of fold, or restore it from the store.
 
-        Returns its state and a digest of that: answers are found by what was learned, not by what it was learned
-        from, so none of other weights can stand beside these.
+        Returns its state and a digest of the state: results are stored under the weights that were learned, not under
+        the data that they were learned from, so that a report never shows weights other than those of its slates.
         """
-        key = digest("learned 2", reranker_key(spec, stacking_queries.key))
+        key = digest("learned 2", reranker_key(spec, stacking_set.key))
         state = self.fitter.store.find(key)
         if state is None:
-            stacking_queries.fit_blend(base)
+            stacking_set.fit_blend(base)
             state = base.state()
-            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_queries.fold})
+            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_set.fold})
         else:
             check_self(base, "restore", base.restore(state))
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))
@@ -214,7 +214,7 @@ class FoldTrainer:
     def fitted(
         self, reranker: Reranker, spec: ComponentSpec, fold: Fold, target: Target, base_model: Fitted | None
     ) -> Reranker:
-        """The re-ranker with the statistics of this training part, and the vectors that a component lends it."""
+        """Return the re-ranker with the statistics of this training part, and with the vectors of its base model."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
             if base_model is not None:
                 check_self(reranker, "use", reranker.use(cast(VectorModel, base_model.component).vectors(target)))

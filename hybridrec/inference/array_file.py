@@ -1,8 +1,8 @@
-"""Named arrays in one file: a line of JSON that says what follows, then the bytes of the arrays.
+"""Named arrays in one file: a line of JSON that describes the content, then the bytes of the arrays.
 
 The line is the manifest. Arrays are little-endian and begin at multiples of 64 bytes, so that a large file
-can be mapped into memory as it is. One checksum stands for all of them: CRC-32, which finds what crashes
-and disks do to a file, and is as fast as reading it. `docs/decisions/22-one-array-file.md` compares it with
+can be mapped into memory as it is. One checksum covers all of them: CRC-32, which detects the damage that crashes
+and disks do to a file, and is as fast as reading it. `docs/decisions/22-one-array-file.md` compares the format with
 safetensors.
 """
 
@@ -24,15 +24,14 @@ from hybridrec.types import State
 FORMAT = 1
 _ALIGNED = 64
 _MAPPED = 1 << 20
-"""Bytes from which a file is mapped into memory, not read: below, a mapping costs more than the copy."""
+"""Bytes from which a file is mapped into memory instead of read: below, a mapping costs more than the copy."""
 
 
 def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> None:
-    """Write named arrays, and what is noted with them, to a new file.
+    """Write named arrays, and their metadata `about`, to a new file.
 
-    They keep their order: who reads them gets what was written, and is not told by it where it comes from.
-    Arrays of another
-    byte order are written as little-endian ones. Raises StoreError for arrays of objects.
+    Arrays keep their order in memory (C or Fortran), so that a stored state behaves as the one that was written.
+    Arrays of another byte order are written as little-endian ones. Raises StoreError for arrays of objects.
     """
     arrays: dict[str, dict[str, Any]] = {}
     pieces: list[memoryview] = []
@@ -78,13 +77,13 @@ def read_artifact(path: Path) -> State:
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
-    """Return the checked content of the manifest; raises as `read_artifact` does."""
+    """Return the checked content of the manifest; raises the same errors as `read_artifact`."""
     with path.open("rb") as file:
         return _checked(path, file.readline())
 
 
 def _checked(path: Path, line: bytes) -> dict[str, Any]:
-    """The content of a manifest."""
+    """Return the content of a manifest whose format and checksum are right."""
     try:
         whole = json.loads(line)
         version, checksum, content = (whole[name] for name in ("format", "checksum", "content"))
@@ -98,6 +97,6 @@ def _checked(path: Path, line: bytes) -> dict[str, Any]:
 
 
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
-    """The array that begins where the data does."""
+    """Return the array of an entry as a view of the data."""
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
     return data[: dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape, order=entry["order"])

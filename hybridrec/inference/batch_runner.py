@@ -1,4 +1,4 @@
-"""Batches of queries through pipelines, in blocks on all workers, with what was computed before reused."""
+"""Batches of queries through pipelines, in blocks on all workers, with earlier results reused."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 
 class Cache(Protocol):
-    """A place where pools and results are kept from run to run, under keys of all that decides them."""
+    """A place where pools and results are kept from run to run, under keys of everything that decides them."""
 
     def find(self, key: str) -> State | None:
-        """The arrays under a key; None if there are none."""
+        """Return the arrays under a key; None if there are none."""
         ...
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Keep arrays under a key; `about` is for people who look into it."""
+        """Keep arrays under a key; `about` is for people who inspect them."""
         ...
 
 
@@ -45,7 +45,7 @@ class BlockMapper(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many blocks are in work at a time."""
+        """Number of blocks in work at a time."""
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
@@ -54,10 +54,10 @@ class BlockMapper(Protocol):
 
 
 class KeyedPipeline(Protocol):
-    """A pipeline with the keys of all that decides what it gives.
+    """A pipeline with the keys of everything that decides its output.
 
-    rules_key stands for what may be recommended, pool_key for generators, scorers and rules, order_key
-    for the re-rankers and the fallback.
+    rules_key is the key of the filter rules, pool_key that of generators, scorers and rules, order_key
+    that of the re-rankers and the fallback.
     """
 
     rules: Rules
@@ -72,12 +72,12 @@ class KeyedPipeline(Protocol):
 
     @property
     def single(self) -> bool:
-        """Whether it is a component alone, ranked as it is: its pool is worth no place in a cache."""
+        """True for a component alone, ranked as it is: its pool is not worth a place in a cache."""
         ...
 
     @property
     def pipeline(self) -> Pipeline:
-        """The stages, ready for queries; asked for only where the cache has no results."""
+        """The stages, ready for queries; used only where the cache has no results."""
         ...
 
 
@@ -89,7 +89,7 @@ class Clock:
 
     @contextmanager
     def timing(self, stage: str, pipeline: str) -> Iterator[None]:
-        """Count the time of the block."""
+        """Count the duration of the block."""
         started = time.perf_counter()
         yield
         self.seconds[stage, pipeline] += time.perf_counter() - started  # type: ignore[assignment]
@@ -97,9 +97,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class EvalQueries:
-    """A batch of queries for one target, with the answers that they look for.
+    """A batch of queries for one target, with the answers that they should get.
 
-    truth: csr [Q, N], the relevant ids; universe: bool[I], the items that may be recommended, or None
+    truth: csr [Q, N], the relevant ids
+    candidate_items: bool[I], the items that may be recommended, or None
     """
 
     queries: QueryBatch
@@ -112,12 +113,12 @@ class EvalQueries:
         return len(self.queries)
 
     def take(self, rows: slice) -> EvalQueries:
-        """Some of the queries."""
+        """Return some of the queries."""
         return EvalQueries(self.queries.take(rows), self.target, self.n, self.truth[rows], self.candidate_items)
 
 
 class QueryBlock:
-    """Some rows of a batch of queries. They are cut out where the work is done, and are alone when pickled."""
+    """Some rows of a batch of queries. They are cut out by the worker, and pickled without the rest of the batch."""
 
     def __init__(self, batch: EvalQueries, rows: slice) -> None:
         self.batch = batch
@@ -130,7 +131,7 @@ class QueryBlock:
         return len(range(*self.rows.indices(len(self.batch))))
 
     def cut(self) -> EvalQueries:
-        """The rows as a batch of their own."""
+        """Return the rows as a batch of their own."""
         return self.batch.take(self.rows)
 
 
@@ -139,9 +140,9 @@ class BatchResults:
     """The results of a pipeline for Q queries.
 
     slate: the final ranking
-    found: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
-        relevant: the ceiling of what re-ranking could reach
-    heard: for each column of the pool, how many queries it has an opinion on any candidate of
+    candidate_recall: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
+        relevant: the upper bound of re-ranking
+    n_scored: for each column of the pool, the number of queries with a score for any candidate
     """
 
     slate: Slate
@@ -149,7 +150,7 @@ class BatchResults:
     n_scored: Counter[str]
 
     def state(self) -> State:
-        """As named arrays."""
+        """Return the results as named arrays."""
         n_scored = {
             "n_scored": np.array(list(self.n_scored.values()), np.int64),
             "columns": np.array(list(self.n_scored), np.str_),
@@ -158,16 +159,16 @@ class BatchResults:
 
     @classmethod
     def restore(cls, target: Target, state: State) -> BatchResults:
-        """The way back from `state`."""
+        """Return the results whose `state` this is."""
         n_scored = dict(zip(state["columns"].tolist(), state["n_scored"].tolist(), strict=True))
         return cls(Slate.restore(target, state), state["candidate_recall"], Counter(n_scored))
 
     @classmethod
     def stack(cls, results: Sequence[BatchResults]) -> BatchResults:
-        """Several batches below one another."""
+        """Concatenate the results of several batches."""
         n_scored: Counter[str] = Counter()
         for block in results:
-            n_scored.update(block.n_scored)  # adding two counters would drop those who are never heard
+            n_scored.update(block.n_scored)  # adding two counters would drop columns with no score
         return cls(
             Slate.stack([b.slate for b in results]), np.concatenate([b.candidate_recall for b in results]), n_scored
         )
@@ -175,7 +176,7 @@ class BatchResults:
 
 @dataclass(frozen=True, slots=True)
 class CandidateBlock:
-    """A block of queries with the candidates a pipeline has for them: what its re-rankers order."""
+    """A block of queries with the candidates of a pipeline for them, to be ordered by its re-rankers."""
 
     block: EvalQueries
     exclude: Exclude
@@ -184,10 +185,10 @@ class CandidateBlock:
 
 @dataclass(frozen=True, slots=True)
 class BatchRunner:
-    """Sends batches of queries through pipelines; a cache keeps pools and results from run to run.
+    """A sender of batches of queries through pipelines; a cache keeps pools and results from run to run.
 
-    memory: the budget in bytes of which the blocks in work take a quarter
-    clock: where the seconds of all stages are added up
+    memory: the budget in bytes; the blocks in work take a quarter of it
+    clock: adds up the seconds of all stages
     """
 
     cache: Cache
@@ -200,7 +201,7 @@ class BatchRunner:
     ) -> dict[str, BatchResults]:
         """Return the results of each pipeline; pipelines that ask a generator for the same share its candidates.
 
-        `advance` is called with the number of queries, counted once for each pipeline, whose results are there.
+        `advance` is called with the number of finished queries, counted once for each pipeline.
         """
         asked = fingerprint(batch)
         keys = {each.name: fingerprint("results 1", each.pool_key, each.order_key, asked) for each in pipelines}
@@ -221,33 +222,33 @@ class BatchRunner:
         return {each.name: results[each.name] for each in pipelines}
 
     def pool(self, pipeline: KeyedPipeline, batch: EvalQueries) -> Pool:
-        """Return one pool for all queries: what a re-ranker learns on."""
+        """Return one pool for all queries, for a re-ranker to learn on."""
         return Pool.stack([candidates.pool for candidates in self.candidates(pipeline, batch)])
 
     def candidates(self, pipeline: KeyedPipeline, batch: EvalQueries) -> list[CandidateBlock]:
-        """Carry out the first two stages: candidates and their scores, in blocks of the queries."""
+        """Run the first two stages: candidates and their scores, in blocks of the queries."""
         return [made for _, made in self._map(partial(_candidates, pipeline, self.cache), self._blocks(batch))]
 
     def slate(self, pipeline: KeyedPipeline, candidates: Sequence[CandidateBlock]) -> Slate:
-        """Carry out the last stage alone: the slates of all blocks, as the re-rankers of this pipeline order them."""
+        """Run only the last stage: the slates of all blocks, as the re-rankers of this pipeline order them."""
         return Slate.stack([made for _, made in self._map(partial(_slate, pipeline), candidates)])
 
     def _blocks(self, batch: EvalQueries) -> list[QueryBlock]:
         rows = blocks(batch.queries, self.mapper.workers, self.memory)
         return [QueryBlock(batch, some) for some in rows]
 
-    def _map(self, work: Callable[[T, Clock], R], parts: Sequence[T]) -> Iterator[tuple[T, R]]:
-        """Each part with what `work` makes of it; the seconds that it took are counted here."""
-        for part, (made, clock) in zip(parts, self.mapper.map(partial(_timed, work), parts), strict=True):
+    def _map(self, work: Callable[[T, Clock], R], blocks: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Yield each block with the result of `work` on it; the seconds of its stages are added to the clock."""
+        for block, (made, clock) in zip(blocks, self.mapper.map(partial(_timed, work), blocks), strict=True):
             self.clock.seconds.update(clock.seconds)
-            yield part, made
+            yield block, made
 
 
-def _timed(work: Callable[[T, Clock], R], part: T) -> tuple[R, Clock]:
-    """What `work` makes of a part, and the seconds of its stages; on a worker, wherever that is."""
+def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
+    """Return the result of `work` on a block, and the seconds of its stages; runs on a worker."""
     clock = Clock()
     with one_thread_per_library():
-        return work(part, clock), clock
+        return work(block, clock), clock
 
 
 def _results(pipelines: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock) -> list[BatchResults]:
@@ -287,7 +288,7 @@ def _slate(pipeline: KeyedPipeline, candidates: CandidateBlock, clock: Clock) ->
 def _pool(
     pipeline: KeyedPipeline, cache: Cache, block: EvalQueries, exclude: Exclude, memo: Memo, clock: Clock
 ) -> Pool:
-    """The pool of a block, from the cache if one of the same generators and scorers is there."""
+    """Return the pool of a block, from the cache if it has one of the same generators and scorers."""
     if pipeline.single:  # its results are kept, that is enough
         return _make_pool(pipeline, block, exclude, memo, clock)
     key = fingerprint("pool 2", pipeline.pool_key, block.target, block.queries, exclude)
@@ -307,5 +308,5 @@ def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, me
 
 
 def _heard(pool: Pool) -> Counter[str]:
-    """For each column, how many queries it has an opinion on any candidate of."""
+    """Return for each column the number of queries with a score for any candidate."""
     return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})

@@ -9,11 +9,11 @@ from hybridrec.data.queries import QueryBatch
 BYTES_PER_SCORE = 24
 """Peak bytes of a block per query and id of the vocabulary: dense scores and the temporaries of selection."""
 BLOCK_ROWS = (16, 1024)
-"""The fewest and the most queries in a block."""
+"""Smallest and largest number of queries in a block."""
 
 
 def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
-    """Return the rows of the queries in blocks of which `workers` at once fit into a quarter of the memory budget."""
+    """Return slices of the queries, so large that `workers` blocks at once fit into a quarter of the memory budget."""
     width = max(queries.history.width, queries.tags.shape[1], 1)
     rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
     return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

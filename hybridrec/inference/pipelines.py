@@ -13,7 +13,7 @@ from hybridrec.types import Target
 
 @dataclass(frozen=True, slots=True)
 class GeneratorUse:
-    """A generator of a pipeline: its label, how many candidates it gives, and the gates that a query must pass."""
+    """A generator of a pipeline: its label, its number of candidates, and the gates that a query must pass."""
 
     label: str
     k: int
@@ -43,7 +43,7 @@ def assemble(
 ) -> Pipeline:
     """Return the pipeline of a layout on these components, all fitted on the same training part.
 
-    `rerankers` are fitted chains by target, `rules` say what may be recommended.
+    `rerankers` are fitted chains by target, `rules` the filter rules.
     """
     return Pipeline(
         name=layout.name,

@@ -1,4 +1,4 @@
-"""What a run recommends with: pipelines trained on all of its data, and what is known of users, items and tags."""
+"""Everything that a run serves: pipelines trained on all of its data, and the data of users, items and tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hybridrec.types import Target
 
 @dataclass(frozen=True, slots=True)
 class PluginSource:
-    """An installed plugin that classes come from: its entry point, and the distribution that brought it."""
+    """An installed plugin that provides classes: its entry point, and its distribution."""
 
     name: str
     module: str
@@ -28,24 +28,24 @@ class PluginSource:
 
     @property
     def install_hint(self) -> str:
-        """The command that installs it as it was."""
+        """The command that installs the version in use."""
         return f"pip install '{self.distribution}=={self.version}'"
 
 
 @dataclass(frozen=True, slots=True)
 class ServableRun:
-    """Pipelines trained on the whole data, with all that they need to answer queries.
+    """Pipelines trained on the whole data, with everything that they need to answer queries.
 
     name: of the experiment
-    targets: what is recommended, and how long the slates are
-    pipelines: by name, in the order of the config; the last one answers where none is named
+    targets: the targets, with the length of their slates
+    pipelines: by name, in the order of the config; the last one is the default
     components: by label, those that the pipelines need
-    uses: label -> label of the component that it uses
-    data: what is known of users, items and tags (`served_data`)
+    uses: label -> label of the component's base model
+    data: users, items and tags, as far as queries need them (`served_data`)
     trained_on: fingerprint of the data that everything was trained on
-    plugins: where the classes of components, re-rankers and their options come from
+    plugins: the plugins that provide the classes of components, re-rankers and their options
     memory: bytes that the queries in work may take
-    users: whether the data holds its users; without them a query brings all that is known of who asks
+    users: True if the data holds its users; without them a query must bring everything about the user
     """
 
     name: str
@@ -61,10 +61,10 @@ class ServableRun:
 
 
 def served_data(data: Dataset) -> Dataset:
-    """Return what answering queries takes of the data.
+    """Return the part of the data that answering queries needs.
 
     Tags have the assignments counted in, once for all queries; content vectors, which only training reads, and the
-    groups that only splits read are left out.
+    groups, which only splits read, are dropped.
     """
     return replace(
         data,
@@ -77,7 +77,7 @@ def served_data(data: Dataset) -> Dataset:
 
 
 def without_users(data: Dataset) -> Dataset:
-    """Return served data that knows nobody: no ids, histories, tags, titles, features and times of users."""
+    """Return served data without its users: no ids, histories, tags, titles, features and times of users."""
     features = data.user_features
     return replace(
         data,
@@ -91,7 +91,7 @@ def without_users(data: Dataset) -> Dataset:
 
 
 def plugin_classes(value: object) -> Iterator[type[Plugin]]:
-    """Yield the class of a plugin, and those of all plugins among its options, theirs, and so on."""
+    """Yield the class of a plugin, and recursively those of all plugins among its options."""
     if isinstance(value, Plugin):
         yield type(value)
         yield from plugin_classes(value.config)

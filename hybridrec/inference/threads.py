@@ -1,4 +1,4 @@
-"""The threads of the process: one pool for everything that is done side by side, each library held to one thread."""
+"""The threads of the process: one pool for all parallel work, with each library limited to one thread."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ _here = _Here()
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    """Kept, as its threads keep the memory into which they write scores: fresh pages cost as much as the scores."""
+    """Return the pool of so many threads, which is kept: its threads keep the memory into which they write scores.
+
+    Fresh pages would cost as much as the scores.
+    """
     return ThreadPoolExecutor(workers, "hybridrec", initializer=lambda: setattr(_here, "works", True))
 
 
 class ThreadPool:
-    """So many threads of this process."""
+    """A pool of threads of this process."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -41,17 +44,17 @@ class ThreadPool:
     def threads(self) -> ThreadPoolExecutor | None:
         """The threads to hand work to; None where the caller does it.
 
-        That is so with one worker, and on a thread of the pool: a worker that waited for workers might wait for ever.
+        That is so with one worker, and on a thread of the pool: a worker that waits for workers might deadlock.
         """
         return _pool(self.workers) if self.workers > 1 and not _here.works else None
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield the result of `work` for each block, in their order; raises what the first block that failed raised."""
+        """Yield the result of `work` for each block, in their order; raises the first error of a block."""
         yield from map(work, blocks) if self.threads is None else self.threads.map(work, blocks)
 
 
 class _Limit:
-    """The thread limit of the libraries, with the number of those who hold it."""
+    """The thread limit of the libraries, with the number of its holders."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -64,9 +67,9 @@ _limit = _Limit()
 
 @contextmanager
 def one_thread_per_library() -> Iterator[None]:
-    """Hold BLAS and its like to one thread: the first who enters sets the limit, the last who leaves lifts it.
+    """Limit BLAS and similar libraries to one thread: the first context sets the limit, the last one lifts it.
 
-    The limit is the process's, so two threads that each set and restored it would restore each other's.
+    The limit belongs to the process, so two threads that each set and restored it would restore each other's.
     """
     with _limit.lock:
         if not _limit.holders:

@@ -1,1 +1,1 @@
-"""Finished runs on disk: written, opened, compared and exported."""
+"""Finished runs on disk: writing, opening, comparing and exporting them."""

@@ -1,8 +1,8 @@
-"""The bundle of a run: one file with all that answering queries takes, and nothing else.
+"""The bundle of a run: one file with everything that answering queries needs, and nothing else.
 
 It is an array file (`inference.array_file`): a line of JSON, which names pipelines, components and plugins, then the
-arrays of the data, of the fitted components and of the re-rankers, mapped into memory where they are large. No code
-is in it, nothing is unpickled, and only the plugins that it names are loaded.
+arrays of the data, of the fitted components and of the re-rankers, mapped into memory where they are large. It
+contains no code, nothing is unpickled, and only the plugins that it names are loaded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Component(BaseModel, extra="forbid"):
     version: str
     options: dict[str, Any]
     uses: str | None = None
-    """The label of the component that it uses."""
+    """The label of its base model."""
 
     @classmethod
     def of(cls, component: Component, uses: str | None = None) -> _Component:
@@ -125,10 +125,10 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
 
 
 def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
-    """Read a bundle, with the plugins that it names, and no others, loaded; `registry` takes their place.
+    """Read a bundle; only the plugins that it names are loaded, unless `registry` is given in their place.
 
-    Raises DataError if there is no such file, StoreError if it is damaged, no bundle, or holds what the installed
-    version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
+    Raises DataError if the file does not exist, StoreError if it is damaged, not a bundle, or holds a state that the
+    installed version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
     """
     description, state = _description(path), read_artifact(path)
     sources = tuple(PluginSource(**plugin.model_dump()) for plugin in description.plugins)
@@ -152,14 +152,14 @@ def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
 
 
 def bundle_of(folder: Path) -> Path:
-    """Return the path of the bundle in the folder of a run, checked; raises DataError if it was only evaluated."""
+    """Return the checked path of the bundle in the folder of a run; raises DataError if it was only evaluated."""
     if not has_file(folder, BUNDLE):
         raise DataError(f"{folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
     return checked_file(folder, BUNDLE)
 
 
 def bundle_path(run_or_bundle: Run | Path | str) -> Path:
-    """Return the path of a bundle: the file itself, or that of a run; raises what `bundle_of` raises."""
+    """Return the path of a bundle: the file itself, or that of a run; raises the errors of `bundle_of`."""
     if not isinstance(run_or_bundle, (Path, str)):
         return bundle_of(run_or_bundle.folder)
     path = Path(run_or_bundle)
@@ -173,8 +173,8 @@ def bundle_path(run_or_bundle: Run | Path | str) -> Path:
 def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True) -> Path:
     """Copy a bundle, with or without its users; return the path of the copy.
 
-    No plugin is loaded for it. What components have learned stays, also where it was learned from users. Raises
-    ConfigError if the copy cannot be written, DataError if users are asked for that are not in the bundle.
+    No plugin is loaded for it. The learned state of components stays, also where it was learned from users. Raises
+    ConfigError if the copy cannot be written, DataError if users are wanted that are not in the bundle.
     """
     path = bundle_path(run_or_bundle)
     description = _description(path)
@@ -200,7 +200,7 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
 
 
 def _description(path: Path) -> _Description:
-    """Return the JSON of a bundle, once it is sure that this version reads it."""
+    """Return the JSON of a bundle, checked to be of the format that this version reads."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; `hybridrec bundle RUN` writes one")
     try:
@@ -220,7 +220,7 @@ def _description(path: Path) -> _Description:
 
 
 def _plugins(path: Path, sources: tuple[PluginSource, ...]) -> Registry:
-    """The plugins that a bundle names; PluginError, with the way out, if one of them is not there."""
+    """Return the plugins that a bundle names; raises PluginError, with a remedy, if one of them is missing."""
     registry = Registry(only={source.module for source in sources})
     installed = {provider.module: provider for provider in registry.providers}
     for source in sources:
@@ -238,7 +238,7 @@ def _plugins(path: Path, sources: tuple[PluginSource, ...]) -> Registry:
 
 
 class _Reader:
-    """Makes components and pipelines of what is in a bundle."""
+    """A maker of components and pipelines from the content of a bundle."""
 
     def __init__(self, path: Path, state: State, sources: tuple[PluginSource, ...], registry: Registry) -> None:
         self.path = path
@@ -247,11 +247,11 @@ class _Reader:
         self.registry = registry
 
     def below(self, place: str) -> State:
-        """The arrays below a place, by their names there."""
+        """Return the arrays below a place, by their names there."""
         return _part(self.state, place)
 
     def components(self, entries: Mapping[str, _Component]) -> dict[str, Component]:
-        """All components; those that others use are made first."""
+        """Return all components; base models are made before the components that use them."""
         made: dict[str, Component] = {}
         for label in sorted(entries, key=lambda label: entries[label].uses is not None):
             entry, place = entries[label], f"components.{label}"
@@ -264,7 +264,7 @@ class _Reader:
         return {label: made[label] for label in entries}
 
     def pipeline(self, name: str, entry: _Pipeline, components: Mapping[str, Component], data: Dataset) -> Pipeline:
-        """One pipeline on these components."""
+        """Return one pipeline on these components."""
         rerankers: dict[Target, tuple[Reranker, ...]] = {}
         for target, chain in entry.rerankers.items():
             places = [(f"pipelines.{name}.rerank.{index}", item) for index, item in enumerate(chain)]
@@ -289,7 +289,7 @@ class _Reader:
         )
 
     def component(self, place: str, entry: _Component) -> Component:
-        """An instance with the options of the bundle, of a version that reads what is in it."""
+        """Return an instance with the options of the bundle, of a version that reads its state."""
         try:
             cls = self.registry.get("components", entry.use)
         except ConfigError as error:
@@ -309,12 +309,12 @@ class _Reader:
             ) from None
 
     def restored(self, component: Component, place: str, key: str) -> Component:
-        """The component as it was when the bundle was written."""
+        """Return the component with the state that it had when the bundle was written."""
         with calling(component, f"while restoring {place} of {self.path}"):
             return check_self(component, "restore", component.restore(self.below(key)))
 
     def way_out(self, cls: type[Component] | None = None) -> str:
-        """The end of an error about plugins that are not those which the bundle was written with."""
+        """Return the end of an error about plugins that differ from those with which the bundle was written."""
         provider = None if cls is None else self.registry.provider_of(cls)
         modules = {source.module for source in self.sources} if provider is None else {provider.module}
         hints = dict.fromkeys(source.install_hint for source in self.sources if source.module in modules)
@@ -344,6 +344,6 @@ def _below(place: str, state: Mapping[Any, Any]) -> State:
 
 
 def _part(state: State, place: str) -> State:
-    """The arrays below a place, by their names there."""
+    """Return the arrays below a place, by their names there."""
     start = f"{place}/"
     return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}

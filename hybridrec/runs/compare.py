@@ -1,4 +1,4 @@
-"""Finished runs compared with the first of them."""
+"""Comparison of finished runs with the first of them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hybridrec.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class RunsCompared:
-    """Runs against the first of them."""
+    """Runs in comparison with the first of them."""
 
     rows: list[Comparison]
     left_out: list[str]
-    """Runs that cannot be compared with the first, in sentences that say why."""
+    """A sentence for each run that cannot be compared with the first, with the reason."""
 
 
 def compare_runs(
@@ -31,17 +31,17 @@ def compare_runs(
     """Compare the blends of finished runs with one blend of the first run, paired by query.
 
     Runs that cannot be read, or did not answer the queries of the first over the same candidates, are left
-    out. Raises DataError if nothing is left to compare, ConfigError for unknown names.
+    out. Raises DataError if no other run or no shared metric is left, ConfigError for unknown names.
     """
     runs, left_out = _comparable(folders)
     by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
-    arms = {name: arm for found in by_run for name, arm in found.items()}
+    arms = {name: arm for run_arms in by_run for name, arm in run_arms.items()}
     reference = list(by_run[0])[-1]
     if control is not None:
         reference = f"{runs[0].folder}:{control}"
         if reference not in arms:
-            known = [name for name, report in runs[0].report.pipelines.items() if not report.single]
-            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, known)}")
+            blends = [name for name, report in runs[0].report.pipelines.items() if not report.single]
+            raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, blends)}")
     shared = [metric for metric in arms[reference].values if all(metric in arm.values for arm in arms.values())]
     for metric in metrics:
         if metric not in shared:
@@ -53,7 +53,7 @@ def compare_runs(
 
 
 def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
-    """The first run and those that answered the same queries, and why the others did not."""
+    """Return the first run and those that answered the same queries, and the reasons why the others did not."""
     first = Run.open(folders[0])
     runs, left_out = [first], []
     for folder in folders[1:]:
@@ -73,7 +73,7 @@ def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
 
 
 def _difference(first: Run, other: Run) -> str:
-    """Why two runs cannot be paired, "" if they can; ids are compared as the data has them, not by their codes."""
+    """Return the reason why two runs cannot be paired, "" if they can; ids are compared, as codes may differ."""
     asked, others = first.queries(), other.queries()
     if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
         return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
@@ -83,11 +83,11 @@ def _difference(first: Run, other: Run) -> str:
 
 
 def _arms(run: Run) -> dict[str, Arm]:
-    """The blends of a run, as they were measured."""
+    """Return the blends of a run with their measured values."""
     import polars as pl
 
     frame, asked = run.per_query(), run.lock["sample"]
-    known = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
+    other_columns = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
     arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:
@@ -95,6 +95,6 @@ def _arms(run: Run) -> dict[str, Arm]:
         rows = frame.filter(pl.col("pipeline") == name)
         units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
         sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
-        values = {column: rows[column].to_numpy() for column in rows.columns if column not in known}
+        values = {column: rows[column].to_numpy() for column in rows.columns if column not in other_columns}
         arms[name] = Arm(f"{run.folder}:{name}", sample, values)
     return arms

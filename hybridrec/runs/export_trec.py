@@ -1,4 +1,4 @@
-"""Slates and truth for other judges: TREC files for trec_eval, ranx and ir_measures, or Parquet."""
+"""Slates and truth for other evaluators: TREC files for trec_eval, ranx and ir_measures, or Parquet."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class TrecExporter(Exporter):
     """The slates of all pipelines and the truth of all targets as TREC files, for trec_eval, ranx and ir_measures.
 
-    They are called `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
-    separates by blanks. The score of a place is the length of the slate minus the places before it: judges sort
-    by score, and so keep the order, ties and all.
+    They are named `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
+    separates by blanks. The score of a place is the length of the slate minus the places before it: evaluators sort
+    by score, and so keep the order, ties included.
     """
 
     name = "trec"
@@ -31,9 +31,9 @@ class TrecExporter(Exporter):
 
 
 class ParquetExporter(Exporter):
-    """The slates of all pipelines and the truth of all targets as Parquet files, ids as the data has them.
+    """The slates of all pipelines and the truth of all targets as Parquet files, with the ids of the data.
 
-    They are called `<pipeline>.<target>.run.parquet` (query, id, rank, score as the pipeline gave it, run) and
+    They are named `<pipeline>.<target>.run.parquet` (query, id, rank, score of the pipeline, run) and
     `<target>.qrels.parquet` (query, id, relevant).
     """
 
@@ -45,7 +45,7 @@ class ParquetExporter(Exporter):
 
 
 def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
-    """Return the slates and the truth by the names of their files, as TREC files have them or as the run does."""
+    """Return the slates and the truth by the names of their files, with ids for TREC files or as in the run."""
     import polars as pl
 
     targets, queries = list(next(iter(run.report.pipelines.values())).candidate_recall), run.queries()
@@ -78,7 +78,7 @@ def _graded(qrels: pl.DataFrame) -> pl.DataFrame:
 
 def _encoded(ids: pl.Series) -> pl.Series:
     distinct = ids.unique()
-    return ids.replace(distinct, [quote(one, safe=":") for one in distinct])
+    return ids.replace(distinct, [quote(text, safe=":") for text in distinct])
 
 
 def _write_trec(frame: pl.DataFrame, folder: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Exporters: what a finished run says, as files of another format."""
+"""Exporters: the content of a finished run as files of another format."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 
 class Exporter(Plugin):
-    """Writes what a finished run holds in a format that other tools read: `hybridrec export RUN --format NAME`."""
+    """A writer of a finished run's content in a format for other tools: `hybridrec export RUN --format NAME`."""
 
     @abstractmethod
     def export(self, run: Run, folder: Path) -> Sequence[Path]:
-        """Write files into a folder that exists, and nowhere else; return their paths.
+        """Write files into a folder that exists, and only there; return their paths.
 
-        `run` has the slates, queries and report; `hybridrec.load(run)` gives what the run recommends with.
-        Raises DataError if the run does not hold what the format needs, ConfigError if an option does not fit it.
+        `run` has the slates, queries and report; `hybridrec.load(run)` returns its recommender.
+        Raises DataError if the run lacks something that the format needs, ConfigError if an option does not fit it.
         """
 
     def notes(self) -> list[str]:
-        """Sentences about the last export that its user should not miss; none by default."""
+        """Return important remarks on the last export for its user; none by default."""
         return []
 
 
 def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
-    """Write what an exporter makes of a run into a folder, whole or not at all; return the paths.
+    """Write the output of an exporter into a folder, completely or not at all; return the paths.
 
-    The exporter works in an empty folder beside it, whose files take their places when all are there. Raises
-    PluginError if the exporter returns paths that it has not written, or has written others.
+    The exporter works in an empty folder next to it, whose files are moved when all are written. Raises
+    PluginError if the returned paths are not exactly the written files.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_ITEMS = 2_000
-"""The items that stand in the most queries, known or hidden, are shown."""
+"""Largest number of items on a map: those in the most queries, known or hidden, are shown."""
 FEWEST_ITEMS = 5
 CLUSTERS = 8
 PERPLEXITY = 30.0
 
 
 def draw_map(run: Run, label: str) -> Path:
-    """Write `maps/LABEL.parquet` into a run's folder, which its page then shows; return its path.
+    """Write `maps/LABEL.parquet` into the folder of a run, for its page; return the path.
 
-    One row per item, the most frequent first: id, name, count (queries it stands in), x, y, cluster. The vectors are
-    those that the run recommends with; the plane is t-SNE's of their cosines (van der Maaten and Hinton 2008), the
-    clusters are k-means' of the unit vectors, in all dimensions. Raises ConfigError if the component has no vectors of
+    One row per item, the most frequent first: id, name, count (queries that contain it), x, y, cluster. The vectors are
+    those of the run's recommender; the plane is t-SNE of their cosines (van der Maaten and Hinton 2008), the
+    clusters are k-means of the unit vectors, in all dimensions. Raises ConfigError if the component has no vectors of
     items, DataError if the run was only evaluated, and MissingDependencyError without scikit-learn.
     """
     import polars as pl
@@ -53,7 +53,7 @@ def draw_map(run: Run, label: str) -> Path:
 
 
 def counted(run: Run) -> pl.DataFrame:
-    """Return one row per item in the order of the run: id, name, count (queries it stands in)."""
+    """Return one row per item in the order of the run: id, name, count (queries that contain it)."""
     import polars as pl
 
     queries = run.queries()
@@ -65,7 +65,7 @@ def counted(run: Run) -> pl.DataFrame:
 
 
 def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
-    """Return the items of what a run recommends with, and their vectors in a component, float32 [I, D]."""
+    """Return the items of a run's recommender, and their vectors in a component, float32 [I, D]."""
     servable = read_bundle(bundle_of(run.folder))
     components = servable.components
     if label not in components:
@@ -80,7 +80,7 @@ def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
 
 
 def arranged(vectors: Floats) -> tuple[Floats, Longs]:
-    """Unit vectors [N, D] as float32 [N, 2] in a plane, and the cluster of each, int64 [N], the largest first."""
+    """Place unit vectors [N, D] in a plane, float32 [N, 2], and cluster them, int64 [N], the largest cluster first."""
     try:
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
@@ -93,7 +93,7 @@ def arranged(vectors: Floats) -> tuple[Floats, Longs]:
     wanted = min(CLUSTERS, max(1, len(vectors) // FEWEST_ITEMS))
     with warnings.catch_warnings():  # items that are the same leave fewer clusters, which is no mistake
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(wanted, n_init=10, random_state=0).fit_predict(vectors)
+        clusters = KMeans(wanted, n_init=10, random_state=0).fit_predict(vectors)
     rank = np.empty(wanted, np.int64)
-    rank[np.argsort(-np.bincount(found, minlength=wanted), kind="stable")] = np.arange(wanted)
-    return plane.astype(np.float32), rank[found]
+    rank[np.argsort(-np.bincount(clusters, minlength=wanted), kind="stable")] = np.arange(wanted)
+    return plane.astype(np.float32), rank[clusters]

@@ -1,4 +1,4 @@
-"""Finished runs side by side: how good each is, and in what their configs differ."""
+"""Finished runs ranked by a metric, with the differences between their configs."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ Config: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One run among others."""
+    """One run of a leaderboard."""
 
     run: Run
     pipeline: str
     """The best of its blends in the metric; "" if none has it."""
     result: MetricReport | None
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), for keys in which the runs of its group do not agree; absent
+    """Key path of the config -> value (JSON), for the keys in which the runs of its group differ; absent
     keys are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs that asked the same queries, best first: only they can be ranked."""
+    """The runs on the same queries, best first: only they can be ranked."""
 
     queries: str
-    """Digest of what was asked."""
+    """Digest of the queries."""
     asked: int
-    """How many queries that is."""
+    """Number of the queries."""
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), on which the runs of this group agree and not those of all groups."""
+    """Key path of the config -> value (JSON), for the keys that are equal in this group and differ between groups."""
     runs: list[LeaderboardRow]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """The runs of a folder by what they asked; `unreadable` says which could not be read, and why."""
+    """The runs of a folder by their queries; `unreadable` has a message for each run that could not be read."""
 
     metric: str
     groups: list[Group]
@@ -55,9 +55,9 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
-    """All runs below a folder, grouped by the queries they asked, the group of the latest run first.
+    """Return all runs below a folder, grouped by their queries, the group of the latest run first.
 
-    Within a group they stand best first by a metric; by default the first one of the latest run.
+    Within a group they are sorted best first by a metric; by default the first one of the latest run.
     Raises DataError if there are none and ConfigError if none of them has the metric.
     """
     places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
@@ -73,27 +73,29 @@ def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
             unreadable.append(str(error))
     if not runs:
         raise DataError("; ".join([f"{folder} holds no finished runs", *unreadable]))
-    known = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
-    if metric is not None and metric not in known:
-        raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, known)}")
-    chosen = metric or known[0]
+    metrics = list(dict.fromkeys(m for run, *_ in reversed(runs) for m in _metrics(run)))
+    if metric is not None and metric not in metrics:
+        raise ConfigError(f"no run has the metric '{metric}': {did_you_mean(metric, metrics)}")
+    chosen = metric or metrics[0]
     groups: dict[str, list[tuple[Run, Config]]] = {}
     for run, asked, config in reversed(runs):
         groups.setdefault(asked, []).append((run, config))
     between = _differences([_common([config for _, config in members]) for members in groups.values()])
-    found = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
-    return Leaderboard(chosen, found, unreadable)
+    ranked = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
+    return Leaderboard(chosen, ranked, unreadable)
 
 
 def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
     inside = _differences([config for _, config in members])
-    listed = [LeaderboardRow(run, *_best(run, metric), found) for (run, _), found in zip(members, inside, strict=True)]
+    listed = [
+        LeaderboardRow(run, *_best(run, metric), differing) for (run, _), differing in zip(members, inside, strict=True)
+    ]
     queries = next(iter(members[0][0].report.pipelines.values())).queries
-    return Group(asked, queries, differs, sorted(listed, key=lambda one: _order(one, metric)))
+    return Group(asked, queries, differs, sorted(listed, key=lambda row: _order(row, metric)))
 
 
 def _common(configs: Sequence[Config]) -> dict[str, str]:
-    """The keys on which all configs agree."""
+    """Return the keys on which all configs agree."""
     return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
 
 
@@ -102,36 +104,36 @@ def _metrics(run: Run) -> list[str]:
 
 
 def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
-    """The blend of a run that is best in the metric."""
+    """Return the blend of a run that is best in the metric."""
     sign = 1 if metric in run.report.statistics.lower_is_better else -1
-    found = [
+    means = [
         (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
         for name, arm in run.report.pipelines.items()
         if not arm.single and metric in arm.metrics and arm.metrics[metric].mean is not None
     ]
-    if not found:
+    if not means:
         return "", None
-    name = min(found)[1]
+    name = min(means)[1]
     return name, run.report.pipelines[name].metrics[metric]
 
 
-def _order(one: LeaderboardRow, metric: str) -> tuple[bool, float]:
-    """Best first, runs without the metric last."""
-    if one.result is None or one.result.mean is None:
+def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
+    """Return a sort key: best first, runs without the metric last."""
+    if row.result is None or row.result.mean is None:
         return True, 0.0
-    lower = metric in one.run.report.statistics.lower_is_better
-    return False, one.result.mean if lower else -one.result.mean
+    lower = metric in row.run.report.statistics.lower_is_better
+    return False, row.result.mean if lower else -row.result.mean
 
 
 def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Of each config, the keys whose value is not the same in all."""
+    """Return for each config the keys whose value is not the same in all."""
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]
     return [{key: config[key] for key in differing if key in config} for config in configs]
 
 
 def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
-    """(key path, JSON value) of everything in a config that is no mapping; lists of plain values are one value."""
+    """Yield (key path, JSON value) of each value of a config; a list of plain values is one value."""
     if isinstance(content, dict) and content:
         for key, value in content.items():
             yield from _leaves(value, (*path, key))

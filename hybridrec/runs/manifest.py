@@ -1,4 +1,4 @@
-"""The manifest of a run: size and checksum of each of its files, so that none is read that is not what was written."""
+"""The manifest of a run: size and checksum of each of its files, so that only unchanged files are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class _Entry(BaseModel, extra="forbid"):
-    """A file as it was written."""
+    """The size and checksum of a written file."""
 
     bytes: int
     blake2b: str
@@ -30,27 +30,27 @@ class _Entry(BaseModel, extra="forbid"):
 
 
 class _Manifest(BaseModel, extra="forbid"):
-    """What the file holds."""
+    """The content of the manifest."""
 
     format: int
     files: dict[str, _Entry]
     replacing: dict[str, _Entry] = {}
-    """Files that are about to take the place of others of their names."""
+    """New versions of files that are about to be replaced, by name."""
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the manifest of a run anew, of all files that are in its folder now."""
+    """Write the manifest of a run again, for all files that are in its folder now."""
     names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     names.pop(MANIFEST, None)
     _write(folder, {name: _Entry.of(path) for name, path in names.items()})
 
 
 def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
-    """Write a file of a run anew, and return its path; `write` makes it at the path that it is called with.
+    """Replace a file of a run, and return its path; `write` is called with the path of a temporary file.
 
-    Whenever the process ends, the file is the old or the new one, and the manifest has the checksum of it: the new
-    one is noted beside the old one before the file is put in place. A link is replaced and not followed. Raises
-    StoreError if something else than a file is in its place.
+    Whenever the process ends, the file is the old or the new one, and the manifest has its checksum: the new
+    checksum is added beside the old one before the file is moved. A link is replaced and not followed. Raises
+    StoreError if something other than a file has its name.
     """
     files, path = _read(folder).files, _within(folder, name)
     if path.exists() and not path.is_file() and not path.is_symlink():
@@ -70,9 +70,9 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
 
 
 def checked_file(folder: Path, name: str) -> Path:
-    """Return the path of a file of a run, which is what was written.
+    """Return the path of a file of a run, checked to be unchanged.
 
-    Raises DataError if the folder is not that of a run, and StoreError if the file, or the manifest, is missing or
+    Raises DataError if the folder does not belong to a run, and StoreError if the file, or the manifest, is missing or
     damaged.
     """
     manifest, path = _read(folder), _within(folder, name)
@@ -93,14 +93,14 @@ def checked_file(folder: Path, name: str) -> Path:
 
 
 def not_a_run(folder: Path) -> DataError:
-    """Make the error about a folder without a manifest, naming the newest run of its name: folders bear a time."""
+    """Return the error about a folder without a manifest; it names the newest run of that name, if any."""
     runs = [path.parent for path in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{MANIFEST}")]
     hint = f"; did you mean {max(runs)}?" if runs else ""
     return DataError(f"{folder} is not a run: it has no {MANIFEST}{hint}")
 
 
 def has_file(folder: Path, name: str) -> bool:
-    """Tell whether a run lists a file of this name; raises what `checked_file` raises of the manifest."""
+    """Return True if a run lists a file of this name; raises the errors of `checked_file` on the manifest."""
     return name in _read(folder).files
 
 
@@ -133,10 +133,10 @@ def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] 
 
 
 def _within(folder: Path, name: str) -> Path:
-    """Refuse the name of a file that would lie elsewhere: runs are sent around, and their files say names."""
+    """Return the path of a file in a folder; names that lead out of it are refused, since runs are sent around."""
     *below, file = name.split("/")
-    for part in below:
-        folder = subfolder(folder, part)
+    for step in below:
+        folder = subfolder(folder, step)
     return inside(folder, file)
 
 

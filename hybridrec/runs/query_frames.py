@@ -1,4 +1,4 @@
-"""Queries and slates of a run as frames in external ids, made piece by piece as they stream into files."""
+"""Queries and slates of a run as frames in external ids, made in pieces as they are written to files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
 
 PIECE = 1 << 17
-"""Ids of queries, or of slates, that are text at a time."""
+"""Number of ids, of queries or of slates, that are decoded to text at a time."""
 
 
 def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> None:
-    """Write the queries of all folds below one another, numbered as everywhere in a run.
+    """Write the queries of all folds below one another, with the numbering of the whole run.
 
-    Their ids become text piece by piece as they stream by: those of millions are never all there.
+    Their ids become text in pieces: the text of millions is never in memory at once.
     """
     import polars as pl
 
@@ -48,24 +48,24 @@ def write_slates(file: Path, folds: Sequence[Slate]) -> None:
             rows = slate.take(slice(start, start + size)).lazy_frame()
             pieces.append(rows.with_columns(pl.col("query") + (first + start)))
         first += len(slate)
-    # At its first level zstd takes the least time, and makes files that are as small.
+    # The first level of zstd takes the least time, and its files are about as small.
     pl.concat(pieces).sink_parquet(file, compression="zstd", compression_level=1)
 
 
 def item_names(data: Dataset) -> pl.DataFrame:
-    """Return one row per item: its id, and the name that people read."""
+    """Return one row per item: its id, and its readable name."""
     import polars as pl
 
     return pl.DataFrame({"id": data.items.ids, "name": pl.Series(data.item_names(), dtype=pl.String)})
 
 
 def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
-    """Yield frames of `size` queries with one row per query: fold, unit (the user behind it), items and tags (what is
-    known: lists of ids, items oldest first), text, relevant_items and relevant_tags (what was hidden)."""
+    """Yield frames of `size` queries with one row per query: fold, unit (the user behind it), the visible items and
+    tags (lists of ids, items oldest first), text, and the hidden relevant_items and relevant_tags."""
     import polars as pl
 
     queries, history = fold.queries, fold.queries.history
-    known = {
+    visible = {
         "items": _Lists(history.ids, history.offsets, data.items),
         "tags": _Lists(queries.tags.indices, queries.tags.indptr, data.tags),
     }
@@ -73,12 +73,12 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
         f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
         for target, truth in fold.truth.items()
     }
-    texts = [lists.texts(name) for name, lists in (known | hidden).items()]
+    texts = [lists.texts(name) for name, lists in (visible | hidden).items()]
     for start in range(0, len(fold), size):
         rows = slice(start, start + size)
         frame = pl.LazyFrame(
             {"unit": data.users.decode(fold.units[rows])}
-            | {name: lists.ends(rows) for name, lists in known.items()}
+            | {name: lists.ends(rows) for name, lists in visible.items()}
             | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
             | {name: lists.ends(rows) for name, lists in hidden.items()}
         )
@@ -87,20 +87,20 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """Rows of codes, `codes[offsets[r]:offsets[r + 1]]`, on their way to a column of lists of external ids."""
+    """Rows of codes, `codes[offsets[r]:offsets[r + 1]]`, to be decoded to a column of lists of external ids."""
 
     codes: Ints
     offsets: Longs
     vocabulary: Vocabulary
 
     def ends(self, rows: slice) -> pl.Series:
-        """Return where each of these rows begins and ends."""
+        """Return the first and last offset of each of these rows."""
         import polars as pl
 
         return pl.DataFrame({"start": self.offsets[:-1][rows], "stop": self.offsets[1:][rows]}).to_struct()
 
     def texts(self, column: str) -> pl.Expr:
-        """Return the rows whose ends stand in this column, as text."""
+        """Return the rows whose offsets are in this column, as text."""
         import polars as pl
 
         def decoded(places: pl.Series) -> pl.Series:

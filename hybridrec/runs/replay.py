@@ -1,4 +1,4 @@
-"""Two pipelines of a finished run, interleaved and replayed on what the run held out."""
+"""Interleaving of two pipelines of a finished run, replayed on its hidden truth."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def interleave_run(
 ) -> list[Comparison]:
     """Compare two pipelines by interleaving their stored slates: a row for all queries and one for each segment.
 
-    The metric is called `team-draft@20`; the mean of a pipeline is the share of interleavings that it won, and
-    `delta` the share by which the variant won more. Raises ConfigError for an unknown pipeline or target
+    The metric is named, for example, `team-draft@20`; the mean of a pipeline is the share of interleavings that it won,
+    and `delta` the share by which the variant won more. Raises ConfigError for an unknown pipeline or target
     and StoreError if the run is damaged.
     """
     for name in (control, variant):
@@ -53,7 +53,7 @@ def interleave_run(
 
 
 def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[Ints], Sparse]:
-    """The slates of some pipelines, int32 [Q, longest] each, and the truth, csr [Q, N], in codes of their own."""
+    """Return the slates of pipelines, int32 [Q, longest] each, and the truth, csr [Q, N], in codes of their own."""
     import polars as pl
 
     relevant = run.queries().select("query", id=f"relevant_{target}").explode("id").drop_nulls()
@@ -68,7 +68,7 @@ def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[
 
 
 def _slates(frame: pl.DataFrame, vocabulary: Vocabulary, queries: int) -> Ints:
-    """Slates as they were written, int32 [Q, n]: one row of the frame for each place of a query."""
+    """Return the stored slates, int32 [Q, n], from a frame with one row for each place of a query."""
     places = frame["rank"].to_numpy() - 1
     ids = np.full((queries, int(places.max(initial=0)) + 1), PADDING, np.int32)
     ids[frame["query"].to_numpy(), places] = vocabulary.encode(frame["id"])

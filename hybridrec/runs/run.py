@@ -33,7 +33,7 @@ MAPS = "maps"
 
 
 class _Lock(BaseModel, extra="allow"):
-    """What is read of lock.json: the fits of the report, place -> key; the rest stays as it is."""
+    """The checked keys of lock.json: the fits of the report, place -> key; other keys are not checked."""
 
     fits: dict[str, Key]
     sample: str
@@ -54,7 +54,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
-        """Open a run that was written earlier; raises DataError if there is none, StoreError if it is damaged."""
+        """Open the folder of a run; raises DataError if it is not one, StoreError if it is damaged."""
         path = Path(folder)
         if path.is_file():
             raise DataError(f"{path} is a file, and a run is a folder; a bundle is for `load`, and to recommend from")
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def lock(self) -> dict[str, Any]:
-        """What the run was made with: hashes, versions, seeds, threads, and the keys of its fits."""
+        """The provenance of the run: hashes, versions, seeds, threads, and the keys of its fits."""
         return _checked(_LOCK, self.file(LOCK)).model_dump()
 
     @property
@@ -77,23 +77,23 @@ class Run:
         return _text(self.file(CONFIG))
 
     def bundle(self, path: Path | str, *, users: bool = True) -> Path:
-        """Write a copy of its bundle, which `load` takes in the place of the run on any machine; return its path.
+        """Write a copy of its bundle, which `load` accepts instead of the run on any machine; return the path.
 
-        Without `users` their ids, histories, tags, titles, features and times are left out: whoever asks says what is
-        known. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
+        Without `users` their ids, histories, tags, titles, features and times are left out: queries must bring
+        them. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
         """
         return copy_bundle(self, Path(path), users=users)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Return the HTML for a notebook."""
         return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
-        """One row per query and pipeline: unit, weight, segment, served_by and every metric."""
+        """Return one row per query and pipeline: unit, weight, segment, served_by and every metric."""
         return self._frame(PER_QUERY)
 
     def sample(self) -> Sample:
-        """The queries as statistics see them."""
+        """Return the queries with units, weights and segments, for the statistics."""
         import polars as pl
 
         rows = self.per_query().filter(pl.col("pipeline") == pl.col("pipeline").first())
@@ -101,15 +101,15 @@ class Run:
         return Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), self.lock["sample"])
 
     def queries(self) -> pl.DataFrame:
-        """One row per query: fold, unit, what was known (items, tags, text) and what was hidden (relevant_...)."""
+        """Return one row per query: fold, unit, visible items, tags and text, and the hidden truth (relevant_...)."""
         return self._frame(QUERIES)
 
     def names(self) -> pl.DataFrame:
-        """One row per item: id and name."""
+        """Return one row per item: id and name."""
         return self._frame(NAMES)
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
-        """One row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
+        """Return one row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
         return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
 
     def _frame(self, file: str) -> pl.DataFrame:
@@ -117,20 +117,20 @@ class Run:
 
 
 def read_frame(file: Path) -> pl.DataFrame:
-    """Read a Parquet file of a run, and that file alone; raises StoreError if it is damaged or missing."""
+    """Read one Parquet file of a run; raises StoreError if it is damaged or missing."""
     import polars as pl
 
     if not file.is_file():
         raise StoreError(f"{file} cannot be read: it is missing, or not a file")
     try:
-        # A path is no pattern here: in a folder `g[1]` it would name the files of `g1`.
+        # The path is not a glob here: in a folder `g[1]` it would match the files of `g1`.
         return pl.read_parquet(file, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from None
 
 
 def _checked(kind: TypeAdapter[_Content], file: Path) -> _Content:
-    """Read a JSON file of a run; raises StoreError that names the file and the first key that is not as it must be."""
+    """Read a JSON file of a run; raises StoreError with the file and the first invalid key."""
     if not file.is_file():
         raise StoreError(f"{file} cannot be read: it is missing, or not a file")
     try:

@@ -1,4 +1,4 @@
-"""Files of a run, written whole or not at all."""
+"""Files of a run, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def writable(folder: Path) -> None:
-    """Make a folder for results, before hours are spent on them; raises ConfigError if that cannot be."""
+    """Create a folder for results, before hours are spent on them; raises ConfigError if that is impossible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -55,7 +55,7 @@ def write(runs: Path, result: RunResult) -> Run:
 
 
 def write_report(run: Run) -> None:
-    """Write `report.json` anew: something is to be said of the run that was not known before."""
+    """Write `report.json` again, after something was added to the report of the run."""
     text = run.report.model_dump_json(indent=1)
     replace_file(run.folder, REPORT, lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -95,7 +95,7 @@ def _write_files(folder: Path, result: RunResult) -> None:
 
 
 def _per_query(result: RunResult) -> pl.DataFrame:
-    """Return the measured values of all pipelines below one another."""
+    """Return the measured values of all pipelines, concatenated."""
     import polars as pl
 
     return pl.concat(_frame(name, arm, result.data.users) for name, arm in result.arms.items())

@@ -1,4 +1,4 @@
-"""Why each item of a slate stands where it does."""
+"""Explanations of the items of a slate: sources, scores, contributions and moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridrec.types import PADDING, Floats, Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a re-ranker after the fusion did to one candidate: ranks from 1, None while it had no score."""
+    """The effect of a re-ranker after the fusion on one candidate: ranks from 1, None while it had no score."""
 
     rule: str
     """Name of the re-ranker."""
@@ -26,27 +26,27 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One place of a slate and how it came about."""
+    """One place of a slate with its explanation."""
 
     rank: int
     id: str
     name: str
     score: float | None
-    """The final score; None for what the fallback filled in."""
+    """The final score; None for a place filled by the fallback."""
     served_by: str
-    """Who served the query."""
+    """The generator or fallback that served the query."""
     sources: tuple[str, ...]
     """Generators that proposed the id; "fallback" if none did."""
     opinions: dict[str, tuple[float, int]]
-    """Label -> (value, rank among the candidates, from 1), where the model has an opinion."""
+    """Label -> (score, rank among the candidates, from 1), for the models with a score for it."""
     contributions: dict[str, float]
-    """Label -> its part of the score of the last fusion that is a sum; together they are that score."""
+    """Label -> its part of the score of the last fusion that is a sum; the parts add up to that score."""
     moves: tuple[Move, ...]
-    """Where the re-rankers after the fusion moved it, in their order; who left it where it was is not named."""
+    """The moves by the re-rankers after the fusion, in their order; re-rankers that did not move it are left out."""
 
 
 def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data: Dataset) -> list[Explanation]:
-    """The slate of one query, place by place, through the same stages that made it."""
+    """Explain the slate of one query, place by place, through the same stages that made it."""
     exclude = pipeline.rules.exclude(query, target)
     pool = pipeline.score(query, pipeline.generate(query, target, exclude))
     slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
@@ -67,7 +67,9 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
             served_by=served_by,
             sources=_sources(pool, place),
             opinions=_opinions(pool, ranks, place),
-            contributions={} if place == PADDING else {label: float(part[0, place]) for label, part in parts.items()},
+            contributions={}
+            if place == PADDING
+            else {label: float(summand[0, place]) for label, summand in parts.items()},
             moves=() if place == PADDING else _moves(steps, place),
         )
         for position, place in enumerate(places)
@@ -75,7 +77,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
 
 
 def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[str, Floats]:
-    """What the fusion of the chain summed up; of a chain of several, what its last sum did."""
+    """Return the summands of the fusion; in a chain with several sums those of the last one."""
     parts: dict[str, Floats] = {}
     for reranker in pipeline.rerankers.get(pool.target, ()):
         parts = reranker.contributions(query, pool) or parts
@@ -83,7 +85,7 @@ def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[st
 
 
 def _steps(pipeline: Pipeline, query: QueryBatch, pool: Pool, n: int) -> list[tuple[str, Floats, Floats]]:
-    """(rule, ranks before, ranks after), float32 [1, K], of the re-rankers that were handed an order."""
+    """Return (rule, ranks before, ranks after), float32 [1, K], of each re-ranker that was given an order."""
     steps = []
     for reranker in pipeline.rerankers.get(pool.target, ()):
         only = pool.final is None and len(pool.columns) == 1
@@ -95,7 +97,7 @@ def _steps(pipeline: Pipeline, query: QueryBatch, pool: Pool, n: int) -> list[tu
 
 
 def _moves(steps: list[tuple[str, Floats, Floats]], place: int) -> tuple[Move, ...]:
-    """What each step did to the candidate at this column."""
+    """Return the moves of the candidate at this column, one for each step that changed its rank."""
     moves = (Move(rule, _rank(before, place), _rank(after, place)) for rule, before, after in steps)
     return tuple(move for move in moves if move.before != move.after)
 
@@ -105,11 +107,11 @@ def _rank(ranks: Floats, place: int) -> int | None:
 
 
 def _places(candidates: Ints, ids: Ints) -> list[int]:
-    """The column of each id among the candidates, -1 for what was not among them."""
-    found = np.searchsorted(candidates[candidates != PADDING], ids)
+    """Return the column of each id among the candidates, -1 if it is not among them."""
+    insertions = np.searchsorted(candidates[candidates != PADDING], ids)
     return [
         int(place) if place < len(candidates) and candidates[place] == wanted else PADDING
-        for place, wanted in zip(found, ids, strict=True)
+        for place, wanted in zip(insertions, ids, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a fitted vector model learned, for other tools: vectors as word2vec text, the vocabulary, the model."""
+"""Export of a fitted vector model for other tools: vectors as word2vec text, the vocabulary, the model."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Word2VecOptions(Options):
 
 
 class Word2VecExporter(Exporter):
-    """What a component with vectors learned, in the text format of word2vec; the run was made with `refit: all`.
+    """The learned vectors of a component in the text format of word2vec; the run was made with `refit: all`.
 
-    `LABEL.KIND.txt`, KIND being items, tags or words, has one line "number dimensions", then one for each id that
+    `LABEL.KIND.txt`, with KIND items, tags or words, has one line "number dimensions", then one for each id that
     has a vector: the id, blanks and % in it percent-encoded, and its values. gensim's
-    `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv` has kind, id, name, and how often training
-    has it (not known of words), `LABEL.npz` the state of the component.
+    `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv` has kind, id, name, and the number of users
+    who have it in training (empty for words), `LABEL.npz` the state of the component.
     """
 
     name = "word2vec"
@@ -51,7 +51,7 @@ class Word2VecExporter(Exporter):
 
 
 def export(recommender: Recommender, folder: Path, label: str | None = None) -> list[Path]:
-    """Write what the component `label` learned into a folder, by default the only one with vectors; return the paths.
+    """Write the vectors and the state of the component `label`, by default the only one with vectors; return the paths.
 
     Raises ConfigError if the component has no vectors.
     """
@@ -74,7 +74,7 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
         return next(iter(models.items()))
     if label is None:
         raise ConfigError(
-            f"say with --set label=LABEL whose vectors: {', '.join(sorted(models)) or 'no component has any'}"
+            f"choose the component with --set label=LABEL: {', '.join(sorted(models)) or 'no component has any'}"
         )
     if label not in fitted:
         raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, fitted)}")
@@ -84,7 +84,7 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
 
 
 def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple[pl.Series, Floats]]:
-    """Ids and vectors of items, tags and words, of each that the component has."""
+    """Return ids and vectors of items, tags and words, for each kind that the component has."""
     data = recommender.data
     ids = {"items": data.items.ids, "tags": data.tags.ids}
     spaces: dict[str, tuple[pl.Series, Floats]] = {
@@ -97,21 +97,21 @@ def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple
 def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
     import polars as pl
 
-    known = ~np.isnan(vectors).any(axis=1)
-    tokens = pl.Series("token", [_escaped(one) for one in ids.filter(pl.Series(known))], dtype=pl.String)
+    has_vector = ~np.isnan(vectors).any(axis=1)
+    tokens = pl.Series("token", [_escaped(text) for text in ids.filter(pl.Series(has_vector))], dtype=pl.String)
     with replacing(path) as file:
         file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
-        rows = pl.DataFrame(vectors[known]).insert_column(0, tokens)
+        rows = pl.DataFrame(vectors[has_vector]).insert_column(0, tokens)
         rows.write_csv(file, separator=" ", include_header=False, quote_style="never")
     return path
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\s%]", lambda found: quote(found[0]), text)
+    return re.sub(r"[\s%]", lambda match: quote(match[0]), text)
 
 
 def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Floats]]) -> pl.DataFrame:
-    """One row for each thing that has a vector: kind, id, name, and how many users have it (null for words)."""
+    """Return one row per id with a vector: kind, id, name, and the number of users who have it (null for words)."""
     import polars as pl
 
     data = recommender.data

@@ -11,16 +11,16 @@ from hybridrec.types import Target
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a loosely typed name was taken for."""
+    """The item or tag that a loosely typed name was resolved to."""
 
     id: str
     name: str
     score: float
-    """0 to 100: how well the name fits."""
+    """0 to 100: similarity of the name to the typed text."""
 
 
 def find(text: str, data: Dataset, target: Target) -> Match:
-    """The item or tag meant by `text`: by id, by name, else the nearest name; DataError if nothing is near."""
+    """Find the item or tag meant by `text`: by id, by name, else the nearest name; raises DataError if none is near."""
     from rapidfuzz import fuzz, process
 
     ids = data.items if target == "items" else data.tags
@@ -36,7 +36,7 @@ def find(text: str, data: Dataset, target: Target) -> Match:
     if not near:
         other = "--by tag" if target == "items" else "--by item"
         raise DataError(f"nothing among {len(names)} {target} is called like '{text}' (is it meant {other}?)")
-    # One common word makes many names fit equally well: all of the name decides between them.
+    # One common word makes many names fit equally well, so the whole name decides between them.
     name, score, code = min(
         near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
     )

@@ -1,4 +1,4 @@
-"""Recommending from a bundle, through the very pipelines that were evaluated."""
+"""Recommendations from a bundle, through the same pipelines that were evaluated."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
 
 class Recommender:
-    """Pipelines trained on the whole data; the same code path that was evaluated.
+    """Pipelines trained on the whole data; they run the code that was evaluated.
 
     name: of the experiment
-    data: what is known of users, items and tags
+    data: users, items and tags, as far as queries need them
     pipelines: by name
     components: the fitted ones, by label
-    targets: what is recommended, and how long the slates are unless a query says so
+    targets: the targets, with the length of their slates unless a query sets it
     """
 
     def __init__(self, servable: ServableRun) -> None:
-        """Recommend with these pipelines."""
+        """Serve the pipelines of a run."""
         self.name = servable.name
         self.data = servable.data
         self.pipelines = dict(servable.pipelines)
         self.components = dict(servable.components)
         self.targets = dict(servable.targets)
         self.knows_users = servable.users
-        """Whether users can be asked for by their ids."""
+        """True if queries may name users by their ids."""
         self._memory = servable.memory
         self._libraries = ThreadpoolController()
         self._modules = len(sys.modules)
@@ -59,10 +59,10 @@ class Recommender:
         pipeline: str | None = None,
         target: Target = "items",
     ) -> Slate:
-        """Return the best n for each query; n and the pipeline default to those of the experiment.
+        """Return the best n for each query; by default n and the pipeline are those of the experiment.
 
-        Raises ConfigError for an unknown pipeline or target, and DataError for a user asked for by id where the bundle
-        holds no users. `Slate.to_frame` gives external ids.
+        Raises ConfigError for an unknown pipeline or target, and DataError for a query with a user id if the bundle
+        holds no users. `Slate.to_frame` returns external ids.
         """
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
@@ -80,7 +80,7 @@ class Recommender:
             return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
-        """Return queries as arrays; a user named without history, tags or text brings those of the training data."""
+        """Return queries as arrays; a user named without history, tags or text gets those of the training data."""
         if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
             raise DataError(
                 f"user '{named}' cannot be asked for: this bundle was written without users; say in the query what is "
@@ -98,7 +98,7 @@ class Recommender:
         return both.take(np.argsort(np.concatenate([profiled, others])))
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """Return a pipeline by name; by default the last one, which is the one compared with the control."""
+        """Return a pipeline by name; by default the last one, which is compared with the control."""
         if name is None:
             return list(self.pipelines.values())[-1]
         if name not in self.pipelines:
@@ -106,9 +106,10 @@ class Recommender:
         return self.pipelines[name]
 
     def _one_thread(self) -> AbstractContextManager[object]:
-        """Hold the libraries under the components to one thread: several wait for each other longer than a query takes.
+        """Limit the libraries under the components to one thread: several would wait for each other longer than a query
+        takes.
 
-        To look for the libraries takes longer still, so that is done again only where something was imported.
+        Finding the libraries takes longer still, so that is repeated only after something was imported.
         """
         if len(sys.modules) != self._modules:
             self._libraries, self._modules = ThreadpoolController(), len(sys.modules)
@@ -126,11 +127,11 @@ def load(run_or_bundle: Run | Path | str, *, registry: Registry | None = None) -
     """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 
     Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works from
-    any folder, and where nothing is installed but hybridrec and the plugins that the bundle names. These alone are
-    loaded; `registry` takes their place.
+    any folder, also where only hybridrec and the plugins that the bundle names are installed. Only these are
+    loaded, unless `registry` is given in their place.
 
-    Raises DataError if there is no bundle, StoreError if it is damaged, or if a component is installed in a version
-    that does not read what is in it (`Component.reads_versions`), and PluginError if a plugin is missing.
+    Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
+    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing.
     """
     with threadpool_limits(limits=1):
         return Recommender(read_bundle(bundle_path(run_or_bundle), registry))

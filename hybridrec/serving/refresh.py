@@ -1,4 +1,4 @@
-"""Bringing the bundle of a run up to data that grew: what can take up what is new is not fitted again."""
+"""Update of a run's bundle with new data: components that can be updated are not fitted again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from hybridrec.types import Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What became of a component: `how` is "refreshed" or "fitted again"; 0 seconds if the store had it."""
+    """An updated component: `how` is "refreshed" or "fitted again"; 0 seconds if the store had it."""
 
     label: str
     component: str
@@ -52,22 +52,20 @@ def refresh(
     store: Path | str | None = None,
     registry: Registry | None = None,
 ) -> list[Refreshed]:
-    """Let a finished run recommend from its data as it is now: with its new users, items and interactions.
+    """Update a finished run so that it recommends from its data as it is now, with new users, items and interactions.
 
-    The data is read again, from where the config says or `assignments` (`data.path=value`) say; the frames of a run
-    that was made from frames are handed in again, as `data`. Components with `refreshes` take up what is new; the
-    rest is fitted again, and re-rankers keep what they learned. The bundle of the run is then another one; the report
-    stays what it is: the measure of full fits. `store` keeps fits, as for `run`.
+    The data is read again, from the place in the config or in `assignments` (`data.path=value`); the frames of a run
+    that was made from frames are passed again, as `data`. Components with `refreshes` are updated with the new data;
+    the others are fitted again, and re-rankers keep their learned state. The bundle of the run is replaced; the report
+    is not, since it measures full fits. `store` keeps fits, as for `run`.
 
-    Returns nothing if the data is what it was. Raises what `load` raises, and ConfigError if something else than the
-    data is assigned.
+    Returns nothing if the data did not change. Raises the errors of `load`, and ConfigError if an assignment changes
+    anything other than the data.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     for assignment in assignments:
         if not assignment.startswith("data."):
-            raise ConfigError(
-                f"{assignment}: only the data can be another one (`data.KEY=VALUE`) when a run is refreshed"
-            )
+            raise ConfigError(f"{assignment}: only the data can be changed (`data.KEY=VALUE`) when a run is refreshed")
     before = read_bundle(bundle_of(run.folder), registry)
     registry = registry or Registry()
     experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments), data)
@@ -81,7 +79,7 @@ def refresh(
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):
         update = _Update(experiment, before, train, fitter)
-        done = {one.label: one for one in update.components()}
+        done = {refreshed.label: refreshed for refreshed in update.components()}
         pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}
     after = servable_run(experiment, registry, dataset, update.fitted, pipelines)
     replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
@@ -89,7 +87,7 @@ def refresh(
 
 
 class _Update:
-    """The components and pipelines of a bundle on their way to data that grew."""
+    """The components and pipelines of a bundle while they are updated with new data."""
 
     def __init__(self, experiment: Experiment, before: ServableRun, train: Dataset, fitter: Fitter) -> None:
         self.experiment = experiment
@@ -99,7 +97,7 @@ class _Update:
         self.fitted: dict[str, Component] = {}
 
     def components(self) -> Iterator[Refreshed]:
-        """Refresh those that can be refreshed, and fit the others again, those that others use first."""
+        """Refresh the components that can be refreshed, and fit the others again; base models come first."""
         specs = [self.experiment.components[label] for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
         on_refreshed = {
@@ -120,17 +118,17 @@ class _Update:
 
     def _refreshed(self, spec: ComponentSpec) -> Component:
         component, old = self.before.components[spec.label], self.before.data
-        known: dict[Target, Ints] = {
+        codes: dict[Target, Ints] = {
             "items": self.train.items.encode(old.items.ids),
             "tags": self.train.tags.encode(old.tags.ids),
         }
         with calling(spec.cls, f"while refreshing components.{spec.label}"):
             self._lend(component, spec)
-            refreshed = component.refresh(self.train, known, label_rng(self.fitter.seed, spec.label))
+            refreshed = component.refresh(self.train, codes, label_rng(self.fitter.seed, spec.label))
             return check_self(component, "refresh", refreshed)
 
     def _fitted(self, spec: ComponentSpec, part: Part) -> Component:
-        """Fit on top of a refreshed component: no store keeps that, as no run could find it by its key."""
+        """Fit on top of a refreshed component; it is not stored, since no run could find it by its key."""
         self.fitter.within_budget(spec, part)
         component = spec.create()
         with calling(spec.cls, f"while fitting components.{spec.label}"):
@@ -138,13 +136,13 @@ class _Update:
             return check_self(component, "fit", component.fit(self.train, label_rng(self.fitter.seed, spec.label)))
 
     def _lend(self, component: Component, spec: ComponentSpec) -> None:
-        """Hand a component the new one that it uses, if it uses any."""
+        """Give a component its new base model, if it has one."""
         if spec.base_model is not None:
             generator, model = cast(Generator, component), cast(VectorModel, self.fitted[spec.base_model.label])
             check_self(generator, "use", generator.use(model))
 
     def pipeline(self, plan: PipelineSpec) -> Pipeline:
-        """A pipeline on the new components, whose re-rankers rank by what they learned before."""
+        """Return a pipeline on the new components, whose re-rankers keep their learned state."""
         use, before = plan.use, self.before.pipelines[plan.name]
         return Pipeline(
             name=plan.name,
@@ -163,7 +161,7 @@ class _Update:
         )
 
     def _reranker(self, spec: ComponentSpec, reranker: Reranker, target: Target) -> Reranker:
-        """The re-ranker with the statistics of the new data: `fit` never touches what was learned."""
+        """Return the re-ranker with the statistics of the new data: `fit` never changes the learned state."""
         with calling(spec.cls, f"while fitting {spec.label} again"):
             if spec.uses is not None:
                 vectors = cast(VectorModel, self.fitted[spec.uses]).vectors(target)

@@ -19,7 +19,7 @@ from hybridrec.types import PADDING, Floats, Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One near thing: its external id, its readable name, and how near it is (higher is nearer)."""
+    """One neighbour: its external id, its readable name, and its similarity (higher is nearer)."""
 
     id: str
     name: str
@@ -29,9 +29,9 @@ class Neighbour:
 def similar(
     recommender: Recommender, label: str, query: Query, target: Target | Literal["words"], n: int
 ) -> list[Neighbour]:
-    """The n nearest items, tags or words to what the query holds, in the space of the component `label`.
+    """Return the n nearest items, tags or words to the content of the query, in the space of the component `label`.
 
-    For a vector model and a single item or tag, and for words, nearness is the cosine of the vectors; else
+    For a vector model and a single item or tag, and for words, similarity is the cosine of the vectors; otherwise
     it is the component's own score for the query.
     """
     if label not in recommender.components:
@@ -52,7 +52,7 @@ def similar(
 
 
 def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
-    """At most n ids and scores, best first: by cosine to the one thing asked about, else what the model proposes."""
+    """Return at most n ids and scores, best first: by cosine to a single id, otherwise the candidates of the model."""
     own = batch.history.ids if target == "items" else batch.tags.indices
     if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
         vectors = component.vectors(target)
@@ -61,10 +61,10 @@ def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -
         ids, values = kernels.top_k(scores, n)
     else:
         seen = batch.history.matrix(binary=True) if target == "items" else batch.tags
-        found = component.candidates(batch, n, target, Exclude(seen))
-        ids, values = found.ids, found.scores
-    known = ids[0] != PADDING
-    return ids[0][known], values[0][known]
+        candidates = component.candidates(batch, n, target, Exclude(seen))
+        ids, values = candidates.ids, candidates.scores
+    valid = ids[0] != PADDING
+    return ids[0][valid], values[0][valid]
 
 
 def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> list[Neighbour]:
@@ -76,14 +76,14 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     own = vocabulary.encode(tokens(batch.text[0]))
     scores[0, own[own != PADDING]] = np.nan
     ids, values = kernels.top_k(scores, n)
-    known = ids[0] != PADDING
+    valid = ids[0] != PADDING
     return [
         Neighbour(word, word, float(value))
-        for word, value in zip(vocabulary.texts(ids[0][known]), values[0][known], strict=True)
+        for word, value in zip(vocabulary.texts(ids[0][valid]), values[0][valid], strict=True)
     ]
 
 
 def _cosines(vectors: Floats, one: Floats) -> Floats:
-    """float32 [1, N]: cosine of each of the vectors [N, D] with one of [D]; NaN where either is missing."""
+    """Return float32 [1, N]: cosine of each of the vectors [N, D] with one of [D]; NaN where either is missing."""
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(one)
     return (vectors @ one / np.where(lengths > 0, lengths, np.nan))[None].astype(np.float32)

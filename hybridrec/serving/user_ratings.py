@@ -16,7 +16,7 @@ HEADER = ["item", "rating"]
 
 @dataclass(frozen=True, slots=True)
 class UserRating:
-    """An item as it was typed, what it was taken for, and its rating."""
+    """An item as typed, the item it was resolved to, and its rating."""
 
     typed: str
     found: Match
@@ -24,7 +24,7 @@ class UserRating:
 
 
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
-    """The rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
+    """Read the rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
 
     A rating is a number from 0; 0 is a dislike. Raises DataError with the line if one cannot be used.
     """
@@ -43,16 +43,18 @@ def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
                 continue
             if not rated and [field.strip().casefold() for field in fields] == HEADER:
                 continue
-            one = _rated(fields, where, data)
-            if one.found.id in rated:
-                line, first = rated[one.found.id]
-                raise DataError(f"{where}: '{one.typed}' is '{one.found.name}', as is '{first.typed}' in line {line}")
-            rated[one.found.id] = rows.line_num, one
+            rating = _rated(fields, where, data)
+            if rating.found.id in rated:
+                line, first = rated[rating.found.id]
+                raise DataError(
+                    f"{where}: '{rating.typed}' is '{rating.found.name}', as is '{first.typed}' in line {line}"
+                )
+            rated[rating.found.id] = rows.line_num, rating
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}: {error}; put names with commas or quotes in quotes") from None
-    if not any(one.rating for _, one in rated.values()):
+    if not any(rating.rating for _, rating in rated.values()):
         raise DataError(f"{path} has no rating above 0, so there is nothing to recommend from")
-    return [one for _, one in rated.values()]
+    return [rating for _, rating in rated.values()]
 
 
 def _rated(fields: list[str], where: str, data: Dataset) -> UserRating:

@@ -183,7 +183,7 @@ class RerankerContract(PluginContract):
         assert same, "other contributions after restore"
 
     def test_restored_it_can_be_fitted_again(self, options: Mapping[str, Any]) -> None:
-        """A run that is refreshed restores it and fits it on its new data: what it learned is still there."""
+        """Check that a restored re-ranker keeps its learned state when it is fitted on new data, as in a refresh."""
         model = self.model(options)
         other = self.reranker(self.options(options))
         check_self(other, "restore", other.restore(through_a_file(model.state())))

@@ -1,4 +1,4 @@
-"""The validation queries of an experiment, asked again and again: what a trial does not change is kept in memory."""
+"""The objective of a search: variants measured on validation queries, with everything unchanged kept in memory."""
 
 from __future__ import annotations
 
@@ -34,47 +34,47 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class LRUCache(Generic[V]):
-    """Values by key; beyond a budget of bytes those that were not used for longest are given up."""
+    """Values by key; beyond a budget of bytes the least recently used ones are dropped."""
 
     budget: int
     _values: OrderedDict[Hashable, tuple[V, int]] = field(default_factory=OrderedDict)
 
     def get(self, key: Hashable) -> V | None:
-        """The value under a key, if it is still there."""
+        """Return the value under a key, if it is still there."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def put(self, key: Hashable, value: V, size: int) -> None:
-        """Keep a value of so many bytes."""
+        """Keep a value of `size` bytes."""
         self._values[key] = (value, size)
         while sum(taken for _, taken in self._values.values()) > self.budget:
             self._values.popitem(last=False)
 
 
 class CachingFitter(Fitter):
-    """A fitter that keeps fitted components in memory, too, within a quarter of the budget for one fit."""
+    """A fitter that also keeps fitted components in memory, within a quarter of the budget for one fit."""
 
     def __init__(self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int) -> None:
         super().__init__(store, registry, executor, seed=seed, memory=memory)
         self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
     def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
-        """All jobs done, in their order: from memory, from the store, or fitted."""
+        """Return the fits of all jobs, in their order: from memory, from the store, or fitted."""
         plan = {_job(spec, part): (spec, part) for spec, part in jobs}
-        found = {job: self._kept.get(job) for job in plan}
-        missing = {job: plan[job] for job, fitted in found.items() if fitted is None}
+        fits = {job: self._kept.get(job) for job in plan}
+        missing = {job: plan[job] for job, fitted in fits.items() if fitted is None}
         if missing:
             for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
-                found[job] = fitted
+                fits[job] = fitted
                 spec, part = plan[job]
                 self._kept.put(job, fitted, spec.create().memory(part.train))
-        return [fitted for fitted in found.values() if fitted is not None]
+        return [fitted for fitted in fits.values() if fitted is not None]
 
 
 class Objective:
-    """Measures variants of one experiment on the validation queries of all its folds.
+    """The metrics of variants of one experiment on the validation queries of all its folds.
 
     The data is read and cut once. Fitted components and pools stay in memory, so that a variant which
     differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store.
@@ -91,16 +91,16 @@ class Objective:
         self._pools: LRUCache[list[CandidateBlock]] = LRUCache(config.memory // 4)
 
     def measure(self, variant: Experiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]) -> dict[str, float]:
-        """The means of the aims over all validation queries, by their names in reports; one pipeline is asked."""
+        """Return the means of the metrics of one pipeline over all validation queries, by their names in reports."""
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         trainer = self._preparer(variant)
         eval_batch: dict[Target, list[EvalBatch]] = {metric_spec.target: [] for metric_spec in metric_specs.values()}
         with one_thread_per_library():
             for cut in self._cuts(trainer):
                 (arm,) = trainer.prepare(trainer.planned(cut)).arms
-                for target, found in eval_batch.items():
+                for target, batches in eval_batch.items():
                     blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
-                    found.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
+                    batches.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
             return {
                 name: self._mean(metric_spec, eval_batch[metric_spec.target])
                 for name, metric_spec in metric_specs.items()
@@ -110,7 +110,7 @@ class Objective:
         return FoldTrainer(variant, self.fitter, self.runner)
 
     def _cuts(self, trainer: FoldTrainer) -> list[FoldSplits]:
-        """The folds, cut again if this variant is the first that learns on a part inside them."""
+        """Return the folds, cut again if this variant is the first that learns on a part inside them."""
         if self.cuts[0].validation is None and any(plan.learns for plan in trainer.experiment.pipelines.values()):
             self.cuts = [trainer.cut(cut.fold) for cut in self.cuts]
         return self.cuts
@@ -137,12 +137,12 @@ class Objective:
 
 
 def _job(spec: ComponentSpec, part: Part) -> tuple[str, ...]:
-    """What tells two fits of a bench apart: its data, seed and libraries do not change."""
+    """Return a key of a fit within one search, in which data, seed and libraries do not change."""
     below = () if spec.base_model is None else _job(spec.base_model, part)
     return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 
 def _size(pooled: CandidateBlock) -> int:
-    """Bytes of a pool and of what re-rankers keep with it: about one array for each of its columns."""
+    """Return the bytes of a pool and of the arrays that re-rankers keep with it: about one for each of its columns."""
     state: dict[str, Any] = pooled.pool.state()
     return 2 * sum(array.nbytes for array in state.values())

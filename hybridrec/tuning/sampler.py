@@ -1,4 +1,4 @@
-"""Where to look next: Optuna proposes values, and says afterwards which options mattered."""
+"""The sampler of a search: Optuna proposes values, and computes afterwards which options mattered."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Sampler:
-    """Proposes values from the trials it was told of.
+    """A source of proposals, made from the trials so far.
 
-    Every proposal has a generator of its own, made from the seed and the number of the trial, so that a
-    search that was interrupted goes on as if it had not been.
+    Every proposal has its own random generator, made from the seed and the number of the trial, so that an
+    interrupted search continues exactly as it would have.
     """
 
     def __init__(self, tuning: Tuning, method: Literal["tpe", "random"], seed: int) -> None:
-        """Raises MissingDependencyError without Optuna."""
+        """Create the study. Raises MissingDependencyError without Optuna."""
         try:
             import optuna
         except ImportError:
@@ -43,26 +43,28 @@ class Sampler:
         self.study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=self._sampler(0))
 
     def tell(self, trial: Trial) -> None:
-        """Learn from a trial; one that failed teaches nothing."""
+        """Add a finished trial to the study; failed ones are ignored."""
         if trial.state != "failed":
             self.study.add_trial(self._frozen(trial))
 
     def ask(self, number: int) -> dict[str, Any]:
-        """The values of a trial, by key path; those of the config itself for the first."""
+        """Return the values of a trial, by key path; those of the config itself for the first."""
         if number == 0:
             return {dimension.path: dimension.start for dimension in self.tuning.space}
         import optuna
 
         self.study.sampler = self._sampler(number)
         asked = self.study.ask(self.space)
-        # What counts is what `tell` adds, also after an interruption; this one is never looked at again.
+        # Only trials added by `tell` count, also after an interruption, so Optuna's own record of this one is closed.
         self.study.tell(asked, state=optuna.trial.TrialState.FAIL)
         return {d.path: _value(d, asked.params[d.path]) for d in self.tuning.space}
 
     def importance(self, trials: Sequence[Trial]) -> dict[str, float]:
-        """Key path -> its share in what tells the best tenth of the trials from all, largest first; they sum to 1.
+        """Return key path -> importance: its share in separating the best tenth of the trials from all, largest first.
 
-        By PED-ANOVA (Watanabe, Bansal and Hutter 2023). Empty where nothing can be told: fewer than two
+        The shares sum to 1.
+
+        By PED-ANOVA (Watanabe, Bansal and Hutter 2023). Empty where it cannot be computed: fewer than two
         different values.
         """
         import optuna
@@ -71,8 +73,8 @@ class Sampler:
         if len(measured) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        found = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
-        return {path: round(float(share), 5) for path, share in found.items() if np.isfinite(share)}
+        importances = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        return {path: round(float(share), 5) for path, share in importances.items() if np.isfinite(share)}
 
     def _sampler(self, number: int) -> BaseSampler:
         from optuna.samplers import RandomSampler, TPESampler
@@ -81,7 +83,7 @@ class Sampler:
         return RandomSampler(seed=seed) if self.method == "random" else TPESampler(seed=seed)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        """A trial as Optuna keeps it."""
+        """Return a trial in Optuna's form."""
         import optuna
 
         return optuna.trial.create_trial(
@@ -95,7 +97,7 @@ class Sampler:
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """A dimension as Optuna knows it; choices go by their texts, as they may be lists."""
+    """Return a dimension in Optuna's form; choices are represented by their texts, as they may be lists."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = dimension.values

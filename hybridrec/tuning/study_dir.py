@@ -1,4 +1,4 @@
-"""The folder of a search: what it began with, its trials, and what it chose."""
+"""The folder of a search: its config, its trials, and its result."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _BUDGETS = ("trials", "seconds")
 class Tuned:
     """A finished search.
 
-    folder: holds trials.csv, importance.json, config.yaml (what it began with) and best.yaml
+    folder: holds trials.csv, importance.json, config.yaml (the original) and best.yaml
     trials: in order; the first one is the config as it was written
-    best: those that keep all bounds, best first
-    importance: key path -> share in what tells the best trials from the others
+    best: those that satisfy all bounds, best first
+    importance: key path -> share in separating the best trials from the others
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Tuned:
 
 
 def begin(runs: Path, experiment: Experiment) -> Path:
-    """A new folder for a search below `runs`."""
+    """Create a new folder for a search below `runs`."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     writable(runs)
     folder = free(runs, f"{experiment.config.name}-tune-{stamp}-{experiment.hash[:6]}")
@@ -55,28 +55,28 @@ def begin(runs: Path, experiment: Experiment) -> Path:
 
 
 def resume(folder: Path, experiment: Experiment) -> Path:
-    """The folder of an earlier search of the same experiment; other budgets are no other experiment."""
+    """Return the folder of an earlier search of the same experiment, whose budgets may differ."""
     try:
         began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError:
-        raise ConfigError(f"{folder} is no folder of a search: it has no {CONFIG}") from None
+        raise ConfigError(f"{folder} is not a folder of a search: it has no {CONFIG}") from None
     except yaml.YAMLError as error:
         raise StoreError(f"{folder / CONFIG} cannot be read: {error}") from None
     if _lasting(began) != _lasting(experiment.resolved):
         raise ConfigError(f"{folder} was begun with another config (see its {CONFIG}): only `trials` and `seconds` may "
-                          "differ; leave out --resume to begin anew")  # fmt: skip
+                          "differ; leave out --resume to start a new search")  # fmt: skip
     writable(folder)
     return folder
 
 
 def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
-    """Write what `run` takes into the report of the tuned experiment."""
+    """Write the summary that `run` copies into the report of the tuned experiment."""
     content = {"config_hash": config_hash, "tuning": report.model_dump(mode="json")}
     write_whole(folder / TUNING, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
-    """How a config was chosen, if it is the best.yaml of a search and says what the search wrote."""
+    """Return the summary of the search that made a config, if it is a best.yaml that was not edited since."""
     path = config.with_name(TUNING)
     if config.name != BEST or not path.exists():
         return None
@@ -89,6 +89,6 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
 
 
 def _lasting(resolved: Any) -> Any:
-    """A resolved config without the budgets of its search."""
+    """Return a resolved config without the budgets of its search."""
     tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
     return {**resolved, "tune": tune}

@@ -1,4 +1,4 @@
-"""The trials of a search, and the table they are kept in: written line by line, so that nothing is lost."""
+"""The trials of a search, and their table, written line by line, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hybridrec.errors import StoreError
 from hybridrec.paths import append, write_whole
 
 State = Literal["complete", "infeasible", "failed"]
-"""A trial that breaks a bound is infeasible, one whose values could not be fitted has failed."""
+"""A trial that violates a bound is infeasible, one whose values could not be fitted has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One set of values, and what it was measured at on the validation queries."""
+    """One set of values, and its metrics on the validation queries."""
 
     number: int
     values: dict[str, Any]
@@ -29,11 +29,11 @@ class Trial:
     """The metric, and those of the bounds; empty if it failed."""
     seconds: float = 0.0
     problem: str = ""
-    """Why it failed."""
+    """The reason why it failed."""
 
 
 def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
-    """The trials that keep all bounds, best first; of equals the earlier one goes first."""
+    """Return the trials that satisfy all bounds, best first; of equals the earlier one goes first."""
     sign = -1 if tuning.metric_spec.measure.metric.higher_is_better else 1
     complete = [trial for trial in trials if trial.state == "complete"]
     return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.metric_spec.key])
@@ -43,15 +43,15 @@ class Table:
     """trials.csv: a line for each trial, in order."""
 
     def __init__(self, path: Path, tuning: Tuning) -> None:
-        """A table at this path, which may be there already."""
+        """Use the table at this path, which may not exist yet."""
         self.path = path
         self.tuning = tuning
         self.columns = ["number", "state", *tuning.metric_specs, "seconds", *(d.path for d in tuning.space), "problem"]
 
     def read(self) -> list[Trial]:
-        """All trials; a last line that was cut off while it was written is removed.
+        """Read all trials; an incomplete last line, from an interruption, is removed.
 
-        Raises StoreError if the file is no such table.
+        Raises StoreError if the file is not a table of this search.
         """
         if not self.path.exists():
             self._append(self.columns)
@@ -82,7 +82,7 @@ class Table:
     def _trial(self, row: Mapping[str, str]) -> Trial:
         state = row["state"]
         if state not in ("complete", "infeasible", "failed"):
-            raise ValueError(f"'{state}' is no state of a trial")
+            raise ValueError(f"'{state}' is not a state of a trial")
         return Trial(
             number=int(row["number"]),
             values={dimension.path: dimension.parse(row[dimension.path]) for dimension in self.tuning.space},

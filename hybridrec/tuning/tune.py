@@ -1,4 +1,4 @@
-"""A search from beginning to end: propose, measure, remember; then write the best."""
+"""A search from beginning to end: propose, measure, record; then write the best."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from hybridrec.tuning.yaml_edit import tuned_text
 
 
 class TuneCallback(Protocol):
-    """Told how a search goes; the command line prints it."""
+    """A listener to a search; the command line prints its progress."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
-        """Everything will be in this folder; at most so many trials are to come."""
+        """Note the start: results go into this folder; `trials` is the most trials that will run."""
         ...
 
     def tried(self, trial: Trial, best: Trial | None) -> None:
-        """A trial is over; `best` is the best so far that keeps all bounds."""
+        """Note a finished trial; `best` is the best so far that satisfies all bounds."""
         ...
 
 
 class NullTuneCallback:
-    """Nobody is told."""
+    """A callback that ignores everything."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
-        """Nothing."""
+        """Ignore the start."""
 
     def tried(self, trial: Trial, best: Trial | None) -> None:
-        """Nothing."""
+        """Ignore the trial."""
 
 
 def tune(
@@ -66,11 +66,11 @@ def tune(
 ) -> Tuned:
     """Search the space of a config's section `tune` on validation queries from inside the training parts.
 
-    `trials` and `seconds` override the budgets of the file: how many trials there are in the end, and after
-    how many seconds of this call none begins any more. `resume_from` is the folder of an earlier search
-    that is to go on. The other arguments are those of `run`, which takes the result: `run(tuned.config)`.
+    `trials` and `seconds` override the budgets of the file: the total number of trials, and the seconds of this call
+    after which none begins. `resume_from` is the folder of an earlier search
+    to be continued. The other arguments are those of `run`, which takes the result: `run(tuned.config)`.
 
-    Raises ConfigError if the config has no such section, or no trial keeps the bounds, and
+    Raises ConfigError if the config has no such section, or no trial satisfies the bounds, and
     MissingDependencyError without Optuna.
     """
     registry = Registry(block=block)
@@ -78,7 +78,7 @@ def tune(
     experiment = opened.check(registry)
     section = experiment.config.tune
     if experiment.tuning is None or section is None:
-        raise ConfigError(f"{opened.document.source} has no section `tune`: say under it what to search")
+        raise ConfigError(f"{opened.document.source} has no section `tune`: add one with the options to search")
     search = Sampler(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder)
@@ -114,7 +114,7 @@ class _Work:
         return Table(self.folder / TRIALS, self.tuning)
 
     def run(self, budget: int, seconds: float | None) -> None:
-        """Trials until one of the budgets is used up."""
+        """Run trials until one of the budgets is used up."""
         began = time.perf_counter()
         done = self.table.read()
         for trial in done:
@@ -134,11 +134,11 @@ class _Work:
             self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
 
     def trial(self, number: int, bench: Objective) -> Trial:
-        """One trial. Values that cannot be fitted are a failed trial; the config as it is written must work."""
+        """Run one trial. Values that cannot be fitted make a failed trial; the config as it is written must work."""
         started = time.perf_counter()
         values = self.search.ask(number)
         try:
-            # The first trial is the file itself: what is not written in it is not written into it.
+            # The first trial is the file itself: defaults that are missing in it are not written into it.
             variant = self.variants.experiment(values if number else {})
             metrics = bench.measure(variant, self.tuning.pipeline, self.tuning.metric_specs)
         except Exception as error:
@@ -151,7 +151,7 @@ class _Work:
         return Trial(number, values, state, metrics, time.perf_counter() - started)
 
     def finish(self, text: str, assignments: Sequence[str]) -> Tuned:
-        """Write what the trials tell, and the best of them as a config."""
+        """Write the importance of the options, and the best trial as a config."""
         trials = self.table.read()
         importance = self.search.importance(trials)
         write_whole(self.folder / IMPORTANCE, json.dumps(importance, indent=1, ensure_ascii=False))
@@ -169,7 +169,7 @@ class _Work:
         return Tuned(self.folder, trials, best, importance)
 
     def header(self, trials: Sequence[Trial], chosen: Trial) -> str:
-        """Where the values of best.yaml come from, as comments."""
+        """Return comments for best.yaml on the origin of its values."""
         key = self.tuning.metric_spec.key
         return (
             f"# Chosen by `hybridrec tune` on validation queries inside the training parts: trial {chosen.number} of\n"
@@ -177,7 +177,7 @@ class _Work:
         )
 
     def infeasible(self, trials: Sequence[Trial]) -> str:
-        """What to say when no trial keeps the bounds: which came nearest."""
+        """Return the message for a search in which no trial satisfies the bounds: it names the nearest one."""
         bounds = self.tuning.bounds
         measured = [trial for trial in trials if trial.metrics]
         nearest = min(
@@ -191,15 +191,15 @@ class _Work:
         )
 
     def report(self, trials: Sequence[Trial], chosen: Trial, importance: dict[str, float]) -> TuningReport:
-        """For the report of a run with the chosen values."""
-        found: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
+        """Return the summary for the report of a run with the chosen values."""
+        values: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
         return TuningReport(
             metric=self.tuning.metric_spec.key,
             search=self.section.search,
             subject_to=[str(bound) for bound in self.tuning.bounds],
             best=chosen.number,
             values=chosen.values,
-            trials=found,
+            trials=values,
             feasible=[trial.state == "complete" for trial in trials],
             importance=importance,
         )

@@ -1,4 +1,4 @@
-"""best.yaml: an experiment file with the chosen values put in, and otherwise as its author wrote it."""
+"""best.yaml: an experiment file with the chosen values inserted, and otherwise as its author wrote it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from hybridrec.errors import ConfigError
 
 
 class Edit(NamedTuple):
-    """Replace `text[start:end]`."""
+    """A replacement of `text[start:end]`."""
 
     start: int
     end: int
     new: str
 
     def applied(self, text: str) -> str:
-        """The text after it."""
+        """Return the text after the replacement."""
         return text[: self.start] + self.new + text[self.end :]
 
 
 def tuned_text(variants: Variants, text: str, values: Mapping[str, Any], chosen: Experiment, folder: Path) -> str:
-    """The experiment file `text` with other values and without its section `tune`, to be written into `folder`.
+    """Return the experiment file `text` with other values and without its section `tune`, for a file in `folder`.
 
-    `chosen` is the experiment it must come to; where the text cannot be edited to say that (an alias
-    stands for several places, say), it is the resolved config instead.
+    `chosen` is the experiment that it must resolve to; where the text cannot be edited to that end (for example, an
+    alias is used in several places), it is the resolved config instead.
     """
     edits = {tuple(path.split(".")): value for path, value in values.items()}
     edits |= _absolute(variants.document.content, chosen.resolved)
@@ -46,7 +46,7 @@ def tuned_text(variants: Variants, text: str, values: Mapping[str, Any], chosen:
 
 
 def _absolute(content: Any, resolved: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """Paths of files that the document gives relative to itself, where the resolved config has them in full."""
+    """Return the paths of files that are relative in the document, as the absolute ones of the resolved config."""
     if isinstance(content, str):
         moved = isinstance(resolved, str) and content != resolved and Path(resolved).is_absolute()
         return {path: resolved} if moved else {}
@@ -59,7 +59,7 @@ def _absolute(content: Any, resolved: Any, path: tuple[str, ...] = ()) -> dict[t
 
 
 def _edited(text: str, values: Mapping[tuple[str, ...], Any]) -> str:
-    """The text with the values at these key paths and without its section `tune`."""
+    """Return the text with the values at these key paths and without its section `tune`."""
     for path, value in values.items():
         text = _edit(_root(text), path, value).applied(text)
     for key, value in _root(text).value:
@@ -76,7 +76,7 @@ def _root(text: str) -> yaml.MappingNode:
 
 
 def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
-    """What writes a value at a key path below a node."""
+    """Return the edit that writes a value at a key path below a node."""
     if not path:
         return Edit(node.start_mark.index, _end(node), _flow(value))
     if isinstance(node, yaml.SequenceNode):
@@ -95,7 +95,7 @@ def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
 
 
 def _end(node: yaml.Node) -> int:
-    """Where the last value of a node ends; the mark of a block stands behind the comments after it."""
+    """Return the end of the last value of a node; the end mark of a block is only behind the comments after it."""
     if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
@@ -103,7 +103,7 @@ def _end(node: yaml.Node) -> int:
 
 
 def _flow(value: Any) -> str:
-    """A value in one line of YAML."""
+    """Return a value as one line of YAML."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)

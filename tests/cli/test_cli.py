@@ -261,7 +261,7 @@ def test_store_tells_its_size_and_is_cleared(call, experiment):
     assert out == "removed 0 artifacts, 0.0 MB\n"
     status, out, err = call("store", "gc")
     assert status == 2
-    assert "say what may go" in err
+    assert "choose the artifacts to remove" in err
     status, out, _ = call("store", "gc", "--all")
     assert status == 0
     assert not out.startswith("removed 0")

@@ -85,7 +85,7 @@ def test_an_unknown_option_is_told_by_its_key_path(toyland):
     with pytest.raises(ConfigError, match=r"^config: components\.ease\.l3: unknown key: did you mean 'l2'\?"):
         load_experiment(composed(components={"ease": use("ease", l3=5), "pop": use("popularity")}), Registry())
     pipelines = {"control": PipelineConfig(generators=[take("ease", when="warm")])}
-    with pytest.raises(ConfigError, match=r"^config: pipelines\.control\.generators\[0\]\.when.*'warm' is no gate"):
+    with pytest.raises(ConfigError, match=r"^config: pipelines\.control\.generators\[0\]\.when.*'warm' is not a gate"):
         load_experiment(composed(pipelines=pipelines), Registry())
 
 

@@ -78,9 +78,9 @@ WRONG_VALUES = {
     "no generators": ((GENERATORS, "generators: []"), "13: pipelines.hybrid.generators: ", "at least 1"),
     "generator is a word": ((GENERATORS, "generators: [ease]"), "13: pipelines.hybrid.generators[0]: "),
     "gate": (("from: noise", "when: warm, from: noise"), "13: pipelines.hybrid.generators[1].when[0]: ",
-             "'warm' is no gate: ", "has-user, items<5, items>=5"),
+             "'warm' is not a gate: ", "has-user, items<5, items>=5"),
     "gate without a number": (("from: noise", "when: items<0, from: noise"), "13: pipelines.hybrid.generators[1].when"
-                              "[0]: 'items<0' is no gate: did you mean 'items<5'?"),
+                              "[0]: 'items<0' is not a gate: did you mean 'items<5'?"),
     "rerank is no list": ((HYBRID, "    rerank: {use: weighted}"), "15: pipelines.hybrid.rerank: Input should "
                           "be a valid list, got"),
     "rerank of no target": ((HYBRID, "    rerank: {users: []}"), "15: pipelines.hybrid.rerank.users: ",
@@ -175,7 +175,7 @@ IMPOSSIBLE = {
     "generator as scorer": ([("use: echo", "use: proposer"), ("[pop]", "[noise]")], "14: "
                             "pipelines.hybrid.scorers[0]: 'noise' (proposer) is no scorer; scorers here: ease, pop"),
     "component as re-ranker": ([("use: weighted, weights: {ease: 1, pop: 0.2}", "use: echo")],
-                               "15: pipelines.hybrid.rerank[0].use: 'echo' is no re-ranker"),
+                               "15: pipelines.hybrid.rerank[0].use: 'echo' is not a re-ranker"),
     "re-ranker as generator": ([("use: echo", "use: rrf")], "13: pipelines.hybrid.generators[1].from: 'noise' "
                                "(rrf) is no generator"),
     "cut-off beyond the slate": ([("[ndcg@5", "[ndcg@11")], "19: compare.metrics[0]: 'ndcg@11' looks further "

@@ -23,7 +23,7 @@ def test_every_key_knows_its_line():
 
 
 def test_a_key_that_stands_twice_is_refused_with_both_lines():
-    assert refused("a:\n  b: 1\n  c: 2\n  b: 3\n") == "a.yaml:4: the key 'b' stands here twice (first on line 2)"
+    assert refused("a:\n  b: 1\n  c: 2\n  b: 3\n") == "a.yaml:4: the key 'b' is here twice (first on line 2)"
     assert "twice" in refused("1: a\n'1': b\n")
 
 
@@ -91,9 +91,9 @@ def test_tags_make_no_objects(text):
             "while scanning a simple key that begins in line 2)",
         ),
         ("a: *nobody\n", "a.yaml: not valid YAML (line 1: found undefined alias"),
-        ("a: 1\nb: 2020-13-01\n", "a.yaml:2: '2020-13-01' is no valid timestamp"),
-        ("a: !!int x\n", "a.yaml:1: 'x' is no valid int"),
-        ("a: !!bool x\n", "a.yaml:1: 'x' is no valid bool"),
+        ("a: 1\nb: 2020-13-01\n", "a.yaml:2: '2020-13-01' is not a valid timestamp"),
+        ("a: !!int x\n", "a.yaml:1: 'x' is not a valid int"),
+        ("a: !!bool x\n", "a.yaml:1: 'x' is not a valid bool"),
         ("a: " + "9" * 5000, "a.yaml:1: '999"),
         ("? [a, b]\n: 1\n", "a.yaml:1: a key must be plain text"),
         ("a: \0\n", "a.yaml: not valid YAML"),
@@ -147,11 +147,11 @@ def test_set_overrides_one_key(assignment, path, value):
         ("seed", "expected key.path=value"),
         ("=3", "expected key.path=value"),
         ("seed=[1", "not valid YAML"),
-        ("seed={a: 1, a: 2}", "the key 'a' stands here twice"),
+        ("seed={a: 1, a: 2}", "the key 'a' is here twice"),
         ("seed=!!python/name:os.system", "not valid YAML"),
-        ("list.2=1", "list is a list of 2, '2' is no place in it"),
-        ("list.-1=1", "list is a list of 2, '-1' is no place in it"),
-        ("list.x.y=1", "list is a list of 2, 'x' is no place in it"),
+        ("list.2=1", "list is a list of 2, '2' is not an index of it"),
+        ("list.-1=1", "list is a list of 2, '-1' is not an index of it"),
+        ("list.x.y=1", "list is a list of 2, 'x' is not an index of it"),
         ("seed.x=1", "seed is not a mapping"),
         ("seed.x.y=1", "seed is not a mapping"),
     ],

@@ -77,7 +77,7 @@ def test_a_fit_pickles_as_its_job_and_is_the_same_there(planned):
 def test_a_worker_with_another_version_of_the_plugin_refuses(planned, monkeypatch):
     job, context = planned()
     monkeypatch.setattr(context.registry.component("echo"), "version", "2")
-    with pytest.raises(PluginError, match=r"components.noise \(echo\) would be another one if it was fitted here"):
+    with pytest.raises(PluginError, match=r"components.noise \(echo\) would differ if it was fitted here"):
         run_fit_job(job, context)
     assert job.key not in context.store
 

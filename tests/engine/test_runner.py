@@ -277,7 +277,7 @@ def test_a_reader_that_gives_no_dataset_is_named(experiment, monkeypatch):
     [
         (lambda fold: iter([fold]), None, None),
         (lambda fold: fold, "not one Fold", "while splitting the data"),
-        (lambda fold: [], "split gave no fold", "while splitting the data"),
+        (lambda fold: [], "split yielded no fold", "while splitting the data"),
         (
             lambda fold: [replace(fold, weights=fold.weights[1:])],
             "fold 'test': weights must have the shape",
@@ -514,7 +514,7 @@ def test_what_generates_nothing_is_noted_instead_of_an_arm(experiment):
     )
     report = hybridrec.run(path).report
     assert "judge" not in report.pipelines
-    assert "'judge' generates no candidates and is no reference arm of its own" in report.notes
+    assert "'judge' generates no candidates and is not a reference arm of its own" in report.notes
 
 
 def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):

@@ -84,7 +84,7 @@ def test_the_page_draws_the_curve(run):
     [
         (("pipeline: hybrid", "pipeline: hybird"), r"tradeoffs\[0\]\.pipeline: no pipeline is named 'hybird': did you"),
         (("rerank.1.relevance", "generators.0.k"), r"tradeoffs\[0\]\.vary: .*pattern"),
-        (("rerank.1.relevance", "rerank.2.relevance"), r"vary: rerank is a list of 2, '2' is no place in it"),
+        (("rerank.1.relevance", "rerank.2.relevance"), r"vary: rerank is a list of 2, '2' is not an index of it"),
         (
             ("rerank.1.relevance", "rerank.1.lambda"),
             r"tradeoffs\[0\]\.over\[0\]: with rerank\.1\.lambda = 0\.3, "

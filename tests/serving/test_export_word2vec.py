@@ -62,6 +62,6 @@ def test_of_several_one_has_to_be_named(experiment, tmp_path):
     two = (WORD2VEC[0], f"{WORD2VEC[1]}\n  als: {{factors: 2, iterations: 1}}")
     scorers = ("scorers: [pop]", "scorers: [pop, w2v, als]")
     recommender = hybridrec.load(hybridrec.run(experiment(two, scorers, SERVED)))
-    with pytest.raises(ConfigError, match="say with --set label=LABEL whose vectors: als, w2v"):
+    with pytest.raises(ConfigError, match="choose the component with --set label=LABEL: als, w2v"):
         export(recommender, tmp_path)
     assert export(recommender, tmp_path, "als")[0].name == "als.items.txt"

@@ -113,7 +113,7 @@ def test_ids_may_go(run):
 
 
 def test_only_the_data_may_be_another_one(run):
-    with pytest.raises(ConfigError, match=r"components\.ease\.l2=3: only the data can be another one"):
+    with pytest.raises(ConfigError, match=r"components\.ease\.l2=3: only the data can be changed"):
         hybridrec.refresh(run, ("components.ease.l2=3",))
 
 

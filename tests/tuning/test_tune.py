@@ -68,7 +68,7 @@ REFUSED = {
     "metric": (f"{{pipeline: hybrid, metric: ncdg@5, space: {{{EASE}: [5, 9]}}}}", "tune.metric: unknown metric"),
     "cut-off": (f"{{pipeline: hybrid, metric: ndcg@50, space: {{{EASE}: [5, 9]}}}}", "further than the slate"),
     "bound": (f"{{pipeline: hybrid, subject_to: [coverage@5 > 1], space: {{{EASE}: [5, 9]}}}}",
-              "tune.subject_to[0]: 'coverage@5 > 1' is no bound"),
+              "tune.subject_to[0]: 'coverage@5 > 1' is not a bound"),
     "search": (f"{{pipeline: hybrid, search: grid, space: {{{EASE}: [5, 9]}}}}", "tune.search: Input should be"),
 }  # fmt: skip
 
@@ -150,7 +150,7 @@ def test_only_the_same_search_is_resumed(tunable):
     tuned = hybridrec.tune(tunable(), trials=2)
     with pytest.raises(ConfigError, match="was begun with another config"):
         hybridrec.tune(tunable(), ["seed=4"], resume_from=tuned.folder)
-    with pytest.raises(ConfigError, match="is no folder of a search"):
+    with pytest.raises(ConfigError, match="is not a folder of a search"):
         hybridrec.tune(tunable(), resume_from="runs")
 
 
