@@ -31,8 +31,9 @@ def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
     cold = data.hide(data.interactions.ids >= 30)
     declared = data.declared_item_tags.tolil()
     declared[30:] = 0
-    cold = replace(cold, declared_item_tags=declared.tocsr())
-    cold.declared_item_tags.eliminate_zeros()
+    declared = declared.tocsr()
+    declared.eliminate_zeros()
+    cold = replace(cold, declared_item_tags=declared)
     assert not _item_tags(cold)[30:].nnz
     ids = np.tile(np.arange(30, 40, dtype=np.int32), (2, 1))
     model = fitted(cold)

@@ -176,5 +176,5 @@ def test_tags_may_decide(experiment):
 def test_a_damaged_run_is_named(experiment):
     run = hybridrec.run(experiment())
     (run.folder / "queries.parquet").write_bytes(b"no parquet")
-    with pytest.raises(StoreError, match=r"queries.parquet cannot be read"):
+    with pytest.raises(StoreError, match=r"queries\.parquet: damaged \(10 bytes, "):
         pages.render(run)

@@ -12,6 +12,7 @@ import pytest
 
 import hybridrec
 from hybridrec.reporting import page as pages
+from hybridrec.runs.manifest import write_manifest
 from hybridrec.runs.run import Run
 from tests.reporting.conftest import tamed
 from tests.reporting.test_page import Reader
@@ -30,6 +31,7 @@ def mapped(hostile_run, tmp_path) -> Run:
          "x": rng.normal(size=24), "y": rng.normal(size=24), "cluster": np.arange(24) % 3}
     )  # fmt: skip
     frame.write_parquet(folder / "maps/pop.parquet")
+    write_manifest(folder)
     return Run.open(folder)
 
 
@@ -77,5 +79,5 @@ def test_the_map_names_every_item_and_takes_no_name_for_markup(mapped):
 
 def test_a_damaged_map_is_named(mapped):
     (mapped.folder / "maps/pop.parquet").write_bytes(b"no parquet")
-    with pytest.raises(hybridrec.StoreError, match=r"maps/pop.parquet cannot be read"):
+    with pytest.raises(hybridrec.StoreError, match=r"maps/pop\.parquet: damaged \(10 bytes, "):
         pages.render(mapped)

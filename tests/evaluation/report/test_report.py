@@ -83,7 +83,7 @@ def test_what_is_comparable_leaves_out_times_and_places_and_nothing_else(report)
         "notes": [],
         "pipelines": {},
         "comparison": report.comparison[:1],
-        "fits": [fit("l", seconds=1.0, cached=False)],
+        "fits": [fit("b" * 32, seconds=1.0, cached=False)],
         "guardrails": [guardrail("ndcg@10", 0.02), rails[1]],
     }
     for key, value in others.items():
