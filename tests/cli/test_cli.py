@@ -93,7 +93,7 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
         (
             ("use: echo", "use: echo, misbehave: object"),
             3,
-            "while fitting components.noise in fold test (final): echo 1",
+            "while fitting components.noise in fold test (full): echo 1",
         ),
         (
             ("use: echo", "use: echo, misbehave: forget"),
@@ -164,7 +164,7 @@ def test_a_plugin_that_fails_shows_its_own_frames_and_where(experiment, toyland,
     assert found.returncode == 3
     assert "error: RuntimeError: the echo is gone\n" in found.stderr
     assert re.search(r'File ".*toyland\.py", line \d+, in ', found.stderr)
-    assert "\n  while fitting components.noise in fold test (final): echo 1, plugin 'toyland'" in found.stderr
+    assert "\n  while fitting components.noise in fold test (full): echo 1, plugin 'toyland'" in found.stderr
     assert ("fit.py" in found.stderr) == (trace == "1")
     assert ("Traceback" in found.stderr) == (trace == "1")
 

@@ -75,7 +75,7 @@ def test_what_a_plugin_raises_in_another_process_names_the_plugin(experiment, pr
     with pytest.raises(RuntimeError, match="the echo is gone") as info:
         hybridrec.run(path, executor=processes)
     assert info.value.__notes__ == [
-        "while fitting components.noise in fold test (final): echo 1, plugin 'toyland' (toyland 1.5)"
+        "while fitting components.noise in fold test (full): echo 1, plugin 'toyland' (toyland 1.5)"
     ]
     path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: infinite}"))
     with pytest.raises(PluginError, match="has the score inf") as info:

@@ -236,7 +236,7 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
     with pytest.raises(RuntimeError, match="the echo is gone") as info:
         hybridrec.run(path)
     assert info.value.__notes__ == [
-        "while fitting components.noise in fold test (final): echo 1, plugin 'toyland' (toyland 1.5)"
+        "while fitting components.noise in fold test (full): echo 1, plugin 'toyland' (toyland 1.5)"
     ]
     report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
     assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
@@ -248,7 +248,7 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
         (
             "object",
             "state: 'oops' is an array of Python objects",
-            "while fitting components.noise in fold test (final): echo 1",
+            "while fitting components.noise in fold test (full): echo 1",
         ),
         (
             "infinite",

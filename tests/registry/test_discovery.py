@@ -178,7 +178,7 @@ def test_the_trace_shows_hooks_and_components_with_times(experiment, monkeypatch
         "hybridrec_components of toyland",
         "while reading the data: toy 1",
         "while splitting the data: masked 1",
-        "while fitting components.noise in fold test (final): echo 1",
+        "while fitting components.noise in fold test (full): echo 1",
         "in pipeline 'hybrid', generator 'noise': echo 1",
         "in pipeline 'hybrid', re-ranker 'weighted': weighted 1",
         "while measuring ndcg@5 in fold test: ndcg 1",
