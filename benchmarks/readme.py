@@ -19,7 +19,7 @@ from pathlib import Path
 from hybridrec.engine.seeds import label_rng
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison, PipelineReport, Report
-from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.evaluation.summary import cell
 from hybridrec.runs.run import Run
 
@@ -113,7 +113,7 @@ def pairs(run: Run) -> str:
     names = [name for name, arm in run.report.pipelines.items() if not arm.single]
     frame, sample = run.per_query(), run.sample()
     values = {name: frame.filter(frame["pipeline"] == name)[metric].to_numpy() for name in names}
-    arms = {name: Arm(name, sample, {metric: values[name]}) for name in names}
+    arms = {name: EvaluatedArm(name, sample, {metric: values[name]}) for name in names}
     rows = compare(arms, list(combinations(names, 2)), [metric], label_rng(0, "pairs"))
     close = [{row.control, row.variant} for row in rows if row.segment == "all" and row.verdict == "undecided"]
     table = [["pipeline", metric, "not told apart from"], ["---"] * 3]

@@ -1,5 +1,6 @@
 """The public API: every name with its module. `__init__.py` imports them lazily from this list."""
 
+from .api import plan as plan
 from .api import run as run
 from .config.composition import Experiment as Experiment
 from .config.composition import PipelineConfig as PipelineConfig

@@ -98,7 +98,7 @@ class FitPlan:
     notes: tuple[str, ...]
 
 
-def fit_plan(
+def plan(
     config: Path | str | Mapping[str, Any] | Experiment,
     assignments: Sequence[str] = (),
     *,
@@ -121,9 +121,9 @@ def fit_plan(
     folds = queries = stacking_queries = 0
     for fold in folds_of(experiment, dataset):
         folds, queries = folds + 1, queries + len(fold.queries)
-        plan = work.trainers[0].plan(fold)
-        stacking_queries += 0 if plan.cut.validation is None else len(plan.cut.validation.queries)
-        for spec, part in plan.jobs:
+        fold_plan = work.trainers[0].plan(fold)
+        stacking_queries += 0 if fold_plan.cut.validation is None else len(fold_plan.cut.validation.queries)
+        for spec, part in fold_plan.jobs:
             job = (spec.label, part.level)
             keys = {trainer.fitter.key(spec, part) for trainer in work.trainers}
             fits[job] += len(keys)

@@ -110,6 +110,7 @@ NAMES = [
     "off_policy_estimates",
     "pack_csr",
     "pack_words",
+    "plan",
     "refresh",
     "run",
     "run_fit_job",

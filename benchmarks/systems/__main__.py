@@ -26,7 +26,7 @@ from benchmarks.systems import plain
 from benchmarks.systems.data import CONFIGS, missing
 from benchmarks.systems.page import block
 from benchmarks.timing import machine, run_way
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import load_experiment
 from hybridrec.evaluation.report import Report
 from hybridrec.registry.discovery import Registry
@@ -69,7 +69,7 @@ def main() -> None:
             write(PAGE, blocks)
 
 
-def measure(experiment: Experiment, config: Path, assignments: list[str]) -> tuple[Report, dict[str, Any]]:
+def measure(experiment: CheckedExperiment, config: Path, assignments: list[str]) -> tuple[Report, dict[str, Any]]:
     """Fit every component in a separate process, then run the config with the fits from the store.
 
     Returns the report of the run and the cost of each fit, by label: seconds (`wall`, `cpu`) and bytes (`peak`).
@@ -90,7 +90,7 @@ def scratch() -> Path:
     return folder
 
 
-def quick(experiment: Experiment) -> list[str]:
+def quick(experiment: CheckedExperiment) -> list[str]:
     """Return assignments that make an experiment small: one fold of few queries, and one pass of iterative training."""
     known = type(experiment.splitter.config).model_fields
     small = {"folds": "null", "test": 0.02, "validation": 0.02}

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.readme import ROOT
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 
 CONFIGS = ROOT / "configs" / "systems"
 SOURCE = re.compile(r"https?://\S+|python -m benchmarks\.systems\.\w+")
 """Source of data in the comments of a config: an address, or a command."""
 
 
-def missing(experiment: Experiment, config: Path) -> Iterator[str]:
+def missing(experiment: CheckedExperiment, config: Path) -> Iterator[str]:
     """Yield the missing data of an experiment, with the source that the config names."""
     source = SOURCE.search(config.read_text(encoding="utf-8"))
     for path in paths(experiment.reader.config.model_dump()):

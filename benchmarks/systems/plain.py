@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.readme import markdown
 from benchmarks.systems.data import CONFIGS
 from hybridrec import Fold
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.folds import folds_of, validation_fold
 from hybridrec.evaluation.report import PipelineReport
@@ -245,12 +245,12 @@ WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, 
 """Lists of ways by the name of the config."""
 
 
-def folds(experiment: Experiment) -> Iterator[Fold]:
+def folds(experiment: CheckedExperiment) -> Iterator[Fold]:
     """Yield the folds on which `hybridrec run` evaluates."""
     return folds_of(experiment, experiment.reader.read())
 
 
-def validation(experiment: Experiment) -> Fold:
+def validation(experiment: CheckedExperiment) -> Fold:
     """Return the first fold on which `hybridrec run --validation` evaluates."""
     return validation_fold(experiment, next(folds(experiment)), "validation queries")
 

@@ -17,23 +17,23 @@ from hybridrec.cli._options import BLOCK, CONFIG, SET, STORE
 @BLOCK
 def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...]) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
-    from hybridrec.api import fit_plan
+    from hybridrec.api import plan
     from hybridrec.cli._console import table
 
-    plan = fit_plan(config, assignments, store=store_folder, block=block)
-    data = plan.data
+    fits = plan(config, assignments, store=store_folder, block=block)
+    data = fits.data
     print(
         f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
-        f"{data.interactions} interactions; {plan.folds} fold{'s'[: plan.folds != 1]}, {plan.queries} queries."
+        f"{data.interactions} interactions; {fits.folds} fold{'s'[: fits.folds != 1]}, {fits.queries} queries."
     )
-    if plan.stacking_queries:
+    if fits.stacking_queries:
         print(
-            f"Re-rankers learn from {plan.stacking_queries} validation queries, out of sample for the base fits below."
+            f"Re-rankers learn from {fits.stacking_queries} validation queries, out of sample for the base fits below."
         )
     rows = [
         [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
-        for job in plan.jobs
+        for job in fits.jobs
     ]
     table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
-    for note in plan.notes:
+    for note in fits.notes:
         print(f"note: {note}")

@@ -50,7 +50,7 @@ def tune(
     """
     from hybridrec.tuning.tune import tune as search
 
-    with Shown(quiet) as shown:
+    with TuneDisplay(quiet) as shown:
         tuned = search(
             config,
             assignments,
@@ -88,7 +88,7 @@ def show(tuned: Tuned) -> None:
     print(f"now on the test queries: hybridrec run {tuned.config}")
 
 
-class Shown:
+class TuneDisplay:
     """A printer of improvements, with a bar on a terminal, and of the command that resumes after an interruption."""
 
     def __init__(self, quiet: bool) -> None:
@@ -101,7 +101,7 @@ class Shown:
         self.best = -1
         self.bar: tuple[Progress, TaskID] | None = None
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> TuneDisplay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -86,7 +86,7 @@ class PipelineSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class TradeoffCurve:
     """A trade-off: the pipeline at each of the values."""
 
     use: Tradeoff
@@ -182,7 +182,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class CheckedExperiment:
     """A checked config, with everything that it names resolved and its options validated."""
 
     config: ExperimentConfig
@@ -191,7 +191,7 @@ class Experiment:
     components: dict[str, ComponentSpec]
     pipelines: dict[str, PipelineSpec]
     metric_specs: tuple[MetricSpec, ...]
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""

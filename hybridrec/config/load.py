@@ -12,7 +12,7 @@ import yaml
 from hybridrec.config import composition
 from hybridrec.config import yaml_source as documents
 from hybridrec.config.composition import SOURCE, plain_config
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.validation import nested_models
@@ -44,7 +44,7 @@ class OpenedConfig:
     path: Path | None
     frames: Mapping[str, pl.DataFrame]
 
-    def check(self, registry: Registry) -> Experiment:
+    def check(self, registry: Registry) -> CheckedExperiment:
         """Check the document, and pass its frames to the reader."""
         experiment = check(self.document, registry, self.folder)
         expected = frame_names(experiment.resolved["data"])
@@ -91,7 +91,7 @@ def load_experiment(
     registry: Registry,
     assignments: tuple[str, ...] = (),
     data: Mapping[str, object] | None = None,
-) -> Experiment:
+) -> CheckedExperiment:
     """Read, override and check a config; errors carry file, line and key path, or the key path alone."""
     return open_config(config, registry, assignments, data).check(registry)
 
@@ -120,7 +120,7 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
         section[name]["path"] = f"{FRAME}{name}"
 
 
-def check(document: YamlSource, registry: Registry, folder: Path) -> Experiment:
+def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExperiment:
     """Check a document; relative paths in it start at `folder`."""
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()

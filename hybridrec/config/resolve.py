@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config import yaml_source as documents
-from hybridrec.config.experiment import ComponentSpec, Curve, Experiment, PipelineSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, PipelineSpec, TradeoffCurve
 from hybridrec.config.metrics import metric_specs
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.validation import Validator
@@ -37,7 +37,7 @@ class Checker(Validator):
         self.folder = folder
         self.notes: list[str] = []
 
-    def experiment(self) -> Experiment:
+    def experiment(self) -> CheckedExperiment:
         content = dict(self.document.content)
         # A component whose label is its name does not need `use`.
         if isinstance(content.get("components"), dict):
@@ -57,7 +57,7 @@ class Checker(Validator):
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
         if config.compare.singles:
             plans.update(self.singles(config, components, plans))
-        return Experiment(
+        return CheckedExperiment(
             config=config,
             reader=reader,
             splitter=splitter,
@@ -264,7 +264,9 @@ class Checker(Validator):
             )
             yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True)
 
-    def curve(self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]) -> Curve:
+    def curve(
+        self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]
+    ) -> TradeoffCurve:
         """Return a trade-off; raises ConfigError unless its pipeline and option exist and take every value."""
         path: KeyPath = ("tradeoffs", index)
         varies: KeyPath = ("pipelines", use.pipeline)
@@ -281,7 +283,7 @@ class Checker(Validator):
                 self.opinions(points[-1], components, varies)
             except ConfigError as error:
                 raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None
-        return Curve(use, tuple(points))
+        return TradeoffCurve(use, tuple(points))
 
 
 def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hybridrec.config.experiment import Bound, Dimension, Experiment, Tuning
+from hybridrec.config.experiment import Bound, CheckedExperiment, Dimension, Tuning
 from hybridrec.config.metrics import metric_spec
 from hybridrec.config.models import Range, Tune
 from hybridrec.config.yaml_source import KeyPath
@@ -27,7 +27,7 @@ TUNABLE = ("components", "pipelines")
 different queries cannot be compared."""
 
 
-def tuning(checker: Checker, experiment: Experiment) -> Tuning:
+def tuning(checker: Checker, experiment: CheckedExperiment) -> Tuning:
     """Return the `tune` section of a checked experiment; raises ConfigError with the line of a mistake."""
     config, tune = experiment.config, experiment.config.tune
     assert tune is not None
@@ -40,7 +40,7 @@ def tuning(checker: Checker, experiment: Experiment) -> Tuning:
     )
 
 
-def _pipeline(checker: Checker, experiment: Experiment, tune: Tune) -> str:
+def _pipeline(checker: Checker, experiment: CheckedExperiment, tune: Tune) -> str:
     names = list(experiment.config.pipelines)
     if tune.pipeline is None:
         if len(names) == 1:
@@ -51,7 +51,7 @@ def _pipeline(checker: Checker, experiment: Experiment, tune: Tune) -> str:
     return tune.pipeline
 
 
-def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> Bound:
+def _bound(checker: Checker, experiment: CheckedExperiment, index: int, text: str) -> Bound:
     path: KeyPath = ("tune", "subject_to", index)
     match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
     if match is None:
@@ -59,7 +59,7 @@ def _bound(checker: Checker, experiment: Experiment, index: int, text: str) -> B
     return Bound(metric_spec(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
 
 
-def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range | list[Any]) -> Dimension:
+def _dimension(checker: Checker, experiment: CheckedExperiment, key: str, values: Range | list[Any]) -> Dimension:
     """Return an option whose written value is in the space, and for which every value of the space is valid."""
     path: KeyPath = ("tune", "space", key)
     start = _start(checker, experiment, key)
@@ -82,7 +82,7 @@ def _dimension(checker: Checker, experiment: Experiment, key: str, values: Range
     return dimension
 
 
-def _start(checker: Checker, experiment: Experiment, key: str) -> Any:
+def _start(checker: Checker, experiment: CheckedExperiment, key: str) -> Any:
     """Return the value at a dotted path of the config, defaults included."""
     path: KeyPath = ("tune", "space", key)
     first, *rest = key.split(".")
@@ -116,7 +116,7 @@ class Variants:
             assign(changed.content, path, value, self.document.source)
         return changed
 
-    def experiment(self, values: Mapping[str, Any]) -> Experiment:
+    def experiment(self, values: Mapping[str, Any]) -> CheckedExperiment:
         """Return the checked experiment with these values. Raises ConfigError if they are not valid together."""
         from hybridrec.config.load import check  # checking a `tune` section needs variants
 

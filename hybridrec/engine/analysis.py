@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.queries import NOTHING
 from hybridrec.engine.seeds import label_rng
 from hybridrec.evaluation.compare import Pair, compare
 from hybridrec.evaluation.guardrails import guardrails
 from hybridrec.evaluation.report import Comparison, FitReport, Guardrail, PipelineReport, RepeatsReport
-from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.seed_variance import seed_splits, spreads
 from hybridrec.stages.pipeline import BLEND
 from hybridrec.types import Doubles
@@ -28,7 +28,7 @@ def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
 class Analysis:
     """The comparisons between the arms of an experiment; `same` maps duplicates to the arm that they repeat."""
 
-    experiment: Experiment
+    experiment: CheckedExperiment
     same: Mapping[str, str]
 
     @property
@@ -56,7 +56,7 @@ class Analysis:
         twin = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
         return [*(twin.format(*names) for names in self.same.items()), *_silent(pipelines), *_blind(sample)]
 
-    def comparison(self, arms: Mapping[str, Arm]) -> list[Comparison]:
+    def comparison(self, arms: Mapping[str, EvaluatedArm]) -> list[Comparison]:
         """Compare all pairs in all metrics and segments."""
         config = self.experiment.config.compare
         return compare(
@@ -70,7 +70,7 @@ class Analysis:
             resamples=config.resamples,
         )
 
-    def guardrails(self, arms: Mapping[str, Arm], seconds: Mapping[str, Doubles]) -> list[Guardrail]:
+    def guardrails(self, arms: Mapping[str, EvaluatedArm], seconds: Mapping[str, Doubles]) -> list[Guardrail]:
         """Check the declared pairs against the declared guardrails."""
         config = self.experiment.config.compare
         return guardrails(
@@ -83,7 +83,7 @@ class Analysis:
             resamples=config.resamples,
         )
 
-    def repeats(self, repeats: Sequence[Mapping[str, Arm]], fits: Sequence[FitReport]) -> RepeatsReport | None:
+    def repeats(self, repeats: Sequence[Mapping[str, EvaluatedArm]], fits: Sequence[FitReport]) -> RepeatsReport | None:
         """Return the effect of other seeds, if everything was trained more than once."""
         if len(repeats) == 1:
             return None

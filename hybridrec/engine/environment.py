@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.engine.keys import distributions_with
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
@@ -16,7 +16,7 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """The name at the start of a requirement."""
 
 
-def distributions_of(experiment: Experiment, registry: Registry) -> set[str]:
+def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[str]:
     """Return the names of the distributions that an experiment uses.
 
     These are hybridrec, the distributions of the plugins whose classes the config names, their requirements without
@@ -33,7 +33,7 @@ def distributions_of(experiment: Experiment, registry: Registry) -> set[str]:
     return named | required | {name for module in libraries for name in distributions_with(module)}
 
 
-def _classes(experiment: Experiment) -> Iterator[type[Plugin]]:
+def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:
     """Yield the class of everything that the config names, plugins among the options included."""
     yield type(experiment.reader)
     yield type(experiment.splitter)

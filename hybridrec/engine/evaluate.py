@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hybridrec.config.experiment import Experiment, MetricSpec
+from hybridrec.config.experiment import CheckedExperiment, MetricSpec
 from hybridrec.data.splits.base import Fold
 from hybridrec.evaluation.metrics import EvalBatch, SetMetric, combine
-from hybridrec.evaluation.samples import Arm as EvaluatedArm
-from hybridrec.evaluation.samples import Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.inference.batch_runner import BatchResults
 from hybridrec.stages import kernels
 from hybridrec.stages.slate import Slate
@@ -46,7 +45,9 @@ class MetricAccumulator:
         self.answers.setdefault(target, []).append(answers)
         self.n_scored.setdefault(target, Counter()).update(answers.n_scored)
 
-    def arm(self, name: str, sample: Sample, experiment: Experiment, groups: Mapping[str, Longs]) -> EvaluatedArm:
+    def arm(
+        self, name: str, sample: Sample, experiment: CheckedExperiment, groups: Mapping[str, Longs]
+    ) -> EvaluatedArm:
         """Return the arm for the statistics; metrics in `groups`, int64[Q], are also computed without each group."""
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
@@ -14,7 +14,7 @@ from hybridrec.errors import DataError, PluginError
 from hybridrec.tracing import calling, each
 
 
-def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
+def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
     """Yield the folds on which an experiment is evaluated; each has queries."""
     splitter, seed = experiment.splitter, experiment.config.seed
     doing, empty = "while splitting the data", True
@@ -34,7 +34,7 @@ def folds_of(experiment: Experiment, data: Dataset) -> Iterator[Fold]:
             raise PluginError("split yielded no fold")
 
 
-def validation_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
+def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> Fold:
     """Return a fold cut out of the training part of another one; `purpose` makes its random numbers differ."""
     with calling(experiment.splitter, f"while splitting the training part of {fold.name}"):
         validation = experiment.splitter.validation_split(
@@ -43,7 +43,7 @@ def validation_fold(experiment: Experiment, fold: Fold, purpose: str) -> Fold:
     return _checked(experiment, validation, fold.train)
 
 
-def _checked(experiment: Experiment, fold: Fold, data: Dataset) -> Fold:
+def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.

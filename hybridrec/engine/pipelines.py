@@ -16,7 +16,7 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.keys import digest
 from hybridrec.errors import DataError
-from hybridrec.inference.pipelines import GeneratorUse, PipelineLayout, assemble
+from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pipeline import Pipeline, Rules
 from hybridrec.types import Bools, Target
@@ -72,7 +72,7 @@ class FittedPipeline:
 def layout_of(plan: PipelineSpec) -> PipelineLayout:
     """Return the stages of a pipeline in the config, as plain data."""
     use = plan.use
-    generators = tuple(GeneratorUse(each.source, each.k, tuple(each.when)) for each in use.generators)
+    generators = tuple(GeneratorLayout(each.source, each.k, tuple(each.when)) for each in use.generators)
     return PipelineLayout(plan.name, generators, tuple(use.scorers), tuple(use.fallback))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec.config.experiment import Curve, Experiment
+from hybridrec.config.experiment import CheckedExperiment, TradeoffCurve
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold
@@ -33,8 +33,7 @@ from hybridrec.evaluation.report import (
     TradeoffPoint,
     TradeoffReport,
 )
-from hybridrec.evaluation.samples import Arm as EvaluatedArm
-from hybridrec.evaluation.samples import Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.summary import summarise
 from hybridrec.inference.servable import ServableRun
 from hybridrec.stages.slate import Slate
@@ -96,7 +95,7 @@ class ResultBuilder:
     latencies: float64 arrays by blend, seconds per query of the blocks that were timed in each fold
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: CheckedExperiment) -> None:
         """Start with the notes on the config."""
         self.experiment = experiment
         self.repeats = [
@@ -252,7 +251,7 @@ class ResultBuilder:
             for target, recalls in measured.candidate_recall.items()
         }
 
-    def _tradeoff(self, curve: Curve) -> TradeoffReport:
+    def _tradeoff(self, curve: TradeoffCurve) -> TradeoffReport:
         """Return all metrics at every point of a curve, on resamples of its own."""
         rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
         arms = [self.averaged[plan.name] for plan in curve.points]

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
@@ -61,7 +61,7 @@ class ExperimentRunner:
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: CheckedExperiment,
         registry: Registry,
         store: Store,
         progress: Progress,
@@ -185,7 +185,7 @@ class ExperimentRunner:
 
 
 def servable_run(
-    experiment: Experiment,
+    experiment: CheckedExperiment,
     registry: Registry,
     data: Dataset,
     components: Mapping[str, Component],
@@ -212,7 +212,7 @@ def servable_run(
     )
 
 
-def read(experiment: Experiment) -> Dataset:
+def read(experiment: CheckedExperiment) -> Dataset:
     """Read the data of an experiment; raises ConfigError if it needs frames that were not passed."""
     refuse_missing_frames(experiment.reader, experiment.config.name)
     with calling(experiment.reader, "while reading the data"):

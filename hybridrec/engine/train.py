@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from hybridrec.config.experiment import ComponentSpec, Experiment, PipelineSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, PipelineSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold
@@ -36,7 +36,7 @@ def parts_of(fold: Fold, validation: Fold | None) -> dict[str, Part]:
     return parts
 
 
-def jobs_of(experiment: Experiment, parts: Mapping[str, Part]) -> Iterator[tuple[ComponentSpec, Part]]:
+def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, Part]) -> Iterator[tuple[ComponentSpec, Part]]:
     """Yield the fits of a fold: on "full" every component in use, on "out_of_fold" those below learning
     re-rankers; base models come before the components that use them."""
     for level, part in parts.items():
@@ -91,7 +91,7 @@ def full_fold(data: Dataset) -> Fold:
 class FoldTrainer:
     """A trainer of folds: filters the training part, fits components, learns blends, assembles pipelines."""
 
-    experiment: Experiment
+    experiment: CheckedExperiment
     fitter: Fitter
     runner: BatchRunner
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
-from hybridrec.data.io.columns import Table
-from hybridrec.data.io.files import Source
+from hybridrec.data.io.columns import ColumnTable
+from hybridrec.data.io.files import FileSource
 from hybridrec.errors import DataError
 from hybridrec.evaluation.statistics import Totals, membership, standard_errors
 from hybridrec.types import Bools, Doubles, Ints
@@ -98,7 +98,7 @@ class BanditLog:
         `expected`; others are ignored. Raises DataError also for a missing column or a value that is not a number,
         with its row.
         """
-        table = Table.of(Source(path=path), BadLines(strict=True, option=False))
+        table = ColumnTable.of(FileSource(path=path), BadLines(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
         names |= {name: name for name in ("predicted", "expected") if name in table.frame.collect_schema().names()}
         units = table.ids("unit").to_physical().to_numpy().astype(np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.evaluation.report import Comparison, Correction, Verdict
-from hybridrec.evaluation.samples import ALL, Arm, distinct
+from hybridrec.evaluation.samples import ALL, EvaluatedArm, distinct
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     TIE,
@@ -40,7 +40,7 @@ Key: TypeAlias = tuple[Pair, str, str]
 
 
 def compare(
-    arms: Mapping[str, Arm],
+    arms: Mapping[str, EvaluatedArm],
     pairs: Sequence[Pair],
     metrics: Sequence[str],
     rng: np.random.Generator,
@@ -82,7 +82,7 @@ def _known(name: str, names: Collection[str], kind: str) -> str:
     return name
 
 
-def _check(arm: Arm, first: Arm, metrics: Sequence[str]) -> None:
+def _check(arm: EvaluatedArm, first: EvaluatedArm, metrics: Sequence[str]) -> None:
     if not arm.sample.duplicate_of(first.sample):
         raise DataError(
             f"'{first.name}' and '{arm.name}' cannot be compared: they did not answer the same queries over the "
@@ -94,7 +94,11 @@ def _check(arm: Arm, first: Arm, metrics: Sequence[str]) -> None:
 
 
 def _paired(
-    arms: Mapping[str, Arm], pairs: Sequence[Pair], metrics: Sequence[str], rng: np.random.Generator, resamples: int
+    arms: Mapping[str, EvaluatedArm],
+    pairs: Sequence[Pair],
+    metrics: Sequence[str],
+    rng: np.random.Generator,
+    resamples: int,
 ) -> PairedResult:
     """Return one column for each pair, metric and segment, in this order; all share one set of resamples."""
     sample = arms[pairs[0][0]].sample
@@ -165,7 +169,7 @@ def _corrected(
     return adjusted, sizes
 
 
-def _untested(control: Arm, variant: Arm, metric: str) -> Comparison:
+def _untested(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Comparison:
     """Return the row of a number of the whole run: a difference without a test."""
     base, other = control.set_values[metric], variant.set_values[metric]
     return Comparison(

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hybridrec.evaluation.report import LATENCY, Guardrail, GuardrailVerdict
-from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.evaluation.statistics import (
     RESAMPLES,
     Totals,
@@ -47,7 +47,7 @@ class Change(NamedTuple):
 
 
 def guardrails(
-    arms: Mapping[str, Arm],
+    arms: Mapping[str, EvaluatedArm],
     pairs: Sequence[tuple[str, str]],
     margins: Mapping[str, float],
     rng: np.random.Generator,
@@ -117,7 +117,9 @@ def groups_of(units: Ints, rng: np.random.Generator) -> Longs:
     return (rng.permutation(len(present)) % min(GROUPS, len(present)))[codes].astype(np.int64)
 
 
-def _per_query(control: Arm, variant: Arm, metric: str, rng: np.random.Generator, resamples: int) -> Change:
+def _per_query(
+    control: EvaluatedArm, variant: EvaluatedArm, metric: str, rng: np.random.Generator, resamples: int
+) -> Change:
     """Bootstrap over users the ratio of the means over the queries for which both arms define the metric."""
     members = membership(control.sample.units, control.sample.weights)
     gain = (variant.values[metric] - control.values[metric])[:, None]
@@ -130,7 +132,7 @@ def _per_query(control: Arm, variant: Arm, metric: str, rng: np.random.Generator
     return Change(float(relative.means[0]), *bounds.tolist())
 
 
-def _of_the_whole(control: Arm, variant: Arm, metric: str) -> Change:
+def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Change:
     """Estimate by jackknife the log ratio of two numbers of the whole run, both without the same group of users."""
     numbers = np.array([[arm.set_values[metric], *arm.without_group[metric]] for arm in (control, variant)])
     if not (numbers > 0).all():  # also catches NaN

@@ -81,7 +81,7 @@ def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class EvaluatedArm:
     """A pipeline (or a single component) with its measured values.
 
     values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
@@ -98,7 +98,7 @@ class Arm:
     without_group: dict[str, Doubles] = field(default_factory=dict)
 
     @classmethod
-    def averaged(cls, repeats: Sequence[Arm]) -> Arm:
+    def averaged(cls, repeats: Sequence[EvaluatedArm]) -> EvaluatedArm:
         """Average an arm over its repeats, query by query; what served the queries are those of the first repeat."""
         first = repeats[0]
         if len(repeats) == 1:

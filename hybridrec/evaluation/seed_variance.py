@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hybridrec.evaluation.report import SeedSplit, Spread
-from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.evaluation.statistics import LEVEL, Totals, membership
 from hybridrec.types import Doubles
 
@@ -56,7 +56,7 @@ def split(values: Doubles) -> Split:
 
 
 def seed_splits(
-    repeats: Sequence[Mapping[str, Arm]], pairs: Sequence[tuple[str, str]], metrics: Sequence[str]
+    repeats: Sequence[Mapping[str, EvaluatedArm]], pairs: Sequence[tuple[str, str]], metrics: Sequence[str]
 ) -> list[SeedSplit]:
     """Split every pair (control, variant) in every metric per query, from the arms of each of N >= 2 repeats."""
     return [
@@ -67,7 +67,7 @@ def seed_splits(
     ]
 
 
-def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]]:
+def spreads(repeats: Sequence[Mapping[str, EvaluatedArm]]) -> dict[str, dict[str, Spread]]:
     """Return the spread of every arm in every metric, numbers of the whole run included."""
     by_arm: dict[str, dict[str, Spread]] = {}
     for name, first in repeats[0].items():
@@ -84,7 +84,7 @@ def spreads(repeats: Sequence[Mapping[str, Arm]]) -> dict[str, dict[str, Spread]
     return by_arm
 
 
-def _split_of(repeats: Sequence[Mapping[str, Arm]], control: str, variant: str, metric: str) -> SeedSplit:
+def _split_of(repeats: Sequence[Mapping[str, EvaluatedArm]], control: str, variant: str, metric: str) -> SeedSplit:
     sample = repeats[0][control].sample
     gains = np.stack([arms[variant].values[metric] - arms[control].values[metric] for arms in repeats], axis=1)
     gains[np.isnan(gains).any(axis=1)] = np.nan  # keep the same queries in every repeat

@@ -21,7 +21,7 @@ from hybridrec.evaluation.report import (
     ServedByReport,
     Verdict,
 )
-from hybridrec.evaluation.samples import ALL, Arm, distinct
+from hybridrec.evaluation.samples import ALL, EvaluatedArm, distinct
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 from hybridrec.types import Bools
 
@@ -29,7 +29,9 @@ Part: TypeAlias = tuple[str, str, Bools]
 """Kind, name and queries, bool [Q], of a part over which an arm is summarised."""
 
 
-def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RESAMPLES) -> dict[str, PipelineReport]:
+def summarise(
+    arms: Sequence[EvaluatedArm], rng: np.random.Generator, resamples: int = RESAMPLES
+) -> dict[str, PipelineReport]:
     """Compute means and intervals of every arm: overall, by segment and by server; the arms share one sample.
 
     All arms are passed at once because they share the resamples. Fields that are not metrics
@@ -53,7 +55,7 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
     return {arm.name: _pipeline(arm, own, numbers, members.shape[0]) for arm, own in zip(arms, named, strict=True)}
 
 
-def _parts(arm: Arm) -> Iterator[Part]:
+def _parts(arm: EvaluatedArm) -> Iterator[Part]:
     """Yield the segments, then what served the queries."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
@@ -62,7 +64,7 @@ def _parts(arm: Arm) -> Iterator[Part]:
             yield "served_by", str(served_by), arm.served_by == served_by
 
 
-def _pipeline(arm: Arm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
+def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
     """Build the report of an arm, consuming the numbers of its parts from the front of `numbers`."""
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}

@@ -12,7 +12,7 @@ from hybridrec.types import Target
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorUse:
+class GeneratorLayout:
     """A generator of a pipeline: its label, its number of candidates, and the gates that a query must pass."""
 
     label: str
@@ -25,7 +25,7 @@ class PipelineLayout:
     """The stages of a pipeline as plain data: labels of components, in their order."""
 
     name: str
-    generators: tuple[GeneratorUse, ...]
+    generators: tuple[GeneratorLayout, ...]
     scorers: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
 

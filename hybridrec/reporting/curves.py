@@ -13,7 +13,7 @@ _TOP = 12.0
 _HEIGHT = 200.0
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """A value of the option, measured in both metrics, which share its label."""
 
     x: Estimate
@@ -26,7 +26,7 @@ class Curve:
 
     x_metric: str
     y_metric: str
-    points: Sequence[Point]
+    points: Sequence[CurvePoint]
     across: Scale
     upwards: Scale
 
@@ -37,7 +37,7 @@ class Curve:
         curves = []
         for other in others:
             pairs = [(f"{p.value:g}", p.metrics.get(metric), p.metrics.get(other)) for p in found.points]
-            points = [Point(x, y) for x, y in ((_at(v, a), _at(v, b)) for v, a, b in pairs) if x and y]
+            points = [CurvePoint(x, y) for x, y in ((_at(v, a), _at(v, b)) for v, a, b in pairs) if x and y]
             if len(points) > 1:
                 across = Scale.over(end for point in points for end in point.x.ends)
                 upwards = Scale.over(end for point in points for end in point.y.ends)

@@ -20,7 +20,7 @@ _NAMED = 6
 _LONGEST = 28
 
 
-class Point(NamedTuple):
+class MapPoint(NamedTuple):
     """An item; `cluster` counts from 1."""
 
     x: float
@@ -56,7 +56,7 @@ class ItemMap:
     """The map of one component."""
 
     label: str
-    points: list[Point]
+    points: list[MapPoint]
     clusters: list[Cluster]
 
     @property
@@ -81,7 +81,7 @@ def _map(label: str, frame: pl.DataFrame) -> ItemMap:
     radii = 2.5 + 5.5 * np.sqrt(counts / max(counts.max(), 1))
     numbers, names = frame["cluster"].to_numpy() + 1, frame["name"].to_list()
     columns = (places[:, 0].tolist(), places[:, 1].tolist(), radii.tolist(), numbers.tolist(), names)
-    points = [Point(*point) for point in zip(*columns, strict=True)]
+    points = [MapPoint(*point) for point in zip(*columns, strict=True)]
     clusters = []
     for number in np.unique(numbers):
         members = np.flatnonzero(numbers == number)

@@ -24,7 +24,7 @@ PLACES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownQuery:
     """One slate: what served it, its value, and its first names, each with True if it was relevant."""
 
     pipeline: str
@@ -45,7 +45,7 @@ class Moved:
     tags: list[str]
     text: str
     relevant: int
-    slates: tuple[Shown, Shown]
+    slates: tuple[ShownQuery, ShownQuery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Differences:
         names = self.names if target_of(metric) == "items" else {}
         control, variant = (arm.measured.row(query, named=True) for arm in arms)
         before, after = (
-            Shown(
+            ShownQuery(
                 pipeline=measured["pipeline"],
                 served_by=measured["served_by"],
                 value=measured[metric],

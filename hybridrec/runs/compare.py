@@ -12,7 +12,7 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.runs.run import Run
 
 
@@ -82,7 +82,7 @@ def _difference(first: Run, other: Run) -> str:
     return ""
 
 
-def _arms(run: Run) -> dict[str, Arm]:
+def _arms(run: Run) -> dict[str, EvaluatedArm]:
     """Return the blends of a run with their measured values."""
     import polars as pl
 
@@ -96,5 +96,5 @@ def _arms(run: Run) -> dict[str, Arm]:
         units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
         sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
         values = {column: rows[column].to_numpy() for column in rows.columns if column not in other_columns}
-        arms[name] = Arm(f"{run.folder}:{name}", sample, values)
+        arms[name] = EvaluatedArm(f"{run.folder}:{name}", sample, values)
     return arms

@@ -13,7 +13,7 @@ from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.interleaving import ROUNDS, Method, replay
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.runs.run import Run
 from hybridrec.types import PADDING, Ints, Sparse, Target
 
@@ -48,7 +48,9 @@ def interleave_run(
     rng = label_rng(seed, "interleave")
     won = replay(before, after, truth, n, method, rng, rounds)
     sample, metric = run.sample(), f"{method}@{n}"
-    arms = {name: Arm(name, sample, {metric: share}) for name, share in zip((control, variant), won, strict=True)}
+    arms = {
+        name: EvaluatedArm(name, sample, {metric: share}) for name, share in zip((control, variant), won, strict=True)
+    }
     return compare(arms, [(control, variant)], [metric], rng)
 
 

@@ -16,7 +16,7 @@ from hybridrec.data.readers.frames import frame_names
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.results import RunResult
 from hybridrec.errors import ConfigError
-from hybridrec.evaluation.samples import Arm
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.runs.bundle import BUNDLE, write_bundle
 from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
@@ -101,7 +101,7 @@ def _per_query(result: RunResult) -> pl.DataFrame:
     return pl.concat(_frame(name, arm, result.data.users) for name, arm in result.arms.items())
 
 
-def _frame(name: str, arm: Arm, users: Vocabulary) -> pl.DataFrame:
+def _frame(name: str, arm: EvaluatedArm, users: Vocabulary) -> pl.DataFrame:
     import polars as pl
 
     sample = arm.sample

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hybridrec.serving.recommender import Recommender
 
 
-class Word2VecOptions(Options):
+class Word2VecExportOptions(Options):
     """Options of `word2vec`."""
 
     label: str | None = None
@@ -40,8 +40,8 @@ class Word2VecExporter(Exporter):
     """
 
     name = "word2vec"
-    Config = Word2VecOptions
-    config: Word2VecOptions
+    Config = Word2VecExportOptions
+    config: Word2VecExportOptions
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write the vectors, the vocabulary and the state; raises ConfigError if the component has no vectors."""

@@ -11,7 +11,7 @@ from typing import Literal, cast
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
 
-from hybridrec.config.experiment import ComponentSpec, Experiment, PipelineSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, PipelineSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.transforms import k_core
@@ -89,7 +89,7 @@ def refresh(
 class _Update:
     """The components and pipelines of a bundle while they are updated with new data."""
 
-    def __init__(self, experiment: Experiment, before: ServableRun, train: Dataset, fitter: Fitter) -> None:
+    def __init__(self, experiment: CheckedExperiment, before: ServableRun, train: Dataset, fitter: Fitter) -> None:
         self.experiment = experiment
         self.before = before
         self.train = train

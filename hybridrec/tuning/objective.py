@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from hybridrec.config.experiment import ComponentSpec, Experiment, MetricSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, MetricSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.evaluate import judge, weighted_mean
@@ -80,7 +80,7 @@ class Objective:
     differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store.
     """
 
-    def __init__(self, experiment: Experiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
+    def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
         """Cut `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
         self.fitter = CachingFitter(store, work.registry, work.executor, seed=config.seed, memory=config.memory)
@@ -90,7 +90,9 @@ class Objective:
         self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])
         self._pools: LRUCache[list[CandidateBlock]] = LRUCache(config.memory // 4)
 
-    def measure(self, variant: Experiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]) -> dict[str, float]:
+    def measure(
+        self, variant: CheckedExperiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]
+    ) -> dict[str, float]:
         """Return the means of the metrics of one pipeline over all validation queries, by their names in reports."""
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         trainer = self._preparer(variant)
@@ -106,7 +108,7 @@ class Objective:
                 for name, metric_spec in metric_specs.items()
             }
 
-    def _preparer(self, variant: Experiment) -> FoldTrainer:
+    def _preparer(self, variant: CheckedExperiment) -> FoldTrainer:
         return FoldTrainer(variant, self.fitter, self.runner)
 
     def _cuts(self, trainer: FoldTrainer) -> list[FoldSplits]:

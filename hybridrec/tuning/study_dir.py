@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.errors import ConfigError, StoreError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
@@ -43,7 +43,7 @@ class Tuned:
         return self.folder / BEST
 
 
-def begin(runs: Path, experiment: Experiment) -> Path:
+def begin(runs: Path, experiment: CheckedExperiment) -> Path:
     """Create a new folder for a search below `runs`."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     writable(runs)
@@ -54,7 +54,7 @@ def begin(runs: Path, experiment: Experiment) -> Path:
     return folder
 
 
-def resume(folder: Path, experiment: Experiment) -> Path:
+def resume(folder: Path, experiment: CheckedExperiment) -> Path:
     """Return the folder of an earlier search of the same experiment, whose budgets may differ."""
     try:
         began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))

@@ -39,7 +39,7 @@ def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
     return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.metric_spec.key])
 
 
-class Table:
+class TrialTable:
     """trials.csv: a line for each trial, in order."""
 
     def __init__(self, path: Path, tuning: Tuning) -> None:

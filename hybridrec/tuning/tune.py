@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 
 from hybridrec.config import composition
-from hybridrec.config.experiment import Experiment, Tuning
+from hybridrec.config.experiment import CheckedExperiment, Tuning
 from hybridrec.config.load import open_config
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
@@ -25,7 +25,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.tuning.objective import Objective
 from hybridrec.tuning.sampler import Sampler
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
-from hybridrec.tuning.trials import State, Table, Trial, best_of
+from hybridrec.tuning.trials import State, Trial, TrialTable, best_of
 from hybridrec.tuning.yaml_edit import tuned_text
 
 
@@ -92,7 +92,7 @@ def tune(
 class _Work:
     """One call of `tune`."""
 
-    experiment: Experiment
+    experiment: CheckedExperiment
     variants: Variants
     search: Sampler
     folder: Path
@@ -110,8 +110,8 @@ class _Work:
         return self.experiment.config.tune
 
     @property
-    def table(self) -> Table:
-        return Table(self.folder / TRIALS, self.tuning)
+    def table(self) -> TrialTable:
+        return TrialTable(self.folder / TRIALS, self.tuning)
 
     def run(self, budget: int, seconds: float | None) -> None:
         """Run trials until one of the budgets is used up."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import check
 from hybridrec.config.search_space import Variants
 from hybridrec.config.yaml_source import parse
@@ -28,7 +28,9 @@ class Edit(NamedTuple):
         return text[: self.start] + self.new + text[self.end :]
 
 
-def tuned_text(variants: Variants, text: str, values: Mapping[str, Any], chosen: Experiment, folder: Path) -> str:
+def tuned_text(
+    variants: Variants, text: str, values: Mapping[str, Any], chosen: CheckedExperiment, folder: Path
+) -> str:
     """Return the experiment file `text` with other values and without its section `tune`, for a file in `folder`.
 
     `chosen` is the experiment that it must resolve to; where the text cannot be edited to that end (for example, an

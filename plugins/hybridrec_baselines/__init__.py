@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
-    from hybridrec_baselines.fixed_rankings import LeaderboardRow, Newest, Random
+    from hybridrec_baselines.fixed_rankings import Listed, Newest, Random
     from hybridrec_baselines.popularity import Popularity
     from hybridrec_baselines.trending import Trending
 
-    return [Popularity, Trending, Newest, Random, LeaderboardRow]
+    return [Popularity, Trending, Newest, Random, Listed]
 
 
 @hookimpl

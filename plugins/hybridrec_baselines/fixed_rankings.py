@@ -85,7 +85,7 @@ class ListedOptions(Options):
     """External ids of the items, best first."""
 
 
-class LeaderboardRow(OneRanking):
+class Listed(OneRanking):
     """A list made by hand, in its order, for every query; it has no opinion on other items.
 
     The score counts the places from an item to the end of the list, inclusive.

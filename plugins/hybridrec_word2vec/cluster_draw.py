@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Dataset, DenseModel, Floats, Ints, Options, QueryBatch, State, Target, kernels
 from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
-from hybridrec_word2vec.kmeans import Curve, elbow, spherical_kmeans
+from hybridrec_word2vec.kmeans import ElbowCurve, elbow, spherical_kmeans
 from hybridrec_word2vec.training import INSTALL_HINT
 
 
@@ -49,14 +49,14 @@ class ClusterDraw(DenseModel):
 
     labels: Ints
     """Cluster of each item, int32 [I], from 0; -1 for items without a vector."""
-    curve: Curve
+    curve: ElbowCurve
     """Within-cluster curve from which the number of clusters was chosen; empty if that was given."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Learn vectors, and cluster the items that have one."""
         vectors = normalised(Word2Vec(self.config.vectors).fit(data, rng).inputs("items"))
         learned = np.flatnonzero(~np.isnan(vectors[:, 0]))
-        self.curve = Curve(np.empty(0, np.int64), np.empty(0))
+        self.curve = ElbowCurve(np.empty(0, np.int64), np.empty(0))
         self.labels = np.full(len(data.items), PADDING, np.int32)
         self._seed = int(rng.integers(2**63))
         if self.config.clusters is not None and len(learned):
@@ -95,5 +95,5 @@ class ClusterDraw(DenseModel):
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self.labels, self._seed = state["labels"], int(state["seed"])
-        self.curve = Curve(state["sizes"], state["within"])
+        self.curve = ElbowCurve(state["sizes"], state["within"])
         return self

@@ -20,7 +20,7 @@ class Clustering(NamedTuple):
     within: float
 
 
-class Curve(NamedTuple):
+class ElbowCurve(NamedTuple):
     """Within-cluster curve: within, float64, parallel to the numbers of clusters `sizes`, int64, ascending."""
 
     sizes: Longs
@@ -48,7 +48,7 @@ def spherical_kmeans(points: Floats, k: int, rng: np.random.Generator) -> Cluste
     return Clustering(labels, float((1 - (points * centres[labels]).sum(axis=1, dtype=np.float64)).sum()))
 
 
-def elbow(points: Floats, rng: np.random.Generator) -> tuple[Clustering, Curve]:
+def elbow(points: Floats, rng: np.random.Generator) -> tuple[Clustering, ElbowCurve]:
     """Return the clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
 
     Both axes are scaled to [0, 1] (Satopää et al. 2011). Fewer points than 500 end the curve earlier.
@@ -56,7 +56,7 @@ def elbow(points: Floats, rng: np.random.Generator) -> tuple[Clustering, Curve]:
     ends = (min(LEAST, len(points)), min(MOST, len(points)))
     sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
     clusterings = [spherical_kmeans(points, int(k), rng) for k in sizes]
-    curve = Curve(sizes, np.array([clustering.within for clustering in clusterings]))
+    curve = ElbowCurve(sizes, np.array([clustering.within for clustering in clusterings]))
     return clusterings[farthest_from_chord(*curve)], curve
 
 

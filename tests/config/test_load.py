@@ -9,7 +9,7 @@ import yaml
 
 import hybridrec
 from hybridrec import ConfigError
-from hybridrec.api import fit_plan
+from hybridrec.api import plan
 from hybridrec.config.load import load_experiment, open_config
 from hybridrec.registry.discovery import Registry
 
@@ -28,7 +28,7 @@ def test_a_mapping_gives_the_run_of_the_file_and_stays_as_it_is(experiment):
 
 def test_a_mapping_can_be_planned(experiment):
     path = experiment()
-    assert fit_plan(yaml.safe_load(path.read_text())) == fit_plan(path)
+    assert plan(yaml.safe_load(path.read_text())) == plan(path)
 
 
 def test_a_mistake_in_a_mapping_is_told_by_its_key_path_without_a_line(experiment):

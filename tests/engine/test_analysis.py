@@ -11,7 +11,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError
-from hybridrec.api import fit_plan
+from hybridrec.api import plan
 from hybridrec.engine.analysis import duplicates
 from hybridrec.evaluation.summary import deciding, opening, verdict_table
 from hybridrec.reporting.page import render
@@ -98,10 +98,10 @@ def test_repeats_retrain_what_draws_and_average_what_is_measured(experiment):
 
 def test_the_plan_knows_what_need_not_be_trained_again(experiment):
     config = experiment()
-    before = {job.label: job.fits for job in fit_plan(config, ["repeats=3"]).jobs}
+    before = {job.label: job.fits for job in plan(config, ["repeats=3"]).jobs}
     assert set(before.values()) == {3}
     hybridrec.run(config)
-    after = {job.label: (job.fits, job.stored) for job in fit_plan(config, ["repeats=3"]).jobs}
+    after = {job.label: (job.fits, job.stored) for job in plan(config, ["repeats=3"]).jobs}
     assert after["noise"] == (3, 1)
     assert after["ease"] == (1, 1)
 

@@ -18,7 +18,7 @@ import yaml
 
 import hybridrec
 from hybridrec import DataError, MemoryBudgetError, PluginError, Run
-from hybridrec.api import fit_plan
+from hybridrec.api import plan
 from hybridrec.config.experiment import PipelineSpec
 from hybridrec.config.models import PipelineUse
 from hybridrec.data.splits import Masked
@@ -170,7 +170,7 @@ def test_the_version_of_the_library_of_a_tokenizer_decides_too(experiment, monke
     asked = set()
     monkeypatch.setattr("hybridrec.engine.keys.library_versions", lambda modules: asked.add(modules))
     cut = "{fields: [items, title], tokenizer: {use: sentencepiece}}"
-    fit_plan(experiment(("{l2: 5}", cut)))
+    plan(experiment(("{l2: 5}", cut)))
     assert ("sentencepiece",) in asked
 
 
@@ -296,7 +296,7 @@ def test_a_splitter_that_breaks_its_contract_is_named(experiment, monkeypatch, s
     if message is None:
         assert hybridrec.run(path).report
         return
-    for command in (hybridrec.run, fit_plan):
+    for command in (hybridrec.run, plan):
         with pytest.raises(PluginError, match=message) as info:
             command(path)
         assert info.value.__notes__ == [f"{note}: masked 1, part of hybridrec"]
@@ -562,19 +562,19 @@ def test_what_was_learned_depends_on_the_weights_of_queries_and_the_rerankers_be
 
 def test_the_plan_fits_nothing_and_knows_what_is_stored(experiment):
     path = experiment(LEARNED, ("use: echo", "use: echo, bytes: 5000000"))
-    plan = fit_plan(path)
+    fits = plan(path)
     assert not Path(".hybridrec").exists()
-    jobs = {(job.label, job.level): job for job in plan.jobs}
+    jobs = {(job.label, job.level): job for job in fits.jobs}
     assert jobs.keys() == {
         (label, level)
         for label in ("ease", "pop", "noise", "tag-fallback", "popularity")
         for level in ("full", "out_of_fold")
     }
     assert jobs["noise", "full"].memory == 5_000_000
-    assert {job.stored for job in plan.jobs} == {0}
+    assert {job.stored for job in fits.jobs} == {0}
     run = hybridrec.run(path)
-    assert plan.queries == run.report.pipelines["hybrid"].queries
-    assert {(job.fits, job.stored) for job in fit_plan(path).jobs} == {(1, 1)}
+    assert fits.queries == run.report.pipelines["hybrid"].queries
+    assert {(job.fits, job.stored) for job in plan(path).jobs} == {(1, 1)}
 
 
 def test_folds_are_fitted_each_and_measured_together(experiment):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybridrec.config.experiment import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome
@@ -62,7 +62,7 @@ class EndedError(Exception):
 class Trial:
     """The experiment, ready to be carried out again and again."""
 
-    def __init__(self, experiment: Experiment, registry: Registry) -> None:
+    def __init__(self, experiment: CheckedExperiment, registry: Registry) -> None:
         self.experiment = experiment
         self.registry = registry
 

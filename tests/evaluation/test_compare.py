@@ -14,7 +14,7 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.errors import ConfigError, DataError
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.samples import Arm, Sample, distinct
+from hybridrec.evaluation.samples import EvaluatedArm, Sample, distinct
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
 
 UNITS = 300
@@ -31,7 +31,7 @@ def arm(name, gain=0.0, spread=0.05, sample=SAMPLE, **more):
     source = np.random.default_rng(sum(name.encode()))
     hard = np.random.default_rng(1).random(len(sample))
     values = {"ndcg@10": hard + gain + source.normal(0, spread, len(sample)), "recall@10": hard}
-    return Arm(name, sample, values, **more)
+    return EvaluatedArm(name, sample, values, **more)
 
 
 def run(arms, pairs, metrics=("ndcg@10",), **more):

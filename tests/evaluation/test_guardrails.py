@@ -9,7 +9,7 @@ from hybridrec.evaluation.beyond_accuracy import Coverage
 from hybridrec.evaluation.guardrails import Change, groups_of, guardrails, reason, verdict
 from hybridrec.evaluation.metrics import EvalBatch, MetricAtK
 from hybridrec.evaluation.report import Guardrail
-from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 
 UNITS = 400
 SAMPLE = Sample(np.repeat(np.arange(UNITS, dtype=np.int32), 2), np.ones(2 * UNITS), np.full(2 * UNITS, "items"), "x")
@@ -18,7 +18,7 @@ SAMPLE = Sample(np.repeat(np.arange(UNITS, dtype=np.int32), 2), np.ones(2 * UNIT
 def arm(name, loss=0.0, spread=0.02):
     hard = np.random.default_rng(1).uniform(0.4, 0.6, len(SAMPLE))
     noise = np.random.default_rng(sum(name.encode())).normal(0, spread, len(SAMPLE))
-    return Arm(name, SAMPLE, {"diversity@20": hard * (1 - loss) + noise})
+    return EvaluatedArm(name, SAMPLE, {"diversity@20": hard * (1 - loss) + noise})
 
 
 def held(*arms, margins, **more):
@@ -65,7 +65,7 @@ def covering(ids, units, groups):
     measure = MetricAtK(Coverage(), 5)
     sample = Sample(units, np.ones(len(units)), np.full(len(units), "items"))
     without = {"coverage@5": measure.without_each([eval_batch], groups)}
-    return Arm("any", sample, {}, {"coverage@5": measure.value([eval_batch])}, None, without)
+    return EvaluatedArm("any", sample, {}, {"coverage@5": measure.value([eval_batch])}, None, without)
 
 
 def drawn(rng, width, units):
@@ -107,7 +107,7 @@ def test_bounds_of_coverage_hold_the_true_loss_as_often_as_they_say():
 
 
 def test_what_has_no_interval_is_undecided():
-    control, variant = (Arm(n, SAMPLE, {}, {"coverage@5": v}, None, {"coverage@5": np.full(40, v)}) for n, v in
+    control, variant = (EvaluatedArm(n, SAMPLE, {}, {"coverage@5": v}, None, {"coverage@5": np.full(40, v)}) for n, v in
                         (("c", 0.5), ("v", 0.0)))  # fmt: skip
     (found,) = held(control, variant, margins={"coverage@5": 0.1})
     assert (found.verdict, found.loss, found.bounds) == ("undecided", 1.0, None)

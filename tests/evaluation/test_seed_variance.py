@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.seed_variance import seed_splits, split, spreads
 
 
@@ -34,7 +34,10 @@ def test_the_interval_covers_the_truth_for_new_users_and_seeds(seed, user):
     hits = 0
     for _ in range(400):
         gains = planted(rng, 4, 80, seed, user, 0.1)
-        repeats = [{"c": Arm("c", sample, {"m": np.zeros(80)}), "v": Arm("v", sample, {"m": row})} for row in gains]
+        repeats = [
+            {"c": EvaluatedArm("c", sample, {"m": np.zeros(80)}), "v": EvaluatedArm("v", sample, {"m": row})}
+            for row in gains
+        ]
         (found,) = seed_splits(repeats, [("c", "v")], ["m"])
         hits += found.ci95[0] < 0.1 < found.ci95[1]
     assert 0.92 <= hits / 400 <= 0.99
@@ -56,8 +59,8 @@ def test_weights_and_undefined_queries():
     gains[1, :10] = np.nan
     repeats = [
         {
-            "c": Arm("c", sample, {"m": np.zeros(200)}, {"coverage@5": 0.5}),
-            "v": Arm("v", sample, {"m": row}, {"coverage@5": 0.1 * place}),
+            "c": EvaluatedArm("c", sample, {"m": np.zeros(200)}, {"coverage@5": 0.5}),
+            "v": EvaluatedArm("v", sample, {"m": row}, {"coverage@5": 0.1 * place}),
         }
         for place, row in enumerate(gains)
     ]
@@ -72,6 +75,8 @@ def test_weights_and_undefined_queries():
 
 def test_one_user_gives_no_interval():
     sample = Sample(np.zeros(2, np.int32), np.ones(2), np.full(2, "items"))
-    repeats = [{"c": Arm("c", sample, {"m": np.zeros(2)}), "v": Arm("v", sample, {"m": np.ones(2)})}] * 2
+    repeats = [
+        {"c": EvaluatedArm("c", sample, {"m": np.zeros(2)}), "v": EvaluatedArm("v", sample, {"m": np.ones(2)})}
+    ] * 2
     (found,) = seed_splits(repeats, [("c", "v")], ["m"])
     assert (found.delta, found.ci95) == (1, None)

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.inference import batch_runner
 from hybridrec.inference.batch_runner import BatchRunner, EvalQueries, QueryBlock
-from hybridrec.inference.pipelines import GeneratorUse, PipelineLayout, assemble
+from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
 from hybridrec.inference.threads import ThreadPool
 from hybridrec.stages.pipeline import Pipeline, Rules
 from hybridrec.testing import toy_dataset
@@ -43,7 +43,7 @@ class Alone:
     @property
     def pipeline(self) -> Pipeline:
         self.asked += 1
-        layout = PipelineLayout(self.name, (GeneratorUse("first", 10),))
+        layout = PipelineLayout(self.name, (GeneratorLayout("first", 10),))
         return assemble(layout, {"first": Proposer().fit(DATA, None)}, {}, self.rules)
 
 

@@ -1,12 +1,12 @@
 """A pipeline put together from labels and components."""
 
-from hybridrec.inference.pipelines import GeneratorUse, PipelineLayout, assemble
+from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
 from hybridrec.stages.pipeline import Rules, Source
 from tests.toyland.toyland import Judge, Proposer
 
 
 def test_every_label_gets_its_component():
-    layout = PipelineLayout("blend", (GeneratorUse("a", 7, ("cold",)), GeneratorUse("b", 3)), ("c", "a"), ("b",))
+    layout = PipelineLayout("blend", (GeneratorLayout("a", 7, ("cold",)), GeneratorLayout("b", 3)), ("c", "a"), ("b",))
     assert layout.labels == ["a", "b", "c"]
     components = {"a": Proposer(), "b": Proposer(), "c": Judge()}
     rules = Rules("allow")

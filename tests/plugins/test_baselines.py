@@ -8,7 +8,7 @@ import pytest
 import hybridrec_baselines
 from hybridrec import DataError, Exclude, Ragged
 from hybridrec.testing import ComponentContract, parity_queries, toy_dataset, toy_queries
-from hybridrec_baselines.fixed_rankings import LeaderboardRow, ListedOptions, Newest, Random
+from hybridrec_baselines.fixed_rankings import Listed, ListedOptions, Newest, Random
 from hybridrec_baselines.popularity import Popularity, PopularityOptions
 
 RNG = np.random.default_rng(0)
@@ -38,7 +38,7 @@ class TestNewestContract(ComponentContract):
 
 
 class TestListedContract(ComponentContract):
-    component = LeaderboardRow
+    component = Listed
     configs = [{"ids": ["item 03", "item 00", "item 08", "item 11"]}]
 
 
@@ -127,11 +127,11 @@ def test_newest_comes_first_and_unknown_times_last():
 
 def test_a_list_keeps_its_order_and_knows_nothing_else():
     data = toy_dataset()
-    listed = LeaderboardRow(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
+    listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
     found = listed.candidates(toy_queries(data), 5, "items", Exclude())
     assert (found.ids == [3, 0, 8, -1, -1]).all()
     with pytest.raises(DataError, match="1 id is not in the data, first 'item 99'"):
-        LeaderboardRow(ListedOptions(ids=["item 99"])).fit(data, RNG)
+        Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
 
 
 def test_random_follows_its_seed():

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import hybridrec
 from hybridrec import DataError
-from hybridrec.api import fit_plan
+from hybridrec.api import plan
 from hybridrec.cli import hybridrec as commands
 from hybridrec.runs.exporter import export
 from hybridrec_playlists import submissions
@@ -81,8 +81,8 @@ def run(melon, tmp_path_factory):
 def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
     (told,) = [note for note in run.report.notes if "malformed" in note]
     assert told.startswith(f"{melon / 'train.json'}: 1 malformed line was skipped; line 1: no playlist with id")
-    plan = fit_plan(CONFIG, (f"data.folder={melon}", *SMALL), store=tmp_path)
-    assert told in plan.notes
+    fits = plan(CONFIG, (f"data.folder={melon}", *SMALL), store=tmp_path)
+    assert told in fits.notes
 
 
 def test_the_score_is_the_weighted_sum_over_songs_and_tags(run):

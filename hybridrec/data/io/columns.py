@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
-from hybridrec.data.io.files import NO_FRAMES, Source, check_column, load
+from hybridrec.data.io.files import NO_FRAMES, FileSource, check_column, load
 from hybridrec.errors import DataError
 from hybridrec.types import Floats
 
@@ -29,11 +29,11 @@ ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%
 ROW = "row of the file"
 """Name of a column added to those of the file."""
 
-S = TypeVar("S", bound=Source)
+S = TypeVar("S", bound=FileSource)
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[S]):
+class ColumnTable(Generic[S]):
     """A file whose columns are read on demand; errors name the file, the line and the column.
 
     If malformed lines are skipped, a value that cannot be used is null.
@@ -46,7 +46,7 @@ class Table(Generic[S]):
     """The row of the file that each row of `frame` comes from, if it is not the same."""
 
     @classmethod
-    def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> Table[S]:
+    def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> ColumnTable[S]:
         """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `bad_lines`."""
         frame, rows = load(source, bad_lines, frames)
         return cls(source, frame, bad_lines, rows)
@@ -64,7 +64,7 @@ class Table(Generic[S]):
         check_column(self.source.path, name, schema.names())
         return schema[name]
 
-    def unrolled(self, column: str) -> Table[S]:
+    def unrolled(self, column: str) -> ColumnTable[S]:
         """Return one row for each entry of a list column, in its order; the same table if it holds no lists."""
         import polars as pl
 

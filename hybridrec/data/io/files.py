@@ -133,7 +133,7 @@ class Join(File):
     """Columns that must agree: {column of the first file: column of this one}."""
 
 
-class Source(File):
+class FileSource(File):
     """A file, optionally with columns looked up in another one."""
 
     join: Join | None = None
@@ -141,7 +141,7 @@ class Source(File):
 
 
 def load(
-    source: Source, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
+    source: FileSource, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
 ) -> tuple[pl.LazyFrame, pl.Series | None]:
     """Load the rows of the file, in its order, all columns of csv and tsv files as text; or those of one of `frames`.
 
@@ -161,7 +161,7 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
 
 
 def _joined(
-    frame: pl.DataFrame, source: Source, join: Join, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]
+    frame: pl.DataFrame, source: FileSource, join: Join, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
     """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
     import polars as pl

@@ -13,7 +13,7 @@ import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.columns import FAR_FUTURE, parse_times
-from hybridrec.data.io.files import FORMATS, Source, load
+from hybridrec.data.io.files import FORMATS, FileSource, load
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError
 from hybridrec.types import PADDING, Doubles
@@ -134,7 +134,7 @@ def _look(path: Path, folder: Path) -> _File:
             options["format"] = "tsv" if separator == "\t" else "csv"
         if separator in header and separator != ("\t" if kind == "tsv" or "format" in options else ","):
             options["separator"] = separator
-    rows, _ = load(Source.model_validate(options, context={"folder": folder}), BadLines(strict=True, option=False))
+    rows, _ = load(FileSource.model_validate(options, context={"folder": folder}), BadLines(strict=True, option=False))
     frame = rows.collect()
     file = _File(options, frame, roles_of(frame.columns))
     if file.lists("item") and "user" not in file.roles and "id" in file.roles:

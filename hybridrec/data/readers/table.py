@@ -12,7 +12,7 @@ from pydantic import Field
 from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
-from hybridrec.data.io.columns import S, Table
+from hybridrec.data.io.columns import ColumnTable, S
 from hybridrec.data.io.npy import Rows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
@@ -22,7 +22,7 @@ from hybridrec.types import Floats
 if TYPE_CHECKING:
     import polars as pl
 from hybridrec.data.io.columns import TimeUnit
-from hybridrec.data.io.files import Source
+from hybridrec.data.io.files import FileSource
 
 
 class TableOptions(BadLineOptions):
@@ -70,7 +70,7 @@ class TableReader(Reader):
         users, items = self._open(config.users), self._open(config.items)
         return assemble(
             Tables(
-                interactions=_interactions(Table.of(config.interactions, self.bad_lines, self.frames)),
+                interactions=_interactions(ColumnTable.of(config.interactions, self.bad_lines, self.frames)),
                 users=None if users is None else _users(users),
                 items=None if items is None else _items(items),
                 user_tags=_tags("user", users, self._open(config.user_tags)),
@@ -83,12 +83,12 @@ class TableReader(Reader):
             config.weight,
         )
 
-    def _open(self, source: S | None) -> Table[S] | None:
+    def _open(self, source: S | None) -> ColumnTable[S] | None:
         assert self.bad_lines is not None
-        return None if source is None else Table.of(source, self.bad_lines, self.frames)
+        return None if source is None else ColumnTable.of(source, self.bad_lines, self.frames)
 
 
-def _interactions(file: Table[Interactions]) -> pl.DataFrame:
+def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     """Return user, item, and the other columns of the mapping, without rows of weight 0."""
     import polars as pl
 
@@ -111,7 +111,7 @@ def _interactions(file: Table[Interactions]) -> pl.DataFrame:
     return frame
 
 
-def _users(file: Table[Users]) -> pl.DataFrame:
+def _users(file: ColumnTable[Users]) -> pl.DataFrame:
     """Return id, and title if there is one."""
     import polars as pl
 
@@ -121,7 +121,7 @@ def _users(file: Table[Users]) -> pl.DataFrame:
     return pl.DataFrame(columns).drop_nulls("id")
 
 
-def _items(file: Table[Items]) -> pl.DataFrame:
+def _items(file: ColumnTable[Items]) -> pl.DataFrame:
     """Return id, and text and time if there are any."""
     import polars as pl
 
@@ -134,7 +134,9 @@ def _items(file: Table[Items]) -> pl.DataFrame:
 
 
 def _tags(
-    owner: str, described: Table[Users] | Table[Items] | None, file: Table[UserTags] | Table[ItemTags] | None
+    owner: str,
+    described: ColumnTable[Users] | ColumnTable[Items] | None,
+    file: ColumnTable[UserTags] | ColumnTable[ItemTags] | None,
 ) -> pl.DataFrame:
     """Return owner, tag, weight: from the tag columns of a file of users or items, and from a file of tags."""
     import polars as pl
@@ -153,7 +155,7 @@ def _tags(
     return pl.concat(parts).drop_nulls()
 
 
-def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
+def _assignments(file: ColumnTable[Assignments] | None) -> pl.DataFrame | None:
     import polars as pl
 
     if file is None:
@@ -161,7 +163,7 @@ def _assignments(file: Table[Assignments] | None) -> pl.DataFrame | None:
     return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "tag")}).drop_nulls()
 
 
-def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFrame | None:
+def _features(file: ColumnTable[Users] | ColumnTable[Items] | None, owner: str) -> pl.DataFrame | None:
     """Return owner, feature: "column:value" for each value of each feature column."""
     if file is None or not file.source.features:
         return None
@@ -171,14 +173,14 @@ def _features(file: Table[Users] | Table[Items] | None, owner: str) -> pl.DataFr
 
 def _vectors(
     options: ItemVectors | None,
-    items: Table[Items] | None,
+    items: ColumnTable[Items] | None,
     bad_lines: BadLines,
     frames: Mapping[str, pl.DataFrame],
 ) -> tuple[pl.Series, Floats] | None:
     if options is None:
         return None
     if options.path.suffix != ".npy":
-        file = Table.of(options, bad_lines, frames)
+        file = ColumnTable.of(options, bad_lines, frames)
         ids, vectors = file.ids(options.id), file.vectors(options.vector)
         usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
         return ids.filter(usable), vectors[usable]
@@ -202,7 +204,7 @@ def _load_npy(path: Path, rows: int) -> Floats:
     return vectors
 
 
-class Interactions(Source):
+class Interactions(FileSource):
     """Interactions: one row for each time a user played, bought or rated an item, or put it on a list."""
 
     user: str
@@ -230,7 +232,7 @@ class Interactions(Source):
     """Column of an integer by which a split may group, such as the number of a published fold."""
 
 
-class Described(Source):
+class Described(FileSource):
     """Descriptions of users or items, one row each."""
 
     id: str
@@ -266,7 +268,7 @@ class Items(Described):
     """Unit of numbers in the time column, since 1970."""
 
 
-class Tags(Source):
+class Tags(FileSource):
     """Tags, one per row."""
 
     tag: str
@@ -300,7 +302,7 @@ class ItemTags(Tags):
         return self.item
 
 
-class Assignments(Source):
+class Assignments(FileSource):
     """Tags that users gave to items, one per row; a split hides the rows of hidden (user, item) pairs."""
 
     user: str
@@ -313,7 +315,7 @@ class Assignments(Source):
     """Column of the tag."""
 
 
-class ItemVectors(Source):
+class ItemVectors(FileSource):
     """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
 
     id: str = "id"

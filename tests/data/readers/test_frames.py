@@ -8,7 +8,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError
-from hybridrec.api import fit_plan
+from hybridrec.api import plan
 from hybridrec.config.load import load_experiment
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.engine.runner import read
@@ -135,7 +135,7 @@ def test_a_run_from_frames_says_so_and_its_fits_are_found_again(tmp_path, monkey
     assert again.report.config_hash == first.report.config_hash
     assert all(fit.cached for fit in again.report.fits)
     assert again.slates("hybrid").equals(first.slates("hybrid"))
-    assert {job.stored for job in fit_plan(CONFIG, data=turned, store="store").jobs} == {1}
+    assert {job.stored for job in plan(CONFIG, data=turned, store="store").jobs} == {1}
 
 
 def test_the_lock_of_a_run_from_files_names_no_frames(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from hybridrec.evaluation.report import (
     Section,
     StatisticsReport,
 )
-from hybridrec.evaluation.samples import Arm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.summary import result_table, summarise
 
 UNITS = 50
@@ -36,7 +36,7 @@ def arm(name, seed):
     values = np.random.default_rng(seed).random(2 * UNITS)
     never = np.full(2 * UNITS, np.nan)
     served_by = np.where(np.arange(2 * UNITS) < 10, "popularity", "main")
-    return Arm(name, SAMPLE, {"ndcg@10": values, "tags/map@5": never}, {"coverage@10": 0.25}, served_by)
+    return EvaluatedArm(name, SAMPLE, {"ndcg@10": values, "tags/map@5": never}, {"coverage@10": 0.25}, served_by)
 
 
 @pytest.fixture
