@@ -21,7 +21,7 @@ def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
     with calling(splitter, doing):
         folds = splitter.split(data, label_rng(seed, "split"))
         if not isinstance(folds, Iterable):
-            raise PluginError(f"split must yield folds one after the other, not return one {type(folds).__name__}")
+            raise PluginError(f"split must yield folds one after the other, not one {type(folds).__name__}")
     for fold in each(splitter, doing, folds):
         fold, empty = _checked(experiment, fold, data), False
         if experiment.validation:
