@@ -99,7 +99,7 @@ class Arm:
 
     @classmethod
     def averaged(cls, repeats: Sequence[Arm]) -> Arm:
-        """Average an arm over its repeats, query by query; what served the queries are those of the first repeat."""
+        """Average an arm over its repeats, query by query; `served_by` is that of the first repeat."""
         first = repeats[0]
         if len(repeats) == 1:
             return first

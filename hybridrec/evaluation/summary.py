@@ -54,7 +54,7 @@ def summarise(arms: Sequence[Arm], rng: np.random.Generator, resamples: int = RE
 
 
 def _parts(arm: Arm) -> Iterator[Part]:
-    """Yield the segments, then what served the queries."""
+    """Yield the segments, then the queries by what served them."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
     if arm.served_by is not None:
