@@ -51,7 +51,7 @@ class Sample:
     def __len__(self) -> int:
         return len(self.units)
 
-    def duplicate_of(self, other: Sample) -> bool:
+    def has_same_queries(self, other: Sample) -> bool:
         """Return True if both ask the same queries in the same order."""
         return self.digest == other.digest and all(
             np.array_equal(mine, others)
