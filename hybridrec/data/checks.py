@@ -25,7 +25,7 @@ def check_fold(fold: object, data: Dataset) -> Fold:
     """Return a fold of `data`; refuse one that breaks the contract of splitters.
 
     Required: the vocabularies of the data; for every query the truth of both targets (csr of ones), a unit
-    (int32) and a weight (positive float64); the universe as bool[I], or None.
+    (int32) and a weight (positive float64); the candidate items as bool[I], or None.
     """
     if not isinstance(fold, Fold):
         raise PluginError(f"a splitter must yield objects of class Fold, not {type(fold).__name__}")
@@ -74,7 +74,7 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
 
 
 def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
-    """Check the truth, the units, the weights and the universe."""
+    """Check the truth, the units, the weights and the candidate items."""
     n = len(fold.queries)
     for target in TARGETS:
         if target not in fold.truth:
@@ -91,7 +91,7 @@ def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
     sound = np.isfinite(fold.weights) & (fold.weights > 0)
     _refuse(f"{place}: weight", "{0} of query {1} is not positive and finite", ~sound, fold.weights)
     if fold.candidate_items is not None:
-        check_array(f"{place}: universe", fold.candidate_items, np.bool_, (len(data.items),))
+        check_array(f"{place}: candidate_items", fold.candidate_items, np.bool_, (len(data.items),))
 
 
 def _check_truth(what: str, truth: Sparse, queries: int, size: int, target: str) -> None:

@@ -83,7 +83,7 @@ def _known(name: str, names: Collection[str], kind: str) -> str:
 
 
 def _check(arm: EvaluatedArm, first: EvaluatedArm, metrics: Sequence[str]) -> None:
-    if not arm.sample.duplicate_of(first.sample):
+    if not arm.sample.has_same_queries(first.sample):
         raise DataError(
             f"'{first.name}' and '{arm.name}' cannot be compared: they did not answer the same queries over the "
             f"same candidates ({len(first.sample)} and {len(arm.sample)} queries); run both with the same data, "

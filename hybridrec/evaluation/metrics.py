@@ -25,7 +25,7 @@ class EvalBatch:
     hits: bool [Q, n], True where the id is relevant
     truth: csr [Q, N] of ones, the relevant ids
     train: the training part (popularity, content)
-    universe: bool [N], the ids that may be recommended; None for all
+    candidate_items: bool [N], the ids that may be recommended; None for all
     queries: the queries; None where they are not known
     """
 

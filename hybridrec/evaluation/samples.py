@@ -51,7 +51,7 @@ class Sample:
     def __len__(self) -> int:
         return len(self.units)
 
-    def duplicate_of(self, other: Sample) -> bool:
+    def has_same_queries(self, other: Sample) -> bool:
         """Return True if both ask the same queries in the same order."""
         return self.digest == other.digest and all(
             np.array_equal(mine, others)
@@ -99,7 +99,7 @@ class EvaluatedArm:
 
     @classmethod
     def averaged(cls, repeats: Sequence[EvaluatedArm]) -> EvaluatedArm:
-        """Average an arm over its repeats, query by query; what served the queries are those of the first repeat."""
+        """Average an arm over its repeats, query by query; `served_by` is that of the first repeat."""
         first = repeats[0]
         if len(repeats) == 1:
             return first

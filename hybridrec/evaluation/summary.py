@@ -56,7 +56,7 @@ def summarise(
 
 
 def _parts(arm: EvaluatedArm) -> Iterator[Part]:
-    """Yield the segments, then what served the queries."""
+    """Yield the segments, then the queries by what served them."""
     for segment, where in arm.sample.parts():
         yield "segment", segment, where
     if arm.served_by is not None:

@@ -214,7 +214,7 @@ class Pipeline:
         return replace(slate, served_by=served_by, servers=servers)
 
     def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """Return int8[Q], what served the query of each query: codes of KNOWN follow the slate's own."""
+        """Return int8[Q], the code of what served each query: codes of KNOWN follow the slate's own."""
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, known in reversed(list(enumerate(KNOWN, start=len(slate.servers)))):

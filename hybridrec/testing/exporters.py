@@ -19,7 +19,8 @@ from hybridrec.errors import ConfigError, DataError, HybridrecError
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs import exporter as exporters
 from hybridrec.runs.exporter import Exporter
-from hybridrec.runs.run import Run
+from hybridrec.runs.manifest import MANIFEST
+from hybridrec.runs.run import REPORT, Run
 from hybridrec.stages.component import Generator
 from hybridrec.testing.contract import PluginContract
 
@@ -78,11 +79,11 @@ class ExporterContract(PluginContract):
             damaged = Path(place, "damaged")
             shutil.copytree(run.folder, damaged)
             for path in _files(damaged):
-                if path.name != "report.json":
+                if path.name not in (MANIFEST, REPORT):  # without them it would not be a run, and would not open
                     path.unlink()
-            folder = Path(place, "given")
+            run, folder = Run.open(damaged), Path(place, "given")
             try:
-                exporters.export(self.exporter(self.options(options)), Run.open(damaged), folder)
+                exporters.export(self.exporter(self.options(options)), run, folder)
             except HybridrecError:
                 assert not (folder.exists() and _files(folder)), f"{_shown(_files(folder))} is left of a failed export"
             except Exception as error:

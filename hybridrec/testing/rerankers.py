@@ -42,7 +42,7 @@ class RerankerContract(PluginContract):
             check_self(made, "use", made.use(self.vectors()))
         made = fitted(made, toy())
         if made.learns:
-            check_self(made, "learn", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
+            check_self(made, "fit_on_predictions", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
         return made
 
     def vectors(self) -> Floats:
@@ -207,7 +207,7 @@ class RerankerContract(PluginContract):
         if model.learns:
             lesson = self.lesson()
             before = contents(**handed, lesson=dict(enumerate(lesson)))
-            check_self(model, "learn", model.fit_on_predictions(queries, pool, *lesson))
+            check_self(model, "fit_on_predictions", model.fit_on_predictions(queries, pool, *lesson))
             assert_unchanged(before, **handed, lesson=dict(enumerate(lesson)))
         before = contents(**handed)
         model.rerank(queries, pool, 5)

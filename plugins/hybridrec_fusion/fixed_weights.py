@@ -12,8 +12,8 @@ from hybridrec_fusion.pool_columns import (
     SumOfColumns,
     Weighing,
     WeightedColumns,
-    n_scored,
     normalised,
+    weigh_unscored_equally,
     weighed,
 )
 
@@ -131,7 +131,7 @@ def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighi
         weights[place] = _weight(config.weights, label)
         for segment, others in config.segments.items():
             weights[place, segments == segment] = _weight(others, label)
-    return n_scored(weights, columns, pool), columns
+    return weigh_unscored_equally(weights, columns, pool), columns
 
 
 def _weight(weights: ColumnWeights, label: str) -> float:

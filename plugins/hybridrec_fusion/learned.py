@@ -13,7 +13,7 @@ from pydantic import Field
 from hybridrec import TARGETS, Bools, Dataset, Doubles, Floats, Longs, Pool, QueryBatch, State, Target, kernels
 from hybridrec_fusion.guard import Guarded, GuardedConfig, Verdict
 from hybridrec_fusion.item_stats import Facts
-from hybridrec_fusion.pool_columns import n_scored, weighed
+from hybridrec_fusion.pool_columns import weigh_unscored_equally, weighed
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 M = TypeVar("M")
@@ -165,7 +165,7 @@ class LearnedRanker(Guarded, Generic[M]):
             weights = np.eye(len(self.labels), dtype=np.float32)[best].T
         scaled = self.scaled(pool)
         columns = {label: scaled[label] for label in self.labels}
-        return weighed(n_scored(weights, columns, pool), columns)
+        return weighed(weigh_unscored_equally(weights, columns, pool), columns)
 
     def state(self) -> State:
         """Return the verdicts, the names of the features, and the statistics of both targets."""

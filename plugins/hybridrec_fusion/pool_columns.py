@@ -38,7 +38,7 @@ def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
     return {label: share[:, None] * column for share, (label, column) in zip(weights, columns.items(), strict=True)}
 
 
-def n_scored(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
+def weigh_unscored_equally(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
     """Return the weights, float32 [L, Q], for queries on which at least one weighted model has an opinion.
 
     For a query on which none has, all weights are 1: the order of the other models is better than none.
@@ -46,8 +46,8 @@ def n_scored(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
     speaks = np.stack(
         [pool.cached(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns]
     )
-    unheard = ~((weights != 0) & speaks).any(axis=0)
-    return np.where(unheard, np.float32(1), weights)
+    unscored = ~((weights != 0) & speaks).any(axis=0)
+    return np.where(unscored, np.float32(1), weights)
 
 
 class SumOfColumns(Reranker):

@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridrec import Doubles, Pool, QueryBatch, State
 from hybridrec_fusion.guard import Guarded, Verdict
-from hybridrec_fusion.pool_columns import Weighing, WeightedColumns, n_scored
+from hybridrec_fusion.pool_columns import Weighing, WeightedColumns, weigh_unscored_equally
 from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 
@@ -67,7 +67,7 @@ class SearchedWeights(Guarded, WeightedColumns):
         chosen = np.tile(self.weights[EVERYWHERE], (len(queries), 1))
         for segment, weights in self.weights.items():
             chosen[segments == segment] = weights
-        return n_scored(chosen.astype(np.float32).T, columns, pool), columns
+        return weigh_unscored_equally(chosen.astype(np.float32).T, columns, pool), columns
 
     def state(self) -> State:
         """Return the verdicts, and weights [segments, labels]."""

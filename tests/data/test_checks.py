@@ -48,8 +48,8 @@ BROKEN = {
     "unit 60 of query 0 is not the code of a user": replace(FOLD, units=np.full(N, 60, np.int32)),
     f"weights must have the shape \\[{N}\\], not \\[{N - 1}\\]": replace(FOLD, weights=FOLD.weights[1:]),
     "weight nan of query 0 is not positive": replace(FOLD, weights=FOLD.weights * np.nan),
-    "universe must have the shape": replace(FOLD, candidate_items=np.ones(3, bool)),
-    "universe must be bool, not float64": replace(FOLD, candidate_items=np.ones(40)),
+    "candidate_items must have the shape": replace(FOLD, candidate_items=np.ones(3, bool)),
+    "candidate_items must be bool, not float64": replace(FOLD, candidate_items=np.ones(40)),
 }
 
 

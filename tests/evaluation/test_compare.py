@@ -257,20 +257,20 @@ def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
 def test_samples_know_what_was_asked():
     sample = Sample.of(fold())
     assert list(sample.segments) == ["items", "title"]
-    assert sample.duplicate_of(Sample.of(fold()))
+    assert sample.has_same_queries(Sample.of(fold()))
     for other in (
         fold(history=((0, 2), ())),
         fold(truth=((2,), (4,))),
         fold(truth=((2, 3), ())),
         fold(candidate_items=np.arange(5) > 1),
     ):
-        assert not sample.duplicate_of(Sample.of(other))
+        assert not sample.has_same_queries(Sample.of(other))
 
 
 def test_samples_of_folds_are_joined():
     first, second = Sample.of(fold()), Sample.of(fold(truth=((2,), (4,))))
     both = Sample.join([first, second])
     assert len(both) == 4
-    assert not both.duplicate_of(Sample.join([second, first]))
+    assert not both.has_same_queries(Sample.join([second, first]))
     names = {name: int(where.sum()) for name, where in both.parts()}
     assert names == {"all": 4, "items": 2, "title": 2}

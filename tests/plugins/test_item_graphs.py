@@ -91,7 +91,7 @@ def matrix(rows: int, columns: int):
 def solved(rows, **options):
     """The weights of all columns, dense."""
     model = Slim(SlimOptions(**options))
-    model.fit_on_predictions(rows, rows.shape[1])
+    model.learn(rows, rows.shape[1])
     return model._weights.toarray()
 
 

@@ -16,7 +16,7 @@ CONFIG = """\
 name: explore
 seed: 2
 data: {reader: movietweetings, min_rating: 8}
-split: {use: cold-items, test: 0.2, universe: all, min_history: 15}
+split: {use: cold-items, test: 0.2, candidate_items: all, min_history: 15}
 components:
   als: {factors: 16, iterations: 5}
   content: {}

@@ -95,11 +95,11 @@ def test_the_last_common_item_is_the_closest() -> None:
     np.testing.assert_allclose(near, far, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("times", "heard"), [([30, 10, 20], [1, 3]), ([10, 30, 20], [2, 3]), (None, [2, 3])])
-def test_the_most_recent_sessions_are_compared(times, n_scored) -> None:
+@pytest.mark.parametrize(("times", "scored"), [([30, 10, 20], [1, 3]), ([10, 30, 20], [2, 3]), (None, [2, 3])])
+def test_the_most_recent_sessions_are_compared(times, scored) -> None:
     data = plays([0, 1], [0, 2], [0, 3], items=4, times=times)
     found = scores(VSKNN(VSKNNOptions(**LOOSE, sample=2)), data, 0)
-    assert [item for item in (1, 2, 3) if not np.isnan(found[item])] == n_scored
+    assert [item for item in (1, 2, 3) if not np.isnan(found[item])] == scored
 
 
 @pytest.mark.parametrize("known", ["times", "item_times"])

@@ -50,7 +50,7 @@ def test_settings_folder_vectors_and_nearest_tracks(playlists, tmp_path, monkeyp
     assert near.count("The Nights - Night Song") >= 4
     assert "rank" in near
     assert "similarity" in near
-    call("export", folder, "--format", "word2vec", "--label", "word2vec")
+    call("export", folder, "--format", "word2vec", "--set", "label=word2vec")
     first = (folder / "word2vec" / "word2vec.items.txt").read_text().splitlines()[:2]
     assert first[0].split()[1] == "8"
     assert first[1].startswith("The%20Days%20-%20Day%20Song%20")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from hybridrec import FIELDS, Exclude, Query, Ragged, Tokenizer, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
@@ -136,8 +137,8 @@ def test_words_live_in_the_space_of_queries():
     words, vectors = found
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
-    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), tags=query.tags * 0)
-    alone.tags.eliminate_zeros()
+    nothing = csr_matrix(query.tags.shape, dtype=query.tags.dtype)
+    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), tags=nothing)
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None

@@ -51,7 +51,7 @@ class Dense(Stateless, DenseModel):
         return LEFT[: len(queries)] @ RIGHT.T
 
 
-class NullProgress(Reranker):
+class Silent(Reranker):
     name = "silent"
 
     def rerank(self, queries, pool, n):
@@ -162,7 +162,7 @@ def test_empty_candidates_say_nothing():
 
 
 def test_a_reranker_learns_and_tells_nothing_by_default():
-    silent = NullProgress()
+    silent = Silent()
     assert silent.fit(DATA, RNG) is silent
     assert silent.restore(silent.state()) is silent
     assert (silent.state(), silent.summary(), silent.contributions(QUERIES, None)) == ({}, {}, {})

@@ -258,7 +258,7 @@ def test_allowed_and_universe_hold_together():
     assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
     exclude = rules.exclude(QUERIES, "items", candidate_items)
     assert pipe.slate(QUERIES, "items", 4, exclude).ids[2].tolist() == [4, 5, PADDING, PADDING]
-    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # a universe of items says nothing of tags
+    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # candidate items say nothing of tags
 
 
 def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():

@@ -22,7 +22,7 @@ class Fold:
     truth: for both targets a csr [Q, N] of ones, the relevant ids of each query; empty if no query asks for the target
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
-    universe: bool[I], the items that may be recommended, or None for all
+    candidate_items: bool[I], the items that may be recommended, or None for all
     """
 
     name: str

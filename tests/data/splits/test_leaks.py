@@ -48,7 +48,7 @@ def visible(fold: Fold) -> dict[str, object]:
         "train": fold.train.fingerprint,
         "units": fold.units.tolist(),
         "weights": fold.weights.tolist(),
-        "universe": None if fold.candidate_items is None else fold.candidate_items.tolist(),
+        "candidate_items": None if fold.candidate_items is None else fold.candidate_items.tolist(),
         **shown(fold.queries),
     }
 
