@@ -80,7 +80,7 @@ def test_a_mistake_in_the_space_is_told_with_its_line(tunable, case):
     with pytest.raises(HybridrecError) as info:
         load_experiment(path, Registry())
     message = str(info.value)
-    assert message.startswith(f"{path}:21: tune")
+    assert message.startswith(f"{path}:22: tune")
     assert wanted in message
     assert "\n" not in message
 
