@@ -381,8 +381,8 @@ def slates(run, pipeline, target="items"):
 def test_the_folder_holds_the_whole_run(experiment):
     run = hybridrec.run(experiment())
     assert {path.name for path in run.folder.iterdir()} == {
-        "config.yaml", "lock.json", "manifest.json", "report.json", "report.html", "per_query.parquet", "queries.parquet",
-        "names.parquet", "slates",
+        "config.yaml", "lock.json", "manifest.json", "report.json", "report.html", "per_query.parquet",
+        "queries.parquet", "names.parquet", "slates",
     }  # fmt: skip
     assert run.folder.name.startswith("toy-")
     assert Run.open(run.folder).report == run.report
