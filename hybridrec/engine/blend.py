@@ -45,7 +45,7 @@ class StackingSet:
         pool = self.arm.pipeline.reranked(queries, pool, pool.ids.shape[1], [earlier for earlier, _ in self._before])
         with calling(reranker, f"in pipeline '{self.arm.name}', while learning in {self.validation.name}"):
             learned = reranker.fit_on_predictions(queries, pool, truth, self.validation.weights, self.validation.units)
-            check_self(reranker, "learn", learned)
+            check_self(reranker, "fit_on_predictions", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
         """Add a re-ranker fitted out of fold to those whose output the next one of the chain sees."""

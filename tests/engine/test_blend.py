@@ -42,7 +42,9 @@ def calls(toyland, monkeypatch):
     made = []
     learn = Student.fit_on_predictions
     monkeypatch.setattr(Student, "fit", lambda self, data, rng: (made.append(data.fingerprint), self)[1])
-    monkeypatch.setattr(Student, "learn", lambda self, *given: (made.append("learn"), learn(self, *given))[1])
+    monkeypatch.setattr(
+        Student, "fit_on_predictions", lambda self, *given: (made.append("learn"), learn(self, *given))[1]
+    )
     return made
 
 

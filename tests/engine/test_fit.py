@@ -76,7 +76,7 @@ def test_a_fit_pickles_as_its_job_and_is_the_same_there(planned):
 
 def test_a_worker_with_another_version_of_the_plugin_refuses(planned, monkeypatch):
     job, context = planned()
-    monkeypatch.setattr(context.registry.component("echo"), "version", "2")
+    monkeypatch.setattr(context.registry.get("components", "echo"), "version", "2")
     with pytest.raises(PluginError, match=r"components.noise \(echo\) would differ if it was fitted here"):
         run_fit_job(job, context)
     assert job.key not in context.store
@@ -102,7 +102,7 @@ def names():
 def test_the_options_of_every_component_survive_the_way_through_a_job(registry, name, tmp_path):
     from pydantic import ValidationError
 
-    cls = registry.component(name)
+    cls = registry.get("components", name)
     try:
         spec = ComponentSpec("label", cls, cls.Config())
     except ValidationError:

@@ -303,13 +303,13 @@ def test_a_splitter_that_breaks_its_contract_is_named(experiment, monkeypatch, s
 
 
 def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
-    path, sound = experiment(), Masked.validation
+    path, sound = experiment(), Masked.validation_split
 
     def leaks(self, train, rng):
         fold = sound(self, train, rng)
         return replace(fold, train=train)
 
-    monkeypatch.setattr(Masked, "inner", leaks)
+    monkeypatch.setattr(Masked, "validation_split", leaks)
     with pytest.raises(PluginError, match=r"asks for item \d+ of training"):
         hybridrec.run(path, validation=True)
 
@@ -381,7 +381,8 @@ def slates(run, pipeline, target="items"):
 def test_the_folder_holds_the_whole_run(experiment):
     run = hybridrec.run(experiment())
     assert {path.name for path in run.folder.iterdir()} == {
-        "config.yaml", "lock.json", "report.json", "per_query.parquet", "queries.parquet", "names.parquet", "slates",
+        "config.yaml", "lock.json", "manifest.json", "report.json", "report.html", "per_query.parquet",
+        "queries.parquet", "names.parquet", "slates",
     }  # fmt: skip
     assert run.folder.name.startswith("toy-")
     assert Run.open(run.folder).report == run.report
@@ -394,7 +395,7 @@ def test_the_folder_holds_the_whole_run(experiment):
     assert run.lock["config_hash"] == run.report.config_hash
     assert run.lock["data"]["fingerprint"] == run.report.data.fingerprint
     assert run.lock["environment"]["packages"]["toyland"] == "1.5"
-    assert run.lock["fits"]["test/final/ease"] == keys(run.report)["ease", "test", "full"]
+    assert run.lock["fits"]["test/full/ease"] == keys(run.report)["ease", "test", "full"]
     (finished,) = events("finished")
     assert finished == {"name": "toy", "folder": str(run.folder)}
 

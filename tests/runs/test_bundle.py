@@ -215,7 +215,7 @@ def test_options_that_the_installed_version_does_not_take_are_told(bundle):
 
 
 def test_a_re_ranker_of_another_version_is_refused(bundle, monkeypatch):
-    monkeypatch.setattr(Registry().component("validated"), "version", "99")
+    monkeypatch.setattr(Registry().get("components", "validated"), "version", "99")
     with pytest.raises(
         StoreError, match=r"pipelines\.learned\.rerank\.0 was written by validated .*; the installed version 99"
     ):

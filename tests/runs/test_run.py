@@ -109,8 +109,8 @@ def test_a_path_is_not_made_of_a_name_that_was_not_checked(sent):
 
 @pytest.mark.parametrize("key", ["../runs", "/etc/passwd", "", "a\0b", "x" * 300, 7, None, [KEY], KEY.upper()])
 def test_a_key_in_the_lock_that_is_a_path_is_refused(sent, key):
-    change(sent / "lock.json", lambda lock: lock.update(fits={"test/final/als": key}))
-    with pytest.raises(StoreError, match=r"lock\.json cannot be read: fits\.test/final/als: "):
+    change(sent / "lock.json", lambda lock: lock.update(fits={"test/full/als": key}))
+    with pytest.raises(StoreError, match=r"lock\.json cannot be read: fits\.test/full/als: "):
         _ = Run.open(sent).lock
 
 

@@ -46,30 +46,33 @@ def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
     for row, query in enumerate(QUERIES):
         alone = recommender.recommend(query)
         assert alone.ids.tolist() == batch.ids[row : row + 1].tolist()
-        assert alone.served_by[alone.served_by[0]] == batch.served_by[batch.served_by[row]]
+        assert alone.servers[alone.served_by[0]] == batch.servers[batch.served_by[row]]
 
 
 def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     """The pipelines trained on everything, asked by the code of the evaluation, give the same slates."""
-    from hybridrec.engine.batch_runner import Asker
-
     from hybridrec.config.load import load_experiment
-    from hybridrec.engine.fit import Fitter
+    from hybridrec.engine.executor import ThreadExecutor
+    from hybridrec.engine.fitter import Fitter
     from hybridrec.engine.runner import read
     from hybridrec.engine.train import FoldTrainer, full_fold
-    from hybridrec.inference.batch_runner import EvalQueries
+    from hybridrec.inference.batch_runner import BatchRunner, EvalQueries
     from hybridrec.registry.discovery import Registry
 
-    checked = load_experiment(experiment(("workers: 2", "refit: all")), Registry())
-    runner = Asker(Store.default(), 1, checked.config.memory)
-    trainer = FoldTrainer(checked, Fitter(Store.default(), checked.config.seed, 1, checked.config.memory), runner)
+    registry, store, executor = Registry(), Store.default(), ThreadExecutor(1)
+    checked = load_experiment(experiment(("workers: 2", "refit: all")), registry)
+    memory = checked.config.memory
+    fitter = Fitter(store, registry, executor, seed=checked.config.seed, memory=memory)
+    trainer = FoldTrainer(checked, fitter, BatchRunner(store, executor, memory))
     trained_fold = trainer.prepare(trainer.plan(full_fold(read(checked))))
     assert all(fit.cached for fit in trained_fold.fits)
     batch = encode(QUERIES, recommender.data)
     truth = np.zeros((len(QUERIES), 40))
     from scipy.sparse import csr_matrix
 
-    answers = runner.results(trained_fold.arms, EvalQueries(batch, "items", 10, csr_matrix(truth)), lambda _: None)
+    answers = trainer.runner.results(
+        trained_fold.arms, EvalQueries(batch, "items", 10, csr_matrix(truth)), lambda _: None
+    )
     for name in ("control", "hybrid"):
         served = recommender.recommend(QUERIES, pipeline=name)
         assert np.array_equal(answers[name].slate.ids, served.ids)
@@ -81,7 +84,7 @@ def test_blocks_do_not_change_what_is_recommended(recommender, monkeypatch):
     monkeypatch.setattr("hybridrec.inference.blocks.BLOCK_ROWS", (4, 4))
     parts = recommender.recommend(QUERIES * 5)
     assert np.array_equal(parts.ids, whole.ids)
-    assert np.array_equal(np.array(parts.served_by)[parts.served_by], np.array(whole.served_by)[whole.served_by])
+    assert np.array_equal(np.array(parts.servers)[parts.served_by], np.array(whole.servers)[whole.served_by])
 
 
 def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recommender, monkeypatch):
