@@ -65,7 +65,7 @@ def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     fitter = Fitter(store, registry, executor, seed=checked.config.seed, memory=memory)
     trainer = FoldTrainer(checked, fitter, BatchRunner(store, executor, memory))
     trained_fold = trainer.prepare(trainer.plan(full_fold(read(checked))))
-    assert all(fit.cached for fit in trained_fold.fits)
+    assert all(fit.outcome.cached for fit in trained_fold.fits)
     batch = encode(QUERIES, recommender.data)
     truth = np.zeros((len(QUERIES), 40))
     from scipy.sparse import csr_matrix
@@ -175,7 +175,7 @@ def test_only_a_run_with_refit_serves(experiment, tmp_path):
         hybridrec.load(evaluated)
     with pytest.raises(DataError, match=r"is not a run: it has no manifest\.json"):
         hybridrec.load(tmp_path)
-    with pytest.raises(DataError, match="no such file or folder"):
+    with pytest.raises(DataError, match="nowhere is not a run"):
         hybridrec.load("nowhere")
 
 
