@@ -97,7 +97,7 @@ def test_a_pipeline_whose_name_is_a_path_is_refused(call, sent, tmp_path, form, 
             slates.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(sent / f"slates/hybrid.{target}.parquet", slates)
     change(sent / "report.json", rename)
-    team = ("--team", "a", "b") if form == "mpd" else ()
+    team = ("--set", "team=a", "--set", "email=b") if form == "mpd" else ()
     err = refused(call, tmp_path, "export", sent, "-o", tmp_path / "out", "--format", form, *team)
     assert f"{sent / 'report.json'} cannot be read: pipelines." in err
 
