@@ -37,6 +37,7 @@ def run(tmp_path_factory):
     text = CONFIG.replace("workers: 2", "refit: all").replace(*RULES)
     text = text.replace("{use: weighted, weights: {ease: 1, pop: 0.2}}", CHAIN)
     learned = "  learned:\n    generators: [{from: ease, k: 20}]\n    scorers: [pop]\n"
+    learned += "    fallback: [tag-fallback, popularity]\n"
     text = text.replace("compare:", f"{learned}    rerank: [{{use: validated, k: 5, min_queries: 5}}]\ncompare:")
     (place / "toy.yaml").write_text(text, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,8 @@ import hybridrec
 from hybridrec import StoreError
 from hybridrec.cli import main
 from hybridrec.engine.store import Store
-from hybridrec.runs.export_trec import export
+from hybridrec.runs.export_trec import ParquetExporter
+from hybridrec.runs.exporter import export
 from hybridrec.runs.manifest import write_manifest
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import write_report
@@ -96,7 +97,7 @@ def test_a_pipeline_whose_name_is_a_path_is_refused(call, sent, tmp_path, form, 
             slates.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(sent / f"slates/hybrid.{target}.parquet", slates)
     change(sent / "report.json", rename)
-    team = ("--team", "a", "b") if form == "mpd" else ()
+    team = ("--set", "team=a", "--set", "email=b") if form == "mpd" else ()
     err = refused(call, tmp_path, "export", sent, "-o", tmp_path / "out", "--format", form, *team)
     assert f"{sent / 'report.json'} cannot be read: pipelines." in err
 
@@ -168,7 +169,7 @@ def test_an_export_does_not_follow_a_link(call, sent, tmp_path):
     victim = outside / "victim"
     victim.write_text("kept")
     (inner / "hybrid.items.run.parquet").symlink_to(victim)
-    export(Run.open(sent), inner, "parquet")
+    export(ParquetExporter(ParquetExporter.Config()), Run.open(sent), inner)
     assert victim.read_text() == "kept"
     assert pl.read_parquet(inner / "hybrid.items.run.parquet")["run"].unique().to_list() == ["hybrid"]
 
