@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hybridrec.evaluation.report import Report
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextmanager

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    pass
-
-
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
-
-
 SET = click.option(
     "--set", "assignments", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
 )
-
-
 STORE = click.option(
     "--store",
     "store_folder",
@@ -28,20 +19,14 @@ STORE = click.option(
     show_default=True,
     help="Folder of the store of fitted components.",
 )
-
-
 BLOCK = click.option(
     "--block", multiple=True, metavar="PLUGIN", help="Do not load this plugin (its name or that of its distribution)."
 )
-
-
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
 
 TARGET = click.option("--target", type=click.Choice(["items", "tags"]), default="items", show_default=True)
-
-
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 from hybridrec.data.frozen import freeze
 from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
-
-if TYPE_CHECKING:
-    pass
-
 
 T = TypeVar("T")
 
