@@ -51,7 +51,7 @@ class Checker(Validator):
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
-        components |= {label: self.lent(spec, components) for label, spec in components.items()}
+        components |= {label: self.with_base_model(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
@@ -87,8 +87,10 @@ class Checker(Validator):
         self.require(spec, path)
         return spec
 
-    def lent(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
-        """Return the component with its base model, which must not use another one itself."""
+    def with_base_model(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
+        """Attach the base model that the options of a component name.
+
+        Raises ConfigError if the base model has a base model itself."""
         reference = self.reference(spec, components, ("components", spec.label))
         if reference is None:
             return spec

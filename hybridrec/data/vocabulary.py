@@ -100,7 +100,7 @@ class Vocabulary:
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     def encode_known(self, external: Sequence[str], whose: str) -> Ints:
-        """Encode external ids; raises DataError, which begins with `whose`, if one is unknown."""
+        """Encode external ids. Raises DataError if one is unknown; `whose` is the start of its message."""
         codes = self.encode(external)
         missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
         if missing:

@@ -103,9 +103,10 @@ GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A label in the options.
+    """An option that names a component, a generator or a column.
 
-    path: its place in the options; that of a key of a mapping ends in the key itself
+    path: key path of the option; of weights, {"als": 0.5}, it ends in the key: ("weights", "als")
+    label: the name that is given
     """
 
     path: tuple[str | int, ...]

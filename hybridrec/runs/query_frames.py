@@ -38,7 +38,7 @@ def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> No
 
 
 def write_slates(file: Path, folds: Sequence[Slate]) -> None:
-    """Write the slates of all folds below one another in external ids; `query` numbers the queries over all folds."""
+    """Write the slates of all folds as one table in external ids; its column `query` counts through all folds."""
     import polars as pl
 
     pieces, first = [], 0

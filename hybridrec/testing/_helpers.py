@@ -37,7 +37,7 @@ def size(target: Target) -> int:
     return len(toy().items if target == "items" else toy().tags)
 
 
-def some_ids(queries: QueryBatch, target: Target) -> Ints:
+def shuffled_ids(queries: QueryBatch, target: Target) -> Ints:
     """Return all ids, shuffled for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
     n = size(target)
     padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))

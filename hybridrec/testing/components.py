@@ -27,8 +27,8 @@ from hybridrec.testing._helpers import (
     identical,
     score,
     scored,
+    shuffled_ids,
     size,
-    some_ids,
     through_a_file,
     tied,
     toy,
@@ -115,7 +115,7 @@ class ComponentContract(PluginContract):
         """Require float32 in the shape of the ids, NaN at padding, never infinite."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
-            score(model, queries, some_ids(queries, target), target)
+            score(model, queries, shuffled_ids(queries, target), target)
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
         """Require some candidates and some scores for queries with a field that it `needs`."""
@@ -126,7 +126,7 @@ class ComponentContract(PluginContract):
             silent = (candidates(model, queries, target, 5).ids == PADDING).all()
             assert not silent, f"{target}: proposes nothing for any query"
         for target in scored(model):
-            silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all()
+            silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all()
             assert not silent, f"{target}: every score is NaN, for every query"
 
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
@@ -140,7 +140,7 @@ class ComponentContract(PluginContract):
         """Require the same scores for ids in another order, and for a subset of them."""
         model, queries = self.model(options), self.queries()
         for target in scored(model):
-            ids = some_ids(queries, target)
+            ids = shuffled_ids(queries, target)
             scores = score(model, queries, ids, target)
             alone = score(model, queries, ids[:, ::-3], target)
             assert_close(alone, scores[:, ::-3], 1e-5, target)
@@ -157,7 +157,7 @@ class ComponentContract(PluginContract):
             moved = np.concatenate([part.ids for part in parts]) != batch.ids
             assert not (moved & ~tied(batch.scores)).any(), f"{target}: other candidates in a batch than one by one"
         for target in scored(model):
-            ids = some_ids(queries, target)
+            ids = shuffled_ids(queries, target)
             rows = [score(model, query, ids[row : row + 1], target) for row, query in enumerate(single)]
             assert_close(np.concatenate(rows), score(model, queries, ids, target), 1e-5, target)
 
@@ -207,7 +207,7 @@ class ComponentContract(PluginContract):
                 silent = (candidates(model, queries, target, 1).ids == PADDING).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
             for target in scored(model):
-                silent = np.isnan(score(model, queries, some_ids(queries, target), target)).all(axis=1).any()
+                silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all(axis=1).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
         known = np.any([queries.has(field) for field in model.needs], axis=0)
@@ -216,7 +216,7 @@ class ComponentContract(PluginContract):
             ids = candidates(model, others, target, 5).ids
             assert (ids == PADDING).all(), f"{target}: proposes {ids.max()} to a query without {_either(model)}"
         for target in scored(model):
-            scores = score(model, others, some_ids(others, target), target)
+            scores = score(model, others, shuffled_ids(others, target), target)
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
@@ -257,7 +257,7 @@ class ComponentContract(PluginContract):
             assert identical(mine.ids, restored.ids), f"{target}: other candidates after restore"
             assert identical(mine.scores, restored.scores), f"{target}: other scores of candidates after restore"
         for target in scored(model):
-            ids = some_ids(queries, target)
+            ids = shuffled_ids(queries, target)
             mine_, restored_ = (score(m, queries, ids, target) for m in (model, other))
             assert identical(mine_, restored_), f"{target}: other scores after restore"
 
@@ -269,7 +269,7 @@ class ComponentContract(PluginContract):
         assert_unchanged(before, data=data)
         for target in model.targets:
             rows, barred = np.eye(len(queries), size(target), dtype=bool), np.arange(size(target)) == 1
-            exclude, ids = Exclude(rows=csr_of(rows), ids=barred), some_ids(queries, target)
+            exclude, ids = Exclude(rows=csr_of(rows), ids=barred), shuffled_ids(queries, target)
             before = contents(data=data, queries=queries, exclude=exclude, ids=ids)
             if isinstance(model, Generator):
                 model.candidates(queries, 5, target, exclude)
@@ -282,7 +282,7 @@ class ComponentContract(PluginContract):
         model, queries = self.model(options), self.queries()
         for target in scored(model):
             assert isinstance(model, Scorer)
-            ids = some_ids(queries, target)
+            ids = shuffled_ids(queries, target)
             try:
                 wide = model.score(queries, ids.astype(np.int64), target)
             except (TypeError, ValueError, HybridrecError):
@@ -327,7 +327,7 @@ class ComponentContract(PluginContract):
             new = np.setdiff1d(np.arange(size(target)), known[target])
             assert not np.isnan(scores[:, new]).all(), f"{target}: never proposes an id that is new"
         for target in scored(other):
-            ids = some_ids(queries, target)
+            ids = shuffled_ids(queries, target)
             new = np.setdiff1d(ids, np.append(known[target], PADDING))
             opinions = score(other, queries, ids, target)[np.isin(ids, new)]
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"

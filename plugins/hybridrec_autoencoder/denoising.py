@@ -61,7 +61,7 @@ class DenoisingAutoencoder(VectorModel):
         return rows[np.diff(rows.indptr) > 0], ids
 
     def _part(self, target: Target) -> slice:
-        """Return the columns of a target."""
+        """Return the places of a target's ids among the outputs of the network, as a slice."""
         first, second = np.searchsorted(self._ids, (self._sizes[0], self._sizes.sum())).tolist()
         return slice(0, first) if target == "items" else slice(first, second)
 

@@ -31,7 +31,9 @@ class SearchedWeights(Guarded, WeightedColumns):
         """
 
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
-        """Search for all queries first, then for each segment with enough of them."""
+        """Search for weights on all queries first, then on each segment with enough of them.
+
+        Gains are cross-fitted: each part of the users is judged with weights found on the other parts."""
         self.weights = {}
         everywhere: dict[int, Doubles] = {}
         for segment, rows in validation.by_segment(self.config.min_queries):

@@ -109,7 +109,7 @@ class ALS(ColumnModel, VectorModel):
         return model.item_factors
 
     def _scaled(self, confidence: Sparse, seed: int) -> Floats:
-        """Factorize with regularization by frequency: float32 [columns, factors]."""
+        """Factorize with regularization scaled by how often each row and column occurs: float32 [columns, factors]."""
         normal = np.random.default_rng(seed).standard_normal((confidence.shape[1], self.config.factors), np.float32)
         start = normal * np.float32(0.1 / np.sqrt(self.config.factors))
         return alternate(*self._sides(confidence), start, unobserved=1, iterations=self.config.iterations)

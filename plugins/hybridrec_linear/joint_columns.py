@@ -26,7 +26,7 @@ from hybridrec import (
 
 
 class ColumnOptions(Options):
-    """Options for columns, their values, and rows in addition to the users."""
+    """Options of the training matrix: which fields are its columns, their values, and its rows beside the users."""
 
     weights: Values = "binary"
     """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""

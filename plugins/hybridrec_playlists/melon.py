@@ -262,7 +262,7 @@ class _Songs:
 
 
 def _genre_names(path: Path) -> dict[str, str]:
-    """Map each code to code and name, because names alone are not unique."""
+    """Read the file of genres: code -> "code name", because names alone are not unique."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
         return {code: f"{code} {name}" for code, name in names.items()}

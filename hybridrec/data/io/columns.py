@@ -171,10 +171,11 @@ class ColumnTable(Generic[S]):
         return pl.select(pl.concat_str(parts, separator=" - ", ignore_nulls=True)).to_series()
 
     def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
-        """Return the columns `owner` and `label`, one row for each value of each column.
+        """Return a frame of two columns, `owner` and `label`, with a row for each value in the given columns.
 
-        A column is text, with several values separated by `separator`, or a list. `columns` maps each to the kind of
-        its values: a label is "kind:value", or the value alone if the kind is "".
+        `owner` names the column of ids that becomes `owner`. `columns` maps the names of the columns of values to a
+        prefix: with the prefix "genre" the value "jazz" becomes the label "genre:jazz", with "" it stays "jazz". A cell
+        holds a list, or text with several values between `separator`.
         """
         import polars as pl
 

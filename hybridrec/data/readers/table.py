@@ -286,7 +286,7 @@ class UserTags(Tags):
 
     @property
     def owner(self) -> str:
-        """The column of the user that has the tag."""
+        """The name of the column with the user who has the tag."""
         return self.user
 
 
@@ -298,7 +298,7 @@ class ItemTags(Tags):
 
     @property
     def owner(self) -> str:
-        """The column of the item that has the tag."""
+        """The name of the column with the item that has the tag."""
         return self.item
 
 

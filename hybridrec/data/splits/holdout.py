@@ -29,7 +29,7 @@ class Pairs:
 
     @classmethod
     def distinct(cls, ragged: Ragged) -> Pairs:
-        """Number the distinct pairs of `ragged`."""
+        """Assign a number to each distinct (row, id) pair of `ragged`."""
         if not any(_repeats(ragged.take(rows)) for rows in ragged.blocks()):
             return cls(ragged.lengths)
         keys = pair_keys(ragged.rows, ragged.ids, ragged.width)
