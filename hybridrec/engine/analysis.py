@@ -53,8 +53,8 @@ class Analysis:
 
     def notes(self, pipelines: Mapping[str, PipelineReport], sample: Sample) -> list[str]:
         """Return remarks about the arms for the reader of the report, as sentences."""
-        twin = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
-        return [*(twin.format(*names) for names in self.same.items()), *_silent(pipelines), *_blind(sample)]
+        same_pipeline = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
+        return [*(same_pipeline.format(*names) for names in self.same.items()), *_silent(pipelines), *_blind(sample)]
 
     def comparison(self, arms: Mapping[str, EvaluatedArm]) -> list[Comparison]:
         """Compare all pairs in all metrics and segments."""

@@ -33,7 +33,7 @@ generator which proposed candidates for it `needs`.
 KNOWN = ("user", "items", "few-items", "tags", "title")
 """Fields by which `served_by` distinguishes queries; few-items stands for generators of short histories only."""
 NOBODY = "none"
-"""`served_by` of a query without any recommendation (every id is excluded)."""
+"""`served_by` of a query without any recommendation (no generator or fallback has any for it)."""
 
 Memo: TypeAlias = dict[object, Candidates]
 """Candidates already generated for a block of queries, shared by pipelines with the same generators."""
