@@ -98,7 +98,7 @@ class Recommender:
         return both.take(np.argsort(np.concatenate([profiled, others])))
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """Return a pipeline by name; by default the last one, which is compared with the control."""
+        """Return a pipeline by name, by default the last one of the config."""
         if name is None:
             return list(self.pipelines.values())[-1]
         if name not in self.pipelines:
