@@ -1,5 +1,7 @@
 """The public API: every name with its module. `__init__.py` imports them lazily from this list."""
 
+from .api import FitPlan as FitPlan
+from .api import Job as Job
 from .api import plan as plan
 from .api import run as run
 from .config.composition import Experiment as Experiment
@@ -56,6 +58,7 @@ from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
 from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
+from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
 from .plugin import InputPath as InputPath

@@ -114,7 +114,7 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
         reader = f"the reader '{section['reader']}' takes no table '{name}' as a frame"
         raise ConfigError(f"{document.where(('data',))}: {reader}: {did_you_mean(name, tables)}")
     if name not in section:
-        message = f"a frame was handed in, and no columns are mapped: say {name}: {{...}} under `data`"
+        message = f"a frame was passed for it, and no columns are mapped: say {name}: {{...}} under `data`"
         raise ConfigError(f"{document.where(('data', name))}: {message}")
     if isinstance(section[name], dict) and section[name].get("path") is None:
         section[name]["path"] = f"{FRAME}{name}"

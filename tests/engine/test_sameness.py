@@ -167,7 +167,7 @@ def test_what_left_the_store_is_made_again_and_is_what_it_was(trial, filled, tmp
         "component",
         "reranker",
         "pool of",
-        "answers of",
+        "results of",
     }
     rng = np.random.default_rng(0)
     some = [rng.choice(keys, rng.integers(2, len(keys)), replace=False) for _ in range(20)]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec.inference import batch_runner
 from hybridrec.inference.batch_runner import BatchRunner, EvalQueries, QueryBlock
 from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
 from hybridrec.inference.threads import ThreadPool
@@ -50,7 +49,7 @@ class Alone:
 @pytest.fixture
 def batch(monkeypatch):
     """30 queries, in blocks of at most 8."""
-    monkeypatch.setattr(batch_runner, "BLOCK_ROWS", (8, 8))
+    monkeypatch.setattr("hybridrec.inference.blocks.BLOCK_ROWS", (8, 8))
     return EvalQueries(DATA.queries(np.arange(30, dtype=np.int32)), "items", 5, csr_matrix((30, len(DATA.items))))
 
 

@@ -172,8 +172,8 @@ def test_a_config_that_names_frames_cannot_be_run_without_them(tmp_path, monkeyp
     [
         ({}, {"interaction": 0}, r"config: data: the reader 'table' takes no table 'interaction' as a frame: "
          r"did you mean 'interactions'"),
-        ({"items": None}, {}, r"config: data\.items: a frame was handed in, and no columns are mapped"),
-        ({"items": {"path": "items.csv", "id": "song"}}, {}, r"data\.items: has a path, and a frame was handed in"),
+        ({"items": None}, {}, r"config: data\.items: a frame was passed for it, and no columns are mapped"),
+        ({"items": {"path": "items.csv", "id": "song"}}, {}, r"data\.items: has a path, and a frame was passed for it"),
         ({"items": {"text": ["title"]}}, {}, r"config: data\.items\.id: this key is required"),
         ({}, {"items": None}, r"config: data\.items\.path: this key is required"),
     ],
