@@ -124,4 +124,6 @@ def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExpe
     """Check a document; relative paths in it start at `folder`."""
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
-    return experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment))
+    return (
+        experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment, check))
+    )

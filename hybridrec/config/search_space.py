@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hybridrec.config.experiment import Bound, CheckedExperiment, Dimension, Tuning
 from hybridrec.config.metrics import metric_spec
 from hybridrec.config.models import Range, Tune
-from hybridrec.config.yaml_source import KeyPath
+from hybridrec.config.yaml_source import KeyPath, YamlSource, assign
 from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
+from hybridrec.registry.discovery import Registry
 
 if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
-from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
 
-from hybridrec.config.yaml_source import YamlSource, assign
-from hybridrec.registry.discovery import Registry
-
+Check: TypeAlias = Callable[[YamlSource, Registry, Path], CheckedExperiment]
+"""The check of a whole document. It calls this module, which cannot import it and takes it as an argument."""
 TUNABLE = ("components", "pipelines")
 """The sections with tunable options. The rest of a config decides the queries, and values that were measured on
 different queries cannot be compared."""
 
 
-def tuning(checker: Checker, experiment: CheckedExperiment) -> Tuning:
+def tuning(checker: Checker, experiment: CheckedExperiment, check: Check) -> Tuning:
     """Return the `tune` section of a checked experiment; raises ConfigError with the line of a mistake."""
     config, tune = experiment.config, experiment.config.tune
     assert tune is not None
@@ -36,7 +35,7 @@ def tuning(checker: Checker, experiment: CheckedExperiment) -> Tuning:
         pipeline=_pipeline(checker, experiment, tune),
         metric_spec=metric_spec(checker, metric, config, ("tune", "metric")),
         bounds=tuple(_bound(checker, experiment, index, text) for index, text in enumerate(tune.subject_to)),
-        space=tuple(_dimension(checker, experiment, path, values) for path, values in tune.space.items()),
+        space=tuple(_dimension(checker, experiment, path, values, check) for path, values in tune.space.items()),
     )
 
 
@@ -59,7 +58,9 @@ def _bound(checker: Checker, experiment: CheckedExperiment, index: int, text: st
     return Bound(metric_spec(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
 
 
-def _dimension(checker: Checker, experiment: CheckedExperiment, key: str, values: Range | list[Any]) -> Dimension:
+def _dimension(
+    checker: Checker, experiment: CheckedExperiment, key: str, values: Range | list[Any], check: Check
+) -> Dimension:
     """Return an option whose written value is in the space, and for which every value of the space is valid."""
     path: KeyPath = ("tune", "space", key)
     start = _start(checker, experiment, key)
@@ -73,7 +74,7 @@ def _dimension(checker: Checker, experiment: CheckedExperiment, key: str, values
         numbers = "whole numbers, as both ends are; " if dimension.whole and isinstance(start, float) else ""
         raise checker.fail(path, f"the config says {start!r}, from which the search starts, and that is not in the "
                            f"space ({numbers}change one of them)")  # fmt: skip
-    variants = Variants(checker.document, checker.registry, checker.folder)
+    variants = Variants(checker.document, checker.registry, checker.folder, check)
     for value in dimension.samples:
         try:
             variants.experiment({key: value})
@@ -107,6 +108,7 @@ class Variants:
     document: YamlSource
     registry: Registry
     folder: Path
+    check: Check
 
     def content(self, values: Mapping[str, Any]) -> YamlSource:
         """Return the document with values inserted at their dotted paths, and without its section `tune`."""
@@ -118,6 +120,4 @@ class Variants:
 
     def experiment(self, values: Mapping[str, Any]) -> CheckedExperiment:
         """Return the checked experiment with these values. Raises ConfigError if they are not valid together."""
-        from hybridrec.config.load import check  # checking a `tune` section needs variants
-
-        return check(self.content(values), self.registry, self.folder)
+        return self.check(self.content(values), self.registry, self.folder)

@@ -13,7 +13,7 @@ import yaml
 
 from hybridrec.config import composition
 from hybridrec.config.experiment import CheckedExperiment, Tuning
-from hybridrec.config.load import open_config
+from hybridrec.config.load import check, open_config
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
@@ -81,7 +81,7 @@ def tune(
         raise ConfigError(f"{opened.document.source} has no section `tune`: add one with the options to search")
     search = Sampler(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
-    variants = Variants(opened.document, registry, opened.folder)
+    variants = Variants(opened.document, registry, opened.folder, check)
     place = Store(Path(store)) if store is not None else Store.default()
     work = _Work(replace(experiment, validation=True), variants, search, folder, place, callback or NullTuneCallback())
     work.run(trials or section.trials, seconds or section.seconds)
