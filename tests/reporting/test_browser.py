@@ -15,6 +15,7 @@ import pytest
 
 import hybridrec
 from hybridrec.reporting.page import write
+from hybridrec.runs.manifest import replace_file
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium (Debian: apt-get install chromium)")
@@ -23,7 +24,7 @@ PROBE = """\
 <script>
 addEventListener("load", () => {
   for (const part of document.querySelectorAll("details")) part.open = true;
-  const metrics = document.querySelector("table.sortable");
+  const metrics = document.querySelector("#metrics table.sortable");
   const column = (n) => [...metrics.tBodies[0].rows].map((row) => row.cells[n].textContent);
   const press = (n) => metrics.querySelectorAll("thead button")[n].click();
   const sorted = {};
@@ -45,7 +46,7 @@ addEventListener("load", () => {
     marks: [...document.querySelectorAll("svg")].map((svg) => svg.querySelectorAll("circle, rect").length),
     width: innerWidth, scrolled: document.documentElement.scrollWidth,
     paper: paint("section", "backgroundColor"),
-    inks: ["body", ".muted", ".badge", "nav a", "caption", "svg .blend .label"].map(
+    inks: ["body", ".muted", ".opening", "nav a", "caption", "svg .blend .label"].map(
       (one) => paint(one, one.startsWith("svg") ? "fill" : "color")),
   }), "*");
 });
@@ -108,8 +109,7 @@ def test_the_sections_that_not_every_run_has_are_drawn_as_well(experiment, tmp_p
         {"id": names, "name": [f"a rather long name of {name}" for name in names], "count": range(len(names), 0, -1),
          "x": rng.normal(size=len(names)), "y": rng.normal(size=len(names)), "cluster": np.arange(len(names)) % 8}
     )  # fmt: skip
-    (run.folder / "maps").mkdir()
-    frame.write_parquet(run.folder / "maps/ease.parquet")
+    replace_file(run.folder, "maps/ease.parquet", frame.write_parquet)
     said = probe(write(run), tmp_path, width, *(["--force-dark-mode"] if dark else []))
     assert all(w > 200 and h > 80 for w, h in said["figures"])
     assert len(names) in said["marks"]
