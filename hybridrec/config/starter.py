@@ -22,12 +22,12 @@ from hybridrec.tracing import calling, origin, traced
 
 
 def starting_config(paths: Sequence[Path], folder: Path, registry: Registry) -> tuple[list[str], str]:
-    """Describe the given files, in lines, and return a first config for them as YAML, to be written into `folder`.
+    """Return a description of the given files, a list of lines, and a first config for them as YAML.
 
-    Files (or those in folders) that a reader recognises are read by it; of others the columns are guessed. The
-    components are those that plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot
-    be read or none resembles interactions, ConfigError where nothing generates candidates, and PluginError for an
-    invalid proposal.
+    `paths` are files and folders. A published data set gets the reader that recognises it; the columns of other files
+    are guessed. Paths in the config are relative to `folder`, where it will be written. The components are those that
+    plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot be read or none resembles
+    interactions, ConfigError where nothing generates candidates, and PluginError for an invalid proposal.
     """
     data = _published(paths, folder, registry) or profile(_tables(paths), folder)
     starters, missing = _starters(data, registry)

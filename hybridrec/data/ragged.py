@@ -142,7 +142,7 @@ class Ragged:
         return self.pick(positions, offsets)
 
     def where(self, keep: Bools) -> Ragged:
-        """Return all rows with only the ids where `keep`, bool parallel to `ids`, is true."""
+        """Filter the ids of all rows: `keep`, bool, parallel to `ids`, is true for those that stay."""
         positions = np.flatnonzero(keep)
         if len(positions) == len(self.ids):
             return self

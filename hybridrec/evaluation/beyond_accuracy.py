@@ -138,7 +138,7 @@ class ExposureGini(SetMetric):
     higher_is_better = False
 
     def value(self, folds: Sequence[EvalBatch], k: int) -> float:
-        """Return the coefficient; NaN if nothing may be recommended or nothing was."""
+        """Return the Gini coefficient of exposure; NaN if there are no candidate items or no recommendations."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         exposure, allowed = np.zeros(width), np.zeros(width, bool)
         for fold in folds:

@@ -59,7 +59,7 @@ class Course:
 
     @property
     def infeasible(self) -> str:
-        """A dot for each other trial, as an SVG path."""
+        """A dot for each trial that breaks a bound, as an SVG path."""
         return self._dots(False)
 
     @property

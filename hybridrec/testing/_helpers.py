@@ -72,7 +72,7 @@ def dense(proposed: Candidates, n: int) -> Floats:
 
 
 def _slack(scores: Floats, tolerance: float) -> Floats:
-    """Return the tolerance of each row: relative to its largest score."""
+    """Scale a relative tolerance by the largest score of each row."""
     largest = np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores))
     return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
 

@@ -21,9 +21,9 @@ class Codes:
 
     Inner products are sums over tables of 16 entries that stay in registers (André, Kermarrec and Le Scouarnec
     2015): a scan of all codes costs a fraction of the exact products and shows roughly which are the largest. Vectors
-    are rotated at random first, because every dimension has the same number of bits, while vectors in their principal
-    axes carry little information in most dimensions. Where only a share of the codes is scanned, the codes are divided
-    into cells, as many as the square root of their number.
+    are rotated at random first: every dimension has the same number of bits, and in principal axes most dimensions
+    carry so little information that their bits would be wasted. Where only a share of the codes is scanned, the codes
+    are divided into cells, as many as the square root of their number.
     """
 
     def __init__(self, index: Any, probes: float) -> None:

@@ -74,7 +74,7 @@ class DenoisingAutoencoder(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, H + 1], columns of W and b; NaN for ids of too few users."""
+        """Return vectors, float32 [N, H + 1]: weights of the output layer and bias; NaN for ids of too few users."""
         return self._outputs[target]
 
     def state(self) -> State:

@@ -43,11 +43,11 @@ class TrendingOptions(Options):
 
 
 class Trending(DenseModel):
-    """Items by their share of the users around the query's time; by their overall share where the query has no time.
+    """Recommends the items that most users had around the time of the query, or overall if the query has no time.
 
-    The score is (Σ w n(i) + a p(i)) / (Σ w m + a), summed over bins of time: m users were active in a bin, n(i) of
-    them with item i, w = 2^(-distance / half_life), p is the overall share and a the `smoothing`. Where training
-    includes times later than the query's, as under random splits, those count too.
+    The score is (Σ w n(i) + s p(i)) / (Σ w m + s), summed over bins of time: m users were active in a bin, n(i) of
+    them with item i; w = 2^(-distance / half_life), p(i) is the overall share of item i, and s is `smoothing`. Where
+    training includes times later than the query's, as under random splits, those count too.
     """
 
     name = "trending"

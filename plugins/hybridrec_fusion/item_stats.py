@@ -83,7 +83,7 @@ def _used(data: Dataset) -> tuple[Doubles, Doubles]:
 
 
 def _rare(matrix: Sparse) -> Sparse:
-    """Compute unit rows of log(1 + count) times log(N / n) of the column."""
+    """Weigh counts by TF-IDF, log(1 + count) log(N / n), n of N rows having the column; rows have length 1."""
     count = np.maximum(matrix.getnnz(axis=0), 1)
     rarity = np.log(max(matrix.shape[0], 1) / count).astype(np.float32)
     parts = (np.log1p(np.abs(matrix.data)) * rarity[matrix.indices], matrix.indices, matrix.indptr)

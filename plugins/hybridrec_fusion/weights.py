@@ -16,8 +16,8 @@ from hybridrec_fusion.validation import EVERYWHERE, Validation
 class SearchedWeights(Guarded, WeightedColumns):
     """Weighted sum of normalised scores; a subclass implements the search for weights.
 
-    The users of the validation queries are divided into parts. Weights are searched without each part in turn, and
-    judged on the part that was left out. The blend takes their mean.
+    The users of the validation queries are divided into parts. For each part, weights are found on the other parts and
+    judged on this one. The blend uses the mean of these weights.
     """
 
     weights: dict[str, Doubles]

@@ -72,11 +72,11 @@ class LightFMOptions(Options):
 class LightFM(VectorModel):
     """Factorization of features of users and items.
 
-    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the features of a
-    row share a weight of 1 (those of items only if `share_weight`). With `items` among the user fields, a training user
-    is described by a random half of the history and trained on the other half, so that the history predicts more than
-    itself. Items without interactions are left out of training, where they would be pushed down as negatives; they are
-    served from the features they share with other items.
+    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the weights of
+    a row's features sum to 1; for items that is the option `share_weight`. With `items` among the user fields, a
+    training user is described by a random half of the history and trained on the other half, so that a history learns
+    to predict other items than its own. Items without interactions are left out of training, where they would be pushed
+    down as negatives; they are served from the features they share with other items.
     """
 
     name = "lightfm"

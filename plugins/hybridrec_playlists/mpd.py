@@ -60,7 +60,7 @@ class MPDReader(Reader):
         return {"folder": folder}
 
     def read(self) -> Dataset:
-        """Read the playlists, in the order of their tracks; raises DataError without any slice."""
+        """Read the playlists, whose tracks keep their order; raises DataError if no slice file is in the folder."""
         import polars as pl
 
         folder = self.config.folder

@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 class BadLineOptions(Options):
-    """Options common to all readers of files."""
+    """The option of readers that says what becomes of malformed lines."""
 
     strict: bool = True
     """Treat a malformed line as an error. If false, such lines are skipped; the notes of the run give their number and

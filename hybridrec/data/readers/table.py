@@ -233,7 +233,7 @@ class Interactions(FileSource):
 
 
 class Described(FileSource):
-    """Descriptions of users or items, one row each."""
+    """Options of a file that describes users or items, one row each: its columns and their roles."""
 
     id: str
     """Column of the user or item. Of several rows for one, the first gives title, text and time."""
