@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from hybridrec import __version__
 from hybridrec.errors import ConfigError
-from hybridrec.paths import write_whole
 from hybridrec.registry import kinds
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
     Raises ConfigError if the name is not valid or in use, or if the folder exists.
     """
+    from hybridrec.paths import write_whole  # not at the top: it takes longer than all else of `--help`
     from hybridrec.registry.hookspecs import API_VERSION
 
     name = name.removeprefix("hybridrec-")

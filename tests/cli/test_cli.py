@@ -368,3 +368,13 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
         status, _, err = call("check", wrong)
         assert status == 2
         assert message in err
+
+
+def test_help_imports_nothing_that_takes_longer_than_itself():
+    """Pydantic and numpy take several times what `--help` takes without them."""
+    code = (
+        "import sys; from hybridrec.cli import hybridrec; hybridrec(['--help'], standalone_mode=False); "
+        "print({'numpy', 'polars', 'pydantic', 'scipy'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "set()\n"
