@@ -28,7 +28,8 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
     )
     if fits.stacking_queries:
         print(
-            f"Re-rankers learn from {fits.stacking_queries} validation queries, out of sample for the base fits below."
+            f"Re-rankers learn from {fits.stacking_queries} validation queries, which the fits of the level "
+            "out_of_fold below do not see."
         )
     rows = [
         [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
