@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approximate, growth, kernels, large, pipeline, sharing, startup
+from benchmarks import approximate, exclusion, growth, kernels, large, pipeline, sharing, startup
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "sharing": sharing.sharing,
     "large": large.large,
     "approximate": approximate.approximate,
+    "exclusion": exclusion.exclusion,
     "startup": startup.startup,
 }
 RESULTS = Path(__file__).parent / "results"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.data.frozen import freeze
 from hybridrec.stages import kernels
-from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +22,9 @@ class Exclude:
     ids: bool[N], ids excluded for every query, or None
     released, times: float64[N] and float64[Q], release times of ids and times of queries: ids released after the
         time of the query are excluded; NaN is neither before nor after. Both or neither are None
+    groups, group: bool[G, N], ids excluded for a group of queries, and int32[Q], the group of each query, -1 for
+        none: a rule that excludes most of a large vocabulary takes a byte per id, once for all queries that it treats
+        alike. Both or neither are None
 
     Equal only to itself, so that it can be part of a cache key.
     """
@@ -29,6 +33,8 @@ class Exclude:
     ids: Bools | None = None
     released: Doubles | None = None
     times: Doubles | None = None
+    groups: Bools | None = None
+    group: Ints | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -40,6 +46,7 @@ class Exclude:
             self,
             rows=None if self.rows is None else self.rows[rows],
             times=None if self.times is None else self.times[rows],
+            group=None if self.group is None else self.group[rows],
         )
 
     def arranged(self, order: Ints, places: Ints) -> Exclude:
@@ -49,7 +56,20 @@ class Exclude:
             rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
         ids = None if self.ids is None else self.ids[order]
         released = None if self.released is None else self.released[order]
-        return replace(self, rows=rows, ids=ids, released=released)
+        groups = None if self.groups is None else self.groups[:, order]
+        return replace(self, rows=rows, ids=ids, released=released, groups=groups)
+
+    def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
+        """Yield queries, int64, with the at most `most` ids that their group leaves them, int32, both ascending.
+
+        Groups that leave more are not yielded.
+        """
+        if self.groups is None or self.group is None:
+            return
+        for number in np.unique(self.group[self.group != PADDING]):
+            left = ~self.groups[number] if self.ids is None else ~(self.groups[number] | self.ids)
+            if np.count_nonzero(left) <= most:
+                yield np.flatnonzero(self.group == number), np.flatnonzero(left).astype(np.int32)
 
     def mask(self, scores: Floats, start: int = 0) -> None:
         """Set excluded entries of the scores of ids `start` to `start` + n, float32 [Q, n], to -inf in place."""
@@ -64,6 +84,9 @@ class Exclude:
             scores[:, self.ids[start:stop]] = -np.inf
         if self.released is not None and self.times is not None:
             scores[self.released[start:stop] > self.times[:, None]] = -np.inf
+        if self.groups is not None and self.group is not None:
+            for row in np.flatnonzero(self.group != PADDING):  # one by one: no mask of all queries is made
+                np.copyto(scores[row], -np.inf, where=self.groups[self.group[row], start:stop])
 
     def holds(self, ids: Ints) -> Bools:
         """Return bool, shape of `ids` [Q, K]: true if the id is excluded; false at padding."""
@@ -75,6 +98,8 @@ class Exclude:
             held |= self.ids.take(ids, mode="wrap")  # padding reads any entry; half the time of indexing
         if self.released is not None and self.times is not None:
             held |= self.released.take(ids, mode="wrap") > self.times[:, None]
+        if self.groups is not None and self.group is not None and len(self.groups):
+            held |= self.groups[self.group[:, None], ids] & (self.group != PADDING)[:, None]
         return held & valid
 
 

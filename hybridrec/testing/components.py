@@ -228,7 +228,13 @@ class ComponentContract(PluginContract):
             some = np.arange(n) % 3 == 0
             best = (everything.ids[:, :4, None] == np.arange(n)).any(axis=1)
             newer = {"released": np.arange(n, dtype=float), "times": np.linspace(0, n, len(queries))}
-            for exclude in (Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(csr_of(best), some, **newer)):
+            shown = np.random.default_rng(2).random((2, n)) < [[0.5], [0.05]]  # the second group is left few ids
+            grouped = {"groups": ~shown, "group": (np.arange(len(queries)) % 3 - 1).astype(np.int32)}
+            exclusions = (
+                *(Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(**grouped)),
+                Exclude(csr_of(best), some, **newer, **grouped),
+            )
+            for exclude in exclusions:
                 wanted = dense(everything, n)
                 exclude.mask(wanted)
                 given = dense(candidates(model, queries, target, n, exclude), n)

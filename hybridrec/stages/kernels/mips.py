@@ -41,6 +41,10 @@ class Exclusion(Protocol):
         """Return the exclusion with id `order[j]` at place j; `places` is the inverse, N or more for ids not in it."""
         ...
 
+    def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
+        """Yield queries, int64, with the at most `most` ids that their group leaves them, int32, both ascending."""
+        ...
+
     def mask(self, scores: Floats, start: int = 0) -> None:
         """Set excluded entries of the scores of places `start` to `start` + n, float32 [Q, n], to -inf in place."""
         ...

@@ -14,6 +14,8 @@ _CACHED = 1 << 17
 """Entries of a block that stays in the processor's innermost cache."""
 _BUFFERED = 1 << 23
 """Products computed at once: they stay in its outermost cache, and are enough for an efficient matrix product."""
+_FEW = 8
+"""Where a group of queries is left at most one id of so many, only the vectors of these are copied and multiplied."""
 
 
 def top_products(
@@ -21,10 +23,33 @@ def top_products(
 ) -> tuple[Ints, Floats]:
     """Return `top_k` of the inner products of queries, [Q, D], and vectors, [N, D], computed block by block.
 
-    With `longest`, `Longest.of(vectors)`, products that cannot be among the best are skipped.
+    With `longest`, `Longest.of(vectors)`, products that cannot be among the best are skipped; so are those with ids
+    that are excluded for a whole group of queries, if few others are left.
     """
+    narrow = list(exclude.narrow(len(vectors) // _FEW))
+    if not narrow:
+        return ranked(_best_of(queries, vectors, k, exclude, longest), k)
+    ids, scores = np.full((len(queries), k), PADDING, np.int32), np.full((len(queries), k), np.nan, np.float32)
+    others = np.ones(len(queries), bool)
+    for rows, left in narrow:
+        others[rows] = False
+        places = np.full(len(vectors), len(left), np.int32)
+        places[left] = np.arange(len(left))
+        keys = _of_all(queries[rows], vectors[left], k, exclude.take(rows).arranged(left, places))
+        columns, scores[rows] = ranked(keys, k)
+        ids[rows] = np.append(left, np.int32(PADDING))[columns]  # padding, -1, reads the last entry
+    rows = np.flatnonzero(others)
+    if len(rows):
+        ids[rows], scores[rows] = ranked(_best_of(queries[rows], vectors, k, exclude.take(rows), longest), k)
+    return ids, scores
+
+
+def _best_of(
+    queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None
+) -> NDArray[np.uint64]:
+    """Return keys of the best products, from the longest vectors if that pays, else from all of them."""
     keys = None if longest is None else longest.search(queries, k, exclude)
-    return ranked(_of_all(queries, vectors, k, exclude) if keys is None else keys, k)
+    return _of_all(queries, vectors, k, exclude) if keys is None else keys
 
 
 def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64]:

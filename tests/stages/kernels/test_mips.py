@@ -25,7 +25,9 @@ def vectors_of(n, rng, power=1.5):
 
 def excluding(queries, n, rng):
     times = np.where(np.arange(queries) % 3, 5.0, NAN)
-    return Exclude(csr_matrix(rng.random((queries, n)) < 0.1), rng.random(n) < 0.1, rng.random(n) * 6, times)
+    rows, ids, released = csr_matrix(rng.random((queries, n)) < 0.1), rng.random(n) < 0.1, rng.random(n) * 6
+    groups = rng.random((3, n)) < [[0.5], [0.93], [0.99]]  # of the last two few are left
+    return Exclude(rows, ids, released, times, groups, rng.integers(-1, 3, queries).astype(np.int32))
 
 
 def wanted(queries, vectors, exclude, k):
