@@ -229,10 +229,10 @@ class ComponentContract(PluginContract):
             best = (everything.ids[:, :4, None] == np.arange(n)).any(axis=1)
             newer = {"released": np.arange(n, dtype=float), "times": np.linspace(0, n, len(queries))}
             shown = np.random.default_rng(2).random((2, n)) < [[0.5], [0.05]]  # the second group is left few ids
-            grouped = {"groups": ~shown, "group": (np.arange(len(queries)) % 3 - 1).astype(np.int32)}
+            groups, group = ~shown, (np.arange(len(queries)) % 3 - 1).astype(np.int32)
             exclusions = (
-                *(Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(**grouped)),
-                Exclude(csr_of(best), some, **newer, **grouped),
+                *(Exclude(ids=some), Exclude(rows=csr_of(best)), Exclude(groups=groups, group=group)),
+                Exclude(csr_of(best), some, **newer, groups=groups, group=group),
             )
             for exclude in exclusions:
                 wanted = dense(everything, n)
