@@ -117,6 +117,7 @@ NAMES = [
     "refresh",
     "run",
     "run_fit_job",
+    "simulated_marginals",
     "take",
     "text_files",
     "tokens",

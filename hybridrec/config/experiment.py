@@ -79,6 +79,10 @@ class PipelineSpec:
         """True if one of its re-rankers has to be learned on out-of-sample scores."""
         return any(spec.create().learns for spec in self.reranker_specs())  # type: ignore[attr-defined]
 
+    def draws(self, target: Target) -> bool:
+        """Return True if its slates for the target are drawn at random."""
+        return any(spec.create().stochastic for spec in self.rerankers.get(target, ()))  # type: ignore[attr-defined]
+
     def reranker_specs(self) -> Iterator[ComponentSpec]:
         """Yield all re-rankers of all targets."""
         for chain in self.rerankers.values():

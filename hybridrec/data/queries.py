@@ -35,6 +35,8 @@ class Query:
     item_times: Sequence[float] | None = None
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
+    id: str | None = None
+    """Name of the request: a pipeline that draws gives the same slate for the same id. A fresh one by default."""
 
     def __post_init__(self) -> None:
         """Refuse a text in place of a list of ids: it would be read letter by letter. Raises DataError."""
@@ -54,6 +56,7 @@ class QueryBatch:
     times: float64[Q], seconds since 1970, or None if no query has a time
     disliked: Ragged of Q rows of items, or None
     user_features: csr float32 [Q, number of user features], or None
+    ids: Q names of requests, from which policies draw; None where nothing is drawn
 
     All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
     """
@@ -65,6 +68,7 @@ class QueryBatch:
     times: Doubles | None = None
     disliked: Ragged | None = None
     user_features: Sparse | None = None
+    ids: tuple[str, ...] | None = None
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +101,7 @@ class QueryBatch:
             times=None if self.times is None else self.times[index],
             disliked=None if self.disliked is None else self.disliked.take(index),
             user_features=None if self.user_features is None else self.user_features[index],
+            ids=None if self.ids is None else tuple(self.ids[row] for row in index),
         )
 
     @classmethod
@@ -113,6 +118,9 @@ class QueryBatch:
             times=None if all(b.times is None for b in batches) else np.concatenate(times),
             disliked=None if all(b.disliked is None for b in batches) else Ragged.stack(disliked),
             user_features=vstack(features, format="csr") if features else None,
+            ids=tuple(name for b in batches for name in b.ids or ())
+            if all(b.ids is not None for b in batches)
+            else None,
         )
 
     def has(self, what: Field) -> Bools:

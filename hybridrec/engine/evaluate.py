@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from hybridrec.config.experiment import CheckedExperiment, MetricSpec
 from hybridrec.data.splits.base import Fold
 from hybridrec.evaluation.metrics import EvalBatch, SetMetric, combine
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
-from hybridrec.inference.batch_runner import BatchResults
+from hybridrec.inference.batch_runner import BatchResults, EvalQueries
 from hybridrec.stages import kernels
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
@@ -66,6 +66,14 @@ class MetricAccumulator:
         first = next(iter(experiment.config.targets))
         served_by = [np.array(given.slate.servers)[given.slate.served_by] for given in self.answers[first]]
         return EvaluatedArm(name, sample, values, whole, np.concatenate(served_by), without)
+
+
+def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueries:
+    """Return the queries of a fold for slates of n places; `named` by their rows if a pipeline draws from names."""
+    queries = fold.queries
+    if named:
+        queries = replace(queries, ids=tuple(f"{fold.name}/{row}" for row in range(len(queries))))
+    return EvalQueries(queries, target, n, fold.truth[target], fold.candidate_items)
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:

@@ -59,6 +59,10 @@ class FittedPipeline:
         """True for a component alone, ranked as it is."""
         return self.plan.single
 
+    def draws(self, target: Target) -> bool:
+        """Return True if it draws the slates for the target at random."""
+        return any(reranker.stochastic for reranker in self.rerankers.chains.get(target, ()))
+
     @property
     def pipeline(self) -> Pipeline:
         """The stages, ready for queries."""

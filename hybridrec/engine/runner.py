@@ -14,7 +14,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
-from hybridrec.engine.evaluate import MetricAccumulator
+from hybridrec.engine.evaluate import MetricAccumulator, question_of
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
@@ -146,10 +146,9 @@ class ExperimentRunner:
             return trainer.prepare(plan, done)
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
-        """Return the queries of a fold for one target."""
-        return EvalQueries(
-            fold.queries, target, self.experiment.config.targets[target], fold.truth[target], fold.candidate_items
-        )
+        """Return the queries of a fold for one target; they have names if a pipeline draws from them."""
+        drawn = any(plan.draws(target) for plan in self.experiment.pipelines.values())
+        return question_of(fold, target, self.experiment.config.targets[target], named=drawn)
 
     def ask(
         self, fold: Fold, trained_fold: TrainedFold, question: EvalQueries, measured: Mapping[str, MetricAccumulator]

@@ -193,7 +193,9 @@ class FoldTrainer:
             stacking_set.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
         base_model = base_models.get("full")
         fitted = self.fitted(reranker, spec, cut.fold, target, base_model)
-        return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from)
+        # A policy draws from the random numbers of its fit: they decide its slates.
+        drawn_from = [spec.label, str(self.experiment.config.seed)] if fitted.stochastic else []
+        return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from, *drawn_from)
 
     def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
         """Fit the blend of a re-ranker that was fitted out of fold, or restore it from the store.

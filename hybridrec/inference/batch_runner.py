@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.pipeline import Memo, Pipeline, Rules
-from hybridrec.stages.pool import Pool
+from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.types import Bools, Doubles, Sparse, State, Target
 
@@ -73,6 +73,10 @@ class KeyedPipeline(Protocol):
     @property
     def single(self) -> bool:
         """True for a component alone, ranked as it is: its pool is not worth a place in a cache."""
+        ...
+
+    def draws(self, target: Target) -> bool:
+        """Return True if it draws the slates for the target at random."""
         ...
 
     @property
@@ -201,10 +205,18 @@ class BatchRunner:
     ) -> dict[str, BatchResults]:
         """Return the results of each pipeline; pipelines that ask a generator for the same share its candidates.
 
+        A slate that was drawn says in `extras` also how probable it would have been from each of the other pipelines,
+        under `propensity.NAME`.
+
         `advance` is called with the number of finished queries, counted once for each pipeline.
         """
         asked = fingerprint(batch)
-        keys = {each.name: fingerprint("results 1", each.pool_key, each.order_key, asked) for each in pipelines}
+        names = {each.name: fingerprint("results 2", each.pool_key, each.order_key, asked) for each in pipelines}
+        others = fingerprint(*(text for name, key in names.items() for text in (name, key)))
+        keys = {
+            each.name: fingerprint(names[each.name], others) if each.draws(batch.target) else names[each.name]
+            for each in pipelines
+        }
         stored = {name: self.cache.find(key) for name, key in keys.items()}
         missing = [each for each in pipelines if stored[each.name] is None]
         results = {
@@ -213,7 +225,7 @@ class BatchRunner:
         advance(len(batch) * len(results))
         if missing:
             by_block = []
-            for block, made in self._map(partial(_results, missing, self.cache), self._blocks(batch)):
+            for block, made in self._map(partial(_results, missing, pipelines, self.cache), self._blocks(batch)):
                 by_block.append(made)
                 advance(len(block) * len(missing))
             for name in reversed([each.name for each in missing]):
@@ -251,23 +263,42 @@ def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
         return work(block, clock), clock
 
 
-def _results(pipelines: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock) -> list[BatchResults]:
+def _results(
+    pipelines: Sequence[KeyedPipeline], arms: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock
+) -> list[BatchResults]:
+    """Return the results of some of the arms."""
     block = part.cut()
     memo: Memo = {}
     excludes: dict[str, Exclude] = {}
     pools: dict[str, tuple[Pool, Doubles, Counter[str]]] = {}
+    slates: dict[str, Slate] = {}
+
+    def slate_of(each: KeyedPipeline) -> Slate:
+        if each.name not in slates:
+            if each.rules_key not in excludes:
+                excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.candidate_items)
+            exclude = excludes[each.rules_key]
+            if each.pool_key not in pools:
+                pool = _pool(each, cache, block, exclude, memo, clock)
+                wanted = np.diff(block.truth.indptr)
+                recall = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
+                pools[each.pool_key] = pool, recall, _heard(pool)
+            slates[each.name] = _slate(each, CandidateBlock(block, exclude, pools[each.pool_key][0]), clock)
+        return slates[each.name]
+
     results = []
     for each in pipelines:
-        if each.rules_key not in excludes:
-            excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.candidate_items)
-        exclude = excludes[each.rules_key]
-        if each.pool_key not in pools:
-            pool = _pool(each, cache, block, exclude, memo, clock)
-            wanted = np.diff(block.truth.indptr)
-            candidate_recall = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
-            pools[each.pool_key] = pool, candidate_recall, _heard(pool)
-        pool, candidate_recall, n_scored = pools[each.pool_key]
-        slate = _slate(each, CandidateBlock(block, exclude, pool), clock)
+        slate = slate_of(each)
+        if each.draws(block.target):
+            extras = dict(slate.extras)
+            for arm in arms:
+                if arm.name != each.name:
+                    own = slate_of(arm)
+                    pool = pools[arm.pool_key][0]
+                    given = arm.pipeline.propensities(block.queries, pool, own, slate.ids)
+                    extras[f"{PROPENSITY}.{arm.name}"] = given
+            slate = replace(slate, extras=extras)
+        _, candidate_recall, n_scored = pools[each.pool_key]
         results.append(BatchResults(slate, candidate_recall, n_scored))
     return results
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -62,7 +63,8 @@ class Recommender:
         """Return the best n for each query; by default n and the pipeline are those of the experiment.
 
         Raises ConfigError for an unknown pipeline or target, and DataError for a query with a user id if the bundle
-        holds no users. `Slate.to_frame` returns external ids.
+        holds no users. `Slate.to_frame` returns external ids. A pipeline that draws names the request of each slate in
+        `Slate.requests`: the `id` of the query, or a fresh one; asked again by it, the same query gets the same slate.
         """
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
@@ -87,13 +89,14 @@ class Recommender:
                 "known of the user (items, tags, text), or load the run, or a bundle with its users"
             )
         stated = encode(queries, self.data)
+        stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
         bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
         bare &= stated.users != PADDING
         if not bare.any():
             return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
-        profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked)
+        profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked, ids=asked.ids)
         both = QueryBatch.stack([profiles, stated.take(others)])
         return both.take(np.argsort(np.concatenate([profiled, others])))
 

@@ -11,7 +11,7 @@ from hybridrec.data.array_checks import check_array
 from hybridrec.errors import PluginError
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.component import Component
-from hybridrec.stages.pool import Pool
+from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.types import PADDING, Bools, Floats, Ints, State
 
 C = TypeVar("C", bound=Component)
@@ -56,16 +56,35 @@ def check_scores(scores: Floats, ids: Ints) -> None:
     _refuse("scores: a score of query {1} is {0}; return NaN for 'no opinion'", np.isinf(scores), scores)
 
 
+RESERVED = frozenset(("query", "rank", "id", "score", "served_by", "request", "place", PROPENSITY))
+"""Columns of slates that have a meaning of their own."""
+
+
+def check_propensities(propensities: Floats, ids: Ints) -> None:
+    """Refuse propensities that break the contract of policies.
+
+    Required: float32 in the shape of the slates `ids`, from 0 to 1 at every id.
+    """
+    check_array("propensities", propensities, np.float32, ids.shape)
+    # Sums of many small probabilities may exceed 1 by rounding.
+    wrong = (ids != PADDING) & ~((propensities >= 0) & (propensities <= 1 + TOLERANCE))
+    _refuse("propensities: {0} for an id of query {1}; right is from 0 to 1", wrong, propensities)
+
+
 def check_ranked(ranked: Pool, pool: Pool) -> None:
     """Refuse a result that breaks the contract of re-rankers, given the pool that they received.
 
     Required: the same candidates, and `final` None or float32 in the shape of the ids, never infinite, NaN at
-    padding.
+    padding; `extras` float32 in that shape, under names that mean nothing else in a slate.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
     if ranked.ids is not pool.ids and not np.array_equal(ranked.ids, pool.ids):
         raise PluginError("rerank returned other candidates than it was given; it may only order them, by `final`")
+    for name, values in ranked.extras.items():
+        if name in RESERVED:
+            raise PluginError(f"extras: '{name}' is a column that every slate has; choose another name")
+        check_array(f"extras: '{name}'", values, np.float32, pool.ids.shape)
     if ranked.final is None:
         return
     check_array("final", ranked.final, np.float32, pool.ids.shape)

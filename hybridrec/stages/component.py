@@ -113,9 +113,29 @@ class Reranker(Component):
     accepted, and fails in the run if it cannot fuse; its contract suite requires true or false.
     """
 
+    stochastic: bool = False
+    """True for a policy: it draws the slate, and `propensities` tells how probable a slate is.
+
+    It must be the last of its chain: what comes after it would show another slate than the one that was drawn.
+    """
+
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Return the same pool with `final` set; the best n by `final` become the slate."""
+        """Return the same pool with `final` set; the best n by `final` become the slate.
+
+        Columns of its own, by candidate, go into `extras`; they stand in the slate by place. A policy draws by
+        `kernels.keyed_draws` from `queries.ids` and a seed that it took from the `rng` of `fit`: the same request gets
+        the same slate, in any batch.
+        """
+
+    def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
+        """Return float32 [Q, n] for slates, int32 [Q, n]: the probability of the id at place k given those before.
+
+        Their product is the probability of the slate. `pool` is the one that `rerank` is given. An id that it would
+        not show there, or does not know, has probability 0; places at padding, and those after all candidates of the
+        pool, are not read. Called if `stochastic` is true, also with slates that another policy drew.
+        """
+        raise NotImplementedError(f"{self.name} draws nothing")
 
     def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the scores of components that were not fitted on `truth`, csr [Q, N]; return self.

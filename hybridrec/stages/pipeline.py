@@ -17,9 +17,9 @@ from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
-from hybridrec.stages.checks import check_candidates, check_excluded, check_ranked, check_scores
+from hybridrec.stages.checks import check_candidates, check_excluded, check_propensities, check_ranked, check_scores
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
-from hybridrec.stages.pool import Pool
+from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
 from hybridrec.types import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
@@ -168,11 +168,37 @@ class Pipeline:
     def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
         """Apply a chain of re-rankers to the pool."""
         for reranker in chain:
+            if reranker.stochastic and queries.ids is None:
+                raise ConfigError(f"pipeline '{self.name}' draws its slates: give the batch of queries `ids`")
             with self._note("re-ranker", reranker.name, reranker):
                 ranked = reranker.rerank(queries, pool, n)
                 check_ranked(ranked, pool)
+                if reranker.stochastic:
+                    ranked = _with_propensities(reranker, queries, pool, ranked, n)
             pool = ranked
         return pool
+
+    def draws(self, target: Target) -> bool:
+        """Return True if the slates for the target are drawn at random."""
+        return any(reranker.stochastic for reranker in self.rerankers.get(target, ()))
+
+    def propensities(self, queries: QueryBatch, pool: Pool, own: Slate, ids: Ints) -> Floats:
+        """Return float32 [Q, n] for any slates, int32 [Q, n]: the probability of each place given those before it.
+
+        `pool` is the scored one of this pipeline, and `own` its slate from it. What is not drawn has probability 1
+        where it is the same as in `own`, else 0: places of the fallback, and all places of a pipeline that draws
+        nothing. NaN at padding.
+        """
+        certain = (ids == own.ids).astype(np.float32)
+        if self.draws(pool.target):
+            *before, policy = self.rerankers[pool.target]
+            given = self.reranked(queries, pool, ids.shape[1], before)
+            with self._note("re-ranker", policy.name, policy):
+                drawn = policy.propensities(queries, given, ids)
+                check_propensities(drawn, ids)
+            beyond = np.arange(ids.shape[1]) >= pool.valid.sum(axis=1)[:, None]
+            certain = np.where(beyond, certain, drawn)
+        return np.where(ids == PADDING, np.float32(np.nan), certain)
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
         """Cut the slate and fill short rows from the fallback generators, in their order."""
@@ -186,7 +212,7 @@ class Pipeline:
             depends = (generator, n, exclude, short.tobytes(), np.sort(slate.ids[short], axis=1).tobytes())
             propose = partial(self._propose, label, generator, queries, slate, short, exclude)
             slate = _fill(slate, short, pool.cached(("fallback", label), depends, propose).ids, label)
-        return slate
+        return replace(slate, requests=queries.ids) if self.draws(pool.target) else slate
 
     def _propose(
         self,
@@ -272,7 +298,24 @@ def cut(pool: Pool, n: int) -> Slate:
         ids = np.pad(ids, missing, constant_values=PADDING)
         scores = np.pad(scores, missing, constant_values=np.nan)
     served_by = (ids != PADDING).any(axis=1).astype(np.int8)
-    return Slate(pool.target, ids, scores, served_by, (NOBODY, BLEND))
+    extras = {}
+    for name, values in pool.extras.items():
+        extras[name] = np.full(ids.shape, np.nan, np.float32)
+        extras[name][:, : best.shape[1]] = values.reshape(-1).take(places)
+    return Slate(pool.target, ids, scores, served_by, (NOBODY, BLEND), extras)
+
+
+def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn: Pool, n: int) -> Pool:
+    """Add to a pool that a policy drew the probability of its n best at their places, given those before them."""
+    if drawn.final is None or not pool.ids.shape[1]:
+        return drawn
+    best = kernels.order(drawn.final, n)
+    ids = np.take_along_axis(pool.ids, best, axis=1)
+    propensities = policy.propensities(queries, pool, ids)
+    check_propensities(propensities, ids)
+    by_candidate = np.full(pool.ids.shape, np.nan, np.float32)
+    np.put_along_axis(by_candidate, best, np.where(ids == PADDING, np.float32(np.nan), propensities), axis=1)
+    return replace(drawn, extras={**drawn.extras, PROPENSITY: by_candidate})
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
@@ -285,7 +328,11 @@ def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Sl
     ids[rows] = np.take_along_axis(joined, packed, axis=1)
     servers = (*slate.servers, label)
     served_by[rows] = np.where(was_empty & (ids[rows, 0] != PADDING), len(servers) - 1, served_by[rows])
-    return replace(slate, ids=ids, scores=scores, served_by=served_by, servers=servers)
+    extras = slate.extras
+    if PROPENSITY in extras:  # nothing else can follow: it is certain
+        sure = np.where((slate.ids == PADDING) & (ids != PADDING), np.float32(1), extras[PROPENSITY])
+        extras = {**extras, PROPENSITY: sure}
+    return replace(slate, ids=ids, scores=scores, served_by=served_by, servers=servers, extras=extras)
 
 
 def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:

@@ -14,6 +14,8 @@ from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
 
 T = TypeVar("T")
+PROPENSITY = "propensity"
+"""The extra column of a slate that was drawn: the probability of the id at its place given those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Pool:
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
     places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
         its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
+    extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them
 
     Arrays and columns of a pool are read-only: pipelines share them.
     """
@@ -40,6 +43,7 @@ class Pool:
     columns: dict[str, Floats]
     final: Floats | None = None
     places: dict[str, Floats] = field(default_factory=dict)
+    extras: dict[str, Floats] = field(default_factory=dict)
     _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -133,18 +137,19 @@ class Pool:
             columns={label: values[rows] for label, values in self.columns.items()},
             final=None if self.final is None else self.final[rows],
             places={label: values[rows] for label, values in self.places.items()},
+            extras={name: values[rows] for name, values in self.extras.items()},
         )
 
-    def ranked(self, final: Floats) -> Pool:
-        """Return the same pool with `final`, float32 [Q, K]; padding becomes NaN.
+    def ranked(self, final: Floats, **extras: Floats) -> Pool:
+        """Return the same pool with `final`, float32 [Q, K], whose padding becomes NaN, and with more `extras`.
 
-        An array that already has NaN there is not copied, so the caller must not write to it afterwards.
+        An array of `final` that already has NaN there is not copied, so the caller must not write to it afterwards.
         """
         final = np.ascontiguousarray(final, np.float32)
         if not np.isnan(final.reshape(-1)[self.padding]).all():
             final = final.copy()
             final.reshape(-1)[self.padding] = np.nan
-        pool = replace(self, final=final)
+        pool = replace(self, final=final, extras={**self.extras, **extras})
         object.__setattr__(
             pool, "_known", self._known
         )  # the candidates and columns are the same: share the cache of `once`

@@ -22,6 +22,9 @@ class Slate:
     """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
     scores: float32 [Q, n], `final` of the pool (NaN for ids from the fallback)
+    extras: name -> float32 [Q, n], more columns by place, NaN where a column says nothing: those of the pool, and of a
+        pipeline that draws its slates `propensity`, the probability of the id at its place given those before
+    requests: the ids of the requests, if the pipeline draws: the same id gets the same slate again
     served_by: int8 [Q], index into `servers`, the source that served the query; "none" if no id could be recommended
     vocabulary: the external ids of the target; None inside the engine, which passes arrays only
     """
@@ -31,6 +34,8 @@ class Slate:
     scores: Floats
     served_by: NDArray[np.int8]
     servers: tuple[str, ...]
+    extras: dict[str, Floats] = field(default_factory=dict)
+    requests: tuple[str, ...] | None = None
     vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -38,7 +43,11 @@ class Slate:
 
     def state(self) -> State:
         """Return the slate as named arrays."""
-        return {"ids": self.ids, "scores": self.scores, "served_by": self.served_by, "servers": np.array(self.servers)}
+        about = {"servers": np.array(self.servers), "extras": np.array(list(self.extras), np.str_)}
+        if self.requests is not None:
+            about["requests"] = np.array(self.requests, np.str_)
+        extras = {f"extra.{name}": values for name, values in self.extras.items()}
+        return {"ids": self.ids, "scores": self.scores, "served_by": self.served_by, **about, **extras}
 
     @classmethod
     def restore(cls, target: Target, state: State) -> Slate:
@@ -48,7 +57,9 @@ class Slate:
             state["ids"],
             state["scores"],
             state["served_by"],
-            tuple(str(served_by) for served_by in state["servers"]),
+            tuple(state["servers"].tolist()),
+            {name: state[f"extra.{name}"] for name in state["extras"].tolist()},
+            tuple(state["requests"].tolist()) if "requests" in state else None,
         )
 
     @classmethod
@@ -61,16 +72,33 @@ class Slate:
         ]
         ids = np.concatenate([slate.ids for slate in slates])
         scores = np.concatenate([slate.scores for slate in slates])
-        return cls(slates[0].target, ids, scores, np.concatenate(codes), servers, slates[0].vocabulary)
+        names = dict.fromkeys(name for slate in slates for name in slate.extras)
+        extras = {name: np.concatenate([slate.extra(name) for slate in slates]) for name in names}
+        drawn = all(slate.requests is not None for slate in slates)
+        requests = tuple(request for slate in slates for request in slate.requests or ()) if drawn else None
+        first = slates[0]
+        return cls(first.target, ids, scores, np.concatenate(codes), servers, extras, requests, first.vocabulary)
+
+    def extra(self, name: str) -> Floats:
+        """Return a column of `extras`; NaN everywhere if there is none of this name."""
+        return self.extras[name] if name in self.extras else np.full(self.ids.shape, np.nan, np.float32)
 
     def take(self, rows: slice) -> Slate:
         """Return the slates of some of the queries."""
-        return replace(self, ids=self.ids[rows], scores=self.scores[rows], served_by=self.served_by[rows])
+        return replace(
+            self,
+            ids=self.ids[rows],
+            scores=self.scores[rows],
+            served_by=self.served_by[rows],
+            extras={name: values[rows] for name, values in self.extras.items()},
+            requests=None if self.requests is None else self.requests[rows],
+        )
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per recommendation.
 
-        Columns: query (row number), rank (from 1), id (external), score, served_by. Its `to_pandas()` returns a pandas
+        Columns: query (row number), rank (from 1), id (external), score, served_by, those of `extras`, and request if
+        the slates were drawn. Its `to_pandas()` returns a pandas
         frame. Raises ValueError if the slate has no vocabulary.
         """
         return self.lazy_frame().collect()
@@ -91,7 +119,9 @@ class Slate:
             "id": self.ids.reshape(-1),
             "score": self.scores.reshape(-1),
             "served_by": np.repeat(self.served_by, width),
-        }
+        } | {name: values.reshape(-1) for name, values in self.extras.items()}
+        if self.requests is not None:
+            flat["request"] = np.repeat(np.arange(len(self)), width)
         rows = pl.LazyFrame(flat).with_row_index("place").filter(pl.col("id") != PADDING)
         return rows.select(
             query=(place // width).cast(pl.Int32),
@@ -99,4 +129,6 @@ class Slate:
             id=text("id", self.vocabulary.ids),
             score="score",
             served_by=text("served_by", servers),
+            **{name: pl.col(name) for name in self.extras},
+            **({} if self.requests is None else {"request": text("request", pl.Series(self.requests))}),
         )

@@ -13,13 +13,17 @@ from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import HybridrecError
 from hybridrec.registry.option_types import used_component
-from hybridrec.stages.checks import check_ranked, check_self
+from hybridrec.stages import kernels
+from hybridrec.stages.checks import check_propensities, check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
 from hybridrec.testing._helpers import assert_unchanged, contents, fitted, identical, read_only, through_a_file, toy
 from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, toy_dataset, toy_queries
 from hybridrec.types import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
+
+_REQUESTS = 2000
+"""Draws of a policy: a share of them is known within five standard errors, at most 0.06."""
 
 
 class RerankerContract(PluginContract):
@@ -60,8 +64,9 @@ class RerankerContract(PluginContract):
         self.model(options)
 
     def queries(self) -> QueryBatch:
-        """Return a batch with all kinds of queries."""
-        return toy_queries(toy())
+        """Return a batch with all kinds of queries, which have names: a policy draws from them."""
+        queries = toy_queries(toy())
+        return replace(queries, ids=tuple(f"request {row}" for row in range(len(queries))))
 
     def pool(self) -> Pool:
         """Build a pool for `queries`: two rows are full, one is empty, others shorter; every second column has gaps."""
@@ -168,6 +173,50 @@ class RerankerContract(PluginContract):
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` when fitted again"
         assert identical(before, after), "another `final` when fitted again on the same data"
+
+    def test_requests_draw_for_themselves(self, options: Mapping[str, Any]) -> None:
+        """Require a policy to draw another slate for another request, and any other re-ranker never to."""
+        model, pool = self.model(options), self.pool().take(np.zeros(_REQUESTS, np.int32))
+        final = model.rerank(self._requests(), pool, 5).final
+        assert final is not None, "wrote no `final`"
+        differ = bool((final != final[0]).any(axis=1, where=~np.isnan(final)).any())
+        does = "depends" if differ else "does not depend"
+        assert differ is model.stochastic, f"`stochastic` is {model.stochastic}, but its order {does} on `queries.ids`"
+
+    def test_propensities_are_those_of_its_draws(self, options: Mapping[str, Any]) -> None:
+        """Require the propensities of a place to sum to 1, and its draws to be as frequent as they say."""
+        model = self.model(options)
+        if not model.stochastic:
+            return
+        queries, pool = self._requests(), self.pool().take(np.zeros(_REQUESTS, np.int32))
+        final = model.rerank(queries, pool, 5).final
+        assert final is not None, "wrote no `final`"
+        shown = pool.ids[0][kernels.order(final, 2)]
+        candidates = pool.ids[0][pool.valid[0]]
+        first = np.full(len(candidates), PADDING, np.int32)
+        for place in (0, 1):  # the second one after the first id that was drawn most often
+            ids = np.stack(
+                (candidates, np.full_like(candidates, PADDING)) if not place else (first, candidates), axis=1
+            )
+            rows = slice(0, len(candidates))
+            given = model.propensities(queries.take(rows), pool.take(rows), np.ascontiguousarray(ids))
+            check_propensities(given, ids)
+            chances = np.where(candidates == first, 0, given[:, place])
+            assert abs(chances.sum() - 1) < 1e-3, f"the propensities of place {place + 1} sum to {chances.sum():.4f}"
+            asked = shown[(shown[:, 0] == first[0]) | (place == 0), place]
+            counts = (asked[:, None] == candidates).sum(axis=0)
+            error = np.sqrt(len(asked) * chances * (1 - chances))
+            wrong = np.abs(counts - len(asked) * chances) > 5 * error + 1
+            assert not wrong.any(), (
+                f"place {place + 1} showed an id {counts[wrong][0]} times in {len(asked)} draws, "
+                f"its propensity is {chances[wrong][0]:.3f}"
+            )
+            first = np.full_like(candidates, candidates[counts.argmax()])
+
+    def _requests(self) -> QueryBatch:
+        """Return the first query of the batch as many requests."""
+        queries = self.queries().take(np.zeros(_REQUESTS, np.int32))
+        return replace(queries, ids=tuple(f"request {row}" for row in range(_REQUESTS)))
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """Require a state of arrays without objects, from which a new instance gives identical results."""

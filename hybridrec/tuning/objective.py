@@ -12,7 +12,7 @@ import numpy as np
 from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, MetricSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.evaluate import judge, weighted_mean
+from hybridrec.engine.evaluate import judge, question_of, weighted_mean
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, Part
@@ -23,7 +23,7 @@ from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.train import FoldSplits, FoldTrainer
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import EvalBatch, SetMetric
-from hybridrec.inference.batch_runner import BatchRunner, CandidateBlock, EvalQueries
+from hybridrec.inference.batch_runner import BatchRunner, CandidateBlock
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
@@ -121,8 +121,8 @@ class Objective:
         key = (fold.name, target, arm.pool_key)
         blocks = self._pools.get(key)
         if blocks is None:
-            question = EvalQueries(fold.queries, target, n, fold.truth[target], fold.candidate_items)
-            blocks = self.runner.candidates(arm, question)
+            # Pools are shared by variants, of which some may draw.
+            blocks = self.runner.candidates(arm, question_of(fold, target, n, named=True))
             self._pools.put(key, blocks, sum(map(_size, blocks)))
         return blocks
 

@@ -50,7 +50,8 @@ NAMES = [f"{reranker.name}-{position}" for position, reranker in enumerate(ALL)]
 def test_what_the_package_offers():
     names = [cls.name for cls in hybridrec_rerank.hybridrec_components()]
     selections = ["mmr", "dpp", "calibration", "exposure", "caps"]
-    assert names == [*selections, "quotas", "pinned", "explore", "popularity-correction", "freshness"]
+    policies = ["epsilon-greedy", "plackett-luce"]
+    assert names == [*selections, "quotas", "pinned", "explore", "popularity-correction", "freshness", *policies]
 
 
 @pytest.mark.parametrize("n", [1, 10, 60])

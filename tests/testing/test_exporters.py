@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hybridrec import ConfigError, Exporter, Run
+from hybridrec.runs.export_off_policy import OffPolicyExporter
 from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 from hybridrec.testing import ExporterContract, run_checks
 from hybridrec.testing.runner import contracts_of
@@ -17,6 +18,12 @@ from hybridrec_playlists.submissions import MPDExporter
 
 class TestTrec(ExporterContract):
     exporter = TrecExporter
+
+
+class TestOffPolicy(ExporterContract):
+    exporter = OffPolicyExporter
+    experiment = Path(__file__).parent / "policies.yaml"
+    configs = [{}, {"places": 3}]
 
 
 class TestParquet(ExporterContract):

@@ -5,7 +5,7 @@ scores are float32, NaN where there is none. Ties go to the lower id, so results
 """
 
 from hybridrec.stages.kernels.csr import csr_rows, strongest
-from hybridrec.stages.kernels.hashed_random import draws
+from hybridrec.stages.kernels.hashed_random import draws, keyed_draws
 from hybridrec.stages.kernels.list_merge import merge
 from hybridrec.stages.kernels.mips import Longest
 from hybridrec.stages.kernels.products import gather_dot, pick, top_products
@@ -20,6 +20,7 @@ __all__ = [
     "draws",
     "gather_dot",
     "hits",
+    "keyed_draws",
     "merge",
     "min_max",
     "ndcg",

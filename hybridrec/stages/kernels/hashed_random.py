@@ -1,11 +1,14 @@
-"""Random numbers that depend on the content of a query, not on its batch."""
+"""Random numbers that depend on a query, by its content or its id, not on its batch."""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.types import Floats, Sparse
+from hybridrec.types import Doubles, Floats, Sparse
 
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
@@ -23,6 +26,20 @@ def draws(rows: Sparse, seed: int) -> Floats:
     mixed = _mixed(np.diff(sums[rows.indptr])[:, None] ^ columns)
     # The upper 24 bits: all of them fit the significand of a float32, so no quotient rounds up to 1.
     return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+
+
+def keyed_draws(keys: Sequence[str], numbers: NDArray[np.integer], seed: int) -> Doubles:
+    """Draw uniform random numbers in (0, 1), float64 [Q, M], for the keys of Q rows and `numbers`, int [Q, M] or [M].
+
+    A draw depends only on the seed (from 0, below 2^64), the key of its row and its number: the numbers are counters
+    in the stream of their row, so draws need no order and no batch. Neither 0 nor 1 is drawn: logarithms are finite.
+    """
+    salt = seed.to_bytes(8, "little")
+    digests = b"".join(hashlib.blake2b(key.encode(), digest_size=8, key=salt).digest() for key in keys)
+    starts = np.frombuffer(digests, "<u8").astype(np.uint64)
+    mixed = _mixed(starts[:, None] + (numbers.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+    # 52 bits and a half: the largest still rounds to a number below 1.
+    return ((mixed >> np.uint64(12)).astype(np.float64) + 0.5) / float(1 << 52)
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -1,0 +1,125 @@
+"""Logs of a run for off-policy evaluation: what one pipeline drew, and how probable that was under another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from hybridrec.errors import ConfigError, DataError, did_you_mean
+from hybridrec.paths import inside, replacing
+from hybridrec.plugin import Options
+from hybridrec.runs.exporter import Exporter
+from hybridrec.stages.pool import PROPENSITY
+from hybridrec.types import Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.runs.run import Run
+
+
+class OffPolicyOptions(Options):
+    """Options of `off-policy`."""
+
+    logged: str | None = None
+    """Pipeline that drew the slates of the log; by default each one that draws."""
+    policy: str | None = None
+    """Pipeline whose reward is to be estimated from the log; by default each of the others."""
+    target: Target = "items"
+    """Target of the slates."""
+    places: int = Field(1, ge=1)
+    """First places of a slate that make the log, each a row. The propensity of a row is that of the slate up to its
+    place: with many places few slates have a chance under both pipelines."""
+
+
+class OffPolicyExporter(Exporter):
+    """Logs for `hybridrec off-policy`: what a pipeline drew, how probable that was under another one, and the reward.
+
+    A file for each pair, `<logged>.<policy>.<target>.log.parquet`, with the columns query, unit, place, action (the
+    id), propensity, target_propensity and reward: 1 for an id that is in the hidden truth, else 0. An action is a
+    slate up to a place, so its probability is the product over its places, and a mean weighted by them is that of the
+    other pipeline (Precup, Sutton and Singh 2000, "Eligibility traces for off-policy policy evaluation": per decision).
+    """
+
+    name = "off-policy"
+    Config = OffPolicyOptions
+    config: OffPolicyOptions
+
+    def __init__(self, config: Options | None = None) -> None:
+        super().__init__(config)
+        self._notes: list[str] = []
+
+    def export(self, run: Run, folder: Path) -> list[Path]:
+        """Write a file for each pair; raises ConfigError for an unknown pipeline, DataError if nothing was drawn."""
+        self._notes = []
+        for name in (self.config.logged, self.config.policy):
+            if name is not None and name not in run.report.pipelines:
+                raise ConfigError(f"{run.folder} has no pipeline '{name}'; {did_you_mean(name, run.report.pipelines)}")
+        paths = []
+        for name, log in self._logs(run):
+            path = inside(folder, name)
+            with replacing(path) as file:
+                log.write_parquet(file, compression="zstd")
+            paths.append(path)
+        if not paths:
+            did = "no pipeline drew" if self.config.logged is None else f"pipeline '{self.config.logged}' did not draw"
+            raise DataError(
+                f"{run.folder}: {did} its {self.config.target} at random beside another pipeline: end its `rerank` "
+                "with a re-ranker that draws, and run it with the pipeline whose reward is asked for"
+            )
+        return paths
+
+    def notes(self) -> list[str]:
+        """Count the queries that were left out, by pair."""
+        return self._notes
+
+    def _logs(self, run: Run) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield the name of a file and its log for each pair of pipelines."""
+        target, queries = self.config.target, run.queries()
+        targets = next(iter(run.report.pipelines.values())).candidate_recall
+        if target not in targets:
+            raise ConfigError(f"{run.folder} recommends no {target}; {did_you_mean(target, targets)}")
+        for logged in [self.config.logged] if self.config.logged is not None else list(run.report.pipelines):
+            slates = run.slates(logged, target)
+            if PROPENSITY not in slates.columns:
+                continue
+            for policy in [self.config.policy] if self.config.policy is not None else list(run.report.pipelines):
+                if policy != logged:
+                    log = _log(slates, queries, policy, target, self.config.places)
+                    yield f"{logged}.{policy}.{target}.log.parquet", self._supported(log, f"{logged}, {policy}")
+
+    def _supported(self, log: pl.DataFrame, pair: str) -> pl.DataFrame:
+        """Return the log without queries for which only one action could be drawn, where the other shows another."""
+        import polars as pl
+
+        beyond = log.filter((pl.col("propensity") == 1) & (pl.col("target_propensity") < 1))["query"].unique()
+        if len(beyond):
+            self._notes.append(
+                f"{pair}: {len(beyond)} of {log['query'].n_unique()} queries are left out, for which nothing was drawn "
+                "and the other pipeline shows something else"
+            )
+        return log.filter(~pl.col("query").is_in(beyond.implode()))
+
+
+def _log(slates: pl.DataFrame, queries: pl.DataFrame, policy: str, target: Target, places: int) -> pl.DataFrame:
+    """Return one row per query and place, in the columns of `BanditLog.read`."""
+    import polars as pl
+
+    relevant = queries.select("query", "unit", relevant=f"relevant_{target}")
+    factors = {"propensity": PROPENSITY, "target_propensity": f"{PROPENSITY}.{policy}"}
+    first = slates.filter(pl.col("rank") <= places).sort("query", "rank").join(relevant, on="query", how="left")
+    return first.select(
+        "query",
+        "unit",
+        place="rank",
+        action="id",
+        **{
+            # A sum of many small probabilities may exceed 1 by rounding.
+            name: pl.col(column).cast(pl.Float64).clip(0, 1).cum_prod().over("query")
+            for name, column in factors.items()
+        },
+        reward=pl.col("id").is_in(pl.col("relevant")).cast(pl.Float64),
+    )

@@ -1,0 +1,29 @@
+"""Marginal probabilities of policies: how often an id is shown at all, which no propensity tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hybridrec.data.queries import QueryBatch
+from hybridrec.stages import kernels
+from hybridrec.stages.component import Reranker
+from hybridrec.stages.pool import Pool
+from hybridrec.types import Floats
+
+
+def simulated_marginals(policy: Reranker, queries: QueryBatch, pool: Pool, n: int, draws: int = 1000) -> Floats:
+    """Return the share of drawn slates of n places that show each candidate: float32 [Q, K], 0 at padding.
+
+    `pool` is what `policy` is given; each query is asked `draws` times under other names, so the standard error of a
+    share p is sqrt(p (1 - p) / draws). A mean of shares is not the probability of a slate: weights of a log are
+    ratios of `propensities`.
+    """
+    shown = np.zeros(pool.ids.shape, np.int64)
+    names = queries.ids or tuple(str(row) for row in range(len(queries)))
+    for draw in range(draws):
+        final = policy.rerank(replace(queries, ids=tuple(f"{name}#{draw}" for name in names)), pool, n).final
+        assert final is not None
+        np.put_along_axis(shown, best := kernels.order(final, n), np.take_along_axis(shown, best, axis=1) + 1, axis=1)
+    return np.where(pool.valid, shown / draws, 0).astype(np.float32)

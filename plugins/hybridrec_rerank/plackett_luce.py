@@ -1,0 +1,68 @@
+"""Plackett-Luce: slates drawn place by place, in proportion to the exponential of the score."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Doubles, Floats, Ints, Longs, Options, kernels
+from hybridrec_rerank.policy import Chances, Policy
+from hybridrec_rerank.pool_order import unit_range
+
+
+class PlackettLuceOptions(Options):
+    """Options of `plackett-luce`."""
+
+    temperature: float = Field(0.1, gt=0)
+    """Score difference, in units of the range of the candidates' scores, that makes one e = 2.7 times as likely as
+    another: near 0 the best come first, large values draw evenly."""
+    depth: int = Field(100, ge=1)
+    """Number of best candidates among which it draws."""
+
+
+class PlackettLuce(Policy):
+    """Policy that draws each place from the open candidates with probabilities softmax(score / temperature).
+
+    Scores are scaled from 0 to 1 among the candidates considered. The model is that of Luce (1959) and Plackett (1975);
+    a slate is drawn at once by sorting scores plus Gumbel noise (Yellott 1977; Kool, van Hoof and Welling 2019,
+    "Stochastic Beams and Where to Find Them"). The propensities are the factors of its probability, place by place.
+    """
+
+    name = "plackett-luce"
+    Config = PlackettLuceOptions
+    config: PlackettLuceOptions
+
+    @property
+    def depth(self) -> int:
+        """The option `depth`."""
+        return self.config.depth
+
+    def logits(self, scores: Floats) -> Doubles:
+        """Return the logarithms of the weights: float64 [Q, D], at most 0 for the best, -inf where there is none."""
+        return (unit_range(scores).astype(np.float64) - 1) / self.config.temperature
+
+    def chances(self, scores: Floats) -> Chances:
+        """Return the softmax over what is open."""
+        return _Softmax(scores, self.logits(scores))
+
+    def drawn(self, scores: Floats, ids: Ints, requests: tuple[str, ...], seed: int, n: int) -> Longs:
+        """Return the ranks of the weights' logarithms plus Gumbel noise."""
+        noise = -np.log(-np.log(kernels.keyed_draws(requests, ids, seed)))
+        best_first = np.argsort(-(self.logits(scores) + noise), axis=1, kind="stable")
+        return np.argsort(best_first, axis=1)
+
+
+class _Softmax(Chances):
+    """Chances in proportion to the exponentials of logits."""
+
+    def __init__(self, scores: Floats, logits: Doubles) -> None:
+        super().__init__(scores)
+        self.logits = logits
+
+    def of(self, place: int) -> Doubles:
+        """Return the softmax, relative to the largest open one: what is left may be tiny, but not lost."""
+        left = np.where(self.open, self.logits, -np.inf)
+        top = left.max(axis=1, keepdims=True)
+        weights = np.exp(left - np.where(np.isfinite(top), top, 0))
+        total = weights.sum(axis=1, keepdims=True)
+        return weights / np.where(total > 0, total, 1)
