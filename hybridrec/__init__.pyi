@@ -71,6 +71,7 @@ from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.kinds import Kind as Kind
 from .registry.kinds import Role as Role
+from .registry.option_types import ColumnPattern as ColumnPattern
 from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel

@@ -18,6 +18,7 @@ NAMES = [
     "BanditLog",
     "Bools",
     "Candidates",
+    "ColumnPattern",
     "ColumnWeights",
     "Component",
     "ComponentRef",

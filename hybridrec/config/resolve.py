@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ class Checker(Validator):
                 if index + 1 < len(chain) and spec.create().stochastic:  # type: ignore[attr-defined]
                     message = f"'{spec.cls.name}' draws the slate, so it must be the last: move it behind the others"
                     raise self.fail((*at, "use"), message)
-                self.pool_labels(spec, plan.use, columns, at)
+                self.pool_labels(spec, plan.use, components, at)
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
@@ -229,14 +230,24 @@ class Checker(Validator):
         """Return the name of an installed fusion, for messages."""
         return next((cls.name for cls in self.registry.classes("components") if getattr(cls, "fuses", None)), "NAME")
 
-    def pool_labels(self, spec: ComponentSpec, use: PipelineUse, columns: list[str], path: KeyPath) -> None:
-        """Check that options which name columns or generators of the pool name those that it has."""
+    def pool_labels(
+        self, spec: ComponentSpec, use: PipelineUse, components: dict[str, ComponentSpec], path: KeyPath
+    ) -> None:
+        """Check that options which name columns or generators of the pool name those that it has.
+
+        The columns of a scorer that names them when it is fitted are checked by the pool."""
         generators = [generator.source for generator in use.generators]
+        several = {label: getattr(components[label].create(), "columns", ()) for label in use.scorers}
+        columns = [label for label in dict.fromkeys((*generators, *use.scorers)) if not several.get(label)]
+        columns += [f"{label}.{name}" for label, names in several.items() for name in names]
         for reference in references(spec.options):
             if isinstance(reference.marker, PoolLabel):
                 only = reference.marker.generators_only
                 word, choices = ("generator", generators) if only else ("generator or scorer", columns)
-                if reference.label not in choices:
+                named = any(reference.label == choice or fnmatchcase(choice, reference.label) for choice in choices)
+                base, dot, _ = reference.label.partition(".")
+                later = dot and not only and base in several and not several[base]
+                if not named and not later:
                     message = f"no {word} here is '{reference.label}': {did_you_mean(reference.label, choices)}"
                     raise self.fail((*path, *reference.path), message)
 

@@ -90,13 +90,19 @@ class ComponentRef:
 
 @dataclass(frozen=True, slots=True)
 class PoolLabel:
-    """A mark of a re-ranker's option as the label of a generator of the pipeline, or also of a scorer."""
+    """A mark of a re-ranker's option as the label of a generator of the pipeline, or also of a scorer.
+
+    Columns of a scorer with several are named `label.name`, and patterns name some of them: `content.*`
+    (`Pool.matching`).
+    """
 
     generators_only: bool = False
 
 
 ColumnWeights: TypeAlias = dict[Annotated[str, PoolLabel()], float]
-"""An option of a re-ranker: label of a generator or scorer of the pipeline -> weight of its column."""
+"""An option of a re-ranker: column of a generator or scorer of the pipeline, or pattern -> weight of the column."""
+ColumnPattern: TypeAlias = Annotated[str, PoolLabel()]
+"""An option of a re-ranker: a column of the pool, or a pattern that names some: `als`, `content.price`, `content.*`."""
 GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
 """An option of a re-ranker, or a key of one: label of a generator of the pipeline."""
 

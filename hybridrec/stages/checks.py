@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -46,14 +48,29 @@ def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
     _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
 
 
-def check_scores(scores: Floats, ids: Ints) -> None:
+def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = ()) -> None:
     """Refuse scores that break the contract of scorers.
 
-    Required: float32 in the shape of `ids`, NaN at padding, never infinite.
+    Required: float32 in the shape of `ids`, NaN at padding, never infinite; with `columns`, valid and distinct names,
+    as much for each of them, [C, Q, K].
     """
-    check_array("scores", scores, np.float32, ids.shape)
-    _refuse("scores: padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(scores), scores)
-    _refuse("scores: a score of query {1} is {0}; return NaN for 'no opinion'", np.isinf(scores), scores)
+    if columns:
+        _check_names(columns)
+        check_array("scores", scores, np.float32, (len(columns), *ids.shape))
+    else:
+        check_array("scores", scores, np.float32, ids.shape)
+    for name, values in zip(columns or [""], scores if columns else [scores], strict=True):
+        of = f"scores of '{name}'" if name else "scores"
+        _refuse(of + ": padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(values), values)
+        _refuse(of + ": a score of query {1} is {0}; return NaN for 'no opinion'", np.isinf(values), values)
+
+
+def _check_names(columns: Sequence[str]) -> None:
+    for place, name in enumerate(columns):
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
+            raise PluginError(f"columns: {name!r} cannot name a column; use letters, digits, `_`, `.`, `+` and `-`")
+        if name in columns[:place]:
+            raise PluginError(f"columns: '{name}' is named twice")
 
 
 RESERVED = frozenset(("query", "rank", "id", "score", "served_by", "request", "place", PROPENSITY))

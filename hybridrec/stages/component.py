@@ -94,11 +94,20 @@ class Generator(Component):
 
 
 class Scorer(Component):
-    """A component that scores given candidates: higher is better, on its own scale; NaN means "no opinion"."""
+    """A component that scores given candidates: higher is better, on its own scale; NaN means "no opinion".
+
+    columns: names of its columns, known when it is fitted or restored. They become `label.name` in the pool, in this
+        order. Empty for a scorer of one column, which has its label
+    """
+
+    columns: tuple[str, ...] = ()
 
     @abstractmethod
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return scores, float32 [Q, K], of ids, int32 [Q, K]: NaN at padding (-1) and for "no opinion"."""
+        """Return scores, float32 [Q, K], of ids, int32 [Q, K]: NaN at padding (-1) and for "no opinion".
+
+        With C `columns` return them one after the other: float32 [C, Q, K].
+        """
 
 
 class Reranker(Component):

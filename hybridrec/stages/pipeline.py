@@ -133,14 +133,20 @@ class Pipeline:
         return Pool(target, ids, labels, bits, columns, places=places)
 
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
-        """Score every candidate by every scorer (second stage)."""
+        """Score every candidate by every scorer (second stage); several columns of one are called `label.name`."""
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if pool.target in scorer.targets:
                 with self._note("scorer", label, scorer):
-                    columns[label] = scorer.score(queries, pool.ids, pool.target)
-                    check_scores(columns[label], pool.ids)
-                places.pop(label, None)
+                    scores = scorer.score(queries, pool.ids, pool.target)
+                    check_scores(scores, pool.ids, scorer.columns)
+                    if not scorer.columns:
+                        columns[label] = scores
+                        places.pop(label, None)
+                    for name, values in zip(scorer.columns, scores if scorer.columns else (), strict=True):
+                        if f"{label}.{name}" in columns:
+                            raise ConfigError(f"the pool has a column '{label}.{name}' already: choose another label")
+                        columns[f"{label}.{name}"] = np.ascontiguousarray(values)
         return replace(pool, columns=columns, places=places)
 
     def slate(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.data.frozen import freeze
+from hybridrec.errors import PluginError
 from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
 
@@ -76,6 +78,37 @@ class Pool:
         if label in self.places:
             return self.places[label]
         return np.nan_to_num(kernels.ranks(self.columns[label]), nan=np.inf)
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the columns that a label or a pattern names, in order: `content.*` names all columns of `content`.
+
+        In patterns `*` stands for any text and `?` for a character. Raises PluginError if the scorer of a pattern, or
+        of a name with a dot, fills other columns only; none of a label is found for targets that it does not serve.
+        """
+        names = [label for label in self.columns if label == pattern or fnmatchcase(label, pattern)]
+        base, dot, _ = pattern.partition(".")
+        others = [label for label in self.columns if label.startswith(f"{base}.")]
+        if dot and not names and (others or base in self.columns):
+            raise PluginError(f"'{pattern}' names no column of '{base}'; there are {', '.join(others or [base])}")
+        return names
+
+    def only(self, patterns: Sequence[str]) -> Pool:
+        """Return the same pool with only the columns that one of the patterns names, in their order; all for none.
+
+        Raises the error of `matching`, and PluginError if no column is left.
+        """
+        if not patterns or not self.columns:
+            return self
+        named = {label for pattern in patterns for label in self.matching(pattern)}
+        if not named:
+            raise PluginError(
+                f"{', '.join(patterns)}: no column of the pool is named so; there are {', '.join(self.columns)}"
+            )
+        if len(named) == len(self.columns):
+            return self
+        pool = replace(self, columns={label: values for label, values in self.columns.items() if label in named})
+        object.__setattr__(pool, "_known", self._known)  # results of `cached` depend on single columns
+        return pool
 
     def cached(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is equal.

@@ -56,11 +56,11 @@ def candidates(
 
 
 def score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-    """Score the ids and check the form of the scores: float32, shape of `ids`."""
+    """Score the ids and check the form of the scores: float32 [C, Q, K], C = 1 for a scorer of one column."""
     assert isinstance(model, Scorer)
     scores = model.score(queries, ids, target)
-    check_scores(scores, ids)
-    return scores
+    check_scores(scores, ids, model.columns)
+    return scores if model.columns else scores[None]
 
 
 def dense(proposed: Candidates, n: int) -> Floats:
@@ -73,7 +73,7 @@ def dense(proposed: Candidates, n: int) -> Floats:
 
 def _slack(scores: Floats, tolerance: float) -> Floats:
     """Scale a relative tolerance by the largest score of each row."""
-    largest = np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores))
+    largest = np.abs(scores).max(axis=-1, keepdims=True, initial=0, where=~np.isnan(scores))
     return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
 
 

@@ -22,7 +22,8 @@ class WeightedConfig(Options):
     """Options for the scale and the weights of the columns."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
+    """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
+    weight 1."""
     segments: dict[str, ColumnWeights] = Field(default_factory=dict)
     """Weights that replace `weights` for the queries of a segment, for example `{tags: {tag-fallback: 1}}`."""
     normalise: NormaliserUse = Field(default_factory=ZScore, json_schema_extra={"default": "zscore"})
@@ -73,7 +74,8 @@ class BordaConfig(Options):
     """Options for the weights of votes."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
+    """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
+    weight 1."""
 
 
 class Borda(SumOfColumns):
@@ -89,11 +91,11 @@ class Borda(SumOfColumns):
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Return weight times points over the number of candidates."""
         voters = np.maximum(pool.valid.sum(axis=1, keepdims=True), 1)
-        parts = {}
+        parts, weights = {}, _weights(self.config.weights, pool)
         for label, values in pool.columns.items():
             unranked = voters - (~np.isnan(values)).sum(axis=1, keepdims=True)
             points = np.where(np.isnan(values), (unranked + 1) / 2, voters - pool.ranks(label) + 1)
-            parts[label] = (_weight(self.config.weights, label) * points / voters).astype(np.float32)
+            parts[label] = (weights[label] * points / voters).astype(np.float32)
         return parts
 
 
@@ -101,7 +103,8 @@ class ReciprocalRankConfig(Options):
     """Options for the weights of ranks."""
 
     weights: ColumnWeights = Field(default_factory=dict)
-    """Label -> weight; a column that is not named has weight 0. If empty, every column has weight 1."""
+    """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
+    weight 1."""
     offset: float = Field(60.0, gt=0)
     """Constant added to every rank; larger values flatten the difference between the first places."""
 
@@ -115,11 +118,8 @@ class ReciprocalRank(SumOfColumns):
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Return weight / (offset + rank)."""
-        offset = np.float32(self.config.offset)
-        return {
-            label: np.float32(_weight(self.config.weights, label)) / (offset + pool.ranks(label))
-            for label in pool.columns
-        }
+        offset, weights = np.float32(self.config.offset), _weights(self.config.weights, pool)
+        return {label: np.float32(weights[label]) / (offset + pool.ranks(label)) for label in pool.columns}
 
 
 def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighing:
@@ -127,12 +127,19 @@ def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighi
     segments = queries.segments() if config.segments else None
     columns = normalised(pool, config.normalise, config.missing)
     weights = np.empty((len(columns), len(queries)), np.float32)
+    everywhere = _weights(config.weights, pool)
+    by_segment = {segment: _weights(others, pool) for segment, others in config.segments.items()}
     for place, label in enumerate(columns):
-        weights[place] = _weight(config.weights, label)
-        for segment, others in config.segments.items():
-            weights[place, segments == segment] = _weight(others, label)
+        weights[place] = everywhere[label]
+        for segment, others in by_segment.items():
+            weights[place, segments == segment] = others[label]
     return weigh_unscored_equally(weights, columns, pool), columns
 
 
-def _weight(weights: ColumnWeights, label: str) -> float:
-    return weights.get(label, 0.0) if weights else 1.0
+def _weights(weights: ColumnWeights, pool: Pool) -> dict[str, float]:
+    """Return the weight of each column: its own, else that of the last pattern that names it, else 0; 1 for all without
+    weights."""
+    if not weights:
+        return dict.fromkeys(pool.columns, 1.0)
+    named = {label: weight for pattern, weight in weights.items() for label in pool.matching(pattern)}
+    return {label: weights.get(label, named.get(label, 0.0)) for label in pool.columns}

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from hybridrec import (
     TARGETS,
+    ColumnPattern,
     Doubles,
     Floats,
     Ints,
@@ -37,6 +38,8 @@ class GuardedConfig(Options):
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
     missing: Missing = "lowest"
     """Value of a candidate on which a model has no opinion: that model's lowest or mean value in the row."""
+    columns: list[ColumnPattern] = Field(default_factory=list)
+    """Columns to learn from, by name or by pattern such as `content.*`; all if empty. The others have no influence."""
     min_queries: int = Field(50, ge=1)
     """Fewest validation queries of a segment that is judged separately."""
     parts: int = Field(5, ge=2)
@@ -92,6 +95,7 @@ class Guarded(Reranker):
 
     def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the queries that have an answer and a weight."""
+        pool = pool.only(self.config.columns)
         self.labels = tuple(pool.columns)
         wanted = np.diff(truth.indptr)
         eval_batch = (wanted > 0) & (weights > 0)
@@ -124,7 +128,7 @@ class Guarded(Reranker):
 
     def scaled(self, pool: Pool) -> dict[str, Floats]:
         """Put every column on the common scale: label -> float32 [Q, K]."""
-        return normalised(pool, self.config.normalise, self.config.missing)
+        return normalised(pool.only(self.config.columns), self.config.normalise, self.config.missing)
 
     def state(self) -> State:
         """Return the labels, and per segment the best single column and the two values, [segments, 2]."""

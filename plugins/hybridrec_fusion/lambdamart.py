@@ -70,6 +70,7 @@ class LambdaMART(LearnedRanker[Trees]):
 
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Return all features, NaN where unknown."""
+        pool = pool.only(self.config.columns)
         return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
 
     def train(self, examples: Examples, turn: int) -> Trees:

@@ -42,6 +42,7 @@ class Linear(LearnedRanker[Doubles]):
 
     def _features(self, queries: QueryBatch, pool: Pool) -> Iterator[tuple[str, Floats]]:
         """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
+        pool = pool.only(self.config.columns)
         filled = self.scaled(pool)
         flags = {field: queries.has(field).astype(np.float32)[:, None] for field in FIELDS}
         for label, feature, values in opinions(pool, self.config.normalise):

@@ -39,6 +39,9 @@ class Alone:
     asked: int = 0
     rules: Rules = field(default_factory=Rules)
 
+    def draws(self, target) -> bool:
+        return False
+
     @property
     def pipeline(self) -> Pipeline:
         self.asked += 1

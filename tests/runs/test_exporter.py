@@ -102,7 +102,10 @@ def test_the_exporter_of_a_plugin_is_called_with_its_options(call, run: Run, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "nams"), "unknown exporter 'nams': did you mean 'names'? Available: melon, mpd, names, parquet"),
+        (
+            ("--format", "nams"),
+            "unknown exporter 'nams': did you mean 'names'? Available: melon, mpd, names, off-policy, parquet",
+        ),
         (("--format", "names"), "--format names --set: ending: this key is required"),
         (("--format", "names", "--set", "endin=x"), "--format names --set: endin: unknown key: did you mean 'ending'"),
         (("--format", "names", "--set", "ending=bad"), "error: no such ending"),
