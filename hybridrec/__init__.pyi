@@ -93,6 +93,7 @@ from .stages.component import Generator as Generator
 from .stages.component import Reranker as Reranker
 from .stages.component import Scorer as Scorer
 from .stages.component import VectorModel as VectorModel
+from .stages.filter import Filter as Filter
 from .stages.normaliser import Normaliser as Normaliser
 from .stages.policies import simulated_marginals as simulated_marginals
 from .stages.pool import Pool as Pool

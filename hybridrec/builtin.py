@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.runs.exporter import Exporter
+    from hybridrec.stages.filter import Filter
 
 
 @hookimpl
@@ -30,6 +31,14 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
     from hybridrec.data import splits
 
     return splits.SPLITTERS
+
+
+@hookimpl
+def hybridrec_filters() -> Sequence[type[Filter]]:
+    """Lists of ids, and release dates."""
+    from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ReleasedFilter
+
+    return [AllowFilter, BlockFilter, ReleasedFilter]
 
 
 @hookimpl

@@ -39,6 +39,7 @@ NAMES = [
     "FIELDS",
     "Features",
     "Field",
+    "Filter",
     "FitContext",
     "FitJob",
     "FitOutcome",

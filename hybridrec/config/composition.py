@@ -30,6 +30,7 @@ class PipelineConfig:
     scorers, fallback: labels of components
     rerank: re-rankers in order, each made by `use`; or one such list for each target
     seen, released, allow, block: as in the file; None leaves the default
+    filters: rules for what is never shown, each made by `use`
     """
 
     generators: Sequence[Mapping[str, Any]]
@@ -40,6 +41,7 @@ class PipelineConfig:
     released: bool | None = None
     allow: Mapping[str, Any] | None = None
     block: Mapping[str, Any] | None = None
+    filters: Sequence[Mapping[str, Any] | Plugin | type[Plugin]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +63,7 @@ class Experiment:
     components: Mapping[str, Mapping[str, Any] | Plugin | type[Plugin]]
     pipelines: Mapping[str, PipelineConfig | Mapping[str, Any]]
     compare: Mapping[str, Any] | None = None
+    filters: Sequence[Mapping[str, Any] | Plugin | type[Plugin]] | None = None
     targets: Mapping[str, int] | None = None
     seed: int | None = None
     k_core: Mapping[str, int] | None = None

@@ -18,6 +18,7 @@ from hybridrec.evaluation.metrics import MetricAtK
 from hybridrec.plugin import Options
 from hybridrec.registry.option_types import used_component
 from hybridrec.stages.component import Component, Generator, VectorModel
+from hybridrec.stages.filter import Filter
 from hybridrec.types import Target
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,6 +60,14 @@ class ComponentSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterSpec:
+    """A filter of a pipeline, not fitted, and its place in the config."""
+
+    place: str
+    filter: Filter
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineSpec:
     """A pipeline with its re-rankers resolved, one chain per target; `single` marks a reference arm."""
 
@@ -66,6 +75,7 @@ class PipelineSpec:
     use: PipelineUse
     rerankers: dict[Target, tuple[ComponentSpec, ...]]
     single: bool = False
+    filters: tuple[FilterSpec, ...] = ()
 
     @property
     def labels(self) -> list[str]:

@@ -32,6 +32,9 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     rerank = definitions["PipelineUse"]["properties"]["rerank"]
     rerank.pop("oneOf")
     rerank["anyOf"] = [chain, {"type": "object", "additionalProperties": chain}]
+    definitions["Filter"] = _choice("use", registry.classes("filters"), definitions)
+    for holder in (schema, definitions["PipelineUse"]):
+        holder["properties"]["filters"]["items"] = {"$ref": "#/$defs/Filter"}
     definitions.pop("Use", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

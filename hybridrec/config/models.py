@@ -130,6 +130,9 @@ class PipelineUse(Options):
     """Only these items may be recommended."""
     block: Lists | None = None
     """These items are never recommended."""
+    filters: list[Use] = Field([])
+    """Rules for what is never shown, whatever a generator or the fallback proposes, such as
+    `[{use: attribute, where: "price <= request.budget"}]`; beside those of the whole experiment."""
 
 
 class Compare(Options):
@@ -233,6 +236,8 @@ class ExperimentConfig(Options):
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
     targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """The targets of the recommendations, with the length of their slates."""
+    filters: list[Use] = Field([])
+    """Rules for what is never shown, of every pipeline."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()

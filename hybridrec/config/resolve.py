@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config import yaml_source as documents
-from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, PipelineSpec, TradeoffCurve
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, FilterSpec, PipelineSpec, TradeoffCurve
 from hybridrec.config.metrics import metric_specs
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.validation import Validator
@@ -26,6 +26,7 @@ from hybridrec.errors import (
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
 from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ListOptions, ReleasedFilter
 from hybridrec.types import Target
 
 
@@ -158,9 +159,22 @@ class Checker(Validator):
             self.list_file(getattr(use, key), (*path, key, "path"))
         if "fallback" not in use.model_fields_set:
             self.notes.append(_without_fallback(name, components.values()))
-        plan = PipelineSpec(name, use, self.rerankers(use, config, path))
+        plan = PipelineSpec(name, use, self.rerankers(use, config, path), filters=self.filters(use, config, path))
         self.opinions(plan, components, path)
         return plan
+
+    def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
+        """Return the filters of a pipeline: those of the experiment, its own, and those with a key of their own."""
+        uses: list[tuple[Use, KeyPath]] = [(item, ("filters", index)) for index, item in enumerate(config.filters)]
+        uses += [(item, (*path, "filters", index)) for index, item in enumerate(use.filters)]
+        made = [(self.plugin("filters", item.use, item.options, place, "use"), place) for item, place in uses]
+        if use.released:
+            made.append((ReleasedFilter(), (*path, "released")))
+        if use.allow is not None:
+            made.append((AllowFilter(ListOptions(ids=use.allow.ids, path=use.allow.path)), (*path, "allow")))
+        if use.block is not None:
+            made.append((BlockFilter(ListOptions(ids=use.block.ids, path=use.block.path)), (*path, "block")))
+        return tuple(FilterSpec(documents.dotted(place), each) for each, place in made)
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
         """Raise ConfigError if a file of ids does not exist."""
@@ -276,9 +290,10 @@ class Checker(Validator):
                 raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
             alone = PipelineUse.model_validate(
                 {"generators": [{"from": label, "k": depth}]}
-                | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block")}
+                | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block", "filters")}
             )
-            yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True)
+            filters = next(iter(plans.values())).filters
+            yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True, filters=filters)
 
     def curve(
         self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]
@@ -295,7 +310,8 @@ class Checker(Validator):
             try:
                 varied = self.validate(PipelineUse, content, varies)
                 name = f"{use.pipeline} {use.vary}={value:g}"
-                points.append(PipelineSpec(name, varied, self.rerankers(varied, config, varies)))
+                filters = self.filters(varied, config, varies)
+                points.append(PipelineSpec(name, varied, self.rerankers(varied, config, varies), filters=filters))
                 self.opinions(points[-1], components, varies)
             except ConfigError as error:
                 raise self.fail((*path, "over", place), f"with {use.vary} = {value:g}, {error}") from None

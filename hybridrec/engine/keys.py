@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
+import itertools
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
 import hybridrec.data
 from hybridrec.config.experiment import ComponentSpec
-from hybridrec.data.fingerprint import json_digest
+from hybridrec.data.fingerprint import fingerprint, json_digest
 from hybridrec.plugin import Plugin
+from hybridrec.stages.filter import Filter
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
@@ -22,6 +24,13 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
     source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
+
+
+def filter_key(fitted: Filter) -> str:
+    """Return a digest of everything that decides what a fitted filter excludes."""
+    options = fitted.config.model_dump(mode="json")
+    state = fingerprint(*itertools.chain.from_iterable(fitted.state().items()))
+    return digest(fitted.name, fitted.version, source_hash(type(fitted)), options, state)
 
 
 def digest(*what: object) -> str:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from hybridrec.config.experiment import PipelineSpec
-from hybridrec.config.models import Lists
+from hybridrec.config.experiment import FilterSpec, PipelineSpec
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.fit import Fitted
-from hybridrec.engine.keys import digest
+from hybridrec.engine.keys import digest, filter_key
 from hybridrec.errors import DataError
 from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
+from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker
+from hybridrec.stages.filter import Filter
 from hybridrec.stages.pipeline import Pipeline, Rules
-from hybridrec.types import Bools, Target
+from hybridrec.tracing import calling
+from hybridrec.types import Target
 
 
 class FittedPipeline:
@@ -38,7 +36,7 @@ class FittedPipeline:
         self._fitted = {label: fitted[label] for label in self.layout.labels}
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
-        self.rules_key = digest(rules.seen, fingerprint(*rules.allowed.values(), rules.released))
+        self.rules_key = digest(rules.seen, [filter_key(each) for each in rules.filters])
         self.pool_key = digest(
             [[use.label, fitted[use.label].key, use.k, use.when] for use in self.layout.generators],
             [[label, fitted[label].key] for label in self.layout.scorers],
@@ -92,27 +90,15 @@ NO_RERANKERS = Rerankers({}, [])
 
 
 def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
-    """Return the filter rules of a pipeline in the codes of the data."""
-    allowed: Bools | None = None
-    if plan.use.allow is not None:
-        allowed = np.zeros(len(data.items), bool)
-        allowed[_codes(plan.use.allow, data, plan.name, "allow")] = True
-    if plan.use.block is not None:
-        allowed = np.ones(len(data.items), bool) if allowed is None else allowed
-        allowed[_codes(plan.use.block, data, plan.name, "block")] = False
-    if plan.use.released and data.item_times is None:
-        raise DataError(f"pipelines.{plan.name}.released: the items of the data have no times; leave `released` out")
-    released = data.item_times if plan.use.released else None
-    return Rules(plan.use.seen, {} if allowed is None else {"items": allowed}, released)
+    """Return the rules of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
+    return Rules(plan.use.seen, tuple(_fitted(spec, data) for spec in plan.filters))
 
 
-def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
-    names = list(lists.ids)
-    if lists.path is not None:
+def _fitted(spec: FilterSpec, data: Dataset) -> Filter:
+    """Return a new instance of a filter that is fitted on the data: a pipeline is trained on several parts."""
+    fresh = type(spec.filter)(spec.filter.config)
+    with calling(fresh, "while preparing the filter"):
         try:
-            names += [line.strip() for line in lists.path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except OSError as error:
-            raise DataError(
-                f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
-            ) from None
-    return data.items.encode_known(names, f"pipelines.{pipeline}.{key}")
+            return check_self(fresh, "fit", fresh.fit(data))
+        except DataError as error:
+            raise DataError(f"{spec.place}: {error}") from None

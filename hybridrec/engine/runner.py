@@ -192,7 +192,9 @@ def servable_run(
 ) -> ServableRun:
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
-    classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
+    filters = [each for pipeline in pipelines.values() for each in pipeline.rules.filters]
+    in_use = (*components.values(), *rerankers, *filters)
+    classes = dict.fromkeys(cls for fitted in in_use for cls in plugin_classes(fitted))
     providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
     base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(

@@ -106,7 +106,9 @@ class FoldTrainer:
         return FoldSplits(fold, validation, parts_of(fold, validation))
 
     def planned(self, cut: FoldSplits) -> FoldFitPlan:
-        """Return the fits of a fold that is cut already."""
+        """Return the fits of a fold that is cut already; refuse rules that do not suit its data, before any fit."""
+        for pipeline in self.experiment.pipelines.values():
+            rules_of(pipeline, cut.fold.train)
         return FoldFitPlan(cut, list(jobs_of(self.experiment, cut.parts)))
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:

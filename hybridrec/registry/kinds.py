@@ -115,6 +115,13 @@ KINDS: tuple[Kind, ...] = (
         "{pipelines: {mine: {rerank: [{use: $fusion, $normalise: $name}]}}}",
     ),
     _only(
+        "filter",
+        "hybridrec.stages.filter:Filter",
+        "Filter classes, the rules under `filters` for what is never shown.",
+        "hybridrec.testing.filters:FilterContract",
+        "{pipelines: {mine: {filters: [{use: $name, $options: }]}}}",
+    ),
+    _only(
         "reader",
         "hybridrec.data.readers.base:Reader",
         "Reader classes, the values of `data.reader`.",

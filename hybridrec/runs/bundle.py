@@ -25,21 +25,22 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
+from hybridrec.stages.filter import Filter
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.tracing import calling
-from hybridrec.types import Bools, State, Target
+from hybridrec.types import State, Target
 
 if TYPE_CHECKING:
     from hybridrec.runs.run import Run
 
 BUNDLE = "bundle.hybridrec"
 """The name of the bundle in the folder of a run."""
-FORMAT = 1
+FORMAT = 2
 _KEY = "bundle"
 
 
 class _Component(BaseModel, extra="forbid"):
-    """A component or a re-ranker."""
+    """A component, a re-ranker or a filter."""
 
     use: str
     version: str
@@ -48,7 +49,7 @@ class _Component(BaseModel, extra="forbid"):
     """The label of its base model."""
 
     @classmethod
-    def of(cls, component: Component, uses: str | None = None) -> _Component:
+    def of(cls, component: Component | Filter, uses: str | None = None) -> _Component:
         options = component.config.model_dump(mode="json", by_alias=True)
         return cls(use=component.name, version=component.version, options=options, uses=uses)
 
@@ -69,7 +70,7 @@ class _Pipeline(BaseModel, extra="forbid"):
     rerankers: dict[Target, tuple[_Component, ...]]
     fallback: tuple[str, ...]
     seen: Literal["exclude", "allow"]
-    released: bool
+    filters: tuple[_Component, ...]
 
 
 class _Plugin(BaseModel, extra="forbid"):
@@ -102,7 +103,8 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
     for label, component in servable.components.items():
         state |= _below(f"component/{label}", _state_of(component))
     for name, pipeline in servable.pipelines.items():
-        state |= _below(f"pipeline/{name}/allowed", pipeline.rules.allowed)
+        for index, each in enumerate(pipeline.rules.filters):
+            state |= _below(f"filter/{name}/{index}", _state_of(each))
         for target, chain in pipeline.rerankers.items():
             for index, reranker in enumerate(chain):
                 state |= _below(f"reranker/{name}/{target}/{index}", _state_of(reranker))
@@ -283,18 +285,22 @@ class _Reader:
             fallback=tuple((label, cast(Generator, components[label])) for label in entry.fallback),
             rules=Rules(
                 entry.seen,
-                cast(dict[Target, Bools], self.below(f"pipeline/{name}/allowed")),
-                data.item_times if entry.released else None,
+                tuple(self.filter(name, index, item) for index, item in enumerate(entry.filters)),
             ),
         )
 
-    def component(self, place: str, entry: _Component) -> Component:
+    def filter(self, pipeline: str, index: int, entry: _Component) -> Filter:
+        """Return a filter of a pipeline."""
+        place, key = f"pipelines.{pipeline}.filters.{index}", f"filter/{pipeline}/{index}"
+        return cast(Filter, self.restored(self.component(place, entry, "filters"), place, key))
+
+    def component(self, place: str, entry: _Component, kind: str = "components") -> Component:
         """Return an instance with the options of the bundle, of a version that reads its state."""
         try:
-            cls = self.registry.get("components", entry.use)
+            cls = self.registry.get(kind, entry.use)
         except ConfigError as error:
             raise PluginError(f"{self.path}, {place}: {error}{self.way_out()}") from None
-        readable = {cls.version, *cls.reads_versions}
+        readable = {cls.version, *getattr(cls, "reads_versions", ())}
         if entry.version not in readable:
             raise StoreError(
                 f"{self.path}: {place} was written by {cls.name} {entry.version}; the installed version "
@@ -328,11 +334,11 @@ def _described(pipeline: Pipeline) -> _Pipeline:
         rerankers={target: tuple(map(_Component.of, chain)) for target, chain in pipeline.rerankers.items()},
         fallback=tuple(label for label, _ in pipeline.fallback),
         seen=pipeline.rules.seen,
-        released=pipeline.rules.released is not None,
+        filters=tuple(map(_Component.of, pipeline.rules.filters)),
     )
 
 
-def _state_of(component: Component) -> State:
+def _state_of(component: Component | Filter) -> State:
     with calling(component, "while writing the bundle"):
         state = component.state()
         check_state(state)

@@ -59,6 +59,26 @@ class Exclude:
         groups = None if self.groups is None else self.groups[:, order]
         return replace(self, rows=rows, ids=ids, released=released, groups=groups)
 
+    def also(self, other: Exclude) -> Exclude:
+        """Return the exclusion, for the same queries, of what this one or the other one excludes.
+
+        Raises ValueError if both have release times, for different times of the queries.
+        """
+        rows = (
+            self.rows if other.rows is None else other.rows if self.rows is None else (self.rows + other.rows).tocsr()
+        )
+        ids = self.ids if other.ids is None else other.ids if self.ids is None else self.ids | other.ids
+        released, times = self.released, self.times
+        if other.released is not None and other.times is not None:
+            if released is not None and times is not None:
+                if not np.array_equal(times, other.times, equal_nan=True):
+                    raise ValueError("both exclusions have release times, and other times of the queries")
+                released = np.fmax(released, other.released)
+            else:
+                released, times = other.released, other.times
+        groups, group = _joined(self, other)
+        return Exclude(rows, ids, released, times, groups, group)
+
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
         """Yield queries, int64, with the at most `most` ids that their group leaves them, int32, both ascending.
 
@@ -101,6 +121,22 @@ class Exclude:
         if self.groups is not None and self.group is not None and len(self.groups):
             held |= self.groups[self.group[:, None], ids] & (self.group != PADDING)[:, None]
         return held & valid
+
+
+def _joined(one: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
+    """Return groups and group of two exclusions: a group for each pair of groups in use."""
+    if one.groups is None or one.group is None:
+        return other.groups, other.group
+    if other.groups is None or other.group is None:
+        return one.groups, one.group
+    pairs, place = np.unique(np.stack((one.group, other.group), axis=1), axis=0, return_inverse=True)
+    groups = np.zeros((len(pairs), one.groups.shape[1]), bool)
+    for number, (first, second) in enumerate(pairs):
+        if first != PADDING:
+            groups[number] |= one.groups[first]
+        if second != PADDING:
+            groups[number] |= other.groups[second]
+    return groups, place.reshape(-1).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

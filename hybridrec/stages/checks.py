@@ -13,10 +13,11 @@ from hybridrec.data.array_checks import check_array
 from hybridrec.errors import PluginError
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.component import Component
+from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.types import PADDING, Bools, Floats, Ints, State
 
-C = TypeVar("C", bound=Component)
+C = TypeVar("C", bound=Component | Filter)
 TOLERANCE = 1e-5
 """The most by which a score may exceed the one before it, relative to the largest of its row."""
 
@@ -41,6 +42,32 @@ def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     _refuse("candidates: padding of query {1} has the score {0}, not NaN", padding & ~np.isnan(scores), scores)
     _refuse("candidates: an id of query {1} has the score {0}", ~padding & ~np.isfinite(scores), scores)
     _refuse("candidates: score {0} of query {1} is higher than the one before it", _rises(scores), scores)
+
+
+def check_exclude(exclude: object, queries: int, n: int) -> None:
+    """Refuse an exclusion of a filter that breaks the contract, for `queries` queries and a vocabulary of size `n`.
+
+    Required: rows csr [queries, n]; ids bool[n]; released float64[n] with times float64[queries]; groups bool[G, n]
+    with group int32[queries] from -1 to G - 1.
+    """
+    if not isinstance(exclude, Exclude):
+        raise PluginError(f"exclude must return an Exclude, not {type(exclude).__name__}")
+    for one, other in (("released", "times"), ("groups", "group")):
+        if (getattr(exclude, one) is None) != (getattr(exclude, other) is None):
+            raise PluginError(f"exclude: `{one}` and `{other}` belong together; give both or neither")
+    if exclude.rows is not None and exclude.rows.shape != (queries, n):
+        raise PluginError(f"exclude: rows must have the shape {(queries, n)}, not {exclude.rows.shape}")
+    if exclude.ids is not None:
+        check_array("exclude: ids", exclude.ids, np.bool_, (n,))
+    if exclude.released is not None and exclude.times is not None:
+        check_array("exclude: released", exclude.released, np.float64, (n,))
+        check_array("exclude: times", exclude.times, np.float64, (queries,))
+    if exclude.groups is not None and exclude.group is not None:
+        check_array("exclude: groups", exclude.groups, np.bool_, (len(exclude.groups), n))
+        check_array("exclude: group", exclude.group, np.int32, (queries,))
+        wrong = (exclude.group < PADDING) | (exclude.group >= len(exclude.groups))
+        message = f"exclude: query {{1}} is of the group {{0}}; there are {len(exclude.groups)}, and -1 for none"
+        _refuse(message, wrong[:, None], exclude.group[:, None])
 
 
 def check_excluded(candidates: Candidates, exclude: Exclude) -> None:

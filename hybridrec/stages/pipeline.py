@@ -17,12 +17,20 @@ from hybridrec.data.ragged import offsets_of
 from hybridrec.errors import ConfigError
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
-from hybridrec.stages.checks import check_candidates, check_excluded, check_propensities, check_ranked, check_scores
+from hybridrec.stages.checks import (
+    check_candidates,
+    check_exclude,
+    check_excluded,
+    check_propensities,
+    check_ranked,
+    check_scores,
+)
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
+from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
-from hybridrec.types import PADDING, Bools, Doubles, Field, Floats, Ints, Sparse, Target
+from hybridrec.types import PADDING, Bools, Field, Floats, Ints, Sparse, Target
 
 BLEND = "blend"
 """`served_by` of a query that the pipeline's own generators served without using any of its fields.
@@ -75,24 +83,26 @@ def _open(gate: str, queries: QueryBatch) -> Bools:
 class Rules:
     """Restrictions on the recommendations of a pipeline.
 
-    seen: "exclude" excludes the items and tags that the query shows
-    allowed: bool[N] per target, the ids that may be recommended; all of a missing target
-    released: float64[I], release times of items: those released after the time of the query are excluded; or None
+    seen: "exclude" excludes what the query shows of the target; what it dislikes is always excluded
+    filters: the other rules, fitted
     """
 
     seen: Literal["exclude", "allow"] = "exclude"
-    allowed: dict[Target, Bools] = field(default_factory=dict)
-    released: Doubles | None = None
+    filters: tuple[Filter, ...] = ()
 
     def exclude(self, queries: QueryBatch, target: Target, candidate_items: Bools | None = None) -> Exclude:
-        """Return the exclusion of seen, disliked and unreleased ids per query, and of ids that are not allowed."""
-        allowed = self.allowed.get(target)
-        if target == "items" and candidate_items is not None:
-            allowed = candidate_items if allowed is None else allowed & candidate_items
-        rows, ids = self._rows(queries, target), None if allowed is None else ~allowed
-        if target == "items" and self.released is not None and queries.times is not None:
-            return Exclude(rows, ids, self.released, queries.times)
-        return Exclude(rows, ids)
+        """Return the exclusion of everything that a query may not be shown: by all rules together.
+
+        Of `candidate_items`, bool[I], the others are excluded, too.
+        """
+        ids = ~candidate_items if target == "items" and candidate_items is not None else None
+        exclude = Exclude(self._rows(queries, target), ids)
+        for each in self.filters:
+            with calling(each, f"while filtering {target}"):
+                given = each.exclude(queries, target)
+                check_exclude(given, len(queries), _vocabulary_size(queries, target))
+            exclude = exclude.also(given)
+        return exclude
 
     def _rows(self, queries: QueryBatch, target: Target) -> Sparse | None:
         rows = None

@@ -14,6 +14,7 @@ from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract, Outcome, PluginContract, run_checks
 from hybridrec.testing.datasets import edge_datasets, parity_queries, toy_dataset, toy_queries
 from hybridrec.testing.exporters import ExporterContract
+from hybridrec.testing.filters import FilterContract
 from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
@@ -25,6 +26,7 @@ __all__ = [
     "ComponentContract",
     "Contract",
     "ExporterContract",
+    "FilterContract",
     "MetricContract",
     "NormaliserContract",
     "Outcome",

@@ -16,7 +16,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.stages.candidates import Candidates, Exclude
-from hybridrec.stages.checks import C, check_candidates, check_scores, check_self, check_state
+from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
 from hybridrec.stages.component import Component, Generator, Scorer
 from hybridrec.testing.datasets import toy_dataset
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
@@ -92,6 +92,7 @@ def tied(scores: Floats) -> Bools:
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
 
 
+C = TypeVar("C", bound=Component)
 T = TypeVar("T", bound=np.generic)
 
 

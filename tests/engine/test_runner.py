@@ -19,7 +19,7 @@ import yaml
 import hybridrec
 from hybridrec import DataError, MemoryBudgetError, PluginError, Run
 from hybridrec.api import plan
-from hybridrec.config.experiment import PipelineSpec
+from hybridrec.config.experiment import FilterSpec, PipelineSpec
 from hybridrec.config.models import PipelineUse
 from hybridrec.data.splits import Masked
 from hybridrec.engine.keys import source_hash
@@ -27,6 +27,7 @@ from hybridrec.engine.pipelines import rules_of
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import Report
 from hybridrec.runs.compare import compare_runs
+from hybridrec.stages.item_filters import ReleasedFilter
 from hybridrec.testing import toy_dataset
 
 LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]")
@@ -479,8 +480,10 @@ def test_a_combined_metric_is_measured_and_compared_as_any_other(experiment):
 
 def test_released_needs_items_with_times():
     use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
-    plan, data = PipelineSpec("hybrid", use, {}), toy_dataset()
-    assert rules_of(plan, data).released is data.item_times
+    released = (FilterSpec("pipelines.hybrid.released", ReleasedFilter()),)
+    plan, data = PipelineSpec("hybrid", use, {}, filters=released), toy_dataset()
+    (fitted,) = rules_of(plan, data).filters
+    assert fitted.state()["released"] is data.item_times
     with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
         rules_of(plan, replace(data, item_times=None))
 

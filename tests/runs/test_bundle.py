@@ -106,6 +106,7 @@ def test_a_plugin_among_the_options_is_named(run, toyland):
     named = {plugin["module"] for plugin in manifest_of(run.folder / BUNDLE)["about"]["plugins"]}
     expected = {
         "toyland",
+        "hybridrec.builtin",
         "hybridrec_baselines",
         "hybridrec_fusion",
         "hybridrec_linear",
@@ -182,7 +183,7 @@ def test_another_file_is_no_bundle(tmp_path, content):
 def test_a_bundle_of_another_format_names_who_wrote_it(bundle):
     rewritten(bundle, lambda about: about.update(bundle=9, hybridrec="7.1"))
     with pytest.raises(
-        StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 1"
+        StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 2"
     ):
         hybridrec.load(bundle)
     rewritten(bundle, lambda about: about.update(bundle=1, pipelines={"x": {"generators": "all"}}))

@@ -21,6 +21,7 @@ from hybridrec import (
     kernels,
 )
 from hybridrec.data.encoding import encode
+from hybridrec.stages.item_filters import BlockFilter, ReleasedFilter
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import toy_dataset
 
@@ -253,18 +254,18 @@ def test_seen_is_a_rule_and_disliked_is_never_recommended():
 
 def test_allowed_and_universe_hold_together():
     allowed, candidate_items = np.arange(N) < 6, np.arange(N) >= 4
-    rules = Rules("exclude", {"items": allowed})
+    rules = Rules("exclude", (BlockFilter().restore({"excluded": ~allowed}),))
     pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
     assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
     exclude = rules.exclude(QUERIES, "items", candidate_items)
     assert pipe.slate(QUERIES, "items", 4, exclude).ids[2].tolist() == [4, 5, PADDING, PADDING]
-    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # candidate items say nothing of tags
+    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # nor the list nor candidate items are of tags
 
 
 def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():
     released = np.arange(N, dtype=float)
     released[5] = np.nan
-    rules = Rules("allow", released=released)
+    rules = Rules("allow", (ReleasedFilter().restore({"released": released}),))
     pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
     queries = replace(QUERIES, times=np.array([3.0, np.nan, 100.0, -1.0, 3.0])[: len(QUERIES)], disliked=None)
     ids = pipe.slate(queries, "items", N).ids
@@ -304,7 +305,8 @@ def test_the_fallback_is_asked_only_about_short_rows():
 
 
 def test_nobody_serves_a_query_whose_ids_are_all_excluded():
-    rules = Rules("exclude", {"items": np.arange(N) < 2})  # all that is allowed the first query has seen
+    two = BlockFilter().restore({"excluded": np.arange(N) >= 2})
+    rules = Rules("exclude", (two,))  # all that is allowed the first query has seen
     slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], rules=rules).slate(QUERIES, "items", 3)
     assert (slate.ids[0] == PADDING).all()
     assert np.isnan(slate.scores[0]).all()

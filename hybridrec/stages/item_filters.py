@@ -1,0 +1,129 @@
+"""Filters by lists of ids and by release date."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.errors import DataError
+from hybridrec.plugin import InputPath, Options
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.filter import Filter
+from hybridrec.types import Bools, Doubles, Ints, State, Target
+
+
+class ListOptions(Options):
+    """Options of `allow` and `block`."""
+
+    ids: list[str] = Field([])
+    """External ids."""
+    path: InputPath | None = None
+    """A text file with one external id per line."""
+    target: Target = "items"
+    """The kind of the ids."""
+
+
+class _ListFilter(Filter):
+    """A filter by a list of ids."""
+
+    Config = ListOptions
+    config: ListOptions
+
+    _excluded: Bools
+
+    @abstractmethod
+    def excluded(self, listed: Ints, n: int) -> Bools:
+        """Return bool[n]: true for the ids that may not be shown, given the codes of the listed ones."""
+
+    def fit(self, data: Dataset) -> Self:
+        """Read the list; raises DataError for an unreadable file, and for ids that are not in the data."""
+        names = list(self.config.ids)
+        if self.config.path is not None:
+            names += _lines(self.config.path)
+        vocabulary = data.items if self.config.target == "items" else data.tags
+        self._excluded = self.excluded(vocabulary.encode_known(names, "the list"), len(vocabulary))
+        return self
+
+    def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
+        """Exclude the same ids for every query."""
+        return Exclude(ids=self._excluded) if target == self.config.target else Exclude()
+
+    def state(self) -> State:
+        """Return the mask of excluded ids."""
+        return {"excluded": self._excluded}
+
+    def restore(self, state: State) -> Self:
+        """Restore the fit from `state`."""
+        self._excluded = state["excluded"]
+        return self
+
+
+class AllowFilter(_ListFilter):
+    """Only listed ids may be shown."""
+
+    name = "allow"
+
+    def excluded(self, listed: Ints, n: int) -> Bools:
+        """Return all but the listed ids."""
+        excluded = np.ones(n, bool)
+        excluded[listed] = False
+        return excluded
+
+
+class BlockFilter(_ListFilter):
+    """Listed ids are never shown."""
+
+    name = "block"
+
+    def excluded(self, listed: Ints, n: int) -> Bools:
+        """Return the listed ids."""
+        excluded = np.zeros(n, bool)
+        excluded[listed] = True
+        return excluded
+
+
+class ReleasedFilter(Filter):
+    """Only items may be shown that were out at the time of the query.
+
+    Items and queries without a time are not restricted.
+    """
+
+    name = "released"
+
+    _released: Doubles
+
+    def fit(self, data: Dataset) -> Self:
+        """Take the times of items; raises DataError if they have none."""
+        if data.item_times is None:
+            raise DataError("the items of the data have no times; leave `released` out")
+        self._released = data.item_times
+        return self
+
+    def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
+        """Exclude what is released after the time of the query."""
+        if target != "items" or queries.times is None:
+            return Exclude()
+        return Exclude(released=self._released, times=queries.times)
+
+    def state(self) -> State:
+        """Return the release times."""
+        return {"released": self._released}
+
+    def restore(self, state: State) -> Self:
+        """Restore the fit from `state`."""
+        self._released = state["released"]
+        return self
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file that are not blank."""
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise DataError(f"path: {path} cannot be read ({error.strerror})") from None

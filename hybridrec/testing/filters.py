@@ -1,0 +1,98 @@
+"""The contract of filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.checks import check_exclude, check_self
+from hybridrec.stages.filter import Filter
+from hybridrec.testing._helpers import assert_unchanged, contents, size, through_a_file, toy
+from hybridrec.testing.contract import PluginContract
+from hybridrec.testing.datasets import toy_dataset, toy_queries
+from hybridrec.types import TARGETS, Bools, Target
+
+
+class FilterContract(PluginContract):
+    """The contract of filters: one named check for each requirement.
+
+    filter: the class under test
+    configs: the options to test it with, one dict each, as in the YAML
+    """
+
+    role = "filter"
+    filter: ClassVar[type[Filter]]
+
+    def data(self) -> Dataset:
+        """Return the data that it is fitted on, the toy dataset; another one must have as many ids."""
+        return toy()
+
+    def queries(self) -> QueryBatch:
+        """Return a batch with all kinds of queries."""
+        return toy_queries(self.data())
+
+    def model(self, options: Mapping[str, Any]) -> Filter:
+        """Fit the filter on `data`."""
+        made = self.filter(self.options(options))
+        return check_self(made, "fit", made.fit(self.data()))
+
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        """Fit the filter, the precondition of all checks."""
+        self.model(options)
+
+    def test_exclusions_are_well_formed(self, options: Mapping[str, Any]) -> None:
+        """Require an `Exclude` of the right shapes for every target, also for an empty batch."""
+        model, queries = self.model(options), self.queries()
+        for target in TARGETS:
+            for asked in (queries, queries.take(slice(0, 0))):
+                check_exclude(model.exclude(asked, target), len(asked), size(target))
+
+    def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
+        """Require a query to be kept from the same ids alone and in a batch."""
+        model, queries = self.model(options), self.queries()
+        for target, together in self._excluded(model, queries):
+            for row in range(len(queries)):
+                alone = _matrix(model.exclude(queries.take(slice(row, row + 1)), target), 1, target)[0]
+                assert np.array_equal(alone, together[row]), f"{target}, query {row}: other ids alone than in a batch"
+
+    def test_same_data_same_exclusion(self, options: Mapping[str, Any]) -> None:
+        """Require two instances that are fitted on the same data to exclude the same."""
+        first, again = (dict(self._excluded(self.model(options), self.queries())) for _ in range(2))
+        for target, excluded in first.items():
+            assert np.array_equal(excluded, again[target]), f"{target}: other ids from the same data"
+
+    def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
+        """Require a state of arrays without objects, from which a new instance excludes the same."""
+        model = self.model(options)
+        other = self.filter(self.options(options))
+        check_self(other, "restore", other.restore(through_a_file(model.state())))
+        restored = dict(self._excluded(other, self.queries()))
+        for target, excluded in self._excluded(model, self.queries()):
+            assert np.array_equal(excluded, restored[target]), f"{target}: other ids after restore"
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """Require data and queries to be unchanged after use: others share them."""
+        data, queries = self.data(), self.queries()
+        data = toy_dataset() if data is toy() else data
+        before = contents(data=data, queries=queries)
+        model = self.filter(self.options(options))
+        check_self(model, "fit", model.fit(data))
+        for target in TARGETS:
+            model.exclude(queries, target)
+        assert_unchanged(before, data=data, queries=queries)
+
+    def _excluded(self, model: Filter, queries: QueryBatch) -> Iterator[tuple[Target, Bools]]:
+        """Yield each target with bool [Q, N]: true where an id is excluded."""
+        for target in TARGETS:
+            yield target, _matrix(model.exclude(queries, target), len(queries), target)
+
+
+def _matrix(exclude: Exclude, queries: int, target: Target) -> Bools:
+    scores = np.zeros((queries, size(target)), np.float32)
+    exclude.mask(scores)
+    return np.isneginf(scores)
