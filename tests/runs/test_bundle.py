@@ -186,7 +186,7 @@ def test_a_bundle_of_another_format_names_who_wrote_it(bundle):
         StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 2"
     ):
         hybridrec.load(bundle)
-    rewritten(bundle, lambda about: about.update(bundle=1, pipelines={"x": {"generators": "all"}}))
+    rewritten(bundle, lambda about: about.update(bundle=2, pipelines={"x": {"generators": "all"}}))
     with pytest.raises(StoreError, match="its description is not that of a bundle"):
         hybridrec.load(bundle)
 
