@@ -56,8 +56,8 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
 def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
     """Compute the KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
     songs = directions(component, queries, "items")
-    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.tags.indptr) > 0))
-    tags = queries.tags[known].sign()
+    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.matrix("tags").indptr) > 0))
+    tags = queries.matrix("tags")[known].sign()
     near = nearest(songs[known])
     random = rng.integers(len(known), size=near.shape)
     close, far = (kl(tags, pooled(tags, others)) for others in (near, random))
@@ -77,7 +77,7 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
         queries,
         users=queries.users if field == "user" else np.full(n, -1, np.int32),
         history=queries.history if field == "items" else Ragged.empty(n, queries.history.width),
-        tags=queries.tags if field == "tags" else csr_matrix(queries.tags.shape, dtype=np.float32),
+        tags=queries.matrix("tags") if field == "tags" else csr_matrix(queries.matrix("tags").shape, dtype=np.float32),
         text=queries.text if field == "title" else ("",) * n,
     )
 

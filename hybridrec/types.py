@@ -33,6 +33,8 @@ Target: TypeAlias = str
 Field: TypeAlias = str
 """A field of queries: "user", "items", "title", or a kind of entities."""
 
+KIND_NAME = r"^[a-z][a-z0-9_-]*$"
+"""The pattern of names of kinds of entities."""
 USERS = "users"
 """The kind at one end of interactions."""
 ITEMS = "items"

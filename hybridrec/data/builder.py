@@ -17,7 +17,7 @@ from hybridrec.data.ragged import Ragged
 from hybridrec.data.transforms import WeightOptions, weigh
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, PluginError
-from hybridrec.types import ITEMS, PADDING, USERS, Bools, Doubles, EntityKind, Floats, Ints, Sparse
+from hybridrec.types import ITEMS, KIND_NAME, PADDING, USERS, Bools, Doubles, EntityKind, Floats, Ints, Sparse
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,8 +34,6 @@ _ITEM_HAS = (("item", "id"), ("weight",))
 _ASSIGNMENTS = (("user", "item", "id"), ())
 _LABELS = (("id", "feature"), ("weight",))
 _IMPRESSIONS = (("user", "item"), ("time",))
-KIND_NAME = r"^[a-z][a-z0-9_-]*$"
-"""The pattern of names of kinds of entities."""
 _RESERVED = frozenset({"user", "title", "text", "words", "nothing", "few-items"})
 """Names that mean something else beside kinds: fields of queries, targets of `similar`, segments."""
 
@@ -62,8 +60,8 @@ class Tables:
 
     Users and items are the ids of `interactions` and of `entities`; another kind holds the ids of `entities`,
     `user_has`, `item_has` and `assignments`. Rows of the other tables about other ids are ignored: a file of tags
-    may cover more than the catalogue. A table that is None is left out. Raises PluginError if a column is missing, or is none of these (`line`, from
-    `hybridrec.text_files`, is allowed).
+    may cover more than the catalogue. A table that is None is left out. Raises PluginError if a column is missing, or
+    is none of these (`line`, from `hybridrec.text_files`, is allowed).
     """
 
     interactions: pl.DataFrame
@@ -150,9 +148,7 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
         interactions=weigh(_interactions(tables, users, items), weight),
         user_has={kind: _csr(frame, ("user", users), ("id", vocabularies[kind])) for kind, frame in user_has.items()},
         item_has={kind: _csr(frame, ("item", items), ("id", vocabularies[kind])) for kind, frame in item_has.items()},
-        assignments={
-            kind: _triples(frame, users, items, vocabularies[kind]) for kind, frame in assignments.items()
-        },
+        assignments={kind: _triples(frame, users, items, vocabularies[kind]) for kind, frame in assignments.items()},
         impressions=_impressions(tables.impressions, users, items),
     )
 
@@ -196,8 +192,9 @@ def _distinct(ids: pl.Series) -> pl.Series:
     return ids.dtype.categories.filter(pl.Series(occurs))
 
 
-def _known(frame: pl.DataFrame, **vocabularies: Vocabulary) -> pl.DataFrame:
+def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
     """Keep the rows in which every named column is in its vocabulary."""
+    assert frame is not None  # `Tables` drops tables that are None
     known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(known))
 
@@ -211,9 +208,16 @@ def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragge
         times=frame["time"].to_numpy() if "time" in frame.columns else None,
         weights=frame["weight"].to_numpy() if "weight" in frame.columns else None,
         groups=frame["group"].to_numpy() if "group" in frame.columns else None,
-        context=Features({name: feature_column(name, frame[name]) for name in tables.context}) if tables.context else None,
+        context=Features({name: feature_column(name, frame[name]) for name in tables.context})
+        if tables.context
+        else None,
         positions=frame["position"].to_numpy() if "position" in frame.columns else None,
     )
+
+
+def _context(tables: Tables) -> Features | None:
+    frame, names = tables.interactions, tables.context
+    return Features({name: feature_column(name, frame[name]) for name in names}) if names else None
 
 
 def _impressions(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabulary) -> Ragged | None:
@@ -276,7 +280,9 @@ def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | N
         names = _vocabulary((f"labels['{kind}']", frame, "feature"))
         columns[LABELS] = FeatureColumn("category", _csr(frame, ("id", ids), ("feature", names)), tuple(names.ids))
     if kind in tables.features:
-        stated = tables.features[kind].unique("id", keep="first").with_columns(pl.col("id").cast(pl.String))
+        described = tables.features[kind]
+        assert described is not None
+        stated = described.unique("id", keep="first").with_columns(pl.col("id").cast(pl.String))
         aligned = _of_ids(ids).join(stated, on="id", how="left", maintain_order="left")
         for name in sorted(set(aligned.columns) - {"id", LINE}):
             columns[name] = feature_column(name, aligned[name])

@@ -49,7 +49,9 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
 
 def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Sparse]:
     """Return the entities that queries state, by kind."""
-    asked = {kind for query in queries for kind in query.has} | ({TAGS} if any(query.tags for query in queries) else set())
+    asked = {kind for query in queries for kind in query.has} | (
+        {TAGS} if any(query.tags for query in queries) else set()
+    )
     for kind in sorted(asked - set(dataset.kinds)):
         if kind != TAGS or any(TAGS in query.has for query in queries):
             raise DataError(f"query: unknown kind '{kind}' in `has`; {did_you_mean(kind, dataset.kinds)}")

@@ -204,7 +204,9 @@ class Features:
         blocks: list[Sparse] = []
         for name, column in self.columns.items():
             if column.type == "category":
-                names += column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
+                names += (
+                    column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
+                )
                 blocks.append(column.values)
             elif column.type == "flag":
                 names.append(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
@@ -161,10 +161,17 @@ class QueryBatch:
         if name == "title":
             return np.array([bool(text) for text in self.text], bool)
         if name == EVERY_KIND:
-            return np.logical_or.reduce([self.knows(kind) for kind in (ITEMS, *self.has)])
+            return self.knows_any((ITEMS, *self.has))
         if name not in self.has:
             return np.zeros(len(self), bool)
         return np.diff(self.has[name].indptr) > 0
+
+    def knows_any(self, fields: Iterable[Field]) -> Bools:
+        """Return bool[Q]: true if the query has at least one of these fields."""
+        known = np.zeros(len(self), bool)
+        for name in fields:
+            known |= self.knows(name)
+        return known
 
     def segments(self) -> NDArray[np.str_]:
         """Return str[Q], the segment of each query: its fields joined by "+", or "nothing" if it has none.

@@ -96,9 +96,9 @@ def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
     if plan.use.block is not None:
         allowed = np.ones(len(data.items), bool) if allowed is None else allowed
         allowed[_codes(plan.use.block, data, plan.name, "block")] = False
-    if plan.use.released and data.item_times is None:
+    if plan.use.released and data.items.times is None:
         raise DataError(f"pipelines.{plan.name}.released: the items of the data have no times; leave `released` out")
-    released = data.item_times if plan.use.released else None
+    released = data.items.times if plan.use.released else None
     return Rules(plan.use.seen, {} if allowed is None else {"items": allowed}, released)
 
 
@@ -111,4 +111,4 @@ def _codes(lists: Lists, data: Dataset, pipeline: str, key: str) -> Any:
             raise DataError(
                 f"pipelines.{pipeline}.{key}.path: {lists.path} cannot be read ({error.strerror})"
             ) from None
-    return data.items.encode_known(names, f"pipelines.{pipeline}.{key}")
+    return data.items.vocabulary.encode_known(names, f"pipelines.{pipeline}.{key}")

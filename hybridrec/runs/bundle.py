@@ -284,7 +284,7 @@ class _Reader:
             rules=Rules(
                 entry.seen,
                 cast(dict[Target, Bools], self.below(f"pipeline/{name}/allowed")),
-                data.item_times if entry.released else None,
+                data.items.times if entry.released else None,
             ),
         )
 

@@ -175,7 +175,7 @@ class DenseModel(Generator, Scorer):
     A subclass implements `scores`; candidates and scores of pairs follow from it.
     """
 
-    targets = (EVERY_KIND,)
+    targets: tuple[Target, ...] = (EVERY_KIND,)
 
     @abstractmethod
     def scores(self, queries: QueryBatch, target: Target) -> Floats:

@@ -91,9 +91,7 @@ class FeatureLinesReader(Reader):
         text_files.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
         rows = text_files.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.bad_lines)
         rows = text_files.first_of_each(rows, "owner", path, self.bad_lines, owner)
-        words = rows.select(id="owner", word=pl.col("features").str.extract_all(r"\S+")).explode(
-            "word"
-        )
+        words = rows.select(id="owner", word=pl.col("features").str.extract_all(r"\S+")).explode("word")
         named = words.drop_nulls().select("id", fields=pl.col("word").str.extract_groups(WEIGHTED)).unnest("fields")
         weighted = named.with_columns(pl.col("weight").cast(pl.Float32).fill_null(1.0))
         return rows.select(id="owner"), weighted

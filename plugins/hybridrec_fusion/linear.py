@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import FIELDS, Doubles, Floats, Pool, QueryBatch, State
+from hybridrec import Doubles, Floats, Pool, QueryBatch, State
 from hybridrec_fusion.features import opinions, provenance, statistics
 from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 
@@ -43,7 +43,7 @@ class Linear(LearnedRanker[Doubles]):
     def _features(self, queries: QueryBatch, pool: Pool) -> Iterator[tuple[str, Floats]]:
         """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
         filled = self.scaled(pool)
-        flags = {field: queries.has(field).astype(np.float32)[:, None] for field in FIELDS}
+        flags = {field: queries.knows(field).astype(np.float32)[:, None] for field in queries.fields}
         for label, feature, values in opinions(pool, self.config.normalise):
             known = ~np.isnan(values)
             if feature == "normalised":

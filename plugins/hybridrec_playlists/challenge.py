@@ -90,7 +90,9 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
         for user, category in zip(users, categories, strict=True)
     )
     has = data.query_has({}, shown)
-    carried = {kind: ((data.user_matrix(kind)[users] > 0) > (has[kind] > 0)).astype(np.float32) for kind in data.targets[1:]}
+    hidden = {
+        kind: ((data.user_matrix(kind)[users] > 0) > (has[kind] > 0)).astype(np.float32) for kind in data.targets[1:]
+    }
     queries = QueryBatch(
         users=np.full(len(users), PADDING, np.int32),
         history=shown,
@@ -103,7 +105,7 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
         name=name,
         train=data.hide_users(is_held),
         queries=queries.take(np.flatnonzero(asked)),
-        truth={"items": truth[asked], **{kind: matrix[asked] for kind, matrix in carried.items()}},
+        truth={"items": truth[asked], **{kind: matrix[asked] for kind, matrix in hidden.items()}},
         units=users[asked].astype(np.int32),
         weights=np.ones(int(asked.sum())),
     )

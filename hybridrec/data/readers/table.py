@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from hybridrec.data.builder import KIND_NAME, Tables, assemble
+from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import TAGS
 from hybridrec.data.features import FeatureType
@@ -19,13 +20,12 @@ from hybridrec.data.io.npy import Rows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
-from hybridrec.types import ITEMS, USERS, Floats
+from hybridrec.types import ITEMS, KIND_NAME, USERS, Floats
 
 if TYPE_CHECKING:
     import polars as pl
 from hybridrec.data.io.columns import TimeUnit
 from hybridrec.data.io.files import FileSource
-
 
 KindName = Annotated[str, Field(pattern=KIND_NAME)]
 """The name of a kind of entities other than users and items."""
@@ -46,13 +46,13 @@ class TableOptions(BadLineOptions):
     entities: dict[KindName, Described] = Field({}, examples=[{"artists": {"path": "artists.csv", "id": "artist"}}])
     """Descriptions of entities of other kinds, by kind."""
 
-    user_has: dict[KindName, UserHas] = {}
+    user_has: dict[KindName, UserHas] = Field({})
     """Entities of users, one per row: {tags: {path: tags.csv, user: user, id: tag}}."""
 
-    item_has: dict[KindName, ItemHas] = {}
+    item_has: dict[KindName, ItemHas] = Field({})
     """Entities of items, one per row: {artists: {path: songs.csv, item: song, id: artist}}."""
 
-    assignments: dict[KindName, Assignments] = {}
+    assignments: dict[KindName, Assignments] = Field({})
     """Entities that users gave to items, one per row: {tags: {path: tagged.csv, user: user, item: song, id: tag}}."""
 
     impressions: Impressions | None = None
@@ -108,13 +108,15 @@ class TableReader(Reader):
         self,
         owner: Literal["user", "item"],
         described: ColumnTable[Described] | None,
-        sources: Mapping[str, UserHas] | Mapping[str, ItemHas],
+        sources: Mapping[str, Carried],
     ) -> dict[str, pl.DataFrame]:
         """Return owner, id, weight by kind: from columns of the file of users or items, and from files of pairs."""
         has = {} if described is None else described.source.has_columns
         kinds = dict.fromkeys([*has, *sources])
         return {
-            kind: _pairs(owner, described, has.get(kind, {}), self._open(sources[kind]) if kind in sources else None)
+            kind: _pairs(
+                owner, described, has.get(kind, {}), None if kind not in sources else self._open(sources[kind])
+            )
             for kind in kinds
         }
 
@@ -161,7 +163,7 @@ def _pairs(
     owner: str,
     described: ColumnTable[Described] | None,
     columns: Mapping[str, str],
-    file: ColumnTable[UserHas] | ColumnTable[ItemHas] | None,
+    file: ColumnTable[Carried] | None,
 ) -> pl.DataFrame:
     """Return owner, id, weight: from columns of a file of users or items, and from a file of pairs."""
     import polars as pl
@@ -291,7 +293,7 @@ class Interactions(FileSource):
     group: str | None = None
     """Column of an integer by which a split may group, such as the number of a published fold."""
 
-    context: dict[str, FeatureType] = {}
+    context: dict[str, FeatureType] = Field({})
     """Columns of the request that led to the interaction, with their types: {device: category, budget: number}. A
     query may state them, and filters and learned re-rankers read them."""
 
@@ -356,7 +358,7 @@ class Carrier(Described):
     tags: tuple[str, ...] | dict[str, str] = ()
     """Columns of tags. A mapping {column: kind} makes tags like "kind:value"."""
 
-    has: dict[KindName, tuple[str, ...]] = {}
+    has: dict[KindName, tuple[str, ...]] = Field({})
     """Columns of entities of other kinds: {artists: [artist]}."""
 
     @property
@@ -383,7 +385,7 @@ class Items(Carrier):
     """Descriptions of items; items without interactions may be listed and can be recommended too."""
 
 
-class Has(FileSource):
+class Carried(FileSource):
     """Entities of users or items, one per row."""
 
     id: str
@@ -392,8 +394,13 @@ class Has(FileSource):
     weight: str | None = None
     """Column of the weight; 1 by default."""
 
+    @property
+    @abstractmethod
+    def owner(self) -> str:
+        """The name of the column with the user or item that has the entity."""
 
-class UserHas(Has):
+
+class UserHas(Carried):
     """Entities of users, one per row."""
 
     user: str
@@ -405,7 +412,7 @@ class UserHas(Has):
         return self.user
 
 
-class ItemHas(Has):
+class ItemHas(Carried):
     """Entities of items, one per row."""
 
     item: str

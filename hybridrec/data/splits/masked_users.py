@@ -39,7 +39,8 @@ class MaskedOptions(Options):
     shows the field."""
     scenarios: dict[str, Annotated[float, pydantic.Field(gt=0)]] | None = None
     """The fields that queries show (items, tags or another kind that users carry, and title, joined by "+"), each
-    with its proportion of the queries. A listed field shows its visible share (a title is shown whole); an unlisted field is hidden entirely.
+    with its proportion of the queries. A listed field shows its visible share (a title is shown whole); an unlisted
+    field is hidden entirely.
     Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
     cross: bool = False
     """Turn every held-out user into a query of each scenario, weighted by the mix, instead of one drawn at random:
@@ -211,4 +212,4 @@ def _queries(shown: Dataset, users: Ints, visible: dict[EntityKind, Sparse], sho
 
 
 def _knows_something(queries: QueryBatch) -> Bools:
-    return np.logical_or.reduce([queries.knows(field) for field in queries.fields])
+    return queries.knows_any(queries.fields)
