@@ -21,13 +21,13 @@ class Good(DenseModel):
         had = data.interactions.matrix(binary=True)
         self._together = {
             "items": (had.T @ had).toarray().astype(np.float32),
-            "tags": (had.T @ data.user_matrix("tags")).toarray().astype(np.float32),
+            "tags": (had.T @ data.user_tags).toarray().astype(np.float32),
         }
         return self
 
     def scores(self, queries, target):
         result = queries.history.matrix(binary=True) @ self._together[target]
-        return np.where(queries.knows("items")[:, None], result, np.nan).astype(np.float32)
+        return np.where(queries.has("items")[:, None], result, np.nan).astype(np.float32)
 
     def state(self):
         return dict(self._together)
@@ -248,13 +248,13 @@ class CastsIds(Good):
 
 class DividesByTags(Good):
     def fit(self, data, rng):
-        self._share = 1 // data.size("tags")
+        self._share = 1 // len(data.tags)
         return super().fit(data, rng)
 
 
 class SaysTooLittle(Good):
     def fit(self, data, rng):
-        if not data.size("tags"):
+        if not len(data.tags):
             raise DataError("no tags")
         return super().fit(data, rng)
 
@@ -358,11 +358,11 @@ def test_the_toy_dataset_is_a_checkerboard_with_holes():
     assert (history.lengths[:-1] > 0).all()
     assert set(history.ids) == set(range(39))
     assert len(np.unique(data.pairs)) < len(data.pairs), "some items are played twice"
-    for tags in (data.user_has["tags"], data.item_has["tags"]):
+    for tags in (data.declared_user_tags, data.declared_item_tags):
         assert ((kernels.csr_rows(tags) - tags.indices) % 2 == 0).all()
     assert len(data.assignments)
     assert (data.assignments % 2 == data.assignments[:, :1] % 2).all()
-    assert data.users.vocabulary.ids[7] == "user 07"
+    assert data.users.ids[7] == "user 07"
     assert toy_dataset().fingerprint == data.fingerprint
 
 

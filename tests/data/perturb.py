@@ -38,7 +38,7 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
     titles = {unit for unit, text in zip(fold.units, fold.queries.text, strict=True) if text}
     for query, unit in enumerate(fold.units):
         shown_items[unit].update(fold.queries.history.take(np.array([query])).ids.tolist())
-        shown_tags[unit].update(fold.queries.matrix("tags")[query].indices.tolist())
+        shown_tags[unit].update(fold.queries.tags[query].indices.tolist())
     held = np.zeros(len(data.users), bool)
     held[fold.units] = True
     rows, items = data.interactions.rows, data.interactions.ids
@@ -53,17 +53,17 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
         shown_tags[user].add(tag)
     mapping = _other_items(data, rows[hidden], items[hidden], rng)
     changed = _with_other_pairs(data, hidden, mapping, free, rng)
-    assert data.users.features is not None
-    features = data.users.features.matrix.toarray()
+    assert data.user_features is not None
+    features = data.user_features.matrix.toarray()
     features[held] = 1 - features[held]
     return replace(
         changed,
         titles=tuple(
             f"other {user}" if title and held[user] and user not in titles else title
-            for user, title in enumerate(data.users.text)
+            for user, title in enumerate(data.titles)
         ),
         declared_user_tags=_other_tags(data, held, shown_tags, rng),
-        user_features=replace(data.users.features, matrix=csr_matrix(features)),
+        user_features=replace(data.user_features, matrix=csr_matrix(features)),
     )
 
 
@@ -105,7 +105,7 @@ def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, 
     keys = pair_keys(users, items, len(data.items))
     moved = np.isin(keys, data.pairs[hidden]) & ~np.isin(keys, data.pairs[~hidden])
     assignments[moved, 1] = mapping[users[moved], items[moved]]
-    assignments[tags, 2] = rng.integers(0, data.size("tags"), tags.sum())
+    assignments[tags, 2] = rng.integers(0, len(data.tags), tags.sum())
     ids[hidden] = mapping[history.rows[hidden], ids[hidden]]
     times[hidden] = rng.uniform(times[hidden].min(), times[hidden].max(), hidden.sum())
     weights[hidden] = rng.uniform(0.5, 5, hidden.sum())
@@ -118,13 +118,13 @@ def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, 
 
 def _other_tags(data: Dataset, held: Bools, kept: list[set[int]], rng: np.random.Generator) -> Sparse:
     """Declared tags with others in place of those not in `kept`; the order of a user's tags stays (their shape)."""
-    tags = data.user_has["tags"].toarray()
+    tags = data.declared_user_tags.toarray()
     for user in np.flatnonzero(held):
         for tag in np.flatnonzero(tags[user]):
             row = np.union1d(np.flatnonzero(tags[user]), np.array(sorted(kept[user]), int))
             place = np.searchsorted(row, tag)
             low = row[place - 1] if place else -1
-            high = row[place + 1] if place + 1 < len(row) else data.size("tags")
+            high = row[place + 1] if place + 1 < len(row) else len(data.tags)
             if tag not in kept[user]:
                 tags[user, tag] = 0
                 tags[user, rng.integers(low + 1, high)] = 1

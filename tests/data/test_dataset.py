@@ -51,8 +51,8 @@ def test_restore_is_the_exact_inverse_of_state(make):
         np.testing.assert_array_equal(array, restored[name], err_msg=name)
     assert again.fingerprint == data.fingerprint
     assert again.users == data.users
-    assert again.users.text == data.users.text
-    assert (again.items.features is None) == (data.items.features is None)
+    assert again.titles == data.titles
+    assert (again.item_features is None) == (data.item_features is None)
 
 
 def test_a_complete_dataset_flattens_every_field():
@@ -62,7 +62,7 @@ def test_a_complete_dataset_flattens_every_field():
 
 def test_the_fingerprint_does_not_see_how_a_matrix_was_made():
     data = complete()
-    wide = data.user_has["tags"].copy()
+    wide = data.declared_user_tags.copy()
     wide.indptr, wide.indices = wide.indptr.astype(np.int64), wide.indices.astype(np.int64)
     assert replace(data, declared_user_tags=wide).fingerprint == data.fingerprint
 
@@ -75,28 +75,28 @@ def test_the_fingerprint_sees_a_changed_group():
 
 def test_assembling_keeps_order_repeats_and_silent_users():
     data = complete()
-    me, silent = data.users.vocabulary.encode(["me", "silent"])
+    me, silent = data.users.encode(["me", "silent"])
     history = data.interactions.take(np.array([me, silent]))
-    assert [data.items.vocabulary.ids[int(item)] for item in history.ids] == ["🎸", "b", "🎸"]  # by time
+    assert [data.items.ids[int(item)] for item in history.ids] == ["🎸", "b", "🎸"]  # by time
     assert history.lengths.tolist() == [3, 0]
     assert history.groups.tolist() == [0, 2, 0]
 
 
 def test_assembling_passes_over_tags_of_strangers():
     data = complete()
-    assert set(data.vocabulary("tags").ids) == {"rock", "jazz", "loud"}  # "pop" belongs to nobody
+    assert set(data.tags.ids) == {"rock", "jazz", "loud"}  # "pop" belongs to nobody
 
 
 def test_assembled_fields_stand_at_their_codes():
     data = complete()
-    new, b = data.items.vocabulary.encode(["new", "b"])
-    assert data.items.text[new] == "Neu"  # of two rows the first
-    assert data.items.text[b] == ""
-    assert data.items.times[new] == 5.0
-    assert np.isnan(data.items.times[b])
-    assert data.items.vectors[new].tolist() == [1, 1, 1]
-    assert data.items.vectors[b].tolist() == [0, 0, 0]
-    assert data.user_matrix("tags")[data.users.vocabulary.encode(["me"])[0]].sum() == 4  # two declared, two assigned
+    new, b = data.items.encode(["new", "b"])
+    assert data.item_text[new] == "Neu"  # of two rows the first
+    assert data.item_text[b] == ""
+    assert data.item_times[new] == 5.0
+    assert np.isnan(data.item_times[b])
+    assert data.item_vectors[new].tolist() == [1, 1, 1]
+    assert data.item_vectors[b].tolist() == [0, 0, 0]
+    assert data.user_tags[data.users.encode(["me"])[0]].sum() == 4  # two declared, two assigned
 
 
 ONE = pl.DataFrame({"user": ["u"], "item": ["i"]})
@@ -149,7 +149,7 @@ def test_contains_is_isin(among, keys):
 def test_hiding_a_pair_hides_its_tags_and_a_staying_repeat_keeps_them():
     data = complete()
     pairs = data.pairs
-    me, guitar = data.users.vocabulary.encode(["me"])[0], data.items.vocabulary.encode(["🎸"])[0]
+    me, guitar = data.users.encode(["me"])[0], data.items.encode(["🎸"])[0]
     own = (data.interactions.rows == me) & (data.interactions.ids == guitar)
     one = np.arange(len(pairs)) == np.flatnonzero(own)[0]
     tags_of = lambda cut: ((cut.assignments[:, 0] == me) & (cut.assignments[:, 1] == guitar)).sum()

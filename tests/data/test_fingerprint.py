@@ -59,12 +59,12 @@ HISTORY = DATA.interactions
         replace(DATA, interactions=replace(HISTORY, times=HISTORY.times + 1e-6)),
         replace(DATA, interactions=replace(HISTORY, weights=None)),
         replace(DATA, interactions=replace(HISTORY, width=HISTORY.width + 1)),
-        replace(DATA, titles=("another", *DATA.users.text[1:])),
-        replace(DATA, declared_user_tags=changed_matrix(DATA.user_has["tags"])),
+        replace(DATA, titles=("another", *DATA.titles[1:])),
+        replace(DATA, declared_user_tags=changed_matrix(DATA.declared_user_tags)),
         replace(DATA, assignments=DATA.assignments[1:]),
-        replace(DATA, item_vectors=DATA.items.vectors.astype(np.float64)),
+        replace(DATA, item_vectors=DATA.item_vectors.astype(np.float64)),
         replace(DATA, item_features=None),
-        replace(DATA, users=Vocabulary(f"x{name}" for name in DATA.users.vocabulary.ids)),
+        replace(DATA, users=Vocabulary(f"x{name}" for name in DATA.users.ids)),
     ],
 )
 def test_any_change_shows(changed):

@@ -29,14 +29,14 @@ def test_everything_known_is_encoded_in_its_order():
     assert batch.history.lengths.tolist() == [0, 3]
     assert batch.history.times.tolist() == [4, 2, 1]  # the unknown id goes with its time
     assert batch.history.weights.tolist() == [0.5, 2, 3]
-    assert batch.matrix("tags").toarray().tolist() == [[0] * 4, [1, 0, 0, 1]]
+    assert batch.tags.toarray().tolist() == [[0] * 4, [1, 0, 0, 1]]
     assert batch.text == ("", "even evening")
     np.testing.assert_array_equal(batch.times, [np.nan, 1e9])
     assert batch.disliked.ids.tolist() == [7]
     assert batch.disliked.lengths.tolist() == [0, 1]
     assert batch.user_features.shape == (2, 4)
     assert batch.user_features[0].nnz == 0
-    types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.matrix("tags").dtype]
+    types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.tags.dtype]
     assert types == [np.int32, np.int32, np.float32, np.float32]
     assert batch.history.times.dtype == batch.times.dtype == np.float64
 
@@ -63,7 +63,7 @@ def test_values_that_do_not_stand_beside_the_items_are_refused(name):
 def test_no_queries_and_an_empty_vocabulary():
     nobody = encode([], DATA)
     assert len(nobody) == 0
-    assert nobody.matrix("tags").shape == (0, 4)
+    assert nobody.tags.shape == (0, 4)
     assert nobody.segments().tolist() == []
     assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).tags.shape == (1, 0)
 
@@ -129,13 +129,13 @@ def test_segments_partition_the_queries_by_what_they_know():
     assert batch.segments().tolist() == ["user+items+tags+title", "items", "tags", "nothing", "title", "items+tags"]
     for field in ("user", "items", "tags", "title"):
         named = [field in segment.split("+") for segment in batch.segments().tolist()]
-        assert batch.knows(field).tolist() == named
-        assert batch.knows(field).dtype == bool
+        assert batch.has(field).tolist() == named
+        assert batch.has(field).dtype == bool
 
 
 def test_whole_numbers_are_ids_and_a_text_is_no_list() -> None:
     data = toy_dataset()
-    first = data.items.vocabulary.ids[0]
+    first = data.items.ids[0]
     assert encode([Query(items=[first])], data).history.ids.tolist() == [0]
     with pytest.raises(DataError, match=r"Query.tags is the text 'rock'; give a list"):
         Query(tags="rock")

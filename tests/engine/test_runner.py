@@ -480,7 +480,7 @@ def test_a_combined_metric_is_measured_and_compared_as_any_other(experiment):
 def test_released_needs_items_with_times():
     use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
     plan, data = PipelineSpec("hybrid", use, {}), toy_dataset()
-    assert rules_of(plan, data).released is data.items.times
+    assert rules_of(plan, data).released is data.item_times
     with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
         rules_of(plan, replace(data, item_times=None))
 
@@ -606,7 +606,7 @@ def _environment(toyland):
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}
 
 
-@pytest.mark.parametrize("write", ["data.item_matrix("tags").data *= 2", "data.interactions.ids[:] = 0"])
+@pytest.mark.parametrize("write", ["data.item_tags.data *= 2", "data.interactions.ids[:] = 0"])
 def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(experiment, monkeypatch, write):
     config = experiment()
     monkeypatch.setenv("HYBRIDREC_STORE", "clean")

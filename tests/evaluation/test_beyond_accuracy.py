@@ -16,7 +16,7 @@ from hybridrec.testing import toy_dataset, toy_queries
 DATA = toy_dataset()
 QUERIES = toy_queries(DATA)
 Q, N = len(QUERIES), len(DATA.items)
-TAGS = DATA.item_matrix("tags").toarray().astype(float)
+TAGS = DATA.item_tags.toarray().astype(float)
 
 
 def eval_batch(seed=1, width=8):

@@ -29,7 +29,7 @@ def fitted(data, **options):
 def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
     data = toy_dataset()
     cold = data.hide(data.interactions.ids >= 30)
-    declared = data.item_has["tags"].tolil()
+    declared = data.declared_item_tags.tolil()
     declared[30:] = 0
     declared = declared.tocsr()
     declared.eliminate_zeros()

@@ -92,7 +92,7 @@ def test_popularity_by_tags_prefers_what_users_of_the_tag_have():
     data = toy_dataset()
     queries = parity_queries(data, "tags")
     model = Popularity(PopularityOptions(by="tags", smoothing=1e-6)).fit(data, RNG)
-    tags, had = data.user_matrix("tags").sign().toarray(), data.interactions.matrix(binary=True).toarray()
+    tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[tags[:, t] > 0].mean(axis=0) for t in (c, c + 2, c + 4)], axis=0) for c in (0, 1)]
     np.testing.assert_allclose(model.scores(queries, "items"), means, atol=1e-5)
 
@@ -111,7 +111,7 @@ def test_popularity_by_user_features_prefers_what_like_users_have():
     queries = data.queries(np.array([0, 1, -1], np.int32))
     model = Popularity(PopularityOptions(by="user-features", smoothing=1e-6)).fit(data, RNG)
     found = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
-    traits, had = data.users.features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
+    traits, had = data.user_features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[traits[:, f] > 0].mean(axis=0) for f in np.flatnonzero(traits[u])], axis=0) for u in (0, 1)]
     np.testing.assert_allclose(found[:2], means, atol=1e-5)
     assert np.isnan(model.scores(replace(queries, user_features=None), "items")).all()

@@ -68,7 +68,7 @@ def test_the_kernel_is_a_product_over_kinds_and_time():
     data = toy_dataset()
     kernel = ContentKernel.of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1, time="rank", width=0.3)
     (_, features), (_, text) = kernel.parts
-    ranks = time_ranks(data.items.times)
+    ranks = time_ranks(data.item_times)
     i, j = 4, 10
     cosine = lambda x: (x[i] @ x[j].T).toarray().item()
     near = np.exp(-((ranks[i] - ranks[j]) ** 2) / (2 * 0.3**2))

@@ -20,7 +20,7 @@ class TestContentVectors(ComponentContract):
 def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items():
     data = toy_dataset()
     queries = parity_queries(data, "items")
-    directions = data.items.vectors / np.linalg.norm(data.items.vectors, axis=1, keepdims=True)
+    directions = data.item_vectors / np.linalg.norm(data.item_vectors, axis=1, keepdims=True)
     profile = sum(directions[item] for item in set(queries.history.take(np.array([0])).ids.tolist()))
     ids = np.arange(40, dtype=np.int32)[None]
     found = ContentVectors().fit(data, RNG).score(queries.take(np.array([0])), ids, "items")[0]
@@ -29,7 +29,7 @@ def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items()
 
 def test_items_without_a_vector_are_neither_read_nor_proposed():
     data = toy_dataset()
-    vectors = data.items.vectors.copy()
+    vectors = data.item_vectors.copy()
     vectors[::2] = 0
     model = ContentVectors().fit(replace(data, item_vectors=vectors), RNG)
     found = model.candidates(parity_queries(data, "items"), 40, "items", Exclude()).ids

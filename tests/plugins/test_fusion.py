@@ -445,4 +445,4 @@ def test_facts_leave_a_feature_that_all_items_have_as_it_is():
     described = np.array([[100, 1], [7, 0], [1, 0]], np.float32)
     data = replace(toy_dataset(6, 3, 2), item_features=Features(("price", "rare"), csr_matrix(described)))
     Facts.of(data, "items")
-    assert (data.items.features.matrix.toarray() == described).all()
+    assert (data.item_features.matrix.toarray() == described).all()

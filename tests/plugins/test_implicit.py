@@ -48,7 +48,7 @@ def test_als_folds_in_by_the_closed_form():
     als = ALS(ALS.Config(factors=6, weights="raw", alpha=3, regularization=0.5)).fit(data, np.random.default_rng(1))
     queries = everybody(data)
     factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")])).astype(np.float64)
-    weights = als.matrix(queries.history, queries.matrix("tags"))
+    weights = als.matrix(queries.history, queries.tags)
     weights.data = 3 * weights.data * als.state()["scale"][weights.indices]
     given = als.query_vectors(queries, "items")
     for vector, extra, known in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
@@ -99,7 +99,7 @@ def test_what_nobody_has_is_no_candidate_and_no_evidence(model):
     cold = len(data.items) - 1
     everything = model.candidates(everybody(data), len(data.items), "items", Exclude())
     assert not (everything.ids == cold).any()
-    only_cold = encode([Query(items=[data.items.vocabulary.ids[cold]])], data)
+    only_cold = encode([Query(items=[data.items.ids[cold]])], data)
     assert (model.candidates(only_cold, 5, "items", Exclude()).ids == -1).all()
 
 

@@ -141,7 +141,7 @@ def test_what_a_catalogue_of_700_000_items_takes() -> None:
     names = Vocabulary(f"{i:06}" for i in range(n))
     small = toy_dataset(users=1, items=1, tags=1)
     data = replace(small, users=names, items=names, interactions=history, titles=("",) * n)
-    nothing = csr_matrix((n, data.size("tags")), dtype=np.float32)
+    nothing = csr_matrix((n, len(data.tags)), dtype=np.float32)
     none = np.empty((0, 3), np.int32)
     data = replace(data, declared_user_tags=nothing, declared_item_tags=nothing, assignments=none, user_features=None)
     assert Ease().memory(data) > 8 * n**2

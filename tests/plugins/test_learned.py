@@ -33,7 +33,7 @@ def rankers(**options):
 def batch(tagged=TAGGED):
     """Queries without history; every second one has the first tag."""
     q = len(tagged)
-    tags = np.zeros((q, TOY.size("tags")), np.float32)
+    tags = np.zeros((q, len(TOY.tags)), np.float32)
     tags[:, 0] = tagged
     return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, len(TOY.items)), csr_matrix(tags), ("",) * q)
 

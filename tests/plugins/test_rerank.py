@@ -156,7 +156,7 @@ def test_caps_count_the_tags_with_the_prefix_and_fill_the_slate_with_the_others(
         declared_item_tags=csr_matrix((np.ones(N, np.float32), (np.arange(N), np.arange(N) % 2)), shape=(N, 12)),
         assignments=np.empty((0, 3), np.int32),
     )
-    first = data.vocabulary("tags").ids.to_list()[0]
+    first = data.tags.ids.to_list()[0]
     ids = np.array([[0, 1, 2, 3, 4, 6]], np.int32)
     final = np.array([[6, 5, 4, 3, 2, 1]], np.float32)
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)

@@ -29,7 +29,7 @@ def test_items_that_nobody_played_are_served_by_their_words():
 
 def test_items_and_words_of_which_nothing_is_learned_have_no_opinion():
     data = toy_dataset()
-    text = ("alone", "", *data.items.text[2:])
+    text = ("alone", "", *data.item_text[2:])
     model = TitleVectors(TitleVectors.Config(dim=4, epochs=1)).fit(
         replace(data, item_text=text), np.random.default_rng(0)
     )

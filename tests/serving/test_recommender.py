@@ -101,7 +101,7 @@ def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recomm
 
 def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recommender):
     data = recommender.data
-    history = list(data.items.vocabulary.decode(data.interactions.take(np.array([4])).ids))
+    history = list(data.items.decode(data.interactions.take(np.array([4])).ids))
     found = recommender.recommend(Query(user="user 04"))
     (own,) = ids(recommender, found)
     assert not set(own) & set(history)
@@ -239,10 +239,10 @@ def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
     data = toy_dataset()
     names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
     data = replace(data, item_text=names)
-    assert find("봄날 🌙", data, "items").id == data.items.vocabulary.ids[1]
+    assert find("봄날 🌙", data, "items").id == data.items.ids[1]
     assert find("SONG 7", data, "items").name == "song 7"
     assert find("sng 12", data, "items").name == "song 12"
-    assert find(data.items.vocabulary.ids[3], data, "items").name == names[3]
+    assert find(data.items.ids[3], data, "items").name == names[3]
     with pytest.raises(DataError, match="--by tag"):
         find("qqqqqqqq", data, "items")
 

@@ -96,7 +96,7 @@ class Echo(DenseModel):
                 log.write("fit\n")
         self.numbers = {
             "items": rng.random(len(data.items)).astype(np.float32),
-            "tags": rng.random(data.size("tags")).astype(np.float32),
+            "tags": rng.random(len(data.tags)).astype(np.float32),
         }
         if self.config.misbehave == "forget":
             return None  # type: ignore[return-value]

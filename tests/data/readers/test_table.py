@@ -35,13 +35,13 @@ def read(tmp_path):
 
 def plays_of(data, user):
     """The items of a user, in order, by id."""
-    row = data.users.vocabulary.encode([user])
+    row = data.users.encode([user])
     assert row[0] >= 0
-    return list(data.items.vocabulary.decode(data.interactions.take(row).ids))
+    return list(data.items.decode(data.interactions.take(row).ids))
 
 
 def tags_of(data, matrix, row):
-    return {data.vocabulary("tags").ids[int(tag)] for tag in matrix[row].indices}
+    return {data.tags.ids[int(tag)] for tag in matrix[row].indices}
 
 
 # What works
@@ -77,7 +77,7 @@ def test_pieces_of_a_file_give_the_codes_of_the_whole(read, tmp_path, rows):
     PIECES.write_parquet(tmp_path / "plays.parquet", row_group_size=rows)
     data = read({}, interactions=plays)
     assert data.fingerprint == read({"plays.csv": PIECES.write_csv()}).fingerprint
-    assert list(data.users.vocabulary.ids) == sorted(set(PIECES["uid"]))
+    assert list(data.users.ids) == sorted(set(PIECES["uid"]))
 
 
 @pytest.mark.parametrize("name", ["plays.parquet", "plays.csv"])
@@ -118,7 +118,7 @@ def test_format_separator_and_names_can_be_said(read):
 
 def test_ids_are_text_of_any_script(read):
     data = read({"plays.csv": "uid,song\n007,아리랑\n7,🎸\n-1,NA\n"})
-    assert set(data.users.vocabulary.ids) == {"007", "7", "-1"}
+    assert set(data.users.ids) == {"007", "7", "-1"}
     assert plays_of(data, "007") == ["아리랑"]
     assert plays_of(data, "7") == ["🎸"]
     assert plays_of(data, "-1") == ["NA"]
@@ -127,8 +127,8 @@ def test_ids_are_text_of_any_script(read):
 def test_integers_that_became_floats_are_integers_again(read):
     frame = pl.DataFrame({"uid": [1.0, 2.0], "song": [0.5, 2.0]})
     data = read({"p.parquet": frame}, interactions={**PLAYS, "path": "p.parquet"})
-    assert list(data.users.vocabulary.ids) == ["1", "2"]
-    assert list(data.items.vocabulary.ids) == ["0.5", "2.0"]
+    assert list(data.users.ids) == ["1", "2"]
+    assert list(data.items.ids) == ["0.5", "2.0"]
 
 
 def test_a_file_in_another_encoding(read):
@@ -204,7 +204,7 @@ def test_a_row_can_be_a_whole_playlist(read):
     )
     assert plays_of(data, "1") == ["30", "10", "30"]
     assert plays_of(data, "2") == []
-    assert data.users.text == ("mix", "", "")
+    assert data.titles == ("mix", "", "")
 
 
 def test_weight_options_are_applied(read):
@@ -251,16 +251,16 @@ def test_users_and_items_files(read):
             "time": "year",
         },
     )
-    assert list(data.users.vocabulary.ids) == ["1", "2"]
+    assert list(data.users.ids) == ["1", "2"]
     assert data.interactions.lengths.tolist() == [1, 0]  # a user without interactions
-    assert data.users.text == ("My list", "Silent")
-    assert tags_of(data, data.user_matrix("tags"), 0) == {"calm", "happy"}
-    assert data.users.features.names == ("country:KR",)
-    assert data.items.text == ("Sugaree - Garcia", "Neu")
-    assert tags_of(data, data.item_matrix("tags"), 0) == {"genre:rock", "genre:folk"}
-    assert set(data.items.features.names) == {"genres:rock", "genres:folk", "year:1972"}
-    assert data.items.times[0].astype("datetime64[s]") == np.datetime64("1972-01-01")
-    assert np.isnan(data.items.times[1])
+    assert data.titles == ("My list", "Silent")
+    assert tags_of(data, data.user_tags, 0) == {"calm", "happy"}
+    assert data.user_features.names == ("country:KR",)
+    assert data.item_text == ("Sugaree - Garcia", "Neu")
+    assert tags_of(data, data.item_tags, 0) == {"genre:rock", "genre:folk"}
+    assert set(data.item_features.names) == {"genres:rock", "genres:folk", "year:1972"}
+    assert data.item_times[0].astype("datetime64[s]") == np.datetime64("1972-01-01")
+    assert np.isnan(data.item_times[1])
 
 
 def test_files_of_tags(read):
@@ -282,10 +282,10 @@ def test_files_of_tags(read):
             "join": {"path": "names.tsv", "match": {"code": "code"}},
         },
     )
-    assert list(data.vocabulary("tags").ids) == ["calm", "jazz", "rock"]
-    assert data.user_has["tags"].toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
-    assert data.item_has["tags"].toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
-    assert data.item_has["tags"].nnz == 1
+    assert list(data.tags.ids) == ["calm", "jazz", "rock"]
+    assert data.declared_user_tags.toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert data.declared_item_tags.toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
+    assert data.declared_item_tags.nnz == 1
     assert data.assignments.tolist() == [[0, 0, 1]]
 
 
@@ -298,8 +298,8 @@ def test_vectors_from_parquet_and_npy(read):
     }
     for vectors in ("v.parquet", "v.npy"):
         data = read(files, items={"path": "items.csv", "id": "id"}, item_vectors={"path": vectors})
-        assert data.items.vectors.dtype == np.float32
-        assert data.items.vectors.tolist() == [[3, 4], [1, 2]]
+        assert data.item_vectors.dtype == np.float32
+        assert data.item_vectors.tolist() == [[3, 4], [1, 2]]
 
 
 def test_the_order_of_rows_does_not_show_in_the_codes(read):
@@ -519,7 +519,7 @@ def test_malformed_values_are_passed_over_and_counted(read, tmp_path):
     options = {"interactions": {**PLAYS, "weight": "w"}, "strict": False}
     reader = TableReader(TableOptions.model_validate(options, context={"folder": tmp_path}))
     data = reader.read()
-    assert list(data.items.vocabulary.ids) == ["a", "e"]
+    assert list(data.items.ids) == ["a", "e"]
     (note,) = reader.notes()
     assert "plays.csv: 3 malformed lines were skipped; the first: line 3: " in note
     assert all(place in note for place in ("line 4", "line 5"))
