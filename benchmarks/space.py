@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.readme import PAGES, markdown, write
 from hybridrec import QueryBatch, Ragged, VectorModel, kernels, load
-from hybridrec.types import FIELDS, Doubles, Field, Floats, Ints, Sparse
+from hybridrec.types import Doubles, Field, Floats, Ints, Sparse
 
 NEIGHBOURS = 10
 BLOCK = 512
@@ -41,8 +41,8 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
     """Compare a playlist by its id, tags or title alone with the mean of its songs, and with another's."""
     songs = directions(component, queries, "items")
     lines = []
-    for field in FIELDS:
-        if field == "items" or field not in component.needs:
+    for field in queries.fields:
+        if field == "items" or not component.reads(field):
             continue
         vectors = directions(component, queries, field)
         both = np.flatnonzero(~np.isnan(songs[:, 0]) & ~np.isnan(vectors[:, 0]))
