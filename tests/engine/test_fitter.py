@@ -2,12 +2,15 @@
 
 import pytest
 
+import hybridrec
+from hybridrec import MemoryBudgetError
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, Part
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
+from tests.engine.toy_runs import events
 
 NEAR = ("components:\n", "components:\n  als: {factors: 8}\n  near: {use: approximate, uses: als}\n")
 
@@ -65,3 +68,19 @@ def test_a_job_says_how_much_memory_it_takes(specs, fitter):
     data = part("one")
     fitter.fit([(specs["ease"], data)])
     assert fitter.executor.jobs[0].memory == specs["ease"].create().memory(data.train) > 0
+
+
+def test_what_two_pipelines_share_is_fitted_once(experiment):
+    report = hybridrec.run(experiment()).report
+    labels = [fit.label for fit in report.fits]
+    assert sorted(labels) == sorted({"ease", "pop", "noise", "tag-fallback", "popularity"})
+    assert not any(fit.cached for fit in report.fits)
+    assert {event["label"] for event in events("fitted")} == {*labels}
+    assert len(events("fitted")) == len(labels)
+
+
+def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, bytes: 9000000000}"))
+    with pytest.raises(MemoryBudgetError, match=r"components.noise \(echo\) would need about 9.0 GB .* is 8.0 GB"):
+        hybridrec.run(path)
+    assert Store.default().artifacts() == []
