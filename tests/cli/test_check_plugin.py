@@ -1,12 +1,9 @@
 """The commands for authors of plugins: check-plugin, new-plugin."""
 
 import re
-from pathlib import Path
 
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.runner import classes_of
-
-PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
 
 
 def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
@@ -18,8 +15,8 @@ def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
     assert [line.split()[0] for line in out.splitlines()[-2:]] == ["popularity", "constant"]
 
 
-def test_check_plugin_names_what_failed(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "nan_scores"))
+def test_check_plugin_names_what_failed(call, install_fakes):
+    install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores", "--verbose")
     assert status == 3
     assert "checks failed: nan-scores: candidates_are_well_formed" in err
@@ -28,8 +25,8 @@ def test_check_plugin_names_what_failed(call, monkeypatch):
     assert "an id of query 0 has the score nan" in row
 
 
-def test_checks_that_fail_for_one_reason_share_a_row(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "nan_scores"))
+def test_checks_that_fail_for_one_reason_share_a_row(call, install_fakes):
+    install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores")
     assert status == 3
     assert out.count("an id of query 0 has the score nan") == 1

@@ -13,8 +13,6 @@ import pytest
 
 import hybridrec
 
-PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
-
 
 def test_run_prints_tables_verdict_and_the_path_of_the_report(call, experiment):
     status, out, err = call("run", experiment(), "--set", "seed=5", "--name", "renamed")

@@ -3,11 +3,8 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
 
 
 def test_show_explains_every_option(call):
@@ -33,8 +30,8 @@ def test_a_name_of_two_kinds_is_suggested_once(call):
     assert err.count(" random,") == 1
 
 
-def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, install_fakes):
+    install_fakes("clash")
     status, out, _ = call("show", "ease", "--block", "clash")
     assert status == 0
     assert "Stages: generator, scorer" in out
@@ -43,10 +40,8 @@ def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
     assert "is blocked" in err
 
 
-def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
-    broken = Path(__file__).parents[1] / "registry" / "plugins"
-    for case in ("import_error", "clash"):
-        monkeypatch.syspath_prepend(str(broken / case))
+def test_plugins_lists_states_offers_and_what_is_wrong(call, install_fakes, toyland):
+    install_fakes("import_error", "clash")
     status, out, err = call("plugins")
     assert (status, err) == (0, "")
     assert "toyland" in out
@@ -107,8 +102,8 @@ def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])
-def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, monkeypatch, arguments):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, install_fakes, arguments):
+    install_fakes("clash")
     status, out, err = call(*arguments)
     assert (status, out) == (3, "")
     assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in err
