@@ -1,4 +1,4 @@
-"""The commands for authors of plugins: check-plugin, new-plugin."""
+"""The command `check-plugin`: every check, its reasons for a failure, and the speed."""
 
 import re
 
@@ -71,19 +71,3 @@ def test_what_reorders_is_checked_behind_a_single_column(call):
 def test_checks_that_have_nothing_to_look_at_are_not_applicable(call):
     assert re.search(r"a set is one number +1 +not applicable", call("check-plugin", "ndcg")[1])
     assert re.search(r"takes up data that grew +1 +not applicable", call("check-plugin", "popularity")[1])
-
-
-def test_a_re_ranker_is_spelt_as_everywhere(call, tmp_path):
-    assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
-    assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
-    assert "'re-ranker'" in call("new-plugin", "calm", "--kind", "reranker", "--path", tmp_path)[2]
-
-
-def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):
-    status, out, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert (status, err) == (0, "")
-    assert (tmp_path / "hybridrec-mood" / "pyproject.toml").is_file()
-    assert "pip install -e" in out.splitlines()[-1]
-    status, _, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert status == 2
-    assert "nothing was written" in err

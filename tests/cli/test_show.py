@@ -1,8 +1,4 @@
-"""The commands around what is installed: show, plugins, schema; and that they are light."""
-
-import json
-import subprocess
-import sys
+"""The command `show`: purpose and options of everything that is installed."""
 
 import pytest
 
@@ -38,67 +34,6 @@ def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, install_fakes):
     status, _, err = call("check-plugin", "clash", "--block", "clash")
     assert status == 2
     assert "is blocked" in err
-
-
-def test_plugins_lists_states_offers_and_what_is_wrong(call, install_fakes, toyland):
-    install_fakes("import_error", "clash")
-    status, out, err = call("plugins")
-    assert (status, err) == (0, "")
-    assert "toyland" in out
-    assert "readers: toy" in out
-    assert "broken" in out
-    assert "import_error_plugin) could not be loaded: RuntimeError: half of me is missing" in out
-    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in out
-
-
-def test_schema_is_json(call, toyland):
-    status, out, _ = call("schema")
-    assert status == 0
-    assert "toy" in json.dumps(json.loads(out)["$defs"]["DataUse"])
-
-
-HEAVY = (
-    "gensim",
-    "implicit",
-    "lightfm",
-    "lightgbm",
-    "matplotlib",
-    "optuna",
-    "mlflow",
-    "sklearn",
-    "polars",
-    "rapidfuzz",
-)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "never"), [(["--help"], (*HEAVY, "numpy", "scipy", "rich")), (["plugins"], HEAVY)]
-)
-def test_light_commands_import_nothing_heavy(arguments, never):
-    program = f"""
-import sys, atexit
-atexit.register(lambda: print("MODULES", *sorted({{name.partition(".")[0] for name in sys.modules}})))
-sys.argv = ["hybridrec", *{arguments!r}]
-from hybridrec.cli import main
-main()
-"""
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    loaded = out.splitlines()[-1].split()
-    assert "MODULES" in loaded
-    assert not set(loaded) & set(never)
-
-
-def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
-    from hybridrec.registry import discovery
-
-    monkeypatch.setattr(discovery, "SLOW", -1.0)
-    assert "plugin 'toyland' (toyland" in call("plugins")[1].partition("which every command waits for")[0]
-    status, out, _ = call("plugins", "--block", "toyland")
-    assert status == 0
-    (row,) = [line for line in out.splitlines() if line.startswith("toyland")]
-    assert "blocked" in row
-    assert "echo" not in out
-    assert "plugin 'linear' (hybridrec" not in out, "who uses hybridrec cannot mend it"
 
 
 @pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])

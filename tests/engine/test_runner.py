@@ -1,7 +1,6 @@
 """One experiment end to end: what is fitted, what is kept, what is asked again, and what is written."""
 
 import importlib
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 import hybridrec
 from hybridrec import PluginError, Run
 from hybridrec.engine.store import Store
+from tests.cli.processes import command, environment
 from tests.engine.toy_runs import asked, changed, plain
 
 
@@ -54,8 +54,8 @@ def test_another_component_is_fitted_alone(experiment):
 
 def test_a_run_killed_while_fitting_leaves_what_it_fitted(experiment, toyland, tmp_path):
     path = experiment(("noise: {use: echo}", "noise: {use: echo, seconds: 60}"))
-    command = [sys.executable, "-m", "hybridrec", "run", str(path)]
-    process = subprocess.Popen(command, cwd=tmp_path, env=_environment(toyland), stderr=subprocess.PIPE)
+    words = command("run", path)
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment(toyland), stderr=subprocess.PIPE)
     store = Store(tmp_path / ".hybridrec" / "store")
     deadline = time.monotonic() + 30
     while len(store.artifacts()) < 2 and time.monotonic() < deadline:
@@ -71,9 +71,9 @@ def test_a_run_killed_while_fitting_leaves_what_it_fitted(experiment, toyland, t
 
 def test_two_runs_at_once_share_a_store(experiment, toyland, tmp_path):
     path = experiment()
-    command = [sys.executable, "-m", "hybridrec", "run", str(path), "--quiet"]
+    words = command("run", path, "--quiet")
     both = [
-        subprocess.Popen(command, cwd=tmp_path, env=_environment(toyland), stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(words, cwd=tmp_path, env=environment(toyland), stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     reports = [Run.open(tmp_path / Path(process.communicate()[0].strip()).parent).report for process in both]
@@ -118,7 +118,3 @@ def test_the_embedded_shows_end_to_end(experiment):
     report = hybridrec.run(path).report
     assert report.pipelines["hybrid"].metrics["ndcg@5"].mean > 0
     assert report.data.items > 100
-
-
-def _environment(toyland):
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(toyland), *filter(None, sys.path)])}
