@@ -8,7 +8,11 @@ import pytest
 import hybridrec
 from hybridrec import DataError, PluginError
 from hybridrec.api import plan
+from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
+from hybridrec.engine.folds import folds_of, validation_fold
+from hybridrec.engine.runner import read
+from hybridrec.registry.discovery import Registry
 from hybridrec.runs.compare import compare_runs
 
 
@@ -85,3 +89,35 @@ def test_folds_are_fitted_each_and_measured_together(experiment):
     assert len({fit.key for fit in run.report.fits}) == 15
     asked = run.per_query().filter(pl.col("pipeline") == "hybrid")["unit"]
     assert run.report.pipelines["hybrid"].units == asked.n_unique() == len(asked) > 50
+
+
+def test_a_fold_without_queries_is_refused(experiment, monkeypatch):
+    sound = Masked.split
+
+    def nobody(self, data, rng):
+        for fold in sound(self, data, rng):
+            empty = {target: truth[:0] for target, truth in fold.truth.items()}
+            yield replace(
+                fold,
+                queries=fold.queries.take(slice(0, 0)),
+                truth=empty,
+                units=fold.units[:0],
+                weights=fold.weights[:0],
+            )
+
+    checked = load_experiment(experiment(), Registry())
+    monkeypatch.setattr(Masked, "split", nobody)
+    with pytest.raises(DataError, match="fold test has no queries: the split holds nothing out"):
+        next(folds_of(checked, read(checked)))
+
+
+def test_validation_folds_keep_the_name_and_differ_by_their_purpose(experiment):
+    checked = load_experiment(experiment(), Registry())
+    data = read(checked)
+    (fold,) = folds_of(checked, data)
+    (validation,) = folds_of(replace(checked, validation=True), data)
+    assert validation.name == fold.name
+    assert validation.train.interactions.ids.size < fold.train.interactions.ids.size
+    cuts = [validation_fold(checked, fold, purpose) for purpose in ("a", "b", "a")]
+    first, other, again = (cut.units.tolist() for cut in cuts)
+    assert first == again != other

@@ -2,13 +2,20 @@
 
 import importlib
 import json
+import pickle
 
 import jsonschema
 import numpy as np
 import pytest
 
 import hybridrec
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of
+from hybridrec.engine.results import FoldQueries, ResultBuilder
+from hybridrec.engine.runner import read
+from hybridrec.engine.train import TrainedFold
 from hybridrec.evaluation.report import Report
+from hybridrec.registry.discovery import Registry
 
 
 def test_a_scorer_without_any_opinion_is_told_and_that_it_changes_no_slate(experiment, monkeypatch):
@@ -62,3 +69,26 @@ def test_what_generates_nothing_is_noted_instead_of_an_arm(experiment):
     report = hybridrec.run(path).report
     assert "judge" not in report.pipelines
     assert "'judge' generates no candidates and is not a reference arm of its own" in report.notes
+
+
+def test_the_first_training_represents_all(experiment):
+    checked = load_experiment(experiment(("workers: 2", "repeats: 2")), Registry())
+    (fold,) = folds_of(checked, read(checked))
+    results = ResultBuilder(checked)
+    results.begin(fold)
+    for repeat in (1, 2):
+        learned = {"hybrid": {"items": {"training": repeat}}}
+        results.trained(fold, TrainedFold([], [], learned, [f"note {repeat}"]), repeat)
+    assert results.notes == ["note 1"]
+    assert results.measured["hybrid"].learned == {"test": {"items": {"training": 1}}}
+    assert len(results.repeats) == 2
+
+
+def test_of_a_fold_its_queries_are_kept_and_not_its_training_part(experiment):
+    checked = load_experiment(experiment(), Registry())
+    (fold,) = folds_of(checked, read(checked))
+    kept = FoldQueries.of(fold)
+    assert len(kept) == len(fold.queries)
+    assert np.array_equal(kept.truth["items"].indices, fold.truth["items"].indices)
+    assert not any(value is fold.train for value in (kept.fold, kept.queries, kept.truth, kept.units))
+    assert b"odd song" not in pickle.dumps(kept)

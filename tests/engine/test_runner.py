@@ -5,13 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import hybridrec
 from hybridrec import PluginError, Run
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
+from hybridrec.registry.discovery import Registry
 from tests.cli.processes import command, environment
 from tests.engine.toy_runs import asked, changed, plain
 
@@ -118,3 +123,43 @@ def test_the_embedded_shows_end_to_end(experiment):
     report = hybridrec.run(path).report
     assert report.pipelines["hybrid"].metrics["ndcg@5"].mean > 0
     assert report.data.items > 100
+
+
+class Steps(NullProgress):
+    """A progress that writes down its tasks: name, steps announced, steps done."""
+
+    def __init__(self):
+        self.tasks = []
+
+    @contextmanager
+    def task(self, what, total):
+        done = []
+        yield done.append
+        self.tasks.append((what, total, sum(done)))
+
+
+def test_progress_is_told_of_every_fit_and_every_query_of_each_pipeline(experiment):
+    registry, progress = Registry(), Steps()
+    checked = load_experiment(experiment(("workers: 2", "repeats: 2")), registry)
+    result = ExperimentRunner(checked, registry, Store.default(), progress).run()
+    asked = 2 * len(result.sample)
+    assert progress.tasks == [
+        ("fit test, repeat 1", 5, 5), ("ask test", asked, asked), ("ask test", asked, asked),
+        ("fit test, repeat 2", 5, 5), ("ask test", asked, asked), ("ask test", asked, asked),
+    ]  # fmt: skip
+
+
+def test_only_an_experiment_to_be_served_is_trained_on_everything(experiment):
+    registry = Registry()
+
+    def result(*replacements, validation=False):
+        checked = replace(load_experiment(experiment(*replacements), registry), validation=validation)
+        return ExperimentRunner(checked, registry, Store.default(), NullProgress()).run()
+
+    served = ("workers: 2", "workers: 2\nrefit: all"), ("  resamples", "  singles: true\n  resamples")
+    servable = result(*served).servable
+    assert [*servable.pipelines] == ["control", "hybrid"]  # reference arms are measured alone
+    assert servable.trained_on == read(load_experiment(experiment(), registry)).fingerprint
+    assert {source.name for source in servable.plugins} >= {"toyland", "linear"}
+    assert result().servable is None
+    assert result(*served, validation=True).servable is None

@@ -1,8 +1,15 @@
 """Training of a fold: fits on both levels, and blends that learn on out-of-sample scores."""
 
+import numpy as np
 import pytest
 
 import hybridrec
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.folds import folds_of, validation_fold
+from hybridrec.engine.runner import read
+from hybridrec.engine.train import full_fold, jobs_of, parts_of
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing import toy_dataset
 from tests.engine.toy_runs import LEARNED, plain
 
 
@@ -30,3 +37,32 @@ def test_what_was_learned_depends_on_the_weights_of_queries_and_the_rerankers_be
     ]
     assert stacking_queries[0]["weight"] != pytest.approx(stacking_queries[1]["weight"])
     assert stacking_queries[0]["mean"] != pytest.approx(stacking_queries[2]["mean"])
+
+
+def test_on_the_base_level_only_what_stands_below_a_learner_is_fitted(experiment):
+    learned = LEARNED, ("  control: {generators: [{from: pop, k: 20}]", "  control: {generators: [{from: rare, k: 20}]")
+    near = (
+        "noise: {use: echo}",
+        "noise: {use: approximate, uses: als}\n  als: {factors: 4}\n  rare: {use: popularity}",
+    )
+    checked = load_experiment(experiment(*learned, near), Registry())
+    (fold,) = folds_of(checked, read(checked))
+    jobs = [(spec.label, part.level) for spec, part in jobs_of(checked, parts_of(fold, None))]
+    assert {level for _, level in jobs} == {"full"}
+    jobs = [
+        (spec.label, part.level)
+        for spec, part in jobs_of(checked, parts_of(fold, validation_fold(checked, fold, "validation")))
+    ]
+    assert len(jobs) == len({*jobs})
+    full, out_of_fold = ({label for label, at in jobs if at == level} for level in ("full", "out_of_fold"))
+    assert full - out_of_fold == {"rare"}
+    assert out_of_fold <= full
+    for level in ("full", "out_of_fold"):
+        assert jobs.index(("als", level)) < jobs.index(("noise", level))
+
+
+def test_the_fold_for_serving_trains_on_everything_and_asks_nothing():
+    data = toy_dataset()
+    fold = full_fold(data)
+    assert fold.train is data
+    assert (len(fold.queries), fold.truth, len(fold.units), fold.weights.dtype) == (0, {}, 0, np.float64)
