@@ -8,10 +8,7 @@ from hybridrec import PluginError
 from hybridrec.testing import ComponentContract, MetricContract, run_checks
 from hybridrec_baselines.popularity import Popularity
 from tests.broken import Hits, Single
-
-
-def outcomes(contract, check):
-    return [outcome for outcome in run_checks(contract) if outcome.check == check]
+from tests.testing.outcomes import outcomes, suite
 
 
 class KnownToFail(Single):
@@ -36,7 +33,7 @@ def test_expected_failures_are_told_apart():
 
 def test_an_expected_failure_that_passes_is_a_failure():
     mended = type("Mended", (Hits,), {"expected_failures": {"values_are_well_formed": "long ago"}})
-    found = outcomes(type("Suite", (MetricContract,), {"metric": mended}), "values_are_well_formed")
+    found = outcomes(suite(MetricContract, mended), "values_are_well_formed")
     assert [outcome.status for outcome in found] == ["failed"]
     assert "remove it from `expected_failures`" in found[0].message
 
@@ -51,7 +48,7 @@ def test_one_case_can_be_expected_to_fail():
             assert len(data.tags)
             return super().fit(data, rng)
 
-    found = outcomes(type("Suite", (ComponentContract,), {"component": Fragile}), "edge_datasets")
+    found = outcomes(suite(ComponentContract, Fragile), "edge_datasets")
     assert {o.case: o.status for o in found if o.status != "passed"} == {"{}, no tags": "expected failure"}
 
 
@@ -72,12 +69,12 @@ class ForgetsItself(Popularity):
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (RefusesToFit, r"RuntimeError: out of order \(test_expected_failures\.py:\d+\)"),
+        (RefusesToFit, r"RuntimeError: out of order \(test_contract\.py:\d+\)"),
         (ForgetsItself, "PluginError: fit returned None; it must return self"),
     ],
 )
 def test_what_cannot_be_fitted_is_told_once(broken, message):
-    (outcome,) = run_checks(type("Suite", (ComponentContract,), {"component": broken}))
+    (outcome,) = run_checks(suite(ComponentContract, broken))
     assert (outcome.check, outcome.status) == ("prepare", "failed")
     assert re.fullmatch(message, outcome.message)
 
@@ -85,4 +82,4 @@ def test_what_cannot_be_fitted_is_told_once(broken, message):
 def test_an_unknown_check_cannot_be_expected_to_fail():
     wrong = type("Wrong", (Hits,), {"expected_failures": {"values_are_wel_formed": "a slip"}})
     with pytest.raises(PluginError, match="did you mean 'values_are_well_formed'"):
-        list(run_checks(type("Suite", (MetricContract,), {"metric": wrong})))
+        list(run_checks(suite(MetricContract, wrong)))

@@ -1,4 +1,4 @@
-"""The contract suite catches what it promises: for each check, a component that breaks it."""
+"""The contract of components catches what it promises: for each check, a component that breaks it."""
 
 import inspect
 import threading
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, Scorer, kernels
-from hybridrec.testing import ComponentContract, edge_datasets, toy_dataset, toy_queries
+from hybridrec.testing import ComponentContract
 
 
 class Good(DenseModel):
@@ -348,36 +348,3 @@ def test_each_check_catches_a_component_that_breaks_it(component, check, message
 def test_every_check_has_a_component_that_breaks_it():
     checks = {name for name in dir(ComponentContract) if name.startswith("test_")}
     assert checks == {check for _, check, _ in BROKEN}
-
-
-def test_the_toy_dataset_is_a_checkerboard_with_holes():
-    data = toy_dataset()
-    history = data.interactions
-    assert ((history.rows - history.ids) % 2 == 0).all()
-    assert history.lengths[-1] == 0
-    assert (history.lengths[:-1] > 0).all()
-    assert set(history.ids) == set(range(39))
-    assert len(np.unique(data.pairs)) < len(data.pairs), "some items are played twice"
-    for tags in (data.declared_user_tags, data.declared_item_tags):
-        assert ((kernels.csr_rows(tags) - tags.indices) % 2 == 0).all()
-    assert len(data.assignments)
-    assert (data.assignments % 2 == data.assignments[:, :1] % 2).all()
-    assert data.users.ids[7] == "user 07"
-    assert toy_dataset().fingerprint == data.fingerprint
-
-
-def test_toy_queries_are_of_all_kinds():
-    kinds = set(toy_queries(toy_dataset()).segments())
-    assert {"user+items+tags+title", "user", "items", "tags", "title", "items+tags", "nothing"} <= kinds
-
-
-def test_edge_datasets_lack_what_they_say():
-    edges = edge_datasets()
-    assert len(edges["no tags"].tags) == 0
-    assert len(edges["no interactions"].interactions.ids) == 0
-    assert len(edges["one item"].items) == 1
-    assert len(edges["one item"].interactions.ids) > 0
-    assert set(edges["cold items"].interactions.ids) == set(range(20))
-    assert (edges["one user with interactions"].interactions.lengths > 0).sum() == 1
-    assert not edges["nothing known about anybody"].user_tags.nnz
-    assert edges["only interactions"].interactions.times is None
