@@ -82,6 +82,10 @@ class Dataset:
         """Return the external ids of a kind, none for a kind that the data does not have."""
         return self.entities[kind].vocabulary if kind in self.entities else Vocabulary()
 
+    def with_entities(self, kind: EntityKind, **changes: Any) -> Dataset:
+        """Return the dataset with other fields (`Entities`) of one kind: `data.with_entities("items", times=None)`."""
+        return replace(self, entities=self.entities | {kind: replace(self.entities[kind], **changes)})
+
     def user_matrix(self, kind: EntityKind) -> Sparse:
         """Return what each user has of a kind: csr float32 [users, entities].
 

@@ -10,13 +10,13 @@ PLAYS = {"path": "plays.csv", "user": "uid", "item": "song"}
 
 def plays_of(data, user):
     """The items of a user, in order, by id."""
-    row = data.users.encode([user])
+    row = data.users.vocabulary.encode([user])
     assert row[0] >= 0
-    return list(data.items.decode(data.interactions.take(row).ids))
+    return list(data.items.vocabulary.decode(data.interactions.take(row).ids))
 
 
 def tags_of(data, matrix, row):
-    return {data.tags.ids[int(tag)] for tag in matrix[row].indices}
+    return {data.vocabulary("tags").ids[int(tag)] for tag in matrix[row].indices}
 
 
 PIECES = pl.DataFrame(

@@ -11,28 +11,28 @@ from tests.data.builders import complete
 
 def test_assembling_keeps_order_repeats_and_silent_users():
     data = complete()
-    me, silent = data.users.encode(["me", "silent"])
+    me, silent = data.users.vocabulary.encode(["me", "silent"])
     history = data.interactions.take(np.array([me, silent]))
-    assert [data.items.ids[int(item)] for item in history.ids] == ["🎸", "b", "🎸"]  # by time
+    assert [data.items.vocabulary.ids[int(item)] for item in history.ids] == ["🎸", "b", "🎸"]  # by time
     assert history.lengths.tolist() == [3, 0]
     assert history.groups.tolist() == [0, 2, 0]
 
 
 def test_assembling_passes_over_tags_of_strangers():
     data = complete()
-    assert set(data.tags.ids) == {"rock", "jazz", "loud"}  # "pop" belongs to nobody
+    assert set(data.vocabulary("tags").ids) == {"rock", "jazz", "loud"}  # "pop" belongs to nobody
 
 
 def test_assembled_fields_stand_at_their_codes():
     data = complete()
-    new, b = data.items.encode(["new", "b"])
-    assert data.item_text[new] == "Neu"  # of two rows the first
-    assert data.item_text[b] == ""
-    assert data.item_times[new] == 5.0
-    assert np.isnan(data.item_times[b])
-    assert data.item_vectors[new].tolist() == [1, 1, 1]
-    assert data.item_vectors[b].tolist() == [0, 0, 0]
-    assert data.user_tags[data.users.encode(["me"])[0]].sum() == 4  # two declared, two assigned
+    new, b = data.items.vocabulary.encode(["new", "b"])
+    assert data.items.text[new] == "Neu"  # of two rows the first
+    assert data.items.text[b] == ""
+    assert data.items.times[new] == 5.0
+    assert np.isnan(data.items.times[b])
+    assert data.items.vectors[new].tolist() == [1, 1, 1]
+    assert data.items.vectors[b].tolist() == [0, 0, 0]
+    assert data.user_matrix("tags")[data.users.vocabulary.encode(["me"])[0]].sum() == 4  # two declared, two assigned
 
 
 ONE = pl.DataFrame({"user": ["u"], "item": ["i"]})

@@ -25,8 +25,8 @@ def test_restore_is_the_exact_inverse_of_state(make):
         np.testing.assert_array_equal(array, restored[name], err_msg=name)
     assert again.fingerprint == data.fingerprint
     assert again.users == data.users
-    assert again.titles == data.titles
-    assert (again.item_features is None) == (data.item_features is None)
+    assert again.users.text == data.users.text
+    assert (again.items.features is None) == (data.items.features is None)
 
 
 def test_a_complete_dataset_flattens_every_field():
@@ -36,9 +36,9 @@ def test_a_complete_dataset_flattens_every_field():
 
 def test_the_fingerprint_does_not_see_how_a_matrix_was_made():
     data = complete()
-    wide = data.declared_user_tags.copy()
+    wide = data.user_has["tags"].copy()
     wide.indptr, wide.indices = wide.indptr.astype(np.int64), wide.indices.astype(np.int64)
-    assert replace(data, declared_user_tags=wide).fingerprint == data.fingerprint
+    assert replace(data, user_has={"tags": wide}).fingerprint == data.fingerprint
 
 
 def test_the_fingerprint_sees_a_changed_group():
@@ -57,7 +57,7 @@ def test_contains_is_isin(among, keys):
 def test_hiding_a_pair_hides_its_tags_and_a_staying_repeat_keeps_them():
     data = complete()
     pairs = data.pairs
-    me, guitar = data.users.encode(["me"])[0], data.items.encode(["🎸"])[0]
+    me, guitar = data.users.vocabulary.encode(["me"])[0], data.items.vocabulary.encode(["🎸"])[0]
     own = (data.interactions.rows == me) & (data.interactions.ids == guitar)
     one = np.arange(len(pairs)) == np.flatnonzero(own)[0]
     tags_of = lambda cut: ((cut.assignments[:, 0] == me) & (cut.assignments[:, 1] == guitar)).sum()

@@ -1,7 +1,5 @@
 """Queries in external ids become arrays: known ids in their order, and what stands beside them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -18,20 +16,20 @@ def test_everything_known_is_encoded_in_its_order():
     assert batch.history.lengths.tolist() == [0, 3]
     assert batch.history.times.tolist() == [4, 2, 1]  # the unknown id goes with its time
     assert batch.history.weights.tolist() == [0.5, 2, 3]
-    assert batch.tags.toarray().tolist() == [[0] * 4, [1, 0, 0, 1]]
+    assert batch.matrix("tags").toarray().tolist() == [[0] * 4, [1, 0, 0, 1]]
     assert batch.text == ("", "even evening")
     np.testing.assert_array_equal(batch.times, [np.nan, 1e9])
     assert batch.disliked.ids.tolist() == [7]
     assert batch.disliked.lengths.tolist() == [0, 1]
     assert batch.user_features.shape == (2, 4)
     assert batch.user_features[0].nnz == 0
-    types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.tags.dtype]
+    types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.matrix("tags").dtype]
     assert types == [np.int32, np.int32, np.float32, np.float32]
     assert batch.history.times.dtype == batch.times.dtype == np.float64
 
 
 def test_what_nobody_tells_is_none():
-    batch = encode([Query(items=["item 01"]), Query(user="nobody")], replace(DATA, user_features=None))
+    batch = encode([Query(items=["item 01"]), Query(user="nobody")], DATA.with_entities("users", features=None))
     assert batch.users.tolist() == [-1, -1]
     assert (batch.times, batch.disliked, batch.user_features) == (None, None, None)
     assert (batch.history.times, batch.history.weights) == (None, None)
@@ -52,6 +50,6 @@ def test_values_that_do_not_stand_beside_the_items_are_refused(name):
 def test_no_queries_and_an_empty_vocabulary():
     nobody = encode([], DATA)
     assert len(nobody) == 0
-    assert nobody.tags.shape == (0, 4)
+    assert nobody.matrix("tags").shape == (0, 4)
     assert nobody.segments().tolist() == []
     assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).tags.shape == (1, 0)

@@ -1,7 +1,5 @@
 """Pipelines on fitted components: filter rules in the codes of the data, and keys of what decides."""
 
-from dataclasses import replace
-
 import pytest
 
 import hybridrec
@@ -32,9 +30,9 @@ def test_lists_and_seen_decide_what_is_recommended(experiment, tmp_path):
 def test_released_needs_items_with_times():
     use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
     plan, data = PipelineSpec("hybrid", use, {}), toy_dataset()
-    assert rules_of(plan, data).released is data.item_times
+    assert rules_of(plan, data).released is data.items.times
     with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
-        rules_of(plan, replace(data, item_times=None))
+        rules_of(plan, data.with_entities("items", times=None))
 
 
 def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.dataset import Dataset, empty_csr
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.entities import Entities
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS
@@ -19,17 +20,13 @@ CLASSES = {metric.name: metric for metric in (*ACCURACY_METRICS, *BEYOND_METRICS
 def dataset(histories, n_items, user_tags=None):
     n_tags = 0 if user_tags is None else len(user_tags[0])
     return Dataset(
-        users=Vocabulary([f"u{n:04}" for n in range(len(histories))]),
-        items=Vocabulary([f"i{n:04}" for n in range(n_items)]),
-        tags=Vocabulary([f"t{n:04}" for n in range(n_tags)]),
+        entities={
+            "users": Entities(Vocabulary([f"u{n:04}" for n in range(len(histories))])),
+            "items": Entities(Vocabulary([f"i{n:04}" for n in range(n_items)])),
+            "tags": Entities(Vocabulary([f"t{n:04}" for n in range(n_tags)])),
+        },
         interactions=Ragged.from_rows(histories, n_items),
-        titles=("",) * len(histories),
-        item_text=("",) * n_items,
-        declared_user_tags=empty_csr(len(histories), 0)
-        if user_tags is None
-        else csr_matrix(np.array(user_tags, np.float32)),
-        declared_item_tags=empty_csr(n_items, n_tags),
-        assignments=np.empty((0, 3), np.int32),
+        user_has={} if user_tags is None else {"tags": csr_matrix(np.array(user_tags, np.float32))},
     )
 
 

@@ -24,7 +24,7 @@ from tests.evaluation.batches import CLASSES, dataset, eval_batch, random_case
 DATA = toy_dataset()
 QUERIES = toy_queries(DATA)
 Q, N = len(QUERIES), len(DATA.items)
-TAGS = DATA.item_tags.toarray().astype(float)
+TAGS = DATA.item_matrix("tags").toarray().astype(float)
 
 
 def toy_batch(seed=1, width=8):

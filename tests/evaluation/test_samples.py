@@ -22,7 +22,7 @@ def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
     queries = QueryBatch(
         users=np.array([-1, -1], np.int32),
         history=Ragged.from_rows(history, 5),
-        tags=Ragged.empty(2, 0).matrix(),
+        has={},
         text=("", "title"),
     )
     matrix = Ragged.from_rows(truth, 5).matrix(binary=True)

@@ -1,7 +1,5 @@
 """What a run serves: the data that queries need, with or without users, and the plugins behind it."""
 
-from dataclasses import replace
-
 import numpy as np
 from pydantic import BaseModel
 
@@ -16,25 +14,25 @@ def test_served_data_answers_queries_as_the_whole_does():
     served = served_data(DATA)
     rows = np.arange(len(DATA.users), dtype=np.int32)
     whole, lean = DATA.queries(rows), served.queries(rows)
-    assert (whole.tags != lean.tags).nnz == 0
+    assert (whole.vocabulary("tags") != lean.tags).nnz == 0
     assert np.array_equal(whole.history.ids, lean.history.ids)
     assert whole.text == lean.text
-    assert (served.item_tags != DATA.item_tags).nnz == 0
+    assert (served.item_matrix("tags") != DATA.item_matrix("tags")).nnz == 0
     assert len(served.assignments) == 0  # counted in once, not twice
-    assert served.item_vectors is None
+    assert served.items.vectors is None
     assert served.interactions.groups is None
 
 
 def test_without_users_nothing_of_them_is_left_and_all_of_the_items_is():
-    whole = served_data(replace(DATA, user_times=np.arange(60.0)))
+    whole = served_data(DATA.with_entities("users", times=np.arange(60.0)))
     bare = without_users(whole)
-    assert (len(bare.users), len(bare.interactions), bare.titles, len(bare.user_times)) == (0, 0, (), 0)
-    assert bare.user_tags.shape == (0, len(DATA.tags))
-    if whole.user_features is not None:
-        assert bare.user_features.matrix.shape == (0, len(whole.user_features.names))
-        assert bare.user_features.names == whole.user_features.names
+    assert (len(bare.users), len(bare.interactions), bare.users.text, len(bare.users.times)) == (0, 0, (), 0)
+    assert bare.user_matrix("tags").shape == (0, DATA.size("tags"))
+    if whole.users.features is not None:
+        assert bare.users.features.matrix.shape == (0, len(whole.users.features.names))
+        assert bare.users.features.names == whole.users.features.names
     assert bare.items == whole.items
-    assert bare.item_text == whole.item_text
+    assert bare.items.text == whole.items.text
     assert bare.interactions.width == len(DATA.items)
 
 

@@ -29,11 +29,11 @@ def fitted(data, **options):
 def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
     data = toy_dataset()
     cold = data.hide(data.interactions.ids >= 30)
-    declared = data.declared_item_tags.tolil()
+    declared = data.item_has["tags"].tolil()
     declared[30:] = 0
     declared = declared.tocsr()
     declared.eliminate_zeros()
-    cold = replace(cold, declared_item_tags=declared)
+    cold = replace(cold, item_has={"tags": declared})
     assert not _item_tags(cold)[30:].nnz
     ids = np.tile(np.arange(30, 40, dtype=np.int32), (2, 1))
     model = fitted(cold)
@@ -53,9 +53,9 @@ def test_tags_of_an_item_are_its_own_and_those_of_its_users():
     data = replace(
         data,
         interactions=Ragged.from_columns(np.array([0, 1, 1], np.int32), np.array([0, 0, 1], np.int32), (2, 2)),
-        declared_user_tags=csr_matrix([[1, 0], [0, 5]], dtype=np.float32),
-        declared_item_tags=csr_matrix([[3, 0], [0, 0]], dtype=np.float32),
-        assignments=np.empty((0, 3), np.int32),
+        user_has={"tags": csr_matrix([[1, 0], [0, 5]], dtype=np.float32)},
+        item_has={"tags": csr_matrix([[3, 0], [0, 0]], dtype=np.float32)},
+        assignments={},
     )
     assert _item_tags(data).toarray().tolist() == [[0.75, 0.25], [0, 1]]
 

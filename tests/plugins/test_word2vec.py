@@ -40,8 +40,8 @@ def test_a_pass_holds_every_token_of_every_user():
     user = 7
     wanted = [
         *(data.interactions.take(np.array([user])).ids + space.part("items").start),
-        *(data.user_tags[user].indices + space.part("tags").start),
-        *(space.words.encode(data.titles[user].split()) + space.part("title").start),
+        *(data.user_matrix("tags")[user].indices + space.part("tags").start),
+        *(space.words.encode(data.users.text[user].split()) + space.part("title").start),
         space.part("user").start + user,
     ]
     first, second = list(sentences(data))[user], list(sentences(data))[user]
@@ -102,7 +102,9 @@ def test_rare_tokens_are_no_candidates():
 def test_context_takes_the_last_items_only():
     data = toy_dataset()
     model = Word2Vec(Word2Vec.Config(dim=4, epochs=1, context=2)).fit(data, np.random.default_rng(0))
-    long, short = (encode([Query(items=data.items.ids[:n].to_list()[-m:])], data) for n, m in ((6, 6), (6, 2)))
+    long, short = (
+        encode([Query(items=data.items.vocabulary.ids[:n].to_list()[-m:])], data) for n, m in ((6, 6), (6, 2))
+    )
     np.testing.assert_array_equal(model.query_vectors(long, "items"), model.query_vectors(short, "items"))
 
 

@@ -1,7 +1,5 @@
 """Queries and slates in external ids: what was asked is what was hidden and shown."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -67,7 +65,7 @@ def test_slates_count_queries_through_all_folds_and_leave_empty_places_out(tmp_p
 
 def test_an_item_without_a_text_goes_by_its_id():
     data = toy_dataset()
-    texts = ("", *data.item_text[1:])
-    names = item_names(replace(data, item_text=texts))
-    assert names.rows()[:2] == [("item 00", "item 00"), ("item 01", data.item_text[1])]
+    texts = ("", *data.items.text[1:])
+    names = item_names(data.with_entities("items", text=texts))
+    assert names.rows()[:2] == [("item 00", "item 00"), ("item 01", data.items.text[1])]
     assert len(names) == len(data.items)

@@ -66,6 +66,6 @@ def test_opinions_are_scores_with_their_ranks_and_tags_go_by_their_id(recommende
         opinions = sorted((place.opinions[label] for place in places if label in place.opinions), key=lambda o: o[1])
         assert [rank for _, rank in opinions][:3] == [1, 2, 3]
         assert np.all(np.diff([score for score, _ in opinions]) <= 0)
-    names = dict(zip(recommender.data.items.ids, recommender.data.item_names(), strict=True))
+    names = dict(zip(recommender.data.items.vocabulary.ids, recommender.data.items.names(), strict=True))
     assert [place.name for place in places] == [names[place.id] for place in places]
     assert all(place.name == place.id for place in recommender.explain(Query(items=["item 02"]), target="tags"))

@@ -1,7 +1,5 @@
 """Loosely typed names: by id, by name, else the nearest name, or none."""
 
-from dataclasses import replace
-
 import pytest
 
 from hybridrec import DataError
@@ -21,17 +19,17 @@ def test_names_are_found_loosely(recommender):
 def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
     data = toy_dataset()
     names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
-    data = replace(data, item_text=names)
-    assert find("봄날 🌙", data, "items").id == data.items.ids[1]
+    data = data.with_entities("items", text=names)
+    assert find("봄날 🌙", data, "items").id == data.items.vocabulary.ids[1]
     assert find("SONG 7", data, "items").name == "song 7"
     assert find("sng 12", data, "items").name == "song 12"
-    assert find(data.items.ids[3], data, "items").name == names[3]
+    assert find(data.items.vocabulary.ids[3], data, "items").name == names[3]
     with pytest.raises(DataError, match="--by tag"):
         find("qqqqqqqq", data, "items")
 
 
 def test_the_whole_name_decides_where_one_word_fits_many():
     names = [f"The {kind}s - {kind} Song {number}, Pt. 1" for kind in ("Night", "Day") for number in range(30)]
-    data = replace(toy_dataset(items=60), item_text=tuple(names))
+    data = toy_dataset(items=60).with_entities("items", text=tuple(names))
     assert find("nigth song 3 pt 1", data, "items").name == "The Nights - Night Song 3, Pt. 1"
     assert find("days day song 7", data, "items").name == "The Days - Day Song 7, Pt. 1"

@@ -87,7 +87,7 @@ def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recomm
 
 def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recommender):
     data = recommender.data
-    history = list(data.items.decode(data.interactions.take(np.array([4])).ids))
+    history = list(data.items.vocabulary.decode(data.interactions.take(np.array([4])).ids))
     found = recommender.recommend(Query(user="user 04"))
     (own,) = ids(found)
     assert not set(own) & set(history)

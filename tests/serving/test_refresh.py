@@ -26,7 +26,7 @@ def how(found):
 def proposed(recommender, label, query):
     batch = recommender.encode([query])
     found = recommender.components[label].candidates(batch, 50, "items", hybridrec.Exclude())
-    return set(recommender.data.items.decode(found.ids[found.ids >= 0]))
+    return set(recommender.data.items.vocabulary.decode(found.ids[found.ids >= 0]))
 
 
 def test_what_is_new_is_recommended(run):

@@ -9,7 +9,7 @@ from hybridrec.testing import toy_dataset
 
 N = 12
 DATA = toy_dataset(users=6, items=N, tags=5)
-ITEMS, TAGS, USERS = (v.ids.to_list() for v in (DATA.items, DATA.tags, DATA.users))
+ITEMS, TAGS, USERS = (v.ids.to_list() for v in (DATA.items, DATA.vocabulary("tags"), DATA.users))
 QUERIES = encode(
     [
         Query(user=USERS[0], items=ITEMS[0:2], tags=TAGS[:1]),
@@ -45,7 +45,7 @@ class Fixed(Stateless, Generator, Scorer):
         self.ids, self.targets, self.asked = list(ids), targets, []
 
     def _scores(self, queries, target):
-        width = len(DATA.items if target == "items" else DATA.tags)
+        width = len(DATA.items if target == "items" else DATA.vocabulary("tags"))
         row = np.full(width, -np.inf, np.float32)
         known = [i for i in self.ids if i < width]
         row[known] = N - np.arange(len(known))

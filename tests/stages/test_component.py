@@ -88,7 +88,7 @@ class Histories(Stateless, DenseModel):
 def test_a_dense_model_scores_a_few_queries_at_a_time(monkeypatch):
     monkeypatch.setattr(component, "_SCORES", 9)
     history = Ragged.from_rows([[1, 2], [], [8], [0]], 9)
-    queries = QueryBatch(np.full(4, -1, np.int32), history, csr_matrix((4, 2), dtype=np.float32), ("",) * 4)
+    queries = QueryBatch(np.full(4, -1, np.int32), history, {"tags": csr_matrix((4, 2), dtype=np.float32)}, ("",) * 4)
     wanted = history.matrix().toarray() @ np.arange(81).reshape(9, 9)
     barred = csr_matrix(np.eye(4, 9))
     found = Histories().candidates(queries, 9, "items", Exclude(barred))

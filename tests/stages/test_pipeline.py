@@ -48,7 +48,7 @@ def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
 
         def candidates(self, queries, k, target, exclude):
             found = super().candidates(queries, k, target, exclude)
-            silent = ~np.any([queries.has(field) for field in self.needs], axis=0) if self.needs else False
+            silent = ~np.any([queries.knows(field) for field in self.needs], axis=0) if self.needs else False
             none = Candidates.empty(len(queries), k)
             rows = np.broadcast_to(silent, len(queries))[:, None]
             return Candidates(np.where(rows, none.ids, found.ids), np.where(rows, none.scores, found.scores))
@@ -248,7 +248,7 @@ def test_k_beyond_the_catalogue_and_no_queries_at_all():
 
 def test_one_item_in_all():
     data = toy_dataset(users=3, items=1, tags=0)
-    queries = encode([Query(items=data.items.ids.to_list()), Query()], data)
+    queries = encode([Query(items=data.items.vocabulary.ids.to_list()), Query()], data)
 
     class Sole(Fixed):
         def _scores(self, queries, target):
@@ -308,7 +308,10 @@ def test_sharing_leaves_no_trace_of_the_other_pipeline():
 
 def test_rules_and_fallback_write_to_nothing_they_are_given():
     def content():
-        return [array.tobytes() for array in (QUERIES.tags.data, QUERIES.tags.indices, QUERIES.history.ids)]
+        return [
+            array.tobytes()
+            for array in (QUERIES.matrix("tags").data, QUERIES.matrix("tags").indices, QUERIES.history.ids)
+        ]
 
     before = content()
     pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], rules=Rules("exclude"))

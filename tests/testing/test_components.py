@@ -21,13 +21,13 @@ class Good(DenseModel):
         had = data.interactions.matrix(binary=True)
         self._together = {
             "items": (had.T @ had).toarray().astype(np.float32),
-            "tags": (had.T @ data.user_tags).toarray().astype(np.float32),
+            "tags": (had.T @ data.user_matrix("tags")).toarray().astype(np.float32),
         }
         return self
 
     def scores(self, queries, target):
         result = queries.history.matrix(binary=True) @ self._together[target]
-        return np.where(queries.has("items")[:, None], result, np.nan).astype(np.float32)
+        return np.where(queries.knows("items")[:, None], result, np.nan).astype(np.float32)
 
     def state(self):
         return dict(self._together)
@@ -248,13 +248,13 @@ class CastsIds(Good):
 
 class DividesByTags(Good):
     def fit(self, data, rng):
-        self._share = 1 // len(data.tags)
+        self._share = 1 // data.size("tags")
         return super().fit(data, rng)
 
 
 class SaysTooLittle(Good):
     def fit(self, data, rng):
-        if not len(data.tags):
+        if not data.size("tags"):
             raise DataError("no tags")
         return super().fit(data, rng)
 

@@ -17,7 +17,7 @@ def test_malformed_values_are_passed_over_and_counted(read, tmp_path):
     options = {"interactions": {**PLAYS, "weight": "w"}, "strict": False}
     reader = TableReader(TableOptions.model_validate(options, context={"folder": tmp_path}))
     data = reader.read()
-    assert list(data.items.ids) == ["a", "e"]
+    assert list(data.items.vocabulary.ids) == ["a", "e"]
     (note,) = reader.notes()
     assert "plays.csv: 3 malformed lines were skipped; the first: line 3: " in note
     assert all(place in note for place in ("line 4", "line 5"))

@@ -17,7 +17,7 @@ def test_pieces_of_a_file_give_the_codes_of_the_whole(read, tmp_path, rows):
     PIECES.write_parquet(tmp_path / "plays.parquet", row_group_size=rows)
     data = read({}, interactions=plays)
     assert data.fingerprint == read({"plays.csv": PIECES.write_csv()}).fingerprint
-    assert list(data.users.ids) == sorted(set(PIECES["uid"]))
+    assert list(data.users.vocabulary.ids) == sorted(set(PIECES["uid"]))
 
 
 @pytest.mark.parametrize("name", ["plays.parquet", "plays.csv"])
@@ -39,7 +39,7 @@ def test_no_column_of_text_is_held_whole(read, monkeypatch, name):
 
 def test_ids_are_text_of_any_script(read):
     data = read({"plays.csv": "uid,song\n007,아리랑\n7,🎸\n-1,NA\n"})
-    assert set(data.users.ids) == {"007", "7", "-1"}
+    assert set(data.users.vocabulary.ids) == {"007", "7", "-1"}
     assert plays_of(data, "007") == ["아리랑"]
     assert plays_of(data, "7") == ["🎸"]
     assert plays_of(data, "-1") == ["NA"]
@@ -48,8 +48,8 @@ def test_ids_are_text_of_any_script(read):
 def test_integers_that_became_floats_are_integers_again(read):
     frame = pl.DataFrame({"uid": [1.0, 2.0], "song": [0.5, 2.0]})
     data = read({"p.parquet": frame}, interactions={**PLAYS, "path": "p.parquet"})
-    assert list(data.users.ids) == ["1", "2"]
-    assert list(data.items.ids) == ["0.5", "2.0"]
+    assert list(data.users.vocabulary.ids) == ["1", "2"]
+    assert list(data.items.vocabulary.ids) == ["0.5", "2.0"]
 
 
 @pytest.mark.parametrize(

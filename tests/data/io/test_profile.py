@@ -113,7 +113,7 @@ def test_the_mapping_is_plain_yaml_that_the_reader_takes(look, tmp_path):
     mapping = yaml.safe_load(yaml.safe_dump(found.data))
     assert mapping.pop("reader") == TableReader.name
     data = TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
-    assert data.item_text == ("Gitarre",)
+    assert data.items.text == ("Gitarre",)
 
 
 def test_files_without_interactions(look):

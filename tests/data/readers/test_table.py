@@ -46,7 +46,7 @@ def test_a_row_can_be_a_whole_playlist(read):
     )
     assert plays_of(data, "1") == ["30", "10", "30"]
     assert plays_of(data, "2") == []
-    assert data.titles == ("mix", "", "")
+    assert data.users.text == ("mix", "", "")
 
 
 def test_weight_options_are_applied(read):
@@ -81,16 +81,16 @@ def test_users_and_items_files(read):
             "time": "year",
         },
     )
-    assert list(data.users.ids) == ["1", "2"]
+    assert list(data.users.vocabulary.ids) == ["1", "2"]
     assert data.interactions.lengths.tolist() == [1, 0]  # a user without interactions
-    assert data.titles == ("My list", "Silent")
-    assert tags_of(data, data.user_tags, 0) == {"calm", "happy"}
-    assert data.user_features.names == ("country:KR",)
-    assert data.item_text == ("Sugaree - Garcia", "Neu")
-    assert tags_of(data, data.item_tags, 0) == {"genre:rock", "genre:folk"}
-    assert set(data.item_features.names) == {"genres:rock", "genres:folk", "year:1972"}
-    assert data.item_times[0].astype("datetime64[s]") == np.datetime64("1972-01-01")
-    assert np.isnan(data.item_times[1])
+    assert data.users.text == ("My list", "Silent")
+    assert tags_of(data, data.user_matrix("tags"), 0) == {"calm", "happy"}
+    assert data.users.features.names == ("country:KR",)
+    assert data.items.text == ("Sugaree - Garcia", "Neu")
+    assert tags_of(data, data.item_matrix("tags"), 0) == {"genre:rock", "genre:folk"}
+    assert set(data.items.features.names) == {"genres:rock", "genres:folk", "year:1972"}
+    assert data.items.times[0].astype("datetime64[s]") == np.datetime64("1972-01-01")
+    assert np.isnan(data.items.times[1])
 
 
 def test_files_of_tags(read):
@@ -112,10 +112,10 @@ def test_files_of_tags(read):
             "join": {"path": "names.tsv", "match": {"code": "code"}},
         },
     )
-    assert list(data.tags.ids) == ["calm", "jazz", "rock"]
-    assert data.declared_user_tags.toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
-    assert data.declared_item_tags.toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
-    assert data.declared_item_tags.nnz == 1
+    assert list(data.vocabulary("tags").ids) == ["calm", "jazz", "rock"]
+    assert data.user_has["tags"].toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert data.item_has["tags"].toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
+    assert data.item_has["tags"].nnz == 1
     assert data.assignments.tolist() == [[0, 0, 1]]
 
 
@@ -128,8 +128,8 @@ def test_vectors_from_parquet_and_npy(read):
     }
     for vectors in ("v.parquet", "v.npy"):
         data = read(files, items={"path": "items.csv", "id": "id"}, item_vectors={"path": vectors})
-        assert data.item_vectors.dtype == np.float32
-        assert data.item_vectors.tolist() == [[3, 4], [1, 2]]
+        assert data.items.vectors.dtype == np.float32
+        assert data.items.vectors.tolist() == [[3, 4], [1, 2]]
 
 
 def test_the_order_of_rows_does_not_show_in_the_codes(read):

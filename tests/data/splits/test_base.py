@@ -37,23 +37,23 @@ def test_names():
 
 @pytest.mark.parametrize("splitter", KNOWN, ids=lambda splitter: splitter.name)
 def test_truth_is_what_training_lacks_and_queries_show_what_it_has(splitter, data):
-    all_tags = (data.user_tags > 0).astype(np.float32)
+    all_tags = (data.user_matrix("tags") > 0).astype(np.float32)
     for fold in folds_of(splitter, data):
         for cut in (fold, splitter.validation_split(fold.train, np.random.default_rng(1))):
             source = data if cut is fold else fold.train
             train, truth = cut.train.interactions.matrix(binary=True)[cut.units], cut.truth["items"]
             assert truth.multiply(train).nnz == 0
-            assert cut.truth["tags"].multiply(cut.queries.tags).nnz == 0
+            assert cut.truth["tags"].multiply(cut.queries.matrix("tags")).nnz == 0
             assert (truth + train != source.interactions.matrix(binary=True)[cut.units]).nnz == 0
             assert cut.weights.tolist() == [1.0] * len(cut.units)
             assert len(np.unique(cut.units)) == len(cut.units)
             assert (cut.truth["items"].getnnz(axis=1) + cut.truth["tags"].getnnz(axis=1) > 0).all()
             known = cut.queries.users != PADDING
             assert (cut.queries.users == np.where(known, cut.units, PADDING)).all()
-            assert (known == cut.queries.has("items")).all()
+            assert (known == cut.queries.knows("items")).all()
             assert cut.queries.history.ids.tolist() == cut.train.interactions.take(cut.units).ids.tolist()
-            assert (cut.queries.tags[known] != cut.train.user_tags[cut.units[known]]).nnz == 0
-        tags = fold.truth["tags"] + (fold.queries.tags > 0).astype(np.float32)
+            assert (cut.queries.matrix("tags")[known] != cut.train.user_matrix("tags")[cut.units[known]]).nnz == 0
+        tags = fold.truth["tags"] + (fold.queries.matrix("tags") > 0).astype(np.float32)
         if splitter.name != "cold-items":  # where tags of hidden items are nobody's truth
             assert (tags != all_tags[fold.units]).nnz == 0
 
@@ -63,10 +63,10 @@ def test_users_without_history_are_unknown_to_training_but_show_what_is_declared
     for fold in folds_of(splitter, data):
         unknown = np.flatnonzero(fold.queries.users == PADDING)
         for query, user in zip(unknown, fold.units[unknown], strict=True):
-            assert fold.queries.text[query] == data.titles[user]
-            assert fold.train.titles[user] == ""
-            assert fold.train.user_tags[user].nnz == 0
-            assert (fold.queries.user_features[query] != data.user_features.matrix[user]).nnz == 0
+            assert fold.queries.text[query] == data.users.text[user]
+            assert fold.train.users.text[user] == ""
+            assert fold.train.user_matrix("tags")[user].nnz == 0
+            assert (fold.queries.user_features[query] != data.users.features.matrix[user]).nnz == 0
 
 
 def test_some_users_are_left_without_history():
