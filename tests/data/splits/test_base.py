@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hybridrec.data.splits import SPLITTERS, ColdItems, LeaveOneOut, PredefinedSplit, Random, Temporal
+from hybridrec.data.splits.base import Fold, Splitter
 from hybridrec.errors import DataError
 from hybridrec.types import PADDING
 from tests.data.builders import folds_of, histories, random_dataset
@@ -86,6 +87,14 @@ def test_too_little_data_is_an_error():
 
 def test_the_arrays_of_a_fold_are_read_only(data):
     (fold,) = folds_of(Random(), data)
+    assert type(fold) is Fold
     for array in (fold.units, fold.weights, fold.truth["items"].data, fold.truth["tags"].indices):
         with pytest.raises(ValueError, match="read-only"):
             array[:1] = 0
+
+
+@pytest.mark.parametrize("level", ["split", "validation_split"])
+def test_a_splitter_cuts_for_the_experiment_and_for_learning_blends(level):
+    other = {"split": "validation_split", "validation_split": "split"}[level]
+    with pytest.raises(TypeError, match=rf"abstract method '?{level}'?$"):
+        type("Half", (Splitter,), {"name": "half", other: lambda self, data, rng: None})()
