@@ -49,9 +49,9 @@ def test_all_answer_the_same_blocks_in_turn_and_the_first_is_a_warm_up(arm):
     arms = [arm(name, [64.0] * TIMES + [6.4] * TIMES * BLOCKS) for name in "ab"]
     for seconds in seconds_per_query(arms, question(100), np.random.default_rng(0)).values():
         assert seconds == pytest.approx(np.full(BLOCKS, 0.1))
-    for one in arms:
-        assert [len(queries) for queries in one.asked] == [BLOCK_QUERIES] * TIMES * (BLOCKS + 1)
-    for first, second in zip(*(one.asked for one in arms), strict=True):
+    for pipeline in arms:
+        assert [len(queries) for queries in pipeline.asked] == [BLOCK_QUERIES] * TIMES * (BLOCKS + 1)
+    for first, second in zip(*(pipeline.asked for pipeline in arms), strict=True):
         assert first.users.tolist() == second.users.tolist()
 
 
