@@ -12,24 +12,6 @@ from hybridrec.cli import COMMANDS
 ROOT = Path(__file__).parents[1]
 SOURCE, TESTS = ROOT / "hybridrec", ROOT / "tests"
 
-DECLARATIONS: dict[str, str] = {}
-"""Modules without behaviour of their own, each with the reason; at most five."""
-
-MISSING: set[str] = {
-    "data/splits/base.py",
-    "evaluation/accuracy.py",
-    "evaluation/bandit_log.py",
-    "evaluation/report/base.py",
-    "evaluation/report/comparisons.py",
-    "evaluation/report/pipelines.py",
-    "evaluation/report/provenance.py",
-    "evaluation/samples.py",
-    "reporting/map_section.py",
-    "reporting/query_diffs.py",
-    "reporting/tables.py",
-}
-"""Modules whose tests still stand in other files."""
-
 SUBJECTS = {
     "tests/cli/test_cli.py": "the group of commands in `cli/__init__.py`: exit statuses, messages, light start",
     "tests/cli/test_plugin_commands.py": "commands of plugins beside those of `cli/__init__.py`",
@@ -91,24 +73,24 @@ def home(package: str, name: str) -> str:
 
 def imported(tree: ast.Module) -> set[str]:
     """Return the modules that a test file imports, or a name of which it takes from a package that exports it."""
-    found: set[str] = set()
+    reached: set[str] = set()
     bound: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.partition(".")[0] == "hybridrec":
-                    found.add(alias.name)
+                    reached.add(alias.name)
                     bound[alias.asname or "hybridrec"] = alias.name if alias.asname else "hybridrec"
         elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "hybridrec":
             for alias in node.names:
                 place = home(str(node.module), alias.name)
-                found.add(place)
+                reached.add(place)
                 if is_module(f"{node.module}.{alias.name}") or place.rpartition(".")[2] == alias.name:
                     bound[alias.asname or alias.name] = place
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound:
-            found.add(home(bound[node.value.id], node.attr))
-    return found
+            reached.add(home(bound[node.value.id], node.attr))
+    return reached
 
 
 def commands(tree: ast.Module) -> set[str]:
@@ -132,9 +114,8 @@ def is_mirrored(module: str) -> bool:
 
 
 def test_each_module_has_the_test_file_of_its_name_which_imports_it():
-    lacking = {module for module in modules() if not is_mirrored(module)} - DECLARATIONS.keys()
-    assert sorted(lacking - MISSING) == [], "write the test file, or move the tests that it should hold"
-    assert sorted(MISSING - lacking) == [], "strike from MISSING what is not missing any more"
+    lacking = [module for module in modules() if not is_mirrored(module)]
+    assert lacking == [], "write the test file of the module, or move the tests there that it should hold"
 
 
 def test_each_test_file_below_a_folder_of_the_source_is_that_of_a_module():
@@ -147,12 +128,6 @@ def test_each_test_file_below_a_folder_of_the_source_is_that_of_a_module():
     assert sorted(SUBJECTS.keys() - (files - mirrors)) == [], (
         "strike from SUBJECTS what is not there, or mirrors a module"
     )
-
-
-def test_modules_of_declarations_are_few_and_there():
-    assert len(DECLARATIONS) <= 5
-    assert DECLARATIONS.keys() <= {*modules()}
-    assert not [module for module in DECLARATIONS if mirror(module).exists()]
 
 
 def test_imports_are_traced_to_the_module_that_defines_the_name():

@@ -58,7 +58,7 @@ def test_numbers_have_their_sign_and_unit_and_nothing_stands_for_none():
 
 
 def test_a_table_aligns_numbers_right_and_cuts_no_text_where_there_is_no_terminal(capsys):
-    table("Title", ["name", "value"], [["a" * 60, "+1.5"], ["b", "12.25"], ["[bold]", ""]])
+    table("Title", ["name", "value"], [["a" * 150, "+1.5"], ["b", "12.25"], ["[bold]", ""]])
     title, header, first, second, third = capsys.readouterr().out.splitlines()
     assert title == "Title"
     assert first.rstrip().endswith("a   +1.5")

@@ -17,7 +17,7 @@ DATA = toy_dataset(users=100)
 
 @pytest.fixture
 def arm(monkeypatch):
-    """Makes pipelines whose slates take as long as told: a second list entry for every further time."""
+    """Makes pipelines whose slates take as long as told: one duration after the other, and again from the first."""
     now = [0.0]
     monkeypatch.setattr(latency.time, "perf_counter", lambda: now[0])
 
@@ -46,11 +46,12 @@ def test_the_fastest_of_the_turns_counts_by_query(arm):
 
 
 def test_all_answer_the_same_blocks_in_turn_and_the_first_is_a_warm_up(arm):
-    arms = [arm("a", [1.0]), arm("b", [1.0])]
-    seconds_per_query(arms, question(100), np.random.default_rng(0))
-    for one in arms:
-        assert [len(queries) for queries in one.asked] == [BLOCK_QUERIES] * TIMES * (BLOCKS + 1)
-    for first, second in zip(*(one.asked for one in arms), strict=True):
+    arms = [arm(name, [64.0] * TIMES + [6.4] * TIMES * BLOCKS) for name in "ab"]
+    for seconds in seconds_per_query(arms, question(100), np.random.default_rng(0)).values():
+        assert seconds == pytest.approx(np.full(BLOCKS, 0.1))
+    for pipeline in arms:
+        assert [len(queries) for queries in pipeline.asked] == [BLOCK_QUERIES] * TIMES * (BLOCKS + 1)
+    for first, second in zip(*(pipeline.asked for pipeline in arms), strict=True):
         assert first.users.tolist() == second.users.tolist()
 
 

@@ -1,4 +1,4 @@
-"""One experiment end to end: what is fitted, what is kept, what is asked again, and what is written."""
+"""One experiment end to end: what is fitted, what is kept, what is asked again, and what survives an end."""
 
 import importlib
 import signal

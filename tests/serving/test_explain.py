@@ -42,9 +42,19 @@ class Reverse(Reranker):
         return pool.ranked(-pool.final)
 
 
+class Keep(Reranker):
+    """Leaves the order as it is."""
+
+    name = "keep"
+    targets = ("items",)
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(pool.final)
+
+
 def test_what_a_re_ranker_moved_is_told_with_both_ranks(recommender):
     whole = recommender.pipeline("hybrid")
-    turned = replace(whole, rerankers={"items": (*whole.rerankers["items"], Reverse())})
+    turned = replace(whole, rerankers={"items": (*whole.rerankers["items"], Keep(), Reverse())})
     query = recommender.encode([Query(items=["item 02", "item 04", "item 06"])])
     before, after = (explain(pipeline, query, "items", 40, recommender.data) for pipeline in (whole, turned))
     assert not any(place.moves for place in before)

@@ -1,4 +1,4 @@
-"""A finished run recommends through the pipelines that were evaluated, and says why."""
+"""A finished run recommends through the pipelines that were evaluated."""
 
 import numpy as np
 import pytest

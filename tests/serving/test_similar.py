@@ -36,11 +36,11 @@ def test_neighbours_of_tags_and_words_come_from_their_own_spaces(experiment):
     served = w2v, ("scorers: [pop]", "scorers: [pop, w2v]"), ("workers: 2", "refit: all")
     recommender = load(hybridrec.run(experiment(*served)))
     tags = similar(recommender, "w2v", Query(tags=["tag 02"]), "tags", 3)
-    assert [one.id[:4] for one in tags] == ["tag "] * 3
-    assert "tag 02" not in {one.id for one in tags}
+    assert [near.id[:4] for near in tags] == ["tag "] * 3
+    assert "tag 02" not in {near.id for near in tags}
     words = similar(recommender, "w2v", Query(text="even"), "words", 3)
     assert words
-    assert "even" not in {one.id for one in words}
+    assert "even" not in {near.id for near in words}
     with pytest.raises(ConfigError, match=r"'ease' \(ease\) has no vectors of words"):
         similar(recommender, "ease", Query(text="even"), "words", 3)
 

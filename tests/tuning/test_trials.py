@@ -50,8 +50,8 @@ def trial(number, state="complete", ndcg=0.5, **more):
 def test_trials_are_read_as_they_were_written(table):
     trials = [trial(0, ndcg=1 / 3), trial(1, "failed", seconds=0.25, problem='one, "two"'), trial(2, "infeasible")]
     assert table.read() == []
-    for one in trials:
-        table.add(one)
+    for row in trials:
+        table.add(row)
     assert TrialTable(table.path, table.tuning).read() == trials
 
 
@@ -82,4 +82,4 @@ def test_a_table_of_something_else_is_refused(table, old, new, message):
 
 def test_the_best_is_complete_and_of_equals_the_earlier(table):
     trials = [trial(0, ndcg=0.4), trial(1, "infeasible", ndcg=0.9), trial(2), trial(3, "failed"), trial(4)]
-    assert [one.number for one in best_of(trials, table.tuning)] == [2, 4, 0]
+    assert [best.number for best in best_of(trials, table.tuning)] == [2, 4, 0]
