@@ -49,7 +49,7 @@ NULL = pl.Series([None, "a"], dtype=pl.String)
         ),
         ({"interactions": pl.DataFrame({"user": ["u"]})}, "Tables.interactions lacks the column 'item'"),
         ({"interactions": ONE.rename({"item": "itme"})}, "lacks the column 'item'; it has user, itme"),
-        ({"users": ONE.lazy()}, "Tables.users must be a polars DataFrame, not LazyFrame"),
+        ({"entities": {"users": ONE.lazy()}}, r"Tables.entities\['users'\] must be a polars DataFrame, not LazyFrame"),
     ],
 )
 def test_tables_take_their_own_columns_and_no_others(tables, message):
@@ -65,9 +65,18 @@ def test_tables_pass_over_the_numbers_of_lines():
     ("tables", "message"),
     [
         ({"interactions": pl.DataFrame({"user": ["u", "v"], "item": NULL})}, "interactions: 1 of 2 ids .* 'item'"),
-        ({"users": pl.DataFrame({"id": NULL})}, "Tables.users: 1 of 2 ids missing .* in the column 'id'"),
-        ({"item_tags": pl.DataFrame({"item": ["i", "i"], "tag": NULL})}, "item_tags: 1 of 2 ids .* 'tag'"),
-        ({"item_features": pl.DataFrame({"item": ["i", "i"], "feature": NULL})}, "item_features: 1 of 2 .* 'feature'"),
+        (
+            {"entities": {"users": pl.DataFrame({"id": NULL})}},
+            r"entities\['users'\]: 1 of 2 ids missing .* column 'id'",
+        ),
+        (
+            {"item_has": {"tags": pl.DataFrame({"item": ["i", "i"], "id": NULL})}},
+            r"item_has\['tags'\]: 1 of 2 ids .* 'id'",
+        ),
+        (
+            {"labels": {"items": pl.DataFrame({"id": ["i", "i"], "feature": NULL})}},
+            r"labels\['items'\]: 1 of 2 .* 'feature'",
+        ),
     ],
 )
 def test_a_missing_id_is_told_with_table_and_column(tables, message):

@@ -21,8 +21,8 @@ def test_everything_known_is_encoded_in_its_order():
     np.testing.assert_array_equal(batch.times, [np.nan, 1e9])
     assert batch.disliked.ids.tolist() == [7]
     assert batch.disliked.lengths.tolist() == [0, 1]
-    assert batch.user_features.shape == (2, 4)
-    assert batch.user_features[0].nnz == 0
+    assert batch.user_features.matrix.shape == (2, 4)
+    assert batch.user_features.matrix[0].nnz == 0
     types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.matrix("tags").dtype]
     assert types == [np.int32, np.int32, np.float32, np.float32]
     assert batch.history.times.dtype == batch.times.dtype == np.float64
@@ -52,4 +52,4 @@ def test_no_queries_and_an_empty_vocabulary():
     assert len(nobody) == 0
     assert nobody.matrix("tags").shape == (0, 4)
     assert nobody.segments().tolist() == []
-    assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).tags.shape == (1, 0)
+    assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).matrix("tags").shape == (1, 0)

@@ -101,7 +101,7 @@ def test_columns_of_a_pool_cannot_be_replaced_and_survive_a_pickle():
 def test_tags_are_counted_once():
     data = toy_dataset()
     assert data.user_matrix("tags") is data.user_matrix("tags")
-    assert data.hide(data.interactions.ids == 3).user_tags is not data.user_matrix("tags")
+    assert data.hide(data.interactions.ids == 3).user_matrix("tags") is not data.user_matrix("tags")
 
 
 def test_a_component_learns_the_same_whichever_was_fitted_before_it():
@@ -111,7 +111,7 @@ def test_a_component_learns_the_same_whichever_was_fitted_before_it():
         data, rng = backwards(), np.random.default_rng
         return {cls.name: cls(cls.Config()).fit(data, rng(0)).state() for cls in classes}
 
-    assert backwards().user_tags.has_sorted_indices
+    assert backwards().user_matrix("tags").has_sorted_indices
     first, second = learned(ALS, UserKNN), learned(UserKNN, ALS)
     for name, state in first.items():
         for array in state:

@@ -21,10 +21,10 @@ def content(batch):
                 None if ragged is None else (ragged.ids.tolist(), ragged.offsets.tolist())
                 for ragged in (part.history, part.disliked)
             ),
-            part.tags.toarray().tolist(),
+            part.matrix("tags").toarray().tolist(),
             part.text,
             None if part.times is None else repr(part.times.tolist()),
-            None if part.user_features is None else part.user_features.toarray().tolist(),
+            None if part.user_features is None else part.user_features.matrix.toarray().tolist(),
         )
         for part in parts
     ]

@@ -7,7 +7,6 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec import DataError, Ragged
-from hybridrec.data.dataset import empty_csr
 from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_autoencoder.audio_tags import LENGTH, AudioTagAutoencoder, AudioTagOptions, _Halves, _item_tags, _scaled
 
@@ -91,12 +90,12 @@ def test_halves_are_hidden_as_often_as_asked_and_only_known_ones_count():
 
 
 @pytest.mark.parametrize(
-    ("missing", "says"), [({"item_vectors": None}, "no vectors"), ({"declared_user_tags": None}, "have tags")]
+    ("data", "says"),
+    [
+        (toy_dataset().with_entities("items", vectors=None), "no vectors"),
+        (replace(toy_dataset(), user_has={}, item_has={}, assignments={}), "have tags"),
+    ],
 )
-def test_what_is_missing_is_named(missing, says):
-    data = toy_dataset()
-    if "declared_user_tags" in missing:
-        nothing = {"declared_user_tags": empty_csr(60, 12), "declared_item_tags": empty_csr(40, 12)}
-        missing = {**nothing, "assignments": np.empty((0, 3), np.int32)}
+def test_what_is_missing_is_named(data, says):
     with pytest.raises(DataError, match=says):
-        fitted(replace(data, **missing))
+        fitted(data)

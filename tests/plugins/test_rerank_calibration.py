@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Pool, Ragged
 from hybridrec.stages.pipeline import cut

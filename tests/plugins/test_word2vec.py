@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import FIELDS, Exclude, Query, Ragged, Tokenizer, tokens
+from hybridrec import Exclude, Query, Ragged, Tokenizer, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.embedding import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
@@ -28,6 +28,9 @@ class TestWord2Vec(ComponentContract):
         {"dim": 8, "tokenizer": {"use": "char-ngrams"}},
     )
     learns_the_checkerboard = ("items", "tags", "title")
+
+
+FIELDS = ("user", "items", "tags", "title")
 
 
 def sentences(data, *, shuffle=True, fields=FIELDS):
@@ -139,8 +142,8 @@ def test_words_live_in_the_space_of_queries():
     words, vectors = found
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
-    nothing = csr_matrix(query.tags.shape, dtype=query.tags.dtype)
-    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), tags=nothing)
+    nothing = csr_matrix((1, 12), dtype=np.float32)
+    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), has={"tags": nothing})
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None

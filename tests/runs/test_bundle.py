@@ -148,9 +148,9 @@ def test_features_and_times_of_users_are_left_out_too(toyland, experiment):
     run = hybridrec.run(experiment(("workers: 2", "refit: all")))
     bare = hybridrec.load(run.bundle("bare.hybridrec", users=False))
     whole = hybridrec.load(run)
-    assert (bare.data.user_features is None) == (whole.data.user_features is None)
+    assert (bare.data.users.features is None) == (whole.data.users.features is None)
     assert (bare.data.user_times is None) == (whole.data.user_times is None)
-    assert bare.data.user_features is None or bare.data.user_features.matrix.shape[0] == 0
+    assert bare.data.users.features is None or bare.data.users.features.matrix.shape[0] == 0
     assert bare.data.user_times is None or not len(bare.data.user_times)
 
 

@@ -29,11 +29,11 @@ def test_toy_queries_are_of_all_kinds():
 
 def test_edge_datasets_lack_what_they_say():
     edges = edge_datasets()
-    assert len(edges["no tags"].tags) == 0
+    assert edges["no tags"].size("tags") == 0
     assert len(edges["no interactions"].interactions.ids) == 0
     assert len(edges["one item"].items) == 1
     assert len(edges["one item"].interactions.ids) > 0
     assert set(edges["cold items"].interactions.ids) == set(range(20))
     assert (edges["one user with interactions"].interactions.lengths > 0).sum() == 1
-    assert not edges["nothing known about anybody"].user_tags.nnz
+    assert not edges["nothing known about anybody"].user_matrix("tags").nnz
     assert edges["only interactions"].interactions.times is None

@@ -202,7 +202,7 @@ def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
     if "tag" in roles:
         mapping["tags"] = [roles["tag"]]
         separator = None if file.lists("tag") else _tag_separator(file.frame[roles["tag"]])
-        mapping |= {"separator": separator} if separator else {}
+        mapping |= {"value_separator": separator} if separator else {}
     if owner == "user":
         return mapping | ({"title": roles["text"]} if "text" in roles else {})
     texts = [roles[role] for role in ("text", "item") if role in roles and roles[role] != key]

@@ -170,7 +170,7 @@ def _pairs(
 
     parts = [pl.DataFrame(schema={owner: pl.String, "id": pl.String, "weight": pl.Float32})]
     if described is not None and columns:
-        labels = described.labels(described.source.id, columns, described.source.separator)
+        labels = described.labels(described.source.id, columns, described.source.value_separator)
         parts.append(labels.select(pl.col("owner").alias(owner), id="label", weight=pl.lit(1.0, pl.Float32)))
     if file is not None:
         frame = pl.DataFrame({owner: file.ids(file.source.owner), "id": file.ids(file.source.id)})
@@ -203,7 +203,7 @@ def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
     names = {name: name for name, kind in source.feature_types.items() if kind == "category"}
     if not names:
         return None
-    return file.labels(source.id, names, source.separator).rename({"owner": "id", "label": "feature"})
+    return file.labels(source.id, names, source.value_separator).rename({"owner": "id", "label": "feature"})
 
 
 def _features(file: ColumnTable[Described]) -> pl.DataFrame | None:
@@ -333,7 +333,7 @@ class Described(FileSource):
     """Columns of features. A list means categories: each value becomes the feature "column:value". A mapping {column:
     type} states the type: `category`, `number`, `flag` or `time`; a missing value is unknown, not 0."""
 
-    separator: str = Field(default="|", min_length=1)
+    value_separator: str = Field(default="|", min_length=1)
     """Separator of several values in one text of a column of tags, entities or categories; list columns need none."""
 
     @property

@@ -102,21 +102,23 @@ def test_files_of_tags(read):
             "ut3.tsv": "u\ti\tcode\n1\ta\t10\n1\tzzz\t10\n",
             "names.tsv": "code\tname\n10\tjazz\n",
         },
-        user_tags={"path": "ut.csv", "user": "u", "tag": "t"},
-        item_tags={"path": "it.csv", "item": "i", "tag": "t", "weight": "w"},
+        user_has={"tags": {"path": "ut.csv", "user": "u", "id": "t"}},
+        item_has={"tags": {"path": "it.csv", "item": "i", "id": "t", "weight": "w"}},
         assignments={
-            "path": "ut3.tsv",
-            "user": "u",
-            "item": "i",
-            "tag": "name",
-            "join": {"path": "names.tsv", "match": {"code": "code"}},
+            "tags": {
+                "path": "ut3.tsv",
+                "user": "u",
+                "item": "i",
+                "id": "name",
+                "join": {"path": "names.tsv", "match": {"code": "code"}},
+            }
         },
     )
     assert list(data.vocabulary("tags").ids) == ["calm", "jazz", "rock"]
     assert data.user_has["tags"].toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert data.item_has["tags"].toarray().tolist() == [[0, 0, 2], [0, 0, 0]]
     assert data.item_has["tags"].nnz == 1
-    assert data.assignments.tolist() == [[0, 0, 1]]
+    assert data.assignments["tags"].tolist() == [[0, 0, 1]]
 
 
 def test_vectors_from_parquet_and_npy(read):
@@ -143,7 +145,7 @@ def test_the_order_of_assignments_does_not_show(read):
     made = {
         read(
             {"plays.csv": "uid,song\n1,a\n1,b\n2,a\n", "t.csv": "u,i,t\n" + "\n".join(order)},
-            assignments={"path": "t.csv", "user": "u", "item": "i", "tag": "t"},
+            assignments={"tags": {"path": "t.csv", "user": "u", "item": "i", "id": "t"}},
         ).fingerprint
         for order in (rows, rows[::-1])
     }

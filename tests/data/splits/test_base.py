@@ -66,7 +66,7 @@ def test_users_without_history_are_unknown_to_training_but_show_what_is_declared
             assert fold.queries.text[query] == data.users.text[user]
             assert fold.train.users.text[user] == ""
             assert fold.train.user_matrix("tags")[user].nnz == 0
-            assert (fold.queries.user_features[query] != data.users.features.matrix[user]).nnz == 0
+            assert (fold.queries.user_features.matrix[query] != data.users.features.matrix[user]).nnz == 0
 
 
 def test_some_users_are_left_without_history():

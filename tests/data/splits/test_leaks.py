@@ -63,7 +63,7 @@ def shown(queries: QueryBatch) -> dict[str, object]:
         "item weights": history.weights,
         "tags": queries.matrix("tags").toarray(),
         "times": queries.times,
-        "features": None if queries.user_features is None else queries.user_features.toarray(),
+        "features": None if queries.user_features is None else queries.user_features.matrix.toarray(),
     }
     # As text, so that NaN equals NaN.
     texts = {name: repr(None if array is None else array.tolist()) for name, array in arrays.items()}

@@ -35,7 +35,7 @@ def report(arms, rng):
     return Report(
         name="test",
         config_hash="abc",
-        data=DataReport(fingerprint="f" * 32, users=1, items=2, tags=3, interactions=4),
+        data=DataReport(fingerprint="f" * 32, users=1, items=2, entities={"tags": 3}, interactions=4),
         pipelines=summarise(list(arms.values()), rng, resamples=500),
         comparison=compare(arms, [("control", "hybrid")], ["ndcg@10", "coverage@10"], rng, resamples=500),
         statistics=StatisticsReport(resamples=500, correction="Holm"),

@@ -15,7 +15,7 @@ from hybridrec.testing import toy_dataset
 def test_data_is_counted_and_known_by_its_fingerprint():
     data = toy_dataset()
     found = DataReport.of(data)
-    assert (found.users, found.items, found.tags) == (60, 40, 12)
+    assert (found.users, found.items, found.entities) == (60, 40, {"tags": 12})
     assert found.interactions == len(data.interactions.ids)
     assert found.fingerprint == data.fingerprint
     assert DataReport.of(data.hide(data.interactions.ids == 0)).fingerprint != found.fingerprint
