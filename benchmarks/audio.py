@@ -162,13 +162,13 @@ def quality(noise: float, folder: Path | None) -> None:
 def write_experiment(folder: Path, data: Dataset, noise: float, rng: np.random.Generator) -> Path:
     """Write plays, films, their spectrograms, and an experiment that reads them (once the spectrograms are reduced)."""
     history = data.interactions
-    plays = {"user": data.users.decode(history.rows), "film": data.items.decode(history.ids)}
+    plays = {"user": data.users.vocabulary.decode(history.rows), "film": data.items.vocabulary.decode(history.ids)}
     pl.DataFrame(plays).write_csv(folder / "plays.csv")
-    genres = data.item_tags
-    names = np.array(data.tags.ids)
+    genres = data.item_matrix("tags")
+    names = np.array(data.vocabulary("tags").ids)
     told = ["|".join(names[genres[film].indices]) for film in range(len(data.items))]
-    pl.DataFrame({"film": data.items.ids, "genres": told}).write_csv(folder / "films.csv")
-    patterns = rng.standard_normal((len(data.tags), *SMALL), np.float32)
+    pl.DataFrame({"film": data.items.vocabulary.ids, "genres": told}).write_csv(folder / "films.csv")
+    patterns = rng.standard_normal((data.size("tags"), *SMALL), np.float32)
     sound = np.tensordot(genres.toarray(), patterns, 1) + noise * rng.standard_normal((len(told), *SMALL), np.float32)
     np.save(folder / "spectrograms.npy", sound.astype(np.float16))
     (folder / "audio.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False), encoding="utf-8")

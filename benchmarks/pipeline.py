@@ -125,7 +125,10 @@ def latency(quick: bool) -> list[Work]:
     peer.user_factors = np.zeros((len(known), 64), np.float32)
     rows = known.matrix(binary=True) * np.float32(11)
     users = np.random.default_rng(0).permutation(len(known))[: 50 if quick else 500]
-    queries = [Query(items=recommender.data.items.decode(known.take(np.array([user])).ids).to_list()) for user in users]
+    queries = [
+        Query(items=recommender.data.items.vocabulary.decode(known.take(np.array([user])).ids).to_list())
+        for user in users
+    ]
     ways = {"hybridrec, ids as text": Way(), "implicit, a user solved anew": Way(), "implicit, a stored user": Way()}
     with threadpool_limits(limits=1):  # otherwise threads of one way would still spin while the next is timed
         for user, query in zip(users.tolist(), queries, strict=True):

@@ -17,7 +17,7 @@ import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread li
 from threadpoolctl import threadpool_limits
 
 from benchmarks.fold_in import ndcg
-from hybridrec import TARGETS, Component, Dataset, Doubles, Fold, Generator
+from hybridrec import Component, Dataset, Doubles, Fold, Generator
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.seeds import label_rng
@@ -41,7 +41,7 @@ def eval_batch(spec: ComponentSpec, fold: Fold, rng: np.random.Generator) -> tup
     component.fit(before(fold.train, rng), np.random.default_rng(1))
     stale = ndcg(component, fold)
     started = time.process_time()
-    known = {target: np.arange(len(getattr(fold.train, target)), dtype=np.int32) for target in TARGETS}
+    known = {kind: np.arange(fold.train.size(kind), dtype=np.int32) for kind in fold.train.targets}
     component.refresh(fold.train, known, np.random.default_rng(1))
     refreshed = time.process_time() - started
     again = spec.create()

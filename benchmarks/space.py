@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.readme import PAGES, markdown, write
 from hybridrec import QueryBatch, Ragged, VectorModel, kernels, load
-from hybridrec.types import FIELDS, Doubles, Field, Floats, Ints, Sparse
+from hybridrec.types import Doubles, Field, Floats, Ints, Sparse
 
 NEIGHBOURS = 10
 BLOCK = 512
@@ -41,8 +41,8 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
     """Compare a playlist by its id, tags or title alone with the mean of its songs, and with another's."""
     songs = directions(component, queries, "items")
     lines = []
-    for field in FIELDS:
-        if field == "items" or field not in component.needs:
+    for field in queries.fields:
+        if field == "items" or not component.reads(field):
             continue
         vectors = directions(component, queries, field)
         both = np.flatnonzero(~np.isnan(songs[:, 0]) & ~np.isnan(vectors[:, 0]))
@@ -56,8 +56,8 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
 def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
     """Compute the KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
     songs = directions(component, queries, "items")
-    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.tags.indptr) > 0))
-    tags = queries.tags[known].sign()
+    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.matrix("tags").indptr) > 0))
+    tags = queries.matrix("tags")[known].sign()
     near = nearest(songs[known])
     random = rng.integers(len(known), size=near.shape)
     close, far = (kl(tags, pooled(tags, others)) for others in (near, random))
@@ -77,7 +77,7 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
         queries,
         users=queries.users if field == "user" else np.full(n, -1, np.int32),
         history=queries.history if field == "items" else Ragged.empty(n, queries.history.width),
-        tags=queries.tags if field == "tags" else csr_matrix(queries.tags.shape, dtype=np.float32),
+        tags=queries.matrix("tags") if field == "tags" else csr_matrix(queries.matrix("tags").shape, dtype=np.float32),
         text=queries.text if field == "title" else ("",) * n,
     )
 

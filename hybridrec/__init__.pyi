@@ -11,7 +11,10 @@ from .config.composition import use as use
 from .data.builder import Tables as Tables
 from .data.builder import assemble as assemble
 from .data.dataset import Dataset as Dataset
-from .data.dataset import Features as Features
+from .data.entities import Entities as Entities
+from .data.features import FeatureColumn as FeatureColumn
+from .data.features import Features as Features
+from .data.features import FeatureType as FeatureType
 from .data.io import text_files as text_files
 from .data.io.profile import DataProfile as DataProfile
 from .data.queries import Query as Query
@@ -103,11 +106,13 @@ from .tuning.trials import Trial as Trial
 from .tuning.tune import TuneCallback as TuneCallback
 from .tuning.tune import tune as tune
 from .types import DAY as DAY
-from .types import FIELDS as FIELDS
+from .types import EVERY_KIND as EVERY_KIND
+from .types import ITEMS as ITEMS
 from .types import PADDING as PADDING
-from .types import TARGETS as TARGETS
+from .types import USERS as USERS
 from .types import Bools as Bools
 from .types import Doubles as Doubles
+from .types import EntityKind as EntityKind
 from .types import Field as Field
 from .types import Floats as Floats
 from .types import Ints as Ints

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +26,21 @@ Sparse: TypeAlias = "csr_matrix"
 State: TypeAlias = dict[str, NDArray[Any]]
 """The state of a fitted component: named arrays only."""
 
-Target: TypeAlias = Literal["items", "tags"]
-"""The kind of ids to recommend: "items" or "tags"."""
-Field: TypeAlias = Literal["user", "items", "tags", "title"]
-"""A field of queries: "user", "items", "tags" or "title"."""
+EntityKind: TypeAlias = str
+"""The name of a kind of entities: "users", "items", or any that the data brings ("tags", "artists", "venues")."""
+Target: TypeAlias = str
+"""The kind of entities to recommend: "items", or a kind that users carry."""
+Field: TypeAlias = str
+"""A field of queries: "user", "items", "title", or a kind of entities."""
 
-TARGETS: tuple[Target, ...] = ("items", "tags")
-"""All targets, items first."""
-FIELDS: tuple[Field, ...] = ("user", "items", "tags", "title")
-"""All fields of a query, in the order of segment names."""
+KIND_NAME = r"^[a-z][a-z0-9_-]*$"
+"""The pattern of names of kinds of entities."""
+USERS = "users"
+"""The kind at one end of interactions."""
+ITEMS = "items"
+"""The kind at the other end of interactions."""
+EVERY_KIND = "*"
+"""In `Component.targets`: items and every kind that users carry; in `needs`: items and every other kind."""
 DAY = 86_400.0
 """Seconds per day; times are seconds since 1970."""
 PADDING = -1

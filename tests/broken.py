@@ -116,7 +116,7 @@ class Halves(Splitter):
         truth = (data.interactions.matrix(binary=True) - train.interactions.matrix(binary=True)).tocsr()
         truth.eliminate_zeros()
         users = np.flatnonzero(np.diff(truth.indptr)).astype(np.int32)
-        tags = (data.user_tags.sign() - train.user_tags.sign()).tocsr()[users]
+        tags = (data.user_matrix("tags").sign() - train.user_matrix("tags").sign()).tocsr()[users]
         tags.eliminate_zeros()
         return Fold(
             name, train, train.queries(users), {"items": truth[users], "tags": tags}, users, np.ones(len(users))

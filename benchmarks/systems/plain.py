@@ -52,7 +52,7 @@ class Task:
     @classmethod
     def of(cls, fold: Fold) -> Task:
         """Build the task of a fold."""
-        tags = fold.train.item_tags.T.tocsr().astype(np.float64)
+        tags = fold.train.item_matrix("tags").T.tocsr().astype(np.float64)
         counts = fold.train.interactions.matrix().astype(np.float64)
         return cls(counts, tags[tags.getnnz(axis=1) >= 10], fold.units, fold.truth["items"])
 

@@ -15,7 +15,7 @@ def main(path: str) -> None:
     times = [time.perf_counter()]
     recommender = load(path)
     times.append(time.perf_counter())
-    for item in recommender.data.items.packed[:2]:
+    for item in recommender.data.items.vocabulary.packed[:2]:
         recommender.recommend(Query(items=[item]))
         times.append(time.perf_counter())
     for name, start, end in zip(("load", "first slate", "second slate"), times, times[1:], strict=False):

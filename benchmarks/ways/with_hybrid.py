@@ -28,7 +28,7 @@ config = {
     "data": {
         "reader": "table",
         "interactions": {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item", "group": "fold"},
-        "item_tags": {"path": str(folder / "items.parquet"), "item": "item", "tag": "genre"},
+        "item_has": {"tags": {"path": str(folder / "items.parquet"), "item": "item", "id": "genre"}},
     },
     "split": {"use": "folds"},
     "components": {

@@ -26,7 +26,9 @@ RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )
 
-TARGET = click.option("--target", type=click.Choice(["items", "tags"]), default="items", show_default=True)
+TARGET = click.option(
+    "--target", default="items", show_default=True, metavar="KIND", help="Recommend items, or entities of another kind."
+)
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))

@@ -22,8 +22,9 @@ def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block:
 
     fits = plan(config, assignments, store=store_folder, block=block)
     data = fits.data
+    entities = "".join(f"{count} {kind}, " for kind, count in data.entities.items())
     print(
-        f"{config} is valid. Data: {data.users} users, {data.items} items, {data.tags} tags, "
+        f"{config} is valid. Data: {data.users} users, {data.items} items, {entities}"
         f"{data.interactions} interactions; {fits.folds} fold{'s'[: fits.folds != 1]}, {fits.queries} queries."
     )
     if fits.stacking_queries:

@@ -39,7 +39,7 @@ def interleave(run: Path, control: str, variant: str, method: str, n: int, round
         variant,
         method=method,  # type: ignore[arg-type]
         n=n,
-        target=target,  # type: ignore[arg-type]
+        target=target,
         rounds=rounds,
         seed=seed,
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 @click.option("--user", help="A known user; without anything else, their own history is used.")
 @click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
 @click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
+@click.option("--has", multiple=True, metavar="KIND=NAME", help="An entity of another kind, by id or loosely by name.")
+@click.option("--context", multiple=True, metavar="COLUMN=VALUE", help="A column of the request, as in the data.")
 @click.option("--text", default="", help="A title in free words.")
 @click.option(
     "--ratings",
@@ -33,6 +35,8 @@ def recommend(
     user: str | None,
     items: tuple[str, ...],
     tags: tuple[str, ...],
+    has: tuple[str, ...],
+    context: tuple[str, ...],
     text: str,
     ratings: Path | None,
     n: int,
@@ -43,36 +47,47 @@ def recommend(
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
-    from hybridrec.serving.lookup import find
+    from hybridrec.serving.lookup import find, read_context
     from hybridrec.serving.recommender import load
     from hybridrec.serving.user_ratings import read_ratings
 
     recommender = load(run_or_bundle)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     matched_items = [find(item, recommender.data, "items") for item in items]
-    matched_tags = [find(tag, recommender.data, "tags") for tag in tags]
-    typed_and_matched = zip((*items, *tags), (*matched_items, *matched_tags), strict=True)
-    for typed, match in (*typed_and_matched, *((rating.typed, rating.found) for rating in rated)):
+    typed_entities = [("tags", tag) for tag in tags] + [_assigned(pair, "--has") for pair in has]
+    matched = [(kind, typed, find(typed, recommender.data, kind)) for kind, typed in typed_entities]
+    typed_and_matched = zip(items, matched_items, strict=True)
+    entities = [(typed, match) for _, typed, match in matched]
+    for typed, match in (*typed_and_matched, *entities, *((rating.typed, rating.found) for rating in rated)):
         if typed not in (match.id, match.name):
             print(f"'{typed}' is taken for '{match.name}' ({match.id})")
     liked = [rating for rating in rated if rating.rating]
     query = Query(
         user=user,
         items=[match.id for match in matched_items] + [rating.found.id for rating in liked],
-        tags=[match.id for match in matched_tags],
+        has={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
+        context=read_context(dict(_assigned(pair, "--context") for pair in context), recommender.data),
         text=text,
         item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
         disliked=[rating.found.id for rating in rated if not rating.rating],
     )
-    if user is not None and recommender.knows_users and user not in recommender.data.users:
+    if user is not None and recommender.knows_users and user not in recommender.data.users.vocabulary:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
-    slate = recommender.explain(query, n, pipeline=pipeline, target=target)  # type: ignore[arg-type]
+    slate = recommender.explain(query, n, pipeline=pipeline, target=target)
     headers = ["rank", "name", "id", "score", "served_by"]
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.served_by] for e in slate]
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
     table(f"Recommended {target}", headers, rows)
+
+
+def _assigned(pair: str, option: str) -> tuple[str, str]:
+    """Split NAME=VALUE; raises UsageError for anything else."""
+    name, equals, value = pair.partition("=")
+    if not (name and equals and value):
+        raise click.UsageError(f"{option} '{pair}': write NAME=VALUE")
+    return name, value
 
 
 def _reasons(place: Explanation) -> tuple[str, str, str, str]:

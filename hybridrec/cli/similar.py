@@ -14,12 +14,14 @@ from hybridrec.cli._options import RUN_OR_BUNDLE
 @click.argument("name")
 @click.option("--component", required=True, help="Label of the component whose space is searched.")
 @click.option(
-    "--by", type=click.Choice(["item", "tag", "text"]), default="item", show_default=True, help="Kind of NAME."
+    "--by", default="items", show_default=True, metavar="KIND", help="Kind of NAME: items, another kind, or text."
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of neighbours.")
-@click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
+@click.option(
+    "--target", default="items", show_default=True, metavar="KIND", help="Kind of the neighbours, or words (of titles)."
+)
 def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, target: str) -> None:
-    """List the neighbours of NAME (an item or tag, loosely typed, or words) in a component of a RUN or a bundle."""
+    """List the neighbours of NAME (an item or other entity, loosely typed, or words) in a component of a RUN."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find
@@ -30,14 +32,14 @@ def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, tar
     if by == "text":
         title, query = name, Query(text=name)
     else:
-        match = find(name, recommender.data, "items" if by == "item" else "tags")
+        match = find(name, recommender.data, by)
         title = match.name
         if name not in (match.id, match.name):
             print(f"'{name}' is taken for '{match.name}' ({match.id})")
-        query = Query(items=[match.id]) if by == "item" else Query(tags=[match.id])
-    near = similar(recommender, component, query, target, n)  # type: ignore[arg-type]
+        query = Query(items=[match.id]) if by == "items" else Query(has={by: [match.id]})
+    near = similar(recommender, component, query, target, n)
     if not near:
-        print(f"'{component}' has nothing to say about '{title}': it may not read {by}s")
+        print(f"'{component}' has nothing to say about '{title}': it may not read {by}")
         return
     rows = [
         [str(rank), neighbour.name, neighbour.id, f"{neighbour.similarity:.4f}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
 
@@ -105,19 +105,25 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
         return
     options = registry.get("readers", section["reader"]).Config
     options.model_rebuild()  # the annotations of a model that was not used yet may be texts
-    tables = [
-        key
+    fields = {
+        key: get_origin(field.annotation) is dict
         for key, field in options.model_fields.items()
         if any(issubclass(model, File) for model in nested_models(field.annotation))
-    ]
-    if name not in tables:
+    }
+    table, _, kind = name.partition(".")
+    if table not in fields or fields[table] != bool(kind):
+        tables = [f"{key}.KIND" if by_kind else key for key, by_kind in fields.items()]
         reader = f"the reader '{section['reader']}' takes no table '{name}' as a frame"
         raise ConfigError(f"{document.where(('data',))}: {reader}: {did_you_mean(name, tables)}")
-    if name not in section:
-        message = f"a frame was passed for it, and no columns are mapped: say {name}: {{...}} under `data`"
-        raise ConfigError(f"{document.where(('data', name))}: {message}")
-    if isinstance(section[name], dict) and section[name].get("path") is None:
-        section[name]["path"] = f"{FRAME}{name}"
+    place = (table, kind) if kind else (table,)
+    mapped: Any = section
+    for key in place:
+        if not isinstance(mapped, dict) or key not in mapped:
+            message = f"a frame was passed for it, and no columns are mapped: say {place[-1]}: {{...}} here"
+            raise ConfigError(f"{document.where(('data', *place))}: {message}")
+        mapped = mapped[key]
+    if isinstance(mapped, dict) and mapped.get("path") is None:
+        mapped["path"] = f"{FRAME}{name}"
 
 
 def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExperiment:

@@ -11,7 +11,7 @@ from hybridrec.config.yaml_source import KeyPath
 from hybridrec.errors import ConfigError, unknown_pipeline
 from hybridrec.evaluation.metrics import SetMetric, parse_metric
 from hybridrec.evaluation.report import LATENCY
-from hybridrec.types import Target
+from hybridrec.types import ITEMS
 
 if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
@@ -62,10 +62,10 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
 
 def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
     """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
-    target: Target = "tags" if name.startswith("tags/") else "items"
+    prefix, _, plain = name.rpartition("/")
+    target = prefix or ITEMS
     if target not in config.targets:
         raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
-    plain = name.removeprefix("tags/")
     called = plain.partition("@")[0].strip()
     metric = checker.found("metrics", called, path)
     try:

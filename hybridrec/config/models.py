@@ -14,6 +14,7 @@ from hybridrec.plugin import InputPath, Options
 from hybridrec.types import Target
 
 GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
+KNOWN = r"has-[a-z][a-z0-9_-]*"
 COUNTED = r"items(<|>=)[1-9][0-9]*"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -22,7 +23,7 @@ def parse_size(value: object) -> object:
     """Parse "4GB" as 4_000_000_000; numbers pass through."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", value.upper())
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([KMGT]?B?)\s*", value.upper())
     unit = match[2] if match else None
     if match is None or unit not in _UNITS:
         raise ValueError(f"'{value}' is not a size; write for example 500MB or 4GB")
@@ -35,7 +36,7 @@ def as_list(value: object) -> object:
 
 
 def _known_gate(gate: str) -> str:
-    if gate not in GATES and not re.fullmatch(COUNTED, gate):
+    if gate not in GATES and not re.fullmatch(f"{COUNTED}|{KNOWN}", gate):
         raise ValueError(f"'{gate}' is not a gate: {did_you_mean(gate, (*GATES, 'items<5', 'items>=5'))}")
     return gate
 
@@ -43,7 +44,7 @@ def _known_gate(gate: str) -> str:
 Gate = Annotated[
     str,
     AfterValidator(_known_gate),
-    WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^{COUNTED}$"}]}),
+    WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^({COUNTED}|{KNOWN})$"}]}),
 ]
 """A condition on the queries that a generator answers."""
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
@@ -66,6 +67,9 @@ class DataUse(Options, extra="allow"):
 
     reader: str
     """Name of the reader: `table` for your own files, `setlists` and `movietweetings` come with the package."""
+    through_items: list[str] = Field([])
+    """Kinds of entities that users have by way of their items: with `through_items: [artists]` a user has the artists
+    of the items in the history, which can then be a target. They follow from the training part after the split."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -90,9 +94,9 @@ class GeneratorUse(Options):
     k: int = Field(200, ge=1)
     """How many candidates for each query."""
     when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
-    """Only for queries that have this (all of it, if a list): `has-user`, `has-items`, `has-tags`, `has-title`,
-    `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it served
-    the query."""
+    """Only for queries that have this (all of it, if a list): `has-user`, `has-items`, `has-tags` (or another kind),
+    `has-title`, `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it
+    served the query."""
 
 
 class Lists(Options):

@@ -153,7 +153,7 @@ class Checker(Validator):
             if label in sources[:index]:
                 raise self.fail((*path, "generators", index, "from"), f"'{label}' already generates here")
         for target in config.targets:
-            if not any(target in components[label].create().targets for label in [*sources, *use.fallback]):
+            if not any(components[label].create().recommends(target) for label in [*sources, *use.fallback]):
                 raise self.fail(path, f"none of its generators recommends the target '{target}'")
         for key in ("allow", "block"):
             self.list_file(getattr(use, key), (*path, key, "path"))
@@ -219,7 +219,7 @@ class Checker(Validator):
         columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
         for target, chain in plan.rerankers.items():
             place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
-            serving = [label for label in columns if target in components[label].create().targets]
+            serving = [label for label in columns if components[label].create().recommends(target)]
             if len(serving) > 1:
                 self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
             for index, spec in enumerate(chain):
@@ -271,7 +271,7 @@ class Checker(Validator):
         if reference is None:
             return
         place = (*path, *reference.path)
-        if target not in components[reference.label].create().targets:
+        if not components[reference.label].create().recommends(target):
             raise self.fail(place, f"'{reference.label}' has no vectors for the target '{target}'")
         if spec.create().learns:  # type: ignore[attr-defined]
             raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")

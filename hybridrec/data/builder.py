@@ -2,85 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.dataset import Dataset, Features, empty_csr
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.entities import Entities
+from hybridrec.data.features import LABELS, FeatureColumn, Features
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.transforms import WeightOptions, weigh
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, PluginError
-from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Sparse
+from hybridrec.types import ITEMS, KIND_NAME, PADDING, USERS, Bools, Doubles, EntityKind, Floats, Ints, Sparse
 
 if TYPE_CHECKING:
     import polars as pl
 
 UNCHANGED = WeightOptions()
 """Weights unchanged."""
-_COLUMNS = {
-    "interactions": (("user", "item"), ("time", "weight", "position", "group")),
-    "users": (("id",), ("title", "time")),
-    "items": (("id",), ("text", "time")),
-    "user_tags": (("user", "tag"), ("weight",)),
-    "item_tags": (("item", "tag"), ("weight",)),
-    "assignments": (("user", "item", "tag"), ()),
-    "user_features": (("user", "feature"), ("weight",)),
-    "item_features": (("item", "feature"), ("weight",)),
-}
-"""The columns that the frames of `Tables` must have, and those that they may have."""
 LINE = "line"
 """The column in which `hybridrec.text_files` numbers lines: it is allowed and ignored."""
+_INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group"))
+"""The columns that a frame must have, and those that it may have."""
+_ENTITIES = (("id",), ("text", "time"))
+_USER_HAS = (("user", "id"), ("weight",))
+_ITEM_HAS = (("item", "id"), ("weight",))
+_ASSIGNMENTS = (("user", "item", "id"), ())
+_LABELS = (("id", "feature"), ("weight",))
+_IMPRESSIONS = (("user", "item"), ("time",))
+_RESERVED = frozenset({"user", "title", "text", "words", "nothing", "few-items"})
+"""Names that mean something else beside kinds: fields of queries, targets of `similar`, segments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Tables that a reader has read, one polars frame for each kind; ids, tags and features are text.
+    """Tables that a reader has read, as polars frames; ids and features are text.
 
     In long frames ids may be integers, read as their decimal text, or of type `Enum`: these take less memory.
 
-    interactions: user, item; and where known time (seconds since 1970), weight, position, group
-    users, items: the columns id, and where known title and time (users), text and time (items); they may list
-        ids that never interact, and need not list those that do
-    user_tags, item_tags: the columns user or item, tag, and where known weight
-    assignments: the columns user, item, tag
-    user_features, item_features: the columns user or item, feature, and where known weight
-    item_vectors: ids, and float32 [len(ids), D]
+    interactions: user, item; and where known time (seconds since 1970), weight, position, group, and the columns
+        that `context` names
+    entities: kind -> id, and where known text and time. The text of a user is a title, and the time that of the
+        user's query; the time of an item is its release. Users and items may be listed that never interact, and
+        need not be listed if they do
+    user_has, item_has: kind -> user or item, id, and where known weight: the entities that each has
+    assignments: kind -> user, item, id: entities (tags, say) that users gave to items
+    features: kind -> id, and a column for each feature. Numbers, booleans, dates and texts (or lists of texts) become
+        features of the types number, flag, time and category; null is unknown
+    labels: kind -> id, feature, and where known weight: features known by full names ("genre:jazz"), one per row
+    vectors: kind -> ids, and float32 [len(ids), D]
+    context: the columns of `interactions` that describe the request which led to each (device, shop, budget)
+    impressions: user, item, and where known time: items that were shown and not taken
 
-    Users and items are the ids of `interactions` and of `users` and `items`. Rows of the other tables about
-    other ids are ignored: a file of tags may cover more than the catalogue. Raises PluginError if a column is
-    missing, or is none of these (`line`, from `hybridrec.text_files`, is allowed).
+    Users and items are the ids of `interactions` and of `entities`; another kind holds the ids of `entities`,
+    `user_has`, `item_has` and `assignments`. Rows of the other tables about other ids are ignored: a file of tags
+    may cover more than the catalogue. A table that is None is left out. Raises PluginError if a column is missing, or
+    is none of these (`line`, from `hybridrec.text_files`, is allowed).
     """
 
     interactions: pl.DataFrame
-    users: pl.DataFrame | None = None
-    items: pl.DataFrame | None = None
-    user_tags: pl.DataFrame | None = None
-    item_tags: pl.DataFrame | None = None
-    assignments: pl.DataFrame | None = None
-    user_features: pl.DataFrame | None = None
-    item_features: pl.DataFrame | None = None
-    item_vectors: tuple[pl.Series, Floats] | None = None
+    entities: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    user_has: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    item_has: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    assignments: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    features: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    labels: Mapping[EntityKind, pl.DataFrame | None] = field(default_factory=dict)
+    vectors: Mapping[EntityKind, tuple[pl.Series, Floats] | None] = field(default_factory=dict)
+    context: Sequence[str] = ()
+    impressions: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         """Refuse missing and unknown columns: a misspelt one would be lost silently."""
-        import polars as pl
+        for table in ("entities", "user_has", "item_has", "assignments", "features", "labels", "vectors"):
+            given = {kind: frame for kind, frame in getattr(self, table).items() if frame is not None}
+            object.__setattr__(self, table, given)
+        required, optional = _INTERACTIONS
+        _check_frame("interactions", self.interactions, (*required, *self.context), optional)
+        if self.impressions is not None:
+            _check_frame("impressions", self.impressions, *_IMPRESSIONS)
+        shapes = {
+            "entities": _ENTITIES,
+            "user_has": _USER_HAS,
+            "item_has": _ITEM_HAS,
+            "assignments": _ASSIGNMENTS,
+            "labels": _LABELS,
+        }
+        for table, columns in shapes.items():
+            for kind, frame in getattr(self, table).items():
+                _check_frame(f"{table}['{kind}']", frame, *columns)
+        for kind, frame in self.features.items():
+            _check_frame(f"features['{kind}']", frame, ("id",), tuple(getattr(frame, "columns", ())))
+        for kind in self.kinds:
+            if not re.match(KIND_NAME, kind) or kind in _RESERVED:
+                right = "lower case letters, digits, - and _, and no field of queries (user, title)"
+                raise PluginError(f"Tables: '{kind}' cannot name a kind of entities; a name has {right}")
+        for kind in (USERS, ITEMS):
+            for table in ("user_has", "item_has", "assignments"):
+                if kind in getattr(self, table):
+                    raise PluginError(f"Tables.{table}['{kind}']: {kind} are ends of interactions, not carried")
 
-        for table, (required, optional) in _COLUMNS.items():
-            frame = getattr(self, table)
-            if frame is None:
-                continue
-            if not isinstance(frame, pl.DataFrame):
-                raise PluginError(f"Tables.{table} must be a polars DataFrame, not {type(frame).__name__}")
-            if missing := [column for column in required if column not in frame.columns]:
-                has = ", ".join(frame.columns)
-                raise PluginError(f"Tables.{table} lacks the column '{missing[0]}'; it has {has}")
-            if useless := [column for column in frame.columns if column not in (*required, *optional, LINE)]:
-                takes = ", ".join(required + optional)
-                raise PluginError(f"Tables.{table} has the unknown column '{useless[0]}'; it may have {takes}")
+    @property
+    def kinds(self) -> tuple[EntityKind, ...]:
+        """All kinds beside users and items, in ascending order of name."""
+        tables = (self.entities, self.user_has, self.item_has, self.assignments)
+        return tuple(sorted({kind for table in tables for kind in table} - {USERS, ITEMS}))
+
+
+def _check_frame(place: str, frame: object, required: Sequence[str], optional: Sequence[str]) -> None:
+    """Refuse anything but a frame with the required columns, and at most the optional ones beside them."""
+    import polars as pl
+
+    if not isinstance(frame, pl.DataFrame):
+        raise PluginError(f"Tables.{place} must be a polars DataFrame, not {type(frame).__name__}")
+    if missing := [column for column in required if column not in frame.columns]:
+        has = ", ".join(frame.columns)
+        raise PluginError(f"Tables.{place} lacks the column '{missing[0]}'; it has {has}")
+    if useless := [column for column in frame.columns if column not in (*required, *optional, LINE)]:
+        takes = ", ".join([*required, *optional])
+        raise PluginError(f"Tables.{place} has the unknown column '{useless[0]}'; it may have {takes}")
 
 
 def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
@@ -88,44 +131,54 @@ def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
 
     Within a user, interactions are ordered by position, else by time, else by row; repeats are kept.
     """
-    users = _vocabulary("user", interactions=tables.interactions, users=tables.users)
-    items = _vocabulary("item", interactions=tables.interactions, items=tables.items)
-    user_tags = _known(tables.user_tags, user=users)
-    item_tags = _known(tables.item_tags, item=items)
-    assignments = _known(tables.assignments, user=users, item=items)
-    tags = _vocabulary("tag", user_tags=user_tags, item_tags=item_tags, assignments=assignments)
+    about = tables.entities
+    users = _vocabulary(("interactions", tables.interactions, "user"), ("entities['users']", about.get(USERS), "id"))
+    items = _vocabulary(("interactions", tables.interactions, "item"), ("entities['items']", about.get(ITEMS), "id"))
+    ends = {USERS: users, ITEMS: items}
+    user_has = {kind: _known(frame, user=users) for kind, frame in tables.user_has.items()}
+    item_has = {kind: _known(frame, item=items) for kind, frame in tables.item_has.items()}
+    assignments = {kind: _known(frame, user=users, item=items) for kind, frame in tables.assignments.items()}
+    tables_of = {"entities": about, "user_has": user_has, "item_has": item_has, "assignments": assignments}
+    vocabularies = ends | {
+        kind: _vocabulary(*((f"{name}['{kind}']", table.get(kind), "id") for name, table in tables_of.items()))
+        for kind in tables.kinds
+    }
     return Dataset(
-        users=users,
-        items=items,
-        tags=tags,
-        interactions=weigh(_interactions(tables.interactions, users, items), weight),
-        titles=_texts(tables.users, "title", users),
-        item_text=_texts(tables.items, "text", items),
-        declared_user_tags=_csr(user_tags, ("user", users), ("tag", tags)),
-        declared_item_tags=_csr(item_tags, ("item", items), ("tag", tags)),
-        assignments=_triples(assignments, users, items, tags),
-        item_times=_times(tables.items, items),
-        item_features=_features(tables.item_features, "item", items),
-        item_vectors=_vectors(tables.item_vectors, items),
-        user_features=_features(tables.user_features, "user", users),
-        user_times=_times(tables.users, users),
+        entities={kind: _entities(kind, tables, ids) for kind, ids in vocabularies.items()},
+        interactions=weigh(_interactions(tables, users, items), weight),
+        user_has={kind: _csr(frame, ("user", users), ("id", vocabularies[kind])) for kind, frame in user_has.items()},
+        item_has={kind: _csr(frame, ("item", items), ("id", vocabularies[kind])) for kind, frame in item_has.items()},
+        assignments={kind: _triples(frame, users, items, vocabularies[kind]) for kind, frame in assignments.items()},
+        impressions=_impressions(tables.impressions, users, items),
     )
 
 
-def _vocabulary(column: str, **frames: pl.DataFrame | None) -> Vocabulary:
-    """Collect the ids in this column of the frames, or in `id` of frames without it; raises DataError for nulls."""
+def _entities(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Entities:
+    """Return the entities of a kind with their texts, times, features and vectors."""
+    frame = tables.entities.get(kind)
+    return Entities(
+        vocabulary=ids,
+        text=_texts(frame, "text", ids),
+        times=_times(frame, ids),
+        features=_features(kind, tables, ids),
+        vectors=_vectors(tables.vectors.get(kind), ids),
+    )
+
+
+def _vocabulary(*columns: tuple[str, pl.DataFrame | None, str]) -> Vocabulary:
+    """Collect the ids of columns of frames, (place, frame, column) each; raises DataError for nulls."""
     import polars as pl
 
-    columns = []
-    for table, frame in frames.items():
+    distinct = []
+    for place, frame, column in columns:
         if frame is None:
             continue
-        ids = frame[column if column in frame.columns else "id"]
+        ids = frame[column]
         if missing := ids.null_count():
-            where = f"Tables.{table}: {missing} of {len(ids)} ids missing (null) in the column '{ids.name}'"
+            where = f"Tables.{place}: {missing} of {len(ids)} ids missing (null) in the column '{column}'"
             raise DataError(f"{where}; every row needs one")
-        columns.append(_distinct(ids))
-    return Vocabulary(pl.concat(columns) if columns else ())
+        distinct.append(_distinct(ids))
+    return Vocabulary(pl.concat(distinct) if distinct else ())
 
 
 def _distinct(ids: pl.Series) -> pl.Series:
@@ -139,15 +192,15 @@ def _distinct(ids: pl.Series) -> pl.Series:
     return ids.dtype.categories.filter(pl.Series(occurs))
 
 
-def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame | None:
+def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
     """Keep the rows in which every named column is in its vocabulary."""
-    if frame is None:
-        return None
+    assert frame is not None  # `Tables` drops tables that are None
     known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(known))
 
 
-def _interactions(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> Ragged:
+def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragged:
+    frame = tables.interactions
     return Ragged.from_columns(
         users.encode(frame["user"]),
         items.encode(frame["item"]),
@@ -155,8 +208,25 @@ def _interactions(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> 
         times=frame["time"].to_numpy() if "time" in frame.columns else None,
         weights=frame["weight"].to_numpy() if "weight" in frame.columns else None,
         groups=frame["group"].to_numpy() if "group" in frame.columns else None,
+        context=Features({name: feature_column(name, frame[name]) for name in tables.context})
+        if tables.context
+        else None,
         positions=frame["position"].to_numpy() if "position" in frame.columns else None,
     )
+
+
+def _context(tables: Tables) -> Features | None:
+    frame, names = tables.interactions, tables.context
+    return Features({name: feature_column(name, frame[name]) for name in names}) if names else None
+
+
+def _impressions(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabulary) -> Ragged | None:
+    if frame is None:
+        return None
+    frame = _known(frame, user=users, item=items)
+    times = frame["time"].to_numpy() if "time" in frame.columns else None
+    codes = users.encode(frame["user"]), items.encode(frame["item"])
+    return Ragged.from_columns(*codes, (len(users), len(items)), times=times)
 
 
 def _texts(frame: pl.DataFrame | None, column: str, ids: Vocabulary) -> tuple[str, ...]:
@@ -183,11 +253,9 @@ def _of_ids(ids: Vocabulary) -> pl.DataFrame:
     return pl.DataFrame({"id": ids.ids})
 
 
-def _csr(frame: pl.DataFrame | None, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
+def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
     """Sum the weights (or 1) of the pairs over repeats: csr float32."""
     shape = (len(rows[1]), len(columns[1]))
-    if frame is None:
-        return empty_csr(*shape)
     places = (rows[1].encode(frame[rows[0]]), columns[1].encode(frame[columns[0]]))
     weights = frame["weight"].to_numpy() if "weight" in frame.columns else np.ones(len(frame))
     matrix = csr_matrix((weights.astype(np.float32), places), shape=shape)
@@ -196,28 +264,73 @@ def _csr(frame: pl.DataFrame | None, rows: tuple[str, Vocabulary], columns: tupl
     return matrix
 
 
-def _triples(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabulary, tags: Vocabulary) -> Ints:
+def _triples(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, ids: Vocabulary) -> Ints:
     """Return int32 [M, 3] in ascending order, so that the order of the file's rows makes no difference."""
-    if frame is None:
-        return np.empty((0, 3), np.int32)
-    triples = np.stack([users.encode(frame["user"]), items.encode(frame["item"]), tags.encode(frame["tag"])], axis=1)
+    triples = np.stack([users.encode(frame["user"]), items.encode(frame["item"]), ids.encode(frame["id"])], axis=1)
     return np.ascontiguousarray(triples[np.lexsort(triples.T[::-1])])
 
 
-def _features(frame: pl.DataFrame | None, owner: str, ids: Vocabulary) -> Features | None:
-    frame = _known(frame, **{owner: ids})
-    if frame is None:
-        return None
-    names = _vocabulary("feature", **{f"{owner}_features": frame})
-    return Features(tuple(names.ids), _csr(frame, (owner, ids), ("feature", names)))
+def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | None:
+    """Return the typed columns of a kind, with its labels as one of them; None without any."""
+    import polars as pl
+
+    columns = {}
+    if kind in tables.labels:
+        frame = _known(tables.labels[kind], id=ids)
+        names = _vocabulary((f"labels['{kind}']", frame, "feature"))
+        columns[LABELS] = FeatureColumn("category", _csr(frame, ("id", ids), ("feature", names)), tuple(names.ids))
+    if kind in tables.features:
+        described = tables.features[kind]
+        assert described is not None
+        stated = described.unique("id", keep="first").with_columns(pl.col("id").cast(pl.String))
+        aligned = _of_ids(ids).join(stated, on="id", how="left", maintain_order="left")
+        for name in sorted(set(aligned.columns) - {"id", LINE}):
+            columns[name] = feature_column(name, aligned[name])
+    return Features(columns) if columns else None
 
 
-def _vectors(vectors: tuple[pl.Series, Floats] | None, items: Vocabulary) -> Floats | None:
-    """Return float32 [I, D]; items without a vector get zeros."""
+def feature_column(name: str, values: pl.Series) -> FeatureColumn:
+    """Return a column of polars as a typed one: its type follows from that of the values, and null is unknown.
+
+    Raises PluginError for a type that is none of number, boolean, date, datetime, text and list of texts.
+    """
+    import polars as pl
+
+    dtype = values.dtype
+    if dtype == pl.Boolean:
+        return FeatureColumn("flag", values.cast(pl.Float32).fill_null(np.nan).to_numpy())
+    if dtype.is_numeric():
+        return FeatureColumn("number", values.cast(pl.Float32).fill_null(np.nan).to_numpy())
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        times = values.dt.epoch("us").cast(pl.Float64) / 1e6
+        return FeatureColumn("time", times.fill_null(np.nan).to_numpy())
+    if isinstance(dtype, pl.List | pl.Array):
+        return _categories(values.cast(pl.List(pl.String)))
+    if dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return _categories(values.cast(pl.String).to_frame().select(pl.concat_list(pl.all())).to_series())
+    right = "numbers, booleans, dates, texts or lists of texts"
+    raise PluginError(f"Tables: the column '{name}' holds {dtype}; a feature holds {right}")
+
+
+def _categories(values: pl.Series) -> FeatureColumn:
+    """Return a category column of lists of texts; missing and empty texts are unknown."""
+    import polars as pl
+
+    rows = pl.DataFrame({"row": np.arange(len(values), dtype=np.int32), "name": values}).explode("name")
+    rows = rows.filter(pl.col("name").fill_null("") != "").unique()
+    names = Vocabulary(rows["name"])
+    ones = np.ones(len(rows), np.float32)
+    places = (rows["row"].to_numpy(), names.encode(rows["name"]))
+    matrix = csr_matrix((ones, places), shape=(len(values), len(names)), dtype=np.float32)
+    return FeatureColumn("category", matrix, tuple(names.ids))
+
+
+def _vectors(vectors: tuple[pl.Series, Floats] | None, known: Vocabulary) -> Floats | None:
+    """Return float32 [N, D]; entities without a vector get zeros."""
     if vectors is None:
         return None
     ids, given = vectors
-    codes = items.encode(ids)
-    result = np.zeros((len(items), given.shape[1]), np.float32)
+    codes = known.encode(ids)
+    result = np.zeros((len(known), given.shape[1]), np.float32)
     result[codes[codes != PADDING]] = given[codes != PADDING]
     return result

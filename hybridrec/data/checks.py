@@ -11,7 +11,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.splits.base import Fold
 from hybridrec.errors import PluginError
-from hybridrec.types import TARGETS, Bools, Sparse
+from hybridrec.types import Bools, Sparse
 
 
 def check_dataset(data: object) -> Dataset:
@@ -24,7 +24,7 @@ def check_dataset(data: object) -> Dataset:
 def check_fold(fold: object, data: Dataset) -> Fold:
     """Return a fold of `data`; refuse one that breaks the contract of splitters.
 
-    Required: the vocabularies of the data; for every query the truth of both targets (csr of ones), a unit
+    Required: the vocabularies of the data; for every query the truth of each target (csr of ones), a unit
     (int32) and a weight (positive float64); the candidate items as bool[I], or None.
     """
     if not isinstance(fold, Fold):
@@ -56,8 +56,8 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     for what, part, cls in (("train", fold.train, Dataset), ("queries", fold.queries, QueryBatch)):
         if not isinstance(part, cls):
             raise PluginError(f"{place}: {what} must be a {cls.__name__}, not {type(part).__name__}")
-    for kind in ("users", "items", "tags"):
-        size, wanted = len(getattr(fold.train, kind)), len(getattr(data, kind))
+    for kind in data.entities:
+        size, wanted = fold.train.size(kind), data.size(kind)
         if size != wanted:
             raise PluginError(
                 f"{place}: train has {size} {kind}, the data has {wanted}; a fold keeps the whole vocabularies"
@@ -65,7 +65,10 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     queries, n, items = fold.queries, len(fold.queries), len(data.items)
     history = queries.history
     _check_shape(f"{place}: history of the queries", (len(history), history.width), n, items, "items")
-    _check_shape(f"{place}: tags of the queries", queries.tags.shape, n, len(data.tags), "tags")
+    for kind in data.kinds:
+        if kind not in queries.has:
+            raise PluginError(f"{place}: `has` of the queries lacks the kind '{kind}'; an empty matrix will do")
+        _check_shape(f"{place}: {kind} of the queries", queries.has[kind].shape, n, data.size(kind), kind)
     if len(queries.text) != n:
         raise PluginError(f"{place}: queries have {len(queries.text)} texts for {n} queries")
     _refuse(f"{place}: the history", "has item {0}, not in the vocabulary", _outside(history.ids, items), history.ids)
@@ -76,10 +79,10 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
 def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
     """Check the truth, the units, the weights and the candidate items."""
     n = len(fold.queries)
-    for target in TARGETS:
+    for target in data.targets:
         if target not in fold.truth:
             raise PluginError(f"{place}: truth lacks '{target}'; set an empty matrix if no query asks for them")
-        _check_truth(f"{place}: truth of {target}", fold.truth[target], n, len(getattr(data, target)), target)
+        _check_truth(f"{place}: truth of {target}", fold.truth[target], n, data.size(target), target)
     check_array(f"{place}: units", fold.units, np.int32, (n,))
     _refuse(
         f"{place}: unit",

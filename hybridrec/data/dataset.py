@@ -10,144 +10,207 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from hybridrec.data.entities import Entities
+from hybridrec.data.features import FeatureColumn, Features
 from hybridrec.data.fingerprint import fingerprint, flatten
 from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Sparse
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """Named sparse features: `matrix` is csr float32 [things, len(names)]."""
-
-    names: tuple[str, ...]
-    matrix: Sparse
-
-    def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
-        freeze(self)
-
-    def rows(self, codes: Ints) -> Sparse:
-        """Return the rows of these codes, csr [len(codes), features]; a code of -1 yields an empty row."""
-        known = codes != PADDING
-        places = np.flatnonzero(known)
-        picker = csr_matrix(
-            (np.ones(len(places), np.float32), (places, codes[known])), shape=(len(codes), self.matrix.shape[0])
-        )
-        return (picker @ self.matrix).tocsr()
+from hybridrec.types import ITEMS, USERS, Bools, EntityKind, Ints, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """U users, I items and T tags, with their interactions and attributes.
+    """Users, items and entities of any other kind, with the interactions between the first two.
 
+    entities: by kind; "users" and "items", the two ends of interactions, first. The other kinds (tags, artists,
+        venues, ...) hang on users, on items or on both
     interactions: Ragged, one row per user, in order of position or time
-    titles: a text per user (a playlist's title); "" if it has none
-    item_text: a readable text per item (a song's name, a film's title); "" if it has none
-    item_times: float64[I], release time of each item in seconds since 1970, NaN if unknown; or None
-    item_vectors: float32[I, D], dense content (audio, say), or None
-    user_times: float64[U], time of each user's query (a playlist's last change, say) in seconds since 1970, NaN
-        if unknown; part of the query, like the title; or None
-    declared_user_tags, declared_item_tags: csr [U, T], [I, T]: tags of users and items that the source states
-    assignments: int32[M, 3], rows (user, item, tag): each tag that a user gave to an item
+    user_has, item_has: kind -> csr float32 [users or items, entities], the entities that the source states for each
+    assignments: kind -> int32[M, 3], rows (user, item, entity): each entity (a tag, say) that a user gave to an item
+    through_items: kinds that users carry by way of their items: a user has the artists of the items in the history
+    impressions: Ragged, one row per user, of items that were shown and not taken; or None. No part of interactions
 
-    Components read `user_tags` and `item_tags`: the declared tags plus the counts of the assignments. A split
-    removes the assignments of hidden pairs, so neither matrix can leak them.
+    Components read `user_matrix(kind)` and `item_matrix(kind)`: the stated entities plus the counts of the
+    assignments, or those of a user's items. A split removes the assignments of hidden pairs, and what users carry
+    through items follows from the visible interactions, so neither matrix can leak them.
 
     All arrays are read-only, and matrices have sorted indices without duplicates: components share them.
     """
 
-    users: Vocabulary
-    items: Vocabulary
-    tags: Vocabulary
+    entities: dict[EntityKind, Entities]
     interactions: Ragged
-    titles: tuple[str, ...]
-    item_text: tuple[str, ...]
-    declared_user_tags: Sparse
-    declared_item_tags: Sparse
-    assignments: Ints
-    item_times: Doubles | None = None
-    item_features: Features | None = None
-    item_vectors: Floats | None = None
-    user_features: Features | None = None
-    user_times: Doubles | None = None
-    _tags: dict[str, Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
+    user_has: dict[EntityKind, Sparse] = field(default_factory=dict)
+    item_has: dict[EntityKind, Sparse] = field(default_factory=dict)
+    assignments: dict[EntityKind, Ints] = field(default_factory=dict)
+    through_items: tuple[EntityKind, ...] = ()
+    impressions: Ragged | None = None
+    _matrices: dict[tuple[str, EntityKind], Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
         freeze(self)
 
     @property
-    def user_tags(self) -> Sparse:
-        """csr float32 [U, T]: declared tags plus how often the user assigned each."""
-        return self._with_counts("user", self.declared_user_tags, self.assignments[:, 0])
+    def users(self) -> Entities:
+        """The users; their texts are titles."""
+        return self.entities[USERS]
 
     @property
-    def item_tags(self) -> Sparse:
-        """csr float32 [I, T]: declared tags plus how often each was assigned to the item."""
-        return self._with_counts("item", self.declared_item_tags, self.assignments[:, 1])
+    def items(self) -> Entities:
+        """The items."""
+        return self.entities[ITEMS]
 
-    def _with_counts(self, owner: str, declared: Sparse, rows: Ints) -> Sparse:
-        """Return the declared tags plus the counts of the assignments, cached; racing threads get equal matrices."""
-        if not len(rows):
+    @property
+    def kinds(self) -> tuple[EntityKind, ...]:
+        """All kinds beside users and items."""
+        return tuple(kind for kind in self.entities if kind not in (USERS, ITEMS))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The kinds that can be recommended: items, and those that users carry."""
+        carried = {*self.user_has, *self.assignments, *self.through_items}
+        return (ITEMS, *(kind for kind in self.kinds if kind in carried))
+
+    def size(self, kind: EntityKind) -> int:
+        """Return the number of entities of a kind, 0 for a kind that the data does not have."""
+        return len(self.entities[kind]) if kind in self.entities else 0
+
+    def vocabulary(self, kind: EntityKind) -> Vocabulary:
+        """Return the external ids of a kind, none for a kind that the data does not have."""
+        return self.entities[kind].vocabulary if kind in self.entities else Vocabulary()
+
+    def with_entities(self, kind: EntityKind, **changes: Any) -> Dataset:
+        """Return the dataset with other fields (`Entities`) of one kind: `data.with_entities("items", times=None)`."""
+        return replace(self, entities=self.entities | {kind: replace(self.entities[kind], **changes)})
+
+    def user_matrix(self, kind: EntityKind) -> Sparse:
+        """Return what each user has of a kind: csr float32 [users, entities].
+
+        Of items: ones, those of the history. Of a kind through items: the number of the user's items that have the
+        entity. Of any other: the stated entities plus how often the user assigned each. Empty for an unknown kind.
+        """
+        return self._matrix("user", kind)
+
+    def item_matrix(self, kind: EntityKind) -> Sparse:
+        """Return what each item has of a kind: csr float32 [items, entities].
+
+        The stated entities plus how often each was assigned to the item; empty for an unknown kind.
+        """
+        return self._matrix("item", kind)
+
+    def _matrix(self, owner: str, kind: EntityKind) -> Sparse:
+        """Return a matrix of `user_matrix` or `item_matrix`, cached; racing threads make equal ones."""
+        if owner == "user" and kind == ITEMS:  # not kept: as large as the interactions themselves
+            return frozen_csr(self.interactions.matrix(binary=True))
+        if (owner, kind) not in self._matrices:
+            if owner == "user" and kind in self.through_items:
+                matrix = self.through(self.interactions, kind)
+            else:
+                matrix = self._with_counts(owner, kind)
+            self._matrices[owner, kind] = frozen_csr(matrix)
+        return self._matrices[owner, kind]
+
+    def _with_counts(self, owner: str, kind: EntityKind) -> Sparse:
+        """Return the stated entities of users or items plus the counts of the assignments."""
+        stated, size = (self.user_has, self.users) if owner == "user" else (self.item_has, self.items)
+        declared = stated.get(kind)
+        if declared is None:
+            declared = empty_csr(len(size), self.size(kind))
+        given = self.assignments.get(kind)
+        if given is None or not len(given):
             return declared
-        if owner not in self._tags:
-            ones = np.ones(len(rows), np.float32)
-            counts = csr_matrix((ones, (rows, self.assignments[:, 2])), shape=declared.shape)
-            self._tags[owner] = frozen_csr((declared + counts).tocsr())
-        return self._tags[owner]
+        ones = np.ones(len(given), np.float32)
+        rows = given[:, 0 if owner == "user" else 1]
+        return (declared + csr_matrix((ones, (rows, given[:, 2])), shape=declared.shape)).tocsr()
+
+    def through(self, history: Ragged, kind: EntityKind) -> Sparse:
+        """Return csr float32 [rows of `history`, entities]: how many distinct items of each row have the entity."""
+        has = self.item_matrix(kind)
+        ones = csr_matrix((np.ones_like(has.data), has.indices, has.indptr), shape=has.shape)
+        return (history.matrix(binary=True) @ ones).tocsr()
 
     @property
     def pairs(self) -> NDArray[np.int64]:
         """int64, parallel to `interactions.ids`: a key for each (user, item) pair."""
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
-    def item_names(self) -> tuple[str, ...]:
-        """Return a readable name of each item: its text, or its id if it has none."""
-        return tuple(text or name for text, name in zip(self.item_text, self.items.packed, strict=True))
-
     def hide(self, hidden: Bools) -> Dataset:
-        """Return the dataset without the hidden interactions and without the tag assignments of pairs that are gone.
+        """Return the dataset without the hidden interactions and without the assignments of pairs that are gone.
 
         `hidden` is bool, parallel to `interactions.ids`. A pair with a visible repeat keeps its assignments:
         removing them would reveal the hidden repeat.
         """
         shown = replace(self, interactions=self.interactions.where(~hidden))
-        if not len(self.assignments):
+        if not any(len(given) for given in self.assignments.values()):
             return shown
         pairs = self.pairs
-        tagged = pair_keys(self.assignments[:, 0], self.assignments[:, 1], len(self.items))
-        gone = contains(pairs[hidden], tagged) & ~contains(pairs[~hidden], tagged)
-        return replace(shown, assignments=self.assignments[~gone])
+        kept = {}
+        for kind, given in self.assignments.items():
+            assigned = pair_keys(given[:, 0], given[:, 1], len(self.items))
+            kept[kind] = given[~(contains(pairs[hidden], assigned) & ~contains(pairs[~hidden], assigned))]
+        return replace(shown, assignments=kept)
 
     def hide_users(self, hidden: Bools) -> Dataset:
         """Return the dataset without any data about the users marked in `hidden`, bool[U]; their codes stay."""
         kept = csr_matrix((~hidden).astype(np.float32)[:, None])
+        users = self.users
+        codes = np.where(hidden, -1, np.arange(len(users)))
+        nameless = replace(
+            users,
+            text=tuple("" if gone else text for gone, text in zip(hidden, users.text, strict=True)),
+            times=None if users.times is None else np.where(hidden, np.nan, users.times),
+            features=None if users.features is None else users.features.take(codes),
+            vectors=None if users.vectors is None else np.where(hidden[:, None], np.float32(0), users.vectors),
+        )
         return replace(
             self,
-            interactions=self.interactions.where(np.repeat(~hidden, self.interactions.lengths)),
-            titles=tuple("" if gone else title for gone, title in zip(hidden, self.titles, strict=True)),
-            declared_user_tags=self.declared_user_tags.multiply(kept).tocsr(),
-            assignments=self.assignments[~hidden[self.assignments[:, 0]]],
-            user_features=None
-            if self.user_features is None
-            else replace(self.user_features, matrix=self.user_features.matrix.multiply(kept).tocsr()),
-            user_times=None if self.user_times is None else np.where(hidden, np.nan, self.user_times),
+            entities={**self.entities, USERS: nameless},
+            interactions=_without_rows(self.interactions, hidden),
+            user_has={kind: matrix.multiply(kept).tocsr() for kind, matrix in self.user_has.items()},
+            assignments={kind: given[~hidden[given[:, 0]]] for kind, given in self.assignments.items()},
+            impressions=None if self.impressions is None else _without_rows(self.impressions, hidden),
+        )
+
+    def hide_items(self, hidden: Bools) -> Dataset:
+        """Return the dataset without the assignments to the items marked in `hidden`, bool[I], and their impressions.
+
+        Users also tag items that they did not interact with, and those tags reveal as much about the item.
+        """
+        shown = self.impressions
+        return replace(
+            self,
+            assignments={kind: given[~hidden[given[:, 1]]] for kind, given in self.assignments.items()},
+            impressions=None if shown is None else shown.where(~hidden[shown.ids]),
         )
 
     def queries(self, users: Ints) -> QueryBatch:
-        """Return the given users as queries, each with its whole history, tags, title and time."""
+        """Return the given users as queries, each with its whole history, entities, text, features and time."""
+        about = self.users
         return QueryBatch(
             users=users.astype(np.int32),
             history=self.interactions.take(users),
-            tags=self.user_tags[users],
-            text=tuple(self.titles[user] for user in users),
-            user_features=None if self.user_features is None else self.user_features.rows(users),
-            times=None if self.user_times is None else self.user_times[users],
+            has={kind: self.user_matrix(kind)[users] for kind in self.kinds},
+            text=tuple(about.text[user] for user in users),
+            user_features=None if about.features is None else about.features.rows(users),
+            times=None if about.times is None else about.times[users],
+            derived=self.through_items,
         )
+
+    def query_has(self, stated: Mapping[EntityKind, Sparse], history: Ragged) -> dict[EntityKind, Sparse]:
+        """Return what queries have of each kind, given what they state and their history: kind -> csr [Q, entities].
+
+        A kind that nothing states is empty, and one through items gets those of the history.
+        """
+        has = {}
+        for kind in self.kinds:
+            matrix = stated.get(kind)
+            if matrix is None:
+                matrix = empty_csr(len(history), self.size(kind))
+            has[kind] = (matrix + self.through(history, kind)).tocsr() if kind in self.through_items else matrix
+        return has
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the dataset as named arrays, texts as UTF-8 bytes; `Dataset.restore` is the inverse."""
@@ -156,24 +219,14 @@ class Dataset:
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> Dataset:
         """Rebuild the dataset from its `state()`."""
-        rows = {name: state.get(f"interactions.{name}") for name in ("times", "weights", "groups")}
         return cls(
-            users=Vocabulary.of_packed(_packed(state, "users")),
-            items=Vocabulary.of_packed(_packed(state, "items")),
-            tags=Vocabulary.of_packed(_packed(state, "tags")),
-            interactions=Ragged(
-                state["interactions.ids"], state["interactions.offsets"], int(state["interactions.width"]), **rows
-            ),
-            titles=_texts_of(state, "titles"),
-            item_text=_texts_of(state, "item_text"),
-            declared_user_tags=_csr_of(state, "declared_user_tags"),
-            declared_item_tags=_csr_of(state, "declared_item_tags"),
-            assignments=state["assignments"],
-            item_times=state.get("item_times"),
-            item_features=_features_of(state, "item_features"),
-            item_vectors=state.get("item_vectors"),
-            user_features=_features_of(state, "user_features"),
-            user_times=state.get("user_times"),
+            entities={kind: _entities_of(state, place) for kind, place in _members(state, "entities")},
+            interactions=_ragged_of(state, "interactions"),
+            user_has={kind: _csr_of(state, place) for kind, place in _members(state, "user_has")},
+            item_has={kind: _csr_of(state, place) for kind, place in _members(state, "item_has")},
+            assignments={kind: state[place] for kind, place in _members(state, "assignments")},
+            through_items=_texts_of(state, "through_items"),
+            impressions=_ragged_of(state, "impressions") if "impressions.ids" in state else None,
         )
 
     @property
@@ -201,6 +254,42 @@ def empty_csr(rows: int, columns: int) -> Sparse:
     return csr_matrix((rows, columns), dtype=np.float32)
 
 
+def _without_rows(ragged: Ragged, hidden: Bools) -> Ragged:
+    return ragged.where(np.repeat(~hidden, ragged.lengths))
+
+
+def _members(state: Mapping[str, NDArray[Any]], name: str) -> list[tuple[str, str]]:
+    """Return the keys of a dict that `flatten` wrote, each with the name of its arrays."""
+    return [(key, f"{name}.{place}") for place, key in enumerate(_texts_of(state, f"{name}.keys"))]
+
+
+def _entities_of(state: Mapping[str, NDArray[Any]], name: str) -> Entities:
+    return Entities(
+        vocabulary=Vocabulary.of_packed(_packed(state, f"{name}.vocabulary")),
+        text=_texts_of(state, f"{name}.text"),
+        times=state.get(f"{name}.times"),
+        features=_features_of(state, f"{name}.features"),
+        vectors=state.get(f"{name}.vectors"),
+    )
+
+
+def _ragged_of(state: Mapping[str, NDArray[Any]], name: str) -> Ragged:
+    columns = {column: state.get(f"{name}.{column}") for column in ("times", "weights", "groups")}
+    width, context = int(state[f"{name}.width"]), _features_of(state, f"{name}.context")
+    return Ragged(state[f"{name}.ids"], state[f"{name}.offsets"], width, **columns, context=context)
+
+
+def _features_of(state: Mapping[str, NDArray[Any]], name: str) -> Features | None:
+    if f"{name}.columns.keys.ends" not in state:
+        return None
+    columns = {}
+    for key, place in _members(state, f"{name}.columns"):
+        kind = bytes(state[f"{place}.type"]).decode()
+        values = _csr_of(state, f"{place}.values") if kind == "category" else state[f"{place}.values"]
+        columns[key] = FeatureColumn(kind, values, _texts_of(state, f"{place}.categories"))  # type: ignore[arg-type]
+    return Features(columns)
+
+
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
     """Decode texts that `flatten` encoded."""
     return tuple(_packed(state, name))
@@ -213,9 +302,3 @@ def _packed(state: Mapping[str, NDArray[Any]], name: str) -> PackedTexts:
 def _csr_of(state: Mapping[str, NDArray[Any]], name: str) -> Sparse:
     parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
     return csr_matrix(parts, shape=tuple(state[f"{name}.shape"]))
-
-
-def _features_of(state: Mapping[str, NDArray[Any]], name: str) -> Features | None:
-    if f"{name}.names.ends" not in state:
-        return None
-    return Features(_texts_of(state, f"{name}.names"), _csr_of(state, f"{name}.matrix"))

@@ -2,39 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.features import Features, Value
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.errors import DataError
-from hybridrec.types import PADDING, Doubles
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.types import PADDING, Doubles, EntityKind, Ints, Sparse
+
+TAGS = "tags"
+"""The kind that `Query.tags` is short for."""
 
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
-    """Encode queries in external ids as a batch in the codes of `dataset`; unknown ids are dropped."""
-    users = dataset.users.encode([None if query.user is None else str(query.user) for query in queries])
+    """Encode queries in external ids as a batch in the codes of `dataset`; unknown ids are dropped.
+
+    Raises DataError for a kind, a user feature or a column of the request that the data does not have.
+    """
+    users = dataset.users.vocabulary.encode([None if query.user is None else str(query.user) for query in queries])
     times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
+    history = _encode_rows(
+        [query.items for query in queries],
+        dataset.items.vocabulary,
+        times=_beside_items(queries, "item_times", np.nan),
+        weights=_beside_items(queries, "item_weights", 1.0),
+    )
     return QueryBatch(
         users=users,
-        history=_encode_rows(
-            [query.items for query in queries],
-            dataset.items,
-            times=_beside_items(queries, "item_times", np.nan),
-            weights=_beside_items(queries, "item_weights", 1.0),
-        ),
-        tags=_encode_rows([query.tags for query in queries], dataset.tags).matrix(binary=True),
+        history=history,
+        has=dataset.query_has(_stated(queries, dataset), history),
         text=tuple(query.text.strip() for query in queries),
         times=None if np.isnan(times).all() else times,
-        disliked=_encode_rows([query.disliked for query in queries], dataset.items)
+        disliked=_encode_rows([query.disliked for query in queries], dataset.items.vocabulary)
         if any(query.disliked for query in queries)
         else None,
-        user_features=None if dataset.user_features is None else dataset.user_features.rows(users),
+        user_features=_user_features(queries, users, dataset.users.features),
+        context=_columns([query.context for query in queries], dataset.interactions.context, "context"),
+        derived=dataset.through_items,
     )
+
+
+def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Sparse]:
+    """Return the entities that queries state, by kind."""
+    asked = {kind for query in queries for kind in query.has} | (
+        {TAGS} if any(query.tags for query in queries) else set()
+    )
+    for kind in sorted(asked - set(dataset.kinds)):
+        if kind != TAGS or any(TAGS in query.has for query in queries):
+            raise DataError(f"query: unknown kind '{kind}' in `has`; {did_you_mean(kind, dataset.kinds)}")
+    return {
+        kind: _encode_rows(
+            [[*(query.tags if kind == TAGS else ()), *query.has.get(kind, ())] for query in queries],
+            dataset.vocabulary(kind),
+        ).matrix(binary=True)
+        for kind in asked & set(dataset.kinds)
+    }
+
+
+def _user_features(queries: Sequence[Query], users: Ints, known: Features | None) -> Features | None:
+    """Return what the data says of the users, with what the queries say in its place."""
+    stated = _columns([query.user_features for query in queries], known, "user_features")
+    if known is None or stated is None:
+        return None if known is None else known.rows(users)
+    return known.rows(users).updated(stated)
+
+
+def _columns(rows: Sequence[Mapping[str, Value]], columns: Features | None, name: str) -> Features | None:
+    """Encode values by the columns of the data; None if no query states any."""
+    if not any(rows):
+        return None
+    if columns is None:
+        raise DataError(f"query: `{name}` is given, but the data has no such columns")
+    return columns.encode(rows, f"query: {name}")
 
 
 def _encode_rows(

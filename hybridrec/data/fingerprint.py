@@ -15,7 +15,7 @@ from hybridrec.data.vocabulary import Vocabulary
 
 
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
-    """Yield named arrays of an array, sparse matrix, vocabulary, text or number, or of a dataclass of those.
+    """Yield named arrays of an array, sparse matrix, vocabulary, text or number, or of a dict or dataclass of those.
 
     Texts become one array of UTF-8 bytes and one of the end of each text; None yields nothing. Raises TypeError
     for other types.
@@ -36,6 +36,10 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
         yield from flatten(value.packed, name)
     elif isinstance(value, tuple):
         yield from flatten(PackedTexts.of(value), name)
+    elif isinstance(value, dict):
+        yield from flatten(tuple(value), f"{name}.keys")
+        for place, entry in enumerate(value.values()):  # keys may hold any character, so places name the arrays
+            yield from flatten(entry, f"{name}.{place}")
     elif isinstance(value, PackedTexts):
         yield f"{name}.bytes", value.encoded
         yield f"{name}.ends", value.ends

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import vstack
+from scipy.sparse import csr_matrix, vstack
 
+from hybridrec.data.features import Features, Value
 from hybridrec.data.frozen import freeze
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
-from hybridrec.types import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
+from hybridrec.types import EVERY_KIND, ITEMS, PADDING, Bools, Doubles, EntityKind, Field, Ints, Sparse
 
 T = TypeVar("T")
 NOTHING = "nothing"
@@ -25,6 +26,10 @@ class Query:
     """One request in external ids; unknown fields stay empty, unknown ids are skipped.
 
     Ids are text; whole numbers are read as their decimal text.
+
+    has: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
+    user_features: name -> value, what is known of the user, instead of what the data says
+    context: name -> value, columns of the request (device, shop, budget), as the interactions of the data have them
     """
 
     user: str | None = None
@@ -35,6 +40,9 @@ class Query:
     item_times: Sequence[float] | None = None
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
+    has: Mapping[EntityKind, Sequence[str]] = field(default_factory=dict)
+    user_features: Mapping[str, Value] = field(default_factory=dict)
+    context: Mapping[str, Value] = field(default_factory=dict)
     id: str | None = None
     """Name of the request: a pipeline that draws gives the same slate for the same id. A fresh one by default."""
 
@@ -43,6 +51,9 @@ class Query:
         for name in ("items", "tags", "disliked"):
             if isinstance(getattr(self, name), str):
                 raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
+        for kind, ids in self.has.items():
+            if isinstance(ids, str):
+                raise DataError(f"Query.has['{kind}'] is the text {ids!r}; give a list of ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +62,13 @@ class QueryBatch:
 
     users: int32[Q], -1 where the user is unknown
     history: Ragged of Q rows of items, oldest first
-    tags: csr float32 [Q, number of tags]
+    has: kind -> csr float32 [Q, number of entities], for every kind of the data beside users and items
     text: Q strings, "" if a query has none
     times: float64[Q], seconds since 1970, or None if no query has a time
     disliked: Ragged of Q rows of items, or None
-    user_features: csr float32 [Q, number of user features], or None
+    user_features: typed columns with a row for each query, or None
+    context: typed columns of the requests with a row for each query, or None
+    derived: the kinds in `has` that follow from the history: they make no segments of their own
     ids: Q names of requests, from which policies draw; None where nothing is drawn
 
     All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
@@ -63,11 +76,13 @@ class QueryBatch:
 
     users: Ints
     history: Ragged
-    tags: Sparse
+    has: dict[EntityKind, Sparse]
     text: tuple[str, ...]
     times: Doubles | None = None
     disliked: Ragged | None = None
-    user_features: Sparse | None = None
+    user_features: Features | None = None
+    context: Features | None = None
+    derived: tuple[EntityKind, ...] = ()
     ids: tuple[str, ...] | None = None
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -77,6 +92,26 @@ class QueryBatch:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that a query may have, in the order of segment names: user, items, other kinds, title."""
+        return ("user", ITEMS, *self.has, "title")
+
+    def width(self, kind: EntityKind) -> int:
+        """Return the number of entities of a kind in the data; 0 for an unknown one."""
+        if kind == ITEMS:
+            return self.history.width
+        return int(self.has[kind].shape[1]) if kind in self.has else 0
+
+    def matrix(self, kind: EntityKind) -> Sparse:
+        """Return what the queries have of a kind: csr float32 [Q, width]; of items ones, those of the history.
+
+        Empty for an unknown kind.
+        """
+        if kind == ITEMS:
+            return self.history.matrix(binary=True)
+        return self.has[kind] if kind in self.has else csr_matrix((len(self), 0), dtype=np.float32)
 
     def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is the same object.
@@ -96,11 +131,12 @@ class QueryBatch:
             self,
             users=self.users[index],
             history=self.history.take(index),
-            tags=self.tags[index],
+            has={kind: matrix[index] for kind, matrix in self.has.items()},
             text=tuple(self.text[row] for row in index),
             times=None if self.times is None else self.times[index],
             disliked=None if self.disliked is None else self.disliked.take(index),
-            user_features=None if self.user_features is None else self.user_features[index],
+            user_features=None if self.user_features is None else self.user_features.take(index),
+            context=None if self.context is None else self.context.take(index),
             ids=None if self.ids is None else tuple(self.ids[row] for row in index),
         )
 
@@ -109,36 +145,58 @@ class QueryBatch:
         """Concatenate batches; a field that only some of them have is padded in the others."""
         times = [np.full(len(b), np.nan) if b.times is None else b.times for b in batches]
         disliked = [b.disliked or Ragged.empty(len(b), b.history.width) for b in batches]
-        features = [b.user_features for b in batches if b.user_features is not None]
         return cls(
             users=np.concatenate([b.users for b in batches]),
             history=Ragged.stack([b.history for b in batches]),
-            tags=vstack([b.tags for b in batches], format="csr"),
+            has={kind: vstack([b.has[kind] for b in batches], format="csr") for kind in batches[0].has},
             text=tuple(text for b in batches for text in b.text),
             times=None if all(b.times is None for b in batches) else np.concatenate(times),
             disliked=None if all(b.disliked is None for b in batches) else Ragged.stack(disliked),
-            user_features=vstack(features, format="csr") if features else None,
+            user_features=_stacked([b.user_features for b in batches], [len(b) for b in batches]),
+            context=_stacked([b.context for b in batches], [len(b) for b in batches]),
+            derived=batches[0].derived,
             ids=tuple(name for b in batches for name in b.ids or ())
             if all(b.ids is not None for b in batches)
             else None,
         )
 
-    def has(self, what: Field) -> Bools:
-        """Return bool[Q]: true if the query has this field."""
-        if what == "user":
+    def knows(self, name: Field) -> Bools:
+        """Return bool[Q]: true if the query has this field; of `EVERY_KIND`, entities of any kind, items included."""
+        if name == "user":
             return self.users != PADDING
-        if what == "items":
+        if name == ITEMS:
             return self.history.lengths > 0
-        if what == "tags":
-            return np.diff(self.tags.indptr) > 0
-        return np.array([bool(text) for text in self.text], bool)
+        if name == "title":
+            return np.array([bool(text) for text in self.text], bool)
+        if name == EVERY_KIND:
+            return self.knows_any((ITEMS, *self.has))
+        if name not in self.has:
+            return np.zeros(len(self), bool)
+        return np.diff(self.has[name].indptr) > 0
+
+    def knows_any(self, fields: Iterable[Field]) -> Bools:
+        """Return bool[Q]: true if the query has at least one of these fields."""
+        known = np.zeros(len(self), bool)
+        for name in fields:
+            known |= self.knows(name)
+        return known
 
     def segments(self) -> NDArray[np.str_]:
         """Return str[Q], the segment of each query: its fields joined by "+", or "nothing" if it has none.
 
         Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
         """
-        codes = sum(self.has(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
+        fields = [name for name in self.fields if name not in self.derived]
+        codes = sum(self.knows(name).astype(np.int64) << bit for bit, name in enumerate(fields))
         distinct, place = np.unique(codes, return_inverse=True)
-        names = ["+".join(f for bit, f in enumerate(FIELDS) if code >> bit & 1) or NOTHING for code in distinct]
+        names = ["+".join(f for bit, f in enumerate(fields) if code >> bit & 1) or NOTHING for code in distinct]
         return np.array(names, str)[place]
+
+
+def _stacked(parts: Sequence[Features | None], lengths: Sequence[int]) -> Features | None:
+    """Concatenate features; parts without any become rows of which nothing is known."""
+    stated = next((part for part in parts if part is not None), None)
+    if stated is None:
+        return None
+    unknown = [stated.take(np.full(length, PADDING)) for length in lengths]
+    return Features.stack([row if part is None else part for part, row in zip(parts, unknown, strict=True)])

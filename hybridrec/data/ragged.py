@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
 from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
 
@@ -22,8 +23,9 @@ class Ragged:
     """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
 
     `width` is the size of the ids' vocabulary (the columns of `matrix()`). `times` are seconds since 1970,
-    `weights` are positive, and `groups` are integers that a splitter groups by (a published fold number, say);
-    each is parallel to `ids`, or None if the data has none. All arrays are read-only.
+    `weights` are positive, `groups` are integers that a splitter groups by (a published fold number, say), and
+    `context` are the columns of the request that led to each (device, shop); each is parallel to `ids`, or None if
+    the data has none. All arrays are read-only.
     """
 
     ids: Ints
@@ -32,6 +34,7 @@ class Ragged:
     times: Doubles | None = None
     weights: Floats | None = None
     groups: Ints | None = None
+    context: Features | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -60,6 +63,7 @@ class Ragged:
         times: Doubles | None = None,
         weights: Floats | None = None,
         groups: Ints | None = None,
+        context: Features | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
         """Group parallel columns by row, ordered within a row by `positions`, else by `times`, else as given.
@@ -80,11 +84,12 @@ class Ragged:
             times=None if times is None else np.ascontiguousarray(times[order], np.float64),
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
             groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
+            context=None if context is None else context.take(order),
         )
 
     @classmethod
     def stack(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Concatenate the rows; times, weights and groups are kept if all parts have them."""
+        """Concatenate the rows; times, weights, groups and context are kept if all parts have them."""
 
         def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
             present = [column for column in columns if column is not None]
@@ -97,6 +102,9 @@ class Ragged:
             times=joined([part.times for part in parts]),
             weights=joined([part.weights for part in parts]),
             groups=joined([part.groups for part in parts]),
+            context=Features.stack([part.context for part in parts if part.context is not None])
+            if all(part.context is not None for part in parts)
+            else None,
         )
 
     def __len__(self) -> int:
@@ -171,6 +179,7 @@ class Ragged:
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
             groups=None if self.groups is None else _held(self.groups[positions]),
+            context=None if self.context is None else self.context.take(positions),
         )
 
 

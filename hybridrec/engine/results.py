@@ -13,7 +13,6 @@ from hybridrec.config.experiment import CheckedExperiment, TradeoffCurve
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold
-from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.analysis import Analysis, duplicates
 from hybridrec.engine.evaluate import MetricAccumulator, weighted_mean
 from hybridrec.engine.fit import Fitted
@@ -131,7 +130,6 @@ class ResultBuilder:
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
         """Return the result as a value."""
-        vocabularies: dict[Target, Vocabulary] = {"items": data.items, "tags": data.tags}
         return RunResult(
             config=self.experiment.resolved,
             workers=workers,
@@ -142,7 +140,7 @@ class ResultBuilder:
             arms=self.arms,
             slates={
                 name: {
-                    target: [replace(given.slate, vocabulary=vocabularies[target]) for given in folds]
+                    target: [replace(given.slate, vocabulary=data.vocabulary(target)) for given in folds]
                     for target, folds in self.measured[name].answers.items()
                 }
                 for name in self.experiment.pipelines

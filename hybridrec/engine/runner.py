@@ -19,6 +19,7 @@ from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
+from hybridrec.engine.kinds import with_kinds
 from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
@@ -217,4 +218,5 @@ def read(experiment: CheckedExperiment) -> Dataset:
     """Read the data of an experiment; raises ConfigError if it needs frames that were not passed."""
     refuse_missing_frames(experiment.reader, experiment.config.name)
     with calling(experiment.reader, "while reading the data"):
-        return check_dataset(experiment.reader.read())
+        data = check_dataset(experiment.reader.read())
+    return with_kinds(data, experiment.config)

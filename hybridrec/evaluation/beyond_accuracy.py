@@ -96,7 +96,7 @@ class TagDiversity(Diversity):
 
     def described(self, eval_batch: EvalBatch) -> Sparse:
         """Return the items' tags: csr [I, T]."""
-        return eval_batch.train.item_tags.astype(np.float64)
+        return eval_batch.train.item_matrix("tags").astype(np.float64)
 
 
 class CalibrationError(Metric):
@@ -114,7 +114,7 @@ class CalibrationError(Metric):
         result = np.full(len(eval_batch.ids), np.nan)
         if eval_batch.queries is None or eval_batch.target != "items":
             return result
-        shares = _scaled(eval_batch.train.item_tags.astype(np.float64))
+        shares = _scaled(eval_batch.train.item_matrix("tags").astype(np.float64))
         wanted = _scaled(eval_batch.queries.history.matrix().astype(np.float64) @ shares)
         ids = eval_batch.ids[:, :k]
         count = (ids != PADDING).sum(axis=1)
@@ -157,7 +157,7 @@ def _known_by(eval_batch: EvalBatch) -> Sparse:
     train = eval_batch.train
     if eval_batch.target == "items":
         return train.interactions.matrix(binary=True)
-    return (train.user_tags > 0).astype(np.float32).tocsr()
+    return (train.user_matrix("tags") > 0).astype(np.float32).tocsr()
 
 
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:

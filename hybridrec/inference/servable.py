@@ -1,4 +1,4 @@
-"""Everything that a run serves: pipelines trained on all of its data, and the data of users, items and tags."""
+"""Everything that a run serves: pipelines trained on all of its data, and the data of all entities."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from pydantic import BaseModel
 
 from hybridrec.data.dataset import Dataset, empty_csr
+from hybridrec.data.entities import Entities
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Plugin
 from hybridrec.stages.component import Component
 from hybridrec.stages.pipeline import Pipeline
-from hybridrec.types import Target
+from hybridrec.types import USERS, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ServableRun:
     pipelines: by name, in the order of the config; the last one is the default
     components: by label, those that the pipelines need
     uses: label -> label of the component's base model
-    data: users, items and tags, as far as queries need them (`served_data`)
+    data: users, items and other entities, as far as queries need them (`served_data`)
     trained_on: fingerprint of the data that everything was trained on
     plugins: the plugins that provide the classes of components, re-rankers and their options
     memory: bytes that the queries in work may take
@@ -63,30 +64,39 @@ class ServableRun:
 def served_data(data: Dataset) -> Dataset:
     """Return the part of the data that answering queries needs.
 
-    Tags have the assignments counted in, once for all queries; content vectors, which only training reads, and the
-    groups, which only splits read, are dropped.
+    What users and items carry has the assignments counted in, once for all queries; content vectors and impressions,
+    which only training reads, and the groups, which only splits read, are dropped.
     """
+    stated = [kind for kind in data.targets[1:] if kind not in data.through_items]
     return replace(
         data,
-        declared_user_tags=data.user_tags,
-        declared_item_tags=data.item_tags,
-        assignments=np.empty((0, 3), np.int32),
+        entities={kind: replace(entities, vectors=None) for kind, entities in data.entities.items()},
         interactions=replace(data.interactions, groups=None),
-        item_vectors=None,
+        user_has={kind: data.user_matrix(kind) for kind in stated},
+        item_has={kind: data.item_matrix(kind) for kind in dict.fromkeys([*data.item_has, *data.assignments])},
+        assignments={},
+        impressions=None,
     )
 
 
 def without_users(data: Dataset) -> Dataset:
-    """Return served data without its users: no ids, histories, tags, titles, features and times of users."""
-    features = data.user_features
+    """Return served data without its users: no ids, histories, entities, titles, features and times of users."""
+    nobody = np.empty(0, np.int32)
+    users, context = data.users, data.interactions.context
     return replace(
         data,
-        users=Vocabulary(),
-        interactions=Ragged.empty(0, len(data.items)),
-        titles=(),
-        declared_user_tags=empty_csr(0, len(data.tags)),
-        user_features=None if features is None else replace(features, matrix=empty_csr(0, len(features.names))),
-        user_times=None if data.user_times is None else np.empty(0, np.float64),
+        entities=data.entities
+        | {
+            USERS: Entities(
+                Vocabulary(),
+                times=None if users.times is None else np.empty(0, np.float64),
+                features=None if users.features is None else users.features.take(nobody),
+            )
+        },
+        interactions=replace(
+            Ragged.empty(0, len(data.items)), context=None if context is None else context.take(nobody)
+        ),
+        user_has={kind: empty_csr(0, data.size(kind)) for kind in data.user_has},
     )
 
 

@@ -16,7 +16,7 @@ from hybridrec.plugin import Options, Plugin
 from hybridrec.registry import kinds
 from hybridrec.registry.hookspecs import API_VERSION
 from hybridrec.tracing import traced
-from hybridrec.types import FIELDS, TARGETS
+from hybridrec.types import EVERY_KIND, KIND_NAME
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
@@ -87,7 +87,7 @@ NEAR = 0.8
 """The similarity, from 0 to 1, above which the name of an attribute counts as a misspelt one of the engine."""
 
 
-_COLLECTIONS = {"needs": ("a set", FIELDS), "targets": ("a tuple", TARGETS)}
+_COLLECTIONS = {"needs": "a set", "targets": "a tuple"}
 
 
 def validate_class(cls: type[Plugin]) -> None:
@@ -114,12 +114,17 @@ def _validate_spelling(cls: type[Plugin]) -> None:
 
 def _validate_members(cls: type[Plugin]) -> None:
     """Refuse unknown fields or targets, or a text in place of a collection of them."""
-    for name, (collection, allowed) in _COLLECTIONS.items():
+    for name, collection in _COLLECTIONS.items():
         value = inspect.getattr_static(cls, name, ())
         if not _is_value(value) or not any(name in vars(base) for base in cls.__mro__ if _is_engine(base)):
             continue  # a property, whose value only instances have, or an attribute that this kind does not have
-        if isinstance(value, str) or not isinstance(value, Collection) or any(one not in allowed for one in value):
-            raise PluginError(f"{cls.__name__}.{name} must be {collection} of {', '.join(allowed)}, not {value!r}")
+        if isinstance(value, str) or not isinstance(value, Collection) or not all(map(_is_kind_name, value)):
+            right = f"{collection} of names such as 'items' and 'tags', or EVERY_KIND"
+            raise PluginError(f"{cls.__name__}.{name} must be {right}, not {value!r}")
+
+
+def _is_kind_name(name: object) -> bool:
+    return isinstance(name, str) and (name == EVERY_KIND or re.match(KIND_NAME, name) is not None)
 
 
 def _validate_options(cls: type[Plugin]) -> None:

@@ -12,7 +12,7 @@ from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.statistics import TIE, Totals, membership, ratio
 from hybridrec.reporting.figures import Histogram
 from hybridrec.runs.run import Run
-from hybridrec.types import Doubles, Target
+from hybridrec.types import ITEMS, Doubles, Target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,8 @@ class Moved:
     segment: str
     gain: float
     items: list[str]
-    tags: list[str]
+    has: dict[str, list[str]]
+    """The visible entities of each other kind."""
     text: str
     relevant: int
     slates: tuple[ShownQuery, ShownQuery]
@@ -106,7 +107,7 @@ class Differences:
     def _moved(self, query: int, metric: str, gain: float, arms: list[Arm]) -> Moved:
         asked = self.queries.row(query, named=True)
         relevant = set(asked[f"relevant_{target_of(metric)}"])
-        names = self.names if target_of(metric) == "items" else {}
+        names = self.names if target_of(metric) == ITEMS else {}
         control, variant = (arm.measured.row(query, named=True) for arm in arms)
         before, after = (
             ShownQuery(
@@ -123,7 +124,7 @@ class Differences:
             segment=control["segment"],
             gain=gain,
             items=[self.names.get(item, item) for item in asked["items"]],
-            tags=asked["tags"],
+            has={kind: asked[kind] for kind in self.run.report.data.entities if asked.get(kind)},
             text=asked["text"],
             relevant=len(relevant),
             slates=(before, after),
@@ -132,7 +133,7 @@ class Differences:
 
 def target_of(metric: str) -> Target:
     """Return the target of a metric of a report, `ndcg@10` or `tags/ndcg@10`."""
-    return "tags" if metric.startswith("tags/") else "items"
+    return metric.rpartition("/")[0] or ITEMS
 
 
 def furthest(gains: Doubles) -> list[int]:

@@ -71,12 +71,12 @@ def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
     if label not in components:
         raise ConfigError(f"no component of {run.folder} is labelled '{label}': {did_you_mean(label, components)}")
     component = components[label]
-    if not isinstance(component, VectorModel) or "items" not in component.targets:
+    if not isinstance(component, VectorModel) or not component.recommends("items"):
         others = [name for name, other in components.items() if isinstance(other, VectorModel)]
         raise ConfigError(
             f"'{label}' ({component.name}) has no vectors of items; {', '.join(others) or 'none here'} may"
         )
-    return servable.data.items, component.vectors("items")
+    return servable.data.items.vocabulary, component.vectors("items")
 
 
 def arranged(vectors: Floats) -> tuple[Floats, Longs]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.results import FoldQueries
 from hybridrec.stages.slate import Slate
-from hybridrec.types import Ints, Longs
+from hybridrec.types import ITEMS, Ints, Longs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +29,7 @@ def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> No
     import polars as pl
 
     ids = sum(
-        len(fold.queries.history.ids) + fold.queries.tags.nnz + sum(truth.nnz for truth in fold.truth.values())
+        len(fold.queries.history.ids) + sum(matrix.nnz for matrix in (*fold.queries.has.values(), *fold.truth.values()))
         for fold in folds
     )
     size = max(PIECE * sum(map(len, folds)) // max(ids, 1), 1)
@@ -56,28 +56,31 @@ def item_names(data: Dataset) -> pl.DataFrame:
     """Return one row per item: its id, and its readable name."""
     import polars as pl
 
-    return pl.DataFrame({"id": data.items.ids, "name": pl.Series(data.item_names(), dtype=pl.String)})
+    return pl.DataFrame({"id": data.items.vocabulary.ids, "name": pl.Series(data.items.names(), dtype=pl.String)})
 
 
 def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
-    """Yield frames of `size` queries with one row per query: fold, unit (the user behind it), the visible items and
-    tags (lists of ids, items oldest first), text, and the hidden relevant_items and relevant_tags."""
+    """Yield frames of `size` queries with one row per query.
+
+    Columns: fold, unit (the user behind it), the visible items (oldest first) and entities of each other kind as
+    lists of ids, text, and the hidden relevant_items, relevant_tags, ...
+    """
     import polars as pl
 
     queries, history = fold.queries, fold.queries.history
     visible = {
-        "items": _Lists(history.ids, history.offsets, data.items),
-        "tags": _Lists(queries.tags.indices, queries.tags.indptr, data.tags),
+        ITEMS: _Lists(history.ids, history.offsets, data.items.vocabulary),
+        **{kind: _Lists(matrix.indices, matrix.indptr, data.vocabulary(kind)) for kind, matrix in queries.has.items()},
     }
     hidden = {
-        f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.items if target == "items" else data.tags)
+        f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.vocabulary(target))
         for target, truth in fold.truth.items()
     }
     texts = [lists.texts(name) for name, lists in (visible | hidden).items()]
     for start in range(0, len(fold), size):
         rows = slice(start, start + size)
         frame = pl.LazyFrame(
-            {"unit": data.users.decode(fold.units[rows])}
+            {"unit": data.users.vocabulary.decode(fold.units[rows])}
             | {name: lists.ends(rows) for name, lists in visible.items()}
             | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
             | {name: lists.ends(rows) for name, lists in hidden.items()}

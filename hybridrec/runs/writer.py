@@ -98,7 +98,7 @@ def _per_query(result: RunResult) -> pl.DataFrame:
     """Return the measured values of all pipelines, concatenated."""
     import polars as pl
 
-    return pl.concat(_frame(name, arm, result.data.users) for name, arm in result.arms.items())
+    return pl.concat(_frame(name, arm, result.data.users.vocabulary) for name, arm in result.arms.items())
 
 
 def _frame(name: str, arm: EvaluatedArm, users: Vocabulary) -> pl.DataFrame:

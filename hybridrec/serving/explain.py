@@ -51,8 +51,8 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     pool = pipeline.score(query, pipeline.generate(query, target, exclude))
     slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
     ids = slate.ids[0][slate.ids[0] != PADDING]
-    external = (data.items if target == "items" else data.tags).texts(ids)
-    texts = [data.item_text[code] for code in ids] if target == "items" else external
+    external = data.vocabulary(target).texts(ids)
+    texts = [data.entities[target].text[code] for code in ids]
     places = _places(pool.ids[0], ids)
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
     parts = _contributions(pipeline, query, pool)

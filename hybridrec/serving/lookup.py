@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.errors import DataError
-from hybridrec.types import Target
+from hybridrec.data.features import FeatureType, Value
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.types import ITEMS, EntityKind
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The item or tag that a loosely typed name was resolved to."""
+    """The item, or other entity, that a loosely typed name was resolved to."""
 
     id: str
     name: str
@@ -19,12 +21,16 @@ class Match:
     """0 to 100: similarity of the name to the typed text."""
 
 
-def find(text: str, data: Dataset, target: Target) -> Match:
-    """Find the item or tag meant by `text`: by id, by name, else the nearest name; raises DataError if none is near."""
+def find(text: str, data: Dataset, kind: EntityKind) -> Match:
+    """Find the entity of a kind meant by `text`: by id, by name, else the nearest name.
+
+    Raises DataError for a kind that the data does not have, and if no name is near.
+    """
     from rapidfuzz import fuzz, process
 
-    ids = data.items if target == "items" else data.tags
-    names = data.item_names() if target == "items" else tuple(data.tags.packed)
+    if kind not in data.entities:
+        raise DataError(f"unknown kind '{kind}': {did_you_mean(kind, data.entities)}")
+    ids, names = data.vocabulary(kind), data.entities[kind].names()
     if text in ids:
         code = int(ids.encode([text])[0])
         return Match(text, names[code], 100.0)
@@ -34,10 +40,37 @@ def find(text: str, data: Dataset, target: Target) -> Match:
         return Match(ids.packed[exact], names[exact], 100.0)
     near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
     if not near:
-        other = "--by tag" if target == "items" else "--by item"
-        raise DataError(f"nothing among {len(names)} {target} is called like '{text}' (is it meant {other}?)")
+        others = ", ".join(f"--by {other}" for other in (ITEMS, *data.kinds) if other != kind)
+        hint = f" (or is it one of another kind: {others}?)" if others else ""
+        raise DataError(f"nothing among {len(names)} {kind} is called like '{text}'{hint}")
     # One common word makes many names fit equally well, so the whole name decides between them.
     name, score, code = min(
         near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
     )
     return Match(ids.packed[code], name, score)
+
+
+def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, Value]:
+    """Read typed columns of a request from texts, as a command line gives them.
+
+    Raises DataError for a column that the data does not have, and for a text that does not suit its type.
+    """
+    if not texts:
+        return {}
+    columns = data.interactions.context
+    if columns is None:
+        raise DataError("context: the interactions of this data have no columns of requests")
+    return {name: _read_value(text, columns.column(name).type, name) for name, text in texts.items()}
+
+
+def _read_value(text: str, kind: FeatureType, name: str) -> Value:
+    if kind == "category":
+        return text
+    if kind == "flag":
+        if text.casefold() not in ("true", "false"):
+            raise DataError(f"context {name}: '{text}' is neither true nor false")
+        return text.casefold() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"context {name}: '{text}' is not a number") from None

@@ -33,7 +33,7 @@ class Recommender:
     """Pipelines trained on the whole data; they run the code that was evaluated.
 
     name: of the experiment
-    data: users, items and tags, as far as queries need them
+    data: users, items and other entities, as far as queries need them
     pipelines: by name
     components: the fitted ones, by label
     targets: the targets, with the length of their slates unless a query sets it
@@ -71,7 +71,7 @@ class Recommender:
         parts = blocks(batch, 1, self._memory)
         with self._one_thread():
             slate = Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
-        return replace(slate, vocabulary=self.data.items if target == "items" else self.data.tags)
+        return replace(slate, vocabulary=self.data.vocabulary(target))
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
@@ -82,7 +82,7 @@ class Recommender:
             return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
-        """Return queries as arrays; a user named without history, tags or text gets those of the training data."""
+        """Return queries as arrays; a user named without history, entities or text gets those of the training data."""
         if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
             raise DataError(
                 f"user '{named}' cannot be asked for: this bundle was written without users; say in the query what is "
@@ -90,7 +90,9 @@ class Recommender:
             )
         stated = encode(queries, self.data)
         stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
-        bare = np.array([not (query.items or query.tags or query.text) for query in queries], bool)
+        bare = np.array(
+            [not (query.items or query.tags or query.text or any(query.has.values())) for query in queries], bool
+        )
         bare &= stated.users != PADDING
         if not bare.any():
             return stated

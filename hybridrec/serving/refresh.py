@@ -31,7 +31,7 @@ from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
 from hybridrec.stages.pipeline import Pipeline, Source
 from hybridrec.tracing import calling
-from hybridrec.types import Ints, Target
+from hybridrec.types import ITEMS, Ints, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,7 @@ class _Update:
     def _refreshed(self, spec: ComponentSpec) -> Component:
         component, old = self.before.components[spec.label], self.before.data
         codes: dict[Target, Ints] = {
-            "items": self.train.items.encode(old.items.ids),
-            "tags": self.train.tags.encode(old.tags.ids),
+            kind: self.train.vocabulary(kind).encode(old.vocabulary(kind).ids) for kind in (ITEMS, *old.kinds)
         }
         with calling(spec.cls, f"while refreshing components.{spec.label}"):
             self._lend(component, spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -14,7 +13,10 @@ from hybridrec.serving.recommender import Recommender
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Component, Generator, VectorModel
-from hybridrec.types import PADDING, Floats, Ints, Target
+from hybridrec.types import ITEMS, PADDING, Floats, Ints, Target
+
+WORDS = "words"
+"""The target that stands for words of titles, which are entities of no kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +28,24 @@ class Neighbour:
     similarity: float
 
 
-def similar(
-    recommender: Recommender, label: str, query: Query, target: Target | Literal["words"], n: int
-) -> list[Neighbour]:
-    """Return the n nearest items, tags or words to the content of the query, in the space of the component `label`.
+def similar(recommender: Recommender, label: str, query: Query, target: Target, n: int) -> list[Neighbour]:
+    """Return the n nearest items, other entities or words to the content of the query, in the space of a component.
 
-    For a vector model and a single item or tag, and for words, similarity is the cosine of the vectors; otherwise
+    For a vector model and a single entity, and for words, similarity is the cosine of the vectors; otherwise
     it is the component's own score for the query.
     """
     if label not in recommender.components:
         raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, recommender.components)}")
     component = recommender.components[label]
     batch = recommender.encode([query])
-    if target == "words":
+    if target == WORDS:
         return _near_words(label, component, batch, n)
-    if not isinstance(component, Generator) or target not in component.targets:
+    if not isinstance(component, Generator) or not component.recommends(target):
         raise ConfigError(f"'{label}' ({component.name}) proposes no {target}")
     ids, values = _near_ids(component, batch, target, n)
     data = recommender.data
-    external = (data.items if target == "items" else data.tags).texts(ids)
-    texts = [data.item_text[code] for code in ids] if target == "items" else external
+    external = data.vocabulary(target).texts(ids)
+    texts = [data.entities[target].text[code] for code in ids]
     return [
         Neighbour(name, text or name, float(value)) for name, text, value in zip(external, texts, values, strict=True)
     ]
@@ -53,15 +53,14 @@ def similar(
 
 def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
     """Return at most n ids and scores, best first: by cosine to a single id, otherwise the candidates of the model."""
-    own = batch.history.ids if target == "items" else batch.tags.indices
+    own = batch.history.ids if target == ITEMS else batch.matrix(target).indices
     if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
         vectors = component.vectors(target)
         scores = _cosines(vectors, vectors[own[0]])
         scores[0, own] = np.nan
         ids, values = kernels.top_k(scores, n)
     else:
-        seen = batch.history.matrix(binary=True) if target == "items" else batch.tags
-        candidates = component.candidates(batch, n, target, Exclude(seen))
+        candidates = component.candidates(batch, n, target, Exclude(batch.matrix(target)))
         ids, values = candidates.ids, candidates.scores
     valid = ids[0] != PADDING
     return ids[0][valid], values[0][valid]
@@ -72,7 +71,7 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     if words is None or not isinstance(component, VectorModel):
         raise ConfigError(f"'{label}' ({component.name}) has no vectors of words")
     vocabulary, vectors = words
-    scores = _cosines(vectors, component.query_vectors(batch, component.targets[0])[0])
+    scores = _cosines(vectors, component.query_vectors(batch, ITEMS)[0])
     own = vocabulary.encode(tokens(batch.text[0]))
     scores[0, own[own != PADDING]] = np.nan
     ids, values = kernels.top_k(scores, n)

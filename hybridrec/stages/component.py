@@ -15,7 +15,7 @@ from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.pool import Pool
-from hybridrec.types import TARGETS, Doubles, Field, Floats, Ints, Sparse, State, Target
+from hybridrec.types import EVERY_KIND, ITEMS, USERS, Doubles, Field, Floats, Ints, Sparse, State, Target
 
 _SCORES = 1 << 22
 """Scores of a dense model computed at once: they stay in the processor's outermost cache."""
@@ -24,9 +24,10 @@ _SCORES = 1 << 22
 class Component(Plugin):
     """A model that is fitted on a training part: a generator, a scorer, a re-ranker, or several of these.
 
-    targets: the targets it can recommend, among "items" and "tags"
-    needs: query fields, among "user", "items", "tags" and "title"; at least one must be known for the component to
-        have an opinion. Empty if it serves every query
+    targets: the kinds it can recommend: "items", other kinds by name, or `EVERY_KIND` for items and every kind that
+        users carry (`Dataset.targets`)
+    needs: query fields: "user", "items", "title", other kinds by name, or `EVERY_KIND` for items and every other
+        kind; at least one must be known for the component to have an opinion. Empty if it serves every query
     folds_in: true if it serves users that are not in training from the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
@@ -38,7 +39,7 @@ class Component(Plugin):
     The first four may be set per instance if they depend on the configuration.
     """
 
-    targets: tuple[Target, ...] = ("items",)
+    targets: tuple[Target, ...] = (ITEMS,)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
     refreshes: bool = False
@@ -66,6 +67,14 @@ class Component(Plugin):
         to their codes in `data`, -1 for ids that are gone. `rng` is the only source of randomness; returns self.
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")
+
+    def recommends(self, target: Target) -> bool:
+        """Return True if the target is among `targets`."""
+        return target in self.targets or (EVERY_KIND in self.targets and target != USERS)
+
+    def reads(self, name: Field) -> bool:
+        """Return True if the query field is among `needs`."""
+        return name in self.needs or (EVERY_KIND in self.needs and name not in ("user", "title"))
 
     def notes(self) -> list[str]:
         """Return remarks on the fit for readers of the report, in sentences; none by default."""
@@ -195,7 +204,7 @@ class DenseModel(Generator, Scorer):
     A subclass implements `scores`; candidates and scores of pairs follow from it.
     """
 
-    targets = TARGETS
+    targets: tuple[Target, ...] = (EVERY_KIND,)
 
     @abstractmethod
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
@@ -219,7 +228,7 @@ class DenseModel(Generator, Scorer):
 
     def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
         """Yield blocks of queries whose scores stay in cache, each with its rows."""
-        width = queries.history.width if target == "items" else queries.tags.shape[1]
+        width = queries.width(target)
         step = max(_SCORES // max(width, 1), 1)
         if len(queries) <= step:
             yield slice(len(queries)), queries

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
-from hybridrec.errors import DataError
+from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import InputPath, Options
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.filter import Filter
-from hybridrec.types import Bools, Doubles, Ints, State, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Doubles, Ints, State, Target
 
 
 class ListOptions(Options):
@@ -25,7 +25,7 @@ class ListOptions(Options):
     """External ids."""
     path: InputPath | None = None
     """A text file with one external id per line."""
-    target: Target = "items"
+    target: Target = ITEMS
     """The kind of the ids."""
 
 
@@ -46,8 +46,14 @@ class _ListFilter(Filter):
         names = list(self.config.ids)
         if self.config.path is not None:
             names += _lines(self.config.path)
-        vocabulary = data.items if self.config.target == "items" else data.tags
-        self._excluded = self.excluded(vocabulary.encode_known(names, "the list"), len(vocabulary))
+        if self.config.target not in data.entities:
+            raise DataError(f"the data has no {self.config.target}; {did_you_mean(self.config.target, data.entities)}")
+        vocabulary = data.vocabulary(self.config.target)
+        codes = vocabulary.encode(names)
+        if (missing := np.flatnonzero(codes == PADDING)).size:
+            count = f"{len(missing)} ids are" if len(missing) > 1 else "1 id is"
+            raise DataError(f"{count} not in the data, first '{names[missing[0]]}'")
+        self._excluded = self.excluded(codes, len(vocabulary))
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
@@ -100,14 +106,14 @@ class ReleasedFilter(Filter):
 
     def fit(self, data: Dataset) -> Self:
         """Take the times of items; raises DataError if they have none."""
-        if data.item_times is None:
+        if data.items.times is None:
             raise DataError("the items of the data have no times; leave `released` out")
-        self._released = data.item_times
+        self._released = data.items.times
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
         """Exclude what is released after the time of the query."""
-        if target != "items" or queries.times is None:
+        if target != ITEMS or queries.times is None:
             return Exclude()
         return Exclude(released=self._released, times=queries.times)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,16 +30,16 @@ from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
-from hybridrec.types import PADDING, Bools, Field, Floats, Ints, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Field, Floats, Ints, Sparse, Target
 
 BLEND = "blend"
 """`served_by` of a query that the pipeline's own generators served without using any of its fields.
 
-Otherwise "blend:user", "blend:items", ...: the first field, in the order of KNOWN, that the query has and that a
-generator which proposed candidates for it `needs`.
+Otherwise "blend:user", "blend:items", ...: the first field, in the order of `served_fields`, that the query has and
+that a generator which proposed candidates for it `needs`.
 """
-KNOWN = ("user", "items", "few-items", "tags", "title")
-"""Fields by which `served_by` distinguishes queries; few-items stands for generators of short histories only."""
+FEW = "few-items"
+"""The field in `served_by` that stands for generators of short histories only."""
 NOBODY = "none"
 """`served_by` of a query without any recommendation (no generator or fallback has any for it)."""
 
@@ -64,17 +64,17 @@ class Source:
         return active
 
     def serves_by(self, known: str) -> bool:
-        """Return True if its generator uses this field of KNOWN."""
-        if known in ("items", "few-items"):
+        """Return True if its generator uses this field of `served_fields`."""
+        if known in (ITEMS, FEW):
             few = any(gate.startswith("items<") for gate in self.when)
-            return "items" in self.generator.needs and few == (known == "few-items")
-        return known in self.generator.needs
+            return self.generator.reads(ITEMS) and few == (known == FEW)
+        return self.generator.reads(known)
 
 
 def _open(gate: str, queries: QueryBatch) -> Bools:
     """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
     if gate.startswith("has-"):
-        return queries.has(cast(Field, gate.removeprefix("has-")))
+        return queries.knows(gate.removeprefix("has-"))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
     return (queries.history.lengths >= number) == (">=" in gate)
 
@@ -100,14 +100,14 @@ class Rules:
         for each in self.filters:
             with calling(each, f"while filtering {target}"):
                 given = each.exclude(queries, target)
-                check_exclude(given, len(queries), _vocabulary_size(queries, target))
+                check_exclude(given, len(queries), queries.width(target))
             exclude = exclude.also(given)
         return exclude
 
     def _rows(self, queries: QueryBatch, target: Target) -> Sparse | None:
         rows = None
         if self.seen == "exclude":
-            rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
+            rows = queries.matrix(target)
         if target == "items" and queries.disliked is not None:
             disliked = queries.disliked.matrix(binary=True)
             rows = disliked if rows is None else (rows + disliked).tocsr()
@@ -128,7 +128,7 @@ class Pipeline:
     def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
         """Generate and merge candidates (first stage); each column holds the scores of a generator."""
         memo = {} if memo is None else memo
-        sources = [source for source in self.sources if target in source.generator.targets]
+        sources = [source for source in self.sources if source.generator.recommends(target)]
         if not sources:
             return Pool.empty(target, len(queries))
         lists: list[tuple[Ints, Floats]] = []
@@ -146,7 +146,7 @@ class Pipeline:
         """Score every candidate by every scorer (second stage); several columns of one are called `label.name`."""
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
-            if pool.target in scorer.targets:
+            if scorer.recommends(pool.target):
                 with self._note("scorer", label, scorer):
                     scores = scorer.score(queries, pool.ids, pool.target)
                     check_scores(scores, pool.ids, scorer.columns)
@@ -221,7 +221,7 @@ class Pipeline:
         slate = self._named(queries, pool, cut(pool, n))
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
-            if pool.target not in generator.targets or not len(short):
+            if not generator.recommends(pool.target) or not len(short):
                 continue
             # A short row holds all candidates of its pool: ranked another way it has the same ids in another order and
             # lacks the same ones, so the sorted ids are the key.
@@ -240,7 +240,7 @@ class Pipeline:
         exclude: Exclude,
     ) -> Candidates:
         """Return candidates of a fallback generator for the short rows of a slate, other than those already in them."""
-        n, size = slate.ids.shape[1], _vocabulary_size(queries, slate.target)
+        n, size = slate.ids.shape[1], queries.width(slate.target)
         taken = _also(exclude.take(short), slate.ids[short], size)
         with self._note("fallback", label, generator):
             more = generator.candidates(queries.take(short), n, slate.target, taken)
@@ -250,17 +250,17 @@ class Pipeline:
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """Return the slate with servers that name the field of the query by which the generators served it."""
-        servers = (*slate.servers, *(f"{BLEND}:{known}" for known in KNOWN))
+        servers = (*slate.servers, *(f"{BLEND}:{known}" for known in served_fields(queries)))
         # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
         return replace(slate, served_by=served_by, servers=servers)
 
     def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """Return int8[Q], the code of what served each query: codes of KNOWN follow the slate's own."""
+        """Return int8[Q], the code of what served each query: codes of `served_fields` follow the slate's own."""
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
-        for code, known in reversed(list(enumerate(KNOWN, start=len(slate.servers)))):
-            told = queries.has(cast(Field, known.removeprefix("few-")))
+        for code, known in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
+            told = queries.knows(known.removeprefix("few-"))
             for source, served in proposed.items():
                 if source.serves_by(known):
                     served_by[served & told & (slate.served_by != 0)] = code
@@ -281,7 +281,7 @@ class Pipeline:
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
         with self._note("generator", source.label, source.generator):
             proposed = source.generator.candidates(asked, source.k, target, barred)
-            check_candidates(proposed, len(rows), source.k, _vocabulary_size(queries, target))
+            check_candidates(proposed, len(rows), source.k, queries.width(target))
             check_excluded(proposed, barred)
         if not everyone:
             partial_rows, proposed = proposed, Candidates.empty(len(queries), source.k)
@@ -298,6 +298,11 @@ def _served(pool: Pool, label: str) -> Bools:
     """Return bool[Q]: true for queries with a candidate of this generator."""
     served: Bools = np.logical_or.reduce(pool.proposed_by(label), axis=1)
     return served
+
+
+def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
+    """Return the fields by which `served_by` distinguishes queries, the most telling first."""
+    return ("user", ITEMS, FEW, *queries.has, "title")
 
 
 def cut(pool: Pool, n: int) -> Slate:
@@ -357,7 +362,3 @@ def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:
     ones = np.ones(int(lengths.sum()), np.float32)
     taken = csr_matrix((ones, ids[ids != PADDING], offsets_of(lengths)), shape=(len(ids), width))
     return replace(exclude, rows=taken if exclude.rows is None else (exclude.rows + taken).tocsr())
-
-
-def _vocabulary_size(queries: QueryBatch, target: Target) -> int:
-    return queries.history.width if target == "items" else queries.tags.shape[1]

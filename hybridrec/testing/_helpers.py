@@ -22,19 +22,24 @@ from hybridrec.testing.datasets import toy_dataset
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
+def targets_of(model: Component) -> tuple[Target, ...]:
+    """Return the targets of the toy dataset that the component recommends."""
+    return tuple(target for target in toy().targets if model.recommends(target))
+
+
 def generated(model: Component) -> Iterator[Target]:
     """Yield the targets for which the component generates candidates."""
-    yield from model.targets if isinstance(model, Generator) else ()
+    yield from targets_of(model) if isinstance(model, Generator) else ()
 
 
 def scored(model: Component) -> Iterator[Target]:
     """Yield the targets that the component scores."""
-    yield from model.targets if isinstance(model, Scorer) else ()
+    yield from targets_of(model) if isinstance(model, Scorer) else ()
 
 
 def size(target: Target) -> int:
     """Return the number of ids of the toy dataset."""
-    return len(toy().items if target == "items" else toy().tags)
+    return toy().size(target)
 
 
 def shuffled_ids(queries: QueryBatch, target: Target) -> Ints:

@@ -18,7 +18,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.registry import kinds
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Component, DenseModel, Generator, Reranker, Scorer
-from hybridrec.testing._helpers import fitted, toy
+from hybridrec.testing._helpers import fitted, targets_of, toy
 from hybridrec.testing.datasets import toy_queries
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.types import Floats, State, Target
@@ -40,6 +40,7 @@ class Constant(DenseModel):
     """A ranking by id for every query: the minimum cost of a generator, for comparison in `check-plugin`."""
 
     name = "constant"
+    targets = ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Score each id by its place in the vocabulary, the first one highest."""
@@ -70,8 +71,8 @@ def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = Mappin
     queries = queries.take(np.resize(np.arange(len(queries)), BLOCK))
     if isinstance(model, Reranker):
         return _of_reranker(cls, options)
-    target = model.targets[0]
-    size = len(toy().items if target == "items" else toy().tags)
+    target = targets_of(model)[0]
+    size = toy().size(target)
     ids = np.tile(np.arange(size, dtype=np.int32), (BLOCK, 1))
     started = time.perf_counter()
     for _ in range(QUERIES // BLOCK):

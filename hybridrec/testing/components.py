@@ -29,13 +29,14 @@ from hybridrec.testing._helpers import (
     scored,
     shuffled_ids,
     size,
+    targets_of,
     through_a_file,
     tied,
     toy,
 )
 from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, edge_datasets, parity_queries, toy_dataset, toy_queries
-from hybridrec.types import FIELDS, PADDING, TARGETS, Field, Ints, Target
+from hybridrec.types import ITEMS, PADDING, Field, Ints, Target
 
 
 @lru_cache(maxsize=64)
@@ -101,8 +102,7 @@ class ComponentContract(PluginContract):
         model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
         assert model.targets, "has no target"
-        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not all in {TARGETS}"
-        assert set(model.needs) <= set(FIELDS), f"needs {model.needs} are not all in {FIELDS}"
+        assert targets_of(model), f"recommends none of {', '.join(toy().targets)}, the targets of the toy dataset"
         assert model.memory(toy()) >= 0, "a negative number of bytes"
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
@@ -121,7 +121,7 @@ class ComponentContract(PluginContract):
         """Require some candidates and some scores for queries with a field that it `needs`."""
         model, queries = self.model(options), self.queries()
         if model.needs:
-            queries = queries.take(np.any([queries.has(field) for field in model.needs], axis=0))
+            queries = queries.take(np.flatnonzero(queries.knows_any(model.needs)))
         for target in generated(model):
             silent = (candidates(model, queries, target, 5).ids == PADDING).all()
             assert not silent, f"{target}: proposes nothing for any query"
@@ -211,7 +211,7 @@ class ComponentContract(PluginContract):
                 silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all(axis=2).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
-        known = np.any([queries.has(field) for field in model.needs], axis=0)
+        known = queries.knows_any(model.needs)
         others = queries.take(np.flatnonzero(~known))
         for target in generated(model):
             ids = candidates(model, others, target, 5).ids
@@ -276,7 +276,7 @@ class ComponentContract(PluginContract):
         before = contents(data=data)
         model = fitted(self.component(self.options(options)), data)
         assert_unchanged(before, data=data)
-        for target in model.targets:
+        for target in targets_of(model):
             rows, barred = np.eye(len(queries), size(target), dtype=bool), np.arange(size(target)) == 1
             exclude, ids = Exclude(rows=csr_of(rows), ids=barred), shuffled_ids(queries, target)
             before = contents(data=data, queries=queries, exclude=exclude, ids=ids)
@@ -310,8 +310,8 @@ class ComponentContract(PluginContract):
             refusal = str(error)
             assert len(refusal.split()) >= 4, f"the message is too short to help: {refusal}"
             return
-        for target in model.targets:
-            n = len(data.items if target == "items" else data.tags)
+        for target in targets_of(model):
+            n = data.size(target)
             if isinstance(model, Generator):
                 for k in (1, n + 3):
                     check_candidates(model.candidates(queries, k, target, Exclude()), len(queries), k, n)
@@ -326,8 +326,7 @@ class ComponentContract(PluginContract):
         if not model.refreshes:
             return
         known: dict[Target, Ints] = {
-            "items": whole.items.encode(part.items.ids),
-            "tags": whole.tags.encode(part.tags.ids),
+            kind: whole.vocabulary(kind).encode(part.vocabulary(kind).ids) for kind in (ITEMS, *part.kinds)
         }
         check_self(model, "refresh", model.refresh(whole, known, np.random.default_rng(0)))
         other, queries = self.component(self.options(options)), self.queries()
@@ -346,7 +345,7 @@ class ComponentContract(PluginContract):
         """Require recommendations from each declared field alone to be mostly of the colour of the query."""
         model = self.model(options)
         for field in self.learns_the_checkerboard:
-            if model.needs and field not in model.needs:
+            if model.needs and not model.reads(field):
                 continue  # this configuration does not read the field
             queries = parity_queries(toy(), field)
             for target in generated(model):

@@ -8,22 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
-from hybridrec.data.dataset import Dataset, Features, empty_csr
+from hybridrec.data.dataset import Dataset, empty_csr
 from hybridrec.data.encoding import encode
+from hybridrec.data.entities import Entities
+from hybridrec.data.features import LABELS, FeatureColumn, Features
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.types import DAY, Bools, Field, Ints, Sparse
+from hybridrec.types import DAY, ITEMS, USERS, Bools, Field, Ints, Sparse
 
 
 def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
     Each user plays about half of the items of its colour, some of them twice, with times and weights
-    1 to 3; titles, texts, tags and features name the colour, along with irrelevant content; every item has a price of
-    1 to 5. The last user and the last item have no interactions. Codes are equal
-    to the numbers in the external ids ("user 07", "item 03", "tag 11"). The same arguments always give the
-    same data.
+    1 to 3; titles, texts, tags and features name the colour, along with irrelevant content. Every item has a price of
+    1 to 5, and all but one have a cost of 0 to 4; requests come from a device and with a budget. The last user and the
+    last item have no interactions. Codes are equal to the numbers in the external ids ("user 07", "item 03",
+    "tag 11"). The same arguments always give the same data.
     """
     rng = np.random.default_rng(20)
     n_users, n_items, n_tags = np.arange(users), np.arange(items), np.arange(tags)
@@ -42,27 +44,47 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     )
     declared_user_tags = _same_colour(n_users, n_tags) & (rng.random((users, tags)) < 0.4)
     declared_item_tags = _same_colour(n_items, n_tags) & (rng.random((items, tags)) < 0.4)
+    played_on = np.where(history.ids % 2 == 0, 0, 1)
+    context = Features(
+        {
+            "device": FeatureColumn("category", one_hot(played_on, 2), ("phone", "tv")),
+            "budget": FeatureColumn("number", (1 + history.rows % 5).astype(np.float32)),
+        }
+    )
     return Dataset(
-        users=Vocabulary(f"user {u:02}" for u in n_users),
-        items=Vocabulary(f"item {i:02}" for i in n_items),
-        tags=Vocabulary(f"tag {t:02}" for t in n_tags),
-        interactions=history,
-        titles=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
-        item_text=tuple(f"{_colour(i)} song {i % 7}" for i in range(items)),
-        declared_user_tags=csr_of(declared_user_tags),
-        declared_item_tags=csr_of(declared_item_tags),
-        assignments=_toy_assignments(history, tags),
-        item_times=np.where(n_items == 3, np.nan, 1.5e9 + n_items * DAY),
-        item_features=Features(("even", "odd", "low", "high", "price"), _toy_item_features(items)),
-        item_vectors=(np.eye(2)[n_items % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
-        user_features=Features(("even", "odd", "low", "high"), _toy_features(users)),
+        entities={
+            USERS: Entities(
+                Vocabulary(f"user {u:02}" for u in n_users),
+                text=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
+                features=Features.of_labels(("even", "odd", "low", "high"), _toy_features(users)),
+            ),
+            ITEMS: Entities(
+                Vocabulary(f"item {i:02}" for i in n_items),
+                text=tuple(f"{_colour(i)} song {i % 7}" for i in range(items)),
+                times=np.where(n_items == 3, np.nan, 1.5e9 + n_items * DAY),
+                features=Features(
+                    {
+                        LABELS: FeatureColumn(
+                            "category", _toy_item_features(items), ("even", "odd", "low", "high", "price")
+                        ),
+                        "cost": FeatureColumn("number", np.where(n_items == 3, np.nan, n_items % 5).astype(np.float32)),
+                    }
+                ),
+                vectors=(np.eye(2)[n_items % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
+            ),
+            "tags": Entities(Vocabulary(f"tag {t:02}" for t in n_tags)),
+        },
+        interactions=replace(history, context=context),
+        user_has={"tags": csr_of(declared_user_tags)},
+        item_has={"tags": csr_of(declared_item_tags)},
+        assignments={"tags": _toy_assignments(history, tags)},
     )
 
 
 def toy_queries(dataset: Dataset) -> QueryBatch:
     """Build queries of all kinds: known users, history, tags or title alone, all together, nothing, unknown ids."""
-    users, items, tags = (list(v.ids) for v in (dataset.users, dataset.items, dataset.tags))
-    words = [text for text in dataset.titles if text][:2]
+    users, items, tags = (list(dataset.vocabulary(kind).ids) for kind in (USERS, ITEMS, "tags"))
+    words = [text for text in dataset.users.text if text][:2]
     everything = Query(
         user=users[0],
         items=[*items[0:6:2], *items[0:1]],
@@ -92,7 +114,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 
 def parity_queries(dataset: Dataset, field: Field) -> QueryBatch:
     """Build an even and an odd query for the toy dataset with only this field."""
-    users, items, tags = dataset.users.ids, dataset.items.ids, dataset.tags.ids
+    users, items, tags = dataset.users.vocabulary.ids, dataset.items.vocabulary.ids, dataset.vocabulary("tags").ids
     known: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],
         "items": [Query(items=items[colour:10:2].to_list()) for colour in (0, 1)],
@@ -113,6 +135,12 @@ def _same_colour(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Bools:
 def csr_of(flags: Bools) -> Sparse:
     """Return csr float32 with 1 where `flags` is true."""
     return csr_matrix(flags, dtype=np.float32)
+
+
+def one_hot(codes: Ints, size: int) -> Sparse:
+    """Return csr float32 [len(codes), size] with a 1 at the code of each row."""
+    ones = np.ones(len(codes), np.float32)
+    return csr_matrix((ones, codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
 
 
 def _toy_features(rows: int) -> Sparse:
@@ -146,15 +174,13 @@ def edge_datasets() -> dict[str, Dataset]:
         "one user with interactions": toy.hide(toy.interactions.rows != 0),
         "only interactions": replace(
             toy,
-            interactions=replace(toy.interactions, times=None, weights=None),
-            titles=("",) * n_users,
-            item_text=("",) * n_items,
-            declared_user_tags=empty_csr(n_users, len(toy.tags)),
-            declared_item_tags=empty_csr(n_items, len(toy.tags)),
-            assignments=np.empty((0, 3), np.int32),
-            item_times=None,
-            item_features=None,
-            item_vectors=None,
-            user_features=None,
+            entities={kind: Entities(toy.vocabulary(kind)) for kind in toy.entities},
+            interactions=replace(toy.interactions, times=None, weights=None, context=None),
+            user_has={"tags": empty_csr(n_users, toy.size("tags"))},
+            item_has={"tags": empty_csr(n_items, toy.size("tags"))},
+            assignments={},
+        ),
+        "no other kind": replace(
+            toy, entities={USERS: toy.users, ITEMS: toy.items}, user_has={}, item_has={}, assignments={}
         ),
     }

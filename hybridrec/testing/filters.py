@@ -15,7 +15,7 @@ from hybridrec.stages.filter import Filter
 from hybridrec.testing._helpers import assert_unchanged, contents, size, through_a_file, toy
 from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import toy_dataset, toy_queries
-from hybridrec.types import TARGETS, Bools, Target
+from hybridrec.types import Bools, Target
 
 
 class FilterContract(PluginContract):
@@ -48,7 +48,7 @@ class FilterContract(PluginContract):
     def test_exclusions_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require an `Exclude` of the right shapes for every target, also for an empty batch."""
         model, queries = self.model(options), self.queries()
-        for target in TARGETS:
+        for target in self.data().targets:
             for asked in (queries, queries.take(slice(0, 0))):
                 check_exclude(model.exclude(asked, target), len(asked), size(target))
 
@@ -82,13 +82,13 @@ class FilterContract(PluginContract):
         before = contents(data=data, queries=queries)
         model = self.filter(self.options(options))
         check_self(model, "fit", model.fit(data))
-        for target in TARGETS:
+        for target in self.data().targets:
             model.exclude(queries, target)
         assert_unchanged(before, data=data, queries=queries)
 
     def _excluded(self, model: Filter, queries: QueryBatch) -> Iterator[tuple[Target, Bools]]:
         """Yield each target with bool [Q, N]: true where an id is excluded."""
-        for target in TARGETS:
+        for target in self.data().targets:
             yield target, _matrix(model.exclude(queries, target), len(queries), target)
 
 

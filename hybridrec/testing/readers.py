@@ -33,17 +33,17 @@ class ReaderContract(PluginContract):
         """Require users, items and interactions, codes in their vocabularies, texts and matrices of fitting size."""
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
-        users, items, tags = len(data.users), len(data.items), len(data.tags)
+        users, items, tags = len(data.users), len(data.items), data.size("tags")
         history = data.interactions
         assert len(history.ids), "the data has no interactions"
         assert (len(history), history.width) == (users, items), "interactions do not fit the users and items"
         assert history.ids.min() >= 0, "an item code below 0"
         assert history.ids.max() < items, "an item code beyond the vocabulary"
-        assert (len(data.titles), len(data.item_text)) == (users, items), (
+        assert (len(data.users.text), len(data.items.text)) == (users, items), (
             "the numbers of titles or texts differ from those of ids"
         )
-        assert data.declared_user_tags.shape == (users, tags), "user tags do not fit the users and tags"
-        assert data.declared_item_tags.shape == (items, tags), "item tags do not fit the items and tags"
+        assert data.user_has["tags"].shape == (users, tags), "user tags do not fit the users and tags"
+        assert data.item_has["tags"].shape == (items, tags), "item tags do not fit the items and tags"
 
     def test_numbers_are_sound(self, options: Mapping[str, Any]) -> None:
         """Require finite weights; times in seconds since 1970, NaN where unknown, never infinite."""

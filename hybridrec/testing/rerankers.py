@@ -20,7 +20,7 @@ from hybridrec.stages.pool import Pool
 from hybridrec.testing._helpers import assert_unchanged, contents, fitted, identical, read_only, through_a_file, toy
 from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, toy_dataset, toy_queries
-from hybridrec.types import PADDING, TARGETS, Doubles, Floats, Ints, Sparse
+from hybridrec.types import PADDING, Doubles, Floats, Ints, Sparse
 
 _REQUESTS = 2000
 """Draws of a policy: a share of them is known within five standard errors, at most 0.06."""
@@ -85,7 +85,6 @@ class RerankerContract(PluginContract):
         model = self.reranker(self.options(options))
         assert isinstance(model, Reranker), "not a Reranker"
         assert model.targets, "has no target"
-        assert set(model.targets) <= set(TARGETS), f"targets {model.targets} are not all in {TARGETS}"
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
 
     def test_declares_whether_it_fuses(self, options: Mapping[str, Any]) -> None:

@@ -81,11 +81,12 @@ class Approximate(VectorModel):
         """
         seed = int(rng.integers(2**31))
         share = self.config.probes
-        self._codes = {target: Codes.of(vectors, share, seed) for target, vectors in self._searchable().items()}
+        vectors = self._searchable(data)
+        self._codes = {target: Codes.of(searchable, share, seed) for target, searchable in vectors.items()}
         users = rng.permutation(np.flatnonzero(data.interactions.lengths))[: self.config.sample]
         sample = data.queries(np.sort(users).astype(np.int32))
-        self._recall = np.array([self._measured(sample, target) for target in self.targets])
-        for target, recall in zip(self.targets, self._recall, strict=True):
+        self._recall = np.array([self._measured(sample, target) for target in self._known])
+        for target, recall in zip(self._known, self._recall, strict=True):
             if recall < self.config.recall:
                 raise DataError(
                     f"approximate finds {recall:.3f} of the first {_DEPTH} {target} that an exact search of "
@@ -95,9 +96,11 @@ class Approximate(VectorModel):
                 )
         return self
 
-    def _searchable(self) -> dict[Target, Floats]:
+    def _searchable(self, data: Dataset) -> dict[Target, Floats]:
         """Return the vectors of each target that has enough of them to learn codes from."""
-        self._known = {target: _complete(self._model.vectors(target)) for target in self.targets}
+        self._known = {
+            target: _complete(self._model.vectors(target)) for target in data.targets if self.recommends(target)
+        }
         return {
             target: np.ascontiguousarray(self._model.vectors(target)[known])
             for target, known in self._known.items()
@@ -106,7 +109,7 @@ class Approximate(VectorModel):
 
     def _measured(self, queries: QueryBatch, target: Target) -> float:
         """Return the recall against an exact search; 1 where that finds nothing."""
-        rows = queries.history.matrix(binary=True) if target == "items" else queries.tags
+        rows = queries.matrix(target)
         exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
         retrieved = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
         width = len(self._model.vectors(target))
@@ -118,7 +121,7 @@ class Approximate(VectorModel):
         """Report the measured recall."""
         return [
             f"finds {recall:.3f} of the first {_DEPTH} {target} of an exact search of '{self.config.uses}'"
-            for target, recall in zip(self.targets, self._recall, strict=True)
+            for target, recall in zip(self._known, self._recall, strict=True)
         ]
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
@@ -151,22 +154,20 @@ class Approximate(VectorModel):
         """Return for each target the codes in faiss's format, uint8, the ids that have vectors, and the recall."""
         codes = {f"codes.{target}": codes.serialized() for target, codes in self._codes.items()}
         known = {f"known.{target}": known for target, known in self._known.items()}
-        return codes | known | {"recall": self._recall}
+        return codes | known | {"recall": self._recall, "targets": np.array(list(self._known))}
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._recall = state["recall"]
-        self._known = {target: state[f"known.{target}"] for target in self.targets}
+        self._known = {target: state[f"known.{target}"] for target in map(str, state["targets"])}
         self._codes = {
-            t: Codes.deserialized(state[f"codes.{t}"], self.config.probes)
-            for t in self.targets
-            if f"codes.{t}" in state
+            t: Codes.deserialized(state[f"codes.{t}"], self.config.probes) for t in self._known if f"codes.{t}" in state
         }
         return self
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of a copy of the vectors, assumed to have 128 dimensions, and of their codes."""
-        return 128 * 5 * (len(data.items) + len(data.tags))
+        return 128 * 5 * sum(map(data.size, data.targets))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the query vectors of the component."""

@@ -61,13 +61,13 @@ class AudioTagAutoencoder(VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train both spaces; raises DataError if the items have no vectors or nobody has tags."""
-        if data.item_vectors is None or not data.item_vectors.any():
+        if data.items.vectors is None or not data.items.vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
         tags = _item_tags(data)
         if not tags.nnz:
             raise DataError(f"{self.name}: neither items nor their users have tags")
         words = self._words(data, int(rng.integers(2**31)))
-        audio, _ = _scaled(data.item_vectors, data.item_vectors)
+        audio, _ = _scaled(data.items.vectors, data.items.vectors)
         tagged, alone = _scaled(tags @ words, words)
         rows = np.hstack((audio, tagged))
         known = np.column_stack((audio.any(axis=1), tagged.any(axis=1)))
@@ -88,7 +88,7 @@ class AudioTagAutoencoder(VectorModel):
                 f"component '{self.name}' needs the library gensim, which cannot be imported ({error}); "
                 f"{self.install_hint}"
             ) from error
-        sets = vstack([data.item_tags, data.user_tags], format="csr")
+        sets = vstack([data.item_matrix("tags"), data.user_matrix("tags")], format="csr")
         names = sets.indices.astype(str).astype(object)
         sentences = [row.tolist() for row in np.split(names, sets.indptr[1:-1]) if len(row)]
         model = Word2Vec(
@@ -104,20 +104,20 @@ class AudioTagAutoencoder(VectorModel):
             seed=seed,
             workers=1,
         )
-        words = np.zeros((len(data.tags), self.config.tag_dim), np.float32)
+        words = np.zeros((data.size("tags"), self.config.tag_dim), np.float32)
         words[np.array(model.wv.index_to_key, np.int64)] = model.wv.vectors
         return words
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the rows, centered and stacked, and of the tags of items; the network is small."""
-        audio = 0 if data.item_vectors is None else data.item_vectors.shape[1]
-        held = data.interactions.lengths @ np.diff(data.user_tags.indptr)
+        audio = 0 if data.items.vectors is None else data.items.vectors.shape[1]
+        held = data.interactions.lengths @ np.diff(data.user_matrix("tags").indptr)
         return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, hidden] of length 1; NaN for queries without any item or tag in the space."""
         items = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
-        return _unit(items + queries.tags.sign() @ np.nan_to_num(self._tags))
+        return _unit(items + queries.matrix("tags").sign() @ np.nan_to_num(self._tags))
 
     def vectors(self, target: Target) -> Floats:
         """Return float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
@@ -156,8 +156,8 @@ class _Halves:
 
 def _item_tags(data: Dataset) -> Sparse:
     """Return csr [I, T], rows that sum to 1: an item's own tags and, with the same weight, those of its users."""
-    of_users = data.interactions.matrix(binary=True).T.tocsr() @ data.user_tags.sign()
-    return _shares(_shares(data.item_tags) + _shares(of_users))
+    of_users = data.interactions.matrix(binary=True).T.tocsr() @ data.user_matrix("tags").sign()
+    return _shares(_shares(data.item_matrix("tags")) + _shares(of_users))
 
 
 def _shares(matrix: Sparse) -> Sparse:

@@ -6,7 +6,20 @@ from typing import Self
 
 import numpy as np
 
-from hybridrec import TARGETS, DataError, Dataset, Floats, Ints, Options, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import (
+    EVERY_KIND,
+    ITEMS,
+    DataError,
+    Dataset,
+    Floats,
+    Ints,
+    Options,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    VectorModel,
+)
 from hybridrec_autoencoder.network import Network, train
 from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial, log_shares, rows_of, unit
 
@@ -29,23 +42,24 @@ class DenoisingAutoencoder(VectorModel):
     def __init__(self, config: Options | None = None) -> None:
         """Set the fields; without a weight of tags it neither reads nor recommends them."""
         super().__init__(config)
-        self.targets = TARGETS if self.config.tag_weight else ("items",)
+        self.targets = (EVERY_KIND,) if self.config.tag_weight else (ITEMS,)
         self.needs = frozenset(self.targets)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on the users of a training part; raises DataError if there is nothing to learn from."""
         rows, self._ids = self._training_rows(data)
-        self._sizes = np.array([len(data.items), len(data.tags)], np.int64)
+        self._kinds = tuple(kind for kind in data.targets if self.recommends(kind))
+        self._sizes = np.array([data.size(kind) for kind in self._kinds], np.int64)
         if not rows.nnz:
             raise DataError(f"{self.name}: no item or tag of the training part has {self.config.min_users} users")
         self._network = Network.random(len(self._ids), self.config.hidden, len(self._ids), rng)
-        parts = [span for target in self.targets if (span := self._part(target)).stop > span.start]
+        parts = [span for target in self._kinds if (span := self._part(target)).stop > span.start]
         for span in parts:
             self._network.bias[span] = log_shares(rows[:, span])
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
         self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng)
-        self._outputs = {target: self._vectors(target) for target in self.targets}
+        self._outputs = {target: self._vectors(target) for target in self._kinds}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -54,7 +68,7 @@ class DenoisingAutoencoder(VectorModel):
         return 4 * outputs * (5 * 2 * self.config.hidden + 3 * self.config.batch)
 
     def _training_rows(self, data: Dataset) -> tuple[Sparse, Ints]:
-        """Return the users' non-empty rows, csr [R, C], and the id of each column: items, then I + tags."""
+        """Return the users' non-empty rows, csr [R, C], and the id of each column: items, then those of other kinds."""
         rows = rows_of(data.queries(np.arange(len(data.users), dtype=np.int32)), self.config)
         ids = np.flatnonzero(rows.getnnz(axis=0) >= self.config.min_users).astype(np.int32)
         rows = rows[:, ids]
@@ -62,8 +76,14 @@ class DenoisingAutoencoder(VectorModel):
 
     def _part(self, target: Target) -> slice:
         """Return the places of a target's ids among the outputs of the network, as a slice."""
-        first, second = np.searchsorted(self._ids, (self._sizes[0], self._sizes.sum())).tolist()
-        return slice(0, first) if target == "items" else slice(first, second)
+        first, second = np.searchsorted(self._ids, self._range(target)).tolist()
+        return slice(first, second)
+
+    def _range(self, target: Target) -> tuple[int, int]:
+        """Return the first id of a target among those of all kinds, and the one after its last."""
+        ends = np.cumsum([0, *self._sizes])
+        place = self._kinds.index(target)
+        return int(ends[place]), int(ends[place + 1])
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, H + 1], (h, 1); NaN for queries without anything that training has seen."""
@@ -79,18 +99,24 @@ class DenoisingAutoencoder(VectorModel):
 
     def state(self) -> State:
         """Return the network, its input and output ids, and the mean loss of each epoch."""
-        return self._network.state() | {"ids": self._ids, "sizes": self._sizes, "losses": self._losses}
+        return self._network.state() | {
+            "ids": self._ids,
+            "sizes": self._sizes,
+            "kinds": np.array(self._kinds),
+            "losses": self._losses,
+        }
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._network = Network.restore(state)
         self._ids, self._sizes, self._losses = state["ids"], state["sizes"], state["losses"]
-        self._outputs = {target: self._vectors(target) for target in self.targets}
+        self._kinds = tuple(map(str, state["kinds"]))
+        self._outputs = {target: self._vectors(target) for target in self._kinds}
         return self
 
     def _vectors(self, target: Target) -> Floats:
         columns, network = self._part(target), self._network
-        first = 0 if target == "items" else int(self._sizes[0])
-        result = np.full((self._sizes[TARGETS.index(target)], self.config.hidden + 1), np.nan, np.float32)
+        first, stop = self._range(target)
+        result = np.full((stop - first, self.config.hidden + 1), np.nan, np.float32)
         result[self._ids[columns] - first] = np.column_stack((network.decoder.T[columns], network.bias[columns]))
         return result

@@ -29,12 +29,12 @@ class DenoisingOptions(TrainingOptions):
 
 
 def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
-    """Build csr float32 [Q, items + tags], or [Q, items] if tags have no weight."""
+    """Build csr float32 [Q, items + entities of other kinds], or [Q, items] if tags have no weight."""
     items = valued(queries.history.matrix(), options.weights)
     if not options.tag_weight:
         return items
-    tags = queries.tags.sign() * np.float32(options.tag_weight)
-    return hstack([items, tags], format="csr", dtype=np.float32)
+    others = [has.sign() * np.float32(options.tag_weight) for has in queries.has.values()]
+    return hstack([items, *others], format="csr", dtype=np.float32)
 
 
 def unit(rows: Sparse) -> Sparse:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import TARGETS, Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
+from hybridrec import Dataset, DenseModel, Floats, Options, QueryBatch, State, Target
 
 
 class OneRanking(DenseModel):
@@ -44,7 +44,7 @@ class Newest(OneRanking):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Rank the items; without `item_times` all scores are equal."""
-        times = np.full(len(data.items), np.nan) if data.item_times is None else data.item_times
+        times = np.full(len(data.items), np.nan) if data.items.times is None else data.items.times
         distinct = np.unique(times[~np.isnan(times)])
         older = np.searchsorted(distinct, times) + 1
         self._scores = np.where(np.isnan(times), 0, older / max(len(distinct), 1)).astype(np.float32)
@@ -57,10 +57,9 @@ class Random(DenseModel):
     name = "random"
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Draw a ranking of the items and one of the tags."""
+        """Draw a ranking of the ids of each target."""
         self._scores: State = {
-            target: rng.permutation(np.linspace(0, 1, n, dtype=np.float32))
-            for target, n in zip(TARGETS, (len(data.items), len(data.tags)), strict=True)
+            target: rng.permutation(np.linspace(0, 1, data.size(target), dtype=np.float32)) for target in data.targets
         }
         return self
 
@@ -69,7 +68,7 @@ class Random(DenseModel):
         return np.tile(self._scores[target], (len(queries), 1))
 
     def state(self) -> State:
-        """Return one score per item and per tag."""
+        """Return one score per id of each target."""
         return self._scores
 
     def restore(self, state: State) -> Self:
@@ -97,7 +96,7 @@ class Listed(OneRanking):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Look up the items; raises DataError for an id that the data does not have."""
-        codes = data.items.encode_known(self.config.ids, self.name)
+        codes = data.items.vocabulary.encode_known(self.config.ids, self.name)
         self._scores = np.full(len(data.items), np.nan, np.float32)
         self._scores[codes] = np.arange(len(codes), 0, -1)
         return self

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from hybridrec import (
     DAY,
-    TARGETS,
+    ITEMS,
     DataError,
     Dataset,
     DenseModel,
+    Features,
     Floats,
     Options,
     QueryBatch,
@@ -42,7 +43,7 @@ class PopularityOptions(Options):
 
 
 class Popularity(DenseModel):
-    """Items and tags by their share of users; serves every query, or with `by` those with a known context.
+    """Items, tags and other entities by their share of users, for every query, or with `by` those of a known context.
 
     With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n counts the
     users with tag t (who have i), p is the overall share and a the `smoothing`. User features, which are known for the
@@ -64,13 +65,13 @@ class Popularity(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count the users; raises DataError if the data lacks the times for `half_life` or the features for `by`."""
-        tags = data.user_tags.sign()
-        context = self._context(tags, None if data.user_features is None else data.user_features.matrix)
+        context = self._context(data.user_matrix("tags"), data.users.features)
         if context is None:
             raise DataError("popularity: `by: user-features` needs features of users, but this data has none")
         self._context_users = np.asarray(context.sum(axis=0), np.float32).ravel()
         self._shares, self._by_context = {}, {}
-        for target, had in zip(TARGETS, (self._items(data.interactions), tags), strict=True):
+        for target in data.targets:
+            had = self._items(data.interactions) if target == ITEMS else data.user_matrix(target).sign()
             self._shares[target] = overall_shares(had)
             if self.config.by != "all":
                 self._by_context[target] = (context.T @ had).tocsr()
@@ -82,7 +83,7 @@ class Popularity(DenseModel):
         if self.config.by == "all":
             return np.tile(overall, (len(queries), 1))
         a = self.config.smoothing
-        context = self._context(queries.tags, queries.user_features)
+        context = self._context(queries.matrix("tags"), queries.user_features)
         if context is None:
             return np.full((len(queries), len(overall)), np.nan, np.float32)
         among = context.multiply(1 / (self._context_users + a)).tocsr()
@@ -91,24 +92,28 @@ class Popularity(DenseModel):
         return (mean / np.where(count > 0, count, np.nan)).astype(np.float32)
 
     def state(self) -> State:
-        """Return the shares of both targets, and the counts per tag."""
-        state: State = {f"shares.{target}": shares for target, shares in self._shares.items()}
+        """Return the shares of each target, and the counts per tag."""
+        targets = np.array(list(self._shares))
+        state: State = {"targets": targets}
+        state |= {f"shares.{target}": shares for target, shares in self._shares.items()}
         for target, matrix in self._by_context.items():
             state |= pack_csr(matrix, f"by_context.{target}")
         return state | {"context_users": self._context_users}
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
-        self._shares = {target: state[f"shares.{target}"] for target in TARGETS}
-        by_context = () if self.config.by == "all" else TARGETS
+        targets = tuple(map(str, state["targets"]))
+        self._shares = {target: state[f"shares.{target}"] for target in targets}
+        by_context = () if self.config.by == "all" else targets
         self._by_context = {target: unpack_csr(state, f"by_context.{target}") for target in by_context}
         self._context_users = state["context_users"]
         return self
 
-    def _context(self, tags: Sparse, features: Sparse | None) -> Sparse | None:
+    def _context(self, tags: Sparse, features: Features | None) -> Sparse | None:
         """Return csr [rows, contexts] of ones: the tags, or the features, None where there are no features."""
-        context = features if self.config.by == "user-features" else tags
-        return None if context is None else context.copy().sign()  # a copy, because sign() sorts its operand in place
+        if self.config.by == "user-features":
+            return None if features is None else features.matrix.sign()
+        return tags.sign()
 
     def _items(self, history: Ragged) -> Sparse:
         """Return each user's count of each item: csr [U, I]."""

@@ -53,10 +53,8 @@ class FeatureLinesReader(Reader):
         return assemble(
             Tables(
                 interactions=self._interactions(self.config.interactions),
-                items=items,
-                users=users,
-                item_features=item_features,
-                user_features=user_features,
+                entities={"items": items, "users": users},
+                labels={"items": item_features, "users": user_features},
             ),
             self.config.weight,
         )
@@ -84,7 +82,7 @@ class FeatureLinesReader(Reader):
         return rows.drop("time") if rows["time"].is_nan().all() else rows
 
     def _features(self, path: Path | None, owner: str) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """Read the ids of the lines, and a frame of owner, feature, weight."""
+        """Read the ids of the lines, and a frame of id, feature, weight."""
         import polars as pl
 
         if path is None:
@@ -93,9 +91,7 @@ class FeatureLinesReader(Reader):
         text_files.check_file(path, f"Its lines are: {owner} feature feature:weight ...")
         rows = text_files.parse_whole(path, FEATURES, f"{owner} feature feature:weight ...", self.bad_lines)
         rows = text_files.first_of_each(rows, "owner", path, self.bad_lines, owner)
-        words = rows.select(pl.col("owner").alias(owner), word=pl.col("features").str.extract_all(r"\S+")).explode(
-            "word"
-        )
-        named = words.drop_nulls().select(owner, fields=pl.col("word").str.extract_groups(WEIGHTED)).unnest("fields")
+        words = rows.select(id="owner", word=pl.col("features").str.extract_all(r"\S+")).explode("word")
+        named = words.drop_nulls().select("id", fields=pl.col("word").str.extract_groups(WEIGHTED)).unnest("fields")
         weighted = named.with_columns(pl.col("weight").cast(pl.Float32).fill_null(1.0))
         return rows.select(id="owner"), weighted

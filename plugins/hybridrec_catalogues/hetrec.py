@@ -86,21 +86,21 @@ class HetRecLastfmReader(Reader):
                 interactions=counts.select("user", "item", pl.col("weight").cast(pl.Float32)).filter(
                     pl.col("weight") > 0
                 ),
-                items=artists.select(id="item", text="name"),
-                assignments=self._assignments(tags),
-                user_features=self._friends() if self.config.friends else None,
+                entities={"items": artists.select(id="item", text="name")},
+                assignments={"tags": self._assignments(tags)},
+                labels={"users": self._friends() if self.config.friends else None},
             ),
             self.config.weight,
         )
 
     def _assignments(self, tags: pl.DataFrame) -> pl.DataFrame:
-        """Read the columns user, item, tag."""
+        """Read the columns user, item, id."""
         assert self.bad_lines is not None
         path = self.config.folder / TAGGED.file
         rows = text_files.only_known(
             TAGGED.whole(self.config.folder, self.bad_lines), "id", tags["id"], path, self.bad_lines, "tag"
         )
-        return rows.join(tags, on="id", maintain_order="left").select("user", "item", "tag")
+        return rows.join(tags, on="id", maintain_order="left").select("user", "item", id="tag")
 
     def _friends(self) -> pl.DataFrame:
         """Read the columns user, feature."""
@@ -108,4 +108,4 @@ class HetRecLastfmReader(Reader):
 
         assert self.bad_lines is not None
         rows = FRIENDS.whole(self.config.folder, self.bad_lines)
-        return rows.select("user", feature="friend:" + pl.col("friend"))
+        return rows.select(id="user", feature="friend:" + pl.col("friend"))

@@ -135,18 +135,22 @@ class MovieLensReader(Reader):
         edition, folder = self._edition(), self.config.folder
         self.bad_lines = bad_lines = text_files.BadLines(strict=self.config.strict)
         films = self._films(edition)
-        genres = films.select("item", tag="genres").explode("tag").filter(pl.col("tag").str.len_chars() > 0)
-        genres = genres.with_columns(tag="genre:" + pl.col("tag"))
+        genres = films.select("item", id="genres").explode("id").filter(pl.col("id").str.len_chars() > 0)
+        genres = genres.with_columns(id="genre:" + pl.col("id"))
         users = None if edition.users is None else edition.users.whole(folder, bad_lines, "user")
         return assemble(
             Tables(
                 interactions=self._ratings(edition, films["item"]),
-                items=films.select("text", "time", id="item"),
-                item_tags=genres,
-                item_features=pl.concat([genres.rename({"tag": "feature"}), _years(films)]),
-                assignments=self._assignments(edition, films["item"]),
-                users=None if users is None else users.select(id="user"),
-                user_features=None if users is None else _about(users),
+                entities={
+                    "items": films.select("text", "time", id="item"),
+                    "users": None if users is None else users.select(id="user"),
+                },
+                item_has={"tags": genres},
+                assignments={"tags": self._assignments(edition, films["item"])},
+                labels={
+                    "items": pl.concat([genres.rename({"item": "id", "id": "feature"}), _years(films)]),
+                    "users": None if users is None else _about(users),
+                },
             ),
             self.config.weight,
         )
@@ -207,7 +211,7 @@ class MovieLensReader(Reader):
         return films.select("item", "genres", text="title", time=time)
 
     def _assignments(self, edition: Edition, films: pl.Series) -> pl.DataFrame | None:
-        """Read the columns user, item, tag."""
+        """Read the columns user, item, id."""
         if edition.tags is None:
             return None
         assert self.bad_lines is not None
@@ -215,7 +219,7 @@ class MovieLensReader(Reader):
         rows = text_files.only_known(
             rows, "item", films, self.config.folder / edition.tags.file, self.bad_lines, "film"
         )
-        return rows.select("user", "item", text_files.unquoted("tag"))
+        return rows.select("user", "item", text_files.unquoted("tag").alias("id"))
 
 
 def _years(films: pl.DataFrame) -> pl.DataFrame:
@@ -224,7 +228,7 @@ def _years(films: pl.DataFrame) -> pl.DataFrame:
 
     year = pl.from_epoch(pl.col("time").cast(pl.Int64)).dt.to_string("%Y")
     named = ("year:" + year, "decade:" + year.str.head(3) + "0s")
-    return pl.concat([films.select("item", feature=feature).drop_nulls() for feature in named])
+    return pl.concat([films.select(id="item", feature=feature).drop_nulls() for feature in named])
 
 
 def _about(users: pl.DataFrame) -> pl.DataFrame:
@@ -232,5 +236,5 @@ def _about(users: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return pl.concat(
-        [users.select("user", feature=f"{kind}:" + pl.col(kind)) for kind in ("age", "gender", "occupation")]
+        [users.select(id="user", feature=f"{kind}:" + pl.col(kind)) for kind in ("age", "gender", "occupation")]
     )

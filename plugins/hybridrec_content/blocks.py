@@ -20,13 +20,13 @@ def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
     Tags and the words of texts have values log(1 + count); features and vectors are taken as they are.
     """
     if kind == "tags":
-        return data.item_tags.log1p()
+        return data.item_matrix("tags").log1p()
     if kind == "text":
-        return TokenVocabulary.build(data.item_text, tokenizer).counts(data.item_text).log1p()
-    if kind == "features" and data.item_features is not None:
-        return data.item_features.matrix
-    if kind == "vectors" and data.item_vectors is not None:
-        return csr_matrix(data.item_vectors)
+        return TokenVocabulary.build(data.items.text, tokenizer).counts(data.items.text).log1p()
+    if kind == "features" and data.items.features is not None:
+        return data.items.features.matrix
+    if kind == "vectors" and data.items.vectors is not None:
+        return csr_matrix(data.items.vectors)
     return csr_matrix((len(data.items), 0), dtype=np.float32)
 
 

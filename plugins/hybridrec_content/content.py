@@ -101,7 +101,7 @@ class Content(DenseModel):
         """Return cosines, float32 [Q, I]; NaN for queries without a profile and for items without content."""
         profiles = queries.history.matrix(binary=True) @ self._items
         if self.config.query_tags:
-            asked = unit(times(queries.tags.sign(), self._tag_idf)) * np.float32(self.config.query_tags)
+            asked = unit(times(queries.matrix("tags").sign(), self._tag_idf)) * np.float32(self.config.query_tags)
             profiles += csr_matrix((asked.data, asked.indices, asked.indptr), shape=profiles.shape)
         result: Floats = (unit(profiles) @ self._items.T).toarray()
         result[np.diff(profiles.indptr) == 0] = np.nan

@@ -81,7 +81,7 @@ class ContentPopularity(DenseModel):
 
     def _content(self, data: Dataset) -> Sparse:
         """Build the explanatory variables of each item: csr float64 [I, D]."""
-        blocks = [_steps(data.item_times, len(data.items), self.config.time_steps)]
+        blocks = [_steps(data.items.times, len(data.items), self.config.time_steps)]
         for kind in self.config.kinds:
             content = block(data, kind)
             if kind == "vectors":

@@ -47,7 +47,7 @@ class ContentKernel:
         parts = tuple(
             (share, cosines(data, kind, idf, min_items, tokenizer)) for kind, share in shares.items() if share
         )
-        times = data.item_times if width else None
+        times = data.items.times if width else None
         if times is None or np.isnan(times).all():
             return cls(parts, None, width)
         return cls(parts, time_ranks(times) if time == "rank" else log_ages(times), width)

@@ -23,9 +23,9 @@ class ContentVectors(VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Store the directions of the vectors; raises DataError if the data has none."""
-        if data.item_vectors is None or not data.item_vectors.any():
+        if data.items.vectors is None or not data.items.vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
-        self._items = _unit(data.item_vectors)
+        self._items = _unit(data.items.vectors)
         return self
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hybridrec import DAY, FIELDS, PADDING, Doubles, Floats, Ints, Normaliser, Pool, QueryBatch, Sparse, kernels
+from hybridrec import DAY, PADDING, Doubles, Floats, Ints, Normaliser, Pool, QueryBatch, Sparse, kernels
 from hybridrec_fusion.item_stats import Facts
 
 _DENSE = 1 << 24
@@ -45,15 +45,16 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
         yield feature, (np.sign(days) * np.log1p(np.abs(days))).astype(np.float32)
     if pool.target == "items":
         yield "similar to the history", _cosines(queries.history.matrix() @ facts.content, facts.content, pool.ids)
-        yield "similar to the tags", _cosines(queries.tags, facts.tags, pool.ids)
+        yield "similar to the tags", _cosines(queries.matrix("tags"), facts.tags, pool.ids)
 
 
 def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
     """Yield (feature, float64[Q]) of the query's fields; the same for all its candidates."""
-    for field in FIELDS:
-        yield f"knows {field}", queries.has(field).astype(np.float64)
+    for field in queries.fields:
+        yield f"knows {field}", queries.knows(field).astype(np.float64)
     yield "items known", np.log1p(queries.history.lengths)
-    yield "tags known", np.log1p(np.diff(queries.tags.indptr))
+    for kind, has in queries.has.items():
+        yield f"{kind} known", np.log1p(np.diff(has.indptr))
 
 
 def features(queries: QueryBatch, pool: Pool, facts: Facts, normaliser: Normaliser) -> Iterator[tuple[str, Floats]]:

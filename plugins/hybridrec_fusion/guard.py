@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import (
-    TARGETS,
+    EVERY_KIND,
     ColumnPattern,
     Doubles,
     Floats,
@@ -87,7 +87,7 @@ class Guarded(Reranker):
     config: GuardedConfig
     learns = True
     fuses = True
-    targets = TARGETS
+    targets = (EVERY_KIND,)
 
     labels: tuple[str, ...]
     verdicts: dict[str, Verdict]

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-from hybridrec import Dataset, Doubles, Floats, Sparse, State, Target, kernels, pack_csr, unpack_csr
+from hybridrec import ITEMS, Dataset, Doubles, Floats, Sparse, State, Target, kernels, pack_csr, unpack_csr
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,21 @@ class Facts:
 
     @classmethod
     def of(cls, data: Dataset, target: Target) -> Self:
-        """Collect the statistics of a training part; those of tags are limited to the number of their users."""
-        if target == "tags":
-            n = len(data.tags)
+        """Collect the statistics of a training part; those of other kinds than items are limited to their users."""
+        if target != ITEMS:
+            n = data.size(target)
             unknown = np.full(n, np.nan)
-            return cls(_popularity(data.user_tags, len(data.users)), unknown, unknown, _nothing(n), _nothing(n))
-        tags = _rare(data.item_tags)
+            used = _popularity(data.user_matrix(target), len(data.users))
+            return cls(used, unknown, unknown, _nothing(n), _nothing(n))
+        tags = _rare(data.item_matrix("tags"))
         blocks = [tags]
-        if data.item_features is not None:
-            blocks.append(_rare(data.item_features.matrix))
-        if data.item_vectors is not None:
-            blocks.append(_unit(csr_matrix(data.item_vectors)))
+        if data.items.features is not None:
+            blocks.append(_rare(data.items.features.matrix))
+        if data.items.vectors is not None:
+            blocks.append(_unit(csr_matrix(data.items.vectors)))
         first, last = _used(data)
-        if data.item_times is not None:
-            first = np.where(np.isnan(data.item_times), first, data.item_times)
+        if data.items.times is not None:
+            first = np.where(np.isnan(data.items.times), first, data.items.times)
         users = data.interactions.matrix(binary=True)
         return cls(_popularity(users, len(data.users)), first, last, _unit(hstack(blocks, format="csr")), tags)
 

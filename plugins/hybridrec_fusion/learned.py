@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from hybridrec import TARGETS, Bools, Dataset, Doubles, Floats, Longs, Pool, QueryBatch, State, Target, kernels
+from hybridrec import Bools, Dataset, Doubles, Floats, Longs, Pool, QueryBatch, State, Target, kernels
 from hybridrec_fusion.guard import Guarded, GuardedConfig, Verdict
 from hybridrec_fusion.item_stats import Facts
 from hybridrec_fusion.pool_columns import weigh_unscored_equally, weighed
@@ -83,8 +83,8 @@ class LearnedRanker(Guarded, Generic[M]):
         """Return the mean score of the models: float32 [Q, K]."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute the statistics of the ids of both targets."""
-        self.facts = {target: Facts.of(data, target) for target in TARGETS}
+        """Compute the statistics of the ids of each target."""
+        self.facts = {target: Facts.of(data, target) for target in data.targets}
         return self
 
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
@@ -168,15 +168,17 @@ class LearnedRanker(Guarded, Generic[M]):
         return weighed(weigh_unscored_equally(weights, columns, pool), columns)
 
     def state(self) -> State:
-        """Return the verdicts, the names of the features, and the statistics of both targets."""
-        facts = [self.facts[target].state(target) for target in TARGETS]
-        return {**super().state(), "names": np.array(self.names, str), **facts[0], **facts[1]}
+        """Return the verdicts, the names of the features, and the statistics of each target."""
+        state = super().state() | {"names": np.array(self.names, str), "targets": np.array(list(self.facts))}
+        for target, facts in self.facts.items():
+            state |= facts.state(target)
+        return state
 
     def restore(self, state: State) -> Self:
         """Restore the common state of rankers from `state`."""
         super().restore(state)
         self.names = tuple(str(name) for name in state["names"])
-        self.facts = {target: Facts.restore(state, target) for target in TARGETS}
+        self.facts = {target: Facts.restore(state, target) for target in map(str, state["targets"])}
         return self
 
     def summary(self) -> dict[str, Any]:

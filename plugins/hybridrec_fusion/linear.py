@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import FIELDS, Doubles, Floats, Pool, QueryBatch, State
+from hybridrec import Doubles, Floats, Pool, QueryBatch, State
 from hybridrec_fusion.features import opinions, provenance, statistics
 from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 
@@ -44,7 +44,7 @@ class Linear(LearnedRanker[Doubles]):
         """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
         pool = pool.only(self.config.columns)
         filled = self.scaled(pool)
-        flags = {field: queries.has(field).astype(np.float32)[:, None] for field in FIELDS}
+        flags = {field: queries.knows(field).astype(np.float32)[:, None] for field in queries.fields}
         for label, feature, values in opinions(pool, self.config.normalise):
             known = ~np.isnan(values)
             if feature == "normalised":

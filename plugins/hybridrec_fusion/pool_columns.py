@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec import TARGETS, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
+from hybridrec import EVERY_KIND, Bools, Floats, Normaliser, Pool, QueryBatch, Reranker
 
 Missing: TypeAlias = Literal["lowest", "mean"]
 Weighing: TypeAlias = tuple[Floats, dict[str, Floats]]
@@ -53,7 +53,7 @@ def weigh_unscored_equally(weights: Floats, columns: Iterable[str], pool: Pool) 
 class SumOfColumns(Reranker):
     """Fusion whose final score is the sum of the contributions of the columns."""
 
-    targets = TARGETS
+    targets = (EVERY_KIND,)
     fuses = True
 
     @abstractmethod

@@ -9,7 +9,20 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import (
+    ITEMS,
+    PADDING,
+    Bools,
+    Dataset,
+    Doubles,
+    Floats,
+    Ints,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    VectorModel,
+)
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
@@ -65,7 +78,9 @@ class ALS(ColumnModel, VectorModel):
         """Run half a round more: solve all users from the current vectors, then every column from the users."""
         confidence, scale = self._counted(data)
         factors = np.zeros((confidence.shape[1], self.config.factors), np.float32)
-        for target, columns in zip(self.targets, self.split(factors, data).values(), strict=True):  # views, not copies
+        for target, columns in self.split(factors, data).items():  # views, not copies
+            if target not in self._vectors:  # a kind that the data before did not have
+                continue
             kept = self._learned_of(target) & (known[target] != PADDING)
             columns[known[target][kept]] = self._vectors[target][kept]
         by_user, by_column = self._sides(confidence)
@@ -75,7 +90,8 @@ class ALS(ColumnModel, VectorModel):
 
     def _counted(self, data: Dataset) -> tuple[Sparse, Floats]:
         """Return the confidences of the training matrix, csr [users, columns], and the scale of each column."""
-        matrix = self.matrix(data.interactions, data.user_tags)
+        self.kinds = self.kinds_of(data)
+        matrix = self.matrix(data)
         count = np.bincount(matrix.indices, minlength=matrix.shape[1])
         relative = np.maximum(count, 1) / max(matrix.nnz / max(np.count_nonzero(count), 1), 1)
         scale = (relative**-self.config.column_power).astype(np.float32)
@@ -90,7 +106,14 @@ class ALS(ColumnModel, VectorModel):
         if "items" in vectors:
             vectors["items"] = with_cold_items(vectors["items"], data, self.config)
         usual = _mean_sum(confidence, int(np.count_nonzero(learned)))
-        shared: State = {"spread": squares.spread, "scale": scale, "learned": learned, "usual": np.array(usual)}
+        kinds = np.array(self.kinds)
+        shared: State = {
+            "kinds": kinds,
+            "spread": squares.spread,
+            "scale": scale,
+            "learned": learned,
+            "usual": np.array(usual),
+        }
         return self.restore(vectors | shared)
 
     def _library(self, confidence: Sparse, seed: int) -> Floats:
@@ -134,27 +157,33 @@ class ALS(ColumnModel, VectorModel):
         mean sum of a user's confidences.
         """
         return self._vectors | {
-            "spread": self._squares.spread, "scale": self._scale, "learned": self._learned, "usual": self._usual
-        }  # fmt: skip
+            "kinds": np.array(self.kinds),
+            "spread": self._squares.spread,
+            "scale": self._scale,
+            "learned": self._learned,
+            "usual": self._usual,
+        }
 
     def restore(self, state: State) -> Self:
         """Restore the vectors; with one target, queries are folded in with the stored array itself, not a copy."""
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
-        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
+        self.kinds = tuple(map(str, state["kinds"]))
+        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
         columns = list(self._vectors.values())
         self._squares = LeastSquares(state["spread"], columns[0] if len(columns) == 1 else np.concatenate(columns))
         return self
 
     def _learned_of(self, target: Target) -> Bools:
         """Return bool [N], True for the ids of a target that training has seen."""
-        sizes = [len(self._vectors[other]) for other in self.targets]
+        sizes = [len(self._vectors[other]) for other in self.kinds]
         parts = np.split(self._learned, np.cumsum(sizes)[:-1])
-        return parts[self.targets.index(target)]
+        return parts[self.kinds.index(target)]
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of both factor matrices, and of the training matrix by rows and by columns."""
-        entries = len(data.interactions.ids) + data.user_tags.nnz
-        rows = len(data.users) + len(data.items) + len(data.tags)
+        kinds = self.kinds_of(data)
+        entries = len(data.interactions.ids) + sum(data.user_matrix(kind).nnz for kind in kinds if kind != ITEMS)
+        rows = len(data.users) + sum(map(data.size, kinds))
         return 4 * rows * self.config.factors + 24 * entries
 
     def vectors(self, target: Target) -> Floats:
@@ -163,7 +192,7 @@ class ALS(ColumnModel, VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, factors]; NaN where nothing in the query was seen in training."""
-        confidence = self._confidence(self.matrix(queries.history, queries.tags), self._scale)
+        confidence = self._confidence(self.matrix(queries), self._scale)
         confidence.data[~self._learned[confidence.indices]] = 0
         confidence.eliminate_zeros()
         ridge = self._ridge(confidence, int(np.count_nonzero(self._learned)), float(self._usual))

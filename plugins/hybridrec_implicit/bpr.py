@@ -1,4 +1,4 @@
-"""Bayesian personalized ranking, folded in by the mean vector of the query's items and tags."""
+"""Bayesian personalized ranking, folded in by the mean vector of the query's items and entities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import ITEMS, Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
@@ -38,14 +38,15 @@ class BPR(ColumnModel, VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on sampled pairs of a column the user has and one the user lacks."""
-        matrix = self.matrix(data.interactions, data.user_tags)
+        self.kinds = self.kinds_of(data)
+        matrix = self.matrix(data)
         learned = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
         vectors = np.zeros((len(learned), self.config.factors + 1), np.float32)
         if learned.any():
             vectors = self._train(matrix, int(rng.integers(2**31)))
         # Columns that nobody has take part as sampled negatives: they are pushed away, not learned.
         vectors[~learned] = np.nan
-        return self.restore(self.split(vectors, data))
+        return self.restore(self.split(vectors, data) | {"kinds": np.array(self.kinds)})
 
     def _train(self, matrix: Sparse, seed: int) -> Floats:
         """Train and return float32 [columns, factors + 1], the bias last."""
@@ -65,11 +66,12 @@ class BPR(ColumnModel, VectorModel):
 
     def state(self) -> State:
         """Return float32 [N, factors + 1] per target, the bias last; rows of NaN for ids that nobody has."""
-        return self._vectors
+        return self._vectors | {"kinds": np.array(self.kinds)}
 
     def restore(self, state: State) -> Self:
         """Restore the vectors."""
-        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.targets}
+        self.kinds = tuple(map(str, state["kinds"]))
+        self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
         columns = list(self._vectors.values())
         self._columns = columns[0] if len(columns) == 1 else np.concatenate(columns)
         self._learned = ~np.isnan(self._columns[:, 0])
@@ -77,8 +79,9 @@ class BPR(ColumnModel, VectorModel):
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of both factor matrices and of the training matrix."""
-        entries = len(data.interactions.ids) + data.user_tags.nnz
-        rows = len(data.users) + len(data.items) + len(data.tags)
+        kinds = self.kinds_of(data)
+        entries = len(data.interactions.ids) + sum(data.user_matrix(kind).nnz for kind in kinds if kind != ITEMS)
+        rows = len(data.users) + sum(map(data.size, kinds))
         return 4 * rows * (self.config.factors + 1) + 12 * entries
 
     def vectors(self, target: Target) -> Floats:
@@ -87,7 +90,7 @@ class BPR(ColumnModel, VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
-        matrix = self.matrix(queries.history, queries.tags)
+        matrix = self.matrix(queries)
         matrix.data[~self._learned[matrix.indices]] = 0
         matrix.eliminate_zeros()
         total = matrix @ self._learned.astype(np.float32)

@@ -50,9 +50,9 @@ def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Flo
 
 def _content(data: Dataset) -> Sparse:
     """Return csr float64 [I, tags + features]: log(1 + count) of tags, and features; each kind in rows of length 1."""
-    kinds = [data.item_tags.log1p()]
-    if data.item_features is not None:
-        kinds.append(data.item_features.matrix)
+    kinds = [data.item_matrix("tags").log1p()]
+    if data.items.features is not None:
+        kinds.append(data.items.features.matrix)
     return hstack([_unit(kind) for kind in kinds], format="csr", dtype=np.float64)
 
 

@@ -10,13 +10,15 @@ from pydantic import Field
 from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
-    TARGETS,
+    EVERY_KIND,
+    ITEMS,
     Component,
+    DataError,
     Dataset,
     Floats,
     MissingDependencyError,
     Options,
-    Ragged,
+    QueryBatch,
     Sparse,
     State,
     Target,
@@ -30,43 +32,63 @@ _INSTALL_HINT = "pip install 'hybridrec[implicit]'"
 class ColumnOptions(Options):
     """Options for the columns and their values."""
 
-    fields: tuple[Target, ...] = Field(("items", "tags"), min_length=1)
-    """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags."""
+    fields: tuple[Target, ...] | None = Field(None, min_length=1)
+    """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags. By
+    default items and every kind that users carry."""
     weights: Values = "binary"
-    """Value w of an interaction or tag: 1, log(1 + its weight), or its weight; the latter two over the mean of their
-    row."""
+    """Value w of an interaction, tag or other entity: 1, log(1 + its weight), or its weight; the latter two over the
+    mean of their row."""
     tag_weight: float = Field(1.0, gt=0)
-    """Factor on the values of tags."""
+    """Factor on the values of tags and other entities."""
 
 
 class ColumnModel(Component):
-    """Model of the user-by-column matrix; it folds in any user from the history and tags of the query."""
+    """Model of the user-by-column matrix; it folds in any user from the history and entities of the query."""
 
     requires = ("implicit",)
     install_hint = _INSTALL_HINT
     folds_in = True
     config: ColumnOptions
 
+    kinds: tuple[Target, ...]
+    """The kinds of the columns, in their order."""
+
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
-        self.needs = frozenset(self.config.fields)
-        self.targets = tuple(target for target in TARGETS if target in self.config.fields)
+        self.targets = self.config.fields or (EVERY_KIND,)
+        self.needs = frozenset(self.targets)
 
-    def matrix(self, history: Ragged, tags: Sparse) -> Sparse:
-        """Build csr float32 [rows, columns] of users or queries, from their items and tags."""
-        values = self.config.weights
-        blocks = {"items": valued(history.matrix(), values), "tags": valued(tags, values)}
-        blocks["tags"].data *= np.float32(self.config.tag_weight)
-        filled = [blocks[target] for target in self.targets if blocks[target].shape[1]]
+    def kinds_of(self, data: Dataset) -> tuple[Target, ...]:
+        """Return the kinds of the columns, in their order; raises DataError for a field that users do not carry."""
+        for field in self.config.fields or ():
+            if field not in data.targets:
+                carried = ", ".join(data.targets)
+                raise DataError(
+                    f"{self.name}: `fields` names '{field}', which users do not carry; they carry {carried}"
+                )
+        return tuple(kind for kind in data.targets if self.recommends(kind))
+
+    def matrix(self, batch: Dataset | QueryBatch) -> Sparse:
+        """Build csr float32 [rows, columns] of users or queries, from what they have of `kinds`."""
+        blocks = [self._block(batch, kind) for kind in self.kinds]
+        filled = [block for block in blocks if block.shape[1]]
         if len(filled) == 1:  # a single block needs no hstack, and no copy
             return filled[0]
-        return csr_matrix(hstack([blocks[target] for target in self.targets], format="csr", dtype=np.float32))
+        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+
+    def _block(self, batch: Dataset | QueryBatch, kind: Target) -> Sparse:
+        if kind == ITEMS:
+            history = batch.interactions if isinstance(batch, Dataset) else batch.history
+            return valued(history.matrix(), self.config.weights)
+        has = batch.user_matrix(kind) if isinstance(batch, Dataset) else batch.matrix(kind)
+        block = valued(has, self.config.weights)
+        block.data *= np.float32(self.config.tag_weight)
+        return block
 
     def split(self, columns: Floats, data: Dataset) -> State:
         """Split [columns, D], one row per column, into the rows of each target."""
-        widths = {"items": len(data.items), "tags": len(data.tags)}
-        ends = np.cumsum([widths[target] for target in self.targets])
-        return dict(zip(self.targets, np.split(columns, ends[:-1]), strict=True))
+        ends = np.cumsum([data.size(kind) for kind in self.kinds])
+        return dict(zip(self.kinds, np.split(columns, ends[:-1]), strict=True))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
+from hybridrec import ITEMS, Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
@@ -39,10 +39,10 @@ class ItemKNN(ColumnModel, DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Find the neighbours of every column."""
+        self.kinds = self.kinds_of(data)
         with one_thread(self.name):
-            similarity = self._similarity(self.matrix(data.interactions, data.user_tags))
-        widths = {"items": len(data.items), "tags": len(data.tags)}
-        self._bounds = np.cumsum([0, *(widths[target] for target in self.targets)])
+            similarity = self._similarity(self.matrix(data))
+        self._bounds = np.cumsum([0, *map(data.size, self.kinds)])
         self._votes = _without_self(similarity)
         return self
 
@@ -66,25 +66,34 @@ class ItemKNN(ColumnModel, DenseModel):
     def state(self) -> State:
         """Return the similarity matrix, and the bounds of each target's columns."""
         votes = self._votes
-        return {"data": votes.data, "indices": votes.indices, "indptr": votes.indptr, "bounds": self._bounds}
+        kinds = np.array(self.kinds)
+        return {
+            "data": votes.data,
+            "indices": votes.indices,
+            "indptr": votes.indptr,
+            "bounds": self._bounds,
+            "kinds": kinds,
+        }
 
     def restore(self, state: State) -> Self:
         """Restore the similarity matrix."""
-        self._bounds = state["bounds"]
+        self._bounds, self.kinds = state["bounds"], tuple(map(str, state["kinds"]))
         columns = int(self._bounds[-1])
         self._votes = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(columns, columns))
         return self
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the neighbours of all columns, and of the training matrix in float64."""
-        columns = len(data.items) + len(data.tags)
-        return 40 * columns * self.config.neighbours + 24 * (len(data.interactions.ids) + data.user_tags.nnz)
+        kinds = self.kinds_of(data)
+        columns = sum(map(data.size, kinds))
+        entries = len(data.interactions.ids) + sum(data.user_matrix(kind).nnz for kind in kinds if kind != ITEMS)
+        return 40 * columns * self.config.neighbours + 24 * entries
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, N]; NaN for ids that are not a neighbour of anything in the query."""
-        place = self.targets.index(target)
+        place = self.kinds.index(target)
         voted = slice(self._bounds[place], self._bounds[place + 1])
-        scores = (self.matrix(queries.history, queries.tags) @ self._votes[:, voted]).toarray()
+        scores = (self.matrix(queries) @ self._votes[:, voted]).toarray()
         return np.where(scores > 0, scores, np.float32(np.nan))
 
 

@@ -177,7 +177,7 @@ class LightFM(VectorModel):
         users = self._user_space(data)
         columns = sum(users.widths) + self._item_rows(data).shape[1]
         views = 1 + len(users.fields) * self.config.alone
-        entries = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
+        entries = len(data.interactions.ids) + data.user_matrix("tags").nnz + 10 * len(data.users)
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
 
     def vectors(self, target: Target) -> Floats:

@@ -26,13 +26,13 @@ class UserSpace:
     @classmethod
     def of(cls, data: Dataset, fields: tuple[UserField, ...], tokenizer: Tokenizer) -> UserSpace:
         """Collect the features of a training part; a field that the data lacks has width 0."""
-        lexicon = TokenVocabulary.build(data.titles if "title" in fields else (), tokenizer)
+        lexicon = TokenVocabulary.build(data.users.text if "title" in fields else (), tokenizer)
         widths = {
             "user": len(data.users),
             "items": len(data.items),
-            "tags": len(data.tags),
+            "tags": data.size("tags"),
             "title": len(lexicon),
-            "features": 0 if data.user_features is None else len(data.user_features.names),
+            "features": 0 if data.users.features is None else len(data.users.features.names),
         }
         return cls(fields, tuple(widths[field] for field in fields), lexicon)
 
@@ -51,7 +51,7 @@ class UserSpace:
         if field == "items":
             return queries.history.matrix(binary=True)
         if field == "tags":
-            return csr_matrix(queries.tags > 0, dtype=np.float32)
+            return csr_matrix(queries.matrix("tags") > 0, dtype=np.float32)
         if field == "title":
             return self.lexicon.counts(queries.text)
         if field == "features":
@@ -74,11 +74,11 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
     """Return one field of the items, csr [I, F]; `item` is one column per item."""
     n = len(data.items)
     if field == "tags":
-        return data.item_tags
+        return data.item_matrix("tags")
     if field == "text":
-        return TokenVocabulary.build(data.item_text, tokenizer).counts(data.item_text)
+        return TokenVocabulary.build(data.items.text, tokenizer).counts(data.items.text)
     if field == "features":
-        return csr_matrix((n, 0), dtype=np.float32) if data.item_features is None else data.item_features.matrix
+        return csr_matrix((n, 0), dtype=np.float32) if data.items.features is None else data.items.features.matrix
     return csr_matrix(diags(np.ones(n, np.float32)))
 
 

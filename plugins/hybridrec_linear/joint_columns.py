@@ -1,18 +1,20 @@
-"""Rows and columns of linear models: users and queries as one sparse matrix over items, tags and title words."""
+"""Rows and columns of linear models: users and queries as one sparse matrix over entities and title words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, field_validator
 from scipy.sparse import csr_matrix, hstack, vstack
 
 from hybridrec import (
+    DataError,
     Dataset,
     Floats,
     Ints,
+    Longs,
     Options,
     QueryBatch,
     Sparse,
@@ -30,10 +32,11 @@ class ColumnOptions(Options):
 
     weights: Values = "binary"
     """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""
-    fields: tuple[Literal["items", "tags", "title"], ...] = Field(("items",), min_length=1)
-    """Fields that become columns: items, and optionally tags and title words. With tags it recommends tags, too."""
+    fields: tuple[str, ...] = Field(("items",), min_length=1)
+    """Fields that become columns: items, and optionally tags (or any other kind that users carry) and `title`, its
+    words. With tags it recommends tags, too."""
     tag_weight: float = Field(1.0, gt=0)
-    """Value of a tag, relative to an item's 1."""
+    """Value of a tag or other entity, relative to an item's 1."""
     title_weight: float = Field(0.5, gt=0)
     """Value of a title word, relative to an item's 1."""
     tokenizer: Tokenizer = Tokenizer()
@@ -52,6 +55,11 @@ class ColumnOptions(Options):
         if "items" not in fields:
             raise ValueError("`items` must be among the fields")
         return fields
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds among the fields, items first."""
+        return ("items", *sorted(field for field in self.fields if field not in ("items", "title")))
 
     @property
     def scaling(self) -> float:
@@ -75,13 +83,13 @@ class ScaledColumnOptions(ColumnOptions):
 class Columns:
     """Selection and scale of the columns.
 
-    ids: int32 [C] ascending, the id behind each column: items from 0, tags from `n_items`, then words
+    sizes: int64 [kinds], the number of entities of each of the options' kinds, items first
+    ids: int32 [C] ascending, the id behind each column: items from 0, then entities of each other kind, then words
     scale: float32 [C], factor on the values of each column
     """
 
     options: ColumnOptions
-    n_items: int
-    n_tags: int
+    sizes: Longs
     lexicon: TokenVocabulary
     ids: Ints
     scale: Floats
@@ -89,16 +97,21 @@ class Columns:
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
         """Choose the columns of a training part, and return its rows, csr [R, C], users and then the tags of items."""
-        lexicon = TokenVocabulary.build(data.titles if "title" in options.fields else (), options.tokenizer)
+        for kind in options.kinds:
+            if kind not in data.targets:
+                carried = ", ".join((*data.targets, "title"))
+                raise DataError(f"`fields` names '{kind}', which users do not carry; fields are {carried}")
+        lexicon = TokenVocabulary.build(data.users.text if "title" in options.fields else (), options.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         users = _values(everyone, lexicon, options)
-        tags = _tag_rows(data.item_tags, options, users.shape[1])
+        tags = _tag_rows(data.item_matrix("tags"), options, users.shape[1])
         n_users = users.getnnz(axis=0)
         is_item = np.arange(users.shape[1]) < len(data.items)
         kept = np.where(is_item, n_users + tags.getnnz(axis=0) > 0, n_users >= options.min_users)
         ids = np.flatnonzero(kept).astype(np.int32)
         scale = np.maximum(n_users[ids], 1.0) ** -options.scaling
-        columns = cls(options, len(data.items), len(data.tags), lexicon, ids, scale.astype(np.float32))
+        sizes = np.array([data.size(kind) for kind in options.kinds], np.int64)
+        columns = cls(options, sizes, lexicon, ids, scale.astype(np.float32))
         rows = columns._kept(vstack([users, tags], format="csr"))
         return columns, rows[np.diff(rows.indptr) > 0]
 
@@ -108,12 +121,13 @@ class Columns:
 
     @property
     def n_predicted(self) -> int:
-        """Number of leading columns that are items or tags, which can be recommended."""
-        return int(np.searchsorted(self.ids, self.n_items + (self.n_tags if "tags" in self.options.fields else 0)))
+        """Number of leading columns that are items or other entities, which can be recommended."""
+        return int(np.searchsorted(self.ids, self.sizes.sum()))
 
     def split(self, predicted: Floats, target: Target) -> Floats:
         """Map values of the predicted columns, [Q, n_predicted], to the target's ids: [Q, N], NaN elsewhere."""
-        first, size = (0, self.n_items) if target == "items" else (self.n_items, self.n_tags)
+        place = self.options.kinds.index(target)
+        first, size = int(self.sizes[:place].sum()), int(self.sizes[place])
         start, stop = np.searchsorted(self.ids[: self.n_predicted], (first, first + size))
         result = np.full((len(predicted), size), np.nan, np.float32)
         result[:, self.ids[start:stop] - first] = predicted[:, start:stop]
@@ -121,16 +135,14 @@ class Columns:
 
     def state(self) -> State:
         """Return the columns as arrays."""
-        sizes = np.array([self.n_items, self.n_tags], np.int64)
-        arrays: State = {"ids": self.ids, "scale": self.scale, "sizes": sizes}
+        arrays: State = {"ids": self.ids, "scale": self.scale, "sizes": self.sizes}
         return arrays | self.lexicon.state()
 
     @classmethod
     def restore(cls, state: State, options: ColumnOptions) -> Self:
         """Restore the columns from `state`."""
-        n_items, n_tags = state["sizes"].tolist()
         lexicon = TokenVocabulary.restore(state, options.tokenizer)
-        return cls(options, n_items, n_tags, lexicon, state["ids"], state["scale"])
+        return cls(options, state["sizes"], lexicon, state["ids"], state["scale"])
 
     def _kept(self, values: Sparse) -> Sparse:
         kept = values[:, self.ids]
@@ -139,10 +151,10 @@ class Columns:
 
 
 def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:
-    """Return csr float32 [Q, items + tags + words], before columns are chosen and scaled."""
+    """Return csr float32 [Q, items + other entities + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
-    if "tags" in options.fields:
-        blocks.append(queries.tags.sign() * np.float32(options.tag_weight))
+    for kind in options.kinds[1:]:
+        blocks.append(queries.matrix(kind).sign() * np.float32(options.tag_weight))
     if "title" in options.fields:
         blocks.append(lexicon.counts(queries.text).sign() * np.float32(options.title_weight))
     return hstack(blocks, format="csr", dtype=np.float32)

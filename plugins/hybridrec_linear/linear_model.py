@@ -32,6 +32,7 @@ class LinearModel(DenseModel):
     """
 
     folds_in = True
+    targets: tuple[Target, ...] = ("items",)
     config: ColumnOptions
     _columns: Columns
 
@@ -39,7 +40,7 @@ class LinearModel(DenseModel):
         """Set the query fields and targets according to `fields`."""
         super().__init__(config)
         self.needs = frozenset(self.config.fields)
-        self.targets = ("items", "tags") if "tags" in self.config.fields else ("items",)
+        self.targets = self.config.kinds
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Learn for all columns that training has seen; raises DataError if there are none."""

@@ -11,13 +11,13 @@ from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
     DAY,
+    EVERY_KIND,
+    ITEMS,
     PADDING,
-    TARGETS,
     DataError,
     Dataset,
     DenseModel,
     Doubles,
-    Field,
     Floats,
     Options,
     QueryBatch,
@@ -41,7 +41,7 @@ class UserKNNOptions(Options):
     items: float = Option(1.0, ge=0)
     """Share of common items in the similarity; 0 leaves them out."""
     tags: float = Option(1.0, ge=0)
-    """Share of common tags; 0 leaves them out."""
+    """Share of common tags, and of common entities of each other kind; 0 leaves them out."""
     title: float = Option(0.5, ge=0)
     """Share of common title words; 0 leaves them out."""
     tokenizer: Tokenizer = Tokenizer()
@@ -81,19 +81,19 @@ class UserKNN(DenseModel):
 
     name = "user-knn"
     folds_in = True
-    targets = TARGETS
     Config = UserKNNOptions
     config: UserKNNOptions
 
     def __init__(self, config: Options | None = None) -> None:
         """Set the query fields that the shares need."""
         super().__init__(config)
-        shares: dict[Field, float] = {"items": self.config.items, "tags": self.config.tags, "title": self.config.title}
+        kinds = EVERY_KIND if self.config.items else "tags"
+        shares = {ITEMS: self.config.items, kinds: self.config.tags, "title": self.config.title}
         self.needs = frozenset(field for field, share in shares.items() if share)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the users as vectors, with their items and tags."""
-        self._lexicon = TokenVocabulary.build(data.titles if self.config.title else (), self.config.tokenizer)
+        """Store the users as vectors, with their items and other entities."""
+        self._lexicon = TokenVocabulary.build(data.users.text if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
         count = present.getnnz(axis=0)
@@ -104,12 +104,12 @@ class UserKNN(DenseModel):
         self._latest = _known(data.interactions.latest(), len(data.users))
         if self.config.time and np.isnan(self._latest).all():
             raise DataError("user-knn: `time` needs the times of interactions, but this data has none")
-        self._has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
+        self._has = {target: data.user_matrix(target).sign() for target in data.targets}
         return self
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the users' vectors, held three times while they are built."""
-        return 3 * 12 * 2 * (len(data.interactions.ids) + data.user_tags.nnz)
+        return 3 * 12 * 2 * sum(data.user_matrix(kind).nnz for kind in data.targets)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, N]; NaN where no neighbour has the id."""
@@ -147,29 +147,28 @@ class UserKNN(DenseModel):
         return cues
 
     def _cues(self, queries: QueryBatch) -> Sparse:
-        """Return csr [Q, items + tags + words], each known cue of a query with the square root of its share."""
-        words = self._lexicon.counts(queries.text)
-        blocks = {"items": queries.history.matrix(binary=True), "tags": queries.tags.copy(), "title": words}
-        for field, block in blocks.items():
-            block.data[:] = getattr(self.config, field) ** 0.5
-        return hstack(list(blocks.values()), format="csr", dtype=np.float32)
+        """Return csr [Q, items + other entities + words], each cue with the square root of its share."""
+        blocks = [(queries.history.matrix(binary=True), self.config.items)]
+        blocks += [(has.copy(), self.config.tags) for has in queries.has.values()]
+        blocks.append((self._lexicon.counts(queries.text), self.config.title))
+        for block, share in blocks:
+            block.data[:] = share**0.5
+        return hstack([block for block, _ in blocks], format="csr", dtype=np.float32)
 
     def state(self) -> State:
         """Return the users' vectors, their items and tags, and the weights of cues."""
         arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
-        return (
-            arrays
-            | pack_csr(self._users, "users")
-            | pack_csr(self._has["items"], "items")
-            | pack_csr(self._has["tags"], "tags")
-        )
+        arrays |= {"targets": np.array(list(self._has))} | pack_csr(self._users, "users")
+        for target, has in self._has.items():
+            arrays |= pack_csr(has, target)
+        return arrays
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._idf, self._latest = state["idf"], state["latest"]
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")
-        self._has = {target: unpack_csr(state, target) for target in TARGETS}
+        self._has = {target: unpack_csr(state, target) for target in map(str, state["targets"])}
         return self
 
 

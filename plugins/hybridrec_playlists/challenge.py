@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Bools, DataError, Dataset, Fold, Ints, Longs, Options, QueryBatch, Splitter
 
@@ -72,7 +71,7 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
     lists = np.flatnonzero(distinct)
     wanted = max(1, round(share * len(lists)))
     users, categories = _assign(
-        rng.permutation(lists), distinct, np.array([bool(title) for title in data.titles]), wanted
+        rng.permutation(lists), distinct, np.array([bool(title) for title in data.users.text]), wanted
     )
     if not len(users) or len(users) == len(lists):
         raise DataError(
@@ -87,23 +86,26 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
     truth.eliminate_zeros()
     asked = truth.getnnz(axis=1) > 0
     titles = tuple(
-        data.titles[user] if CATEGORIES[category].title else ""
+        data.users.text[user] if CATEGORIES[category].title else ""
         for user, category in zip(users, categories, strict=True)
     )
-    tags = data.user_tags[users]
-    tags.data = np.ones_like(tags.data)
+    has = data.query_has({}, shown)
+    hidden = {
+        kind: ((data.user_matrix(kind)[users] > 0) > (has[kind] > 0)).astype(np.float32) for kind in data.targets[1:]
+    }
     queries = QueryBatch(
         users=np.full(len(users), PADDING, np.int32),
         history=shown,
-        tags=csr_matrix(tags.shape, dtype=np.float32),
+        has=has,
         text=titles,
-        times=None if data.user_times is None else data.user_times[users],
+        times=None if data.users.times is None else data.users.times[users],
+        derived=data.through_items,
     )
     return Fold(
         name=name,
         train=data.hide_users(is_held),
         queries=queries.take(np.flatnonzero(asked)),
-        truth={"items": truth[asked], "tags": tags[asked]},
+        truth={"items": truth[asked], **{kind: matrix[asked] for kind, matrix in hidden.items()}},
         units=users[asked].astype(np.int32),
         weights=np.ones(int(asked.sum())),
     )

@@ -78,10 +78,9 @@ class MelonReader(Reader):
         return assemble(
             Tables(
                 interactions=lists.interactions(pl.Series(songs.ids, dtype=pl.UInt32), self.bad_lines),
-                users=lists.users(),
-                user_tags=lists.tag_rows(),
-                items=songs.items(),
-                item_features=songs.features(self.config.features, genres),
+                entities={"users": lists.users(), "items": songs.items()},
+                user_has={"tags": lists.tag_rows()},
+                labels={"items": songs.features(self.config.features, genres)},
             )
         )
 
@@ -157,7 +156,7 @@ class _Playlists:
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
-        return pl.DataFrame({"id": ids, "title": self.titles, "time": self._times()})
+        return pl.DataFrame({"id": ids, "text": self.titles, "time": self._times()})
 
     def questions(self) -> dict[str, Query]:
         """Return the visible part of each playlist, by its id."""
@@ -174,11 +173,11 @@ class _Playlists:
         }
 
     def tag_rows(self) -> pl.DataFrame:
-        """Return the columns user, tag."""
+        """Return the columns user, id."""
         import polars as pl
 
         owners = np.repeat(np.asarray(self.ids), np.asarray(self.tag_counts))
-        return pl.DataFrame({"user": owners, "tag": pl.Series(self.tags, dtype=pl.String)})
+        return pl.DataFrame({"user": owners, "id": pl.Series(self.tags, dtype=pl.String)})
 
     def _times(self) -> pl.Series:
         """Parse dates to seconds since 1970, NaN for invalid ones."""
@@ -247,12 +246,12 @@ class _Songs:
         """Return the columns item, feature."""
         import polars as pl
 
-        parts = [pl.DataFrame(schema={"item": pl.String, "feature": pl.String})]
+        parts = [pl.DataFrame(schema={"id": pl.String, "feature": pl.String})]
         for kind in kinds:
             values = pl.Series("value", self.labels[kind], dtype=pl.List(pl.String))
-            rows = pl.DataFrame([self._names().alias("item"), values]).explode("value").drop_nulls()
+            rows = pl.DataFrame([self._names().alias("id"), values]).explode("value").drop_nulls()
             value = pl.col("value").replace(genres) if kind == "genre" else pl.col("value")
-            parts.append(rows.select("item", feature=f"{kind}:" + value))
+            parts.append(rows.select("id", feature=f"{kind}:" + value))
         return pl.concat(parts)
 
     def _names(self) -> pl.Series:

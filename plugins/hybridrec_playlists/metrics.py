@@ -54,7 +54,7 @@ class ArtistRPrecision(Metric):
 
 def _shared_artists(eval_batch: EvalBatch, within: np.ndarray) -> Ints:
     """Count the artists, int [Q], of the items selected by `within`, bool [Q, n], that also have a relevant item."""
-    features = eval_batch.train.item_features
+    features = eval_batch.train.items.features
     names = [] if features is None or eval_batch.target != "items" else features.names
     artists = [column for column, name in enumerate(names) if name.startswith(ARTIST)]
     if features is None or not artists:

@@ -81,11 +81,12 @@ class MPDReader(Reader):
         return assemble(
             Tables(
                 interactions=gathered.interactions(),
-                users=gathered.users(),
-                items=tracks.select("id", "text"),
-                item_features=pl.concat(
-                    [tracks.select(item="id", feature=f"{kind}:" + pl.col(kind)) for kind in ("artist", "album")]
-                ),
+                entities={"users": gathered.users(), "items": tracks.select("id", "text")},
+                labels={
+                    "items": pl.concat(
+                        [tracks.select("id", feature=f"{kind}:" + pl.col(kind)) for kind in ("artist", "album")]
+                    )
+                },
             )
         )
 
@@ -160,7 +161,7 @@ class _Playlists:
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
-        return pl.DataFrame({"id": ids, "title": self.titles, "time": np.asarray(self.changed)})
+        return pl.DataFrame({"id": ids, "text": self.titles, "time": np.asarray(self.changed)})
 
     def questions(self) -> dict[str, Query]:
         """Return the visible part of each playlist, by its pid."""

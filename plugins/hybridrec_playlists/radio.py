@@ -66,9 +66,9 @@ class RadioReader(Reader):
         return assemble(
             Tables(
                 interactions=plays.select("user", "time", "position", item="combined"),
-                items=songs.select(id="combined", text="combined"),
-                item_tags=labels.rename({"label": "tag"}),
-                item_features=labels.rename({"label": "feature"}),
+                entities={"items": songs.select(id="combined", text="combined")},
+                item_has={"tags": labels.rename({"label": "id"})},
+                labels={"items": labels.rename({"item": "id", "label": "feature"})},
             )
         )
 

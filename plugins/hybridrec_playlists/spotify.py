@@ -86,14 +86,18 @@ class SpotifyReader(Reader):
         return assemble(
             Tables(
                 interactions=plays,
-                users=pl.DataFrame({"id": names}).with_columns(title=pl.col("id").str.replace("^[^/]*/", "")),
-                items=played.with_columns(text="id"),
-                item_features=pl.DataFrame(
-                    {
-                        "item": tracks.texts(owner["item"]),
-                        "feature": "artist:" + artists.texts(owner["artist"]).cast(pl.String),
-                    }
-                ),
+                entities={
+                    "users": pl.DataFrame({"id": names}).with_columns(text=pl.col("id").str.replace("^[^/]*/", "")),
+                    "items": played.with_columns(text="id"),
+                },
+                labels={
+                    "items": pl.DataFrame(
+                        {
+                            "id": tracks.texts(owner["item"]),
+                            "feature": "artist:" + artists.texts(owner["artist"]).cast(pl.String),
+                        }
+                    )
+                },
             )
         )
 

@@ -70,8 +70,12 @@ class YesReader(Reader):
         return assemble(
             Tables(
                 interactions=lists,
-                items=named.select(id=pl.col("song").cast(pl.String), text=pl.col("artist") + " - " + pl.col("title")),
-                item_tags=self._tags().join(named, left_on="item", right_on="song", how="semi"),
+                entities={
+                    "items": named.select(
+                        id=pl.col("song").cast(pl.String), text=pl.col("artist") + " - " + pl.col("title")
+                    )
+                },
+                item_has={"tags": self._tags().join(named, left_on="item", right_on="song", how="semi")},
             )
         )
 
@@ -102,7 +106,7 @@ class YesReader(Reader):
         return played.select(user=user, item="number")
 
     def _tags(self) -> pl.DataFrame:
-        """Read the columns item, tag: line n of tags.txt is about song n - 1."""
+        """Read the columns item, id: line n of tags.txt is about song n - 1."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -114,7 +118,7 @@ class YesReader(Reader):
         given = _spread(rows.filter(pl.col("numbers") != "#"))
         given = text_files.only_known(given, "number", names["id"], folder / "tags.txt", self.bad_lines, "tag")
         tagged = given.join(names, left_on="number", right_on="id", maintain_order="left")
-        return tagged.select("tag", item=(pl.col("line") - 1).cast(pl.UInt32))
+        return tagged.select(id="tag", item=(pl.col("line") - 1).cast(pl.UInt32))
 
 
 def _spread(rows: pl.DataFrame) -> pl.DataFrame:

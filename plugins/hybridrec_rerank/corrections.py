@@ -75,9 +75,9 @@ class Freshness(Reranker):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Store the release times of items; raises DataError if the data has none."""
-        if data.item_times is None:
+        if data.items.times is None:
             raise DataError("freshness: needs the times of items, but this data has none")
-        self._times = data.item_times
+        self._times = data.items.times
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:

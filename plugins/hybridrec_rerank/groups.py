@@ -9,8 +9,8 @@ from hybridrec import PADDING, Dataset, Ints, Sparse
 
 def counted(data: Dataset, prefix: str) -> Sparse:
     """Return the items' tags that begin with `prefix` (all if it is empty): csr float32 [I, G]."""
-    chosen = np.char.startswith(np.array(data.tags.ids.to_list(), str), prefix)
-    return data.item_tags[:, np.flatnonzero(chosen)].tocsr()
+    chosen = np.char.startswith(np.array(data.vocabulary("tags").ids.to_list(), str), prefix)
+    return data.item_matrix("tags")[:, np.flatnonzero(chosen)].tocsr()
 
 
 def padded(matrix: Sparse) -> Ints:

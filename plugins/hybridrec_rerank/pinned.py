@@ -41,7 +41,7 @@ class Pinned(Reranker):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Look up the items; raises DataError for an id that the data does not have."""
-        self._codes = data.items.encode_known(list(self.config.places.values()), self.name)
+        self._codes = data.items.vocabulary.encode_known(list(self.config.places.values()), self.name)
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:

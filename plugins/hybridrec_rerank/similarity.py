@@ -41,7 +41,7 @@ class Likeness(Reranker):
         """Compute a vector per item, unless a component provides them."""
         if self.config.uses is None:
             tags = self.config.alike == "tags"
-            described = data.item_tags if tags else data.interactions.matrix(binary=True).T.tocsr()
+            described = data.item_matrix("tags") if tags else data.interactions.matrix(binary=True).T.tocsr()
             self._vectors = _units(_reduced(described, self.config.dim, rng))
         return self
 

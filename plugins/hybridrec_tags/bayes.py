@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy.sparse import csr_matrix, diags
 
 from hybridrec import (
-    TARGETS,
+    ITEMS,
     Dataset,
     DenseModel,
     Doubles,
@@ -87,16 +87,16 @@ class NaiveBayes(DenseModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count co-occurrences, as sparse products of users x items with users x targets."""
         items = data.interactions.matrix(binary=True)
-        has = {"items": items, "tags": data.user_tags.sign()}
+        has = {target: items if target == ITEMS else data.user_matrix(target).sign() for target in data.targets}
         self._known = _sums(items) > 0
-        self._evidence = {target: Evidence.of(items, has[target], self.config) for target in TARGETS}
+        self._evidence = {target: Evidence.of(items, has[target], self.config) for target in data.targets}
         return self
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the co-occurrences of items with items and with tags, and of a scaled copy of them."""
-        items, tags = data.interactions.lengths, np.diff(data.user_tags.indptr)
-        pairs = int(np.sum(items * (items + tags)))
-        return 3 * 12 * min(pairs, len(data.items) * (len(data.items) + len(data.tags)))
+        items = data.interactions.lengths
+        pairs = sum(int(np.sum(items * np.diff(data.user_matrix(target).indptr))) for target in data.targets)
+        return 3 * 12 * min(pairs, len(data.items) * sum(map(data.size, data.targets)))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the logarithm of prior times likelihoods; NaN for queries without an item that training has seen."""
@@ -107,8 +107,8 @@ class NaiveBayes(DenseModel):
         return result
 
     def state(self) -> State:
-        """Return the known items and the evidence for both targets."""
-        state: State = {"known": self._known}
+        """Return the known items and the evidence for each target."""
+        state: State = {"known": self._known, "targets": np.array(list(self._evidence))}
         for target, evidence in self._evidence.items():
             state |= pack_csr(evidence.both, f"{target}.both")
             state |= {f"{target}.rare": evidence.rare, f"{target}.prior": evidence.prior}
@@ -119,7 +119,7 @@ class NaiveBayes(DenseModel):
         self._known = state["known"]
         self._evidence = {
             target: Evidence(unpack_csr(state, f"{target}.both"), state[f"{target}.rare"], state[f"{target}.prior"])
-            for target in TARGETS
+            for target in map(str, state["targets"])
         }
         return self
 

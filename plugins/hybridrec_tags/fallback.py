@@ -8,10 +8,11 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 
 from hybridrec import (
-    TARGETS,
+    EVERY_KIND,
+    ITEMS,
     Dataset,
     DenseModel,
     Doubles,
@@ -112,7 +113,8 @@ class Counts:
 class TagFallback(DenseModel):
     """Tag co-occurrence, for queries without known items.
 
-    Cues c are the query's tags, for the target tags also its items, and the words of its title. The score of an item
+    Cues c are the query's tags and entities of other kinds, for targets other than items also its items, and the words
+    of its title. The score of an item
     or tag i is the mean, weighted by log(1 + U / n(c)) to the power `idf`, of
 
         P(i | c) = (n(i, c) + a p(i)) / (n(c) + a)
@@ -127,28 +129,31 @@ class TagFallback(DenseModel):
     def __init__(self, config: Options | None = None) -> None:
         """Set the query fields; titles are read only with `title_weight`."""
         super().__init__(config)
-        self.needs = frozenset({"tags", "items", "title"} if self.config.title_weight else {"tags", "items"})
+        self.needs = frozenset({EVERY_KIND, "title"} if self.config.title_weight else {EVERY_KIND})
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Count, as sparse products of users x cues with users x targets."""
-        self._lexicon = TokenVocabulary.build(data.titles if self.config.title_weight else (), self.config.tokenizer)
+        self._lexicon = TokenVocabulary.build(
+            data.users.text if self.config.title_weight else (), self.config.tokenizer
+        )
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
-        has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
         self._counts = {}
-        for target in TARGETS:
+        for target in data.targets:
+            has = data.user_matrix(target).sign()
             cues = self._cues(everyone, target).sign()
             tagged = self._tagged(data, target, cues.shape[1])
             # An item with a tag counts as additional users who have both, so the users of the cue grow by the same
             # number.
             n = _sums(cues) + self.config.item_tags * (np.diff(tagged.indptr) > 0)
-            self._counts[target] = Counts.of((cues.T @ has[target] + tagged).tocsr(), n, has[target])
+            self._counts[target] = Counts.of((cues.T @ has + tagged).tocsr(), n, has)
         return self
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the co-occurrences of tags with items and tags, with products and sums."""
-        tags, items = np.diff(data.user_tags.indptr), data.interactions.lengths
+        carried = [np.diff(data.user_matrix(kind).indptr) for kind in data.kinds]
+        tags, items = np.sum(carried, axis=0, dtype=np.int64) if carried else 0, data.interactions.lengths
         pairs = int(np.sum(tags * items) + np.sum(tags * (tags + items)))
-        n_tags, n_items = len(data.tags), len(data.items)
+        n_tags, n_items = sum(map(data.size, data.kinds)), len(data.items)
         return 3 * 8 * min(pairs, n_tags * (n_items + n_tags + n_items))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
@@ -161,32 +166,38 @@ class TagFallback(DenseModel):
         return self._counts[target].mean_at(ids, self._cues(queries, target), options.smoothing, options.idf)
 
     def state(self) -> State:
-        """Return the counts of both targets, and the words of titles."""
-        state = self._lexicon.state()
-        for target in TARGETS:
-            state |= self._counts[target].state(target)
+        """Return the counts of each target, and the words of titles."""
+        state = self._lexicon.state() | {"targets": np.array(list(self._counts))}
+        for target, counts in self._counts.items():
+            state |= counts.state(target)
         return state
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
-        self._counts = {target: Counts.restore(state, target) for target in TARGETS}
+        self._counts = {target: Counts.restore(state, target) for target in map(str, state["targets"])}
         return self
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the weighted cues, csr [Q, C]: tags, for the target tags also items, and words of the title."""
+        """Return the weighted cues, csr [Q, C]: entities of all kinds but items, then items unless they are the target.
+
+        The words of the title come last.
+        """
         words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
-        items = [queries.history.matrix(binary=True)] if target == "tags" else []
-        return hstack([queries.tags.sign(), *items, words], format="csr", dtype=np.float32)
+        items = [] if target == ITEMS else [queries.history.matrix(binary=True)]
+        return hstack([*(has.sign() for has in queries.has.values()), *items, words], format="csr", dtype=np.float32)
 
     def _tagged(self, data: Dataset, target: Target, n_cues: int) -> Sparse:
-        """Return the additional counts from the items' own tags: csr [C, N]."""
-        has_tag = data.item_tags.sign() * np.float32(self.config.item_tags)
-        has_tag.eliminate_zeros()
-        if target == "items":
-            block, above = has_tag.T.tocsr(), 0
-        else:
-            block, above = has_tag, len(data.tags)  # the rows of "items" cues follow those of tags
+        """Return the additional counts from the items' own tags and other entities: csr [C, N]."""
+        kinds = data.kinds if target == ITEMS else (target,)
+        had = [data.item_matrix(kind).sign() * np.float32(self.config.item_tags) for kind in kinds]
+        for matrix in had:
+            matrix.eliminate_zeros()
+        if target == ITEMS:
+            parts = [matrix.T for matrix in had] or [csr_matrix((0, len(data.items)), dtype=np.float32)]
+            block, above = csr_matrix(vstack(parts, format="csr")), 0
+        else:  # the rows of "items" cues follow those of all other kinds
+            block, above = had[0], sum(map(data.size, data.kinds))
         indptr = np.pad(block.indptr, (above, n_cues - above - block.shape[0]), mode="edge")
         return csr_matrix((block.data, block.indices, indptr), shape=(n_cues, block.shape[1]))
 

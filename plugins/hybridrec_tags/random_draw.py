@@ -23,9 +23,9 @@ class TagDraw(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Determine the tags of items, and draw the seed of all draws."""
-        tags = data.item_tags
+        tags = data.item_matrix("tags")
         if not tags.nnz:
-            tags = data.interactions.matrix(binary=True).T @ data.user_tags
+            tags = data.interactions.matrix(binary=True).T @ data.user_matrix("tags")
         self._tags = tags.sign().tocsr()
         self._seed = int(rng.integers(2**63))
         return self

@@ -26,7 +26,7 @@ class ClusterDrawOptions(Options):
     @field_validator("vectors")
     @classmethod
     def _of_items(cls, vectors: Word2VecOptions) -> Word2VecOptions:
-        if "items" not in vectors.fields:
+        if vectors.fields is not None and "items" not in vectors.fields:
             raise ValueError("`fields` must name `items`, whose vectors are clustered")
         return vectors
 

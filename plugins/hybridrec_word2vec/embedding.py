@@ -8,7 +8,9 @@ import numpy as np
 from pydantic import Field as Option
 
 from hybridrec import (
-    TARGETS,
+    EVERY_KIND,
+    ITEMS,
+    DataError,
     Dataset,
     Doubles,
     Floats,
@@ -22,16 +24,17 @@ from hybridrec import (
     Vocabulary,
     kernels,
 )
-from hybridrec_word2vec.space import SENTENCE_FIELDS, SentenceField, Sentences, Space
+from hybridrec_word2vec.space import SentenceField, Sentences, Space
 from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
 class Word2VecOptions(Options):
     """Options of `word2vec`."""
 
-    fields: tuple[SentenceField, ...] = Option(("items", "tags", "title"), min_length=1)
-    """Fields that form a user's sentence: `items`, `tags`, `title` (its words), `user` (the user's id), `features`
-    (those of the items, such as artist and genre, each once)."""
+    fields: tuple[SentenceField, ...] | None = Option(None, min_length=1)
+    """Fields that form a user's sentence: `items`, `tags` or any other kind that users carry, `title` (its words),
+    `user` (the user's id), `features` (those of the items, such as artist and genre, each once). By default
+    items, all other kinds, and title."""
     repeat: dict[SentenceField, Annotated[int, Option(ge=1)]] = Option(default_factory=dict)
     """Number of occurrences of each token of a field in a sentence; 1 for fields that are not named."""
     tokenizer: Tokenizer = Tokenizer()
@@ -74,7 +77,7 @@ class Word2VecOptions(Options):
 
 
 class Word2Vec(VectorModel):
-    """Joint embedding of items, tags, title words and users.
+    """Joint embedding of items, other entities, title words and users.
 
     Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality" (2013); on the
     choice of `ns_exponent` for recommendation: Caselles-Dupré et al., "Word2vec applied to recommendation:
@@ -94,18 +97,21 @@ class Word2Vec(VectorModel):
 
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
-        self._fields = tuple(field for field in SENTENCE_FIELDS if field in self.config.fields)
-        self.needs = frozenset("items" if field == "features" else field for field in self._fields)
-        self.targets = tuple(target for target in TARGETS if target in self._fields)
+        fields = self.config.fields or (EVERY_KIND, "title")
+        self.needs = frozenset(ITEMS if field == "features" else field for field in fields)
+        self.targets = tuple(field for field in fields if field not in ("user", "title", "features"))
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user."""
+        self._fields = self._fields_of(data)
         space = Space.of(data, self._fields, self.config.tokenizer)
         sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
         vectors, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)))
         if self.config.score == "cosine":
             vectors = predictors = normalised(vectors)
-        return self._become(space, vectors, {target: predictors[space.part(target)] for target in self.targets})
+        return self._become(
+            space, vectors, {target: predictors[space.part(target)] for target in self._learned_targets()}
+        )
 
     def state(self) -> State:
         """Return the tokens, their input vectors, the vectors that score each target, and the losses."""
@@ -113,14 +119,27 @@ class Word2Vec(VectorModel):
             **self._space.state(),
             "vectors": self._vectors,
             "losses": self.losses,
+            "fields": np.array(self._fields),
             **{f"candidates.{target}": vectors for target, vectors in self._candidates.items()},
         }
 
     def restore(self, state: State) -> Self:
         """Restore the vectors and the losses."""
-        self.losses = state["losses"]
+        self.losses, self._fields = state["losses"], tuple(map(str, state["fields"]))
         space = Space.restore(state, self._fields, self.config.tokenizer)
-        return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self.targets})
+        return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self._learned_targets()})
+
+    def _fields_of(self, data: Dataset) -> tuple[SentenceField, ...]:
+        """Return the fields of the sentences in the order of their tokens; raises DataError for one that is unknown."""
+        order = ("user", *data.targets, "title", "features")
+        fields = self.config.fields or (*data.targets, "title")
+        for field in fields:
+            if field not in order:
+                raise DataError(f"{self.name}: `fields` names '{field}'; fields of this data are {', '.join(order)}")
+        return tuple(field for field in order if field in fields)
+
+    def _learned_targets(self) -> tuple[Target, ...]:
+        return tuple(field for field in self._fields if self.recommends(field))
 
     def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
         self._space, self._vectors, self._candidates = space, vectors, candidates
@@ -133,8 +152,10 @@ class Word2Vec(VectorModel):
 
         Titles are assumed to have as many tokens as words.
         """
-        space = Space.of(data, self._fields, Tokenizer())
-        tokens = len(data.interactions.ids) + data.user_tags.nnz + 10 * len(data.users)
+        fields = self._fields_of(data)
+        space = Space.of(data, fields, Tokenizer())
+        entities = sum(data.user_matrix(kind).nnz for kind in data.targets[1:] if kind in fields)
+        tokens = len(data.interactions.ids) + entities + 10 * len(data.users)
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
 
     def vectors(self, target: Target) -> Floats:

@@ -9,6 +9,7 @@ from pydantic import Field as Option
 from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
+    ITEMS,
     Dataset,
     DenseModel,
     Floats,
@@ -102,7 +103,7 @@ class Clusters(DenseModel, Word2Vec):
         others = self.vectors(target)
         result = np.empty((len(queries), len(others)), np.float32)
         rows = max(1, _CELLS // max(self.config.clusters * len(others), 1))
-        asked = queries.history.matrix(binary=True) if target == "items" else queries.tags
+        asked = queries.matrix(target)
         for start in range(0, len(queries), rows):
             block = slice(start, start + rows)
             result[block] = interleaved(centres[block] @ others.T, asked[block])
@@ -133,7 +134,7 @@ class Playlists(DenseModel, Word2Vec):
         """Train, and store the vectors of the users with their items and tags."""
         super().fit(data, rng)
         self._users = self._directions(data.queries(np.arange(len(data.users), dtype=np.int32)))
-        self._has = {"items": data.interactions.matrix(binary=True), "tags": data.user_tags.sign()}
+        self._has = {target: data.user_matrix(target).sign() for target in self._learned_targets()}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -161,18 +162,20 @@ class Playlists(DenseModel, Word2Vec):
 
     def _directions(self, queries: QueryBatch) -> Floats:
         """Return the vectors of queries at length 1, float32 [Q, dim]; NaN where there is none."""
-        return normalised(self.query_vectors(queries, self.targets[0]))
+        return normalised(self.query_vectors(queries, ITEMS))
 
     def state(self) -> State:
         """Return the state of `word2vec`, the vectors of the users, and their items and tags."""
-        has = pack_csr(self._has["items"], "has.items") | pack_csr(self._has["tags"], "has.tags")
-        return super().state() | {"users": self._users} | has
+        state = super().state() | {"users": self._users}
+        for target, has in self._has.items():
+            state |= pack_csr(has, f"has.{target}")
+        return state
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         super().restore(state)
         self._users = state["users"]
-        self._has = {target: unpack_csr(state, f"has.{target}") for target in ("items", "tags")}
+        self._has = {target: unpack_csr(state, f"has.{target}") for target in self._learned_targets()}
         return self
 
 

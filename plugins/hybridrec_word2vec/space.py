@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
-    FIELDS,
     PADDING,
     Dataset,
     Floats,
@@ -30,10 +29,8 @@ from hybridrec import (
     unpack_csr,
 )
 
-SentenceField: TypeAlias = Literal["user", "items", "tags", "title", "features"]
-"""Field of a sentence: a field of a query, or the features of its items."""
-SENTENCE_FIELDS: tuple[SentenceField, ...] = (*FIELDS, "features")
-"""All fields, in the order of their tokens."""
+SentenceField: TypeAlias = str
+"""Field of a sentence: user, items, another kind, title, or features, those of its items."""
 
 LONGEST_SENTENCE = 10_000
 """Limit of gensim, which silently drops the tokens of a sentence beyond it."""
@@ -58,12 +55,10 @@ class Space:
     @classmethod
     def of(cls, data: Dataset, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
         """Collect the tokens of a training part."""
-        lexicon = TokenVocabulary.build(data.titles if "title" in fields else (), tokenizer)
+        lexicon = TokenVocabulary.build(data.users.text if "title" in fields else (), tokenizer)
         features = _features(data) if "features" in fields else None
-        sizes = {
+        sizes = {kind: data.size(kind) for kind in data.targets} | {
             "user": len(data.users),
-            "items": len(data.items),
-            "tags": len(data.tags),
             "title": len(lexicon),
             "features": 0 if features is None else features.shape[1],
         }
@@ -194,9 +189,9 @@ def _cuts(lengths: Longs) -> Longs:
 
 def _features(data: Dataset) -> Sparse:
     """Return csr float32 [I, F] of ones, 0 columns wide if the items have no features."""
-    if data.item_features is None:
+    if data.items.features is None:
         return csr_matrix((len(data.items), 0), dtype=np.float32)
-    return data.item_features.matrix.sign()
+    return data.items.features.matrix.sign()
 
 
 def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
@@ -204,11 +199,14 @@ def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
     if field == "items":
         return data.interactions
     if field == "title":
-        return space.lexicon.encode(data.titles)
+        return space.lexicon.encode(data.users.text)
     if field == "user":
         users = np.flatnonzero(data.interactions.lengths).astype(np.int32)
         return Ragged.from_columns(users, users, (len(data.users), len(data.users)))
-    has = data.user_tags if field == "tags" else (data.interactions.matrix(binary=True) @ space.features).tocsr()
+    if field == "features":
+        has = (data.interactions.matrix(binary=True) @ space.features).tocsr()
+    else:
+        has = data.user_matrix(field)
     return Ragged(has.indices, has.indptr.astype(np.int64), has.shape[1])
 
 
@@ -218,10 +216,10 @@ def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
         return Ragged(queries.history.ids, queries.history.offsets, queries.history.width).matrix()
     if field == "title":
         return space.lexicon.counts(queries.text)
-    if field == "tags":
-        return csr_matrix(queries.tags > 0, dtype=np.float32)
     if field == "features":
         return (queries.history.matrix(binary=True) @ space.features).sign()
+    if field != "user":
+        return csr_matrix(queries.matrix(field) > 0, dtype=np.float32)
     known_users = np.flatnonzero(queries.users != PADDING)
     columns = space.part("user")
     ones = np.ones(len(known_users), np.float32)

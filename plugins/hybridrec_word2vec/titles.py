@@ -10,7 +10,9 @@ from pydantic import Field as Option
 from scipy.sparse import csr_matrix
 
 from hybridrec import (
+    ITEMS,
     Dataset,
+    Entities,
     Floats,
     Options,
     QueryBatch,
@@ -83,7 +85,7 @@ class TitleVectors(VectorModel):
 
     def _words(self, data: Dataset) -> Sparse:
         """Return csr [I, words] of ones."""
-        return TokenVocabulary.build(data.item_text, self.config.tokenizer).counts(data.item_text).sign()
+        return TokenVocabulary.build(data.items.text, self.config.tokenizer).counts(data.items.text).sign()
 
     def _training(self) -> Word2VecOptions:
         shared = self.config.model_dump(exclude={"tokenizer", "idf", "min_items"})
@@ -91,7 +93,7 @@ class TitleVectors(VectorModel):
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
-        has = TokenVocabulary.build(data.item_text, Tokenizer()).counts(data.item_text).sign()
+        has = TokenVocabulary.build(data.items.text, Tokenizer()).counts(data.items.text).sign()
         return Word2Vec(self._training()).memory(_played_words(data, has))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
@@ -120,4 +122,11 @@ def _played_words(data: Dataset, has: Sparse) -> Dataset:
     times = played.data.astype(np.int64)
     codes, rows = np.repeat(played.indices, times), np.repeat(kernels.csr_rows(played), times)
     words = Vocabulary(f"{word:09}" for word in range(has.shape[1]))
-    return replace(data, items=words, interactions=Ragged.from_columns(rows, codes, played.shape))
+    return replace(
+        data,
+        entities=data.entities | {ITEMS: Entities(words)},
+        item_has={},
+        assignments={},
+        through_items=(),
+        interactions=Ragged.from_columns(rows, codes, played.shape),
+    )

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.dataset import Dataset, Features
+from hybridrec import Query
+from hybridrec.data.builder import Tables, assemble
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.entities import Entities
+from hybridrec.data.features import Features
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.testing import toy_dataset
 from hybridrec.types import Ints
 
 
@@ -76,20 +82,31 @@ def dataset_of(rows: Rows, users: int = 30, items: int = 40, tags: int = 60, see
         positions=rows.positions,
     )
     assignments = rows.assignments
-    return Dataset(
-        users=Vocabulary(f"user {number:03}" for number in range(users)),
-        items=Vocabulary(f"item {number:03}" for number in range(items)),
-        tags=Vocabulary(f"tag {number:03}" for number in range(tags)),
-        interactions=interactions,
-        titles=tuple(f"title {number}" if number % 5 else "" for number in range(users)),
-        item_text=tuple(f"text {number}" for number in range(items)),
-        declared_user_tags=_random_csr(rng, users, tags, 0.08),
-        declared_item_tags=_random_csr(rng, items, tags, 0.05),
-        assignments=assignments[np.lexsort(assignments.T[::-1])],
-        item_times=rng.uniform(0, 1e9, items),
-        item_features=Features(("loud", "long"), _random_csr(rng, items, 2, 0.5)),
-        item_vectors=rng.normal(size=(items, 4)).astype(np.float32),
-        user_features=Features(("young", "old", "far"), _random_csr(rng, users, 3, 0.5)),
+    return (
+        Dataset(
+            entities={
+                "users": Entities(
+                    Vocabulary(f"user {number:03}" for number in range(users)),
+                    text=tuple(f"title {number}" if number % 5 else "" for number in range(users)),
+                ),
+                "items": Entities(
+                    Vocabulary(f"item {number:03}" for number in range(items)),
+                    text=tuple(f"text {number}" for number in range(items)),
+                ),
+                "tags": Entities(Vocabulary(f"tag {number:03}" for number in range(tags))),
+            },
+            interactions=interactions,
+            user_has={"tags": _random_csr(rng, users, tags, 0.08)},
+            item_has={"tags": _random_csr(rng, items, tags, 0.05)},
+            assignments={"tags": assignments[np.lexsort(assignments.T[::-1])]},
+        )
+        .with_entities(
+            "items",
+            times=rng.uniform(0, 1e9, items),
+            features=Features.of_labels(("loud", "long"), _random_csr(rng, items, 2, 0.5)),
+            vectors=rng.normal(size=(items, 4)).astype(np.float32),
+        )
+        .with_entities("users", features=Features.of_labels(("young", "old", "far"), _random_csr(rng, users, 3, 0.5)))
     )
 
 
@@ -104,17 +121,79 @@ def bare(data: Dataset) -> Dataset:
     empty = replace(data.interactions, times=None, weights=None, groups=None)
     return replace(
         data,
+        entities={kind: Entities(data.vocabulary(kind)) for kind in data.entities},
         interactions=empty,
-        titles=("",) * len(data.users),
-        declared_user_tags=csr_matrix(data.declared_user_tags.shape, dtype=np.float32),
-        declared_item_tags=csr_matrix(data.declared_item_tags.shape, dtype=np.float32),
-        assignments=np.empty((0, 3), np.int32),
-        item_times=None,
-        item_features=None,
-        item_vectors=None,
-        user_features=None,
+        user_has={"tags": csr_matrix(data.user_has["tags"].shape, dtype=np.float32)},
+        item_has={"tags": csr_matrix(data.item_has["tags"].shape, dtype=np.float32)},
+        assignments={},
     )
 
 
 def _random_csr(rng: np.random.Generator, rows: int, columns: int, density: float) -> csr_matrix:
     return csr_matrix((rng.random((rows, columns)) < density).astype(np.float32))
+
+
+def complete():
+    """A dataset with something in every field."""
+    frame = pl.DataFrame
+    return assemble(
+        Tables(
+            interactions=frame(
+                {
+                    "user": ["me", "너", "me", "me"],
+                    "item": ["🎸", "b", "b", "🎸"],
+                    "time": [3.0, 1.0, 2.0, 1.0],
+                    "weight": [1.0, 2.0, 3.0, 4.0],
+                    "group": [0, 1, 2, 0],
+                    "device": ["tv", None, "phone", "tv"],
+                    "budget": [1.0, 0.0, None, 5.0],
+                }
+            ),
+            entities={
+                "users": frame({"id": ["silent", "me"], "text": ["", "Mein Mix ♥"], "time": [None, 4.0]}),
+                "items": frame({"id": ["new", "b", "new"], "text": ["Neu", None, "Alt"], "time": [5.0, None, 7.0]}),
+                "halls": frame({"id": ["Roxy", "Odeon"], "text": ["The Roxy", None]}),
+            },
+            user_has={
+                "tags": frame({"user": ["me", "me", "nobody"], "id": ["rock", "rock", "pop"]}),
+                "halls": frame({"user": ["me"], "id": ["Roxy"], "weight": [2.0]}),
+            },
+            item_has={"tags": frame({"item": ["b"], "id": ["jazz"], "weight": [0.5]})},
+            assignments={"tags": frame({"user": ["me", "me"], "item": ["🎸", "b"], "id": ["rock", "loud"]})},
+            labels={
+                "users": frame({"id": ["me"], "feature": ["country:KR"]}),
+                "items": frame({"id": ["b", "new"], "feature": ["year:1999", "year:2000"]}),
+            },
+            features={
+                "items": frame(
+                    {"id": ["b", "new"], "price": [0.0, None], "live": [False, True], "mood": [["sad", "slow"], None]}
+                )
+            },
+            vectors={"items": (pl.Series(["new", "elsewhere"]), np.ones((2, 3), np.float32))},
+            context=("device", "budget"),
+            impressions=frame({"user": ["me", "nobody"], "item": ["new", "b"], "time": [6.0, 7.0]}),
+        )
+    )
+
+
+DATA = toy_dataset(users=6, items=9, tags=4)
+EVERYTHING = Query(
+    user="user 02",
+    items=["item 05", "nothing", "item 01", "item 05"],
+    tags=["tag 03", "tag 00", "tag 03", "nothing"],
+    text="  even evening ",
+    time=1e9,
+    item_times=[4.0, 3.0, 2.0, 1.0],
+    item_weights=[0.5, 9.0, 2.0, 3.0],
+    disliked=["item 07", "nothing"],
+)
+
+
+def folds_of(splitter, data, seed=0):
+    return list(splitter.split(data, np.random.default_rng(seed)))
+
+
+def histories(data, *rows, times=None):
+    """`data` with these histories for its first users, nothing for all others."""
+    ragged = Ragged.from_rows([*rows, *([()] * (len(data.users) - len(rows)))], len(data.items))
+    return replace(bare(data), interactions=replace(ragged, times=None if times is None else np.array(times, float)))

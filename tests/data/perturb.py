@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from hybridrec.data.dataset import Dataset, pair_keys
+from hybridrec.data.features import Features
 from hybridrec.data.splits.base import Fold
 from hybridrec.types import Bools, Ints, Sparse
 
@@ -38,7 +39,7 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
     titles = {unit for unit, text in zip(fold.units, fold.queries.text, strict=True) if text}
     for query, unit in enumerate(fold.units):
         shown_items[unit].update(fold.queries.history.take(np.array([query])).ids.tolist())
-        shown_tags[unit].update(fold.queries.tags[query].indices.tolist())
+        shown_tags[unit].update(fold.queries.matrix("tags")[query].indices.tolist())
     held = np.zeros(len(data.users), bool)
     held[fold.units] = True
     rows, items = data.interactions.rows, data.interactions.ids
@@ -46,25 +47,25 @@ def perturbed_users(data: Dataset, fold: Fold, rng: np.random.Generator) -> Data
     hidden = held[rows] & ~shown
     # Which items are in the hidden part is known only where a query shows the others.
     free = np.array(
-        [held[u] and bool(shown_items[u]) and i not in shown_items[u] for u, i, _ in data.assignments], bool
+        [held[u] and bool(shown_items[u]) and i not in shown_items[u] for u, i, _ in data.assignments["tags"]], bool
     )
-    free &= np.isin(pair_keys(*data.assignments.T[:2], len(data.items)), data.pairs[hidden])
-    for user, _, tag in data.assignments[~free]:
+    free &= np.isin(pair_keys(*data.assignments["tags"].T[:2], len(data.items)), data.pairs[hidden])
+    for user, _, tag in data.assignments["tags"][~free]:
         shown_tags[user].add(tag)
     mapping = _other_items(data, rows[hidden], items[hidden], rng)
     changed = _with_other_pairs(data, hidden, mapping, free, rng)
-    assert data.user_features is not None
-    features = data.user_features.matrix.toarray()
+    assert data.users.features is not None
+    features = data.users.features.matrix.toarray()
     features[held] = 1 - features[held]
-    return replace(
-        changed,
-        titles=tuple(
+    changed = changed.with_entities(
+        "users",
+        text=tuple(
             f"other {user}" if title and held[user] and user not in titles else title
-            for user, title in enumerate(data.titles)
+            for user, title in enumerate(data.users.text)
         ),
-        declared_user_tags=_other_tags(data, held, shown_tags, rng),
-        user_features=replace(data.user_features, matrix=csr_matrix(features)),
+        features=Features.of_labels(data.users.features.names, csr_matrix(features)),
     )
+    return replace(changed, user_has={"tags": _other_tags(data, held, shown_tags, rng)})
 
 
 def _shuffled_items(among: Bools, rng: np.random.Generator) -> Ints:
@@ -81,7 +82,7 @@ def _other_items(data: Dataset, users: Ints, items: Ints, rng: np.random.Generat
     for user in np.unique(users):
         old = np.unique(items[users == user])
         own = data.interactions.take(np.array([user])).ids
-        tagged = data.assignments[data.assignments[:, 0] == user, 1]
+        tagged = data.assignments["tags"][data.assignments["tags"][:, 0] == user, 1]
         new = np.setdiff1d(np.arange(len(data.items)), np.concatenate([own, tagged]))
         mapping[user, old] = rng.choice(new, len(old), replace=False)
     return mapping
@@ -89,9 +90,9 @@ def _other_items(data: Dataset, users: Ints, items: Ints, rng: np.random.Generat
 
 def _assigned_and_gone(data: Dataset, fold: Fold, hidden: Bools) -> Bools:
     """bool[M]: the assignments of pairs of which training has no interaction left."""
-    keys = pair_keys(data.assignments[:, 0], data.assignments[:, 1], len(data.items))
+    keys = pair_keys(data.assignments["tags"][:, 0], data.assignments["tags"][:, 1], len(data.items))
     gone = np.isin(keys, data.pairs[hidden]) & ~np.isin(keys, data.pairs[~hidden])
-    return gone if fold.candidate_items is None else gone | fold.candidate_items[data.assignments[:, 1]]
+    return gone if fold.candidate_items is None else gone | fold.candidate_items[data.assignments["tags"][:, 1]]
 
 
 def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, rng: np.random.Generator) -> Dataset:
@@ -100,31 +101,31 @@ def _with_other_pairs(data: Dataset, hidden: Bools, mapping: Ints, tags: Bools, 
     assert history.times is not None
     assert history.weights is not None
     ids, times, weights = history.ids.copy(), history.times.copy(), history.weights.copy()
-    assignments = data.assignments.copy()
+    assignments = data.assignments["tags"].copy()
     users, items = assignments.T[:2]
     keys = pair_keys(users, items, len(data.items))
     moved = np.isin(keys, data.pairs[hidden]) & ~np.isin(keys, data.pairs[~hidden])
     assignments[moved, 1] = mapping[users[moved], items[moved]]
-    assignments[tags, 2] = rng.integers(0, len(data.tags), tags.sum())
+    assignments[tags, 2] = rng.integers(0, data.size("tags"), tags.sum())
     ids[hidden] = mapping[history.rows[hidden], ids[hidden]]
     times[hidden] = rng.uniform(times[hidden].min(), times[hidden].max(), hidden.sum())
     weights[hidden] = rng.uniform(0.5, 5, hidden.sum())
     return replace(
         data,
         interactions=replace(history, ids=ids, times=times, weights=weights),
-        assignments=assignments[np.lexsort(assignments.T[::-1])],
+        assignments={"tags": assignments[np.lexsort(assignments.T[::-1])]},
     )
 
 
 def _other_tags(data: Dataset, held: Bools, kept: list[set[int]], rng: np.random.Generator) -> Sparse:
     """Declared tags with others in place of those not in `kept`; the order of a user's tags stays (their shape)."""
-    tags = data.declared_user_tags.toarray()
+    tags = data.user_has["tags"].toarray()
     for user in np.flatnonzero(held):
         for tag in np.flatnonzero(tags[user]):
             row = np.union1d(np.flatnonzero(tags[user]), np.array(sorted(kept[user]), int))
             place = np.searchsorted(row, tag)
             low = row[place - 1] if place else -1
-            high = row[place + 1] if place + 1 < len(row) else len(data.tags)
+            high = row[place + 1] if place + 1 < len(row) else data.size("tags")
             if tag not in kept[user]:
                 tags[user, tag] = 0
                 tags[user, rng.integers(low + 1, high)] = 1

@@ -59,12 +59,12 @@ HISTORY = DATA.interactions
         replace(DATA, interactions=replace(HISTORY, times=HISTORY.times + 1e-6)),
         replace(DATA, interactions=replace(HISTORY, weights=None)),
         replace(DATA, interactions=replace(HISTORY, width=HISTORY.width + 1)),
-        replace(DATA, titles=("another", *DATA.titles[1:])),
-        replace(DATA, declared_user_tags=changed_matrix(DATA.declared_user_tags)),
-        replace(DATA, assignments=DATA.assignments[1:]),
-        replace(DATA, item_vectors=DATA.item_vectors.astype(np.float64)),
-        replace(DATA, item_features=None),
-        replace(DATA, users=Vocabulary(f"x{name}" for name in DATA.users.ids)),
+        DATA.with_entities("users", text=("another", *DATA.users.text[1:])),
+        replace(DATA, user_has={"tags": changed_matrix(DATA.user_has["tags"])}),
+        replace(DATA, assignments={"tags": DATA.assignments["tags"][1:]}),
+        DATA.with_entities("items", vectors=DATA.items.vectors.astype(np.float64)),
+        DATA.with_entities("items", features=None),
+        replace(DATA, users=Vocabulary(f"x{name}" for name in DATA.users.vocabulary.ids)),
     ],
 )
 def test_any_change_shows(changed):

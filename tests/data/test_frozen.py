@@ -24,7 +24,7 @@ def backwards():
     """The toy dataset from a source whose matrices are in no order."""
     toy = toy_dataset()
     empty = np.empty((0, 3), np.int32)
-    return replace(toy, declared_user_tags=unsorted(toy.declared_user_tags), assignments=empty)
+    return replace(toy, user_has={"tags": unsorted(toy.user_has["tags"])}, assignments={"tags": empty})
 
 
 def arrays(value):
@@ -49,7 +49,13 @@ def test_no_array_of_what_plugins_are_handed_can_be_written():
     ids = np.zeros((1, 1), np.int32)
     pool = Pool("items", ids, ("a",), ids.astype(np.uint64), {"a": ids.astype(np.float32)})
     handed = [data, data.hide(data.interactions.ids == 3), data.hide_users(np.arange(60) < 5), queries]
-    handed += [queries.take(np.array([2, 0])), pool, pool.take(slice(0, 1)), data.user_tags, data.item_tags]
+    handed += [
+        queries.take(np.array([2, 0])),
+        pool,
+        pool.take(slice(0, 1)),
+        data.user_matrix("tags"),
+        data.item_matrix("tags"),
+    ]
     for value in handed:
         assert not any(array.flags.writeable for array in arrays(value))
 
@@ -94,8 +100,8 @@ def test_columns_of_a_pool_cannot_be_replaced_and_survive_a_pickle():
 
 def test_tags_are_counted_once():
     data = toy_dataset()
-    assert data.user_tags is data.user_tags
-    assert data.hide(data.interactions.ids == 3).user_tags is not data.user_tags
+    assert data.user_matrix("tags") is data.user_matrix("tags")
+    assert data.hide(data.interactions.ids == 3).user_matrix("tags") is not data.user_matrix("tags")
 
 
 def test_a_component_learns_the_same_whichever_was_fitted_before_it():
@@ -105,7 +111,7 @@ def test_a_component_learns_the_same_whichever_was_fitted_before_it():
         data, rng = backwards(), np.random.default_rng
         return {cls.name: cls(cls.Config()).fit(data, rng(0)).state() for cls in classes}
 
-    assert backwards().user_tags.has_sorted_indices
+    assert backwards().user_matrix("tags").has_sorted_indices
     first, second = learned(ALS, UserKNN), learned(UserKNN, ALS)
     for name, state in first.items():
         for array in state:

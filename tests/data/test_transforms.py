@@ -20,7 +20,7 @@ def pairs_to_data(*pairs):
 
 def pairs_of(data):
     history = data.interactions
-    return list(zip(data.users.decode(history.rows), data.items.decode(history.ids), strict=True))
+    return list(zip(data.users.vocabulary.decode(history.rows), data.items.vocabulary.decode(history.ids), strict=True))
 
 
 def test_by_default_nothing_changes():

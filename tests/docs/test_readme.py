@@ -38,7 +38,7 @@ def test_the_plugin_recommends_what_it_says() -> None:
     (longest,) = namespace["hybridrec_components"]()  # type: ignore[operator]
     data = toy_dataset()
     fitted = longest().fit(data, np.random.default_rng(0))
-    names = data.item_names()
+    names = data.items.names()
     queries = toy_queries(data)
     best = fitted.scores(queries, "items").argmax(axis=1)
     assert {len(names[item]) for item in best} == {max(map(len, names))}

@@ -42,7 +42,7 @@ def report(*rows: Comparison, lower_is_better=(), **fields) -> Report:
     return Report(
         name="test",
         config_hash="abc",
-        data=DataReport(fingerprint="f" * 32, users=1, items=2, tags=3, interactions=4),
+        data=DataReport(fingerprint="f" * 32, users=1, items=2, entities={"tags": 3}, interactions=4),
         pipelines={
             "control": pipeline(0.1),
             "blend": pipeline(0.4),

@@ -10,7 +10,7 @@ from hybridrec import PADDING, Pool
 from hybridrec.testing import toy_dataset, toy_queries
 
 DAY = 86_400.0
-DATA = replace(toy_dataset(), item_times=1e9 + DAY * np.where(np.arange(40) % 7, np.arange(40.0), np.nan))
+DATA = toy_dataset().with_entities("items", times=1e9 + DAY * np.where(np.arange(40) % 7, np.arange(40.0), np.nan))
 QUERIES = toy_queries(DATA)
 Q, K, N = len(QUERIES), 25, 40
 

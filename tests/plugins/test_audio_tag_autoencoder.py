@@ -7,7 +7,6 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec import DataError, Ragged
-from hybridrec.data.dataset import empty_csr
 from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
 from hybridrec_autoencoder.audio_tags import LENGTH, AudioTagAutoencoder, AudioTagOptions, _Halves, _item_tags, _scaled
 
@@ -29,11 +28,11 @@ def fitted(data, **options):
 def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
     data = toy_dataset()
     cold = data.hide(data.interactions.ids >= 30)
-    declared = data.declared_item_tags.tolil()
+    declared = data.item_has["tags"].tolil()
     declared[30:] = 0
     declared = declared.tocsr()
     declared.eliminate_zeros()
-    cold = replace(cold, declared_item_tags=declared)
+    cold = replace(cold, item_has={"tags": declared})
     assert not _item_tags(cold)[30:].nnz
     ids = np.tile(np.arange(30, 40, dtype=np.int32), (2, 1))
     model = fitted(cold)
@@ -53,9 +52,9 @@ def test_tags_of_an_item_are_its_own_and_those_of_its_users():
     data = replace(
         data,
         interactions=Ragged.from_columns(np.array([0, 1, 1], np.int32), np.array([0, 0, 1], np.int32), (2, 2)),
-        declared_user_tags=csr_matrix([[1, 0], [0, 5]], dtype=np.float32),
-        declared_item_tags=csr_matrix([[3, 0], [0, 0]], dtype=np.float32),
-        assignments=np.empty((0, 3), np.int32),
+        user_has={"tags": csr_matrix([[1, 0], [0, 5]], dtype=np.float32)},
+        item_has={"tags": csr_matrix([[3, 0], [0, 0]], dtype=np.float32)},
+        assignments={},
     )
     assert _item_tags(data).toarray().tolist() == [[0.75, 0.25], [0, 1]]
 
@@ -91,12 +90,12 @@ def test_halves_are_hidden_as_often_as_asked_and_only_known_ones_count():
 
 
 @pytest.mark.parametrize(
-    ("missing", "says"), [({"item_vectors": None}, "no vectors"), ({"declared_user_tags": None}, "have tags")]
+    ("data", "says"),
+    [
+        (toy_dataset().with_entities("items", vectors=None), "no vectors"),
+        (replace(toy_dataset(), user_has={}, item_has={}, assignments={}), "have tags"),
+    ],
 )
-def test_what_is_missing_is_named(missing, says):
-    data = toy_dataset()
-    if "declared_user_tags" in missing:
-        nothing = {"declared_user_tags": empty_csr(60, 12), "declared_item_tags": empty_csr(40, 12)}
-        missing = {**nothing, "assignments": np.empty((0, 3), np.int32)}
+def test_what_is_missing_is_named(data, says):
     with pytest.raises(DataError, match=says):
-        fitted(replace(data, **missing))
+        fitted(data)

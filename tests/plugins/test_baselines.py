@@ -92,7 +92,7 @@ def test_popularity_by_tags_prefers_what_users_of_the_tag_have():
     data = toy_dataset()
     queries = parity_queries(data, "tags")
     model = Popularity(PopularityOptions(by="tags", smoothing=1e-6)).fit(data, RNG)
-    tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
+    tags, had = data.user_matrix("tags").sign().toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[tags[:, t] > 0].mean(axis=0) for t in (c, c + 2, c + 4)], axis=0) for c in (0, 1)]
     np.testing.assert_allclose(model.scores(queries, "items"), means, atol=1e-5)
 
@@ -111,16 +111,16 @@ def test_popularity_by_user_features_prefers_what_like_users_have():
     queries = data.queries(np.array([0, 1, -1], np.int32))
     model = Popularity(PopularityOptions(by="user-features", smoothing=1e-6)).fit(data, RNG)
     found = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
-    traits, had = data.user_features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
+    traits, had = data.users.features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[traits[:, f] > 0].mean(axis=0) for f in np.flatnonzero(traits[u])], axis=0) for u in (0, 1)]
     np.testing.assert_allclose(found[:2], means, atol=1e-5)
     assert np.isnan(model.scores(replace(queries, user_features=None), "items")).all()
     with pytest.raises(DataError, match="needs features of users"):
-        Popularity(PopularityOptions(by="user-features")).fit(replace(data, user_features=None), RNG)
+        Popularity(PopularityOptions(by="user-features")).fit(data.with_entities("users", features=None), RNG)
 
 
 def test_newest_comes_first_and_unknown_times_last():
-    data = replace(toy_dataset(users=4, items=4, tags=2), item_times=np.array([5.0, np.nan, 9.0, 9.0]))
+    data = toy_dataset(users=4, items=4, tags=2).with_entities("items", times=np.array([5.0, np.nan, 9.0, 9.0]))
     found = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())
     assert found.ids[0].tolist() == [2, 3, 0, 1]
 

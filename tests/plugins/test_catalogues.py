@@ -53,36 +53,50 @@ def date_of(seconds):
 def test_films_and_ratings_of_every_format(edition):
     data, reader = movielens(FIXTURES / f"movielens-{edition}")
     assert reader.notes() == []
-    first, second = data.items.encode(["1", "2"])
-    assert data.item_text[first] == "Paper Lanterns (1994)"
-    assert data.item_text[second].startswith("Café Minuit")
-    assert date_of(data.item_times[first]) == ("1994-01-14" if edition == "100k" else "1994-01-01")
-    assert named(data.item_features, second) == {"genre:Drama", "genre:Romance", "year:1995", "decade:1990s"}
-    assert {data.tags.ids[int(tag)] for tag in data.declared_item_tags[first].indices} == {
+    first, second = data.items.vocabulary.encode(["1", "2"])
+    assert data.items.text[first] == "Paper Lanterns (1994)"
+    assert data.items.text[second].startswith("Café Minuit")
+    assert date_of(data.items.times[first]) == ("1994-01-14" if edition == "100k" else "1994-01-01")
+    assert named(data.items.features, second) == {"genre:Drama", "genre:Romance", "year:1995", "decade:1990s"}
+    assert {data.vocabulary("tags").ids[int(tag)] for tag in data.item_has["tags"][first].indices} == {
         "genre:Drama",
         "genre:Comedy",
     }
-    assert set(data.items.decode(data.interactions.take(data.users.encode(["1"])).ids)) == {"1", "2"}
+    assert set(data.items.vocabulary.decode(data.interactions.take(data.users.vocabulary.encode(["1"])).ids)) == {
+        "1",
+        "2",
+    }
     assert data.interactions.times is not None
     assert data.interactions.weights.max() == 5
 
 
 def test_users_of_the_older_formats_have_features():
     data, _ = movielens(FIXTURES / "movielens-100k")
-    assert named(data.user_features, data.users.encode(["2"])[0]) == {"age:53", "gender:F", "occupation:other"}
+    assert named(data.users.features, data.users.vocabulary.encode(["2"])[0]) == {
+        "age:53",
+        "gender:F",
+        "occupation:other",
+    }
     data, _ = movielens(FIXTURES / "movielens-1m")
-    assert named(data.user_features, data.users.encode(["1"])[0]) == {"age:1", "gender:F", "occupation:10"}
+    assert named(data.users.features, data.users.vocabulary.encode(["1"])[0]) == {"age:1", "gender:F", "occupation:10"}
 
 
 def test_tags_of_users_are_assignments():
     data, _ = movielens(FIXTURES / "movielens-latest")
     users, items, tags = data.assignments.T
-    told = {*zip(data.users.decode(users), data.items.decode(items), data.tags.decode(tags), strict=True)}
+    told = {
+        *zip(
+            data.users.vocabulary.decode(users),
+            data.items.vocabulary.decode(items),
+            data.vocabulary("tags").decode(tags),
+            strict=True,
+        )
+    }
     assert told == {("1", "1", "rainy"), ("1", "2", "slow, but good"), ("2", "3", '"cult"')}
-    assert data.item_text[data.items.encode(["2"])[0]] == 'Café Minuit, or "The Return" (1995)'
+    assert data.items.text[data.items.vocabulary.encode(["2"])[0]] == 'Café Minuit, or "The Return" (1995)'
     assert "4" in data.items  # a film that nobody has rated
     data, _ = movielens(FIXTURES / "movielens-10m")
-    assert set(data.tags.decode(data.assignments[:, 2])) == {"slow: but good", "rainy"}
+    assert set(data.vocabulary("tags").decode(data.assignments[:, 2])) == {"slow: but good", "rainy"}
 
 
 def test_low_ratings_are_left_out():
@@ -122,13 +136,20 @@ def test_a_folder_without_movielens_says_where_to_get_it(tmp_path):
 
 def test_counts_tags_and_friends_of_lastfm():
     data = HetRecLastfmReader(HetRecLastfmOptions(folder=FIXTURES / "hetrec-lastfm")).read()
-    assert list(data.items.ids) == ["51", "52", "53", "54"]
-    assert data.item_text[1] == "Soñadora"
+    assert list(data.items.vocabulary.ids) == ["51", "52", "53", "54"]
+    assert data.items.text[1] == "Soñadora"
     assert data.interactions.weights.max() == 13883
     users, items, tags = data.assignments.T
-    told = {*zip(data.users.decode(users), data.items.decode(items), data.tags.decode(tags), strict=True)}
+    told = {
+        *zip(
+            data.users.vocabulary.decode(users),
+            data.items.vocabulary.decode(items),
+            data.vocabulary("tags").decode(tags),
+            strict=True,
+        )
+    }
     assert told == {("2", "52", "metal"), ("2", "52", "pop français"), ("3", "53", "alternative metal")}
-    assert named(data.user_features, data.users.encode(["4"])[0]) == {"friend:2"}
+    assert named(data.users.features, data.users.vocabulary.encode(["4"])[0]) == {"friend:2"}
 
 
 def test_features_stand_with_their_weights():
@@ -139,10 +160,10 @@ def test_features_stand_with_their_weights():
             user_features=LINES / "user_features.txt",
         )
     ).read()
-    assert list(data.items.ids) == ["song-1", "song-2", "song-3", "song-4"]
-    assert data.item_features.names == ("artist:kites", "genre:pop", "genre:rock", "year=1999")
-    assert data.item_features.matrix.toarray()[0].tolist() == [0.5, 0, 1, 0]
-    assert data.user_features.matrix.toarray().tolist() == [[0, 1, 0], [1.5, 0, 1], [0, 0, 0]]
+    assert list(data.items.vocabulary.ids) == ["song-1", "song-2", "song-3", "song-4"]
+    assert data.items.features.names == ("artist:kites", "genre:pop", "genre:rock", "year=1999")
+    assert data.items.features.matrix.toarray()[0].tolist() == [0.5, 0, 1, 0]
+    assert data.users.features.matrix.toarray().tolist() == [[0, 1, 0], [1.5, 0, 1], [0, 0, 0]]
     assert data.interactions.weights.tolist() == [2, 1, 1, 0.5, 1]
     assert data.interactions.times[0] == 1700000000
 
@@ -155,7 +176,7 @@ def test_lines_of_features_are_checked(tmp_path):
         FeatureLinesReader(FeatureLinesOptions(**options)).read()
     reader = FeatureLinesReader(FeatureLinesOptions(**options, strict=False))
     data = reader.read()
-    assert list(data.items.ids) == ["a", "b"]
+    assert list(data.items.vocabulary.ids) == ["a", "b"]
     assert data.interactions.times is None
     assert "plays.txt: 2 malformed lines" in reader.notes()[1]
 

@@ -38,7 +38,7 @@ def unit(rows):
 def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares():
     data = toy_dataset()
     queries = parity_queries(data, "items")
-    features, tags = data.item_features.matrix.toarray(), np.log1p(data.item_tags.toarray())
+    features, tags = data.items.features.matrix.toarray(), np.log1p(data.item_matrix("tags").toarray())
     both = tags.any(axis=1)
     f, t = (unit(x * np.log(40 / (x > 0).sum(axis=0))) for x in (features, np.where(tags.any(1)[:, None], tags, 1)))
     model = Content(ContentOptions(features=3, tags=1, text=0)).fit(data, RNG)
@@ -57,9 +57,9 @@ def test_cold_items_are_found_like_others():
 
 def test_items_without_content_get_no_opinion():
     data = toy_dataset()
-    matrix = data.item_features.matrix.copy()
+    matrix = data.items.features.matrix.copy()
     matrix.data[matrix.indptr[4] : matrix.indptr[5]] = 0
-    data = replace(data, item_features=Features(data.item_features.names, matrix))
+    data = data.with_entities("items", features=Features.of_labels(data.items.features.names, matrix))
     model = Content(ContentOptions(tags=0, text=0)).fit(data, RNG)
     silent = np.isnan(model.scores(parity_queries(data, "items"), "items"))
     assert np.flatnonzero(silent.all(axis=0)).tolist() == [4]
@@ -68,7 +68,7 @@ def test_items_without_content_get_no_opinion():
 
 def test_words_of_few_items_connect_nothing():
     data = toy_dataset()
-    data = replace(data, item_text=("alone", *data.item_text[1:]))
+    data = data.with_entities("items", text=("alone", *data.items.text[1:]))
     scores = [
         Content(ContentOptions(features=0, tags=0, min_items=n))
         .fit(data, RNG)
@@ -80,7 +80,7 @@ def test_words_of_few_items_connect_nothing():
 
 def test_query_tags_count_beside_the_history():
     data = toy_dataset()
-    both = replace(parity_queries(data, "items"), tags=parity_queries(data, "tags").tags[::-1])
+    both = replace(parity_queries(data, "items"), has={"tags": parity_queries(data, "tags").has["tags"][::-1]})
     even = np.arange(40) % 2 == 0
     weak, strong = (Content(ContentOptions(query_tags=w)).fit(data, RNG).scores(both, "items")[0] for w in (0.01, 100))
     assert weak[even].mean() > weak[~even].mean()
@@ -88,7 +88,7 @@ def test_query_tags_count_beside_the_history():
 
 
 def test_without_content_it_says_so():
-    data = replace(toy_dataset(), item_features=None)
+    data = toy_dataset().with_entities("items", features=None)
     with pytest.raises(DataError, match="features, tags, text"):
         Content(ContentOptions(tags=0, text=0)).fit(data, RNG)
 

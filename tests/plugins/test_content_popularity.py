@@ -1,7 +1,5 @@
 """Expected popularity from content: recovers known effects, cold items, times; and the contract."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -25,7 +23,7 @@ def scores(data, **options):
 
 def with_features(data, flags):
     names = tuple(f"f{column}" for column in range(flags.shape[1]))
-    return replace(data, item_features=Features(names, csr_matrix(flags, dtype=np.float32)))
+    return data.with_entities("items", features=Features.of_labels(names, csr_matrix(flags, dtype=np.float32)))
 
 
 def counts(data):

@@ -1,7 +1,5 @@
 """Neighbours carried over to cold items: formulas as written, similar content, times; and the contract."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -68,7 +66,7 @@ def test_the_kernel_is_a_product_over_kinds_and_time():
     data = toy_dataset()
     kernel = ContentKernel.of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1, time="rank", width=0.3)
     (_, features), (_, text) = kernel.parts
-    ranks = time_ranks(data.item_times)
+    ranks = time_ranks(data.items.times)
     i, j = 4, 10
     cosine = lambda x: (x[i] @ x[j].T).toarray().item()
     near = np.exp(-((ranks[i] - ranks[j]) ** 2) / (2 * 0.3**2))
@@ -98,7 +96,7 @@ def test_cold_items_are_found_by_colour():
 
 
 def test_cold_items_without_content_get_no_opinion():
-    data = replace(cold(toy_dataset(), [3, 6]), item_features=None)  # item 3 has no time
+    data = cold(toy_dataset(), [3, 6]).with_entities("items", features=None)  # item 3 has no time
     found = fit(data, tags=0, text=0).scores(parity_queries(data, "items"), "items")
     assert np.flatnonzero(np.isnan(found).any(axis=0)).tolist() == [3]
 

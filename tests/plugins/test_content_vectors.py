@@ -1,7 +1,5 @@
 """Dense vectors of items: cosines as by hand, cold items, items without a vector; and the contract."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -20,7 +18,7 @@ class TestContentVectors(ComponentContract):
 def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items():
     data = toy_dataset()
     queries = parity_queries(data, "items")
-    directions = data.item_vectors / np.linalg.norm(data.item_vectors, axis=1, keepdims=True)
+    directions = data.items.vectors / np.linalg.norm(data.items.vectors, axis=1, keepdims=True)
     profile = sum(directions[item] for item in set(queries.history.take(np.array([0])).ids.tolist()))
     ids = np.arange(40, dtype=np.int32)[None]
     found = ContentVectors().fit(data, RNG).score(queries.take(np.array([0])), ids, "items")[0]
@@ -29,9 +27,9 @@ def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items()
 
 def test_items_without_a_vector_are_neither_read_nor_proposed():
     data = toy_dataset()
-    vectors = data.item_vectors.copy()
+    vectors = data.items.vectors.copy()
     vectors[::2] = 0
-    model = ContentVectors().fit(replace(data, item_vectors=vectors), RNG)
+    model = ContentVectors().fit(data.with_entities("items", vectors=vectors), RNG)
     found = model.candidates(parity_queries(data, "items"), 40, "items", Exclude()).ids
     assert (found[0] == -1).all(), "an even history has no vector"
     assert sorted(found[1, :20]) == list(range(1, 40, 2))
@@ -40,4 +38,4 @@ def test_items_without_a_vector_are_neither_read_nor_proposed():
 
 def test_data_without_vectors_is_refused():
     with pytest.raises(DataError, match="the items have no vectors"):
-        ContentVectors().fit(replace(toy_dataset(), item_vectors=None), RNG)
+        ContentVectors().fit(toy_dataset().with_entities("items", vectors=None), RNG)

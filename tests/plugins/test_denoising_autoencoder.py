@@ -119,7 +119,7 @@ def test_items_and_tags_of_few_users_are_left_out():
     users = data.interactions.matrix(binary=True).getnnz(axis=0)
     assert 0 < (users < 3).sum() < 40
     assert (np.isnan(model.vectors("items")[:, 0]) == (users < 3)).all()
-    assert (np.isnan(model.vectors("tags")[:, 0]) == (data.user_tags.getnnz(axis=0) < 3)).all()
+    assert (np.isnan(model.vectors("tags")[:, 0]) == (data.user_matrix("tags").getnnz(axis=0) < 3)).all()
 
 
 def test_the_loss_of_each_epoch_is_kept():

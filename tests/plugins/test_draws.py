@@ -24,7 +24,7 @@ def everybody(data):
 
 def test_only_items_that_share_a_tag_are_drawn():
     data = toy_dataset()
-    has = data.item_tags.toarray() > 0
+    has = data.item_matrix("tags").toarray() > 0
     queries = everybody(data)
     scores = fitted(data).scores(queries, "items")
     for row, drawn in enumerate(~np.isnan(scores)):
@@ -34,9 +34,7 @@ def test_only_items_that_share_a_tag_are_drawn():
 
 def test_items_without_tags_have_those_of_their_users():
     data = toy_dataset()
-    bare = replace(
-        data, declared_item_tags=csr_matrix(data.declared_item_tags.shape), assignments=np.empty((0, 3), int)
-    )
+    bare = replace(data, item_has={"tags": csr_matrix(data.item_has["tags"].shape)}, assignments={})
     drawn = ~np.isnan(fitted(bare).scores(everybody(bare), "items"))
     even = np.arange(len(data.items)) % 2 == 0
     assert drawn[0, even].sum() > 10

@@ -1,7 +1,5 @@
 """EASE: primal, dual and a naive reference agree; what columns, rows and weights do; and the contract."""
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -110,7 +108,7 @@ def test_item_tags_reach_cold_items():
 
 def test_rare_tags_and_words_are_no_columns():
     data = toy_dataset()
-    data = replace(data, titles=("even unheard", *data.titles[1:]))
+    data = data.with_entities("users", text=("even unheard", *data.users.text[1:]))
     options = EaseOptions(fields=("items", "title"), min_users=2)
     columns = Ease(options).fit(data, RNG)._columns
     words = [columns.lexicon.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]

@@ -1,7 +1,6 @@
 """Fusion: by hand where a sum can be done by hand, and on a made pool whose best blend is known to be one."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ def batch(tagged):
     """One query for each flag; those with a tag are in the segment "tags", the others in "nothing"."""
     tags = csr_matrix(np.array(tagged, np.float32)[:, None])
     q = len(tagged)
-    return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, 3), tags, ("",) * q)
+    return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, 3), {"tags": tags}, ("",) * q)
 
 
 def pool_of(columns, ids=None):
@@ -443,6 +442,8 @@ def test_a_query_on_which_only_unweighed_models_speak_keeps_their_order():
 
 def test_facts_leave_a_feature_that_all_items_have_as_it_is():
     described = np.array([[100, 1], [7, 0], [1, 0]], np.float32)
-    data = replace(toy_dataset(6, 3, 2), item_features=Features(("price", "rare"), csr_matrix(described)))
+    data = toy_dataset(6, 3, 2).with_entities(
+        "items", features=Features.of_labels(("price", "rare"), csr_matrix(described))
+    )
     Facts.of(data, "items")
-    assert (data.item_features.matrix.toarray() == described).all()
+    assert (data.items.features.matrix.toarray() == described).all()

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude, Query, QueryBatch, Ragged
 from hybridrec.testing import ComponentContract, encode, toy_dataset
@@ -48,7 +47,7 @@ def test_als_folds_in_by_the_closed_form():
     als = ALS(ALS.Config(factors=6, weights="raw", alpha=3, regularization=0.5)).fit(data, np.random.default_rng(1))
     queries = everybody(data)
     factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")])).astype(np.float64)
-    weights = als.matrix(queries.history, queries.tags)
+    weights = als.matrix(queries.history, queries.matrix("tags"))
     weights.data = 3 * weights.data * als.state()["scale"][weights.indices]
     given = als.query_vectors(queries, "items")
     for vector, extra, known in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
@@ -99,7 +98,7 @@ def test_what_nobody_has_is_no_candidate_and_no_evidence(model):
     cold = len(data.items) - 1
     everything = model.candidates(everybody(data), len(data.items), "items", Exclude())
     assert not (everything.ids == cold).any()
-    only_cold = encode([Query(items=[data.items.ids[cold]])], data)
+    only_cold = encode([Query(items=[data.items.vocabulary.ids[cold]])], data)
     assert (model.candidates(only_cold, 5, "items", Exclude()).ids == -1).all()
 
 
@@ -108,9 +107,7 @@ def test_item_knn_is_history_times_similarity():
     toy = toy_dataset(users=3, items=3, tags=0)
     data = replace(toy, interactions=Ragged.from_rows([[0, 1], [0, 1], [1, 2]], 3))
     model = ItemKNN(ItemKNN.Config(similarity="cosine", fields=["items"])).fit(data, np.random.default_rng(0))
-    queries = QueryBatch(
-        np.array([-1], np.int32), Ragged.from_rows([[1]], 3), csr_matrix((1, 0), dtype=np.float32), ("",)
-    )
+    queries = QueryBatch(np.array([-1], np.int32), Ragged.from_rows([[1]], 3), {}, ("",))
     scores = model.score(queries, np.array([[0, 1, 2]], np.int32), "items")
     np.testing.assert_allclose(scores, [[2 / np.sqrt(2 * 3), np.nan, 1 / np.sqrt(3)]], rtol=1e-6)
 

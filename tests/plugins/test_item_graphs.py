@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from hybridrec import Query, Ragged, Vocabulary
+from hybridrec import Entities, Query, Ragged, Vocabulary
 from hybridrec.data.encoding import encode
 from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec_linear import slim, walks
@@ -140,9 +140,7 @@ def test_what_a_catalogue_of_700_000_items_takes() -> None:
     history = Ragged(pairs.ravel(), np.arange(0, 2 * n + 1, 2), n)
     names = Vocabulary(f"{i:06}" for i in range(n))
     small = toy_dataset(users=1, items=1, tags=1)
-    data = replace(small, users=names, items=names, interactions=history, titles=("",) * n)
-    nothing = csr_matrix((n, len(data.tags)), dtype=np.float32)
-    none = np.empty((0, 3), np.int32)
-    data = replace(data, declared_user_tags=nothing, declared_item_tags=nothing, assignments=none, user_features=None)
+    entities = {"users": Entities(names), "items": Entities(names)}
+    data = replace(small, entities=entities, interactions=history, user_has={}, item_has={}, assignments={})
     assert Ease().memory(data) > 8 * n**2
     assert max(model().memory(data) for model in (P3Alpha, RP3Beta, Slim)) < 8e9

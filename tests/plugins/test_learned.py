@@ -33,9 +33,9 @@ def rankers(**options):
 def batch(tagged=TAGGED):
     """Queries without history; every second one has the first tag."""
     q = len(tagged)
-    tags = np.zeros((q, len(TOY.tags)), np.float32)
+    tags = np.zeros((q, TOY.size("tags")), np.float32)
     tags[:, 0] = tagged
-    return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, len(TOY.items)), csr_matrix(tags), ("",) * q)
+    return QueryBatch(np.full(q, -1, np.int32), Ragged.empty(q, len(TOY.items)), {"tags": csr_matrix(tags)}, ("",) * q)
 
 
 def made(seed=0):
@@ -83,16 +83,9 @@ def test_facts_as_by_hand():
     history = replace(history, times=np.array([5.0, 7.0, 9.0, 3.0]))
     none = csr_matrix((2, 2), dtype=np.float32)
     tags = csr_matrix(np.array([[3, 0], [1, 1], [0, 0]], np.float32))
-    data = replace(
-        toy_dataset(users=2, items=3, tags=2),
-        interactions=history,
-        declared_user_tags=none,
-        declared_item_tags=tags,
-        assignments=np.empty((0, 3), np.int32),
-        item_times=np.array([NAN, NAN, 1.0]),
-        item_features=None,
-        item_vectors=None,
-    )
+    data = toy_dataset(users=2, items=3, tags=2)
+    data = data.with_entities("items", times=np.array([NAN, NAN, 1.0]), features=None, vectors=None)
+    data = replace(data, interactions=history, user_has={"tags": none}, item_has={"tags": tags}, assignments={})
     facts = Facts.of(data, "items")
     np.testing.assert_allclose(facts.popularity, np.log([2 / 3, 1, 1 / 3]), rtol=1e-6)
     np.testing.assert_array_equal(facts.first, [5, 3, 1])
@@ -115,7 +108,7 @@ def test_features_as_by_hand():
         {"b": np.array([[4, NAN, 2, NAN]], np.float32), "a": np.array([[1, 2, 3, NAN]], np.float32)},
     )
     history = Ragged.from_rows([[4, 6]], len(TOY.items))
-    query = QueryBatch(np.array([-1], np.int32), history, csr_matrix((1, 12), dtype=np.float32), ("",))
+    query = QueryBatch(np.array([-1], np.int32), history, {"tags": csr_matrix((1, 12), dtype=np.float32)}, ("",))
     query = replace(query, times=np.array([1.5e9 + 3 * DAY]))
     facts = Facts.of(TOY, "items")
     found = {name: values[0] for name, values in features(query, pool, facts, ZScore())}

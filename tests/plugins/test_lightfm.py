@@ -94,9 +94,9 @@ def test_items_without_any_feature_are_no_candidates():
 def test_features_of_a_field_share_a_weight_of_one():
     data = toy_dataset()
     rows = UserSpace.of(data, ("tags", "title"), Tokenizer()).rows(everybody(data)).toarray()
-    tags, words = rows[:, : len(data.tags)].sum(axis=1), rows[:, len(data.tags) :].sum(axis=1)
-    np.testing.assert_allclose(tags, np.diff(data.user_tags.indptr) > 0, atol=1e-6)
-    np.testing.assert_allclose(words, [bool(title) for title in data.titles], atol=1e-6)
+    tags, words = rows[:, : data.size("tags")].sum(axis=1), rows[:, data.size("tags") :].sum(axis=1)
+    np.testing.assert_allclose(tags, np.diff(data.user_matrix("tags").indptr) > 0, atol=1e-6)
+    np.testing.assert_allclose(words, [bool(title) for title in data.users.text], atol=1e-6)
     assert item_rows(data, ("item",), Tokenizer(), shares=True).toarray().tolist() == np.eye(len(data.items)).tolist()
     assert set(item_rows(data, ("features",), Tokenizer(), shares=True).sum(axis=1).ravel().tolist()[0]) == {1.0}
 
@@ -105,7 +105,7 @@ def test_features_of_items_count_in_full_if_asked():
     data = toy_dataset()
     rows = item_rows(data, ("features", "tags"), Tokenizer(), shares=False)
     np.testing.assert_array_equal(
-        rows.toarray(), np.hstack([m.toarray() for m in (data.item_features.matrix, data.item_tags)])
+        rows.toarray(), np.hstack([m.toarray() for m in (data.items.features.matrix, data.item_matrix("tags"))])
     )
 
 

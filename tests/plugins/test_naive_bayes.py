@@ -22,7 +22,7 @@ def fitted(data, **options):
 def test_the_score_is_the_prior_and_every_items_likelihood():
     data = toy_dataset()
     queries = data.queries(np.array([3, 8], np.int32))
-    had, tags = data.interactions.matrix(binary=True).toarray(), data.user_tags.sign().toarray()
+    had, tags = data.interactions.matrix(binary=True).toarray(), data.user_matrix("tags").sign().toarray()
     share, n = had.sum(axis=0) / 59, tags.sum(axis=0)
     likelihood = (had.T @ tags + 2 * share[:, None]) / (n + 2)
     shown = queries.history.matrix(binary=True).toarray() > 0

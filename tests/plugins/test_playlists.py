@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import hybridrec
-from hybridrec import DataError, EvalBatch, Features, Query, Ragged, Vocabulary, text_files
+from hybridrec import DataError, Entities, EvalBatch, Features, Query, Ragged, Vocabulary, text_files
 from hybridrec.testing import MetricContract, ReaderContract, SplitterContract, toy_dataset
 from hybridrec_playlists import melon, mpd
 from hybridrec_playlists.challenge import CATEGORIES, TenCategories, TenCategoriesOptions
@@ -81,18 +81,18 @@ def read(reader, **options):
 
 
 def plays_of(data, user):
-    row = data.users.encode([user])
+    row = data.users.vocabulary.encode([user])
     assert row[0] >= 0, f"there is no {user}"
-    return list(data.items.decode(data.interactions.take(row).ids))
+    return list(data.items.vocabulary.decode(data.interactions.take(row).ids))
 
 
 def tags_of(data, matrix, row):
-    return {data.tags.ids[int(tag)] for tag in matrix[row].indices}
+    return {data.vocabulary("tags").ids[int(tag)] for tag in matrix[row].indices}
 
 
 def features_of(data, item):
-    row = data.item_features.matrix[data.items.encode([item])[0]]
-    return {data.item_features.names[column] for column in row.indices}
+    row = data.items.features.matrix[data.items.vocabulary.encode([item])[0]]
+    return {data.items.features.names[column] for column in row.indices}
 
 
 def date_of(seconds):
@@ -104,13 +104,16 @@ def test_melon_playlists_and_songs():
     assert reader.notes() == []
     assert plays_of(data, "61281") == ["101", "102", "103", "104"]
     assert plays_of(data, "147456") == []
-    user = data.users.encode(["61281"])[0]
-    assert data.titles[user] == "비 오는 날 카페"
-    assert tags_of(data, data.user_tags, user) == {"비오는날", "카페"}
-    assert data.user_times[user] == np.datetime64("2013-12-19T18:36:19").astype(float)
+    user = data.users.vocabulary.encode(["61281"])[0]
+    assert data.users.text[user] == "비 오는 날 카페"
+    assert tags_of(data, data.user_matrix("tags"), user) == {"비오는날", "카페"}
+    assert data.users.times[user] == np.datetime64("2013-12-19T18:36:19").astype(float)
     assert "100" not in data.items
-    assert data.item_text[data.items.encode(["102"])[0]] == "Low Harbour, 유리배 - Harbour Lights (Feat. 유리배)"
-    released = dict(zip(data.items.ids, map(date_of, data.item_times), strict=True))
+    assert (
+        data.items.text[data.items.vocabulary.encode(["102"])[0]]
+        == "Low Harbour, 유리배 - Harbour Lights (Feat. 유리배)"
+    )
+    released = dict(zip(data.items.vocabulary.ids, map(date_of, data.items.times), strict=True))
     assert released == {
         "101": "2008-04-21", "102": "2005-01-01", "103": "1969-01-01", "104": "2018-01-01",
         "105": None, "106": "2017-08-29",
@@ -175,13 +178,13 @@ def test_a_melon_song_without_meta_data_is_passed_over(tmp_path):
 def test_yes_lists_are_those_of_known_songs():
     data, reader = read(YesReader, folder=FIXTURES / "yes")
     assert reader.notes() == []
-    assert list(data.users.ids) == ["test-1", "train-1", "train-2", "train-4"]
+    assert list(data.users.vocabulary.ids) == ["test-1", "train-1", "train-2", "train-4"]
     assert plays_of(data, "train-2") == ["2", "3", "0", "1"]
     assert plays_of(data, "train-4") == ["0", "1"]
-    assert list(data.items.ids) == ["0", "1", "2", "3"]
-    assert data.item_text[0] == "The Kites - Paper Lanterns"
-    assert tags_of(data, data.item_tags, 0) == {"rock", "80s, and more"}
-    assert tags_of(data, data.item_tags, 2) == set()
+    assert list(data.items.vocabulary.ids) == ["0", "1", "2", "3"]
+    assert data.items.text[0] == "The Kites - Paper Lanterns"
+    assert tags_of(data, data.item_matrix("tags"), 0) == {"rock", "80s, and more"}
+    assert tags_of(data, data.item_matrix("tags"), 2) == set()
 
 
 def test_malformed_yes_lines(tmp_path):
@@ -204,8 +207,8 @@ def test_spotify_rows_become_playlists():
     data, reader = read(SpotifyReader, path=SPOTIFY, strict=False)
     assert "2 malformed lines" in reader.notes()[0]
     assert "line 9: not" in reader.notes()[0]
-    assert list(data.users.ids) == ["07f0/HARD ROCK 2010", "944c/a, b/c", "9cc0/HARD ROCK 2010"]
-    assert data.titles == ("HARD ROCK 2010", "a, b/c", "HARD ROCK 2010")
+    assert list(data.users.vocabulary.ids) == ["07f0/HARD ROCK 2010", "944c/a, b/c", "9cc0/HARD ROCK 2010"]
+    assert data.users.text == ("HARD ROCK 2010", "a, b/c", "HARD ROCK 2010")
     assert plays_of(data, "9cc0/HARD ROCK 2010") == [
         "The Kites - Paper Lanterns", 'The Kites - (The Long) "Seven Bridges"', 'Old Quarter, The - Night "Bus", Pt. 2',
     ]  # fmt: skip
@@ -227,13 +230,13 @@ def test_a_spotify_file_is_read_in_little_memory(tmp_path, monkeypatch):
 def test_mpd_slices_and_the_challenge_set():
     data, reader = read(MPDReader, folder=FIXTURES / "mpd", challenge=FIXTURES / "mpd" / "challenge_set.json")
     assert reader.notes() == []
-    assert list(data.users.ids) == ["0", "1", "1000", "1000000", "1000002", "1001", "2"]
+    assert list(data.users.vocabulary.ids) == ["0", "1", "1000", "1000000", "1000002", "1001", "2"]
     assert plays_of(data, "2") == [f"spotify:track:t{n}" for n in (0, 3, 3)]
     assert plays_of(data, "1000002") == ["spotify:track:t1", "spotify:track:t2"]
-    titles = dict(zip(data.users.ids, data.titles, strict=True))
+    titles = dict(zip(data.users.vocabulary.ids, data.users.text, strict=True))
     assert (titles["1"], titles["1000000"], titles["1000002"]) == ("rainy {days}", "spanish playlist", "")
-    assert data.user_times[data.users.encode(["1"])[0]] == 1493424001
-    assert data.item_text[data.items.encode(["spotify:track:t7"])[0]] == "Artist 2 - Track 7"
+    assert data.users.times[data.users.vocabulary.encode(["1"])[0]] == 1493424001
+    assert data.items.text[data.items.vocabulary.encode(["spotify:track:t7"])[0]] == "Artist 2 - Track 7"
     assert features_of(data, "spotify:track:t7") == {"artist:spotify:artist:a2", "album:spotify:album:b2"}
     one, _ = read(MPDReader, folder=FIXTURES / "mpd", slices=1)
     assert list(one.users.ids) == ["0", "1", "2"]
@@ -249,7 +252,7 @@ def test_malformed_mpd_playlists(tmp_path):
     with pytest.raises(DataError, match=r"mpd.slice.1000-1999.json, line 8: playlist 2 occurs again"):
         read(MPDReader, folder=folder)
     data, reader = read(MPDReader, folder=folder, strict=False)
-    assert list(data.users.ids) == ["0", "1", "2"]
+    assert list(data.users.vocabulary.ids) == ["0", "1", "2"]
     assert "no playlist with pid and tracks" in reader.notes()[0]
 
 
@@ -258,8 +261,8 @@ def test_radio_plays_stand_in_the_order_of_the_air():
     lanterns, tide, stay = "Paper Lanterns by The Kites", "Low Tide by Harbour", "Stay, Boy by Old Quarter"
     assert plays_of(data, "KABC-1") == [lanterns, tide, stay]
     assert plays_of(data, "WXYZ-1") == [lanterns, tide]
-    row = data.items.encode([tide])[0]
-    assert tags_of(data, data.item_tags, row) == {"artist:Harbour", "year:1979", "decade:1970s"}
+    row = data.items.vocabulary.encode([tide])[0]
+    assert tags_of(data, data.item_matrix("tags"), row) == {"artist:Harbour", "year:1979", "decade:1970s"}
     assert features_of(data, stay) == {"artist:Old Quarter"}
     data, _ = read(RadioReader, folder=FIXTURES / "radio", length=2)
     assert (plays_of(data, "KABC-1"), plays_of(data, "KABC-2")) == ([lanterns, tide], [stay])
@@ -294,7 +297,7 @@ def eval_batch(ids, truth, width=12, artists=None):
         owners[np.arange(width), artists] = 1
         names = (*(f"artist:{a}" for a in range(max(artists) + 1)), "year:1999")
         owners[:, -1] = 1
-        train = replace(train, item_features=Features(names, csr_matrix(owners)))
+        train = train.with_entities("items", features=Features.of_labels(names, csr_matrix(owners)))
     return EvalBatch("items", ids, hits, csr_matrix(matrix), train)
 
 
@@ -324,22 +327,22 @@ def long_lists():
     rows = [rng.permutation(300)[:length] for length in rng.integers(5, 151, 200)]
     return replace(
         toy,
-        users=Vocabulary(f"{n:03}" for n in range(200)),
-        items=Vocabulary(f"{n:03}" for n in range(300)),
+        entities={
+            "users": Entities(Vocabulary(f"{n:03}" for n in range(200)), tuple(f"title {n}" for n in range(200))),
+            "items": Entities(Vocabulary(f"{n:03}" for n in range(300))),
+            "tags": toy.entities["tags"],
+        },
         interactions=Ragged.from_rows(rows, 300),
-        titles=tuple(f"title {n}" for n in range(200)),
-        item_text=("",) * 300,
-        declared_user_tags=csr_matrix((200, len(toy.tags)), dtype=np.float32),
-        declared_item_tags=csr_matrix((300, len(toy.tags)), dtype=np.float32),
-        assignments=np.empty((0, 3), np.int32),
-        item_times=None, item_features=None, item_vectors=None, user_features=None,
-    )  # fmt: skip
+        user_has={"tags": csr_matrix((200, toy.size("tags")), dtype=np.float32)},
+        item_has={},
+        assignments={},
+    )
 
 
 def test_each_category_shows_what_it_says():
     data = long_lists()
     (fold,) = TenCategories(TenCategoriesOptions(test=0.3)).split(data, np.random.default_rng(1))
-    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.has("title").tolist(), strict=True))
+    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.knows("title").tolist(), strict=True))
     counts = {kind: shown.count(kind) for kind in set(shown)}
     assert counts == {
         (0, True): 6, (1, True): 6, (5, True): 6, (5, False): 6, (10, True): 6, (10, False): 6,

@@ -154,10 +154,10 @@ def test_caps_are_kept_as_by_hand(most, n):
 def test_caps_count_the_tags_with_the_prefix_and_fill_the_slate_with_the_others():
     data = replace(
         DATA,
-        declared_item_tags=csr_matrix((np.ones(N, np.float32), (np.arange(N), np.arange(N) % 2)), shape=(N, 12)),
-        assignments=np.empty((0, 3), np.int32),
+        item_has={"tags": csr_matrix((np.ones(N, np.float32), (np.arange(N), np.arange(N) % 2)), shape=(N, 12))},
+        assignments={},
     )
-    first = data.tags.ids.to_list()[0]
+    first = data.vocabulary("tags").ids.to_list()[0]
     ids = np.array([[0, 1, 2, 3, 4, 6]], np.int32)
     final = np.array([[6, 5, 4, 3, 2, 1]], np.float32)
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)
@@ -185,7 +185,7 @@ def test_popularity_is_taken_off_as_by_hand():
 
 def test_freshness_halves_with_age_and_is_measured_from_the_query():
     times = np.array([np.nan, 100, 90, 60, 130]) * DAY
-    data = replace(DATA, item_times=np.concatenate([times, np.full(N - 5, np.nan)]))
+    data = DATA.with_entities("items", times=np.concatenate([times, np.full(N - 5, np.nan)]))
     ids = np.tile(np.arange(5, dtype=np.int32), (2, 1))
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {}, np.ones(ids.shape, np.float32))
     queries = replace(QUERIES.take(slice(0, 2)), times=np.array([100 * DAY, np.nan]))
@@ -193,7 +193,7 @@ def test_freshness_halves_with_age_and_is_measured_from_the_query():
     np.testing.assert_allclose(found[0], 2 * np.array([0, 1, 0.5, 1 / 16, 1]), rtol=1e-5)
     np.testing.assert_allclose(found[1], 2 * np.array([0, 1 / 8, 1 / 16, 2**-7, 1]), rtol=1e-5)
     with pytest.raises(DataError, match="needs the times of items"):
-        fitted(Freshness, replace(DATA, item_times=None))
+        fitted(Freshness, DATA.with_entities("items", times=None))
 
 
 def test_options_are_checked():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Pool, Ragged
 from hybridrec.stages.pipeline import cut
@@ -49,7 +50,7 @@ def test_a_slate_has_the_history_s_mix_and_one_without_tags_keeps_its_order():
     tags = np.zeros((N, 12), np.float32)
     tags[np.arange(N), np.arange(N) % 2] = 1  # item 0, 2, ... the first tag, the others the second
     tags[30:] = 0
-    data = replace(DATA, declared_item_tags=type(DATA.declared_item_tags)(tags), assignments=np.empty((0, 3), np.int32))
+    data = replace(DATA, item_has={"tags": csr_matrix(tags)}, assignments={})
     history = Ragged.from_rows([[0, 2, 4, 1], [], [31, 33]], N)
     queries = replace(QUERIES.take(slice(0, 3)), history=history)
     ids = np.tile(np.arange(5, 29, dtype=np.int32), (3, 1))

@@ -134,7 +134,7 @@ def test_blocked_items_are_never_pinned_and_disliked_ones_never_shown(experiment
     recommender = hybridrec.load(hybridrec.run(experiment(*ITEMS, MANY, SERVED, pin, block)))
     asked = [Query(items=["item 02"]), Query(items=["item 02"], disliked=["item 14"]), Query(items=["item 14"])]
     slates = recommender.recommend(asked, 10)
-    ids = np.array(recommender.data.items.decode(slates.ids.ravel())).reshape(slates.ids.shape)
+    ids = np.array(recommender.data.items.vocabulary.decode(slates.ids.ravel())).reshape(slates.ids.shape)
     assert ids[0, 1] == "item 14"
     assert not (ids == "item 12").any()
     assert not (ids[1:] == "item 14").any()

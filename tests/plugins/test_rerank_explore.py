@@ -45,7 +45,7 @@ def shown(tmp_path_factory):
     data = experiment.reader.read()
     (fold,) = experiment.splitter.split(data, label_rng(experiment.config.seed, "split"))
     new = fold.train.interactions.matrix(binary=True).sum(axis=0).A1 == 0
-    slates = {name: data.items.encode(run.slates(name)["id"].to_list()) for name in ("plain", "explore")}
+    slates = {name: data.items.vocabulary.encode(run.slates(name)["id"].to_list()) for name in ("plain", "explore")}
     return {name: new[codes].reshape(-1, 20) for name, codes in slates.items()}
 
 

@@ -41,7 +41,7 @@ def plays(*rows: list[int], items: int, times: list[float] | None = None):
 
 def scores(model, data, *items: int):
     """What a query of these items, in this order, gets for all items."""
-    query = encode([Query(items=[data.items.ids[item] for item in items])], data)
+    query = encode([Query(items=[data.items.vocabulary.ids[item] for item in items])], data)
     return model.fit(data, RNG).scores(query, "items")[0]
 
 

@@ -38,11 +38,11 @@ def test_the_score_is_the_weighted_mean_of_smoothed_shares():
     data = toy_dataset()
     queries = parity_queries(data, "tags")
     model = fitted(data, smoothing=2, item_tags=3, idf=1)
-    tags, had = data.user_tags.sign().toarray(), data.interactions.matrix(binary=True).toarray()
-    own, p = data.item_tags.sign().toarray(), had.sum(axis=0) / 59
+    tags, had = data.user_matrix("tags").sign().toarray(), data.interactions.matrix(binary=True).toarray()
+    own, p = data.item_matrix("tags").sign().toarray(), had.sum(axis=0) / 59
     n = tags.sum(axis=0) + 3
     share = (tags.T @ had + 3 * own.T + 2 * p) / (n + 2)[:, None]
-    weights = queries.tags.toarray() * np.log1p(59 / n)
+    weights = queries.matrix("tags").toarray() * np.log1p(59 / n)
     wanted = weights @ share / weights.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.scores(queries, "items"), wanted, rtol=1e-5)
 
@@ -60,7 +60,7 @@ def test_tags_follow_from_items_by_users_and_by_the_items_own_tags():
 def test_without_users_tags_follow_from_the_items_own_tags_alone():
     data = toy_dataset().hide_users(np.ones(60, bool))
     queries = parity_queries(toy_dataset(), "items")
-    own = (queries.history.matrix(binary=True) @ data.item_tags.sign()).toarray()
+    own = (queries.history.matrix(binary=True) @ data.item_matrix("tags").sign()).toarray()
     found = fitted(data, idf=0).scores(queries, "tags")
     np.testing.assert_allclose(
         found / found.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True), rtol=1e-5
@@ -69,11 +69,11 @@ def test_without_users_tags_follow_from_the_items_own_tags_alone():
 
 def test_a_cold_item_is_found_through_its_own_tag():
     data = toy_dataset()
-    tag = data.item_tags[39].indices[0]
+    tag = data.item_matrix("tags")[39].indices[0]
     tags = csr_matrix((np.ones(1, np.float32), ([0], [tag])), shape=(1, 12))
     queries = data.queries(np.array([59], np.int32))
     score = {weight: fitted(data, item_tags=weight) for weight in (0, 5)}
-    asked = replace(queries, tags=tags)
+    asked = replace(queries, has={"tags": tags})
     assert score[0].scores(asked, "items")[0, 39] == 0
     assert score[5].scores(asked, "items")[0, 39] > 0
 

@@ -1,7 +1,5 @@
 """Vectors of items from the words of their texts keep the contract, and serve items nobody has played."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -29,9 +27,9 @@ def test_items_that_nobody_played_are_served_by_their_words():
 
 def test_items_and_words_of_which_nothing_is_learned_have_no_opinion():
     data = toy_dataset()
-    text = ("alone", "", *data.item_text[2:])
+    text = ("alone", "", *data.items.text[2:])
     model = TitleVectors(TitleVectors.Config(dim=4, epochs=1)).fit(
-        replace(data, item_text=text), np.random.default_rng(0)
+        data.with_entities("items", text=text), np.random.default_rng(0)
     )
     vectors = model.vectors("items")
     assert np.isnan(vectors[:2]).all()

@@ -30,7 +30,7 @@ def test_scores_are_the_votes_of_the_nearest() -> None:
     options = UserKNNOptions(tags=0, title=0, idf=0, neighbours=2, power=2)
     model = UserKNN(options).fit(data, np.random.default_rng(0))
     history = data.interactions.take(np.array([3])).ids
-    query = encode([Query(items=[data.items.ids[int(i)] for i in history])], data)
+    query = encode([Query(items=[data.items.vocabulary.ids[int(i)] for i in history])], data)
     has = data.interactions.matrix(binary=True).toarray()
     row = query.history.matrix(binary=True).toarray()[0]
     cosine = has @ row / np.sqrt(np.maximum(has.sum(axis=1), 1) * row.sum())
@@ -44,7 +44,7 @@ def test_length_holds_long_histories_back() -> None:
     """User 0 has one of the query's two items and one other, user 1 one of them and three others."""
     history = Ragged.from_rows([[0, 2], [1, 3, 4, 5]], 6)
     data = replace(toy_dataset(users=2, items=6, tags=2), interactions=history)
-    query = encode([Query(items=data.items.ids[:2].to_list())], data)
+    query = encode([Query(items=data.items.vocabulary.ids[:2].to_list())], data)
     for length in (0.0, 0.5, 0.8, 1.0):
         options = UserKNNOptions(tags=0, title=0, idf=0, length=length)
         found = UserKNN(options).fit(data, np.random.default_rng(0)).scores(query, "items")[0]
@@ -59,7 +59,7 @@ def test_closeness_in_time_adds_to_the_similarity() -> None:
     data = replace(toy_dataset(users=2, items=3, tags=2), interactions=history)
     options = UserKNNOptions(tags=0, title=0, idf=0, time=0.5, half_life=10)
     model = UserKNN(options).fit(data, np.random.default_rng(0))
-    query = replace(encode([Query(items=[data.items.ids[0]])], data), times=np.array([30 * day]))
+    query = replace(encode([Query(items=[data.items.vocabulary.ids[0]])], data), times=np.array([30 * day]))
     cosine = 1 / np.sqrt(2)
     assert model.scores(query, "items")[0, 1:] == pytest.approx([cosine + 0.5 / 4, cosine + 0.5 / 2], rel=1e-5)
     unknown = replace(query, times=None)

@@ -62,7 +62,7 @@ def test_a_projected_query_minimises_the_loss(rated):
     model = fitted(data, observed_weight=2, unobserved_weight=0.3, gravity=0.2, regularization=0.7)
     items = np.nan_to_num(model.state()["items"]).astype(np.float64)
     ratings = np.linspace(0.2, 1, len(rated))
-    asked = query(data, *(data.items.ids[item] for item in rated), item_weights=ratings)
+    asked = query(data, *(data.items.vocabulary.ids[item] for item in rated), item_weights=ratings)
     given = model.query_vectors(asked, "items")[0]
     wanted = minimize(loss, np.zeros(4), (items, ratings, rated, model), tol=1e-10).x
     np.testing.assert_allclose(given, wanted, atol=1e-4)
@@ -154,24 +154,24 @@ def test_cold_items_are_found_beside_their_like(model, cold):
     toy = toy_dataset()
     hidden = np.arange(40) >= 30
     data = toy.hide(hidden[toy.interactions.ids])
-    data = replace(data, assignments=np.empty((0, 3), np.int32))
+    data = replace(data, assignments={})
     component = model(model.Config(factors=8, regularization=1, cold=cold)).fit(data, np.random.default_rng(0))
-    even, odd = query(data, *toy.items.ids[0:10:2]), query(data, *toy.items.ids[1:10:2])
+    even, odd = query(data, *toy.items.vocabulary.ids[0:10:2]), query(data, *toy.items.vocabulary.ids[1:10:2])
     for colour, asked in enumerate((even, odd)):
         found = component.candidates(asked, 5, "items", Exclude(ids=~hidden)).ids
         assert (found % 2 == colour).sum() >= 4
     before = component.state()
     plain = model(model.Config(factors=8, regularization=1)).fit(data, np.random.default_rng(0)).state()
     np.testing.assert_array_equal(before["items"][~hidden], plain["items"][~hidden])
-    only_cold = query(data, toy.items.ids[35])
+    only_cold = query(data, toy.items.vocabulary.ids[35])
     assert np.isnan(component.query_vectors(only_cold, "items")).all()
 
 
 def test_a_cold_item_is_the_mean_of_its_categories():
     toy = toy_dataset()
-    data = replace(toy, item_features=None, assignments=np.empty((0, 3), np.int32))
+    data = replace(toy.with_entities("items", features=None), assignments={})
     model = fitted(data, cold="mean")
-    vectors, tags = model.state()["items"], data.declared_item_tags.toarray() > 0
+    vectors, tags = model.state()["items"], data.item_has["tags"].toarray() > 0
     categories = [np.mean(vectors[:-1][tags[:-1, tag]], axis=0) for tag in np.flatnonzero(tags[-1])]
     np.testing.assert_allclose(vectors[-1], np.mean(categories, axis=0), rtol=1e-4)
 

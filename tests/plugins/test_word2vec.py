@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import FIELDS, Exclude, Query, Ragged, Tokenizer, tokens
+from hybridrec import Exclude, Query, Ragged, Tokenizer, tokens
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.embedding import Word2Vec
 from hybridrec_word2vec.space import LONGEST_SENTENCE, Sentences, Space
@@ -30,6 +30,9 @@ class TestWord2Vec(ComponentContract):
     learns_the_checkerboard = ("items", "tags", "title")
 
 
+FIELDS = ("user", "items", "tags", "title")
+
+
 def sentences(data, *, shuffle=True, fields=FIELDS):
     return Sentences(Space.of(data, fields, Tokenizer()), data, shuffle, np.random.default_rng(3))
 
@@ -40,8 +43,8 @@ def test_a_pass_holds_every_token_of_every_user():
     user = 7
     wanted = [
         *(data.interactions.take(np.array([user])).ids + space.part("items").start),
-        *(data.user_tags[user].indices + space.part("tags").start),
-        *(space.words.encode(data.titles[user].split()) + space.part("title").start),
+        *(data.user_matrix("tags")[user].indices + space.part("tags").start),
+        *(space.words.encode(data.users.text[user].split()) + space.part("title").start),
         space.part("user").start + user,
     ]
     first, second = list(sentences(data))[user], list(sentences(data))[user]
@@ -102,7 +105,9 @@ def test_rare_tokens_are_no_candidates():
 def test_context_takes_the_last_items_only():
     data = toy_dataset()
     model = Word2Vec(Word2Vec.Config(dim=4, epochs=1, context=2)).fit(data, np.random.default_rng(0))
-    long, short = (encode([Query(items=data.items.ids[:n].to_list()[-m:])], data) for n, m in ((6, 6), (6, 2)))
+    long, short = (
+        encode([Query(items=data.items.vocabulary.ids[:n].to_list()[-m:])], data) for n, m in ((6, 6), (6, 2))
+    )
     np.testing.assert_array_equal(model.query_vectors(long, "items"), model.query_vectors(short, "items"))
 
 
@@ -137,8 +142,8 @@ def test_words_live_in_the_space_of_queries():
     words, vectors = found
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
-    nothing = csr_matrix(query.tags.shape, dtype=query.tags.dtype)
-    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), tags=nothing)
+    nothing = csr_matrix((1, 12), dtype=np.float32)
+    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), has={"tags": nothing})
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None

@@ -101,7 +101,7 @@ def test_playlists_vote_with_what_they_have():
     data, model = trained(Playlists, neighbours=1)
     users = np.array([4, 11])
     queries = data.queries(users.astype(np.int32))
-    for target, has in (("items", data.interactions.matrix(binary=True)), ("tags", data.user_tags)):
+    for target, has in (("items", data.interactions.matrix(binary=True)), ("tags", data.user_matrix("tags"))):
         scores = model.scores(queries, target)
         for row, user in enumerate(users):
             np.testing.assert_array_equal(np.flatnonzero(~np.isnan(scores[row])), np.sort(has[user].indices))

@@ -87,7 +87,7 @@ def test_explanations_neighbours_and_names_come_from_a_bundle(bundle):
     recommender = hybridrec.load(bundle)
     places = recommender.explain(QUERIES[0], 5)
     assert [place.id for place in places] == recommender.recommend(QUERIES[0], 5).to_frame()["id"].to_list()
-    names = dict(zip(recommender.data.items.ids, recommender.data.item_text, strict=True))
+    names = dict(zip(recommender.data.items.vocabulary.ids, recommender.data.items.text, strict=True))
     assert [place.name for place in places] == [names[place.id] for place in places]
     assert find("Tag 3", recommender.data, "tags").id == "tag 03"
     assert len(similar(recommender, "ease", Query(items=["item 02"]), "items", 3)) == 3
@@ -121,10 +121,15 @@ def test_nothing_of_a_user_is_in_a_bundle_without_users(run, bundle):
     assert b"user 04" in bundle.read_bytes()
     assert b"user 04" not in bare.read_bytes()
     data = hybridrec.load(bare).data
-    assert (len(data.users), len(data.interactions), data.titles, data.user_tags.shape) == (0, 0, (), (0, 12))
+    assert (len(data.users), len(data.interactions), data.users.text, data.user_matrix("tags").shape) == (
+        0,
+        0,
+        (),
+        (0, 12),
+    )
     assert len(data.assignments) == 0
     whole = hybridrec.load(bundle).data
-    assert (data.item_tags != whole.item_tags).nnz == 0
+    assert (data.item_matrix("tags") != whole.item_matrix("tags")).nnz == 0
     assert data.items == whole.items
     assert copy_bundle(bare, Path("again.hybridrec"), users=False).read_bytes() == bare.read_bytes()
     with pytest.raises(DataError, match="holds no users"):
@@ -144,9 +149,9 @@ def test_features_and_times_of_users_are_left_out_too(toyland, experiment):
     run = hybridrec.run(experiment(("workers: 2", "refit: all")))
     bare = hybridrec.load(run.bundle("bare.hybridrec", users=False))
     whole = hybridrec.load(run)
-    assert (bare.data.user_features is None) == (whole.data.user_features is None)
+    assert (bare.data.users.features is None) == (whole.data.users.features is None)
     assert (bare.data.user_times is None) == (whole.data.user_times is None)
-    assert bare.data.user_features is None or bare.data.user_features.matrix.shape[0] == 0
+    assert bare.data.users.features is None or bare.data.users.features.matrix.shape[0] == 0
     assert bare.data.user_times is None or not len(bare.data.user_times)
 
 

@@ -30,7 +30,7 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
     ]  # fmt: skip
     component = recommender.components["w2v"]
     vocabulary = pl.read_csv(paths[3])
-    for target, ids in (("items", recommender.data.items), ("tags", recommender.data.tags)):
+    for target, ids in (("items", recommender.data.items), ("tags", recommender.data.vocabulary("tags"))):
         read = KeyedVectors.load_word2vec_format(str(tmp_path / f"out/w2v.{target}.txt"))
         vectors = component.vectors(target)
         known = np.flatnonzero(~np.isnan(vectors[:, 0]))
@@ -40,7 +40,7 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
         np.testing.assert_array_equal(read.vectors, vectors[known])
     counts = dict(vocabulary.filter(kind="items").select("id", "count").rows())
     plays = recommender.data.interactions.matrix().getnnz(axis=0)
-    assert counts == {name: n for name, n in zip(recommender.data.items.ids, plays, strict=True) if n}
+    assert counts == {name: n for name, n in zip(recommender.data.items.vocabulary.ids, plays, strict=True) if n}
     assert vocabulary.filter(kind="words")["count"].is_null().all()
 
 

@@ -61,7 +61,7 @@ class ToyReader(Reader):
     def read(self) -> Dataset:
         """All of it."""
         data = toy_dataset(self.config.users, self.config.items, self.config.tags)
-        return data if self.config.assigned else replace(data, assignments=data.assignments[:0])
+        return data if self.config.assigned else replace(data, assignments={})
 
 
 class EchoOptions(Options):
@@ -96,7 +96,7 @@ class Echo(DenseModel):
                 log.write("fit\n")
         self.numbers = {
             "items": rng.random(len(data.items)).astype(np.float32),
-            "tags": rng.random(len(data.tags)).astype(np.float32),
+            "tags": rng.random(data.size("tags")).astype(np.float32),
         }
         if self.config.misbehave == "forget":
             return None  # type: ignore[return-value]

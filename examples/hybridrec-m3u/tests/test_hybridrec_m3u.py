@@ -24,9 +24,9 @@ def test_names_titles_and_order(tmp_path: Path) -> None:
     (tmp_path / "a.m3u").write_text("b.mp3\n")
     (tmp_path / "notes.txt").write_text("no playlist\n")
     data = M3UReader(M3UOptions(folder=tmp_path)).read()
-    assert list(data.users.ids) == ["b"]
-    assert data.titles == ("Late night",)
-    assert list(data.items.decode(data.interactions.ids)) == ["Nico - These Days", "b.mp3", "a/2.ogg"]
+    assert list(data.users.vocabulary.ids) == ["b"]
+    assert data.users.text == ("Late night",)
+    assert list(data.items.vocabulary.decode(data.interactions.ids)) == ["Nico - These Days", "b.mp3", "a/2.ogg"]
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -119,13 +119,36 @@ class ColumnTable(Generic[S]):
             reason = str(error).partition("\n")[0]
             raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
 
-    def numbers(self, column: str) -> pl.Series:
-        """Return float64; missing values, NaN, infinite values and other texts are refused."""
+    def numbers(self, column: str, *, required: bool = True) -> pl.Series:
+        """Return float64; NaN, infinite values and other texts are refused, missing values if `required`."""
         import polars as pl
 
         self._single(column)
         numbers = self._drawn(column, pl.col(column).cast(pl.Float64, strict=False))
-        return self._usable(numbers, ~numbers.is_finite().fill_null(False), column, "not a finite number")
+        bad = ~numbers.is_finite().fill_null(False)
+        if not required:
+            bad &= self._drawn(column, _is_stated(column))
+        return self._usable(numbers, bad, column, "not a finite number")
+
+    def flags(self, column: str) -> pl.Series:
+        """Return booleans, null where missing, from booleans, 1 and 0, or true, false, yes and no in any case."""
+        import polars as pl
+
+        self._single(column)
+        text = pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()
+        words = {
+            "true": True,
+            "1": True,
+            "1.0": True,
+            "yes": True,
+            "false": False,
+            "0": False,
+            "0.0": False,
+            "no": False,
+        }
+        flags = self._drawn(column, text.replace_strict(words, default=None, return_dtype=pl.Boolean))
+        bad = flags.is_null() & self._drawn(column, _is_stated(column))
+        return self._usable(flags, bad, column, "neither true nor false")
 
     def weights(self, column: str) -> pl.Series:
         """Return float32, not negative."""
@@ -294,6 +317,13 @@ def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
 
     number = pl.col(column).cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number / PER_SECOND[unit])
+
+
+def _is_stated(column: str) -> pl.Expr:
+    """Express whether a value is given: neither null, NaN nor an empty text."""
+    import polars as pl
+
+    return ~pl.col(column).cast(pl.String).str.strip_chars().fill_null("").is_in(["", "NaN"])
 
 
 def _epoch(date: pl.Expr) -> pl.Expr:

@@ -202,7 +202,7 @@ def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
     if "tag" in roles:
         mapping["tags"] = [roles["tag"]]
         separator = None if file.lists("tag") else _tag_separator(file.frame[roles["tag"]])
-        mapping |= {"tag_separator": separator} if separator else {}
+        mapping |= {"value_separator": separator} if separator else {}
     if owner == "user":
         return mapping | ({"title": roles["text"]} if "text" in roles else {})
     texts = [roles[role] for role in ("text", "item") if role in roles and roles[role] != key]
@@ -226,21 +226,22 @@ def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
     if {"user", "item"} <= roles.keys():
         if "tag" not in roles or file.lists("tag") or "assignments" in mapping:
             return [f"{file.name} is not used: interactions come from {main.name}"]
-        columns = {role: roles[role] for role in ("user", "item", "tag")}
-        mapping["assignments"] = {**file.options, **columns}
+        columns = {"user": roles["user"], "item": roles["item"], "id": roles["tag"]}
+        mapping["assignments"] = {"tags": {**file.options, **columns}}
         return []
     owner, key = _owner(file, main)
     if not key:
         return [f"{file.name} is not used: none of its columns holds the ids of {main.name}"]
     if file.frame[key].is_unique().all():
-        part, entry = f"{owner}s", _description(file, owner, key)
+        place, part, entry = mapping, f"{owner}s", _description(file, owner, key)
     elif "tag" in roles:
-        part, entry = f"{owner}_tags", {**file.options, owner: key, "tag": roles["tag"]}
+        place, part = mapping.setdefault(f"{owner}_has", {}), "tags"
+        entry = {**file.options, owner: key, "id": roles["tag"]}
     else:
         return [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
-    if len(entry) <= len(mapping.get(part, {})):
-        return [f"{file.name} is not used: {mapping[part]['path']} describes more of the {owner}s"]
-    mapping[part] = entry
+    if len(entry) <= len(place.get(part, {})):
+        return [f"{file.name} is not used: {place[part]['path']} describes more of the {owner}s"]
+    place[part] = entry
     return []
 
 

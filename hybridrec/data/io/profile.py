@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.encoding import TAGS
 from hybridrec.data.io.infer_schema import guess
 from hybridrec.data.readers.table import TableOptions, TableReader
 
@@ -64,11 +65,13 @@ def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[s
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
     lengths = history.lengths[history.lengths > 0]
-    titles, texts = (sum(map(bool, texts)) for texts in (data.titles, data.item_text))
-    tagged_users, tagged_items = (int((np.diff(tags.indptr) > 0).sum()) for tags in (data.user_tags, data.item_tags))
+    titles, texts = (sum(map(bool, texts)) for texts in (data.users.text, data.items.text))
+    tagged_users, tagged_items = (
+        int((np.diff(tags.indptr) > 0).sum()) for tags in (data.user_matrix("tags"), data.item_matrix("tags"))
+    )
     if history.groups is not None:
         split = "folds"
-    elif titles or data.declared_user_tags.nnz:
+    elif titles or any(matrix.nnz for matrix in data.user_has.values()):
         split = "masked"
     else:
         split = "random" if history.times is None else "temporal"
@@ -78,7 +81,7 @@ def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[s
         interactions=count,
         users=len(data.users),
         items=len(data.items),
-        tags=len(data.tags),
+        tags=data.size(TAGS),
         order=order,
         times=history.times is not None,
         weights=history.weights is not None,

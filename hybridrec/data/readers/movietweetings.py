@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ class MovieTweetingsOptions(Options):
 
     min_rating: int = Field(default=1, ge=1, le=10)
     """Lower ratings are dropped, with users and films that have no others; ratings range from 0 to 10."""
+
+    genres: Literal["tags", "genres"] = "tags"
+    """The kind of entities that genres are: tags of the films, or a kind of their own."""
 
     weight: WeightOptions = WeightOptions()
     """Transformation of ratings to weights; `transform: binary` makes all ratings count the same."""
@@ -57,11 +60,13 @@ class MovieTweetingsReader(Reader):
                     time=pl.col("time").cast(pl.Float64),
                     weight=pl.col("rating").cast(pl.Float32),
                 ),
-                items=films.select(
-                    id="film", text="title", time=seconds(films.select(pl.date("year", 1, 1)).to_series())
-                ),
-                item_tags=genres,
-                item_features=pl.concat([genres.rename({"tag": "feature"}), _years(films)]),
+                entities={
+                    "items": films.select(
+                        id="film", text="title", time=seconds(films.select(pl.date("year", 1, 1)).to_series())
+                    )
+                },
+                item_has={self.config.genres: genres},
+                labels={"items": pl.concat([genres.rename({"item": "id", "id": "feature"}), _years(films)])},
             ),
             self.config.weight,
         )
@@ -71,7 +76,7 @@ def _genres(films: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     genres = films.select("genres", item="film").explode("genres").drop_nulls()
-    return genres.select("item", tag="genre:" + pl.col("genres"))
+    return genres.select("item", id="genre:" + pl.col("genres"))
 
 
 def _years(films: pl.DataFrame) -> pl.DataFrame:
@@ -80,7 +85,7 @@ def _years(films: pl.DataFrame) -> pl.DataFrame:
     year = pl.col("year").cast(pl.String)
     return pl.concat(
         [
-            films.select(item="film", feature="year:" + year),
-            films.select(item="film", feature="decade:" + year.str.head(3) + "0s"),
+            films.select(id="film", feature="year:" + year),
+            films.select(id="film", feature="decade:" + year.str.head(3) + "0s"),
         ]
     )

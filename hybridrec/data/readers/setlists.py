@@ -43,6 +43,9 @@ class SetlistsOptions(Options):
     tags: tuple[TagKind, ...] = get_args(TagKind)
     """The kinds of tags of each show, as "kind:value" ("year:1977", "tour:1977 spring")."""
 
+    venues: bool = False
+    """Make the venue of each show, with its city, an entity of the kind `venues`, which can be a target."""
+
 
 class SetlistsReader(Reader):
     """Shows as users, songs as items.
@@ -67,9 +70,16 @@ class SetlistsReader(Reader):
         return assemble(
             Tables(
                 interactions=_performances(shows),
-                users=shows.select(id="show", title=pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)),
-                items=shows.select(id=pl.col("songs").explode()).drop_nulls().unique().with_columns(text="id"),
-                user_tags=_tags(shows).filter(pl.col("kind").is_in(self.config.tags)).drop("kind"),
+                entities={
+                    "users": shows.select(
+                        id="show", text=pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)
+                    ),
+                    "items": shows.select(id=pl.col("songs").explode()).drop_nulls().unique().with_columns(text="id"),
+                },
+                user_has={
+                    "tags": _tags(shows).filter(pl.col("kind").is_in(self.config.tags)).drop("kind"),
+                    "venues": _venues(shows) if self.config.venues else None,
+                },
             )
         )
 
@@ -79,8 +89,16 @@ def _performances(shows: pl.DataFrame) -> pl.DataFrame:
     return shows.select(user="show", item="songs", time=seconds(shows["date"])).explode("item").drop_nulls("item")
 
 
+def _venues(shows: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns user, id: the venue of each show, with its city as names of halls repeat."""
+    import polars as pl
+
+    place = pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)
+    return shows.drop_nulls("venue").select(user="show", id=place)
+
+
 def _tags(shows: pl.DataFrame) -> pl.DataFrame:
-    """Derive the columns user, kind, tag from date and place of each show."""
+    """Derive the columns user, kind, id from date and place of each show."""
     import polars as pl
 
     date = pl.col("date")
@@ -101,5 +119,5 @@ def _tags(shows: pl.DataFrame) -> pl.DataFrame:
         .with_columns(**kinds)
         .unpivot([*kinds, "lineup", "country", "state", "city", "venue"], index="show", variable_name="kind")
         .drop_nulls("value")
-        .select("kind", user="show", tag=pl.col("kind") + ":" + pl.col("value"))
+        .select("kind", user="show", id=pl.col("kind") + ":" + pl.col("value"))
     )

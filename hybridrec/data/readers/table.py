@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.encoding import TAGS
+from hybridrec.data.features import FeatureType
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import ColumnTable, S
 from hybridrec.data.io.npy import Rows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
-from hybridrec.types import Floats
+from hybridrec.paths import KindName
+from hybridrec.types import ITEMS, USERS, Floats
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,14 +41,20 @@ class TableOptions(BadLineOptions):
     items: Items | None = None
     """Descriptions of items."""
 
-    user_tags: UserTags | None = None
-    """Tags of users, one per row."""
+    entities: dict[KindName, Described] = Field({}, examples=[{"artists": {"path": "artists.csv", "id": "artist"}}])
+    """Descriptions of entities of other kinds, by kind."""
 
-    item_tags: ItemTags | None = None
-    """Tags of items, one per row."""
+    user_has: dict[KindName, UserHas] = Field({})
+    """Entities of users, one per row: {tags: {path: tags.csv, user: user, id: tag}}."""
 
-    assignments: Assignments | None = None
-    """Tags that users gave to items, one per row."""
+    item_has: dict[KindName, ItemHas] = Field({})
+    """Entities of items, one per row: {artists: {path: songs.csv, item: song, id: artist}}."""
+
+    assignments: dict[KindName, Assignments] = Field({})
+    """Entities that users gave to items, one per row: {tags: {path: tagged.csv, user: user, item: song, id: tag}}."""
+
+    impressions: Impressions | None = None
+    """Items that were shown to users and not taken."""
 
     item_vectors: ItemVectors | None = None
     """Dense content of items."""
@@ -67,25 +77,46 @@ class TableReader(Reader):
         """Read all data; raises DataError with file, line and column if something is wrong."""
         config = self.config
         self.bad_lines = BadLines(strict=config.strict)
-        users, items = self._open(config.users), self._open(config.items)
+        sources: dict[str, Users | Items | Described | None] = {USERS: config.users, ITEMS: config.items}
+        described = {
+            kind: self._open(source) for kind, source in (sources | config.entities).items() if source is not None
+        }
+        users, items = described.get(USERS), described.get(ITEMS)
         return assemble(
             Tables(
                 interactions=_interactions(ColumnTable.of(config.interactions, self.bad_lines, self.frames)),
-                users=None if users is None else _users(users),
-                items=None if items is None else _items(items),
-                user_tags=_tags("user", users, self._open(config.user_tags)),
-                item_tags=_tags("item", items, self._open(config.item_tags)),
-                assignments=_assignments(self._open(config.assignments)),
-                user_features=_features(users, "user"),
-                item_features=_features(items, "item"),
-                item_vectors=_vectors(config.item_vectors, items, self.bad_lines, self.frames),
+                entities={kind: _entities(file) for kind, file in described.items()},
+                user_has=self._has("user", users, config.user_has),
+                item_has=self._has("item", items, config.item_has),
+                assignments={kind: _assignments(self._open(source)) for kind, source in config.assignments.items()},
+                labels={kind: _labels(file) for kind, file in described.items()},
+                features={kind: _features(file) for kind, file in described.items()},
+                vectors={ITEMS: _vectors(config.item_vectors, items, self.bad_lines, self.frames)},
+                context=tuple(config.interactions.context),
+                impressions=None if config.impressions is None else _impressions(self._open(config.impressions)),
             ),
             config.weight,
         )
 
-    def _open(self, source: S | None) -> ColumnTable[S] | None:
+    def _open(self, source: S) -> ColumnTable[S]:
         assert self.bad_lines is not None
-        return None if source is None else ColumnTable.of(source, self.bad_lines, self.frames)
+        return ColumnTable.of(source, self.bad_lines, self.frames)
+
+    def _has(
+        self,
+        owner: Literal["user", "item"],
+        described: ColumnTable[Described] | None,
+        sources: Mapping[str, Carried],
+    ) -> dict[str, pl.DataFrame]:
+        """Return owner, id, weight by kind: from columns of the file of users or items, and from files of pairs."""
+        has = {} if described is None else described.source.has_columns
+        kinds = dict.fromkeys([*has, *sources])
+        return {
+            kind: _pairs(
+                owner, described, has.get(kind, {}), None if kind not in sources else self._open(sources[kind])
+            )
+            for kind in kinds
+        }
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
@@ -103,7 +134,10 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
         columns["position"] = file.numbers(options.position)
     if options.group is not None:
         columns["group"] = file.integers(options.group)
-    frame = pl.DataFrame(columns).drop_nulls()
+    context = {name: _typed(file, name, kind) for name, kind in options.context.items()}
+    if clash := sorted(context.keys() & {"user", "item", "time", "weight", "position", "group"}):
+        raise DataError(f"{options.path}: the column {clash[0]!r} cannot be a column of the request; rename it")
+    frame = pl.DataFrame(columns | context).drop_nulls(list(columns))
     if options.weight is not None:
         frame = frame.filter(pl.col("weight") > 0)
     if not len(frame):
@@ -111,69 +145,95 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     return frame
 
 
-def _users(file: ColumnTable[Users]) -> pl.DataFrame:
-    """Return id, and title if there is one."""
-    import polars as pl
-
-    columns = {"id": file.ids(file.source.id).cast(pl.String)}
-    if file.source.title is not None:
-        columns["title"] = file.texts([file.source.title])
-    return pl.DataFrame(columns).drop_nulls("id")
-
-
-def _items(file: ColumnTable[Items]) -> pl.DataFrame:
+def _entities(file: ColumnTable[Described]) -> pl.DataFrame:
     """Return id, and text and time if there are any."""
     import polars as pl
 
     columns = {"id": file.ids(file.source.id).cast(pl.String)}
-    if file.source.text:
-        columns["text"] = file.texts(file.source.text)
+    if file.source.texts:
+        columns["text"] = file.texts(file.source.texts)
     if file.source.time is not None:
         columns["time"] = file.times(file.source.time, file.source.time_unit, years=True, required=False)
     return pl.DataFrame(columns).drop_nulls("id")
 
 
-def _tags(
+def _pairs(
     owner: str,
-    described: ColumnTable[Users] | ColumnTable[Items] | None,
-    file: ColumnTable[UserTags] | ColumnTable[ItemTags] | None,
+    described: ColumnTable[Described] | None,
+    columns: Mapping[str, str],
+    file: ColumnTable[Carried] | None,
 ) -> pl.DataFrame:
-    """Return owner, tag, weight: from the tag columns of a file of users or items, and from a file of tags."""
+    """Return owner, id, weight: from columns of a file of users or items, and from a file of pairs."""
     import polars as pl
 
-    parts = [pl.DataFrame(schema={owner: pl.String, "tag": pl.String, "weight": pl.Float32})]
-    if described is not None:
-        tags = described.source.tags
-        kinds = tags if isinstance(tags, dict) else dict.fromkeys(tags, "")
-        labels = described.labels(described.source.id, kinds, described.source.tag_separator)
-        parts.append(labels.select(pl.col("owner").alias(owner), tag="label", weight=pl.lit(1.0, pl.Float32)))
+    parts = [pl.DataFrame(schema={owner: pl.String, "id": pl.String, "weight": pl.Float32})]
+    if described is not None and columns:
+        labels = described.labels(described.source.id, columns, described.source.value_separator)
+        parts.append(labels.select(pl.col("owner").alias(owner), id="label", weight=pl.lit(1.0, pl.Float32)))
     if file is not None:
-        frame = pl.DataFrame({owner: file.ids(file.source.owner), "tag": file.ids(file.source.tag)})
+        frame = pl.DataFrame({owner: file.ids(file.source.owner), "id": file.ids(file.source.id)})
         frame = frame.cast(pl.String)
         weight = file.source.weight
         parts.append(frame.with_columns(weight=pl.lit(1.0, pl.Float32) if weight is None else file.weights(weight)))
     return pl.concat(parts).drop_nulls()
 
 
-def _assignments(file: ColumnTable[Assignments] | None) -> pl.DataFrame | None:
+def _assignments(file: ColumnTable[Assignments]) -> pl.DataFrame:
     import polars as pl
 
-    if file is None:
-        return None
-    return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "tag")}).drop_nulls()
+    return pl.DataFrame({name: file.ids(getattr(file.source, name)) for name in ("user", "item", "id")}).drop_nulls()
 
 
-def _features(file: ColumnTable[Users] | ColumnTable[Items] | None, owner: str) -> pl.DataFrame | None:
-    """Return owner, feature: "column:value" for each value of each feature column."""
-    if file is None or not file.source.features:
+def _impressions(file: ColumnTable[Impressions]) -> pl.DataFrame:
+    import polars as pl
+
+    options = file.source
+    file = file.unrolled(options.item)
+    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
+    if options.time is not None:
+        columns["time"] = file.times(options.time, options.time_unit)
+    return pl.DataFrame(columns).drop_nulls()
+
+
+def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
+    """Return id, feature: "column:value" for each value of each column of categories; None without such columns."""
+    source = file.source
+    names = {name: name for name, kind in source.feature_types.items() if kind == "category"}
+    if not names:
         return None
-    kinds = {name: name for name in file.source.features}
-    return file.labels(file.source.id, kinds, file.source.tag_separator).rename({"owner": owner, "label": "feature"})
+    return file.labels(source.id, names, source.value_separator).rename({"owner": "id", "label": "feature"})
+
+
+def _features(file: ColumnTable[Described]) -> pl.DataFrame | None:
+    """Return id, and the columns of numbers, flags and times; None without such columns."""
+    import polars as pl
+
+    source = file.source
+    types = {name: kind for name, kind in source.feature_types.items() if kind != "category"}
+    if not types:
+        return None
+    columns = {"id": file.ids(source.id).cast(pl.String)}
+    for name, kind in types.items():
+        columns[name] = _typed(file, name, kind)
+    return pl.DataFrame(columns).drop_nulls("id")
+
+
+def _typed(file: ColumnTable[Any], name: str, kind: FeatureType) -> pl.Series:
+    """Return a column as numbers, booleans, times or texts; null where it is missing."""
+    import polars as pl
+
+    if kind == "number":
+        return file.numbers(name, required=False)
+    if kind == "flag":
+        return file.flags(name)
+    if kind == "time":
+        return pl.from_epoch(file.times(name, file.source.time_unit, years=True, required=False) * 1e6, "us")
+    return file.texts([name])
 
 
 def _vectors(
     options: ItemVectors | None,
-    items: ColumnTable[Items] | None,
+    items: ColumnTable[Described] | None,
     bad_lines: BadLines,
     frames: Mapping[str, pl.DataFrame],
 ) -> tuple[pl.Series, Floats] | None:
@@ -231,79 +291,139 @@ class Interactions(FileSource):
     group: str | None = None
     """Column of an integer by which a split may group, such as the number of a published fold."""
 
-
-class Described(FileSource):
-    """Options of a file that describes users or items, one row each: its columns and their roles."""
-
-    id: str
-    """Column of the user or item. Of several rows for one, the first gives title, text and time."""
-
-    tags: tuple[str, ...] | dict[str, str] = ()
-    """Columns of tags. A mapping {column: kind} makes tags like "kind:value"."""
-
-    features: tuple[str, ...] = ()
-    """Columns of features; each value becomes the feature "column:value"."""
-
-    tag_separator: str = Field(default="|", min_length=1)
-    """Separator of several values in one text of a tag or feature column; list columns need none."""
+    context: dict[str, FeatureType] = Field({})
+    """Columns of the request that led to the interaction, with their types: {device: category, budget: number}. A
+    query may state them, and filters and learned re-rankers read them."""
 
 
-class Users(Described):
-    """Descriptions of users; users without interactions may be listed."""
+class Impressions(FileSource):
+    """Impressions: items that were shown to a user and not taken, one per row."""
 
-    title: str | None = None
-    """Column of the title, the name of a playlist for example."""
+    user: str
+    """Column of the user; unknown users are ignored."""
 
-
-class Items(Described):
-    """Descriptions of items; items without interactions may be listed and can be recommended too."""
-
-    text: tuple[str, ...] = ()
-    """Columns of the readable text (title, artist), joined with " - "."""
+    item: str
+    """Column of the item, or of a list of items; unknown items are ignored."""
 
     time: str | None = None
-    """Column of the release time of the item: as in interactions, or a year."""
+    """Column of the time, as in interactions."""
 
     time_unit: TimeUnit = "s"
     """Unit of numbers in the time column, since 1970."""
 
 
-class Tags(FileSource):
-    """Tags, one per row."""
+class Described(FileSource):
+    """A file that describes entities of a kind, one row each: its columns and their roles."""
 
-    tag: str
-    """Column of the tag."""
+    id: str
+    """Column of the id. Of several rows for one, the first gives text, time and typed features."""
+
+    text: tuple[str, ...] = ()
+    """Columns of the readable text (title, artist), joined with " - "."""
+
+    time: str | None = None
+    """Column of the time (of an item, its release): as in interactions, or a year."""
+
+    time_unit: TimeUnit = "s"
+    """Unit of numbers in the columns of times, since 1970."""
+
+    features: tuple[str, ...] | dict[str, FeatureType] = ()
+    """Columns of features. A list means categories: each value becomes the feature "column:value". A mapping {column:
+    type} states the type: `category`, `number`, `flag` or `time`; a missing value is unknown, not 0."""
+
+    value_separator: str = Field(default="|", min_length=1)
+    """Separator of several values in one text of a column of tags, entities or categories; list columns need none."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of the readable text."""
+        return self.text
+
+    @property
+    def feature_types(self) -> dict[str, FeatureType]:
+        """The columns of features with their types."""
+        return self.features if isinstance(self.features, dict) else dict.fromkeys(self.features, "category")
+
+    @property
+    def has_columns(self) -> dict[str, dict[str, str]]:
+        """The columns of entities: kind -> column -> prefix of its values."""
+        return {}
+
+
+class Carrier(Described):
+    """Options of a file of users or items, which carry entities of other kinds."""
+
+    tags: tuple[str, ...] | dict[str, str] = ()
+    """Columns of tags. A mapping {column: kind} makes tags like "kind:value"."""
+
+    has: dict[KindName, tuple[str, ...]] = Field({})
+    """Columns of entities of other kinds: {artists: [artist]}."""
+
+    @property
+    def has_columns(self) -> dict[str, dict[str, str]]:
+        """The columns of entities: kind -> column -> prefix of its values."""
+        tags = self.tags if isinstance(self.tags, dict) else dict.fromkeys(self.tags, "")
+        others = {kind: dict.fromkeys(columns, "") for kind, columns in self.has.items()}
+        return ({TAGS: tags} if tags else {}) | others
+
+
+class Users(Carrier):
+    """Descriptions of users; users without interactions may be listed."""
+
+    title: str | None = None
+    """Column of the title, the name of a playlist for example."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of the readable text."""
+        return self.text if self.title is None else (self.title, *self.text)
+
+
+class Items(Carrier):
+    """Descriptions of items; items without interactions may be listed and can be recommended too."""
+
+
+class Carried(FileSource):
+    """Entities of users or items, one per row."""
+
+    id: str
+    """Column of the entity."""
 
     weight: str | None = None
     """Column of the weight; 1 by default."""
 
+    @property
+    @abstractmethod
+    def owner(self) -> str:
+        """The name of the column with the user or item that has the entity."""
 
-class UserTags(Tags):
-    """Tags of users, one per row."""
+
+class UserHas(Carried):
+    """Entities of users, one per row."""
 
     user: str
     """Column of the user; unknown users are ignored."""
 
     @property
     def owner(self) -> str:
-        """The name of the column with the user who has the tag."""
+        """The name of the column with the user who has the entity."""
         return self.user
 
 
-class ItemTags(Tags):
-    """Tags of items, one per row."""
+class ItemHas(Carried):
+    """Entities of items, one per row."""
 
     item: str
     """Column of the item; unknown items are ignored."""
 
     @property
     def owner(self) -> str:
-        """The name of the column with the item that has the tag."""
+        """The name of the column with the item that has the entity."""
         return self.item
 
 
 class Assignments(FileSource):
-    """Tags that users gave to items, one per row; a split hides the rows of hidden (user, item) pairs."""
+    """Entities (tags, say) that users gave to items; a split hides the rows of hidden (user, item) pairs."""
 
     user: str
     """Column of the user; unknown users are ignored."""
@@ -311,8 +431,8 @@ class Assignments(FileSource):
     item: str
     """Column of the item; unknown items are ignored."""
 
-    tag: str
-    """Column of the tag."""
+    id: str
+    """Column of the entity."""
 
 
 class ItemVectors(FileSource):

@@ -19,7 +19,8 @@ from hybridrec.types import Bools, Doubles, Ints, Sparse, Target
 class Fold:
     """A training part, queries without the hidden data, and the hidden data as their truth.
 
-    truth: for both targets a csr [Q, N] of ones, the relevant ids of each query; empty if no query asks for the target
+    truth: for each of the data's targets a csr [Q, N] of ones, the relevant ids of each query; empty if no query asks
+        for the target
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
     candidate_items: bool[I], the items that may be recommended, or None for all

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -65,8 +64,7 @@ class ColdItems(Splitter):
         cold[items] = True
         fold = fold_of(
             name,
-            # Users also tag items they did not interact with, and those tags reveal as much about the item.
-            replace(data, assignments=data.assignments[~cold[data.assignments[:, 1]]]),
+            data.hide_items(cold),
             cold[data.interactions.ids],
             min_history=self.config.min_history,
             candidate_items=cold if self.config.candidate_items == "hidden" else None,

@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.dataset import Dataset
+from hybridrec.data.dataset import Dataset, empty_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, choose
+from hybridrec.data.splits.holdout import Pairs, choose, set_difference
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
-from hybridrec.types import PADDING, Ints, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Ints, Sparse, Target
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
 """A share below 1, or a count of at least 1."""
@@ -73,22 +73,29 @@ class EachPosition(Splitter):
         around = _around(lists, self.config.window)
         asked = np.flatnonzero(around.lengths)
         users, history = held[lists.rows[asked]], around.take(asked)
-        truth: dict[Target, Sparse] = {
-            "items": csr_matrix(
-                (np.ones(len(asked), np.float32), lists.ids[asked], np.arange(len(asked) + 1)),
-                shape=(len(asked), len(data.items)),
-            ),
-            "tags": csr_matrix((len(asked), len(data.tags)), dtype=np.float32),
-        }
+        ones = np.ones(len(asked), np.float32)
+        left_out = Ragged(lists.ids[asked], np.arange(len(asked) + 1), len(data.items))
+        items = csr_matrix((ones, left_out.ids, left_out.offsets), shape=(len(asked), len(data.items)))
+        has = data.query_has({}, history)
+        truth: dict[Target, Sparse] = {ITEMS: items}
+        for kind in data.targets[1:]:
+            through = kind in data.through_items
+            truth[kind] = (
+                set_difference(data.through(left_out, kind), has[kind])
+                if through
+                else empty_csr(len(asked), data.size(kind))
+            )
         return Fold(
             name=name,
             train=train,
             queries=QueryBatch(
                 users=np.full(len(asked), PADDING, np.int32),
                 history=history,
-                tags=truth["tags"].copy(),
+                has=has,
                 text=("",) * len(asked),
-                times=history.latest() if data.user_times is None else data.user_times[users],
+                times=history.latest() if data.users.times is None else data.users.times[users],
+                context=None if lists.context is None else lists.context.take(asked),
+                derived=data.through_items,
             ),
             truth=truth,
             units=users,

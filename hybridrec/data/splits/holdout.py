@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from hybridrec.data.dataset import Dataset, pair_keys
+from hybridrec.data.features import Features
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.splits.base import Fold
 from hybridrec.errors import DataError
-from hybridrec.types import PADDING, Bools, Ints, Longs, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Ints, Longs, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +159,23 @@ def fold_of(
     min_history: int = 0,
     time: float | None = None,
     candidate_items: Bools | None = None,
+    sequential: bool = False,
 ) -> Fold | None:
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None without queries.
 
     Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of
     weight 1. It shows the user's training data; its truth is the rest, so items that the user also has in
     training are not asked for. Users without any visible interaction are unknown: training has no data about
-    them, and their queries have no user id, only the tags, title and features that the data declares. `time` is
-    the time of all queries; without it each has its user's.
+    them, and their queries have no user id, only the entities, title and features that the data declares. `time` is
+    the time of all queries; without it each has its user's. If the split is `sequential`, so that a query is asked
+    at the moment of the first hidden interaction, it has the context of that interaction.
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)
-    truth: dict[Target, Sparse] = {"items": gone, "tags": set_difference(data.user_tags, shown.user_tags)}
-    wanted = truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)
+    truth: dict[Target, Sparse] = {ITEMS: gone}
+    for kind in data.targets[1:]:
+        truth[kind] = set_difference(data.user_matrix(kind), shown.user_matrix(kind))
+    wanted = sum(matrix.getnnz(axis=1) for matrix in truth.values())
     users = np.flatnonzero((wanted > 0) & (history >= min_history)).astype(np.int32)
     if not len(users) or not history.any():
         return None
@@ -182,12 +187,23 @@ def fold_of(
             queries,
             users=np.where(history[users] > 0, users, PADDING).astype(np.int32),
             times=queries.times if time is None else np.full(len(users), time),
+            context=context_of(data.interactions.where(hidden).take(users)) if sequential else None,
         ),
         truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
         units=users,
         weights=np.ones(len(users)),
         candidate_items=candidate_items,
     )
+
+
+def context_of(asked: Ragged) -> Features | None:
+    """Return the context of the first interaction of each row, unknown in empty rows; None if the data has none.
+
+    The only thing that a query may know of a hidden interaction: the request that led to it comes before it.
+    """
+    if asked.context is None:
+        return None
+    return asked.context.take(np.where(asked.lengths > 0, asked.offsets[:-1], PADDING))
 
 
 def hide_pairs(name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:

@@ -61,6 +61,6 @@ class LeaveOneOut(Splitter):
             starts = np.cumsum(pairs.lengths) - pairs.lengths
             hidden = np.zeros(len(pairs), bool)
             hidden[starts[users] + rng.integers(pairs.lengths[users])] = True
-        fold = fold_of(name, data, pairs.entries(hidden))
+        fold = fold_of(name, data, pairs.entries(hidden), sequential=self.config.pick == "last")
         assert fold is not None  # each of `users` keeps an item and has one to find
         return fold

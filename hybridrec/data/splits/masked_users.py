@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, TypeAlias
 
 import numpy as np
-from pydantic import Field, field_validator
+import pydantic
+from pydantic import field_validator
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
@@ -14,10 +15,12 @@ from hybridrec.data.splits.base import Fold, Splitter
 from hybridrec.data.splits.holdout import Pairs, choose, choose_share, entries, parts, set_difference
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options
-from hybridrec.types import PADDING, Bools, Doubles, Ints, Longs, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Field, Ints, Longs, Sparse, Target
 
-Shown = Literal["items", "tags", "title"]
-SHOWN: tuple[Shown, ...] = get_args(Shown)
+Shows: TypeAlias = dict[Field, Bools]
+"""For each field that a scenario shows, bool[Q]: true for the queries that show it."""
+
+TITLE = "title"
 
 DEFAULT_MIX = {"items+tags": 0.4, "items": 0.4, "tags": 0.1, "title": 0.1}
 
@@ -25,47 +28,43 @@ DEFAULT_MIX = {"items+tags": 0.4, "items": 0.4, "tags": 0.1, "title": 0.1}
 class MaskedOptions(Options):
     """Options of `masked`."""
 
-    test: float = Field(0.2, gt=0, lt=1)
+    test: float = pydantic.Field(0.2, gt=0, lt=1)
     """Share of the users with `min_items` items that is held out. Not used with `folds`."""
-    folds: int | None = Field(None, ge=2)
+    folds: int | None = pydantic.Field(None, ge=2)
     """Rotate through this many folds instead: every such user is held out in exactly one."""
-    min_items: int = Field(2, ge=2)
+    min_items: int = pydantic.Field(2, ge=2)
     """Distinct items that a user needs to be held out; users with fewer always stay in training."""
-    hide: float = Field(0.5, gt=0, lt=1)
-    """Share of the distinct items, and of the distinct tags, that is hidden from a query that shows the field."""
-    scenarios: dict[str, Annotated[float, Field(gt=0)]] | None = None
-    """The fields that queries show (items, tags and title, joined by "+"), each with its proportion of the queries.
-    A listed field shows its visible share (a title is shown whole); an unlisted field is hidden entirely.
+    hide: float = pydantic.Field(0.5, gt=0, lt=1)
+    """Share of the distinct items, and of the distinct entities of each other kind, that is hidden from a query that
+    shows the field."""
+    scenarios: dict[str, Annotated[float, pydantic.Field(gt=0)]] | None = None
+    """The fields that queries show (items, tags or another kind that users carry, and title, joined by "+"), each
+    with its proportion of the queries. A listed field shows its visible share (a title is shown whole); an unlisted
+    field is hidden entirely.
     Default: {items+tags: 0.4, items: 0.4, tags: 0.1, title: 0.1}."""
     cross: bool = False
     """Turn every held-out user into a query of each scenario, weighted by the mix, instead of one drawn at random:
     rare scenarios then have as many queries as common ones. The unit of statistics stays the user."""
-    validation: float = Field(0.2, gt=0, lt=1)
+    validation: float = pydantic.Field(0.2, gt=0, lt=1)
     """Share of the training users that is held out, under the same mask, to learn blends on."""
 
     @field_validator("scenarios")
     @classmethod
-    def _known_fields(cls, scenarios: dict[str, float] | None) -> dict[str, float] | None:
+    def _distinct(cls, scenarios: dict[str, float] | None) -> dict[str, float] | None:
         if scenarios is None:
             return None
         if not scenarios:
             raise ValueError("no scenario is given; name at least one, such as {items: 1}")
-        for name in scenarios:
-            for field in name.split("+"):
-                if field not in SHOWN:
-                    raise ValueError(f"scenario '{name}': unknown field '{field}'; {did_you_mean(field, SHOWN)}")
         if len({frozenset(name.split("+")) for name in scenarios}) < len(scenarios):
             raise ValueError(f"two of the scenarios {', '.join(scenarios)} show the same fields; add them up into one")
         return scenarios
 
     @property
-    def mix(self) -> dict[tuple[Shown, ...], float]:
+    def mix(self) -> dict[tuple[Field, ...], float]:
         """The fields that each scenario shows, with its share; the shares sum to 1."""
         chosen = self.scenarios or DEFAULT_MIX
         total = sum(chosen.values())
-        return {
-            tuple(field for field in SHOWN if field in name.split("+")): share / total for name, share in chosen.items()
-        }
+        return {tuple(sorted(name.split("+"))): share / total for name, share in chosen.items()}
 
 
 class Masked(Splitter):
@@ -74,7 +73,8 @@ class Masked(Splitter):
     All data about held-out users is removed from training, and every query comes from an unknown user (no id, no
     user features). A user's items are divided into a visible and a hidden part, once for all scenarios; the
     visible history keeps its order, repeats, times and weights. A query's tags are part of the declared tags and
-    of those assigned to visible items: the tags of a hidden item are hidden with it. The truth of a query is
+    of those assigned to visible items: the tags of a hidden item are hidden with it. So are the entities of any other
+    kind; those through items are the ones of the visible items. The truth of a query is
     everything of the user that it does not show. The time of a query is the user's if the data has it, else that
     of its latest visible interaction, or NaN if it shows none.
 
@@ -87,6 +87,7 @@ class Masked(Splitter):
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield one fold, or `folds` of them."""
+        self._check_scenarios(data)
         pairs = Pairs.distinct(data.interactions)
         users = self._eligible(data, pairs)
         if self.config.folds and self.config.folds > len(users):
@@ -104,6 +105,15 @@ class Masked(Splitter):
         pairs = Pairs.distinct(train.interactions)
         users = self._eligible(train, pairs)
         return self._fold("validation", train, pairs, users[choose(len(users), self.config.validation, rng)], rng)
+
+    def _check_scenarios(self, data: Dataset) -> None:
+        """Refuse a field that no query can show: raises DataError."""
+        carried = [kind for kind in data.targets if kind not in data.through_items]
+        for name in self.config.scenarios or ():
+            for field in name.split("+"):
+                if field not in (*carried, TITLE):
+                    near = did_you_mean(field, [*carried, TITLE])
+                    raise DataError(f"split masked: scenario '{name}': unknown field '{field}'; {near}")
 
     def _eligible(self, data: Dataset, pairs: Pairs) -> Ints:
         """Return the codes of the users with at least `min_items` distinct items; raises DataError if none has."""
@@ -130,14 +140,14 @@ class Masked(Splitter):
         shown = data.hide(pairs.entries(hidden))
         rows, shows, weights = self._ask(len(held), rng)
         users = held[rows]
-        queries = _queries(shown, users, _visible_tags(shown, held, self.config.hide, rng)[rows], shows)
+        visible = _visible_entities(shown, held, self.config.hide, rng)
+        queries = _queries(shown, users, {kind: matrix[rows] for kind, matrix in visible.items()}, shows)
         truth: dict[Target, Sparse] = {
-            "items": set_difference(
-                data.interactions.take(users).matrix(binary=True), queries.history.matrix(binary=True)
-            ),
-            "tags": set_difference(data.user_tags[users], queries.tags),
+            ITEMS: set_difference(data.interactions.take(users).matrix(binary=True), queries.matrix(ITEMS))
         }
-        asked = _knows_something(queries) & ((truth["items"].getnnz(axis=1) + truth["tags"].getnnz(axis=1)) > 0)
+        for kind in data.targets[1:]:
+            truth[kind] = set_difference(data.user_matrix(kind)[users], queries.matrix(kind))
+        asked = _knows_something(queries) & (sum(matrix.getnnz(axis=1) for matrix in truth.values()) > 0)
         if not asked.any():
             raise DataError(
                 f"split masked: none of the scenarios {', '.join('+'.join(s) for s in self.config.mix)} shows anything "
@@ -152,7 +162,7 @@ class Masked(Splitter):
             weights=weights[asked],
         )
 
-    def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, dict[Shown, Bools], Doubles]:
+    def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, Shows, Doubles]:
         """Draw the queries: index of the held-out user (0 to n - 1), flags of the fields shown, and weight of each."""
         scenarios, shares = list(self.config.mix), np.array(list(self.config.mix.values()))
         if self.config.cross:
@@ -163,28 +173,43 @@ class Masked(Splitter):
             rows = np.arange(n)
             drawn = rng.choice(len(scenarios), n, p=shares)
             weights = np.ones(n)
-        return rows, {field: np.array([field in s for s in scenarios])[drawn] for field in SHOWN}, weights
+        fields = dict.fromkeys(field for shown in scenarios for field in shown)
+        return rows, {field: np.array([field in shown for shown in scenarios])[drawn] for field in fields}, weights
 
 
-def _visible_tags(shown: Dataset, users: Ints, hide: float, rng: np.random.Generator) -> Sparse:
-    """Return csr [len(users), T]: the tags of each user except for a random share `hide` of them."""
-    tags = shown.user_tags[users]
-    tags.sort_indices()
-    return entries(tags, ~choose_share(np.diff(tags.indptr), hide, rng))
+def _visible_entities(shown: Dataset, users: Ints, hide: float, rng: np.random.Generator) -> dict[EntityKind, Sparse]:
+    """Return the entities of each user except for a random share `hide`: kind -> csr [len(users), entities].
+
+    Those through items are left out: they follow from the visible items.
+    """
+    visible = {}
+    for kind in shown.targets[1:]:
+        if kind not in shown.through_items:
+            matrix = shown.user_matrix(kind)[users]
+            matrix.sort_indices()
+            visible[kind] = entries(matrix, ~choose_share(np.diff(matrix.indptr), hide, rng))
+    return visible
 
 
-def _queries(shown: Dataset, users: Ints, tags: Sparse, shows: dict[Shown, Bools]) -> QueryBatch:
+def _queries(shown: Dataset, users: Ints, visible: dict[EntityKind, Sparse], shows: Shows) -> QueryBatch:
     """Build queries of unknown users with only the fields that they show."""
     history = shown.interactions.take(users)
-    history = history.where(shows["items"][history.rows])
+    nothing = np.zeros(len(users), bool)
+    history = history.where(shows.get(ITEMS, nothing)[history.rows])
+    stated = {
+        kind: entries(matrix, np.repeat(shows.get(kind, nothing), np.diff(matrix.indptr)))
+        for kind, matrix in visible.items()
+    }
+    titles = zip(users, shows.get(TITLE, nothing), strict=True)
     return QueryBatch(
         users=np.full(len(users), PADDING, np.int32),
         history=history,
-        tags=entries(tags, np.repeat(shows["tags"], np.diff(tags.indptr))),
-        text=tuple(shown.titles[user] if told else "" for user, told in zip(users, shows["title"], strict=True)),
-        times=history.latest() if shown.user_times is None else shown.user_times[users],
+        has=shown.query_has(stated, history),
+        text=tuple(shown.users.text[user] if told else "" for user, told in titles),
+        times=history.latest() if shown.users.times is None else shown.users.times[users],
+        derived=shown.through_items,
     )
 
 
 def _knows_something(queries: QueryBatch) -> Bools:
-    return queries.has("items") | queries.has("tags") | queries.has("title")
+    return queries.knows_any(queries.fields)

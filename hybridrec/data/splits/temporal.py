@@ -55,7 +55,7 @@ class Temporal(Splitter):
     def _fold(self, name: str, data: Dataset, cut: float) -> Fold:
         times = _times(data)
         hidden = times >= cut
-        fold = fold_of(name, data, hidden, min_history=self.config.min_history, time=cut)
+        fold = fold_of(name, data, hidden, min_history=self.config.min_history, time=cut, sequential=True)
         if fold is None:
             raise DataError(
                 f"split temporal: a cut at {_iso(cut)} leaves {int((~hidden).sum())} interactions before and "

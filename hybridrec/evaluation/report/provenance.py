@@ -20,7 +20,8 @@ class DataReport(Section):
     """Digest of all data that the reader returned."""
     users: int
     items: int
-    tags: int
+    entities: dict[str, int]
+    """Number of entities of each other kind (tags, artists, ...)."""
     interactions: int
 
     @classmethod
@@ -30,7 +31,7 @@ class DataReport(Section):
             fingerprint=data.fingerprint,
             users=len(data.users),
             items=len(data.items),
-            tags=len(data.tags),
+            entities={kind: data.size(kind) for kind in data.kinds},
             interactions=len(data.interactions.ids),
         )
 

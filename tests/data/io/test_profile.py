@@ -60,7 +60,7 @@ def test_files_about_items_users_and_tags(look):
         "features": ["year"],
     }
     assert found.data["users"] == {"path": "users.csv", "id": "id", "title": "name"}
-    assert found.data["assignments"] == {"path": "tags.csv", "user": "user", "item": "movie", "tag": "tag"}
+    assert found.data["assignments"]["tags"] == {"path": "tags.csv", "user": "user", "item": "movie", "id": "tag"}
     assert (found.items, found.texts, found.titles, found.tagged_items) == (3, 3, 2, 1)
     assert found.tags == 5
     assert len(found.notes) == 1
@@ -86,7 +86,7 @@ def test_item_tags_and_titles_in_rows(look):
     assert found.data["interactions"]["group"] == "fold"
     assert found.split == {"use": "folds"}
     assert found.data["items"]["text"] == ["track_name"]
-    assert found.data["item_tags"] == {"path": "genres.csv", "item": "track_id", "tag": "genre"}
+    assert found.data["item_has"]["tags"] == {"path": "genres.csv", "item": "track_id", "id": "genre"}
     assert found.texts == 2
 
 
@@ -113,7 +113,7 @@ def test_the_mapping_is_plain_yaml_that_the_reader_takes(look, tmp_path):
     mapping = yaml.safe_load(yaml.safe_dump(found.data))
     assert mapping.pop("reader") == TableReader.name
     data = TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
-    assert data.item_text == ("Gitarre",)
+    assert data.items.text == ("Gitarre",)
 
 
 def test_files_without_interactions(look):
@@ -132,5 +132,5 @@ def test_what_stands_between_tags_is_seen(look, mark, said):
             "songs.csv": "id,name,genres\n" + songs,
         }
     )
-    assert found.data["items"].get("tag_separator") == said
+    assert found.data["items"].get("value_separator") == said
     assert found.tags == (1 if mark == "/" else 2)

@@ -18,9 +18,9 @@ TABLES = {
     "interactions": {"user": "uid", "item": "song", "time": "at", "weight": "plays"},
     "items": {"id": "song", "text": ["title"], "tags": {"genre": "genre"}},
     "users": {"id": "uid", "title": "name"},
-    "user_tags": {"user": "uid", "tag": "tag"},
-    "item_tags": {"item": "song", "tag": "tag"},
-    "assignments": {"user": "uid", "item": "song", "tag": "tag"},
+    "user_has": {"tags": {"user": "uid", "id": "tag"}},
+    "item_has": {"tags": {"item": "song", "id": "tag"}},
+    "assignments": {"tags": {"user": "uid", "item": "song", "id": "tag"}},
     "item_vectors": {"id": "song", "vector": "vector"},
 }
 CONFIG = {
@@ -57,9 +57,9 @@ def frames(users: int = 20) -> dict[str, pl.DataFrame]:
             {"song": range(12), "title": [None, *(f"song {n}" for n in range(1, 12))], "genre": ["a|b", "c"] * 6}
         ),
         "users": pl.DataFrame({"uid": range(users), "name": [f"list {n}" for n in range(users)]}),
-        "user_tags": pl.DataFrame({"uid": [0, 1], "tag": ["x", "y"]}),
-        "item_tags": pl.DataFrame({"song": [3, 4], "tag": ["x", "z"]}),
-        "assignments": pl.DataFrame({"uid": uids[:3], "song": songs[:3], "tag": ["x", "y", "x"]}),
+        "user_has.tags": pl.DataFrame({"uid": [0, 1], "tag": ["x", "y"]}),
+        "item_has.tags": pl.DataFrame({"song": [3, 4], "tag": ["x", "z"]}),
+        "assignments.tags": pl.DataFrame({"uid": uids[:3], "song": songs[:3], "tag": ["x", "y", "x"]}),
         "item_vectors": pl.DataFrame({"song": [1, 2], "vector": [[0.5, 1.0], [1.0, 0.0]]}),
     }
 
@@ -78,7 +78,13 @@ def changed(**tables):
 def test_frames_give_the_data_of_files(tmp_path):
     for name, frame in frames().items():
         frame.write_parquet(tmp_path / f"{name}.parquet")
-    files = {name: table | {"path": str(tmp_path / f"{name}.parquet")} for name, table in TABLES.items()}
+    files = {}
+    for name, table in TABLES.items():
+        if "tags" in table and name not in ("items", "users"):
+            path = str(tmp_path / f"{name}.tags.parquet")
+            files[name] = {"tags": table["tags"] | {"path": path}}
+        else:
+            files[name] = table | {"path": str(tmp_path / f"{name}.parquet")}
     assert fingerprint(frames()) == fingerprint(None, changed(**files))
 
 
@@ -128,7 +134,7 @@ def test_the_order_of_columns_and_an_index_change_nothing():
 def test_a_run_from_frames_says_so_and_its_fits_are_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first = hybridrec.run(CONFIG, data=frames(), store="store")
-    assert sorted(first.lock["frames"]) == sorted(TABLES)
+    assert sorted(first.lock["frames"]) == sorted(frames())
     assert "path: frame:interactions" in first.config
     turned = {name: frame.select(frame.columns[::-1]) for name, frame in frames().items()}
     again = hybridrec.run(first.folder / "config.yaml", data=turned, store="store")

@@ -23,15 +23,15 @@ def test_counts(least, users, films, ratings):
 
 
 def test_users_are_running_numbers(data):
-    assert sorted(data.users.ids.cast(int)) == list(range(1, 10456))
+    assert sorted(data.users.vocabulary.ids.cast(int)) == list(range(1, 10456))
 
 
 def test_a_film_has_title_year_and_genres(data):
-    film = data.items.encode(["0110912"])[0]
-    assert data.item_text[film] == "Pulp Fiction"
-    assert data.item_times[film].astype("datetime64[s]") == np.datetime64("1994-01-01")
-    tags = {data.tags.ids[int(tag)] for tag in data.item_tags[film].indices}
-    features = {data.item_features.names[feature] for feature in data.item_features.matrix[film].indices}
+    film = data.items.vocabulary.encode(["0110912"])[0]
+    assert data.items.text[film] == "Pulp Fiction"
+    assert data.items.times[film].astype("datetime64[s]") == np.datetime64("1994-01-01")
+    tags = {data.vocabulary("tags").ids[int(tag)] for tag in data.item_matrix("tags")[film].indices}
+    features = {data.items.features.names[feature] for feature in data.items.features.matrix[film].indices}
     assert "genre:Crime" in tags
     assert features == tags | {"year:1994", "decade:1990s"}
 

@@ -7,12 +7,15 @@ from hybridrec.data.readers.setlists import SetlistsOptions, SetlistsReader
 
 def performed(data, show):
     """The songs of a show, in order, by name."""
-    row = data.users.encode([show])
-    return [data.item_text[item] for item in data.interactions.take(row).ids]
+    row = data.users.vocabulary.encode([show])
+    return [data.items.text[item] for item in data.interactions.take(row).ids]
 
 
 def tags_of(data, show):
-    return {data.tags.ids[int(tag)] for tag in data.user_tags[data.users.encode([show])[0]].indices}
+    return {
+        data.vocabulary("tags").ids[int(tag)]
+        for tag in data.user_matrix("tags")[data.users.vocabulary.encode([show])[0]].indices
+    }
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def test_a_show_is_a_playlist_in_order_with_its_repeats(data):
     assert songs[:2] == ["Minglewood Blues", "Loser"]
     assert songs[-2:] == ["Morning Dew", "One More Saturday Night"]
     assert songs.count("Saint Stephen") == 2
-    assert data.titles[data.users.encode(["1977-05-08"])[0]] == "Barton Hall, Cornell University, Ithaca"
+    assert data.users.text[data.users.vocabulary.encode(["1977-05-08"])[0]] == "Barton Hall, Cornell University, Ithaca"
 
 
 def test_tags_come_from_date_and_place(data):
@@ -66,11 +69,11 @@ def test_tags_come_from_date_and_place(data):
 
 
 def test_tags_do_not_depend_on_the_songs(data):
-    without = SetlistsReader(SetlistsOptions(min_items=0, drop=tuple(data.items.ids))).read()
-    shared = without.users.encode(data.users.ids)
+    without = SetlistsReader(SetlistsOptions(min_items=0, drop=tuple(data.items.vocabulary.ids))).read()
+    shared = without.users.vocabulary.encode(data.users.vocabulary.ids)
     assert len(without.items) == 3  # what is dropped by default
     assert tags_of(without, "1977-05-08") == tags_of(data, "1977-05-08")
-    assert without.user_tags[shared].sum() == data.user_tags.sum()
+    assert without.user_matrix("tags")[shared].sum() == data.user_matrix("tags").sum()
 
 
 def test_tags_are_chosen_by_kind():
@@ -79,11 +82,11 @@ def test_tags_are_chosen_by_kind():
 
 
 def test_two_shows_of_one_day_stay_apart(data):
-    shows = [show for show in data.users.ids if show.startswith("1970-02-13")]
+    shows = [show for show in data.users.vocabulary.ids if show.startswith("1970-02-13")]
     assert shows == ["1970-02-13-0", "1970-02-13-1"]
     assert performed(data, shows[0]) != performed(data, shows[1])
 
 
 def test_the_time_is_the_date(data):
-    first = data.interactions.take(data.users.encode(["1977-05-08"])).times
+    first = data.interactions.take(data.users.vocabulary.encode(["1977-05-08"])).times
     assert np.unique(first.astype("datetime64[s]").astype("datetime64[D]")) == np.datetime64("1977-05-08")

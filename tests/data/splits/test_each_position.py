@@ -90,5 +90,5 @@ def test_training_knows_nothing_of_held_out_lists():
     held = np.zeros(len(data.users), bool)
     held[fold.units] = True
     assert fold.train.fingerprint == data.hide_users(held).fingerprint
-    assert not fold.queries.tags.nnz
+    assert not fold.queries.matrix("tags").nnz
     assert not any(fold.queries.text)

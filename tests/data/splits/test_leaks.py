@@ -61,9 +61,9 @@ def shown(queries: QueryBatch) -> dict[str, object]:
         "offsets": history.offsets,
         "item times": history.times,
         "item weights": history.weights,
-        "tags": queries.tags.toarray(),
+        "tags": queries.matrix("tags").toarray(),
         "times": queries.times,
-        "features": None if queries.user_features is None else queries.user_features.toarray(),
+        "features": None if queries.user_features is None else queries.user_features.matrix.toarray(),
     }
     # As text, so that NaN equals NaN.
     texts = {name: repr(None if array is None else array.tolist()) for name, array in arrays.items()}
@@ -114,9 +114,10 @@ def test_vocabularies_and_declared_content_stay():
     for splitter in SPLITS.values():
         for fold in outer(splitter, 0)(data):
             train = fold.train
-            assert (train.users, train.items, train.tags) == (data.users, data.items, data.tags)
-            assert train.item_text == data.item_text
-            assert train.item_times is data.item_times
-            assert train.item_vectors is data.item_vectors
-            assert train.item_features is data.item_features
-            assert train.declared_item_tags is data.declared_item_tags
+            for kind in data.entities:
+                assert train.vocabulary(kind) == data.vocabulary(kind)
+            assert train.items.text == data.items.text
+            assert train.items.times is data.items.times
+            assert train.items.vectors is data.items.vectors
+            assert train.items.features is data.items.features
+            assert train.item_has["tags"] is data.item_has["tags"]

@@ -45,12 +45,14 @@ class M3UReader(Reader):
         if not rows:
             raise DataError(f"{folder}: none of {len(files)} files *.m3u, *.m3u8 has {self.config.min_items} entries")
         plays = pl.DataFrame(rows, ["user", "item", "position"], orient="row")
-        titles = pl.DataFrame([(path.stem, _title(path)) for path in files], ["id", "title"], orient="row")
+        titles = pl.DataFrame([(path.stem, _title(path)) for path in files], ["id", "text"], orient="row")
         return assemble(
             Tables(
                 interactions=plays,
-                users=titles.join(plays, left_on="id", right_on="user", how="semi"),
-                items=plays.select(id="item", text="item").unique(maintain_order=True),
+                entities={
+                    "users": titles.join(plays, left_on="id", right_on="user", how="semi"),
+                    "items": plays.select(id="item", text="item").unique(maintain_order=True),
+                },
             )
         )
 

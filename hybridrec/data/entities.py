@@ -1,0 +1,42 @@
+"""Entities of one kind: their ids, and all that the data says about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybridrec.data.features import Features
+from hybridrec.data.frozen import freeze
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.types import Doubles, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """N entities of one kind (users, items, tags, artists, ...) in the order of their codes.
+
+    vocabulary: their external ids
+    text: a readable text of each (a song's name, a playlist's title), "" where there is none
+    times: float64[N], seconds since 1970, NaN if unknown: of an item its release, of a user the time of the query
+        (a playlist's last change, say); or None
+    features: typed columns, or None
+    vectors: float32 [N, D], dense content (audio, say), or None
+    """
+
+    vocabulary: Vocabulary
+    text: tuple[str, ...] = ()
+    times: Doubles | None = None
+    features: Features | None = None
+    vectors: Floats | None = None
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays; without texts every entity gets an empty one."""
+        if not self.text and len(self.vocabulary):
+            object.__setattr__(self, "text", ("",) * len(self.vocabulary))
+        freeze(self)
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def names(self) -> tuple[str, ...]:
+        """Return a readable name of each: its text, or its id if it has none."""
+        return tuple(text or name for text, name in zip(self.text, self.vocabulary.packed, strict=True))

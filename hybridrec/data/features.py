@@ -1,0 +1,230 @@
+"""Typed columns that describe entities or requests: numbers, categories, flags and times, where unknown is not 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack, vstack
+
+from hybridrec.data.frozen import freeze, frozen_csr
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.types import PADDING, Ints, Sparse
+
+FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
+"""The type of a feature column."""
+Value: TypeAlias = "str | float | bool | Sequence[str] | None"
+"""One value of a column, as a person writes it; several of a category in a list."""
+LABELS = ""
+"""The name of the category column whose categories are full names of features ("genre:jazz")."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureColumn:
+    """One typed column with a row for each of N entities or requests.
+
+    type: "number", "category", "flag" or "time"
+    values: float32[N] of numbers, float32[N] of flags (1 or 0), float64[N] of times (seconds since 1970), each NaN
+        where unknown; csr float32 [N, len(categories)] of categories, where an entity has one, several or, if
+        unknown, none
+    categories: the names of the categories, ascending; empty for the other types
+    """
+
+    type: FeatureType
+    values: Any
+    categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays: every holder of the object shares them."""
+        freeze(self)
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0])
+
+    def take(self, rows: NDArray[np.integer] | slice) -> FeatureColumn:
+        """Return the given rows; a row of -1 is unknown."""
+        if isinstance(rows, slice):
+            return FeatureColumn(self.type, self.values[rows], self.categories)
+        rows = np.asarray(rows)
+        missing = rows == PADDING
+        if self.type == "category":
+            return FeatureColumn(self.type, _csr_rows(self.values, rows), self.categories)
+        if not len(self):
+            return FeatureColumn(self.type, np.full(len(rows), np.nan, self.values.dtype), self.categories)
+        return FeatureColumn(self.type, np.where(missing, np.nan, self.values[rows]).astype(self.values.dtype))
+
+    def single(self) -> Ints:
+        """Return int32[N]: the code of each row's category, the first of several, -1 if unknown.
+
+        Raises ValueError for a column of another type.
+        """
+        if self.type != "category":
+            raise ValueError(f"a column of type '{self.type}' has no categories")
+        codes = np.full(len(self), PADDING, np.int32)
+        filled = np.diff(self.values.indptr) > 0
+        codes[filled] = self.values.indices[self.values.indptr[:-1][filled]]
+        return codes
+
+    def encode(self, values: Sequence[Value], place: str = "value") -> FeatureColumn:
+        """Return a column of this type and these categories with the given values; None is unknown.
+
+        A category that the column does not have is unknown. Raises DataError for a value of another type; `place`
+        begins its message.
+        """
+        if self.type == "category":
+            return self._encode_categories(values, place)
+        numbers = np.full(len(values), np.nan, self.values.dtype)
+        for row, value in enumerate(values):
+            if value is None:
+                continue
+            if isinstance(value, bool) != (self.type == "flag") or not isinstance(value, (bool, int, float, np.number)):
+                wanted = {"flag": "true or false", "number": "a number", "time": "seconds since 1970"}[self.type]
+                raise DataError(f"{place}: {value!r} is not {wanted}")
+            numbers[row] = value
+        return FeatureColumn(self.type, numbers)
+
+    def _encode_categories(self, values: Sequence[Value], place: str) -> FeatureColumn:
+        codes = {name: code for code, name in enumerate(self.categories)}
+        rows, columns = [], []
+        for row, value in enumerate(values):
+            if value is None:
+                continue
+            for name in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [None]:
+                if not isinstance(name, str):
+                    raise DataError(f"{place}: {value!r} is not a text (or a list of texts)")
+                if name in codes:
+                    rows.append(row)
+                    columns.append(codes[name])
+        ones = np.ones(len(rows), np.float32)
+        matrix = csr_matrix((ones, (rows, columns)), shape=(len(values), len(self.categories)), dtype=np.float32)
+        return FeatureColumn("category", matrix, self.categories)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Typed columns with a row for each of N entities, interactions or requests, by name."""
+
+    columns: dict[str, FeatureColumn]
+    _encoded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Freeze the dict of columns: every holder of the object shares it."""
+        freeze(self)
+
+    @classmethod
+    def of_labels(cls, names: Sequence[str], matrix: Sparse) -> Features:
+        """Return features known by full names alone: `matrix` is csr float32 [N, len(names)]."""
+        return cls({LABELS: FeatureColumn("category", matrix, tuple(names))})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns of `matrix`, ascending: "column:category", and the column of a flag."""
+        return self._matrix()[0]
+
+    @property
+    def matrix(self) -> Sparse:
+        """csr float32 [N, len(names)]: categories and true flags, the features that factor models learn from.
+
+        Numbers and times are not in it: their scales would drown the others.
+        """
+        return self._matrix()[1]
+
+    def column(self, name: str) -> FeatureColumn:
+        """Return a column; raises DataError with the names that there are."""
+        if name not in self.columns:
+            named = [column for column in self.columns if column != LABELS]
+            raise DataError(f"unknown feature '{name}': {did_you_mean(name, named)}")
+        return self.columns[name]
+
+    def rows(self, codes: Ints) -> Features:
+        """Return the features of these codes, one row for each; of a code of -1 nothing is known."""
+        return self.take(codes)
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Features:
+        """Return the given rows, in the given order; a row of -1 is unknown."""
+        return Features({name: column.take(rows) for name, column in self.columns.items()})
+
+    def encode(self, rows: Sequence[Mapping[str, Value]], place: str) -> Features:
+        """Return features of the same columns with the given values, a mapping for each row.
+
+        Raises DataError for an unknown name or a value of another type; `place` begins its message.
+        """
+        for values in rows:
+            for name in values:
+                if name not in self.columns or name == LABELS:
+                    named = [column for column in self.columns if column != LABELS]
+                    raise DataError(f"{place}: unknown name '{name}'; {did_you_mean(name, named)}")
+        return Features(
+            {
+                name: column.encode([values.get(name) for values in rows], f"{place}.{name}")
+                for name, column in self.columns.items()
+            }
+        )
+
+    @classmethod
+    def stack(cls, parts: Sequence[Features]) -> Features:
+        """Concatenate the rows of features with the same columns."""
+        columns = {}
+        for name, first in parts[0].columns.items():
+            values = [part.columns[name].values for part in parts]
+            join = partial(vstack, format="csr") if first.type == "category" else np.concatenate
+            columns[name] = FeatureColumn(first.type, join(values), first.categories)
+        return cls(columns)
+
+    def updated(self, others: Features) -> Features:
+        """Return these features with the known values of `others`, of the same columns, in their place."""
+        columns = {}
+        for name, mine in self.columns.items():
+            given = others.columns[name]
+            if mine.type == "category":
+                stated = np.diff(given.values.indptr) > 0
+                kept = csr_matrix((~stated).astype(np.float32)[:, None])
+                values: Any = (mine.values.multiply(kept) + given.values).tocsr()
+            else:
+                values = np.where(np.isnan(given.values), mine.values, given.values)
+            columns[name] = FeatureColumn(mine.type, values, mine.categories)
+        return Features(columns)
+
+    def _matrix(self) -> tuple[tuple[str, ...], Sparse]:
+        """Encode the columns once; racing threads make equal results."""
+        if "matrix" not in self._encoded:
+            self._encoded["matrix"] = self._encode_matrix()
+        encoded: tuple[tuple[str, ...], Sparse] = self._encoded["matrix"]
+        return encoded
+
+    def _encode_matrix(self) -> tuple[tuple[str, ...], Sparse]:
+        names: list[str] = []
+        blocks: list[Sparse] = []
+        for name, column in self.columns.items():
+            if column.type == "category":
+                names += (
+                    column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
+                )
+                blocks.append(column.values)
+            elif column.type == "flag":
+                names.append(name)
+                blocks.append(csr_matrix((column.values == 1).astype(np.float32)[:, None]))
+        if not blocks:
+            return (), frozen_csr(csr_matrix((len(self), 0), dtype=np.float32))
+        if len(blocks) == 1:
+            return tuple(names), frozen_csr(blocks[0])
+        # By name, as ids of a vocabulary are, so that the order of the columns of a file makes no difference.
+        order = sorted(range(len(names)), key=lambda place: names[place].encode())
+        matrix = hstack(blocks, format="csr", dtype=np.float32)[:, order]
+        return tuple(names[place] for place in order), frozen_csr(matrix)
+
+
+def _csr_rows(matrix: Sparse, rows: NDArray[np.integer]) -> Sparse:
+    """Return the rows of a csr matrix; a row of -1 is empty."""
+    known = rows != PADDING
+    places = np.flatnonzero(known)
+    ones = np.ones(len(places), np.float32)
+    picker = csr_matrix((ones, (places, rows[known])), shape=(len(rows), matrix.shape[0]))
+    return (picker @ matrix).tocsr()
