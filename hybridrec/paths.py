@@ -18,6 +18,7 @@ from typing import IO, Annotated
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from hybridrec.errors import ConfigError, StoreError
+from hybridrec.types import KIND_NAME
 
 _LONGEST_NAME = 200
 """Bytes of UTF-8: file systems allow 255, and names of files and folders add to the name."""
@@ -37,6 +38,8 @@ def _short(name: str) -> str:
 _Plain = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Name = Annotated[_Plain, AfterValidator(_short)]
 """A label, or the name of a pipeline or experiment, which becomes the name of a file."""
+KindName = Annotated[str, Field(pattern=KIND_NAME), AfterValidator(_short)]
+"""The name of a kind of entities; that of a target becomes part of the names of files."""
 Key = Annotated[str, Field(pattern=_KEY)]
 """The key of an artifact in the store, which becomes the name of its file."""
 

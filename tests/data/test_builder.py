@@ -42,9 +42,9 @@ NULL = pl.Series([None, "a"], dtype=pl.String)
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"items": pl.DataFrame({"id": ["i"], "txt": ["I"]})}, "Tables.items has the unknown column 'txt'"),
+        ({"entities": {"items": pl.DataFrame({"id": ["i"], "txt": ["I"]})}}, "has the unknown column 'txt'"),
         (
-            {"items": pl.DataFrame({"id": ["i"], "title": ["I"]})},
+            {"entities": {"items": pl.DataFrame({"id": ["i"], "title": ["I"]})}},
             "the unknown column 'title'; it may have id, text, time",
         ),
         ({"interactions": pl.DataFrame({"user": ["u"]})}, "Tables.interactions lacks the column 'item'"),

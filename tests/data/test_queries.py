@@ -1,7 +1,5 @@
 """Batches of queries: rows taken and stacked, and segments by what is known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -82,5 +80,5 @@ def test_whole_numbers_are_ids_and_a_text_is_no_list() -> None:
     assert encode([Query(items=[first])], data).history.ids.tolist() == [0]
     with pytest.raises(DataError, match=r"Query.tags is the text 'rock'; give a list"):
         Query(tags="rock")
-    numbered = replace(data, items=Vocabulary([str(n) for n in range(len(data.items))]))
+    numbered = data.with_entities("items", vocabulary=Vocabulary([str(n) for n in range(len(data.items))]))
     assert len(encode([Query(items=[7])], numbered).history.ids) == 1  # type: ignore[list-item]

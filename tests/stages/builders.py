@@ -9,7 +9,7 @@ from hybridrec.testing import toy_dataset
 
 N = 12
 DATA = toy_dataset(users=6, items=N, tags=5)
-ITEMS, TAGS, USERS = (v.ids.to_list() for v in (DATA.items, DATA.vocabulary("tags"), DATA.users))
+ITEMS, TAGS, USERS = (DATA.vocabulary(kind).ids.to_list() for kind in ("items", "tags", "users"))
 QUERIES = encode(
     [
         Query(user=USERS[0], items=ITEMS[0:2], tags=TAGS[:1]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -20,15 +20,13 @@ from hybridrec.data.io.npy import Rows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
-from hybridrec.types import ITEMS, KIND_NAME, USERS, Floats
+from hybridrec.paths import KindName
+from hybridrec.types import ITEMS, USERS, Floats
 
 if TYPE_CHECKING:
     import polars as pl
 from hybridrec.data.io.columns import TimeUnit
 from hybridrec.data.io.files import FileSource
-
-KindName = Annotated[str, Field(pattern=KIND_NAME)]
-"""The name of a kind of entities other than users and items."""
 
 
 class TableOptions(BadLineOptions):

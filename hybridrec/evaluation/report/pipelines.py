@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hybridrec.evaluation.report.base import Interval, Number, Section
-from hybridrec.types import Target
+from hybridrec.paths import KindName
 
 
 class MetricReport(Section):
@@ -49,7 +49,7 @@ class PipelineReport(Section):
     `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or one of
     its fallbacks.
     """
-    candidate_recall: dict[Target, Number] = {}
+    candidate_recall: dict[KindName, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
     learned: dict[str, Any] = {}
     """What the blend learned (weights by segment and target, for example)."""

@@ -28,7 +28,7 @@ def test_cold_items_leave_no_trace_but_their_content(data):
     for fold in folds:
         cold = np.flatnonzero(fold.candidate_items)
         assert not np.isin(fold.train.interactions.ids, cold).any()
-        assert not np.isin(fold.train.assignments[:, 1], cold).any()
+        assert not np.isin(fold.train.assignments["tags"][:, 1], cold).any()
         assert (fold.train.item_matrix("tags")[cold] != data.item_has["tags"][cold]).nnz == 0
         assert np.isin(fold.truth["items"].indices, cold).all()
         inner = splitter.validation_split(fold.train, np.random.default_rng(0))

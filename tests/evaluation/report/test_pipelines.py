@@ -46,7 +46,7 @@ def test_an_arm_of_an_older_file_has_no_more_than_its_metrics():
     assert arm.learned == {}  # no two arms share what they learned
 
 
-@pytest.mark.parametrize(("target", "known"), [("items", True), ("tags", True), ("playlists", False)])
+@pytest.mark.parametrize(("target", "known"), [("items", True), ("tags", True), ("play/lists", False)])
 def test_the_ceiling_is_by_target(target, known):
     def made():
         return PipelineReport(queries=1, units=1, metrics={}, segments={}, candidate_recall={target: np.nan})
