@@ -9,9 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from hybridrec.errors import did_you_mean
 from hybridrec.evaluation.report import Correction
-from hybridrec.paths import Name
+from hybridrec.paths import KindName, Name
 from hybridrec.plugin import InputPath, Options
-from hybridrec.types import Target
 
 GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
 KNOWN = r"has-[a-z][a-z0-9_-]*"
@@ -67,7 +66,7 @@ class DataUse(Options, extra="allow"):
 
     reader: str
     """Name of the reader: `table` for your own files, `setlists` and `movietweetings` come with the package."""
-    through_items: list[str] = Field([])
+    through_items: list[KindName] = Field([])
     """Kinds of entities that users have by way of their items: with `through_items: [artists]` a user has the artists
     of the items in the history, which can then be a target. They follow from the training part after the split."""
 
@@ -116,7 +115,7 @@ class PipelineUse(Options):
     scorers: list[str] = Field([])
     """Labels of components that score every candidate of the pool; an unlisted generator scores only its own."""
     rerank: Annotated[
-        Annotated[list[Use], Tag("list")] | Annotated[dict[Target, list[Use]], Tag("dict")],
+        Annotated[list[Use], Tag("list")] | Annotated[dict[KindName, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
     ] = Field([])
     """Re-rankers, in order; one list for all targets, or one for each."""
@@ -238,7 +237,7 @@ class ExperimentConfig(Options):
     """The splitter that cuts the data into training and test."""
     components: dict[Name, Use] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
-    targets: dict[Target, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
+    targets: dict[KindName, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """The targets of the recommendations, with the length of their slates."""
     filters: list[Use] = Field([])
     """Rules for what is never shown, of every pipeline."""

@@ -21,6 +21,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
+from hybridrec.paths import KindName
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
@@ -67,7 +68,7 @@ class _Pipeline(BaseModel, extra="forbid"):
 
     generators: tuple[_Generator, ...]
     scorers: tuple[str, ...]
-    rerankers: dict[Target, tuple[_Component, ...]]
+    rerankers: dict[KindName, tuple[_Component, ...]]
     fallback: tuple[str, ...]
     seen: Literal["exclude", "allow"]
     filters: tuple[_Component, ...]
@@ -88,7 +89,7 @@ class _Description(BaseModel, extra="forbid"):
     bundle: int
     hybridrec: str
     name: str
-    targets: dict[Target, int]
+    targets: dict[KindName, int]
     trained_on: str
     memory: int
     users: bool
