@@ -24,7 +24,7 @@ from hybridrec.registry.discovery import Registry  # noqa: E402
 DOCS = ROOT / "docs"
 SECTIONS = {
     "Start": ("start.md", "your-data.md", "data-sets.md", "python.md"),
-    "Blend and tune": ("stages.md", "choosing-a-blend.md", "re-ranking.md", "cold-start.md", "tuning.md"),
+    "Blend and tune": ("stages.md", "filters.md", "choosing-a-blend.md", "re-ranking.md", "cold-start.md", "tuning.md"),
     "Compare": ("comparing-blends.md", "validity.md", "results.md", "systems.md"),
     "Choose models": (
         "word2vec.md",

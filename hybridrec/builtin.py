@@ -35,10 +35,11 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_filters() -> Sequence[type[Filter]]:
-    """Lists of ids, and release dates."""
+    """Conditions on attributes, lists of ids, and release dates."""
+    from hybridrec.stages.attribute_filter import AttributeFilter
     from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ReleasedFilter
 
-    return [AllowFilter, BlockFilter, ReleasedFilter]
+    return [AttributeFilter, AllowFilter, BlockFilter, ReleasedFilter]
 
 
 @hookimpl

@@ -36,7 +36,7 @@ from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.summary import summarise
 from hybridrec.inference.servable import ServableRun
 from hybridrec.stages.slate import Slate
-from hybridrec.types import Doubles, Ints, Sparse, Target
+from hybridrec.types import PADDING, Doubles, Ints, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +214,7 @@ class ResultBuilder:
                 *self.notes,
                 *conclusions.notes(pipelines, self.sample),
                 *self._unheard(),
+                *self._short(),
                 *self._identical(conclusions.declared),
             ],
         )
@@ -227,6 +228,16 @@ class ResultBuilder:
                     continue
                 for label in silent:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
+
+    def _short(self) -> Iterator[str]:
+        """Yield a sentence for each pipeline with filters of which slates stayed short."""
+        for name, plan in self.experiment.pipelines.items():
+            for target, answers in self.measured[name].answers.items() if plan.filters else ():
+                lengths = np.concatenate([(given.slate.ids != PADDING).sum(axis=1) for given in answers])
+                n = self.experiment.config.targets[target]
+                if short := int((lengths < n).sum()):
+                    slates = f"{short} of {len(lengths)} slates are shorter than {n}, {int((lengths == 0).sum())} empty"
+                    yield f"{name}, {target}: {slates}: the filters leave no more of what is proposed"
 
     def _identical(self, pairs: Iterable[Pair]) -> Iterator[str]:
         """Yield a sentence for each undecided comparison of identical slates."""

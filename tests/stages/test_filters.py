@@ -12,6 +12,7 @@ from hybridrec import PADDING, DataError, Exclude, Filter, Generator, PluginErro
 from hybridrec.errors import HybridrecError
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
+from hybridrec.stages.attribute_filter import AttributeFilter
 from hybridrec.stages.component import VectorModel
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import FilterContract, toy_dataset, toy_queries
@@ -76,7 +77,8 @@ def fitted():
 
 def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):
     """Every generator, before every re-ranker, with every other generator as its fallback in turn."""
-    rules = Rules(filters=(ByGroup().fit(DATA),))
+    costs = AttributeFilter(AttributeFilter.Config(where="cost < 4 or request.budget > 3", unknown="allow"))
+    rules = Rules(filters=(ByGroup().fit(DATA), costs.fit(DATA)))
     generators = [each for each in fitted if isinstance(each, Generator)]
     rerankers = [each for each in fitted if isinstance(each, Reranker) and not each.learns and each.fuses is not None]
     assert len(generators) > 15
