@@ -141,7 +141,7 @@ class AttributeFilter(Filter):
 
     @cached_property
     def _everyone(self) -> Bools:
-        """What is excluded whatever the request."""
+        """The exclusion for every request: bool[N]."""
         return self._barred({})
 
     def _barred(self, request: Mapping[str, Any]) -> Bools:
