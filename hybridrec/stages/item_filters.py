@@ -15,7 +15,7 @@ from hybridrec.errors import DataError
 from hybridrec.plugin import InputPath, Options
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.filter import Filter
-from hybridrec.types import Bools, Doubles, Ints, State, Target
+from hybridrec.types import PADDING, Bools, Doubles, Ints, State, Target
 
 
 class ListOptions(Options):
@@ -47,7 +47,11 @@ class _ListFilter(Filter):
         if self.config.path is not None:
             names += _lines(self.config.path)
         vocabulary = data.items if self.config.target == "items" else data.tags
-        self._excluded = self.excluded(vocabulary.encode_known(names, "the list"), len(vocabulary))
+        codes = vocabulary.encode(names)
+        if (missing := np.flatnonzero(codes == PADDING)).size:
+            count = f"{len(missing)} ids are" if len(missing) > 1 else "1 id is"
+            raise DataError(f"{count} not in the data, first '{names[missing[0]]}'")
+        self._excluded = self.excluded(codes, len(vocabulary))
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:

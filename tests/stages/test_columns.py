@@ -9,7 +9,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.serving.explain import explain
 from hybridrec.testing import ComponentContract
 from hybridrec_fusion.fixed_weights import Borda, ReciprocalRank, Weighted
-from tests.stages.test_pipeline import DATA, QUERIES, Fixed, pipeline
+from tests.stages.builders import DATA, QUERIES, Fixed, pipeline
 
 
 class Facts(Scorer):

@@ -16,7 +16,7 @@ from hybridrec.stages.component import VectorModel
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import FilterContract, toy_dataset, toy_queries
 from hybridrec_fusion.fixed_weights import Weighted
-from tests.stages.test_pipeline import QUERIES, Fixed, pipeline
+from tests.stages.builders import QUERIES, Fixed, pipeline
 
 DATA = toy_dataset()
 NAMED = replace(toy_queries(DATA), ids=tuple(f"r{row}" for row in range(len(toy_queries(DATA)))))
@@ -103,41 +103,6 @@ def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):
                 shown += int((slate.ids != PADDING).sum())
     assert shown > 10_000
     assert any(isinstance(each, VectorModel) for each in generators)
-
-
-def dense(exclude, queries, n):
-    scores = np.zeros((queries, n), np.float32)
-    exclude.mask(scores)
-    return np.isneginf(scores)
-
-
-def test_two_exclusions_together_exclude_what_either_does():
-    rng = np.random.default_rng(0)
-    q, n = 6, 30
-    times = np.array([1.0, 5, np.nan, 2, 3, 4])
-
-    def made(which):
-        parts = {
-            "rows": csr_matrix(rng.random((q, n)) < 0.2),
-            "ids": rng.random(n) < 0.2,
-            "released": rng.random(n) * 6,
-            "groups": rng.random((3, n)) < 0.4,
-        }
-        kept = {name: part for name, part in parts.items() if name in which}
-        if "released" in kept:
-            kept["times"] = times
-        if "groups" in kept:
-            kept["group"] = rng.integers(-1, 3, q).astype(np.int32)
-        return Exclude(**kept)
-
-    choices = [(), ("rows",), ("ids",), ("released",), ("groups",), ("rows", "ids", "released", "groups")]
-    for one in choices:
-        for other in choices:
-            first, second = made(one), made(other)
-            both = first.also(second)
-            np.testing.assert_array_equal(dense(both, q, n), dense(first, q, n) | dense(second, q, n))
-    with pytest.raises(ValueError, match="other times"):
-        made(("released",)).also(Exclude(released=np.zeros(n), times=times + 1))
 
 
 @pytest.mark.parametrize(("given", "message"), [

@@ -45,7 +45,7 @@ def test_allow_and_block_are_opposites(tmp_path):
 def test_what_cannot_be_read_or_is_unknown_is_told(tmp_path):
     with pytest.raises(DataError, match=r"path: .*nowhere\.txt cannot be read"):
         BlockFilter(ListOptions(path=tmp_path / "nowhere.txt")).fit(DATA)
-    with pytest.raises(DataError, match="the list: 1 id is not in the data, first 'nothing'"):
+    with pytest.raises(DataError, match="1 id is not in the data, first 'nothing'"):
         BlockFilter(ListOptions(ids=["nothing"])).fit(DATA)
 
 
@@ -106,5 +106,5 @@ def test_mistakes_are_told_with_their_place(tmp_path, rules, message):
 
 def test_check_refuses_what_the_data_lack_before_any_fit(tmp_path):
     path = made(tmp_path, "filters: [{use: block, ids: [no such song]}]")
-    with pytest.raises(DataError, match=r"^pipelines\.ruled\.filters\[0\]: the list: 1 id is not in the data"):
+    with pytest.raises(DataError, match=r"^pipelines\.ruled\.filters\[0\]: 1 id is not in the data"):
         hybridrec.plan(path, store=tmp_path / "store")

@@ -7,7 +7,7 @@ import pytest
 
 from hybridrec import PADDING, ConfigError, PluginError, Reranker
 from hybridrec.stages.slate import Slate
-from tests.stages.test_pipeline import QUERIES, Fixed, pipeline
+from tests.stages.builders import QUERIES, Fixed, pipeline
 
 NAMED = replace(QUERIES, ids=tuple(f"r{row}" for row in range(len(QUERIES))))
 
