@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import Reranker
+from hybridrec import Reranker, kernels
 from hybridrec.testing import RerankerContract
 from hybridrec_fusion.fixed_weights import Borda, CombMNZ, ReciprocalRank, Weighted
 from hybridrec_fusion.greedy import Greedy
@@ -175,6 +175,22 @@ class Denies(Quiet):
     fuses = False
 
 
+class Rolls(Quiet):
+    """Draws, and does not say so."""
+
+    def rerank(self, queries, pool, n):
+        return pool.ranked(kernels.keyed_draws(queries.ids, pool.ids, 1).astype(np.float32))
+
+
+class Brags(Rolls):
+    """Says that it draws, and believes that the first of the pool comes first."""
+
+    stochastic = True
+
+    def propensities(self, queries, pool, ids):
+        return np.where(ids == pool.ids[:, :1], np.float32(1), np.float32(0))
+
+
 BROKEN = [
     (NoTarget, "declares_what_it_serves", "no target"),
     (SaysNothing, "declares_whether_it_fuses", "None, but it orders"),
@@ -191,6 +207,8 @@ BROKEN = [
     (Unseeded, "same_seed_same_result", "another `final`"),
     (Forgets, "fit_keeps_what_was_learned", "fitted again"),
     (LosesWhatItLearned, "restored_it_can_be_fitted_again", "restored and fitted again"),
+    (Rolls, "requests_draw_for_themselves", "False, but its order depends"),
+    (Brags, "propensities_are_those_of_its_draws", "its propensity is"),
     (Pickles, "state_survives_a_file", "Python objects"),
     (Overwrites, "does_not_write_to_its_input", "writes to a shared array"),
 ]
