@@ -48,7 +48,7 @@ def main():
     file = folder / "sharing.yaml"
     file.write_text(json.dumps(CONFIG | {"data": {"reader": "table", "interactions": pairs}}))
     run = hybridrec.run(file, store=store, runs=scratch).folder
-    user = hybridrec.load(run).data.users.ids[0]
+    user = hybridrec.load(run).data.users.vocabulary.ids[0]
     context = multiprocessing.get_context("spawn")
     ready, told = context.Barrier(processes), context.Queue()
     workers = [context.Process(target=serve, args=(run, user, ready, told)) for _ in range(processes)]

@@ -84,11 +84,12 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
 
 
 def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple[pl.Series, Floats]]:
-    """Return ids and vectors of items, tags and words, for each kind that the component has."""
+    """Return ids and vectors of items, other entities and words, for each kind that the component has."""
     data = recommender.data
-    ids = {"items": data.items.vocabulary.ids, "tags": data.vocabulary("tags").ids}
     spaces: dict[str, tuple[pl.Series, Floats]] = {
-        target: (ids[target], component.vectors(target)) for target in component.targets
+        target: (data.vocabulary(target).ids, component.vectors(target))
+        for target in data.targets
+        if component.recommends(target)
     }
     words = component.word_vectors()
     return spaces if words is None else spaces | {"words": (words[0].ids, words[1])}
@@ -115,10 +116,10 @@ def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Flo
     import polars as pl
 
     data = recommender.data
-    names = {"items": data.items.names(), "tags": data.vocabulary("tags").ids}
+    names = {kind: entities.names() for kind, entities in data.entities.items()}
     counts = {}
     if recommender.knows_users:
-        counts = {"items": data.interactions.matrix().getnnz(axis=0), "tags": data.user_matrix("tags").getnnz(axis=0)}
+        counts = {kind: data.user_matrix(kind).getnnz(axis=0) for kind in data.targets}
     frames = [
         pl.DataFrame({"kind": [kind] * len(ids), "id": ids, "name": pl.Series(names.get(kind, ids), dtype=pl.String)})
         .with_columns(count=pl.Series(counts[kind], dtype=pl.Int64) if kind in counts else pl.lit(None, pl.Int64))

@@ -56,7 +56,7 @@ class UserSpace:
             return self.lexicon.counts(queries.text)
         if field == "features":
             missing = csr_matrix((len(queries), width), dtype=np.float32)
-            return missing if queries.user_features is None else queries.user_features
+            return missing if queries.user_features is None else queries.user_features.matrix
         known_users = np.flatnonzero(queries.users != PADDING)
         ones = np.ones(len(known_users), np.float32)
         return csr_matrix((ones, (known_users, queries.users[known_users])), shape=(len(queries), width))

@@ -1,5 +1,7 @@
 """Models of an experiment file: sizes, gates, chains and spaces, and the values that they refuse."""
 
+import re
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,7 +43,8 @@ def test_what_is_not_a_gate_is_refused_by_validator_and_schema_alike(gate):
     enumerated, counted = adapter.json_schema()["anyOf"]
     assert gate not in enumerated["enum"]
     assert not TypeAdapter(GeneratorUse).validator.isinstance_python({"from": "als", "when": gate})
-    assert counted["pattern"] == "^items(<|>=)[1-9][0-9]*$"
+    assert counted["pattern"] == "^(items(<|>=)[1-9][0-9]*|has-[a-z][a-z0-9_-]*)$"
+    assert not re.match(counted["pattern"], gate)
 
 
 def test_the_keys_beside_the_name_of_a_plugin_are_its_options():

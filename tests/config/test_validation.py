@@ -63,7 +63,7 @@ WRONG_VALUES = {
     "rerank is no list": ((HYBRID, "    rerank: {use: weighted}"), "15: pipelines.hybrid.rerank: Input should "
                           "be a valid list, got"),
     "rerank of no target": ((HYBRID, "    rerank: {users: []}"), "15: pipelines.hybrid.rerank.users: ",
-                            "'items' or 'tags'"),
+                            "'users' is not among the targets of this experiment"),
     "reranker without a name": (("use: weighted, ", ""), "15: pipelines.hybrid.rerank[0].use: this key is"),
     "reranker by target without a name": ((HYBRID, "    rerank: {items: [{weights: {}}]}"),
                                           "15: pipelines.hybrid.rerank.items[0].use: this key is required"),
@@ -73,7 +73,7 @@ WRONG_VALUES = {
     "option of a normaliser": (("weights: {ease: 1", "normalise: {use: softmax, temprature: 2}, weights: {ease: 1"),
                                "15: pipelines.hybrid.rerank[0].normalise: ", "softmax.temprature"),
     "weight": (("{ease: 1, pop", "{ease: much, pop"), "15: pipelines.hybrid.rerank[0].weights.ease: ", "'much'"),
-    "target": (("{items: 10, tags: 5}", "{items: 10, users: 5}"), "9: targets.users: ", "'items' or 'tags'"),
+    "target": (("{items: 10, tags: 5}", "{items: 10, Tags: 5}"), "9: targets.Tags: ", "[a-z]"),
     "size": (("workers: 2", "memory: 3 apples"), "21: memory: '3 apples' is not a size; write for example"),
     "mapping": (("seed: 3", "seed: 3\nk_core: 2"),
                 "3: k_core: Input should be a mapping with keys of items, users, got 2"),

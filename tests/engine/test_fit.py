@@ -137,7 +137,7 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
     assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
 
 
-@pytest.mark.parametrize("write", ["data.item_matrix("tags").data *= 2", "data.interactions.ids[:] = 0"])
+@pytest.mark.parametrize("write", ['data.item_matrix("tags").data *= 2', "data.interactions.ids[:] = 0"])
 def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(experiment, monkeypatch, write):
     config = experiment()
     monkeypatch.setenv("HYBRIDREC_STORE", "clean")

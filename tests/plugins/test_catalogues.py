@@ -83,7 +83,7 @@ def test_users_of_the_older_formats_have_features():
 
 def test_tags_of_users_are_assignments():
     data, _ = movielens(FIXTURES / "movielens-latest")
-    users, items, tags = data.assignments.T
+    users, items, tags = data.assignments["tags"].T
     told = {
         *zip(
             data.users.vocabulary.decode(users),
@@ -139,7 +139,7 @@ def test_counts_tags_and_friends_of_lastfm():
     assert list(data.items.vocabulary.ids) == ["51", "52", "53", "54"]
     assert data.items.text[1] == "Soñadora"
     assert data.interactions.weights.max() == 13883
-    users, items, tags = data.assignments.T
+    users, items, tags = data.assignments["tags"].T
     told = {
         *zip(
             data.users.vocabulary.decode(users),

@@ -111,7 +111,7 @@ def test_rare_tags_and_words_are_no_columns():
     data = data.with_entities("users", text=("even unheard", *data.users.text[1:]))
     options = EaseOptions(fields=("items", "title"), min_users=2)
     columns = Ease(options).fit(data, RNG)._columns
-    words = [columns.lexicon.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - columns.n_items]
+    words = [columns.lexicon.words.ids[int(i)] for i in columns.ids[columns.n_predicted :] - len(data.items)]
     assert words == ["0", "1", "2", "evening", "even", "odd"] or sorted(words) == [
         "0",
         "1",

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 import hybridrec_fusion
-from hybridrec import Features, Pool, QueryBatch, Ragged, kernels
+from hybridrec import EVERY_KIND, Features, Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
 from hybridrec_fusion.fixed_weights import (
     Borda,
@@ -75,7 +75,7 @@ def test_what_the_package_offers():
         "linear",
         "lambdamart",
     ]
-    assert all(component.targets == ("items", "tags") for component in components)
+    assert all(component.targets == (EVERY_KIND,) for component in components)
 
 
 SCALES = [scale.name for scale in hybridrec_fusion.hybridrec_normalisers()]

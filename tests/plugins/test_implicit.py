@@ -47,7 +47,7 @@ def test_als_folds_in_by_the_closed_form():
     als = ALS(ALS.Config(factors=6, weights="raw", alpha=3, regularization=0.5)).fit(data, np.random.default_rng(1))
     queries = everybody(data)
     factors = np.nan_to_num(np.concatenate([als.vectors("items"), als.vectors("tags")])).astype(np.float64)
-    weights = als.matrix(queries.history, queries.matrix("tags"))
+    weights = als.matrix(queries)
     weights.data = 3 * weights.data * als.state()["scale"][weights.indices]
     given = als.query_vectors(queries, "items")
     for vector, extra, known in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
@@ -115,5 +115,5 @@ def test_item_knn_is_history_times_similarity():
 @pytest.mark.parametrize("component", [ALS, BPR, ItemKNN])
 def test_fields_decide_what_is_needed_and_recommended(component):
     both, items = component(), component(component.Config(fields=("items",)))
-    assert (both.targets, both.needs) == (("items", "tags"), {"items", "tags"})
+    assert all(both.recommends(kind) and both.reads(kind) for kind in ("items", "tags", "venues"))
     assert (items.targets, items.needs) == (("items",), {"items"})

@@ -43,7 +43,7 @@ def test_a_run_arrives_with_a_nested_run_for_each_pipeline(finished, monkeypatch
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("blends").experiment_id
     runs = client.search_runs([experiment])
-    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.vocabulary("tags")]
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert [run.info.run_name for run in parents] == [finished.folder.name] * 2
     parent = parents[0]
     assert parent.info.status == "FINISHED"

@@ -108,7 +108,7 @@ def test_melon_playlists_and_songs():
     assert data.users.text[user] == "비 오는 날 카페"
     assert tags_of(data, data.user_matrix("tags"), user) == {"비오는날", "카페"}
     assert data.users.times[user] == np.datetime64("2013-12-19T18:36:19").astype(float)
-    assert "100" not in data.items
+    assert "100" not in data.items.vocabulary
     assert (
         data.items.text[data.items.vocabulary.encode(["102"])[0]]
         == "Low Harbour, 유리배 - Harbour Lights (Feat. 유리배)"
@@ -239,7 +239,7 @@ def test_mpd_slices_and_the_challenge_set():
     assert data.items.text[data.items.vocabulary.encode(["spotify:track:t7"])[0]] == "Artist 2 - Track 7"
     assert features_of(data, "spotify:track:t7") == {"artist:spotify:artist:a2", "album:spotify:album:b2"}
     one, _ = read(MPDReader, folder=FIXTURES / "mpd", slices=1)
-    assert list(one.users.ids) == ["0", "1", "2"]
+    assert list(one.users.vocabulary.ids) == ["0", "1", "2"]
 
 
 def test_malformed_mpd_playlists(tmp_path):

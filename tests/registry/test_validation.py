@@ -78,9 +78,9 @@ def test_a_sound_class_is_loaded(cls):
         (type("Near", (Year,), {"confg": None}), "did you mean 'config'\\?"),
         (Mean, "Mean.higher_is_beter: did you mean 'higher_is_better'\\?"),
         (Learner, "Learner.learn_s: did you mean 'learns'\\?"),
-        (type("Near", (Year,), {"needs": "items"}), "needs must be a set of user, items, tags, title, not 'items'"),
-        (type("Near", (Year,), {"needs": {"item"}}), "Near.needs must be a set of user, .* not {'item'}"),
-        (type("Near", (Year,), {"targets": "items"}), "Near.targets must be a tuple of items, tags, not 'items'"),
+        (type("Near", (Year,), {"needs": "items"}), "needs must be a set of names such as .*, not 'items'"),
+        (type("Near", (Year,), {"needs": {"Item"}}), "Near.needs must be a set of names .*, not {'Item'}"),
+        (type("Near", (Year,), {"targets": "items"}), "Near.targets must be a tuple of names .*, not 'items'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(cls, message):

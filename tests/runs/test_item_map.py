@@ -67,4 +67,4 @@ def test_a_refreshed_run_draws_the_items_it_still_has(experiment):
     run = hybridrec.run(experiment(*VECTORS))
     hybridrec.refresh(run, ("data.items=30",))
     drawn = pl.read_parquet(draw_map(run, "als"))
-    assert set(drawn["id"]) <= set(hybridrec.load(run).data.items.ids)
+    assert set(drawn["id"]) <= set(hybridrec.load(run).data.items.vocabulary.ids)
