@@ -323,7 +323,7 @@ def cut(pool: Pool, n: int) -> Slate:
     for name, values in pool.extras.items():
         extras[name] = np.full(ids.shape, np.nan, np.float32)
         extras[name][:, : best.shape[1]] = values.reshape(-1).take(places)
-    return Slate(pool.target, ids, scores, served_by, (NOBODY, BLEND), extras)
+    return Slate(pool.target, ids, scores, served_by, (NOBODY, BLEND), extras=extras)
 
 
 def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn: Pool, n: int) -> Pool:

@@ -34,9 +34,9 @@ class Slate:
     scores: Floats
     served_by: NDArray[np.int8]
     servers: tuple[str, ...]
+    vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
     extras: dict[str, Floats] = field(default_factory=dict)
     requests: tuple[str, ...] | None = None
-    vocabulary: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,8 +58,8 @@ class Slate:
             state["scores"],
             state["served_by"],
             tuple(state["servers"].tolist()),
-            {name: state[f"extra.{name}"] for name in state["extras"].tolist()},
-            tuple(state["requests"].tolist()) if "requests" in state else None,
+            extras={name: state[f"extra.{name}"] for name in state["extras"].tolist()},
+            requests=tuple(state["requests"].tolist()) if "requests" in state else None,
         )
 
     @classmethod
@@ -77,7 +77,7 @@ class Slate:
         drawn = all(slate.requests is not None for slate in slates)
         requests = tuple(request for slate in slates for request in slate.requests or ()) if drawn else None
         first = slates[0]
-        return cls(first.target, ids, scores, np.concatenate(codes), servers, extras, requests, first.vocabulary)
+        return cls(first.target, ids, scores, np.concatenate(codes), servers, first.vocabulary, extras, requests)
 
     def extra(self, name: str) -> Floats:
         """Return a column of `extras`; NaN everywhere if there is none of this name."""
