@@ -34,11 +34,12 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_metrics() -> Sequence[type[Metric]]:
-    """Accuracy, and what lies beyond it."""
+    """Accuracy, what lies beyond it, and revenue."""
     from hybridrec.evaluation import accuracy
     from hybridrec.evaluation import beyond_accuracy as beyond
+    from hybridrec.evaluation.revenue import Revenue
 
-    return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS]
+    return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS, Revenue]
 
 
 @hookimpl

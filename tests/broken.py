@@ -208,6 +208,15 @@ class Spoils(Hits):
         return super().values(eval_batch, k)
 
 
+class AtOptions(Options):
+    at: int = 10
+    """A key that the config takes for the cut-off."""
+
+
+class TakesTheCutOff(Hits):
+    Config = AtOptions
+
+
 class Several(SetMetric):
     """No number."""
 

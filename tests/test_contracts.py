@@ -13,6 +13,7 @@ from hybridrec.data.readers.movietweetings import MovieTweetingsReader
 from hybridrec.data.readers.setlists import SetlistsReader
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS, Ndcg
 from hybridrec.evaluation.beyond_accuracy import BEYOND_METRICS
+from hybridrec.evaluation.revenue import Revenue
 from hybridrec.testing import (
     MetricContract,
     NormaliserContract,
@@ -52,6 +53,7 @@ from tests.broken import (
     Several,
     Single,
     Spoils,
+    TakesTheCutOff,
     TrainsOnEverything,
     Undefined,
     UnseededSplit,
@@ -139,6 +141,13 @@ class TestPublishedFolds(SplitterContract):
 
 class TestNdcg(MetricContract):
     metric = Ndcg
+    configs = [{}, {"gain": "linear"}, {"gain": "exponential"}]
+    rewards_hits = True
+
+
+class TestRevenue(MetricContract):
+    metric = Revenue
+    configs = [{}, {"price": "price"}]
     rewards_hits = True
 
 
@@ -312,6 +321,7 @@ BROKEN = [
     (OneForAll, "values_are_well_formed", "float, not an array"),
     (OneForAll, "batch_and_one_by_one_agree", "float, not an array"),
     (Single, "values_are_well_formed", "float32"),
+    (TakesTheCutOff, "options_can_be_given", "something else by at"),
     (Undefined, "has_an_opinion", "NaN for every query"),
     (Compares, "batch_and_one_by_one_agree", "other values"),
     (LooksFurther, "only_the_first_k_places_count", "after k"),

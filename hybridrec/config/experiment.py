@@ -208,7 +208,9 @@ class CheckedExperiment:
         """The names in reports of all metrics: those listed in the config, in its order, then the parts of combined
         metrics."""
         compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
-        listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
+        listed = [
+            entry if isinstance(entry, str) and entry in compare.combined else next(keys) for entry in compare.metrics
+        ]
         return list(dict.fromkeys([*listed, *keys]))
 
     @property
@@ -221,6 +223,7 @@ class CheckedExperiment:
         """The config with all defaults filled in, as plain values (the content of a run's `config.yaml`)."""
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
         content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
+        content["compare"]["metrics"] = self._resolved_metrics()
         content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}
         content["components"] = {
             label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()
@@ -233,6 +236,24 @@ class CheckedExperiment:
             by_target = isinstance(use.rerank, dict)
             content["pipelines"][name]["rerank"] = chains if by_target else next(iter(chains.values()))
         return content
+
+    def _resolved_metrics(self) -> list[Any]:
+        """Return the listed metrics, those that are mappings with all of their options."""
+        compare, specs = self.config.compare, iter(self.metric_specs)
+        resolved: list[Any] = []
+        for entry in compare.metrics:
+            if isinstance(entry, str):
+                resolved.append(entry)
+                if entry not in compare.combined:
+                    next(specs)
+            else:
+                named = {"at": entry.at, "as": entry.label}
+                resolved.append(
+                    {"use": entry.use}
+                    | {key: value for key, value in named.items() if value is not None}
+                    | _plain(next(specs).measure.metric.config)
+                )
+        return resolved
 
     @property
     def hash(self) -> str:

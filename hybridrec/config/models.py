@@ -49,6 +49,10 @@ Gate = Annotated[
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
+ReportLabel = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=60)]
+"""A name in reports: of a metric or a segmenter."""
+
+
 class Use(Options, extra="allow"):
     """A plugin by name; every other key is one of its own options."""
 
@@ -59,6 +63,29 @@ class Use(Options, extra="allow"):
     def options(self) -> dict[str, Any]:
         """The keys beside `use`."""
         return dict(self.model_extra or {})
+
+
+class LabelledUse(Use):
+    """A plugin by name, and the label under which reports show what it returns."""
+
+    label: ReportLabel | None = Field(None, alias="as")
+    """The label in reports."""
+
+
+class MetricUse(LabelledUse):
+    """A metric with options."""
+
+    use: str
+    """Name of the metric; `tags/ndcg` is for the target tags."""
+    at: int | None = Field(None, ge=1)
+    """The cut-off; left out for a metric that has none."""
+    label: ReportLabel | None = Field(None, alias="as")
+    """The name in reports, without the target; by default name, changed options and cut-off:
+    `ndcg[gain=linear]@20`."""
+
+
+def _text_or_mapping(value: object) -> str:
+    return "str" if isinstance(value, str) else "dict"
 
 
 class DataUse(Options, extra="allow"):
@@ -137,8 +164,14 @@ class Compare(Options):
 
     control: str | None = None
     """The pipeline that the others are compared with."""
-    metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
-    """Metrics with their cut-off; the first one decides. `tags/ndcg@10` is for the target tags."""
+    metrics: list[
+        Annotated[
+            Annotated[str, Tag("str")] | Annotated[MetricUse, Tag("dict")],
+            Discriminator(_text_or_mapping),
+        ]
+    ] = Field(["ndcg@10", "recall@10"], min_length=1)
+    """Metrics with their cut-off; the first one decides. `tags/ndcg@10` is for the target tags. A metric with options
+    is a mapping: `{use: ndcg, gain: linear, at: 20, as: graded@20}`."""
     combined: dict[Name, Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]] = Field(
         default_factory=dict
     )

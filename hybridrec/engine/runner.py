@@ -14,7 +14,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
-from hybridrec.engine.evaluate import MetricAccumulator
+from hybridrec.engine.evaluate import MetricAccumulator, check_metrics
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
@@ -107,6 +107,7 @@ class ExperimentRunner:
     def evaluate(self, data: Dataset) -> None:
         """Split, fit, recommend and measure, fold by fold; of a fold only the results are kept."""
         for fold in folds_of(self.experiment, data):
+            check_metrics(fold, self.experiment.metric_specs)
             self.results.begin(fold)
             for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
                 trained_fold = self.prepare(fold, trainer)

@@ -35,6 +35,7 @@ class Sample:
     def of(cls, fold: Fold) -> Sample:
         """Return the queries of one fold."""
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
+        truth += [f"gains of {target}={fingerprint(gains)}" for target, gains in sorted(fold.gains.items())]
         asked = fingerprint(fold.queries, tuple(truth), fold.candidate_items)
         return cls(fold.units, fold.weights, fold.queries.segments(), asked)
 
