@@ -9,6 +9,7 @@ from hybridrec.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from hybridrec.data.readers.base import Reader
+    from hybridrec.data.segments.base import Segmenter
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.runs.exporter import Exporter
@@ -30,6 +31,14 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
     from hybridrec.data import splits
 
     return splits.SPLITTERS
+
+
+@hookimpl
+def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
+    """The fields that queries know."""
+    from hybridrec.data.segments.known_fields import KnownFields
+
+    return [KnownFields]
 
 
 @hookimpl

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hybridrec_fusion
-from hybridrec import Metric, Normaliser, Reader, Reranker, Splitter
+from hybridrec import Metric, Normaliser, Reader, Reranker, Segmenter, Splitter
 from hybridrec.data import splits
 from hybridrec.data.readers.movietweetings import MovieTweetingsReader
 from hybridrec.data.readers.setlists import SetlistsReader
@@ -19,6 +19,7 @@ from hybridrec.testing import (
     NormaliserContract,
     ReaderContract,
     RerankerContract,
+    SegmenterContract,
     SplitterContract,
     run_checks,
 )
@@ -32,19 +33,24 @@ from tests.broken import (
     Backwards,
     BadWeights,
     Bare,
+    BesideTheMean,
     Changing,
     Claims,
     Compares,
+    Draws,
     Empty,
     Fills,
     ForgetsTags,
+    ForgetsTimes,
     GoodReader,
     Halves,
     Hits,
     InPlace,
     Leaks,
+    Lengths,
     LooksFurther,
     Nameless,
+    NeedsVectors,
     NoDataError,
     Objects,
     OfTheBatch,
@@ -54,8 +60,10 @@ from tests.broken import (
     Single,
     Spoils,
     TakesTheCutOff,
+    TakesTheLabel,
     TrainsOnEverything,
     Undefined,
+    Unnamed,
     UnseededSplit,
     UpsideDown,
     Weightless,
@@ -328,6 +336,12 @@ BROKEN = [
     (Several, "a_set_is_one_number", "ndarray"),
     (Backwards, "hits_in_front_are_not_worse", "at the end"),
     (Spoils, "does_not_write_to_its_input", "writes to a shared array"),
+    (TakesTheLabel, "options_can_be_given", "something else by as"),
+    (Unnamed, "every_query_has_a_segment", "the empty text"),
+    (BesideTheMean, "batch_and_one_by_one_agree", "among others"),
+    (Draws, "same_queries_same_segments", "the second time"),
+    (NeedsVectors, "served_as_measured", "other segments when serving"),
+    (ForgetsTimes, "does_not_write_to_its_input", "writes to a shared array"),
     (Fills, "values_are_well_formed", "a number in place of NaN"),
     (OfTheBatch, "batch_and_one_by_one_agree", "in a batch"),
     (UpsideDown, "keeps_the_order", "became the lower"),
@@ -341,6 +355,7 @@ CONTRACTS = {
     Splitter: (SplitterContract, "splitter", Halves),
     Metric: (MetricContract, "metric", Hits),
     Normaliser: (NormaliserContract, "normaliser", Same),
+    Segmenter: (SegmenterContract, "segmenter", Lengths),
 }
 
 

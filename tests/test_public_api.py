@@ -81,6 +81,7 @@ NAMES = [
     "Run",
     "Sample",
     "Scorer",
+    "Segmenter",
     "SetMetric",
     "Slate",
     "Sparse",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from hybridrec.config.models import ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.data.fingerprint import json_digest
+from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.data.readers.base import Reader
+from hybridrec.data.segments.base import Segmenter
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
 from hybridrec.evaluation.metrics import MetricAtK
@@ -191,6 +194,8 @@ class CheckedExperiment:
     components: dict[str, ComponentSpec]
     pipelines: dict[str, PipelineSpec]
     metric_specs: tuple[MetricSpec, ...]
+    segmenters: dict[str, Segmenter] = field(default_factory=lambda: {KNOWN_FIELDS: KnownFields()})
+    """By name in reports; the first feeds blends and guards."""
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
@@ -224,6 +229,11 @@ class CheckedExperiment:
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
         content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
         content["compare"]["metrics"] = self._resolved_metrics()
+        if self.config.compare.segments is not None:
+            content["compare"]["segments"] = [
+                {"use": segmenter.name, "as": label, **_plain(segmenter.config)}
+                for label, segmenter in self.segmenters.items()
+            ]
         content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}
         content["components"] = {
             label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()

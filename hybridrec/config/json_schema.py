@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hybridrec.config.models import ExperimentConfig, MetricUse
+from hybridrec.config.models import ExperimentConfig, MetricUse, SegmenterUse
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import Reranker
@@ -27,6 +27,7 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     definitions["Split"] = _choice("use", registry.classes("splitters"), definitions)
     definitions["DataUse"] = _choice("reader", registry.classes("readers"), definitions)
     definitions["MetricUse"] = {"anyOf": [_metric(cls, definitions) for cls in registry.classes("metrics")]}
+    definitions["SegmenterUse"] = {"anyOf": [_segmenter(cls, definitions) for cls in registry.classes("segmenters")]}
     components = schema["properties"]["components"]
     components["patternProperties"] = {key: {"$ref": "#/$defs/Component"} for key in components["patternProperties"]}
     schema["properties"]["split"] = {"$ref": "#/$defs/Split"}
@@ -53,6 +54,13 @@ def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
         "description": schema["properties"]["use"]["description"],
     }
     schema["properties"] |= {key: own[key] for key in ("at", "as")}
+    return schema
+
+
+def _segmenter(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a segmenter with options and its name in reports."""
+    schema = _options("use", cls, definitions)
+    schema["properties"]["as"] = SegmenterUse.model_json_schema(by_alias=True)["properties"]["as"]
     return schema
 
 

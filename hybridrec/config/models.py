@@ -65,14 +65,16 @@ class Use(Options, extra="allow"):
         return dict(self.model_extra or {})
 
 
-class LabelledUse(Use):
-    """A plugin by name, and the label under which reports show what it returns."""
+class SegmenterUse(Use):
+    """A segmenter with options."""
 
+    use: str
+    """Name of the segmenter."""
     label: ReportLabel | None = Field(None, alias="as")
-    """The label in reports."""
+    """The name in reports; by default that of the segmenter."""
 
 
-class MetricUse(LabelledUse):
+class MetricUse(Use):
     """A metric with options."""
 
     use: str
@@ -182,6 +184,21 @@ class Compare(Options):
     the last 1 (Borda, as in the RecSys Challenge 2018); the sum is reported beside the metrics, without a test."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
+    segments: (
+        Annotated[
+            list[
+                Annotated[
+                    Annotated[str, Tag("str")] | Annotated[SegmenterUse, Tag("dict")], Discriminator(_text_or_mapping)
+                ]
+            ],
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
+    """Segmenters, which divide the queries into the segments of reports:
+    `[known-fields, {use: activity, bounds: [5, 20]}]`. Each has its own tables and its own family of corrected tests;
+    they are not crossed. Blends and guards that learn by segment use those of the first, when serving, too. By default
+    segments are what queries know."""
     resamples: int = Field(10_000, ge=100)
     """Bootstrap resamples and randomization draws."""
     correction: Correction = "holm"

@@ -18,6 +18,10 @@ from hybridrec.types import FIELDS, PADDING, Bools, Doubles, Field, Ints, Sparse
 T = TypeVar("T")
 NOTHING = "nothing"
 """The segment of queries without any field."""
+KNOWN_FIELDS = "known-fields"
+"""The name of the segmenter by what queries know, which is used where an experiment declares none."""
+ALL = "all"
+"""The name of the segment of all queries, which no segmenter may give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class QueryBatch:
     times: float64[Q], seconds since 1970, or None if no query has a time
     disliked: Ragged of Q rows of items, or None
     user_features: csr float32 [Q, number of user features], or None
+    segment: str [Q], the segment of each query by the first segmenter of the experiment, or None for what the query
+        knows; read `segments()`
 
     All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
     """
@@ -65,6 +71,7 @@ class QueryBatch:
     times: Doubles | None = None
     disliked: Ragged | None = None
     user_features: Sparse | None = None
+    segment: NDArray[np.str_] | None = None
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +104,7 @@ class QueryBatch:
             times=None if self.times is None else self.times[index],
             disliked=None if self.disliked is None else self.disliked.take(index),
             user_features=None if self.user_features is None else self.user_features[index],
+            segment=None if self.segment is None else self.segment[index],
         )
 
     @classmethod
@@ -113,6 +121,9 @@ class QueryBatch:
             times=None if all(b.times is None for b in batches) else np.concatenate(times),
             disliked=None if all(b.disliked is None for b in batches) else Ragged.stack(disliked),
             user_features=vstack(features, format="csr") if features else None,
+            segment=None
+            if all(b.segment is None for b in batches)
+            else np.concatenate([b.segments() for b in batches]),
         )
 
     def has(self, what: Field) -> Bools:
@@ -126,9 +137,16 @@ class QueryBatch:
         return np.array([bool(text) for text in self.text], bool)
 
     def segments(self) -> NDArray[np.str_]:
-        """Return str[Q], the segment of each query: its fields joined by "+", or "nothing" if it has none.
+        """Return str[Q], the segment of each query: by the first segmenter of the experiment, else what it knows.
 
-        Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
+        Segments partition the queries.
+        """
+        return self.known_fields() if self.segment is None else self.segment
+
+    def known_fields(self) -> NDArray[np.str_]:
+        """Return str[Q], the fields of each query joined by "+", or "nothing" if it has none.
+
+        For example "items+tags", "items", "tags", "title" or "user+items".
         """
         codes = sum(self.has(f).astype(np.int8) << bit for bit, f in enumerate(FIELDS))
         distinct, place = np.unique(codes, return_inverse=True)

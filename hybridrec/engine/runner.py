@@ -12,6 +12,7 @@ from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
 from hybridrec.engine.evaluate import MetricAccumulator, check_metrics
@@ -194,7 +195,11 @@ def servable_run(
 ) -> ServableRun:
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
-    classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
+    segmenter = next(iter(experiment.segmenters.values()))
+    # What queries know, serving knows without a plugin.
+    segmenters = [] if isinstance(segmenter, KnownFields) else [segmenter]
+    served = (*components.values(), *rerankers, *segmenters)
+    classes = dict.fromkeys(cls for plugin in served for cls in plugin_classes(plugin))
     providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
     base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(
@@ -210,6 +215,7 @@ def servable_run(
             for _, provider in sorted(providers.items())
         ),
         memory=experiment.config.memory,
+        segmenter=segmenter,
     )
 
 

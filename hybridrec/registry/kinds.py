@@ -130,6 +130,13 @@ KINDS: tuple[Kind, ...] = (
         "{split: {use: $name, $options: }}",
     ),
     _only(
+        "segmenter",
+        "hybridrec.data.segments.base:Segmenter",
+        "Segmenter classes, the values of `compare.segments`.",
+        "hybridrec.testing.segmenters:SegmenterContract",
+        "{compare: {segments: [{use: $name, $options: }]}}",
+    ),
+    _only(
         "metric",
         "hybridrec.evaluation.metrics:Metric",
         "Metric classes, the values of `compare.metrics` before the `@`, or of `use` in its mappings.",

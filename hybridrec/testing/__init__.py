@@ -18,6 +18,7 @@ from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
 from hybridrec.testing.rerankers import RerankerContract
+from hybridrec.testing.segmenters import SegmenterContract
 from hybridrec.testing.splitters import SplitterContract
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "PluginContract",
     "ReaderContract",
     "RerankerContract",
+    "SegmenterContract",
     "SplitterContract",
     "edge_datasets",
     "encode",

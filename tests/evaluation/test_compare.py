@@ -10,6 +10,7 @@ import pytest
 
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.errors import ConfigError, DataError
 from hybridrec.evaluation.compare import compare, sentence, verdict
@@ -59,8 +60,30 @@ def test_a_segment_that_is_everything_says_the_same_as_all():
     for variant, gain in (("b", 0.1), ("a", -0.1)):
         for metric in ("recall@10", "ndcg@10"):
             whole = found[variant, metric, "all"]
-            assert found[variant, metric, "items"].model_copy(update={"segment": "all"}) == whole
+            assert found[variant, metric, "items"].model_copy(update={"segment": "all", "segmenter": ""}) == whole
         assert whole.delta == pytest.approx(gain, abs=0.02)
+
+
+def test_each_segmenter_is_a_family_of_its_own():
+    parts = {"activity": np.tile(["0-4", "5-19", "20 or more"], UNITS * 2 // 3), "hour": np.tile(["9", "10"], UNITS)}
+    several = replace(SAMPLE, more_segments=parts)
+    arms = [arm(name, gain, sample=several) for name, gain in (("c", 0), ("b", 0.004), ("a", 0.006))]
+    rows = run(arms, [("c", "b"), ("c", "a")])
+    names = ["all", "items", "tags", "activity: 0-4", "activity: 5-19", "activity: 20 or more", "hour: 9", "hour: 10"]
+    assert [row.segment for row in rows] == names * 2
+    families = {}
+    for row in rows:
+        families.setdefault(row.segmenter, []).append(row)
+    sizes = {"": 2, "known-fields": 4, "activity": 6, "hour": 4}
+    assert {segmenter: len(family) for segmenter, family in families.items()} == sizes
+    for segmenter, family in families.items():
+        assert {row.family for row in family} == {sizes[segmenter]}
+        corrected = holm(np.array([row.p_value for row in family]))
+        assert [row.p_adjusted for row in family] == pytest.approx(corrected)
+    alone = run([replace(one, sample=SAMPLE) for one in arms], [("c", "b"), ("c", "a")])
+    same = [row for row in rows if row.segmenter in ("", "known-fields")]
+    for found in ("segment", "delta", "standard_error", "family", "wins"):
+        assert [getattr(row, found) for row in same] == [getattr(row, found) for row in alone]
 
 
 def test_equal_parts_of_a_sample_are_one():
@@ -272,5 +295,26 @@ def test_samples_of_folds_are_joined():
     both = Sample.join([first, second])
     assert len(both) == 4
     assert not both.has_same_queries(Sample.join([second, first]))
-    names = {name: int(where.sum()) for name, where in both.parts()}
+    names = {name: int(where.sum()) for _, name, where in both.parts()}
     assert names == {"all": 4, "items": 2, "title": 2}
+
+
+class ByHistory(KnownFields):
+    """Whether a history is shown."""
+
+    def segment(self, queries, data):
+        return np.where(queries.history.lengths > 0, "some", "none")
+
+
+def test_samples_hold_the_segments_of_every_segmenter():
+    segmenters = {"fields": KnownFields(), "shown": ByHistory()}
+    both = Sample.join([Sample.of(fold(), segmenters), Sample.of(fold(truth=((2,), (4,))), segmenters)])
+    assert (both.segmenter, list(both.more_segments)) == ("fields", ["shown"])
+    found = {name: (segmenter, int(where.sum())) for segmenter, name, where in both.parts()}
+    assert found == {
+        "all": ("", 4), "items": ("fields", 2), "title": ("fields", 2),
+        "shown: none": ("shown", 2), "shown: some": ("shown", 2),
+    }  # fmt: skip
+    carried = replace(fold(), queries=replace(fold().queries, segment=np.array(["x", "y"])))
+    assert Sample.of(carried).segments.tolist() == ["x", "y"]
+    assert Sample.of(carried).digest == Sample.of(fold()).digest  # other segments, the same queries
