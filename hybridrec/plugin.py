@@ -76,7 +76,7 @@ def field_docstrings(model: type[Options]) -> dict[str, str]:
 
 
 class Plugin(ABC):
-    """The base of components, normalisers, readers, splitters, metrics and exporters, which plugin modules offer.
+    """The base of components, normalisers, readers, splitters, segmenters, metrics and exporters, which plugins offer.
 
     `name` is the value of `use` in the YAML. Increase `version` whenever the same data and options would produce
     another result: stored fits of older versions are then no longer used.

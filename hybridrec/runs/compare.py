@@ -92,7 +92,7 @@ def _arms(run: Run, sample: Sample) -> dict[str, EvaluatedArm]:
         if report.single:
             continue
         rows = frame.filter(pl.col("pipeline") == name)
-        metrics = [name for name in rows.columns if name not in other_columns and not name.startswith(MORE_SEGMENTS)]
-        values = {metric: rows[metric].to_numpy() for metric in metrics}
+        columns = [column for column in rows.columns if not column.startswith(MORE_SEGMENTS)]
+        values = {column: rows[column].to_numpy() for column in columns if column not in other_columns}
         arms[name] = EvaluatedArm(f"{run.folder}:{name}", sample, values)
     return arms

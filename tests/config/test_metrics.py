@@ -161,8 +161,9 @@ def test_what_the_data_cannot_give_is_told_before_anything_is_fitted(experiment,
     path = experiment(
         (METRICS, "[ndcg@5, {use: revenue, price: prize, at: 5}]"), ("{use: echo}", f"{{use: echo, log: {log}}}")
     )
-    with pytest.raises(DataError, match="the items have no feature 'prize': did you mean 'price'"):
-        hybridrec.run(path, store="store")
+    for ask in (hybridrec.run, hybridrec.plan):
+        with pytest.raises(DataError, match="the items have no feature 'prize': did you mean 'price'"):
+            ask(path, store="store")
     assert not log.exists()
 
 

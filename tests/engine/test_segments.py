@@ -155,10 +155,12 @@ def test_runs_of_the_same_queries_in_other_segments_are_compared_in_those_of_the
 
 
 @pytest.mark.parametrize("segments", ["[{use: attribute, names: [youth]}]", "[time, {use: attribute, names: [youth]}]"])
-def test_what_a_segmenter_cannot_name_is_told_before_anything_is_fitted(run, tmp_path, segments):
+def test_what_a_segmenter_cannot_name_is_told_before_anything_is_fitted(experiment, tmp_path, segments):
     log = tmp_path / "fits.txt"
-    with pytest.raises(hybridrec.DataError, match="segmenter 'attribute': the data has no 'youth'"):
-        run(segments, ("{use: echo}", f"{{use: echo, log: {log}}}"))
+    path = experiment((CONTROL, f"{CONTROL}  segments: {segments}\n"), ("{use: echo}", f"{{use: echo, log: {log}}}"))
+    for ask in (hybridrec.plan, hybridrec.run):
+        with pytest.raises(hybridrec.DataError, match="segmenter 'attribute': the data has no 'youth'"):
+            ask(path, store="store")
     assert not log.exists()
 
 
