@@ -6,6 +6,10 @@ import yaml
 
 from hybridrec.config.json_schema import experiment_schema
 from hybridrec.config.load import load_experiment
+from hybridrec.config.models import Compare
+from hybridrec.config.resolve import Checker
+from hybridrec.config.segments import segmenters
+from hybridrec.config.yaml_source import load
 from hybridrec.errors import ConfigError
 from hybridrec.registry.describe import describe
 from hybridrec.registry.discovery import Registry
@@ -19,10 +23,10 @@ SEGMENTS = "[known-fields, {use: activity, bounds: [3]}, {use: activity, as: muc
 def loaded(experiment):
     """The checked experiment with these segments."""
 
-    def load(segments):
+    def made(segments):
         return load_experiment(experiment((CONTROL, f"{CONTROL}  segments: {segments}\n")), Registry())
 
-    return load
+    return made
 
 
 def test_segmenters_have_labels_in_the_order_of_the_config(loaded):
@@ -30,6 +34,13 @@ def test_segmenters_have_labels_in_the_order_of_the_config(loaded):
     assert list(found) == ["known-fields", "activity", "much", "time"]
     assert [segmenter.name for segmenter in found.values()] == ["known-fields", "activity", "activity", "time"]
     assert (found["activity"].config.bounds, found["much"].config.bounds) == ([3], [5, 20])
+
+
+def test_the_section_is_checked_alone(experiment):
+    path = experiment()
+    checker = Checker(load(path), Registry(), path.parent)
+    assert list(segmenters(checker, Compare())) == ["known-fields"]
+    assert list(segmenters(checker, Compare(segments=["time", "activity"]))) == ["time", "activity"]
 
 
 def test_a_config_without_segments_is_the_experiment_that_it_was(experiment):

@@ -8,14 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec.data.queries import QueryBatch
-from hybridrec.data.ragged import Ragged
-from hybridrec.data.segments.known_fields import KnownFields
-from hybridrec.data.splits.base import Fold
 from hybridrec.errors import ConfigError, DataError
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.samples import EvaluatedArm, Sample, distinct
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
 
 UNITS = 300
@@ -84,13 +80,6 @@ def test_each_segmenter_is_a_family_of_its_own():
     same = [row for row in rows if row.segmenter in ("", "known-fields")]
     for found in ("segment", "delta", "standard_error", "family", "wins"):
         assert [getattr(row, found) for row in same] == [getattr(row, found) for row in alone]
-
-
-def test_equal_parts_of_a_sample_are_one():
-    everyone, half = np.ones(4, bool), np.array([True, False] * 2)
-    different, places = distinct([everyone, half, everyone.copy(), ~half])
-    assert [part.tolist() for part in different] == [everyone.tolist(), half.tolist(), (~half).tolist()]
-    assert places == [0, 1, 0, 2]
 
 
 def test_the_delta_is_that_of_the_weighted_means():
@@ -264,57 +253,3 @@ def test_sentence():
         "v against c is undecided in m for tags: +0.0100 (95 % interval +0.0050 ... +0.0150, "
         "p = 0.0030); 5 wins, 1 ties, 3 losses"
     )
-
-
-def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
-    queries = QueryBatch(
-        users=np.array([-1, -1], np.int32),
-        history=Ragged.from_rows(history, 5),
-        tags=Ragged.empty(2, 0).matrix(),
-        text=("", "title"),
-    )
-    matrix = Ragged.from_rows(truth, 5).matrix(binary=True)
-    return Fold("f", None, queries, {"items": matrix}, np.array([4, 9], np.int32), np.ones(2), candidate_items)
-
-
-def test_samples_know_what_was_asked():
-    sample = Sample.of(fold())
-    assert list(sample.segments) == ["items", "title"]
-    assert sample.has_same_queries(Sample.of(fold()))
-    for other in (
-        fold(history=((0, 2), ())),
-        fold(truth=((2,), (4,))),
-        fold(truth=((2, 3), ())),
-        fold(candidate_items=np.arange(5) > 1),
-    ):
-        assert not sample.has_same_queries(Sample.of(other))
-
-
-def test_samples_of_folds_are_joined():
-    first, second = Sample.of(fold()), Sample.of(fold(truth=((2,), (4,))))
-    both = Sample.join([first, second])
-    assert len(both) == 4
-    assert not both.has_same_queries(Sample.join([second, first]))
-    names = {name: int(where.sum()) for _, name, where in both.parts()}
-    assert names == {"all": 4, "items": 2, "title": 2}
-
-
-class ByHistory(KnownFields):
-    """Whether a history is shown."""
-
-    def segment(self, queries, data):
-        return np.where(queries.history.lengths > 0, "some", "none")
-
-
-def test_samples_hold_the_segments_of_every_segmenter():
-    segmenters = {"fields": KnownFields(), "shown": ByHistory()}
-    both = Sample.join([Sample.of(fold(), segmenters), Sample.of(fold(truth=((2,), (4,))), segmenters)])
-    assert (both.segmenter, list(both.more_segments)) == ("fields", ["shown"])
-    found = {name: (segmenter, int(where.sum())) for segmenter, name, where in both.parts()}
-    assert found == {
-        "all": ("", 4), "items": ("fields", 2), "title": ("fields", 2),
-        "shown: none": ("shown", 2), "shown: some": ("shown", 2),
-    }  # fmt: skip
-    carried = replace(fold(), queries=replace(fold().queries, segment=np.array(["x", "y"])))
-    assert Sample.of(carried).segments.tolist() == ["x", "y"]
-    assert Sample.of(carried).digest == Sample.of(fold()).digest  # other segments, the same queries

@@ -11,8 +11,8 @@ from hybridrec.data.dataset import Features
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import EvalBatch
 from hybridrec.evaluation.revenue import Revenue, RevenueOptions
+from tests.evaluation.batches import dataset
 from tests.evaluation.test_accuracy import BATCH, NONE, graded
-from tests.evaluation.test_metrics import dataset
 
 
 def test_revenue_adds_the_gains_of_hits_up():

@@ -11,7 +11,6 @@ from hybridrec.data.dataset import Features
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query
 from hybridrec.data.segments.base import segments_of
-from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import DataError
 from hybridrec.testing import SegmenterContract, toy_dataset, toy_queries
 from hybridrec_segments.activity import Activity
@@ -19,10 +18,6 @@ from hybridrec_segments.attribute import Attribute
 from hybridrec_segments.query_time import QueryTime
 
 DATA = toy_dataset()
-
-
-class TestKnownFields(SegmenterContract):
-    segmenter = KnownFields
 
 
 class TestActivity(SegmenterContract):
