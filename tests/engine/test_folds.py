@@ -103,6 +103,7 @@ def test_a_fold_without_queries_is_refused(experiment, monkeypatch):
                 truth=empty,
                 units=fold.units[:0],
                 weights=fold.weights[:0],
+                gains={},
             )
 
     checked = load_experiment(experiment(), Registry())
