@@ -79,7 +79,7 @@ def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:
         version=cls.version,
         origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
         text=inspect.getdoc(cls) or "",
-        facts=tuple(_facts(cls)),
+        facts=tuple(_facts(cls)) if kind.name != "metric" else _how_options_are_given(cls),
         options=tuple(_options(cls.Config)),
         example=example,
         language=language,
@@ -112,6 +112,15 @@ def _measured(cls: type[Plugin], options: Mapping[str, Any]) -> str:
     if not options:
         return f"{cls.name}@10" if cut_off else cls.name
     return json.dumps({"use": cls.name, **options} | ({"at": 10} if cut_off else {}))
+
+
+def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
+    """Return a sentence on a metric that has options: most metrics of a config are text, which has no place for any."""
+    keys = [field.alias or key for key, field in cls.Config.model_fields.items()]
+    if not keys:
+        return ()
+    cut_off = ", at: 10" if getattr(cls, "cut_off", False) else ""
+    return (f"With options, in `compare.metrics`: {{use: {cls.name}, {keys[0]}: ...{cut_off}, as: NAME}}",)
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:

@@ -181,6 +181,8 @@ def test_a_page_of_reference_lists_the_options_of_a_metric():
     (page,) = describe("ndcg", Registry())
     assert [option[:3] for option in page.options] == [("gain", "binary | linear | exponential", '"binary"')]
     assert page.example == "compare:\n  metrics: [ndcg@10]\n"
+    assert page.facts == ("With options, in `compare.metrics`: {use: ndcg, gain: ..., at: 10, as: NAME}",)
+    assert describe("recall", Registry())[0].facts == ()
 
 
 def test_a_required_option_is_part_of_the_example_and_of_the_message(fake_metric, loaded):
