@@ -21,6 +21,7 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers.base import Reader as Reader
+from .data.segments.base import Segmenter as Segmenter
 from .data.sparse import Values as Values
 from .data.sparse import pack_csr as pack_csr
 from .data.sparse import unpack_csr as unpack_csr

@@ -10,11 +10,13 @@ from typing import Any
 
 from hybridrec.config.composition import Experiment
 from hybridrec.config.load import load_experiment, open_config
+from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
+from hybridrec.evaluation.samples import Sample
 from hybridrec.registry.discovery import Registry
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
@@ -108,7 +110,8 @@ def plan(
 ) -> FitPlan:
     """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 
-    Raises MemoryBudgetError if one of the fits would be too large.
+    Raises MemoryBudgetError if one of the fits would be too large, and DataError if a metric or a segmenter needs
+    what the data does not have.
     """
     registry = Registry(block=block)
     experiment = load_experiment(config, registry, tuple(assignments), data)
@@ -120,6 +123,8 @@ def plan(
     memory: dict[tuple[str, str], int] = {}
     folds = queries = stacking_queries = 0
     for fold in folds_of(experiment, dataset):
+        check_metrics(fold, experiment.metric_specs)
+        Sample.of(fold, experiment.segmenters)  # what a segmenter cannot name is told here
         folds, queries = folds + 1, queries + len(fold.queries)
         fold_plan = work.trainers[0].plan(fold)
         stacking_queries += 0 if fold_plan.cut.validation is None else len(fold_plan.cut.validation.queries)

@@ -9,6 +9,7 @@ from hybridrec.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from hybridrec.data.readers.base import Reader
+    from hybridrec.data.segments.base import Segmenter
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.runs.exporter import Exporter
@@ -43,12 +44,21 @@ def hybridrec_filters() -> Sequence[type[Filter]]:
 
 
 @hookimpl
+def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
+    """The fields that queries know."""
+    from hybridrec.data.segments.known_fields import KnownFields
+
+    return [KnownFields]
+
+
+@hookimpl
 def hybridrec_metrics() -> Sequence[type[Metric]]:
-    """Accuracy, and what lies beyond it."""
+    """Accuracy, what lies beyond it, and revenue."""
     from hybridrec.evaluation import accuracy
     from hybridrec.evaluation import beyond_accuracy as beyond
+    from hybridrec.evaluation.revenue import Revenue
 
-    return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS]
+    return [*accuracy.ACCURACY_METRICS, *beyond.BEYOND_METRICS, Revenue]
 
 
 @hookimpl

@@ -1,12 +1,13 @@
-"""Normalisers, readers, splitters and metrics that break their contracts, each beside a sound one of its kind."""
+"""Plugins that break their contracts, each beside a sound one of its kind."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec import Fold, InputPath, Metric, Normaliser, Options, Reader, SetMetric, Splitter
+from hybridrec import Fold, InputPath, Metric, Normaliser, Options, Reader, Segmenter, SetMetric, Splitter
 from hybridrec.testing import toy_dataset
 
 
@@ -208,6 +209,15 @@ class Spoils(Hits):
         return super().values(eval_batch, k)
 
 
+class AtOptions(Options):
+    at: int = 10
+    """A key that the config takes for the cut-off."""
+
+
+class TakesTheCutOff(Hits):
+    Config = AtOptions
+
+
 class Several(SetMetric):
     """No number."""
 
@@ -215,6 +225,52 @@ class Several(SetMetric):
 
     def value(self, folds, k):
         return np.zeros(len(folds))
+
+
+class Lengths(Segmenter):
+    """Long and short histories."""
+
+    name = "lengths"
+
+    def segment(self, queries, data):
+        return np.where(queries.history.lengths > 2, "long", "short")
+
+
+class LabelOptions(Options):
+    as_: str = Field("", alias="as")
+    """A key that the config takes for the name in reports."""
+
+
+class TakesTheLabel(Lengths):
+    Config = LabelOptions
+
+
+class Unnamed(Lengths):
+    def segment(self, queries, data):
+        return np.where(queries.history.lengths > 2, "long", "")
+
+
+class BesideTheMean(Lengths):
+    def segment(self, queries, data):
+        lengths = queries.history.lengths
+        return np.where(lengths > lengths.sum() / max(len(lengths), 1), "long", "short")
+
+
+class Draws(Lengths):
+    def segment(self, queries, data):
+        self.calls = getattr(self, "calls", 0) + 1
+        return np.full(len(queries), "first" if self.calls == 1 else "later")
+
+
+class NeedsVectors(Lengths):
+    def segment(self, queries, data):
+        return np.full(len(queries), "blind" if data.items.vectors is None else "seeing")
+
+
+class ForgetsTimes(Lengths):
+    def segment(self, queries, data):
+        queries.history.times[:] = 0
+        return super().segment(queries, data)
 
 
 class BareOptions(Options):

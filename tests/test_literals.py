@@ -17,6 +17,7 @@ WORDS = {
     "borda": "a key of `compare` and a part of the report: points of arms, not the fusion of columns",
     "content": "the content of a file or document",
     "explore": "a verb",
+    "linear": "a gain in proportion to the weight",
     "listed": "a verb",
     "none": "nothing",
     "random": "drawn at random: the search of `tune`, a split, what the store knows of a fit",

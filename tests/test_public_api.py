@@ -83,6 +83,7 @@ NAMES = [
     "Run",
     "Sample",
     "Scorer",
+    "Segmenter",
     "SetMetric",
     "Slate",
     "Sparse",

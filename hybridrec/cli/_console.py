@@ -97,13 +97,10 @@ class Bars:
 
 def result(report: Report) -> None:
     """Print the tables and the verdict of a report."""
-    from hybridrec.evaluation.summary import result_table
+    from hybridrec.evaluation.summary import result_tables
 
-    segments = next(iter(report.pipelines.values())).segments
-    for segment in ["all", *(name for name in segments if name != "all")] if len(segments) > 2 else ["all"]:
-        queries = segments[segment].queries
-        title = "all queries" if segment == "all" else f"queries that know {segment.replace('+', ' and ')}"
-        table(f"{title} ({queries})", *result_table(report, segment))
+    for title, headers, rows in result_tables(report):
+        table(title, headers, rows)
         print()
     verdict(report)
     for note in report.notes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, shell_complete=names)
 @BLOCK
 def show(name: str | None, block: tuple[str, ...]) -> None:
-    """Explain a component, normaliser, reader, splitter or metric: its purpose and every option it takes.
+    """Explain a component, normaliser, reader, splitter, segmenter or metric: its purpose and every option it takes.
 
     Without NAME, list all names by kind, and those of components by stage.
     """

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from hybridrec.config.models import ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.data.fingerprint import json_digest
+from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.data.readers.base import Reader
+from hybridrec.data.segments.base import Segmenter
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
 from hybridrec.evaluation.metrics import MetricAtK
@@ -205,6 +208,8 @@ class CheckedExperiment:
     components: dict[str, ComponentSpec]
     pipelines: dict[str, PipelineSpec]
     metric_specs: tuple[MetricSpec, ...]
+    segmenters: dict[str, Segmenter] = field(default_factory=lambda: {KNOWN_FIELDS: KnownFields()})
+    """By name in reports; the first feeds blends and guards."""
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
     validation: bool = False
@@ -222,7 +227,9 @@ class CheckedExperiment:
         """The names in reports of all metrics: those listed in the config, in its order, then the parts of combined
         metrics."""
         compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
-        listed = [name if name in compare.combined else next(keys) for name in compare.metrics]
+        listed = [
+            entry if isinstance(entry, str) and entry in compare.combined else next(keys) for entry in compare.metrics
+        ]
         return list(dict.fromkeys([*listed, *keys]))
 
     @property
@@ -235,6 +242,12 @@ class CheckedExperiment:
         """The config with all defaults filled in, as plain values (the content of a run's `config.yaml`)."""
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
         content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
+        content["compare"]["metrics"] = self._resolved_metrics()
+        if self.config.compare.segments is not None:
+            content["compare"]["segments"] = [
+                {"use": segmenter.name, "as": label, **_plain(segmenter.config)}
+                for label, segmenter in self.segmenters.items()
+            ]
         content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}
         content["components"] = {
             label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()
@@ -247,6 +260,24 @@ class CheckedExperiment:
             by_target = isinstance(use.rerank, dict)
             content["pipelines"][name]["rerank"] = chains if by_target else next(iter(chains.values()))
         return content
+
+    def _resolved_metrics(self) -> list[Any]:
+        """Return the listed metrics, those that are mappings with all of their options."""
+        compare, specs = self.config.compare, iter(self.metric_specs)
+        resolved: list[Any] = []
+        for entry in compare.metrics:
+            if isinstance(entry, str):
+                resolved.append(entry)
+                if entry not in compare.combined:
+                    next(specs)
+            else:
+                named = {"at": entry.at, "as": entry.label}
+                resolved.append(
+                    {"use": entry.use}
+                    | {key: value for key, value in named.items() if value is not None}
+                    | _plain(next(specs).measure.metric.config)
+                )
+        return resolved
 
     @property
     def hash(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from hybridrec.config.models import ExperimentConfig
+from hybridrec.config.models import ExperimentConfig, MetricUse, SegmenterUse
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import Reranker
@@ -25,6 +26,8 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     definitions["Reranker"] = _choice("use", rerankers, definitions)
     definitions["Split"] = _choice("use", registry.classes("splitters"), definitions)
     definitions["DataUse"] = _choice("reader", registry.classes("readers"), definitions)
+    definitions["MetricUse"] = {"anyOf": [_metric(cls, definitions) for cls in registry.classes("metrics")]}
+    definitions["SegmenterUse"] = {"anyOf": [_segmenter(cls, definitions) for cls in registry.classes("segmenters")]}
     components = schema["properties"]["components"]
     components["patternProperties"] = {key: {"$ref": "#/$defs/Component"} for key in components["patternProperties"]}
     schema["properties"]["split"] = {"$ref": "#/$defs/Split"}
@@ -42,6 +45,26 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a choice between classes: `key` names the class, the other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
+
+
+def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a metric with options, its cut-off and its name in reports."""
+    schema = _options("use", cls, definitions)
+    own = MetricUse.model_json_schema(by_alias=True)["properties"]
+    for_targets = {"type": "string", "pattern": f"^[^/]+/{re.escape(cls.name)}$"}
+    schema["properties"]["use"] = {
+        "anyOf": [{"const": cls.name}, for_targets],
+        "description": schema["properties"]["use"]["description"],
+    }
+    schema["properties"] |= {key: own[key] for key in ("at", "as")}
+    return schema
+
+
+def _segmenter(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a segmenter with options and its name in reports."""
+    schema = _options("use", cls, definitions)
+    schema["properties"]["as"] = SegmenterUse.model_json_schema(by_alias=True)["properties"]["as"]
+    return schema
 
 
 def _options(key: str, cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hybridrec.config.experiment import MetricSpec
-from hybridrec.config.models import Compare, ExperimentConfig
+from hybridrec.config.models import Compare, ExperimentConfig, MetricUse
 from hybridrec.config.yaml_source import KeyPath
 from hybridrec.errors import ConfigError, unknown_pipeline
-from hybridrec.evaluation.metrics import SetMetric, parse_metric
+from hybridrec.evaluation.metrics import Metric, MetricAtK, SetMetric, parse_metric
 from hybridrec.evaluation.report import LATENCY
-from hybridrec.types import ITEMS
+from hybridrec.types import ITEMS, Target
 
 if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
+
+RESERVED = (LATENCY, "pipeline", "query", "unit", "weight", "segment", "served_by")
+"""Names that no metric may have in reports: the guardrail of seconds, and the other columns of the values by query."""
+_READABLE = re.compile(r"[\w.+@=,\[\]-]{1,60}")
+"""A name of a metric that fits a column of a table, and a bound of `tune.subject_to`."""
 
 
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
     """Return the metrics with their targets; slates must be long enough for every cut-off."""
     specs: dict[str, MetricSpec] = {}
-    for path, name in _measured(checker, config.compare):
-        spec = metric_spec(checker, name, config, path)
-        if path[1] == "metrics" and spec.key in specs:
-            raise checker.fail(path, f"'{name}' is listed twice")
+    for path, entry in _listed(checker, config.compare):
+        if isinstance(entry, str):
+            spec = metric_spec(checker, entry, config, path)
+        else:
+            spec = _metric_with_options(checker, entry, config, path)
+        if spec.key in specs:
+            raise checker.fail(path, f"'{spec.key if isinstance(entry, MetricUse) else entry}' is listed twice")
+        specs[spec.key] = spec
+    for path, name in _mentioned(checker, config.compare):
+        spec = named_metric(checker, name, config, path, specs.values())
         if path[1] == "combined" and isinstance(spec.measure.metric, SetMetric):
             raise checker.fail(path, f"'{name}' is one number of the whole run; only metrics per query are combined")
-        if path[1] != "metrics" and spec.key != name:
+        if spec.key != name:
             raise checker.fail(path, f"write '{spec.key}', as in reports")
         specs.setdefault(spec.key, spec)
     _check_directions(checker, config.compare, specs)
@@ -38,13 +51,18 @@ def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec
     return tuple(specs.values())
 
 
-def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the listed metrics, then those of sums, of Borda points and of guardrails, with their places."""
-    for index, name in enumerate(compare.metrics):
-        if compare.metrics.index(name) != index:
-            raise checker.fail(("compare", "metrics", index), f"'{name}' is listed twice")
-        if name not in compare.combined:
-            yield ("compare", "metrics", index), name
+def _listed(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str | MetricUse]]:
+    """Yield the entries of `metrics` with their places, without the names of sums."""
+    for index, entry in enumerate(compare.metrics):
+        if compare.metrics.index(entry) != index:
+            named = entry if isinstance(entry, str) else entry.use
+            raise checker.fail(("compare", "metrics", index), f"'{named}' is listed twice")
+        if not isinstance(entry, str) or entry not in compare.combined:
+            yield ("compare", "metrics", index), entry
+
+
+def _mentioned(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the names of metrics in sums, Borda points and guardrails, with their places."""
     for whole, parts in compare.combined.items():
         if whole not in compare.metrics:
             raise checker.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
@@ -60,20 +78,83 @@ def _measured(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str
             yield ("compare", "guardrails", name), name
 
 
+def named_metric(
+    checker: Checker, name: str, config: ExperimentConfig, path: KeyPath, listed: Iterable[MetricSpec]
+) -> MetricSpec:
+    """Return the metric of this name in reports among those that are listed, else the one that the name describes."""
+    return next((spec for spec in listed if spec.key == name), None) or metric_spec(checker, name, config, path)
+
+
 def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
     """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
-    prefix, _, plain = name.rpartition("/")
-    target = prefix or ITEMS
-    if target not in config.targets:
-        raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
+    target, plain = _target(checker, name, config, path)
     called = plain.partition("@")[0].strip()
     metric = checker.found("metrics", called, path)
+    missing = [field.alias or key for key, field in metric.Config.model_fields.items() if field.is_required()]
+    if missing:
+        written = f"{{use: {called}, {missing[0]}: ...{', at: 10' if metric.cut_off else ''}}}"
+        raise checker.fail(path, f"'{called}' has no default for {', '.join(missing)}; write {written}")
     try:
         spec = MetricSpec(target, parse_metric(plain, {called: metric}))
     except ConfigError as error:
         raise checker.fail(path, str(error)) from None
-    if spec.measure.k is not None and spec.measure.k > config.targets[target]:
-        raise checker.fail(path, f"'{name}' looks further than the slate: targets.{target} is {config.targets[target]}")
+    return _within_slate(checker, spec, name, config, path)
+
+
+def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
+    """Return a metric with the options of the config; raises ConfigError if one is unknown or not valid."""
+    target, called = _target(checker, entry.use, config, (*path, "use"))
+    name, cut, depth = called.partition("@")
+    cls = checker.found("metrics", name, (*path, "use"))
+    if cut:
+        raise checker.fail((*path, "use"), f"the cut-off of '{called}' is a key of its own: write `at: {depth or 10}`")
+    if cls.cut_off and entry.at is None:
+        raise checker.fail(path, f"metric '{called}': the cut-off is missing; add for example `at: 10`")
+    if not cls.cut_off and entry.at is not None:
+        raise checker.fail((*path, "at"), f"metric '{called}' takes no cut-off; leave `at` out")
+    metric: Metric = cls(checker.validate(cls.Config, entry.options, path))
+    measure = MetricAtK(metric, entry.at, entry.label)
+    if entry.label is None and (changed := _changed_options(metric)):
+        label = f"{name}[{','.join(changed)}]{'' if entry.at is None else f'@{entry.at}'}"
+        if not _READABLE.fullmatch(label):
+            raise checker.fail(path, f"'{label}' cannot be read as a name in reports; add one: `as: NAME`")
+        measure = measure._replace(label=label)
+    spec = MetricSpec(target, measure)
+    if measure.name in RESERVED or spec.key in config.compare.combined:
+        raise checker.fail((*path, "as"), f"'{measure.name}' means something else in reports; choose another name")
+    return _within_slate(checker, spec, spec.key, config, path)
+
+
+def _changed_options(metric: Metric) -> list[str]:
+    """Return OPTION=VALUE for each option that differs from its default."""
+    fields = type(metric.config).model_fields
+    stated = metric.config.model_dump(mode="json", by_alias=True)
+    changed = [
+        field.alias or key
+        for key, field in fields.items()
+        if field.is_required() or getattr(metric.config, key) != field.get_default(call_default_factory=True)
+    ]
+    return [f"{key}={_compact(stated[key])}" for key in changed]
+
+
+def _compact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _target(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> tuple[Target, str]:
+    """Return the target of a metric, and its name without it; the experiment must have that target."""
+    prefix, _, plain = name.rpartition("/")
+    target = prefix or ITEMS
+    if target not in config.targets:
+        raise checker.fail(path, f"'{name}' needs the target '{target}', which this experiment does not have")
+    return target, plain
+
+
+def _within_slate(checker: Checker, spec: MetricSpec, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
+    """Return the metric; raises ConfigError if it looks further than slates are long."""
+    length = config.targets[spec.target]
+    if spec.measure.k is not None and spec.measure.k > length:
+        raise checker.fail(path, f"'{name}' looks further than the slate: targets.{spec.target} is {length}")
     return spec
 
 

@@ -49,6 +49,10 @@ Gate = Annotated[
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
+ReportLabel = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=60)]
+"""A name in reports: of a metric or a segmenter."""
+
+
 class Use(Options, extra="allow"):
     """A plugin by name; every other key is one of its own options."""
 
@@ -59,6 +63,31 @@ class Use(Options, extra="allow"):
     def options(self) -> dict[str, Any]:
         """The keys beside `use`."""
         return dict(self.model_extra or {})
+
+
+class SegmenterUse(Use):
+    """A segmenter with options."""
+
+    use: str
+    """Name of the segmenter."""
+    label: ReportLabel | None = Field(None, alias="as")
+    """The name in reports; by default that of the segmenter."""
+
+
+class MetricUse(Use):
+    """A metric with options."""
+
+    use: str
+    """Name of the metric; `tags/ndcg` is for the target tags."""
+    at: int | None = Field(None, ge=1)
+    """The cut-off; left out for a metric that has none."""
+    label: ReportLabel | None = Field(None, alias="as")
+    """The name in reports, without the target; by default name, changed options and cut-off:
+    `ndcg[gain=linear]@20`."""
+
+
+def _text_or_mapping(value: object) -> str:
+    return "str" if isinstance(value, str) else "dict"
 
 
 class DataUse(Options, extra="allow"):
@@ -143,8 +172,14 @@ class Compare(Options):
 
     control: str | None = None
     """The pipeline that the others are compared with."""
-    metrics: list[str] = Field(["ndcg@10", "recall@10"], min_length=1)
-    """Metrics with their cut-off; the first one decides. `tags/ndcg@10` is for the target tags."""
+    metrics: list[
+        Annotated[
+            Annotated[str, Tag("str")] | Annotated[MetricUse, Tag("dict")],
+            Discriminator(_text_or_mapping),
+        ]
+    ] = Field(["ndcg@10", "recall@10"], min_length=1)
+    """Metrics with their cut-off; the first one decides. `tags/ndcg@10` is for the target tags. A metric with options
+    is a mapping: `{use: ndcg, gain: linear, at: 20, as: graded@20}`."""
     combined: dict[Name, Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]] = Field(
         default_factory=dict
     )
@@ -155,6 +190,21 @@ class Compare(Options):
     the last 1 (Borda, as in the RecSys Challenge 2018); the sum is reported beside the metrics, without a test."""
     singles: bool = False
     """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
+    segments: (
+        Annotated[
+            list[
+                Annotated[
+                    Annotated[str, Tag("str")] | Annotated[SegmenterUse, Tag("dict")], Discriminator(_text_or_mapping)
+                ]
+            ],
+            Field(min_length=1),
+        ]
+        | None
+    ) = None
+    """Segmenters, which divide the queries into the segments of reports:
+    `[known-fields, {use: activity, bounds: [5, 20]}]`. Each has its own tables and its own family of corrected tests;
+    they are not crossed. Blends and guards that learn by segment use those of the first, when serving, too. By default
+    segments are what queries know."""
     resamples: int = Field(10_000, ge=100)
     """Bootstrap resamples and randomization draws."""
     correction: Correction = "holm"

@@ -13,6 +13,7 @@ from hybridrec.config import yaml_source as documents
 from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, FilterSpec, PipelineSpec, TradeoffCurve
 from hybridrec.config.metrics import metric_specs
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.config.segments import segmenters
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.errors import (
@@ -66,6 +67,7 @@ class Checker(Validator):
             components=components,
             pipelines=plans,
             metric_specs=metric_specs(self, config),
+            segmenters=segmenters(self, config.compare),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hybridrec.config.experiment import Bound, CheckedExperiment, Dimension, Tuning
-from hybridrec.config.metrics import metric_spec
+from hybridrec.config.metrics import named_metric
 from hybridrec.config.models import Range, Tune
 from hybridrec.config.yaml_source import KeyPath, YamlSource, assign
 from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
@@ -30,10 +30,10 @@ def tuning(checker: Checker, experiment: CheckedExperiment, check: Check) -> Tun
     """Return the `tune` section of a checked experiment; raises ConfigError with the line of a mistake."""
     config, tune = experiment.config, experiment.config.tune
     assert tune is not None
-    metric = config.compare.metrics[0] if tune.metric is None else tune.metric
+    metric = experiment.metrics[0] if tune.metric is None else tune.metric
     return Tuning(
         pipeline=_pipeline(checker, experiment, tune),
-        metric_spec=metric_spec(checker, metric, config, ("tune", "metric")),
+        metric_spec=named_metric(checker, metric, config, ("tune", "metric"), experiment.metric_specs),
         bounds=tuple(_bound(checker, experiment, index, text) for index, text in enumerate(tune.subject_to)),
         space=tuple(_dimension(checker, experiment, path, values, check) for path, values in tune.space.items()),
     )
@@ -55,7 +55,8 @@ def _bound(checker: Checker, experiment: CheckedExperiment, index: int, text: st
     match = re.fullmatch(r"\s*(\S+)\s*(>=|<=)\s*([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\s*", text)
     if match is None:
         raise checker.fail(path, f"'{text}' is not a bound; write for example `coverage@10 >= 0.2`")
-    return Bound(metric_spec(checker, match[1], experiment.config, path), match[2] == ">=", float(match[3]))
+    spec = named_metric(checker, match[1], experiment.config, path, experiment.metric_specs)
+    return Bound(spec, match[2] == ">=", float(match[3]))
 
 
 def _dimension(

@@ -25,7 +25,8 @@ def check_fold(fold: object, data: Dataset) -> Fold:
     """Return a fold of `data`; refuse one that breaks the contract of splitters.
 
     Required: the vocabularies of the data; for every query the truth of each target (csr of ones), a unit
-    (int32) and a weight (positive float64); the candidate items as bool[I], or None.
+    (int32) and a weight (positive float64); the candidate items as bool[I], or None; gains, if there are any, where
+    the truth has entries.
     """
     if not isinstance(fold, Fold):
         raise PluginError(f"a splitter must yield objects of class Fold, not {type(fold).__name__}")
@@ -83,6 +84,8 @@ def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
         if target not in fold.truth:
             raise PluginError(f"{place}: truth lacks '{target}'; set an empty matrix if no query asks for them")
         _check_truth(f"{place}: truth of {target}", fold.truth[target], n, data.size(target), target)
+    for target, gains in fold.gains.items():
+        _check_gains(f"{place}: gains of {target}", gains, fold.truth.get(target))
     check_array(f"{place}: units", fold.units, np.int32, (n,))
     _refuse(
         f"{place}: unit",
@@ -102,6 +105,17 @@ def _check_truth(what: str, truth: Sparse, queries: int, size: int, target: str)
         raise PluginError(f"{what} must be a csr matrix, not {type(truth).__name__}")
     _check_shape(what, truth.shape, queries, size, target)
     _refuse(what, "has the entry {0}; all entries must be 1", truth.data != 1, truth.data)
+
+
+def _check_gains(what: str, gains: Sparse, truth: Sparse | None) -> None:
+    if getattr(gains, "format", None) != "csr":
+        raise PluginError(f"{what} must be a csr matrix, not {type(gains).__name__}")
+    if truth is None:
+        raise PluginError(f"{what} have no truth that they belong to")
+    same = gains.shape == truth.shape and np.array_equal(gains.indptr, truth.indptr)
+    if not same or not np.array_equal(gains.indices, truth.indices):
+        raise PluginError(f"{what} must have an entry for every entry of the truth, and no other")
+    _refuse(what, "have the entry {0}; all entries must be finite", ~np.isfinite(gains.data), gains.data)
 
 
 def _check_shape(what: str, shape: tuple[int, ...], queries: int, size: int, target: str) -> None:

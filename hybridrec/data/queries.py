@@ -19,6 +19,10 @@ from hybridrec.types import EVERY_KIND, ITEMS, PADDING, Bools, Doubles, EntityKi
 T = TypeVar("T")
 NOTHING = "nothing"
 """The segment of queries without any field."""
+KNOWN_FIELDS = "known-fields"
+"""The name of the segmenter by what queries know, which is used where an experiment declares none."""
+ALL = "all"
+"""The name of the segment of all queries, which no segmenter may give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class QueryBatch:
     context: typed columns of the requests with a row for each query, or None
     derived: the kinds in `has` that follow from the history: they make no segments of their own
     ids: Q names of requests, from which policies draw; None where nothing is drawn
+    segment: str [Q], the segment of each query by the first segmenter of the experiment, or None for what the query
+        knows; read `segments()`
 
     All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
     """
@@ -84,6 +90,7 @@ class QueryBatch:
     context: Features | None = None
     derived: tuple[EntityKind, ...] = ()
     ids: tuple[str, ...] | None = None
+    segment: NDArray[np.str_] | None = None
     _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -138,6 +145,7 @@ class QueryBatch:
             user_features=None if self.user_features is None else self.user_features.take(index),
             context=None if self.context is None else self.context.take(index),
             ids=None if self.ids is None else tuple(self.ids[row] for row in index),
+            segment=None if self.segment is None else self.segment[index],
         )
 
     @classmethod
@@ -158,6 +166,9 @@ class QueryBatch:
             ids=tuple(name for b in batches for name in b.ids or ())
             if all(b.ids is not None for b in batches)
             else None,
+            segment=None
+            if all(b.segment is None for b in batches)
+            else np.concatenate([b.segments() for b in batches]),
         )
 
     def knows(self, name: Field) -> Bools:
@@ -182,9 +193,16 @@ class QueryBatch:
         return known
 
     def segments(self) -> NDArray[np.str_]:
-        """Return str[Q], the segment of each query: its fields joined by "+", or "nothing" if it has none.
+        """Return str[Q], the segment of each query: by the first segmenter of the experiment, else what it knows.
 
-        Segments partition the queries: "items+tags", "items", "tags", "title", "user+items", ...
+        Segments partition the queries.
+        """
+        return self.known_fields() if self.segment is None else self.segment
+
+    def known_fields(self) -> NDArray[np.str_]:
+        """Return str[Q], the fields of each query joined by "+", or "nothing" if it has none.
+
+        For example "items+tags", "items", "tags", "title" or "user+items".
         """
         fields = [name for name in self.fields if name not in self.derived]
         codes = sum(self.knows(name).astype(np.int64) << bit for bit, name in enumerate(fields))

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hybridrec.config.experiment import CheckedExperiment
-from hybridrec.data.queries import NOTHING
 from hybridrec.engine.seeds import label_rng
 from hybridrec.evaluation.compare import Pair, compare
 from hybridrec.evaluation.guardrails import guardrails
 from hybridrec.evaluation.report import Comparison, FitReport, Guardrail, PipelineReport, RepeatsReport
-from hybridrec.evaluation.samples import EvaluatedArm, Sample
+from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.evaluation.seed_variance import seed_splits, spreads
 from hybridrec.stages.pipeline import BLEND
 from hybridrec.types import Doubles
@@ -51,10 +50,14 @@ class Analysis:
         references = self._distinct((single, blend) for blend in blends for single in singles)
         return [*self.declared, *(pair for pair in references if pair not in self._either_way(self.declared))]
 
-    def notes(self, pipelines: Mapping[str, PipelineReport], sample: Sample) -> list[str]:
-        """Return remarks about the arms for the reader of the report, as sentences."""
+    def notes(self, pipelines: Mapping[str, PipelineReport], blind: int, queries: int) -> list[str]:
+        """Return remarks about the arms for the reader of the report, as sentences; `blind` queries know nothing."""
         same_pipeline = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
-        return [*(same_pipeline.format(*names) for names in self.same.items()), *_silent(pipelines), *_blind(sample)]
+        return [
+            *(same_pipeline.format(*names) for names in self.same.items()),
+            *_silent(pipelines),
+            *_blind(blind, queries),
+        ]
 
     def comparison(self, arms: Mapping[str, EvaluatedArm]) -> list[Comparison]:
         """Compare all pairs in all metrics and segments."""
@@ -113,11 +116,10 @@ def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
             yield f"{name}: its generators had nothing to say about any of {pipeline.queries} queries; {others} served"
 
 
-def _blind(sample: Sample) -> Iterator[str]:
+def _blind(nothing: int, queries: int) -> Iterator[str]:
     """Yield a sentence if most queries know nothing, since every pipeline is the same on them."""
-    nothing = int((sample.segments == NOTHING).sum())
-    if 2 * nothing > len(sample):
+    if 2 * nothing > queries:
         yield (
-            f"{nothing} of {len(sample)} queries know nothing at all (new users without history, tags or title): "
+            f"{nothing} of {queries} queries know nothing at all (new users without history, tags or title): "
             "pipelines hardly differ on them; another split, or its `min_history`, would ask more"
         )

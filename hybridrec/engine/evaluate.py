@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,11 +76,35 @@ def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueri
     return EvalQueries(queries, target, n, fold.truth[target], fold.candidate_items)
 
 
+def check_metrics(fold: Fold, metric_specs: Iterable[MetricSpec]) -> None:
+    """Measure slates of no queries, so that a metric which the data cannot give fails before anything is fitted."""
+    nobody = fold.queries.take(slice(0, 0))
+    for metric_spec in metric_specs:
+        empty = EvalBatch(
+            target=metric_spec.target,
+            ids=np.empty((0, 1), np.int32),
+            hits=np.empty((0, 1), bool),
+            truth=fold.truth[metric_spec.target][:0],
+            train=fold.train,
+            candidate_items=fold.candidate_items,
+            queries=nobody,
+        )
+        with calling(metric_spec.measure.metric, f"while measuring {metric_spec.key} in fold {fold.name}"):
+            metric_spec.measure.values(empty)
+
+
 def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
     """Pair the slates for the queries of a fold with the truth that was hidden."""
     truth = fold.truth[target]
     return EvalBatch(
-        target, slate.ids, kernels.hits(slate.ids, truth), truth, fold.train, fold.candidate_items, fold.queries
+        target=target,
+        ids=slate.ids,
+        hits=kernels.hits(slate.ids, truth),
+        truth=truth,
+        train=fold.train,
+        candidate_items=fold.candidate_items,
+        queries=fold.queries,
+        gains=fold.gains.get(target),
     )
 
 

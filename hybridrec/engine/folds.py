@@ -8,6 +8,8 @@ from dataclasses import replace
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.segments.base import segments_of
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import DataError, PluginError
@@ -44,9 +46,13 @@ def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> 
 
 
 def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
+    """Return a fold of `data` that keeps the contract; its queries carry their segments by the first segmenter."""
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
         if any(plan.use.seen == "exclude" for plan in experiment.pipelines.values()):
             check_hidden(fold)
+    first = next(iter(experiment.segmenters.values()))
+    if isinstance(first, KnownFields):  # what queries know they need not carry
         return fold
+    return replace(fold, queries=replace(fold.queries, segment=segments_of(first, fold.queries, fold.train)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridrec.config.experiment import CheckedExperiment, TradeoffCurve
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.queries import QueryBatch
+from hybridrec.data.queries import NOTHING, QueryBatch
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.analysis import Analysis, duplicates
 from hybridrec.engine.evaluate import MetricAccumulator, weighted_mean
@@ -20,7 +20,7 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import TrainedFold
 from hybridrec.evaluation.borda import borda_points
-from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, Pair
+from hybridrec.evaluation.compare import CORRECTIONS, FAMILIES, MORE_FAMILIES, Pair
 from hybridrec.evaluation.guardrails import groups_of
 from hybridrec.evaluation.report import (
     DataReport,
@@ -114,7 +114,7 @@ class ResultBuilder:
 
     def begin(self, fold: Fold) -> None:
         """Keep the queries of a fold."""
-        self.samples.append(Sample.of(fold))
+        self.samples.append(Sample.of(fold, self.experiment.segmenters))
         self.queries.append(FoldQueries.of(fold))
 
     def trained(self, fold: Fold, trained_fold: TrainedFold, repeat: int) -> None:
@@ -185,6 +185,7 @@ class ResultBuilder:
             guardrails = conclusions.guardrails(arms, seconds)
             tradeoffs = [self._tradeoff(curve) for curve in self.experiment.curves]
         distinct = {name: pipeline for name, pipeline in pipelines.items() if name not in conclusions.same}
+        families = FAMILIES if len(self.experiment.segmenters) == 1 else MORE_FAMILIES
         points = borda_points(distinct, config.compare.borda, self.experiment.lower_is_better)
         for name, pipeline in pipelines.items():
             self._describe(name, pipeline)
@@ -195,6 +196,7 @@ class ResultBuilder:
             config_hash=self.experiment.hash,
             data=DataReport.of(data),
             pipelines=pipelines,
+            segmenters=list(self.experiment.segmenters),
             comparison=comparison,
             guardrails=guardrails,
             repeats=conclusions.repeats(
@@ -204,7 +206,7 @@ class ResultBuilder:
             statistics=StatisticsReport(
                 resamples=config.compare.resamples,
                 margin=config.compare.margin,
-                correction=f"{CORRECTIONS[config.compare.correction][0]}; {FAMILIES}",
+                correction=f"{CORRECTIONS[config.compare.correction][0]}; {families}",
                 lower_is_better=self.experiment.lower_is_better,
             ),
             seconds=watch.report(),
@@ -212,7 +214,7 @@ class ResultBuilder:
             fits=self.fits,
             notes=[
                 *self.notes,
-                *conclusions.notes(pipelines, self.sample),
+                *conclusions.notes(pipelines, sum(_blind(fold.queries) for fold in self.queries), len(self.sample)),
                 *self._unheard(),
                 *self._short(),
                 *self._identical(conclusions.declared),
@@ -270,6 +272,11 @@ class ResultBuilder:
             for value, plan in zip(curve.use.over, curve.points, strict=True)
         ]
         return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
+
+
+def _blind(queries: QueryBatch) -> int:
+    """Return the number of queries that know nothing."""
+    return int((queries.known_fields() == NOTHING).sum())
 
 
 def _fit_report(fitted: Fitted, repeat: int) -> FitReport:

@@ -12,9 +12,10 @@ from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of
-from hybridrec.engine.evaluate import MetricAccumulator, question_of
+from hybridrec.engine.evaluate import MetricAccumulator, check_metrics, question_of
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Fitter
@@ -108,6 +109,7 @@ class ExperimentRunner:
     def evaluate(self, data: Dataset) -> None:
         """Split, fit, recommend and measure, fold by fold; of a fold only the results are kept."""
         for fold in folds_of(self.experiment, data):
+            check_metrics(fold, self.experiment.metric_specs)
             self.results.begin(fold)
             for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
                 trained_fold = self.prepare(fold, trainer)
@@ -194,8 +196,11 @@ def servable_run(
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     filters = [each for pipeline in pipelines.values() for each in pipeline.rules.filters]
-    in_use = (*components.values(), *rerankers, *filters)
-    classes = dict.fromkeys(cls for fitted in in_use for cls in plugin_classes(fitted))
+    segmenter = next(iter(experiment.segmenters.values()))
+    # What queries know, serving knows without a plugin.
+    segmenters = [] if isinstance(segmenter, KnownFields) else [segmenter]
+    in_use = (*components.values(), *rerankers, *filters, *segmenters)
+    classes = dict.fromkeys(cls for plugin in in_use for cls in plugin_classes(plugin))
     providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
     base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(
@@ -211,6 +216,7 @@ def servable_run(
             for _, provider in sorted(providers.items())
         ),
         memory=experiment.config.memory,
+        segmenter=segmenter,
     )
 
 

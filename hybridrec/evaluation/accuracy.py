@@ -1,4 +1,4 @@
-"""Accuracy metrics, which compare a slate with the relevant ids; relevance is binary.
+"""Accuracy metrics, which compare a slate with the relevant ids; relevance is binary unless an option says otherwise.
 
 A query without relevant ids is NaN. The denominators do not depend on the candidates: a relevant id that no
 generator proposed counts as missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to
@@ -8,11 +8,13 @@ Information Retrieval" (2008), chapter 8, cut off at k.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Literal
 
 import numpy as np
 
 from hybridrec.evaluation.metrics import EvalBatch, Metric
-from hybridrec.types import Bools, Doubles, Longs
+from hybridrec.plugin import Options
+from hybridrec.types import Bools, Doubles, Longs, Sparse
 
 
 class AccuracyMetric(Metric):
@@ -29,21 +31,57 @@ class AccuracyMetric(Metric):
         """Return float64 [Q] for hits bool [Q, at most k] and the number of relevant ids, int64 [Q], at least 1."""
 
 
+class NdcgOptions(Options):
+    """Options of `ndcg`."""
+
+    gain: Literal["binary", "linear", "exponential"] = "binary"
+    """The gain of a hit: `binary` is 1; `linear` is the weight g of the hidden interaction (Järvelin and Kekäläinen
+    2002), `exponential` 2^g - 1 (Burges et al. 2005), which suits grades such as ratings of 1 to 5. A weight below 0
+    counts as 0; an interaction without a weight has g = 1."""
+
+
 class Ndcg(AccuracyMetric):
     """nDCG@k: gain 1 for a hit, discount 1 / log2(rank + 1), over that of the best possible slate of k.
 
-    The best slate has min(k, relevant) hits in front (Järvelin and Kekäläinen 2002). Some libraries
-    (RecTools by default) divide by the DCG of k hits instead, which is smaller for queries with fewer
-    than k relevant ids.
+    The best slate has min(k, relevant) hits in front (Järvelin and Kekäläinen 2002), those of the largest gain first.
+    Some libraries (RecTools by default) divide by the DCG of k hits instead, which is smaller for queries with fewer
+    than k relevant ids. With graded gains, a query whose relevant ids all have the gain 0 is NaN.
     """
 
     name = "ndcg"
+    Config = NdcgOptions
+    config: NdcgOptions
+
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
+        """Return float64 [Q], NaN for queries without relevant ids, or without a gain to find."""
+        if self.config.gain == "binary" or eval_batch.gains is None:
+            return super().values(eval_batch, k)
+        discounts = 1 / np.log2(np.arange(2, k + 2))
+        shown = self._gain(eval_batch.hit_gains(k))
+        ideal = _best_gain(eval_batch.gains, self._gain(eval_batch.gains.data.astype(np.float64)), discounts)
+        return np.where(ideal > 0, shown @ discounts[: shown.shape[1]] / np.where(ideal > 0, ideal, 1.0), np.nan)
+
+    def _gain(self, weights: Doubles) -> Doubles:
+        """Return the gain of weights."""
+        positive = np.maximum(weights, 0)
+        return np.exp2(positive) - 1 if self.config.gain == "exponential" else positive
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
         """Return the DCG divided by the ideal DCG."""
         discounts = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.cumsum(discounts)[np.minimum(relevant, k) - 1]
         return hits @ discounts[: hits.shape[1]] / ideal
+
+
+def _best_gain(relevant: Sparse, gains: Doubles, discounts: Doubles) -> Doubles:
+    """Return float64 [Q]: the DCG of the best slate of k, from the gain of each stored entry and k discounts."""
+    lengths = np.diff(relevant.indptr)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    best_first = gains[np.lexsort((-gains, rows))]
+    places = np.arange(len(rows)) - np.repeat(relevant.indptr[:-1], lengths)
+    within = places < len(discounts)
+    ideal = np.bincount(rows[within], best_first[within] * discounts[places[within]], len(lengths))
+    return ideal.astype(np.float64, copy=False)  # without any entry bincount counts in integers
 
 
 class Recall(AccuracyMetric):

@@ -31,6 +31,8 @@ CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
 }
 """Display name and function by name in the YAML."""
 FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
+MORE_FAMILIES = "family: same metric, all pairs, segment 'all' and the segments of each segmenter apart"
+"""The same for several segmenters."""
 
 Pair: TypeAlias = tuple[str, str]
 """(control, variant)"""
@@ -53,7 +55,7 @@ def compare(
     """Compare every declared pair (control, variant) in every metric, over all queries and in each segment.
 
     p-values are corrected within families: the rows of one metric in the segment `all` form one family, its
-    rows in the other segments another. `holm` bounds the chance of any false verdict in a family, `bh` (for
+    rows in the segments of each segmenter another. `holm` bounds the chance of any false verdict in a family, `bh` (for
     sweeps) their expected share. `margin` is a relative difference that does not matter in practice. Rows are
     ordered by pair, metric and segment; a segment in which no user has the metric in both arms is left out.
     Raises ConfigError for an unknown arm or metric and DataError if the arms did not answer the same queries.
@@ -62,12 +64,14 @@ def compare(
     for arm in compared:
         _check(arm, compared[0], metrics)
     tested = [metric for metric in metrics if all(metric in arm.values for arm in compared)]
-    segments = [segment for arm in compared[:1] for segment, _ in arm.sample.parts()]  # the same for every arm
-    keys = [(pair, metric, segment) for pair in pairs for metric in tested for segment in segments]
+    segmenters = {
+        segment: segmenter for arm in compared[:1] for segmenter, segment, _ in arm.sample.parts()
+    }  # of every arm
+    keys = [(pair, metric, segment) for pair in pairs for metric in tested for segment in segmenters]
     by_key: dict[Key, Comparison] = {}
     if keys:
         result = _paired(arms, pairs, tested, rng, resamples)
-        rows = _rows(keys, result, frozenset(lower_is_better), margin, correction)
+        rows = _rows(keys, segmenters, result, frozenset(lower_is_better), margin, correction)
         by_key = {((row.control, row.variant), row.metric, row.segment): row for row in rows}
     for pair in pairs:
         for metric in set(metrics) - set(tested):
@@ -103,7 +107,7 @@ def _paired(
     """Return one column for each pair, metric and segment, in this order; all share one set of resamples."""
     sample = arms[pairs[0][0]].sample
     members = membership(sample.units, sample.weights)
-    parts, places = distinct(where for _, where in sample.parts())
+    parts, places = distinct(where for *_, where in sample.parts())
     differences, controls = [], []
     for control, variant in pairs:
         for metric in metrics:
@@ -118,13 +122,15 @@ def _paired(
 
 def _rows(
     keys: Sequence[Key],
+    segmenters: Mapping[str, str],
     result: PairedResult,
     lower_is_better: frozenset[str],
     margin: float | None,
     correction: Correction,
 ) -> list[Comparison]:
     p_values = np.where(result.units > 0, result.p_value, np.nan)
-    adjusted, sizes = _corrected(p_values, [(metric, segment == ALL) for _, metric, segment in keys], correction)
+    families = [(metric, segmenters[segment]) for _, metric, segment in keys]
+    adjusted, sizes = _corrected(p_values, families, correction)
     rows = []
     for column, ((control, variant), metric, segment) in enumerate(keys):
         if not result.units[column]:
@@ -133,6 +139,7 @@ def _rows(
             control=control,
             variant=variant,
             metric=metric,
+            segmenter=segmenters[segment],
             segment=segment,
             p_adjusted=adjusted[column],
             correction=correction,
@@ -157,9 +164,7 @@ def _add_power(row: Comparison) -> None:
         row.units_to_decide = math.ceil(row.units * (row.detectable / row.delta) ** 2)
 
 
-def _corrected(
-    p_values: Doubles, families: Sequence[tuple[str, bool]], correction: Correction
-) -> tuple[Doubles, Longs]:
+def _corrected(p_values: Doubles, families: Sequence[tuple[str, str]], correction: Correction) -> tuple[Doubles, Longs]:
     """Return adjusted p-values and the number of comparisons in the family of each."""
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):

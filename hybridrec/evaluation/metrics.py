@@ -27,6 +27,7 @@ class EvalBatch:
     train: the training part (popularity, content)
     candidate_items: bool [N], the ids that may be recommended; None for all
     queries: the queries; None where they are not known
+    gains: csr [Q, N] with the sparsity of the truth, the gain of each relevant id; None where all are 1
     """
 
     target: Target
@@ -36,6 +37,7 @@ class EvalBatch:
     train: Dataset
     candidate_items: Bools | None = None
     queries: QueryBatch | None = None
+    gains: Sparse | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -43,7 +45,24 @@ class EvalBatch:
 
     def take(self, rows: Bools) -> EvalBatch:
         """Return the queries at `rows`, bool [Q], alone."""
-        return replace(self, ids=self.ids[rows], hits=self.hits[rows], truth=self.truth[rows])
+        return replace(
+            self,
+            ids=self.ids[rows],
+            hits=self.hits[rows],
+            truth=self.truth[rows],
+            queries=None if self.queries is None else self.queries.take(np.flatnonzero(rows)),
+            gains=None if self.gains is None else self.gains[rows],
+        )
+
+    def hit_gains(self, k: int) -> Doubles:
+        """Compute float64 [Q, at most k]: the gain of each of the first k places, 0 where the id is not relevant."""
+        hits = self.hits[:, :k]
+        if self.gains is None:
+            return hits.astype(np.float64)
+        result = np.zeros(hits.shape)
+        rows, places = np.nonzero(hits)
+        result[rows, places] = np.asarray(self.gains[rows, self.ids[rows, places]]).ravel()
+        return result
 
     @property
     def relevant(self) -> Longs:
@@ -92,14 +111,17 @@ def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doub
 
 
 class MetricAtK(NamedTuple):
-    """A metric at a cut-off, None for a metric without one."""
+    """A metric at a cut-off, None for a metric without one; `label` replaces its name, which says no options."""
 
     metric: Metric
     k: int | None
+    label: str | None = None
 
     @property
     def name(self) -> str:
-        """The name as in the YAML: `ndcg@20`."""
+        """The name in reports: the label, or the name as in the YAML, `ndcg@20`."""
+        if self.label is not None:
+            return self.label
         return self.metric.name if self.k is None else f"{self.metric.name}@{self.k}"
 
     def key(self, target: Target) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.queries import ALL as ALL
+from hybridrec.data.queries import KNOWN_FIELDS
+from hybridrec.data.segments.base import Segmenter, segments_of
 from hybridrec.data.splits.base import Fold
 from hybridrec.types import Bools, Doubles, Ints
-
-ALL = "all"
-"""The segment of all queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +23,29 @@ class Sample:
 
     units: int32 [Q], the user behind each query
     weights: float64 [Q], the share of each query in the mean
-    segments: str [Q]
-    digest: differs between samples with different queries, hidden ids or recommendable ids
+    segments: str [Q], by the first segmenter
+    digest: differs between samples with different queries, hidden ids, gains or recommendable ids
+    segmenter: the name of the first segmenter in reports
+    more_segments: str [Q] by each further segmenter
     """
 
     units: Ints
     weights: Doubles
     segments: NDArray[np.str_]
     digest: str = ""
+    segmenter: str = KNOWN_FIELDS
+    more_segments: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fold: Fold) -> Sample:
-        """Return the queries of one fold."""
+    def of(cls, fold: Fold, segmenters: Mapping[str, Segmenter] | None = None) -> Sample:
+        """Return the queries of one fold, which carry their segments by the first of the segmenters."""
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
-        asked = fingerprint(fold.queries, tuple(truth), fold.candidate_items)
-        return cls(fold.units, fold.weights, fold.queries.segments(), asked)
+        truth += [f"gains of {target}={fingerprint(gains)}" for target, gains in sorted(fold.gains.items())]
+        # Runs that divide the same queries into other segments can be compared.
+        asked = fingerprint(replace(fold.queries, segment=None), tuple(truth), fold.candidate_items)
+        first, *others = segmenters or [KNOWN_FIELDS]
+        more = {name: segments_of(segmenters[name], fold.queries, fold.train) for name in others} if segmenters else {}
+        return cls(fold.units, fold.weights, fold.queries.segments(), asked, first, more)
 
     @classmethod
     def join(cls, parts: Sequence[Sample]) -> Sample:
@@ -46,6 +55,8 @@ class Sample:
             np.concatenate([part.weights for part in parts]),
             np.concatenate([part.segments for part in parts]),
             fingerprint(tuple(part.digest for part in parts)),
+            parts[0].segmenter,
+            {name: np.concatenate([part.more_segments[name] for part in parts]) for name in parts[0].more_segments},
         )
 
     def __len__(self) -> int:
@@ -62,11 +73,23 @@ class Sample:
             )
         )
 
-    def parts(self) -> Iterator[tuple[str, Bools]]:
-        """Yield `all` and then each segment by name, with its queries, bool [Q]."""
-        yield ALL, np.ones(len(self), bool)
-        for segment in np.unique(self.segments):
-            yield str(segment), self.segments == segment
+    def parts(self) -> Iterator[tuple[str, str, Bools]]:
+        """Yield segmenter, segment and queries, bool [Q]: first all queries, then each segment of each segmenter.
+
+        The name of the segment is that in reports: of the first segmenter as it is, of the others after "SEGMENTER: ".
+        All queries have no segmenter, "". Numbers in names are sorted as numbers.
+        """
+        yield "", ALL, np.ones(len(self), bool)
+        for segmenter, segments in {self.segmenter: self.segments, **self.more_segments}.items():
+            for segment in sorted(np.unique(segments).tolist(), key=_natural):
+                name = segment if segmenter == self.segmenter else f"{segmenter}: {segment}"
+                yield segmenter, name, segments == segment
+
+
+def _natural(name: str) -> list[tuple[str, int, str]]:
+    """Return a key that sorts "5-19" before "20 or more"."""
+    digits = (re.fullmatch(r"(\D*)(\d*)", piece) for piece in re.findall(r"\D*\d+|\D+", name))
+    return [(match[1], int(match[2] or -1), match[2]) for match in digits if match is not None]
 
 
 def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.evaluation.compare import CORRECTIONS
 from hybridrec.evaluation.report import (
     Comparison,
@@ -25,8 +26,8 @@ from hybridrec.evaluation.samples import ALL, EvaluatedArm, distinct
 from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, membership
 from hybridrec.types import Bools
 
-Part: TypeAlias = tuple[str, str, Bools]
-"""Kind, name and queries, bool [Q], of a part over which an arm is summarised."""
+Part: TypeAlias = tuple[str | None, str, Bools]
+"""Segmenter (None for the queries of one server), name, and queries, bool [Q], of a part that is summarised."""
 
 
 def summarise(
@@ -57,11 +58,10 @@ def summarise(
 
 def _parts(arm: EvaluatedArm) -> Iterator[Part]:
     """Yield the segments, then the queries by what served them."""
-    for segment, where in arm.sample.parts():
-        yield "segment", segment, where
+    yield from arm.sample.parts()
     if arm.served_by is not None:
         for served_by in np.unique(arm.served_by):
-            yield "served_by", str(served_by), arm.served_by == served_by
+            yield None, str(served_by), arm.served_by == served_by
 
 
 def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
@@ -69,11 +69,11 @@ def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[Metric
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}
     served_by: dict[str, ServedByReport] = {}
-    for kind, name, where in parts:
+    for segmenter, name, where in parts:
         metrics = {metric: next(numbers) for metric in arm.values}
         queries = int(where.sum())
-        if kind == "segment":
-            segments[name] = SegmentReport(queries=queries, metrics=metrics)
+        if segmenter is not None:
+            segments[name] = SegmentReport(segmenter=segmenter, queries=queries, metrics=metrics)
         else:
             share = float(weights[where].sum() / weights.sum())
             served_by[name] = ServedByReport(queries=queries, share=share, metrics=metrics)
@@ -191,11 +191,32 @@ def _exceptions(report: Report, lead: Comparison) -> str:
         return ""
     if lead.verdict != "better":
         rows = [row for row in rows if row.verdict in ("better", "worse")]
-    others = [f"{row.segment.replace('+', ' and ')} ({row.verdict})" for row in rows if row.verdict != lead.verdict]
+    others = [row for row in rows if row.verdict != lead.verdict]
     if not others:
         return "; it wins in every segment" if lead.verdict == "better" else ""
-    listed = " or ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
-    return f"; {'not' if lead.verdict == 'better' else 'otherwise'} for queries that know {listed}"
+    named = [f"{_segment_name(row.segment, row.segmenter)} ({row.verdict})" for row in others]
+    listed = " or ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
+    where = "for queries that know" if all(_is_of_fields(row.segmenter) for row in others) else "for"
+    return f"; {'not' if lead.verdict == 'better' else 'otherwise'} {where} {listed}"
+
+
+def segment_title(segment: str, segmenter: str) -> str:
+    """Describe a segment in words: "all queries", "queries that know items and tags", "activity: 0-4"."""
+    if segment == ALL:
+        return "all queries"
+    name = _segment_name(segment, segmenter)
+    return f"queries that know {name}" if _is_of_fields(segmenter) else name
+
+
+def _segment_name(segment: str, segmenter: str) -> str:
+    """Return the words of a segment: the fields that queries know, or SEGMENTER: SEGMENT."""
+    own = segment.removeprefix(f"{segmenter}: ")
+    return own.replace("+", " and ") if _is_of_fields(segmenter) else f"{segmenter}: {own}"
+
+
+def _is_of_fields(segmenter: str) -> bool:
+    """Return True for the segmenter by what queries know; reports that do not say theirs have this one."""
+    return segmenter in ("", KNOWN_FIELDS)
 
 
 def _broken(report: Report, lead: Comparison) -> str:
@@ -313,6 +334,40 @@ def result_table(
     if points:
         rows = [[*row, f"{report.pipelines[row[0]].borda:g}"] for row in rows]
     return ["pipeline", *metrics, *(["borda"] * points)], rows
+
+
+def result_tables(report: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield title, headers and rows of the tables of a run, as text: all queries, then the segments.
+
+    Where the config declares no segmenter, each segment has a table, if there are several; otherwise each segmenter.
+    """
+    segments = next(iter(report.pipelines.values())).segments
+    yield (f"all queries ({segments[ALL].queries})", *result_table(report))
+    if report.segmenters != [KNOWN_FIELDS]:
+        for segmenter in report.segmenters:
+            yield (f"by {segmenter}", *segmenter_table(report, segmenter))
+    elif len(segments) > 2:
+        for name, segment in segments.items():
+            if name != ALL:
+                yield (f"{segment_title(name, segment.segmenter)} ({segment.queries})", *result_table(report, name))
+
+
+def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, SegmentReport]]:
+    """Return segment, arm and report of each segment that a segmenter made, segment after segment."""
+    arms = report.pipelines.items()
+    names = [name for name, segment in next(iter(arms))[1].segments.items() if segment.segmenter == segmenter]
+    return [(name.removeprefix(f"{segmenter}: "), arm, found.segments[name]) for name in names for arm, found in arms]
+
+
+def segmenter_table(report: Report, segmenter: str) -> tuple[list[str], list[list[str]]]:
+    """Format arms × metrics of the segments of one segmenter as text: headers and rows, segment after segment."""
+    found = of_segmenter(report, segmenter)
+    metrics = list(dict.fromkeys(metric for _, _, segment in found for metric in segment.metrics))
+    rows = [
+        [name, str(segment.queries), arm, *(cell(segment.metrics.get(metric)) for metric in metrics)]
+        for name, arm, segment in found
+    ]
+    return ["segment", "queries", "pipeline", *metrics], rows
 
 
 def cell(number: MetricReport | None) -> str:

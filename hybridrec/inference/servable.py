@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydantic import BaseModel
@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from hybridrec.data.dataset import Dataset, empty_csr
 from hybridrec.data.entities import Entities
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.segments.base import Segmenter
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.plugin import Plugin
 from hybridrec.stages.component import Component
@@ -44,9 +46,10 @@ class ServableRun:
     uses: label -> label of the component's base model
     data: users, items and other entities, as far as queries need them (`served_data`)
     trained_on: fingerprint of the data that everything was trained on
-    plugins: the plugins that provide the classes of components, re-rankers and their options
+    plugins: the plugins that provide the classes of components, re-rankers, the segmenter, and their options
     memory: bytes that the queries in work may take
     users: True if the data holds its users; without them a query must bring everything about the user
+    segmenter: the first segmenter of the experiment, by whose segments re-rankers may have learned
     """
 
     name: str
@@ -59,6 +62,7 @@ class ServableRun:
     plugins: tuple[PluginSource, ...]
     memory: int
     users: bool = True
+    segmenter: Segmenter = field(default_factory=KnownFields)
 
 
 def served_data(data: Dataset) -> Dataset:

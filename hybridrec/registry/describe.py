@@ -79,7 +79,7 @@ def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:
         version=cls.version,
         origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
         text=inspect.getdoc(cls) or "",
-        facts=tuple(_facts(cls)),
+        facts=tuple(_facts(cls)) if kind.name != "metric" else _how_options_are_given(cls),
         options=tuple(_options(cls.Config)),
         example=example,
         language=language,
@@ -91,7 +91,7 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
     usage = next(iter(kind.roles_of(cls)), kind.roles[0]).usage
-    words = {"name": cls.name, "cut_off": "@10" if getattr(cls, "cut_off", False) else ""}
+    words = {"name": cls.name, "measured": _measured(cls, options)}
     if usage.startswith("hybridrec "):
         settings = " ".join(f"--set {key}={json.dumps(value)}" for key, value in options.items())
         return f"{Template(usage).substitute(words, options=settings).strip()}\n", "bash"
@@ -104,6 +104,23 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
     used: dict[str, Any] = {reference.label: {} for reference in labels if isinstance(reference.marker, ComponentRef)}
     content = _filled(yaml.safe_load(Template(usage).safe_substitute(words)), {"$options": options, "$used": used})
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100), "yaml"
+
+
+def _measured(cls: type[Plugin], options: Mapping[str, Any]) -> str:
+    """Return a metric as an entry of `compare.metrics`: text, or a mapping where it has required options."""
+    cut_off = getattr(cls, "cut_off", False)
+    if not options:
+        return f"{cls.name}@10" if cut_off else cls.name
+    return json.dumps({"use": cls.name, **options} | ({"at": 10} if cut_off else {}))
+
+
+def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
+    """Return a sentence on a metric that has options: most metrics of a config are text, which has no place for any."""
+    keys = [field.alias or key for key, field in cls.Config.model_fields.items()]
+    if not keys:
+        return ()
+    cut_off = ", at: 10" if getattr(cls, "cut_off", False) else ""
+    return (f"With options, in `compare.metrics`: {{use: {cls.name}, {keys[0]}: ...{cut_off}, as: NAME}}",)
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:

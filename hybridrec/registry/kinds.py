@@ -18,9 +18,9 @@ class Role:
     base: the base class, as "module:name"
     contract: the suite that the class must pass, as "module:name"
     usage: an example of its use, in YAML or as a command line beginning with "hybridrec". $name is its name and
-        $options its required options; $cut_off is "@10" for a metric with a cut-off, $used the components that its
-        options refer to, $fusion a re-ranker that fuses, if one must come before, and $normalise the option of that
-        for a normaliser.
+        $options its required options; $measured is a metric with its cut-off and required options, $used the
+        components that its options refer to, $fusion a re-ranker that fuses, if one must come before, and $normalise
+        the option of that for a normaliser.
     check_options: options that `check-plugin` needs to check a class made from the template of the role
     """
 
@@ -137,11 +137,18 @@ KINDS: tuple[Kind, ...] = (
         "{split: {use: $name, $options: }}",
     ),
     _only(
+        "segmenter",
+        "hybridrec.data.segments.base:Segmenter",
+        "Segmenter classes, the values of `compare.segments`.",
+        "hybridrec.testing.segmenters:SegmenterContract",
+        "{compare: {segments: [{use: $name, $options: }]}}",
+    ),
+    _only(
         "metric",
         "hybridrec.evaluation.metrics:Metric",
-        "Metric classes, the values of `compare.metrics` before the `@`.",
+        "Metric classes, the values of `compare.metrics` before the `@`, or of `use` in its mappings.",
         "hybridrec.testing.metrics:MetricContract",
-        "{compare: {metrics: [$name$cut_off]}}",
+        "{compare: {metrics: [$measured]}}",
     ),
     _only(
         "exporter",

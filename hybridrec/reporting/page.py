@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.evaluation.guardrails import reason
 from hybridrec.evaluation.report import PipelineReport, Report
 from hybridrec.evaluation.samples import ALL
@@ -50,7 +51,8 @@ def render(run: Run) -> str:
         opening=opening(report),
         metric=chart.metric,
         metric_figures=chart.metrics(),
-        segment_figures=chart.segments(),
+        segmentations=[(segmenter, chart.segments(segmenter)) for segmenter in report.segmenters],
+        default_segments=report.segmenters == [KNOWN_FIELDS],
         curves=[(curve, Curve.all_of(curve, chart.metric)) for curve in report.tradeoffs],
         differences=_differences(run),
         tables=tables,
@@ -111,10 +113,17 @@ class Chart:
         estimates = [(name, self._estimates(name, ALL)) for name in names]
         return [Intervals.of(name, rows) for name, rows in estimates if rows]
 
-    def segments(self) -> list[Intervals]:
-        """Build figures of the deciding metric in every segment, on one scale."""
-        names = dict.fromkeys(segment for arm in self.report.pipelines.values() for segment in arm.segments)
-        by_segment = {tables.segment_title(name): self._estimates(self.metric, name) for name in names}
+    def segments(self, segmenter: str) -> list[Intervals]:
+        """Build figures of the deciding metric for all queries and in every segment of a segmenter, on one scale."""
+        names = {
+            name: segment.segmenter
+            for arm in self.report.pipelines.values()
+            for name, segment in arm.segments.items()
+            if segment.segmenter in ("", segmenter)
+        }
+        by_segment = {
+            tables.segment_title(name, made_by): self._estimates(self.metric, name) for name, made_by in names.items()
+        }
         ends = [end for rows in by_segment.values() for row in rows for end in row.ends]
         if len(names) <= 2 or not ends:
             return []

@@ -10,6 +10,7 @@ import numpy as np
 
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.statistics import TIE, Totals, membership, ratio
+from hybridrec.evaluation.summary import segment_title
 from hybridrec.reporting.figures import Histogram
 from hybridrec.runs.run import Run
 from hybridrec.types import ITEMS, Doubles, Target
@@ -35,7 +36,7 @@ class ShownQuery:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One query with the slates of both arms."""
+    """One query with the slates of both arms; `segment` is in words."""
 
     query: int
     unit: str
@@ -73,6 +74,7 @@ class Differences:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.lower_is_better = run.report.statistics.lower_is_better
+        self.segmenter = run.report.segmenters[0]
         self.measured = {name: rows for (name,), rows in run.per_query().partition_by("pipeline", as_dict=True).items()}
         self.queries = run.queries()
         self.names: Mapping[str, str] = dict(run.names().iter_rows())
@@ -121,7 +123,7 @@ class Differences:
         return Moved(
             query=query,
             unit=asked["unit"],
-            segment=control["segment"],
+            segment=segment_title(control["segment"], self.segmenter).replace("queries that know", "knows", 1),
             gain=gain,
             items=[self.names.get(item, item) for item in asked["items"]],
             has={kind: asked[kind] for kind in self.run.report.data.entities if asked.get(kind)},

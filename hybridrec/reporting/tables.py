@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from hybridrec.evaluation import summary
 from hybridrec.evaluation.report import (
     Comparison,
     Guardrail,
@@ -122,7 +123,8 @@ def arms_by_metric(report: Report, segment: str) -> Table:
     if segment == "all" and any(arm.borda is not None for arm in report.pipelines.values()):
         rows = [[*row, number(report.pipelines[row[0].text].borda, "{:g}")] for row in rows]
         headers.append("borda")
-    return Table(f"{segment_title(segment)} ({queries})", headers, rows)
+    title = segment_title(segment, next(iter(arms.values())).segmenter)
+    return Table(f"{title} ({queries})", headers, rows)
 
 
 def tradeoff(found: TradeoffReport) -> Table:
@@ -135,9 +137,26 @@ def tradeoff(found: TradeoffReport) -> Table:
     return Table(f"{found.pipeline}: {found.vary}", [found.vary, *metrics], rows)
 
 
-def segment_title(segment: str) -> str:
-    """Describe a segment in words."""
-    return "All queries" if segment == "all" else f"Queries that know {segment.replace('+', ' and ')}"
+def segment_title(segment: str, segmenter: str) -> str:
+    """Describe a segment in words, as a title."""
+    title = summary.segment_title(segment, segmenter)
+    return title[0].upper() + title[1:]
+
+
+def by_segment(report: Report, segmenter: str) -> Table:
+    """Return every arm in every metric, segment after segment of one segmenter."""
+    found = summary.of_segmenter(report, segmenter)
+    metrics = list(dict.fromkeys(metric for _, _, segment in found for metric in segment.metrics))
+    rows = [
+        [
+            Cell(name),
+            Cell(str(segment.queries), segment.queries),
+            Cell(arm),
+            *(metric_cell(segment.metrics.get(metric)) for metric in metrics),
+        ]
+        for name, arm, segment in found
+    ]
+    return Table(f"By {segmenter}: every metric", ["segment", "queries", "pipeline", *metrics], rows)
 
 
 def served_by(report: Report, metric: str) -> Table:

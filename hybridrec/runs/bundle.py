@@ -18,10 +18,13 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec import __version__
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.segments.base import Segmenter
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
 from hybridrec.paths import KindName
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
@@ -63,6 +66,19 @@ class _Generator(BaseModel, extra="forbid"):
     when: tuple[str, ...]
 
 
+class _Segmenter(BaseModel, extra="forbid"):
+    """The segmenter by whose segments re-rankers may have learned."""
+
+    use: str
+    version: str
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, segmenter: Segmenter) -> _Segmenter:
+        options = segmenter.config.model_dump(mode="json", by_alias=True)
+        return cls(use=segmenter.name, version=segmenter.version, options=options)
+
+
 class _Pipeline(BaseModel, extra="forbid"):
     """A pipeline, by the labels of its components."""
 
@@ -96,6 +112,8 @@ class _Description(BaseModel, extra="forbid"):
     plugins: tuple[_Plugin, ...]
     components: dict[str, _Component]
     pipelines: dict[str, _Pipeline]
+    segmenter: _Segmenter | None = None
+    """None for what queries know."""
 
 
 def write_bundle(path: Path, servable: ServableRun) -> None:
@@ -123,6 +141,7 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
             for label, component in servable.components.items()
         },
         pipelines={name: _described(pipeline) for name, pipeline in servable.pipelines.items()},
+        segmenter=None if isinstance(servable.segmenter, KnownFields) else _Segmenter.of(servable.segmenter),
     )
     write_artifact(path, _KEY, state, description.model_dump(mode="json"))
 
@@ -151,6 +170,7 @@ def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
         plugins=sources,
         memory=description.memory,
         users=description.users,
+        segmenter=KnownFields() if description.segmenter is None else reader.segmenter(description.segmenter),
     )
 
 
@@ -315,12 +335,31 @@ class _Reader:
                 f"({error}){self.way_out(cls)}"
             ) from None
 
+    def segmenter(self, entry: _Segmenter) -> Segmenter:
+        """Return the segmenter with the options of the bundle, of the version that named the segments."""
+        try:
+            cls = self.registry.get("segmenters", entry.use)
+        except ConfigError as error:
+            raise PluginError(f"{self.path}, segmenter: {error}{self.way_out()}") from None
+        if entry.version != cls.version:
+            raise StoreError(
+                f"{self.path}: its segments were named by {cls.name} {entry.version}, and the installed version is "
+                f"{cls.version}{self.way_out(cls)}, or run the experiment again"
+            )
+        try:
+            return cast(Segmenter, cls(cls.Config.model_validate(entry.options, context={"registry": self.registry})))
+        except ValidationError as error:
+            raise StoreError(
+                f"{self.path}: the installed {cls.name} does not take the options of the segmenter "
+                f"({error}){self.way_out(cls)}"
+            ) from None
+
     def restored(self, component: Component, place: str, key: str) -> Component:
         """Return the component with the state that it had when the bundle was written."""
         with calling(component, f"while restoring {place} of {self.path}"):
             return check_self(component, "restore", component.restore(self.below(key)))
 
-    def way_out(self, cls: type[Component] | None = None) -> str:
+    def way_out(self, cls: type[Plugin] | None = None) -> str:
         """Return the end of an error about plugins that differ from those with which the bundle was written."""
         provider = None if cls is None else self.registry.provider_of(cls)
         modules = {source.module for source in self.sources} if provider is None else {provider.module}

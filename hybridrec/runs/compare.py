@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
-from hybridrec.runs.run import Run
+from hybridrec.runs.run import MORE_SEGMENTS, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,8 @@ def compare_runs(
     out. Raises DataError if no other run or no shared metric is left, ConfigError for unknown names.
     """
     runs, left_out = _comparable(folders)
-    by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run).items()} for run in runs]
+    sample = runs[0].sample()  # all segments are those of the first run
+    by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run, sample).items()} for run in runs]
     arms = {name: arm for run_arms in by_run for name, arm in run_arms.items()}
     reference = list(by_run[0])[-1]
     if control is not None:
@@ -82,19 +81,18 @@ def _difference(first: Run, other: Run) -> str:
     return ""
 
 
-def _arms(run: Run) -> dict[str, EvaluatedArm]:
-    """Return the blends of a run with their measured values."""
+def _arms(run: Run, sample: Sample) -> dict[str, EvaluatedArm]:
+    """Return the blends of a run with their measured values; `sample` holds the queries that it answered."""
     import polars as pl
 
-    frame, asked = run.per_query(), run.lock["sample"]
+    frame = run.per_query()
     other_columns = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
     arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:
             continue
         rows = frame.filter(pl.col("pipeline") == name)
-        units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
-        sample = Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), asked)
-        values = {column: rows[column].to_numpy() for column in rows.columns if column not in other_columns}
+        columns = [column for column in rows.columns if not column.startswith(MORE_SEGMENTS)]
+        values = {column: rows[column].to_numpy() for column in columns if column not in other_columns}
         arms[name] = EvaluatedArm(f"{run.folder}:{name}", sample, values)
     return arms

@@ -32,6 +32,10 @@ QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 MAPS = "maps"
 
 
+MORE_SEGMENTS = "segment/"
+"""The start of the columns with the segments of all segmenters but the first, in the values by query."""
+
+
 class _Lock(BaseModel, extra="allow"):
     """The checked keys of lock.json: the fits of the report, place -> key; other keys are not checked."""
 
@@ -89,7 +93,10 @@ class Run:
         return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
-        """Return one row per query and pipeline: unit, weight, segment, served_by and every metric."""
+        """Return one row per query and pipeline: unit, weight, segment, served_by and every metric.
+
+        The column `segment` is of the first segmenter, `segment/NAME` of each further one.
+        """
         return self._frame(PER_QUERY)
 
     def sample(self) -> Sample:
@@ -98,7 +105,15 @@ class Run:
 
         rows = self.per_query().filter(pl.col("pipeline") == pl.col("pipeline").first())
         units = rows["unit"].rank("dense").to_numpy().astype(np.int32) - 1
-        return Sample(units, rows["weight"].to_numpy(), rows["segment"].to_numpy().astype(str), self.lock["sample"])
+        first, *others = self.report.segmenters
+        return Sample(
+            units,
+            rows["weight"].to_numpy(),
+            rows["segment"].to_numpy().astype(str),
+            self.lock["sample"],
+            first,
+            {name: rows[f"{MORE_SEGMENTS}{name}"].to_numpy().astype(str) for name in others},
+        )
 
     def queries(self) -> pl.DataFrame:
         """Return one row per query: fold, unit, visible items, tags and text, and the hidden truth (relevant_...)."""

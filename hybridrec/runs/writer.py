@@ -20,7 +20,7 @@ from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.runs.bundle import BUNDLE, write_bundle
 from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
-from hybridrec.runs.run import CONFIG, LOCK, NAMES, PER_QUERY, QUERIES, REPORT, SLATES, Run
+from hybridrec.runs.run import CONFIG, LOCK, MORE_SEGMENTS, NAMES, PER_QUERY, QUERIES, REPORT, SLATES, Run
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,5 +114,6 @@ def _frame(name: str, arm: EvaluatedArm, users: Vocabulary) -> pl.DataFrame:
             "segment": sample.segments,
             "served_by": arm.served_by,
         }
+        | {f"{MORE_SEGMENTS}{name}": segments for name, segments in sample.more_segments.items()}
         | arm.values
     )

@@ -15,6 +15,8 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
+from hybridrec.data.segments.base import segments_of
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, unknown_pipeline
 from hybridrec.inference.blocks import blocks
 from hybridrec.inference.servable import ServableRun
@@ -49,6 +51,7 @@ class Recommender:
         self.knows_users = servable.users
         """True if queries may name users by their ids."""
         self._memory = servable.memory
+        self._segmenter = servable.segmenter
         self._libraries = ThreadpoolController()
         self._modules = len(sys.modules)
 
@@ -82,6 +85,16 @@ class Recommender:
             return explain(chosen, batch, target, length, self.data)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
+        """Return queries as arrays, with their segments by the first segmenter of the experiment.
+
+        A user named without history, entities or text gets those of the training data.
+        """
+        batch = self._profiled(queries)
+        if isinstance(self._segmenter, KnownFields):  # what queries know they need not carry
+            return batch
+        return replace(batch, segment=segments_of(self._segmenter, batch, self.data))
+
+    def _profiled(self, queries: Sequence[Query]) -> QueryBatch:
         """Return queries as arrays; a user named without history, entities or text gets those of the training data."""
         if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
             raise DataError(

@@ -19,6 +19,7 @@ from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
 from hybridrec.testing.readers import ReaderContract
 from hybridrec.testing.rerankers import RerankerContract
+from hybridrec.testing.segmenters import SegmenterContract
 from hybridrec.testing.splitters import SplitterContract
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PluginContract",
     "ReaderContract",
     "RerankerContract",
+    "SegmenterContract",
     "SplitterContract",
     "edge_datasets",
     "encode",

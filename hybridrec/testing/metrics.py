@@ -37,7 +37,10 @@ class MetricContract(PluginContract):
         return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def eval_batch(self, rows: slice | None = None) -> EvalBatch:
-        """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all."""
+        """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all.
+
+        The gains of relevant ids are 1 to 5.
+        """
         rng, n = np.random.default_rng(4), len(toy().items)
         ids = rng.permuted(np.tile(np.arange(n, dtype=np.int32), (ROWS, 1)), axis=1)[:, :WIDTH]
         ids[np.arange(WIDTH) >= np.concatenate(([0, 1], rng.integers(3, WIDTH + 9, ROWS - 2)))[:, None]] = PADDING
@@ -48,11 +51,19 @@ class MetricContract(PluginContract):
         asked = toy_queries(toy())
         queries = asked.take(np.arange(ROWS)[part] % len(asked))
         hits = kernels.hits(ids[part], truth[part])
-        return EvalBatch("items", ids[part], hits, truth[part], toy(), queries=queries)
+        gains = truth.copy()
+        gains.data = rng.integers(1, 6, gains.nnz).astype(np.float32)
+        return EvalBatch("items", ids[part], hits, truth[part], toy(), queries=queries, gains=gains[part])
 
     def made(self, options: Mapping[str, Any]) -> Metric:
         """Build the metric."""
         return self.metric(self.options(options))
+
+    def test_options_can_be_given(self, options: Mapping[str, Any]) -> None:
+        """Require options with names other than `use`, `at` and `as`, which the config keeps for itself."""
+        fields = self.metric.Config.model_fields.items()
+        taken = {"use", "at", "as"} & {field.alias or key for key, field in fields}
+        assert not taken, f"the config means something else by {', '.join(sorted(taken))}: rename the option"
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require float64, one per query, never infinite, for any k, even beyond the slate, and for an empty batch."""

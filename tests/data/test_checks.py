@@ -48,6 +48,14 @@ BROKEN = {
     "unit 60 of query 0 is not the code of a user": replace(FOLD, units=np.full(N, 60, np.int32)),
     f"weights must have the shape \\[{N}\\], not \\[{N - 1}\\]": replace(FOLD, weights=FOLD.weights[1:]),
     "weight nan of query 0 is not positive": replace(FOLD, weights=FOLD.weights * np.nan),
+    "gains of items must be a csr matrix, not coo_matrix": replace(FOLD, gains={"items": FOLD.truth["items"].tocoo()}),
+    "gains of venues have no truth that they belong to": replace(FOLD, gains={"venues": FOLD.truth["items"]}),
+    "gains of items must have an entry for every entry of the truth": replace(
+        FOLD, gains={"items": csr_matrix(FOLD.truth["items"].shape, dtype=np.float32)}
+    ),
+    "gains of items have the entry nan; all entries must be finite": replace(
+        FOLD, gains={"items": FOLD.truth["items"] * np.nan}
+    ),
     "candidate_items must have the shape": replace(FOLD, candidate_items=np.ones(3, bool)),
     "candidate_items must be bool, not float64": replace(FOLD, candidate_items=np.ones(40)),
 }
@@ -56,6 +64,7 @@ BROKEN = {
 def test_a_sound_fold_passes():
     check_hidden(check_fold(FOLD, DATA))
     check_fold(replace(FOLD, candidate_items=np.ones(40, bool)), DATA)
+    check_fold(replace(FOLD, gains={"items": FOLD.truth["items"] * 3}), DATA)
 
 
 def test_the_name_of_a_fold_may_be_anything():

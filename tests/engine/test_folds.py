@@ -64,7 +64,7 @@ def test_where_the_seen_may_be_recommended_it_may_be_asked_for(experiment, monke
     def again(self, data, rng):
         for fold in sound(self, data, rng):
             shown = fold.queries.history.matrix(binary=True)
-            yield replace(fold, truth=fold.truth | {"items": shown})
+            yield replace(fold, truth=fold.truth | {"items": shown}, gains={})
 
     monkeypatch.setattr(Masked, "split", again)
     with pytest.raises(PluginError, match="of its query"):
@@ -103,6 +103,7 @@ def test_a_fold_without_queries_is_refused(experiment, monkeypatch):
                 truth=empty,
                 units=fold.units[:0],
                 weights=fold.weights[:0],
+                gains={},
             )
 
     checked = load_experiment(experiment(), Registry())

@@ -56,8 +56,30 @@ def test_a_segment_that_is_everything_says_the_same_as_all():
     for variant, gain in (("b", 0.1), ("a", -0.1)):
         for metric in ("recall@10", "ndcg@10"):
             whole = found[variant, metric, "all"]
-            assert found[variant, metric, "items"].model_copy(update={"segment": "all"}) == whole
+            assert found[variant, metric, "items"].model_copy(update={"segment": "all", "segmenter": ""}) == whole
         assert whole.delta == pytest.approx(gain, abs=0.02)
+
+
+def test_each_segmenter_is_a_family_of_its_own():
+    parts = {"activity": np.tile(["0-4", "5-19", "20 or more"], UNITS * 2 // 3), "hour": np.tile(["9", "10"], UNITS)}
+    several = replace(SAMPLE, more_segments=parts)
+    arms = [arm(name, gain, sample=several) for name, gain in (("c", 0), ("b", 0.004), ("a", 0.006))]
+    rows = run(arms, [("c", "b"), ("c", "a")])
+    names = ["all", "items", "tags", "activity: 0-4", "activity: 5-19", "activity: 20 or more", "hour: 9", "hour: 10"]
+    assert [row.segment for row in rows] == names * 2
+    families = {}
+    for row in rows:
+        families.setdefault(row.segmenter, []).append(row)
+    sizes = {"": 2, "known-fields": 4, "activity": 6, "hour": 4}
+    assert {segmenter: len(family) for segmenter, family in families.items()} == sizes
+    for segmenter, family in families.items():
+        assert {row.family for row in family} == {sizes[segmenter]}
+        corrected = holm(np.array([row.p_value for row in family]))
+        assert [row.p_adjusted for row in family] == pytest.approx(corrected)
+    alone = run([replace(one, sample=SAMPLE) for one in arms], [("c", "b"), ("c", "a")])
+    same = [row for row in rows if row.segmenter in ("", "known-fields")]
+    for found in ("segment", "delta", "standard_error", "family", "wins"):
+        assert [getattr(row, found) for row in same] == [getattr(row, found) for row in alone]
 
 
 def test_the_delta_is_that_of_the_weighted_means():

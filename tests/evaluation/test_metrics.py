@@ -11,7 +11,7 @@ from tests.evaluation.batches import CLASSES
 
 def test_measure_from_text():
     measure = parse_metric(" ndcg@20 ", CLASSES)
-    metric, k = measure
+    metric, k = measure.metric, measure.k
     assert (metric.name, k, measure.name) == ("ndcg", 20, "ndcg@20")
     assert measure.key("items") == "ndcg@20"
     assert measure.key("tags") == "tags/ndcg@20"

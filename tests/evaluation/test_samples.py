@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.evaluation.samples import EvaluatedArm, Sample, distinct
 
@@ -47,8 +50,29 @@ def test_samples_of_folds_are_joined():
     both = Sample.join([first, second])
     assert len(both) == 4
     assert not both.has_same_queries(Sample.join([second, first]))
-    names = {name: int(where.sum()) for name, where in both.parts()}
+    names = {name: int(where.sum()) for _, name, where in both.parts()}
     assert names == {"all": 4, "items": 2, "title": 2}
+
+
+class ByHistory(KnownFields):
+    """Whether a history is shown."""
+
+    def segment(self, queries, data):
+        return np.where(queries.history.lengths > 0, "some", "none")
+
+
+def test_samples_hold_the_segments_of_every_segmenter():
+    segmenters = {"fields": KnownFields(), "shown": ByHistory()}
+    both = Sample.join([Sample.of(fold(), segmenters), Sample.of(fold(truth=((2,), (4,))), segmenters)])
+    assert (both.segmenter, list(both.more_segments)) == ("fields", ["shown"])
+    found = {name: (segmenter, int(where.sum())) for segmenter, name, where in both.parts()}
+    assert found == {
+        "all": ("", 4), "items": ("fields", 2), "title": ("fields", 2),
+        "shown: none": ("shown", 2), "shown: some": ("shown", 2),
+    }  # fmt: skip
+    carried = replace(fold(), queries=replace(fold().queries, segment=np.array(["x", "y"])))
+    assert Sample.of(carried).segments.tolist() == ["x", "y"]
+    assert Sample.of(carried).digest == Sample.of(fold()).digest  # other segments, the same queries
 
 
 def arm(values, *, coverage=0.0, served_by=None):

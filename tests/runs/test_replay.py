@@ -29,7 +29,7 @@ def test_slates_and_truth_give_the_metric_of_the_run(run, target):
 
 def test_rows_are_comparisons_of_shares_won(run):
     rows = interleave_run(run, "control", "hybrid", n=5, rounds=4)
-    assert [row.segment for row in rows] == [name for name, _ in run.sample().parts()]
+    assert [row.segment for row in rows] == [segment for _, segment, _ in run.sample().parts()]
     whole = rows[0]
     assert (whole.segment, whole.metric, whole.control, whole.variant) == (ALL, "team-draft@5", "control", "hybrid")
     assert -1 <= whole.delta <= 1

@@ -4,6 +4,7 @@ import pytest
 
 from hybridrec.evaluation.accuracy import ACCURACY_METRICS, Ndcg
 from hybridrec.evaluation.beyond_accuracy import BEYOND_METRICS
+from hybridrec.evaluation.revenue import Revenue
 from hybridrec.testing import MetricContract, run_checks
 from tests.broken import (
     Backwards,
@@ -16,6 +17,7 @@ from tests.broken import (
     Several,
     Single,
     Spoils,
+    TakesTheCutOff,
     Undefined,
 )
 from tests.testing.outcomes import assert_caught
@@ -23,6 +25,13 @@ from tests.testing.outcomes import assert_caught
 
 class TestNdcg(MetricContract):
     metric = Ndcg
+    configs = [{}, {"gain": "linear"}, {"gain": "exponential"}]
+    rewards_hits = True
+
+
+class TestRevenue(MetricContract):
+    metric = Revenue
+    configs = [{}, {"price": "price"}]
     rewards_hits = True
 
 
@@ -33,6 +42,7 @@ def test_all_metrics_keep_their_contract(metric):
 
 
 BROKEN = [
+    (TakesTheCutOff, "options_can_be_given", "something else by at"),
     (OneForAll, "values_are_well_formed", "float, not an array"),
     (OneForAll, "batch_and_one_by_one_agree", "float, not an array"),
     (Single, "values_are_well_formed", "float32"),

@@ -66,7 +66,7 @@ def test_no_test_query_decides(tunable, monkeypatch):
             rows = np.arange(len(fold.queries) // 2)
             truth = {target: every_second(relevant[rows]) for target, relevant in fold.truth.items()}
             queries, units, weights = fold.queries.take(rows), fold.units[rows], fold.weights[rows]
-            yield replace(fold, queries=queries, truth=truth, units=units, weights=weights)
+            yield replace(fold, queries=queries, truth=truth, units=units, weights=weights, gains={})
 
     monkeypatch.setattr(Masked, "split", perturbed)
     assert outcome(hybridrec.tune(path)) == before

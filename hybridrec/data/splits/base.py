@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Fold:
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
     candidate_items: bool[I], the items that may be recommended, or None for all
+    gains: for a target a csr [Q, N] with the sparsity of its truth, the gain of each relevant id: a weight, a rating
+        or the price paid; a target that is left out has gains of 1
     """
 
     name: str
@@ -33,6 +35,7 @@ class Fold:
     units: Ints
     weights: Doubles
     candidate_items: Bools | None = None
+    gains: dict[Target, Sparse] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""

@@ -16,7 +16,7 @@ from hybridrec.data.splits.base import Fold, Splitter
 from hybridrec.data.splits.holdout import Pairs, choose, set_difference
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
-from hybridrec.types import ITEMS, PADDING, Ints, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Floats, Ints, Sparse, Target
 
 Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
 """A share below 1, or a count of at least 1."""
@@ -100,6 +100,7 @@ class EachPosition(Splitter):
             truth=truth,
             units=users,
             weights=1 / np.bincount(users)[users],
+            gains={} if lists.weights is None else {"items": _weighted(truth["items"], lists.weights[asked])},
         )
 
     def _held_out(self, data: Dataset, part: float, rng: np.random.Generator) -> Ints:
@@ -113,6 +114,11 @@ class EachPosition(Splitter):
                 "lower `min_items`, hold out fewer or give more data"
             )
         return users[choose(len(users), part if part < 1 else part / len(users), rng)]
+
+
+def _weighted(truth: Sparse, weights: Floats) -> Sparse:
+    """Return the truth with the weight of the hidden interaction, one in each row, as its value."""
+    return csr_matrix((weights, truth.indices, truth.indptr), shape=truth.shape)
 
 
 def _around(lists: Ragged, window: int) -> Ragged:

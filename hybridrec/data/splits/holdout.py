@@ -151,6 +151,24 @@ def _ones(matrix: Sparse) -> Sparse:
     return result
 
 
+def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
+    """Return the gains of relevant items, csr [Q, I] by target: the weight of each user's interactions with the item.
+
+    `interactions` has a row for each row of `truth` and every pair of it; weights of repeats add up, as in
+    `Ragged.matrix`. Without weights all gains are 1, and the result is empty.
+    """
+    if interactions.weights is None:
+        return {}
+    weights = interactions.matrix()
+    width = interactions.width
+    asked, stored = (
+        pair_keys(np.repeat(np.arange(len(interactions)), np.diff(matrix.indptr)), matrix.indices, width)
+        for matrix in (truth, weights)
+    )
+    values = weights.data[np.searchsorted(stored, asked)]
+    return {"items": csr_matrix((values, truth.indices, truth.indptr), shape=truth.shape)}
+
+
 def fold_of(
     name: str,
     data: Dataset,
@@ -180,6 +198,7 @@ def fold_of(
     if not len(users) or not history.any():
         return None
     queries = shown.queries(users)
+    relevant = {target: of_rows(matrix, users) for target, matrix in truth.items()}
     return Fold(
         name=name,
         train=shown.hide_users((history == 0) & (data.interactions.lengths > 0)),
@@ -189,10 +208,11 @@ def fold_of(
             times=queries.times if time is None else np.full(len(users), time),
             context=context_of(data.interactions.where(hidden).take(users)) if sequential else None,
         ),
-        truth={target: of_rows(matrix, users) for target, matrix in truth.items()},
+        truth=relevant,
         units=users,
         weights=np.ones(len(users)),
         candidate_items=candidate_items,
+        gains=gains_of(relevant["items"], data.interactions.take(users)),
     )
 
 

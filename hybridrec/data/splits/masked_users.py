@@ -12,7 +12,7 @@ from pydantic import field_validator
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, choose, choose_share, entries, parts, set_difference
+from hybridrec.data.splits.holdout import Pairs, choose, choose_share, entries, gains_of, parts, set_difference
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Field, Ints, Longs, Sparse, Target
@@ -153,13 +153,15 @@ class Masked(Splitter):
                 f"split masked: none of the scenarios {', '.join('+'.join(s) for s in self.config.mix)} shows anything "
                 f"of the {len(held)} held-out users; choose scenarios of fields that the data has"
             )
+        relevant = {target: matrix[asked] for target, matrix in truth.items()}
         return Fold(
             name=name,
             train=train,
             queries=queries.take(np.flatnonzero(asked)),
-            truth={target: matrix[asked] for target, matrix in truth.items()},
+            truth=relevant,
             units=users[asked],
             weights=weights[asked],
+            gains=gains_of(relevant["items"], data.interactions.take(users[asked])),
         )
 
     def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, Shows, Doubles]:

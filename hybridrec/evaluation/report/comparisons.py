@@ -18,7 +18,9 @@ class Comparison(Section):
     variant: str
     metric: str
     segment: str
-    """`all`, or the segment whose queries are compared."""
+    """`all`, or the segment whose queries are compared; after "SEGMENTER: " for all segmenters but the first."""
+    segmenter: str = ""
+    """The segmenter that made the segment; empty for `all`."""
     units: int
     """Users with a query for which the metric is defined in both arms."""
     delta: Number
@@ -32,8 +34,8 @@ class Comparison(Section):
     p_value: Number
     """Two-sided randomization test."""
     p_adjusted: Number
-    """`p_value` after correction over the family: the same metric, all pairs, and either the segment `all` or all
-    other segments.
+    """`p_value` after correction over the family: the same metric, all pairs, and either the segment `all` or the
+    segments of one segmenter.
     """
     correction: Correction = "holm"
     """Method of `p_adjusted`: `holm` or `bh`."""

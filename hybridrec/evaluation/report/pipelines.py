@@ -20,6 +20,8 @@ class MetricReport(Section):
 class SegmentReport(Section):
     """One arm on the queries of one segment."""
 
+    segmenter: str = ""
+    """The segmenter that made the segment; empty for `all`, and for queries by what served them."""
     queries: int
     """Queries in the segment."""
     metrics: dict[str, MetricReport]
@@ -43,7 +45,7 @@ class PipelineReport(Section):
     metrics: dict[str, MetricReport]
     """By metric, over all queries."""
     segments: dict[str, SegmentReport]
-    """By segment; `all` is every query."""
+    """By segment; `all` is every query. Segments of all segmenters but the first are named "SEGMENTER: SEGMENT"."""
     served_by: dict[str, ServedByReport] = {}
     """By what served the query: the pipeline itself (`blend:items`: items were the most that it knew of the query;
     `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or one of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.evaluation.report.base import Section
 from hybridrec.evaluation.report.comparisons import LATENCY, Comparison, Guardrail, RepeatsReport, StatisticsReport
 from hybridrec.evaluation.report.pipelines import PipelineReport, TradeoffReport
@@ -32,6 +33,8 @@ class Report(Section):
     data: DataReport
     pipelines: dict[Name, PipelineReport]
     """By name, single components too."""
+    segmenters: list[str] = [KNOWN_FIELDS]
+    """The names of the segmenters, as in `compare.segments`; blends that learn by segment use the first."""
     comparison: list[Comparison] = []
     guardrails: list[Guardrail] = []
     """By declared pair and guardrail."""

@@ -1,0 +1,27 @@
+"""Checks of `compare.segments`: the segmenters with their options and names in reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybridrec.config.models import Compare, SegmenterUse
+from hybridrec.config.yaml_source import KeyPath
+from hybridrec.data.queries import KNOWN_FIELDS
+from hybridrec.data.segments.base import Segmenter
+
+if TYPE_CHECKING:
+    from hybridrec.config.resolve import Checker
+
+
+def segmenters(checker: Checker, compare: Compare) -> dict[str, Segmenter]:
+    """Return the segmenters by their names in reports, which differ; the first feeds blends and guards."""
+    found: dict[str, Segmenter] = {}
+    for index, entry in enumerate([KNOWN_FIELDS] if compare.segments is None else compare.segments):
+        path: KeyPath = ("compare", "segments", index)
+        use = SegmenterUse(use=entry) if isinstance(entry, str) else entry
+        cls = checker.found("segmenters", use.use, path if isinstance(entry, str) else (*path, "use"))
+        label = use.label or use.use
+        if label in found:
+            raise checker.fail(path, f"two segmenters are called '{label}'; name one of them: `as: NAME`")
+        found[label] = cls(checker.validate(cls.Config, use.options, path))
+    return found

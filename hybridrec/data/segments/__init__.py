@@ -1,0 +1,1 @@
+"""Segments of queries: the contract of segmenters, and the one by what queries know."""

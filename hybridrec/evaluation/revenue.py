@@ -1,0 +1,48 @@
+"""Revenue of slates: prices, or the gains of hidden interactions, over their hits."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.evaluation.metrics import EvalBatch, Metric
+from hybridrec.plugin import Options
+from hybridrec.types import Doubles
+
+
+class RevenueOptions(Options):
+    """Options of `revenue`."""
+
+    price: str | None = Field(None, examples=["price"])
+    """Name of the feature of items that is added up over the hits, such as a price or a margin; an item without it
+    adds nothing. By default, the weight of the hidden interaction, such as the price paid, or 1 without weights."""
+
+
+class Revenue(Metric):
+    """Revenue@k: the sum of a price, or of the gains, over the hits among the first k; NaN without relevant ids.
+
+    It is what a slate earns if exactly the hidden interactions happen. Revenue is among the business values that
+    Jannach and Jugovac list ("Measuring the Business Value of Recommender Systems", 2019).
+    """
+
+    name = "revenue"
+    Config = RevenueOptions
+    config: RevenueOptions
+
+    def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
+        """Return float64 [Q]; raises DataError if items have no feature of that name, or are not the target."""
+        earned = eval_batch.hit_gains(k) if self.config.price is None else self._prices(eval_batch, k)
+        return np.where(eval_batch.relevant > 0, earned.sum(axis=1), np.nan)
+
+    def _prices(self, eval_batch: EvalBatch, k: int) -> Doubles:
+        """Return float64 [Q, at most k]: the price of each hit, 0 at other places."""
+        if eval_batch.target != "items":
+            raise DataError(f"revenue: {eval_batch.target} have no '{self.config.price}'; leave `price` out")
+        features = eval_batch.train.items.features
+        names = () if features is None else features.names
+        if features is None or self.config.price not in names:
+            nearest = did_you_mean(str(self.config.price), names)
+            raise DataError(f"revenue: the items have no feature '{self.config.price}': {nearest}")
+        prices = features.matrix[:, [names.index(self.config.price)]].toarray().ravel().astype(np.float64)
+        return np.where(eval_batch.hits[:, :k], prices[np.maximum(eval_batch.ids[:, :k], 0)], 0.0)

@@ -1,0 +1,117 @@
+"""`attribute`: a feature or tag of the user, or of the items of the history."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, model_validator
+
+from hybridrec import DataError, Dataset, Doubles, Features, Options, QueryBatch, Segmenter, Sparse
+from hybridrec_segments.ranges import UNKNOWN, ascending, by_bounds
+
+
+class AttributeOptions(Options):
+    """Options of `attribute`."""
+
+    of: Literal["user", "items"] = "user"
+    """`user`: what the query knows of the user; `items`: the items of the history, each as often as it occurs."""
+    among: Literal["features", "tags"] = "features"
+    """`features` or `tags`, of the user or of the items."""
+    names: list[str] = Field([])
+    """The features or tags that are segments; by default all of them, so that a long list makes many segments."""
+    bounds: Annotated[list[float], AfterValidator(ascending)] | None = Field(None, min_length=1)
+    """Treat the one feature in `names` as a number, and begin a segment at each of these values: [18, 30] makes
+    "below 18", "from 18 to 30" and "from 30". Of items it is the mean over those that have it."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> AttributeOptions:
+        if self.bounds is not None and len(self.names) != 1:
+            raise ValueError("`bounds` are those of one feature: give `names` one name")
+        return self
+
+
+class Attribute(Segmenter):
+    """Attribute of the user, or the most frequent attribute of the history's items; of equal ones the first.
+
+    An attribute counts by its weight. A query that knows none is `unknown`: a user without features, or an unknown one,
+    or a history whose items have none.
+    """
+
+    name = "attribute"
+    Config = AttributeOptions
+    config: AttributeOptions
+
+    def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
+        """Return str [Q]; raises DataError for names that the data does not have."""
+        names, values = self._attributes(queries, data)
+        chosen = [_place(name, names, self.name) for name in self.config.names]
+        if chosen:
+            names, values = [names[place] for place in chosen], values[:, chosen]
+        if self.config.bounds is not None:
+            return by_bounds(self._number(queries, data, values, chosen), self.config.bounds)
+        return _heaviest(names, values)
+
+    def _attributes(self, queries: QueryBatch, data: Dataset) -> tuple[Sequence[str], Sparse]:
+        """Return names, and csr [Q, names], the weight of each attribute in each query."""
+        if self.config.among == "tags":
+            names = list(data.vocabulary("tags").ids)
+            return names, queries.matrix("tags") if self.config.of == "user" else _counts(queries) @ data.item_matrix(
+                "tags"
+            )
+        features = data.users.features if self.config.of == "user" else data.items.features
+        if features is None:
+            owners = "users" if self.config.of == "user" else "items"
+            raise DataError(f"segmenter '{self.name}': the {owners} of the data have no features")
+        if self.config.of == "items":
+            return features.names, _counts(queries) @ features.matrix
+        return features.names, _of_users(queries, features)
+
+    def _number(self, queries: QueryBatch, data: Dataset, values: Sparse, chosen: list[int]) -> Doubles:
+        """Return float64 [Q], the value of the one chosen feature; NaN where it is not known."""
+        total = np.asarray(values.sum(axis=1), np.float64).ravel()
+        if self.config.of == "user":
+            return np.where(np.diff(values.indptr) > 0, total, np.nan)
+        stored = data.item_matrix("tags") if self.config.among == "tags" else data.items.features.matrix  # type: ignore[union-attr]
+        present = stored[:, chosen].copy()
+        present.data = np.ones_like(present.data)
+        items = np.asarray((_counts(queries) @ present).sum(axis=1), np.float64).ravel()
+        return np.where(items > 0, total / np.maximum(items, 1), np.nan)
+
+
+def _counts(queries: QueryBatch) -> Sparse:
+    """Return csr [Q, I]: how often each item is in the history."""
+    return replace(queries.history, weights=None).matrix()
+
+
+def _of_users(queries: QueryBatch, features: Features) -> Sparse:
+    """Return csr [Q, features] of the users, empty where the queries know none."""
+    if queries.user_features is None:
+        return features.rows(np.full(len(queries), -1, np.int32))
+    return queries.user_features
+
+
+def _place(name: str, names: Sequence[str], segmenter: str) -> int:
+    """Return the place of a feature or tag; raises DataError, with the nearest ones, if there is none of that name."""
+    if name not in names:
+        near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[:3])
+        raise DataError(f"segmenter '{segmenter}': the data has no '{name}'; it has, for example, {near}")
+    return list(names).index(name)
+
+
+def _heaviest(names: Sequence[str], values: Sparse) -> NDArray[np.str_]:
+    """Return the name of the largest positive value of each row, the first of equal ones; unknown without one."""
+    values = values.tocsr()
+    rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
+    order = np.lexsort((values.indices, -values.data, rows))
+    order = order[values.data[order] > 0]
+    first = np.ones(len(order), bool)
+    first[1:] = rows[order][1:] != rows[order][:-1]
+    best = order[first]
+    chosen = np.full(values.shape[0], len(names), np.int64)
+    chosen[rows[best]] = values.indices[best]
+    return np.array([*names, UNKNOWN], np.str_)[chosen]
