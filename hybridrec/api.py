@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config.composition import Experiment
-from hybridrec.config.load import load_experiment, open_config
+from hybridrec.config.load import load_experiment, open_config, registry_for
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
-from hybridrec.registry.discovery import Registry
+from hybridrec.registry.loose_plugins import LoosePlugin
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
@@ -32,6 +32,7 @@ def run(
     progress: Progress | None = None,
     validation: bool = False,
     block: Collection[str] = (),
+    plugins: Sequence[LoosePlugin] = (),
     executor: Executor | None = None,
 ) -> Run:
     """Run an experiment and write its run folder, `report.html` included, below `runs`.
@@ -42,10 +43,11 @@ def run(
     there as those of files are, and `path` is left out.
 
     `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
-    parts, and no test query is touched. Plugins named in `block` are not loaded. `executor` runs the fits and sends
-    the queries through the pipelines; the default has as many threads as the config has `workers`.
+    parts, and no test query is touched. Plugins named in `block` are not loaded; `plugins` are, without packaging:
+    classes, or paths of files that define some. `executor` runs the fits and sends the queries through the pipelines;
+    the default has as many threads as the config has `workers`.
     """
-    registry = Registry(block=block)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
     opened = open_config(config, registry, tuple(assignments), data)
     experiment = opened.check(registry)
     if validation:
@@ -105,12 +107,14 @@ def plan(
     data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     block: Collection[str] = (),
+    plugins: Sequence[LoosePlugin] = (),
 ) -> FitPlan:
     """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 
+    The arguments are those of `run`.
     Raises MemoryBudgetError if one of the fits would be too large.
     """
-    registry = Registry(block=block)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
     experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
     work = ExperimentRunner(experiment, registry, place, NullProgress())

@@ -17,6 +17,8 @@ from hybridrec.plugin import Plugin
 
 GROUP = "hybridrec"
 """The entry-point group. An entry point names a module; each module is one plugin."""
+LOOSE = "plugin_file_"
+"""The beginning of the names of modules that are made of single files."""
 VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 T = TypeVar("T")
@@ -25,6 +27,8 @@ T = TypeVar("T")
 def origin(module: str) -> str:
     """Return the plugin of a module, with distribution and version if it is installed."""
     root = module.partition(".")[0]
+    if module.startswith(LOOSE):
+        return f"plugin '{module.removeprefix(LOOSE)}' (without packaging)"
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         home = entry_point.module
         if entry_point.dist is not None and (module == home or home.partition(".")[0] == root != GROUP):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hybridrec.cli._options import RUN_OR_BUNDLE
+from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE
 
 
 @click.command()
@@ -18,7 +18,18 @@ from hybridrec.cli._options import RUN_OR_BUNDLE
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of neighbours.")
 @click.option("--target", type=click.Choice(["items", "tags", "words"]), default="items", show_default=True)
-def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, target: str) -> None:
+@BLOCK
+@PLUGIN
+def similar(
+    run_or_bundle: Path,
+    name: str,
+    component: str,
+    by: str,
+    n: int,
+    target: str,
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
+) -> None:
     """List the neighbours of NAME (an item or tag, loosely typed, or words) in a component of a RUN or a bundle."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
@@ -26,7 +37,7 @@ def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, tar
     from hybridrec.serving.recommender import load
     from hybridrec.serving.similar import similar
 
-    recommender = load(run_or_bundle)
+    recommender = load(run_or_bundle, block=block, plugins=plugins)
     if by == "text":
         title, query = name, Query(text=name)
     else:

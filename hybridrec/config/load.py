@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -21,7 +22,8 @@ from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
+from hybridrec.registry.loose_plugins import LoosePlugin
+from hybridrec.registry.plugin_files import PREFIX, located
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,6 +56,40 @@ class OpenedConfig:
                 raise ConfigError(f"{where}: has a path, and a frame was passed for it: leave out one of them")
         experiment.reader.frames = self.frames
         return experiment
+
+
+def registry_for(
+    config: Path | str | Mapping[str, Any] | composition.Experiment,
+    assignments: Sequence[str] = (),
+    *,
+    block: Collection[str] = (),
+    plugins: Sequence[LoosePlugin] = (),
+    prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Registry:
+    """Return the plugins for a config: those installed, without those that the config, or the caller, blocks.
+
+    `plugins` come without packaging; `prefer` chooses among several providers of a name (`Registry`).
+    """
+    registry = None
+    if isinstance(config, (str, Path)):
+        path = Path(config)
+        if path.as_posix().startswith(PREFIX):
+            registry = Registry(block=block, plugins=plugins, prefer=prefer)
+            path = located(path, registry)
+        document = documents.load(path)
+    else:
+        content = {"plugins": config.plugins} if isinstance(config, composition.Experiment) else config
+        section = content.get("plugins") if isinstance(content, Mapping) else None
+        document = YamlSource(SOURCE, {"plugins": dict(section)} if isinstance(section, Mapping) else {})
+    for assignment in assignments:
+        if assignment.startswith("plugins."):
+            document.set(assignment)
+    section = document.content.get("plugins")
+    named = section.get("block") if isinstance(section, dict) else None
+    named = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []  # else `check` says so
+    if registry is None or named:
+        registry = Registry(block=block, also_block=named, plugins=plugins, prefer=prefer)
+    return registry
 
 
 def open_config(

@@ -76,14 +76,18 @@ class Checker(Validator):
     def found(self, kind: str, name: str, path: KeyPath) -> Any:
         """Look a class up in the registry; errors name the place in the file."""
         try:
-            return self.registry.get(kind, name)
+            cls = self.registry.get(kind, name)
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
+        if (note := self.registry.choice(kind, name)) is not None and note not in self.notes:
+            self.notes.append(note)
+        return cls
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
         """Return a component with validated options; raises MissingDependencyError if a library of it is missing."""
         cls = self.found("components", use.use, (*path, "use"))
-        spec = ComponentSpec(label, cls, self.validate(cls.Config, use.options, path))
+        options = self.validate(cls.Config, use.options, path)
+        spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
         self.require(spec, path)
         return spec
 
@@ -194,7 +198,7 @@ class Checker(Validator):
 
     def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
         """Return one re-ranker of a chain; its label distinguishes two chains with the same component."""
-        spec = self.component(f"{use.use}-{index + 1}", use, path)
+        spec = self.component(f"{use.use.rpartition('/')[2]}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
             raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")
         return spec

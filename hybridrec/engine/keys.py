@@ -13,6 +13,7 @@ import hybridrec.data
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.plugin import Plugin
+from hybridrec.registry.source_digest import is_installed
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
@@ -20,7 +21,7 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     options = spec.options.model_dump(mode="json")
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
+    source = [[[cls.version, _source(cls, spec)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 
@@ -39,7 +40,7 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
         "label": spec.label,
         "seed": seed,
         "threads": 1,
-        "source": source_hash(spec.cls),
+        "source": _source(spec.cls, spec),
         "libraries": library_versions(spec.requires),
     }
     if uses is not None:
@@ -47,6 +48,17 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     if repeat > 1:
         what["repeat"] = repeat
     return json_digest(what)
+
+
+def _source(cls: type[Plugin], spec: ComponentSpec) -> str:
+    """Return a digest of the source of the class of a component, or of one among its options.
+
+    That of a class without packaging is of its text and what that reaches, and of the installed classes below it.
+    """
+    if cls not in spec.digests:
+        return source_hash(cls)
+    below = [source_hash(base) for base in cls.__mro__ if issubclass(base, Plugin) and is_installed(base.__module__)]
+    return digest(spec.digests[cls], below)
 
 
 @cache

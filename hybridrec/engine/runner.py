@@ -13,7 +13,7 @@ from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.environment import distributions_of
+from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator
 from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import Fitted
@@ -22,7 +22,7 @@ from hybridrec.engine.folds import folds_of
 from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
-from hybridrec.engine.store import Store
+from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
 from hybridrec.evaluation.report import LATENCY, Environment
@@ -77,13 +77,15 @@ class ExperimentRunner:
         self.observers = Observers(registry.manager)
         self.progress = progress
         self.clock = Clock()
-        self.runner = BatchRunner(store, self.executor, config.memory, self.clock)
+        cache = store if experiment.kept else NullStore()
+        self.runner = BatchRunner(cache, self.executor, config.memory, self.clock)
         self.trainers = [
             FoldTrainer(experiment, self.fitter(repeat), self.runner) for repeat in range(1, config.repeats + 1)
         ]
         self.results = ResultBuilder(experiment)
         self.watch = Stopwatch(self.clock)
         self.distributions = distributions_of(experiment, registry)
+        self.plugins = plugins_of(experiment, registry)
 
     def fitter(self, repeat: int) -> Fitter:
         """Return a fitter for one of the trainings."""
@@ -98,7 +100,7 @@ class ExperimentRunner:
                 data = read(self.experiment)
             self.results.notes += self.experiment.reader.notes()
             self.evaluate(data)
-            report = self.results.report(data, self.watch, Environment.current(self.distributions))
+            report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
             refitted = config.refit == "all" and not self.experiment.validation
             servable = self.refit(data) if refitted else None
         report.notes += self.observers.failures
@@ -194,7 +196,8 @@ def servable_run(
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     classes = dict.fromkeys(cls for fitted in (*components.values(), *rerankers) for cls in plugin_classes(fitted))
-    providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
+    providers = [provider for provider in map(registry.provider_of, classes) if provider is not None]
+    by_place = {(provider.module, provider.name): provider for provider in providers}
     base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(
         name=experiment.config.name,
@@ -205,10 +208,11 @@ def servable_run(
         data=served_data(data),
         trained_on=data.fingerprint,
         plugins=tuple(
-            PluginSource(provider.name, provider.module, provider.distribution, provider.version)
-            for _, provider in sorted(providers.items())
+            PluginSource(p.name, p.module, p.distribution, p.version, p.file, p.digest)
+            for _, p in sorted(by_place.items())
         ),
         memory=experiment.config.memory,
+        origins={cls: provider.distribution for cls in classes if (provider := registry.provider_of(cls)) is not None},
     )
 
 

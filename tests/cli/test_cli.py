@@ -230,13 +230,16 @@ def test_compare_knows_codes_from_ids(call, experiment):
     assert "the items it recommends from are not" in err
 
 
-def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, monkeypatch):
+def test_a_clash_is_told_only_where_it_is_asked_for_and_ends_in_favour_of_hybridrec(call, experiment, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "registry" / "plugins" / "clash"))
-    status, _, err = call("check", experiment())
-    assert status == 3
-    assert "toy.yaml:6: components.ease.use: the component 'ease' is provided twice" in err
+    status, out, _ = call("check", experiment())
+    assert status == 0
+    (note,) = [line for line in out.splitlines() if "provided twice" in line]
+    assert note.startswith("note: the component 'ease' is provided twice")
+    assert "that of plugin 'linear' (hybridrec" in note
+    assert "say clash/ease for the other" in note
     replaced = ("  ease: {l2: 5}\n", "  als: {factors: 4}\n"), ("from: ease", "from: als"), ("{ease: 1", "{als: 1")
-    assert call("check", experiment(*replaced))[0] == 0
+    assert "provided twice" not in call("check", experiment(*replaced))[1]
 
 
 def test_check_says_from_how_many_queries_is_learned(call, experiment):

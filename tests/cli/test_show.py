@@ -106,11 +106,13 @@ def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
     assert "plugin 'linear' (hybridrec" not in out, "who uses hybridrec cannot mend it"
 
 
-@pytest.mark.parametrize("arguments", [("check-plugin", "clash"), ("check-plugin", "ease"), ("show", "ease")])
-def test_a_name_provided_twice_is_told_with_both_providers_and_the_way_out(call, monkeypatch, arguments):
+def test_a_name_provided_twice_is_told_with_both_providers_and_each_is_reached(call, monkeypatch):
     monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
-    status, out, err = call(*arguments)
-    assert (status, out) == (3, "")
-    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in err
-    assert "plugin 'linear' (hybridrec" in err
-    assert "--block" in err
+    told = call("plugins")[1]
+    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in told
+    assert "say clash/ease for the other" in told
+    assert "from hybridrec" in call("show", "ease")[1]
+    assert "from clash 9.9" in call("show", "clash/ease")[1]
+    status, _, err = call("show", "clash/als")
+    assert status == 2
+    assert "no plugin 'clash' provides the component 'als'; available are hybridrec/als" in err
