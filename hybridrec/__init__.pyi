@@ -79,6 +79,7 @@ from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
 from .runs.run import Run as Run
+from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation
 from .serving.explain import Move as Move
 from .serving.recommender import Recommender as Recommender

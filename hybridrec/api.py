@@ -12,7 +12,7 @@ from hybridrec.config.composition import Experiment
 from hybridrec.config.load import load_experiment, open_config, registry_for
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.registry.loose_plugins import LoosePlugin
@@ -118,7 +118,7 @@ def plan(
     experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
     work = ExperimentRunner(experiment, registry, place, NullProgress())
-    dataset = read(experiment)
+    dataset, reader_notes = read_with_notes(experiment, place)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
@@ -138,5 +138,5 @@ def plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    notes = (*experiment.notes, *experiment.reader.notes())
+    notes = (*experiment.notes, *reader_notes)
     return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes)

@@ -221,6 +221,8 @@ class CheckedExperiment:
     notes: tuple[str, ...] = ()
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
+    reader_digest: str | None = ""
+    """Digest of the source of a reader without packaging, None if that is not there; empty for an installed one."""
     tuning: Tuning | None = None
     """The search space of `hybridrec tune`, if the config has one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.validation import nested_models
-from hybridrec.config.yaml_source import YamlSource
+from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
@@ -158,8 +159,28 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
 
 def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExperiment:
     """Check a document; relative paths in it start at `folder`."""
+    _refuse_passwords(document, document.content, ())
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
     return (
         experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment, check))
     )
+
+
+_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@")
+"""A URL with a password; a name in braces in its place, which a plugin fills in, is none."""
+
+
+def _refuse_passwords(document: YamlSource, value: object, path: KeyPath) -> None:
+    """Raise ConfigError, without showing it, for a URL that holds a password: configs are written into runs."""
+    if isinstance(value, str) and _PASSWORD.search(value):
+        raise ConfigError(
+            f"{document.where(path)}: this URL holds a password, and configs are written into runs and reports: leave "
+            "it out, and give it in an option that is a secret, as `env:NAME` or `file:PATH`"
+        )
+    if isinstance(value, dict):
+        for key, below in value.items():
+            _refuse_passwords(document, below, (*path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            _refuse_passwords(document, below, (*path, index))

@@ -66,6 +66,7 @@ class Checker(Validator):
             metric_specs=metric_specs(self, config),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
+            reader_digest=self.registry.source_of(type(reader)),
         )
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:

@@ -22,6 +22,7 @@ from hybridrec.errors import PluginError, StoreError
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
+from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
@@ -232,7 +233,7 @@ class Fitted:
             check_self(component, "fit", component.fit(part, rng))
             state = component.state()
             check_state(state)
-            notes = component.notes()
+            notes = [redacted(note) for note in component.notes()]
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         if not spec.kept:
             return component, tuple(notes)

@@ -8,17 +8,20 @@ import inspect
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hybridrec.data
-from hybridrec.config.experiment import ComponentSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec
 from hybridrec.data.fingerprint import json_digest
-from hybridrec.plugin import Plugin
+from hybridrec.data.readers.base import Reader
+from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.source_digest import is_installed
+from hybridrec.secret import KEYED
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     """Return a digest of everything that decides the output of a re-ranker."""
-    options = spec.options.model_dump(mode="json")
+    options = _options(spec.options)
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
     source = [[[cls.version, _source(cls, spec)] for cls in classes], library_versions(spec.requires)]
@@ -35,7 +38,7 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     what: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
-        "options": spec.options.model_dump(mode="json"),
+        "options": _options(spec.options),
         "data": fingerprint,
         "label": spec.label,
         "seed": seed,
@@ -48,6 +51,23 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     if repeat > 1:
         what["repeat"] = repeat
     return json_digest(what)
+
+
+def _options(options: Options) -> dict[str, Any]:
+    """Return options as plain values, without secrets: who asks with which password decides nothing."""
+    return options.model_dump(mode="json", context={KEYED: True})
+
+
+def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
+    """Return the key of the data of a reader that tells a fingerprint; None if it must be read in every run."""
+    reader, source = experiment.reader, experiment.reader_digest
+    if source is None or reader.frames:
+        return None
+    below = [
+        source_hash(base) for base in type(reader).__mro__ if issubclass(base, Reader) and is_installed(base.__module__)
+    ]
+    made_by = [reader.name, reader.version, source or source_hash(type(reader)), below, library_versions()]
+    return digest("data 1", made_by, _options(reader.config), fingerprint)
 
 
 def _source(cls: type[Plugin], spec: ComponentSpec) -> str:

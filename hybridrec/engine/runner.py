@@ -16,21 +16,24 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator
 from hybridrec.engine.executor import Executor, ThreadExecutor
-from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fit import NOTES, Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
+from hybridrec.engine.keys import data_key
 from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
+from hybridrec.errors import PluginError
 from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
+from hybridrec.secret import redacted
 from hybridrec.stages.component import Component
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.tracing import calling
@@ -97,13 +100,13 @@ class ExperimentRunner:
         config = self.experiment.config
         with one_thread_per_library():
             with self.watch.timing("read"):
-                data = read(self.experiment)
-            self.results.notes += self.experiment.reader.notes()
+                data, notes = read_with_notes(self.experiment, self.store)
+            self.results.notes += notes
             self.evaluate(data)
             report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
             refitted = config.refit == "all" and not self.experiment.validation
             servable = self.refit(data) if refitted else None
-        report.notes += self.observers.failures
+        report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
@@ -216,8 +219,31 @@ def servable_run(
     )
 
 
-def read(experiment: CheckedExperiment) -> Dataset:
-    """Read the data of an experiment; raises ConfigError if it needs frames that were not passed."""
-    refuse_missing_frames(experiment.reader, experiment.config.name)
-    with calling(experiment.reader, "while reading the data"):
-        return check_dataset(experiment.reader.read())
+def read(experiment: CheckedExperiment, store: Store | None = None) -> Dataset:
+    """Read the data of an experiment, as `read_with_notes` does."""
+    return read_with_notes(experiment, store)[0]
+
+
+def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the data of an experiment and return it with the notes of the reader.
+
+    A reader that tells a fingerprint of its data is not asked for data that the store has. Raises ConfigError if the
+    experiment needs frames that were not passed.
+    """
+    reader = experiment.reader
+    refuse_missing_frames(reader, experiment.config.name)
+    key = None
+    if store is not None:
+        with calling(reader, "while asking for the fingerprint of the data"):
+            told = reader.fingerprint()
+            if not (told is None or isinstance(told, str)):
+                raise PluginError(f"fingerprint must return a text or None, not {type(told).__name__}")
+        key = None if told is None else data_key(experiment, told)
+    if store is not None and key is not None and (state := store.find(key)) is not None:
+        return Dataset.restore(state), tuple((store.about(key) or {}).get(NOTES, ()))
+    with calling(reader, "while reading the data"):
+        data = check_dataset(reader.read())
+        notes = tuple(map(redacted, reader.notes()))
+    if store is not None and key is not None:
+        store.put(key, data.state(), {"data of": reader.name, NOTES: notes})
+    return data, notes

@@ -286,6 +286,10 @@ class Registry:
         provider = self.provider_of(cls) if cls in self._digests else None
         return provider is None or bool(provider.digest)
 
+    def source_of(self, cls: type[Plugin]) -> str | None:
+        """Return the digest of a class without packaging, None where there is no source; "" for an installed one."""
+        return (self._digests[cls] if self.has_source(cls) else None) if cls in self._digests else ""
+
     def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
         """Return (kind, class) of everything of this name, or `distribution/name`; raises the errors of `get`."""
         bare = name.rpartition("/")[2]

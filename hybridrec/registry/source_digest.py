@@ -109,12 +109,12 @@ class _Reach:
             self.visit(base)
         node = _definition(cls)
         self.feed(ast.unparse(node))
-        members = [(name, value) for name, value in sorted(vars(cls).items()) if not _is_made(name)]
-        for function in (each for _, value in members for each in _functions(value)):
+        members = _members(cls)
+        for function in (each for member in members for each in _functions(member)):
             self.visit(function)
-        for _, value in members:
-            if _is_plain(value):
-                self.visit(value)
+        for member in members:
+            if _is_plain(member):
+                self.visit(member)
         beside = vars(sys.modules[cls.__module__])
         names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
         self._names(names, beside)
@@ -196,6 +196,12 @@ def _is_made(name: str) -> bool:
     return (name.startswith("__") and name.endswith("__")) or name.startswith(("_abc_", "model_"))
 
 
+def _members(cls: type) -> list[Any]:
+    """Return what the author gave to a class, in order of the names; what pydantic added does not count."""
+    given = {name: value for name, value in vars(cls).items() if isinstance(value, FunctionType) or not _is_made(name)}
+    return [given[name] for name in sorted(given)]
+
+
 def _is_plain(value: object) -> bool:
     """Return True for a member of a class that is neither a function nor a descriptor."""
     return not hasattr(type(value), "__get__")
@@ -226,7 +232,7 @@ def _definition(cls: type) -> ast.ClassDef:
     """Return the statement that defines a class; raises _NoSourceError if its text is not there."""
     own = [
         function
-        for member in vars(cls).values()
+        for member in _members(cls)
         for function in _functions(member)
         if function.__qualname__.startswith(f"{cls.__qualname__}.")
     ]

@@ -76,12 +76,12 @@ def refresh(
     before = read_bundle(bundle_of(run.folder), given, block=block)
     registry = given or _registry(run, block, plugins)
     experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments), data)
-    dataset = read(experiment)
+    place = Store.default() if store is None else Store(Path(store))
+    dataset = read(experiment, place)
     if dataset.fingerprint == before.trained_on:
         return []
     core, config = experiment.config.k_core, experiment.config
     train = dataset if core.users == core.items == 1 else k_core(dataset, users=core.users, items=core.items)
-    place = Store.default() if store is None else Store(Path(store))
     executor = ThreadExecutor(config.workers or 1)
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):

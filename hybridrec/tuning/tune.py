@@ -124,7 +124,7 @@ class _Work:
         if len(done) >= budget:
             return
         work = ExperimentRunner(self.experiment, self.variants.registry, self.store, NullProgress())
-        bench = Objective(self.experiment, read(self.experiment), work, self.store)
+        bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
         for number in range(len(done), budget):
             if seconds is not None and number and time.perf_counter() - began > seconds:
                 break

@@ -137,7 +137,7 @@ def test_one_bad_class_is_left_out_and_the_other_four_are_there(install, experim
     assert (provider.error, provider.offers) == (None, {"components": ["a", "b", "d", "e"]})
     with pytest.raises(PluginError, match=r"'c' of plugin 'careless-shop' .* was left out: .*folds_inn: did you mean"):
         registry.get("components", "c")
-    with pytest.raises(ConfigError, match="It may be a class that was left out: .*OSError: no disk"):
+    with pytest.raises(ConfigError, match=r"It may be a class that was left out: .*OSError: no disk"):
         registry.get("metrics", "profit")
     assert hybridrec.run(experiment(("{use: echo}", "{use: e}"))).report.pipelines
     out = call("plugins")[1]
@@ -179,7 +179,7 @@ def test_a_blocked_plugin_is_told_by_those_who_need_it(experiment, call):
     for command in (("recommend", run.folder, "--item", "i1"), ("refresh", run.folder)):
         status, _, err = call(*command, "--block", "toyland")
         assert (status, "which is blocked" in err) == (3, True)
-    with pytest.raises(PluginError, match="needs plugin 'toyland' .* which is blocked"):
+    with pytest.raises(PluginError, match=r"needs plugin 'toyland' .* which is blocked"):
         hybridrec.load(run, block=["toyland"])
     with pytest.raises(ConfigError, match="no plugin to block is called 'toylnad'"):
         hybridrec.load(run, block=["toylnad"])
