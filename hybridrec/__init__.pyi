@@ -72,7 +72,6 @@ from .registry.hookspecs import hookimpl as hookimpl
 from .registry.kinds import Kind as Kind
 from .registry.kinds import Role as Role
 from .registry.lookup import find as find
-from .registry.loose_plugins import LoosePlugin as LoosePlugin
 from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel

@@ -15,7 +15,7 @@ from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
-from hybridrec.registry.loose_plugins import LoosePlugin
+from hybridrec.plugin import Plugin
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
@@ -32,7 +32,7 @@ def run(
     progress: Progress | None = None,
     validation: bool = False,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
     executor: Executor | None = None,
 ) -> Run:
     """Run an experiment and write its run folder, `report.html` included, below `runs`.
@@ -107,7 +107,7 @@ def plan(
     data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> FitPlan:
     """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 

@@ -38,8 +38,8 @@ def plugins(block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     for provider in registry.broken:
         print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
     for provider in registry.providers:
-        for problem in provider.left_out:
-            print(f"{provider}: a {problem.kind} was left out: {type(problem.error).__name__}: {problem.error}")
+        for kind, _, error in provider.left_out:
+            print(f"{provider}: a {kind} was left out: {type(error).__name__}: {error}")
     for provider in registry.slow:
         print(
             f"{provider} took {provider.seconds:.1f} s to load, which every command waits for: "

@@ -22,8 +22,8 @@ from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.loose_plugins import LoosePlugin
 from hybridrec.registry.plugin_files import PREFIX, located
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def registry_for(
     assignments: Sequence[str] = (),
     *,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
     prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Registry:
     """Return the plugins for a config: those installed, without those that the config, or the caller, blocks.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,7 @@ import pluggy
 from hybridrec.errors import ConfigError, HybridrecError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs, kinds
-from hybridrec.registry.loose_plugins import LoosePlugin, LooseSource, loose_sources, offers_of
+from hybridrec.registry.loose_plugins import LooseSource, loose_sources, offers_of
 from hybridrec.registry.observers import hook_tracers
 from hybridrec.registry.requires_api import NAME as REQUIRES_API
 from hybridrec.registry.requires_api import requires_api_of
@@ -48,12 +49,12 @@ class Provider:
     seconds: float = 0.0
     """Duration of loading it."""
     offers: dict[str, list[str]] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
-    """Its classes, and whole hooks, that cannot be used, with the causes; it offers the others."""
+    left_out: Sequence[tuple[str, str, BaseException]] = ()
+    """Its classes, and whole hooks without a name, that cannot be used: (kind, name, cause); it offers the others."""
     file: str = ""
     """Of a plugin without packaging the file, or "notebook"; empty for an installed one."""
     digest: str = ""
-    """Of a plugin without packaging the digest of what its classes are made of; empty where there is no source."""
+    """Of a plugin without packaging the digest of what its classes are made of; empty without a source."""
 
     def __str__(self) -> str:
         if self.file:
@@ -82,7 +83,7 @@ class Registry:
         block: Collection[str] = (),
         also_block: Collection[str] = (),
         only: Collection[str] | None = None,
-        plugins: Sequence[LoosePlugin] = (),
+        plugins: Sequence[type[Plugin] | Path | str] = (),
         prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> None:
         """Load the plugins of the given entry points (default: all installed in the group).
@@ -169,17 +170,15 @@ class Registry:
 
     def _sound(self, offers: Iterable[tuple[kinds.Kind, Any]], provider: Provider) -> list[tuple[kinds.Kind, Any]]:
         """Return the offers whose classes can be used; the others are noted as left out."""
-        sound = []
+        sound, left_out = [], []
         for kind, offer in offers:
             try:
                 validate_class(offer)
             except PluginError as error:
-                provider.left_out.append(LeftOut(kind.name, getattr(offer, "name", ""), error))
+                left_out.append(LeftOut(kind.name, getattr(offer, "name", ""), error))
             else:
                 sound.append((kind, offer))
-        if provider.left_out and not sound:
-            raise provider.left_out[0].error
-        return sound
+        return _kept(sound, left_out, provider)
 
     def _offer(self, offers: Iterable[tuple[kinds.Kind, Any]], provider: Provider) -> None:
         for kind, offer in offers:
@@ -202,11 +201,8 @@ class Registry:
             if not self.manager.get_hookcallers(module):
                 raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
             offers = list(offered(self.manager, module))
-            provider.left_out = [offer for offer in offers if isinstance(offer, LeftOut)]
-            sound = [offer for offer in offers if not isinstance(offer, LeftOut)]
-            if provider.left_out and not sound:
-                raise provider.left_out[0].error
-            return sound
+            left_out = [offer for offer in offers if isinstance(offer, LeftOut)]
+            return _kept([offer for offer in offers if not isinstance(offer, LeftOut)], left_out, provider)
         except (Exception, SystemExit):
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
@@ -287,7 +283,7 @@ class Registry:
         return provider is None or bool(provider.digest)
 
     def source_of(self, cls: type[Plugin]) -> str | None:
-        """Return the digest of a class without packaging, None where there is no source; "" for an installed one."""
+        """Return the digest of a class without packaging, None without a source; "" for an installed one."""
         return (self._digests[cls] if self.has_source(cls) else None) if cls in self._digests else ""
 
     def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
@@ -310,9 +306,9 @@ class Registry:
         called, (qualifier, _, bare) = kinds.kind_named(kind).name, name.rpartition("/")
         offers = self._offers[kind].get(bare, [])
         for provider in self.providers:
-            for problem in provider.left_out:
-                if (problem.kind, problem.name) == (called, bare) and qualifier in ("", provider.distribution):
-                    raise PluginError(f"the {called} '{bare}' of {provider} was left out: {_cause(problem.error)}")
+            for *what, error in provider.left_out:
+                if what == [called, bare] and qualifier in ("", provider.distribution):
+                    raise PluginError(f"the {called} '{bare}' of {provider} was left out: {_cause(error)}")
         if not offers:
             raise self.missing(f"unknown {called} '{bare}': {did_you_mean(bare, self._offers[kind])}")
         if qualifier:
@@ -352,12 +348,21 @@ class Registry:
         if self.broken:
             causes = "; ".join(f"{p}: {_cause(p.error)}" for p in self.broken)
             message += f". It may belong to a plugin that could not be loaded: {causes}"
-        left_out = [f"{p}: {_cause(problem.error)}" for p in self.providers for problem in p.left_out]
-        if left_out:
+        if left_out := [f"{p}: {_cause(error)}" for p in self.providers for _, _, error in p.left_out]:
             message += f". It may be a class that was left out: {'; '.join(left_out)}"
         error = ConfigError(message)
         error.__cause__ = self.broken[0].error if self.broken else None
         return error
+
+
+def _kept(
+    sound: list[tuple[kinds.Kind, Any]], left_out: list[LeftOut], provider: Provider
+) -> list[tuple[kinds.Kind, Any]]:
+    """Return the offers that can be used, and note the others; raises the first cause if there are no sound ones."""
+    if left_out and not sound:
+        raise left_out[0].error
+    provider.left_out = left_out
+    return sound
 
 
 def _blocked_by_environment() -> list[str]:

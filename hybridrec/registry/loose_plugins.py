@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 from hybridrec.errors import ConfigError, PluginError
 from hybridrec.plugin import Plugin
@@ -17,10 +17,8 @@ from hybridrec.registry.requires_api import requires_api_in
 from hybridrec.registry.validation import validate_api_version
 from hybridrec.tracing import LOOSE
 
-LoosePlugin: TypeAlias = "type[Plugin] | Path | str"
-"""A plugin without packaging: a class, or the path of a file that defines classes."""
 NOTEBOOK = "notebook"
-"""The origin of a class whose module is no file."""
+"""The origin of a class whose module has no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class LooseSource:
         return _run(self.given, self.module) if isinstance(self.given, Path) else self.given
 
 
-def loose_sources(plugins: Sequence[LoosePlugin]) -> list[LooseSource]:
+def loose_sources(plugins: Sequence[type[Plugin] | Path | str]) -> list[LooseSource]:
     """Return the sources of plugins without packaging; raises ConfigError for other values, and for equal names."""
     sources = [_source(plugin) for plugin in plugins]
     names = [source.name for source in sources]
@@ -91,7 +89,7 @@ def _run(path: Path, name: str) -> ModuleType:
 
 
 def offers_of(loaded: object) -> list[tuple[kinds.Kind, Any]]:
-    """Return what a plugin without packaging offers without a hook: the class itself, or those of its module."""
+    """Return the offers of a plugin without packaging that uses no hook: the class itself, or those of its module."""
     if not isinstance(loaded, type):
         return list(classes_in(loaded))
     kind = kinds.kind_of(loaded)

@@ -23,7 +23,7 @@ def source_digest(cls: type) -> str | None:
     """Return a hex digest of the text of a class and of the functions, classes and values that it reaches.
 
     What it reaches in its own module, which may be a notebook, counts as it is now; of other modules that no
-    distribution brings, whole files count. Installed modules do not count. Returns None where there is no source.
+    distribution brings, whole files count. Installed modules do not count. Returns None without a source.
     """
     reach = _Reach(cls.__module__)
     try:
@@ -197,7 +197,7 @@ def _is_made(name: str) -> bool:
 
 
 def _members(cls: type) -> list[Any]:
-    """Return what the author gave to a class, in order of the names; what pydantic added does not count."""
+    """Return the members that the author gave to a class, in order of the names; those of pydantic do not count."""
     given = {name: value for name, value in vars(cls).items() if isinstance(value, FunctionType) or not _is_made(name)}
     return [given[name] for name in sorted(given)]
 

@@ -7,8 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -47,8 +46,7 @@ def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
             raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """An offer of a plugin that cannot be used, or all offers of a hook; `name` is empty where it is unknown."""
 
     kind: str

@@ -23,7 +23,6 @@ from hybridrec.inference.array_file import manifest_of, read_artifact, write_art
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.loose_plugins import LoosePlugin
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
@@ -141,7 +140,7 @@ def read_bundle(
     registry: Registry | None = None,
     *,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> ServableRun:
     """Read a bundle; only the plugins that it names are loaded, unless `registry` is given in their place.
 

@@ -24,8 +24,8 @@ from hybridrec.stages.slate import Slate
 from hybridrec.types import PADDING, Target
 
 if TYPE_CHECKING:
+    from hybridrec.plugin import Plugin
     from hybridrec.registry.discovery import Registry
-    from hybridrec.registry.loose_plugins import LoosePlugin
     from hybridrec.runs.run import Run
 
 
@@ -129,7 +129,7 @@ def load(
     *,
     registry: Registry | None = None,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> Recommender:
     """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 

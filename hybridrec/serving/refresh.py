@@ -24,8 +24,8 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.inference.servable import ServableRun
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.loose_plugins import LoosePlugin
 from hybridrec.runs.bundle import BUNDLE, bundle_of, read_bundle, write_bundle
 from hybridrec.runs.manifest import replace_file
 from hybridrec.runs.run import CONFIG, Run
@@ -54,7 +54,7 @@ def refresh(
     store: Path | str | None = None,
     registry: Registry | None = None,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> list[Refreshed]:
     """Update a finished run so that it recommends from its data as it is now, with new users, items and interactions.
 
@@ -93,7 +93,7 @@ def refresh(
     return [done[label] for label in before.components]
 
 
-def _registry(run: Run, block: Collection[str], plugins: Sequence[LoosePlugin]) -> Registry:
+def _registry(run: Run, block: Collection[str], plugins: Sequence[type[Plugin] | Path | str]) -> Registry:
     """Return the plugins for the config of a run, those with which it was made before others of their names."""
     prefer = preferred(run.report.environment.plugins)
     return registry_for(run.file(CONFIG), (), block=block, plugins=plugins, prefer=prefer)

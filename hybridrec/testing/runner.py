@@ -25,8 +25,8 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
     provider = registry.provider(name) if name in plugins else None
     if provider is not None and provider.left_out:
-        problem = provider.left_out[0]
-        raise PluginError(f"a {problem.kind} of {provider} cannot be used: {problem.error}") from problem.error
+        kind, _, error = provider.left_out[0]
+        raise PluginError(f"a {kind} of {provider} cannot be used: {error}") from error
     offers = {} if provider is None else provider.offers
     qualifier = "" if provider is None else f"{provider.distribution}/"
     classes = [registry.get(kind, f"{qualifier}{offered}") for kind, names in offers.items() for offered in names]

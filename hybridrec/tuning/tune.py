@@ -21,7 +21,7 @@ from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
-from hybridrec.registry.loose_plugins import LoosePlugin
+from hybridrec.plugin import Plugin
 from hybridrec.tuning.objective import Objective
 from hybridrec.tuning.sampler import Sampler
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
@@ -63,7 +63,7 @@ def tune(
     runs: Path | str = "runs",
     callback: TuneCallback | None = None,
     block: Collection[str] = (),
-    plugins: Sequence[LoosePlugin] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> Tuned:
     """Search the space of a config's section `tune` on validation queries from inside the training parts.
 
