@@ -219,6 +219,8 @@ class CheckedExperiment:
     metric_specs: tuple[MetricSpec, ...]
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Sentences on names that several plugins provide; a report must not depend on which plugins are installed."""
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
     reader_digest: str | None = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,8 +49,10 @@ class OpenedConfig:
     frames: Mapping[str, pl.DataFrame]
 
     def check(self, registry: Registry) -> CheckedExperiment:
-        """Check the document, and pass its frames to the reader."""
+        """Check the document, and pass its frames to the reader; print how names of several plugins were understood."""
         experiment = check(self.document, registry, self.folder)
+        for choice in experiment.choices:
+            print(f"note: {choice}", file=sys.stderr)
         expected = frame_names(experiment.resolved["data"])
         for name in self.frames:
             if name not in expected:

@@ -36,6 +36,7 @@ class Checker(Validator):
         self.registry = registry
         self.folder = folder
         self.notes: list[str] = []
+        self.choices: list[str] = []
 
     def experiment(self) -> CheckedExperiment:
         content = dict(self.document.content)
@@ -66,6 +67,7 @@ class Checker(Validator):
             metric_specs=metric_specs(self, config),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
+            choices=tuple(self.choices),
             reader_digest=self.registry.source_of(type(reader)),
         )
 
@@ -80,8 +82,8 @@ class Checker(Validator):
             cls = self.registry.get(kind, name)
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
-        if (note := self.registry.choice(kind, name)) is not None and note not in self.notes:
-            self.notes.append(note)
+        if (choice := self.registry.choice(kind, name)) is not None and choice not in self.choices:
+            self.choices.append(choice)
         return cls
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:

@@ -260,13 +260,13 @@ def test_two_files_of_one_name_are_refused(plugin, tmp_path):
         Registry(plugins=[plugin(), plugin(name="below/mine.py")])
 
 
-def test_what_is_handed_over_comes_before_what_is_installed(experiment, plugin):
+def test_what_is_handed_over_comes_before_what_is_installed(experiment, plugin, capsys):
     path = plugin(('"window"', '"ease"'))
     registry = Registry(plugins=[path])
     assert registry.get("components", "ease").__name__ == "Window"
     assert registry.get("components", "hybridrec/ease").__name__ != "Window"
     run = hybridrec.run(experiment(("{l2: 5}", "{}")), plugins=[path])
-    assert [note for note in run.report.notes if "that of plugin 'mine'" in note]
+    assert "that of plugin 'mine'" in capsys.readouterr().err
     assert preferred(run.report.environment.plugins)["components", "ease"] == "mine"
 
 
