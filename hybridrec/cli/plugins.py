@@ -45,6 +45,8 @@ def plugins(block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
             f"{provider} took {provider.seconds:.1f} s to load, which every command waits for: "
             "import large libraries inside the functions that need them"
         )
+    for name in registry.not_installed:
+        print(f"'{name}' is blocked and not installed")
     for clash in registry.clashes:
         print(clash)
     for name in registry.names("commands"):

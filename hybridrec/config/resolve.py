@@ -92,6 +92,9 @@ class Checker(Validator):
         options = self.validate(cls.Config, use.options, path)
         spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
         self.require(spec, path)
+        if not spec.keeps:
+            note = f"nothing that '{spec.cls.name}' makes is kept for other runs: its class has no source to know it by"
+            self.notes += [note] if note not in self.notes else []
         return spec
 
     def with_base_model(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:

@@ -114,6 +114,8 @@ class Registry:
         self._digests: dict[object, str] = {}
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind.plural: {} for kind in kinds.KINDS}
         unwanted = {*block, *also_block, *_blocked_by_environment()}
+        self.not_installed = sorted(unwanted - known)
+        """Names of blocked plugins that are not installed."""
         for entry_point in sorted(installed, key=lambda e: (e.name, e.value)):
             self.providers.append(self._load(entry_point, unwanted))
         for source in sources:

@@ -37,6 +37,8 @@ class LooseSource:
 
 def loose_sources(plugins: Sequence[type[Plugin] | Path | str]) -> list[LooseSource]:
     """Return the sources of plugins without packaging; raises ConfigError for other values, and for equal names."""
+    if isinstance(plugins, (str, Path, type)):
+        raise ConfigError(f"plugins without packaging are given as a list: [{plugins!r}]")
     sources = [_source(plugin) for plugin in plugins]
     names = [source.name for source in sources]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -84,7 +86,7 @@ def _run(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module
     # Its text is the one that runs, whatever becomes of the file meanwhile.
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    exec(compile(text, file, "exec"), vars(module))
+    exec(compile(text, file, "exec", dont_inherit=True), vars(module))
     return module
 
 

@@ -157,11 +157,12 @@ def test_a_plugin_for_a_later_api_says_so_although_its_imports_fail(install):
     assert "needs plugin API 1.99, this hybridrec has 1.0: upgrade hybridrec" in str(broken.error)
 
 
-def test_the_environment_blocks_plugins_that_need_not_be_installed(install, monkeypatch):
+def test_the_environment_blocks_plugins_that_need_not_be_installed(install, monkeypatch, call):
     install("careless-shop", "raise SystemExit('was loaded')")
     monkeypatch.setenv("HYBRIDREC_BLOCK", "long-gone, careless-shop,")
     assert Registry().provider_of(Registry().get("components", "ease")).distribution == "hybridrec"
     assert [provider.name for provider in Registry().providers if provider.blocked] == ["careless-shop"]
+    assert "'long-gone' is blocked and not installed" in call("plugins")[1]
 
 
 @pytest.mark.parametrize("form", ["file", "mapping", "assignment", "experiment"])

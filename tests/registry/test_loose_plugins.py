@@ -2,13 +2,18 @@
 
 import json
 import linecache
+import pickle
 import sys
+from pathlib import Path
 
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError, PluginError, Registry, Store
+from hybridrec import ConfigError, FitContext, PluginError, Registry, Store
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.engine.environment import preferred
+from hybridrec.engine.keys import fit_key
+from hybridrec.registry.plugin_files import located
 
 SOURCE = '''
 """A file of somebody who packs nothing."""
@@ -138,6 +143,7 @@ def test_a_class_without_source_leaves_nothing_in_the_store_that_could_be_found_
     assert {about.get("component") for about in kept} == {"ease", "popularity", "tag-fallback"}
     other = hybridrec.run(config, plugins=[from_text(SOURCE.replace("FIRST = 0", "FIRST = 9"))])
     assert figures(other)["hybrid"] != figures(first)["hybrid"]
+    assert [note for note in first.report.notes if note.startswith("nothing that 'window' makes is kept")]
     assert not cached(hybridrec.run(config, plugins=[from_text(SOURCE)]))["noise"]
 
 
@@ -252,6 +258,28 @@ def test_a_file_that_cannot_be_used_is_an_error_as_somebody_named_it(tmp_path, t
 def test_other_values_are_no_plugins(plugin, message):
     with pytest.raises(ConfigError, match=message):
         Registry(plugins=[plugin])
+    with pytest.raises(ConfigError, match="given as a list"):
+        Registry(plugins="mine.py")
+
+
+def test_a_file_ships_no_configs_and_keeps_its_own_view_of_annotations(plugin):
+    path = plugin(("STEP = 1\n", "STEP = 1\n\n\ndef f(x: int):\n    return x\n"))
+    registry = Registry(plugins=[path])
+    with pytest.raises(ConfigError, match="is a single module, which ships no files"):
+        located(Path("plugin:mine/a.yaml"), registry)
+    assert sys.modules["plugin_file_mine"].f.__annotations__ == {"x": int}
+
+
+def test_a_worker_in_another_process_loads_the_same_file_and_makes_the_same_keys(plugin, tmp_path):
+    def key(registry):
+        cls = registry.get("components", "window")
+        return fit_key(ComponentSpec.of("noise", "", cls, cls.Config(), registry), "0" * 32, 1)
+
+    context = FitContext(Store(tmp_path), Registry(plugins=[plugin()]))
+    sent = pickle.dumps(context)
+    assert key(pickle.loads(sent).registry) == key(context.registry)
+    plugin(("FIRST = 0", "FIRST = 1"))
+    assert key(Registry(plugins=[tmp_path / "mine.py"])) != key(context.registry)
 
 
 def test_two_files_of_one_name_are_refused(plugin, tmp_path):
