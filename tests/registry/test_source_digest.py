@@ -20,6 +20,7 @@ WORDS = {"a", "b", "c"}
 TABLE = {"call": lambda x: x + 1, "list": [1, 2]}
 ARRAY = np.arange(4)
 UNUSED = 1
+OFFSET = 0
 LOCK = threading.Lock()
 
 
@@ -37,7 +38,7 @@ def kept(x):
 
 @decorated
 def shifted(x):
-    return x
+    return x + OFFSET
 
 
 class Options:
@@ -115,6 +116,7 @@ def digest(tmp_path, monkeypatch):
         ("limit: int = 4", "limit: float = 4"),
         ("self.value = LIMIT", "self.value = LIMIT + 1"),
         ("make(5)", "make(6)"),
+        ("OFFSET = 0", "OFFSET = 1"),
         ("size = 7", "size = 8"),
         ("self.value / 2", "self.value / 3"),
         ("x=4", "x=5"),
