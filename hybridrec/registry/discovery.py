@@ -166,7 +166,7 @@ class Registry:
         # Without source two classes of one name cannot be told apart: what this one makes is never found again.
         self._digests |= {cls: digest or secrets.token_hex(16) for cls, digest in digests.items()}
         if None not in digests.values():
-            provider.digest = _joint(digests.values())
+            provider.digest = _joint(source_digest(cls, compiled=False) for cls in digests)
         self._offer(offers, provider)
         return provider
 

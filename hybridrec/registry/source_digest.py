@@ -6,26 +6,33 @@ import ast
 import dis
 import hashlib
 import importlib.util
+import inspect
 import io
 import linecache
 import pickle
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 _INSTALLED = {"site-packages", "dist-packages"}
 """Names of the folders into which distributions are installed."""
 
 
-def source_digest(cls: type) -> str | None:
+def source_digest(cls: type, *, compiled: bool = True) -> str | None:
     """Return a hex digest of the text of a class and of the functions, classes and values that it reaches.
+
+    Functions count as they were compiled, without comments: their text may have been edited since. A digest that is
+    not `compiled`, but made of their text, is the same under every version of Python.
 
     What it reaches in its own module, which may be a notebook, counts as it is now; of other modules that no
     distribution brings, whole files count. Installed modules do not count. Returns None without a source.
     """
-    reach = _Reach(cls.__module__)
+    reach = _Reach(cls.__module__, compiled)
     try:
         reach.visit(cls)
     except _NoSourceError:
@@ -60,8 +67,9 @@ def _place(root: str) -> Path | None:
 class _Reach:
     """A walk over a class of the module `home` and everything that it reaches."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, compiled: bool) -> None:
         self.home = home
+        self.compiled = compiled
         self.digest = hashlib.blake2b(digest_size=16)
         # Visited objects by identity; they are kept, as the identity of one that is gone may be that of another.
         self._seen: dict[int, tuple[int, object]] = {}
@@ -107,8 +115,8 @@ class _Reach:
     def _class(self, cls: type) -> None:
         for base in cls.__bases__:
             self.visit(base)
-        node = _definition(cls)
-        self.feed(ast.unparse(node))
+        node, text = _definition(cls)
+        self.feed(ast.unparse(node) if self.compiled else ast.get_source_segment(text, node))
         members = _members(cls)
         for function in (each for member in members for each in _functions(member)):
             self.visit(function)
@@ -123,9 +131,12 @@ class _Reach:
 
     def _function(self, function: FunctionType) -> None:
         code = function.__code__
-        # The text may have been edited since it was imported: the code tells what really runs.
-        for part in _codes(code):
-            self.feed(part.co_code.hex(), part.co_names, part.co_varnames, *map(_constant, part.co_consts))
+        if self.compiled:
+            for part in _codes(code):
+                self.feed(part.co_code.hex(), part.co_names, part.co_varnames, *map(_constant, part.co_consts))
+        else:
+            with suppress(OSError, TypeError):  # what `dataclass` makes, say, follows from the text of its class
+                self.feed(inspect.getsource(code))
         for value in (*(function.__defaults__ or ()), *dict(sorted((function.__kwdefaults__ or {}).items())).values()):
             self.visit(value)
         for cell in function.__closure__ or ():
@@ -175,12 +186,14 @@ class _Pickler(pickle.Pickler):
         self._reach = reach
 
     def persistent_id(self, value: Any) -> object:
-        """Visit code, and return a text for it and for sets; None for everything else."""
+        """Visit code, and return a text for it, for sets and for arrays; None for everything else."""
         if _has_code(value):
             self._reach.visit(value)
             return "code"
         if isinstance(value, (set, frozenset)):
             return f"set {sorted(map(repr, value))}"
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:  # versions of numpy pickle arrays in other ways
+            return f"array {value.dtype.str} {value.shape} {hashlib.blake2b(value.tobytes()).hexdigest()}"
         return None
 
 
@@ -228,8 +241,8 @@ def _constant(value: object) -> str:
     return f"{sorted(map(repr, value))}" if isinstance(value, frozenset) else repr(value)
 
 
-def _definition(cls: type) -> ast.ClassDef:
-    """Return the statement that defines a class; raises _NoSourceError if its text is not there."""
+def _definition(cls: type) -> tuple[ast.ClassDef, str]:
+    """Return the statement that defines a class, and the text that it stands in; raises _NoSourceError without it."""
     own = [
         function
         for member in _members(cls)
@@ -241,8 +254,9 @@ def _definition(cls: type) -> ast.ClassDef:
     if module is None or file is None:
         raise _NoSourceError
     linecache.checkcache(file)
+    text = "".join(linecache.getlines(file))
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError):
         raise _NoSourceError from None
     nodes = [node for name, node in _definitions(tree, "") if name == cls.__qualname__]
@@ -250,7 +264,7 @@ def _definition(cls: type) -> ast.ClassDef:
     around = [node for node in nodes if lines and all(node.lineno <= at <= (node.end_lineno or 0) for at in lines)]
     if not nodes or (lines and not around):
         raise _NoSourceError
-    return (around or nodes)[-1]
+    return (around or nodes)[-1], text
 
 
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:

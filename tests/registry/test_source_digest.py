@@ -74,6 +74,8 @@ class Model(Base):
         import lazy
         return kept(x) + shifted(x) + stepped(x) + TABLE["call"](x) + near(x) + beside.far(x) + ARRAY.sum() + len(WORDS)
 '''
+EVERYWHERE = "76aca848dd4087e852a2364cd839607c"
+"""The digest of the texts, made under 3.11 and found again under 3.12 and 3.13."""
 BESIDE = "import below\n\n\ndef near(x):\n    return x\n\n\ndef far(x):\n    return x\n"
 
 
@@ -83,7 +85,7 @@ def digest(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # files change within a second here
 
-    def made(*replacements, **modules):
+    def made(*replacements, compiled=True, **modules):
         text = TEXT
         for old, new in replacements:
             assert old in text
@@ -95,7 +97,7 @@ def digest(tmp_path, monkeypatch):
         importlib.invalidate_caches()
         linecache.clearcache()
         cls = importlib.import_module("reaching").Model
-        return source_digest(cls)
+        return source_digest(cls, compiled=compiled)
 
     yield made
     for name in ("reaching", "beside", "below", "lazy"):
@@ -126,6 +128,7 @@ def digest(tmp_path, monkeypatch):
 )
 def test_it_changes_with_what_the_class_reaches(digest, edit):
     assert digest(edit) != digest() is not None
+    assert digest(edit, compiled=False) != digest(compiled=False) != digest()
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,12 @@ def test_it_changes_with_what_the_class_reaches(digest, edit):
 )
 def test_it_stays_with_everything_else(digest, edit):
     assert digest(edit) == digest()
+
+
+def test_a_digest_of_texts_is_the_same_under_every_version_of_python(digest):
+    assert digest(compiled=False) == EVERYWHERE
+    assert digest(("# a comment", "# another"), compiled=False) != EVERYWHERE
+    assert digest(("UNUSED = 1", "UNUSED = 2"), compiled=False) == EVERYWHERE
 
 
 @pytest.mark.parametrize("module", ["beside", "below", "lazy"])
