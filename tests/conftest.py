@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hybridrec.cli import main
+from tests import fake_plugin
 
 TOYLAND = Path(__file__).parent / "toyland"
 
@@ -45,6 +46,26 @@ def toyland(monkeypatch: pytest.MonkeyPatch) -> Path:
     if (module := sys.modules.get("toyland")) is not None:
         module.events.clear()
     return TOYLAND
+
+
+@pytest.fixture
+def install_fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Installs plugins of `tests.fake_plugin.SOURCES` by what is wrong with them; returns their folder."""
+    folder = tmp_path / "fake_plugins"
+
+    def install(*faults: str) -> Path:
+        for fault in faults:
+            fake_plugin.install(
+                folder,
+                monkeypatch,
+                fault,
+                fake_plugin.SOURCES[fault],
+                version=fake_plugin.VERSIONS.get(fault, "1.0"),
+                entry_point=fake_plugin.ENTRY_POINTS.get(fault),
+            )
+        return folder
+
+    return install
 
 
 @pytest.fixture

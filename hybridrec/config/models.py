@@ -22,7 +22,7 @@ def parse_size(value: object) -> object:
     """Parse "4GB" as 4_000_000_000; numbers pass through."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", value.upper())
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([KMGT]?B?)\s*", value.upper())
     unit = match[2] if match else None
     if match is None or unit not in _UNITS:
         raise ValueError(f"'{value}' is not a size; write for example 500MB or 4GB")

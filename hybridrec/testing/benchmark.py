@@ -40,6 +40,7 @@ class Constant(DenseModel):
     """A ranking by id for every query: the minimum cost of a generator, for comparison in `check-plugin`."""
 
     name = "constant"
+    targets = ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Score each id by its place in the vocabulary, the first one highest."""

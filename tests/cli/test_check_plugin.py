@@ -1,12 +1,9 @@
-"""The commands for authors of plugins: check-plugin, new-plugin."""
+"""The command `check-plugin`: every check, its reasons for a failure, and the speed."""
 
 import re
-from pathlib import Path
 
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.runner import classes_of
-
-PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
 
 
 def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
@@ -18,8 +15,8 @@ def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
     assert [line.split()[0] for line in out.splitlines()[-2:]] == ["popularity", "constant"]
 
 
-def test_check_plugin_names_what_failed(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "nan_scores"))
+def test_check_plugin_names_what_failed(call, install_fakes):
+    install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores", "--verbose")
     assert status == 3
     assert "checks failed: nan-scores: candidates_are_well_formed" in err
@@ -28,8 +25,8 @@ def test_check_plugin_names_what_failed(call, monkeypatch):
     assert "an id of query 0 has the score nan" in row
 
 
-def test_checks_that_fail_for_one_reason_share_a_row(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "nan_scores"))
+def test_checks_that_fail_for_one_reason_share_a_row(call, install_fakes):
+    install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores")
     assert status == 3
     assert out.count("an id of query 0 has the score nan") == 1
@@ -74,19 +71,3 @@ def test_what_reorders_is_checked_behind_a_single_column(call):
 def test_checks_that_have_nothing_to_look_at_are_not_applicable(call):
     assert re.search(r"a set is one number +1 +not applicable", call("check-plugin", "ndcg")[1])
     assert re.search(r"takes up data that grew +1 +not applicable", call("check-plugin", "popularity")[1])
-
-
-def test_a_re_ranker_is_spelt_as_everywhere(call, tmp_path):
-    assert call("new-plugin", "calm", "--kind", "re-ranker", "--path", tmp_path)[0] == 0
-    assert (tmp_path / "hybridrec-calm/src/hybridrec_calm/reranker.py").is_file()
-    assert "'re-ranker'" in call("new-plugin", "calm", "--kind", "reranker", "--path", tmp_path)[2]
-
-
-def test_new_plugin_writes_files_and_says_what_to_do(call, tmp_path):
-    status, out, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert (status, err) == (0, "")
-    assert (tmp_path / "hybridrec-mood" / "pyproject.toml").is_file()
-    assert "pip install -e" in out.splitlines()[-1]
-    status, _, err = call("new-plugin", "mood", "--kind", "metric", "--path", tmp_path)
-    assert status == 2
-    assert "nothing was written" in err

@@ -1,10 +1,7 @@
-"""`hybridrec interleave` and `hybridrec off-policy`: tables and a sentence."""
+"""The command `interleave`: a table by segment, and a sentence."""
 
 from __future__ import annotations
 
-import numpy as np
-import polars as pl
-import pytest
 from click.testing import CliRunner
 
 import hybridrec
@@ -25,33 +22,3 @@ def test_interleave_prints_segments_and_a_sentence(experiment):
     assert "wins" in printed.splitlines()[-1]
     assert printed == call("interleave", folder, "control", "hybrid", "-n", 5, "--rounds", 3)
     assert "balanced@20" in call("interleave", folder, "control", "hybrid", "--method", "balanced", "--target", "tags")
-
-
-@pytest.fixture
-def log(tmp_path):
-    source = np.random.default_rng(0)
-    coin = source.random(1000) < 0.3
-    frame = pl.DataFrame(
-        {
-            "unit": np.arange(1000) // 2,
-            "reward": np.where(coin, 0.8, 0.2) + source.normal(0, 0.1, 1000),
-            "propensity": np.where(coin, 0.3, 0.7),
-            "target_propensity": np.where(coin, 0.6, 0.4),
-        }
-    )
-    frame.write_parquet(tmp_path / "log.parquet")
-    return tmp_path / "log.parquet"
-
-
-def test_off_policy_prints_every_estimate_and_a_sentence(log):
-    printed = call("off-policy", log, "--clip", 1.5)
-    assert "1,000 actions seen by 500 units" in printed
-    assert [line.split()[0] for line in printed.splitlines()[2:6]] == ["ips", "snips", "ips", "snips"]
-    assert "better than the logging policy" in printed.splitlines()[-1]
-    assert len(call("off-policy", log).splitlines()) == 15
-
-
-def test_a_deterministic_log_is_refused(log):
-    pl.read_parquet(log).with_columns(propensity=pl.lit(1.0)).write_parquet(log)
-    with pytest.raises(hybridrec.DataError, match="deterministic"):
-        call("off-policy", log)

@@ -1,13 +1,5 @@
-"""The commands around what is installed: show, plugins, schema; and that they are light."""
+"""The command `show`: purpose and options of everything that is installed."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-
-PLUGINS = Path(__file__).parents[1] / "registry" / "plugins"
 
 
 def test_show_explains_every_option(call):
@@ -33,8 +25,8 @@ def test_a_name_of_two_kinds_is_suggested_once(call):
     assert err.count(" random,") == 1
 
 
-def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, install_fakes):
+    install_fakes("clash")
     status, out, _ = call("show", "ease", "--block", "clash")
     assert status == 0
     assert "Stages: generator, scorer" in out
@@ -43,71 +35,8 @@ def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, monkeypatch):
     assert "is blocked" in err
 
 
-def test_plugins_lists_states_offers_and_what_is_wrong(call, monkeypatch, toyland):
-    broken = Path(__file__).parents[1] / "registry" / "plugins"
-    for case in ("import_error", "clash"):
-        monkeypatch.syspath_prepend(str(broken / case))
-    status, out, err = call("plugins")
-    assert (status, err) == (0, "")
-    assert "toyland" in out
-    assert "readers: toy" in out
-    assert "broken" in out
-    assert "import_error_plugin) could not be loaded: RuntimeError: half of me is missing" in out
-    assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in out
-
-
-def test_schema_is_json(call, toyland):
-    status, out, _ = call("schema")
-    assert status == 0
-    assert "toy" in json.dumps(json.loads(out)["$defs"]["DataUse"])
-
-
-HEAVY = (
-    "gensim",
-    "implicit",
-    "lightfm",
-    "lightgbm",
-    "matplotlib",
-    "optuna",
-    "mlflow",
-    "sklearn",
-    "polars",
-    "rapidfuzz",
-)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "never"), [(["--help"], (*HEAVY, "numpy", "scipy", "rich")), (["plugins"], HEAVY)]
-)
-def test_light_commands_import_nothing_heavy(arguments, never):
-    program = f"""
-import sys, atexit
-atexit.register(lambda: print("MODULES", *sorted({{name.partition(".")[0] for name in sys.modules}})))
-sys.argv = ["hybridrec", *{arguments!r}]
-from hybridrec.cli import main
-main()
-"""
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    loaded = out.splitlines()[-1].split()
-    assert "MODULES" in loaded
-    assert not set(loaded) & set(never)
-
-
-def test_blocked_and_slow_plugins_are_told(call, toyland, monkeypatch):
-    from hybridrec.registry import discovery
-
-    monkeypatch.setattr(discovery, "SLOW", -1.0)
-    assert "plugin 'toyland' (toyland" in call("plugins")[1].partition("which every command waits for")[0]
-    status, out, _ = call("plugins", "--block", "toyland")
-    assert status == 0
-    (row,) = [line for line in out.splitlines() if line.startswith("toyland")]
-    assert "blocked" in row
-    assert "echo" not in out
-    assert "plugin 'linear' (hybridrec" not in out, "who uses hybridrec cannot mend it"
-
-
-def test_a_name_provided_twice_is_told_with_both_providers_and_each_is_reached(call, monkeypatch):
-    monkeypatch.syspath_prepend(str(PLUGINS / "clash"))
+def test_a_name_provided_twice_is_told_with_both_providers_and_each_is_reached(call, install_fakes):
+    install_fakes("clash")
     told = call("plugins")[1]
     assert "the component 'ease' is provided twice, by plugin 'clash' (clash 9.9" in told
     assert "say clash/ease for the other" in told

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from scipy.sparse import csr_matrix
 
+from hybridrec import Query
+from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset, Features
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.testing import toy_dataset
 from hybridrec.types import Ints
 
 
@@ -118,3 +122,52 @@ def bare(data: Dataset) -> Dataset:
 
 def _random_csr(rng: np.random.Generator, rows: int, columns: int, density: float) -> csr_matrix:
     return csr_matrix((rng.random((rows, columns)) < density).astype(np.float32))
+
+
+def complete():
+    """A dataset with something in every field."""
+    frame = pl.DataFrame
+    return assemble(
+        Tables(
+            interactions=frame(
+                {
+                    "user": ["me", "너", "me", "me"],
+                    "item": ["🎸", "b", "b", "🎸"],
+                    "time": [3.0, 1.0, 2.0, 1.0],
+                    "weight": [1.0, 2.0, 3.0, 4.0],
+                    "group": [0, 1, 2, 0],
+                }
+            ),
+            users=frame({"id": ["silent", "me"], "title": ["", "Mein Mix ♥"], "time": [None, 4.0]}),
+            items=frame({"id": ["new", "b", "new"], "text": ["Neu", None, "Alt"], "time": [5.0, None, 7.0]}),
+            user_tags=frame({"user": ["me", "me", "nobody"], "tag": ["rock", "rock", "pop"]}),
+            item_tags=frame({"item": ["b"], "tag": ["jazz"], "weight": [0.5]}),
+            assignments=frame({"user": ["me", "me"], "item": ["🎸", "b"], "tag": ["rock", "loud"]}),
+            user_features=frame({"user": ["me"], "feature": ["country:KR"]}),
+            item_features=frame({"item": ["b", "new"], "feature": ["year:1999", "year:2000"]}),
+            item_vectors=(pl.Series(["new", "elsewhere"]), np.ones((2, 3), np.float32)),
+        )
+    )
+
+
+DATA = toy_dataset(users=6, items=9, tags=4)
+EVERYTHING = Query(
+    user="user 02",
+    items=["item 05", "nothing", "item 01", "item 05"],
+    tags=["tag 03", "tag 00", "tag 03", "nothing"],
+    text="  even evening ",
+    time=1e9,
+    item_times=[4.0, 3.0, 2.0, 1.0],
+    item_weights=[0.5, 9.0, 2.0, 3.0],
+    disliked=["item 07", "nothing"],
+)
+
+
+def folds_of(splitter, data, seed=0):
+    return list(splitter.split(data, np.random.default_rng(seed)))
+
+
+def histories(data, *rows, times=None):
+    """`data` with these histories for its first users, nothing for all others."""
+    ragged = Ragged.from_rows([*rows, *([()] * (len(data.users) - len(rows)))], len(data.items))
+    return replace(bare(data), interactions=replace(ragged, times=None if times is None else np.array(times, float)))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from hybridrec.config.load import load_experiment
+from hybridrec.engine.blend import StackingSet
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.runner import read
-from hybridrec.engine.store import Store
+from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.train import FoldTrainer
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.registry.discovery import Registry
@@ -115,3 +116,27 @@ def test_what_is_learned_knows_nothing_of_the_test(trained_fold, name):
         assert before.keys() == after.keys()
         for what, values in before.items():
             np.testing.assert_array_equal(values, after[what], err_msg=what)
+
+
+def test_the_key_of_what_is_learned_from_depends_on_queries_truth_and_the_re_rankers_before(trained_fold):
+    plan, blend = trained_fold(RERANK)
+    fold = plan.cut.fold
+    runner = BatchRunner(NullStore(), ThreadExecutor(1), 10**9)
+
+    def key(validation=fold, target="items", before=()):
+        stacking_set = StackingSet(runner, blend, "test", validation, target)
+        for name in before:
+            stacking_set.pass_on(None, name)
+        return stacking_set.key
+
+    others = [
+        key(target="tags"),
+        key(replace(fold, weights=fold.weights * 2)),
+        key(replace(fold, truth=fold.truth | {"items": fold.truth["items"] * 0})),
+        key(replace(fold, queries=fold.queries.take(np.arange(len(fold.queries))[::-1]))),
+        key(before=["a"]),
+        key(before=["a", "b"]),
+        key(before=["b", "a"]),
+    ]
+    assert key() == key()
+    assert len({key(), *others}) == 1 + len(others)

@@ -1,11 +1,13 @@
 """Fits as plain values: they pickle small, whatever the data, and refuse to be made by other plugins."""
 
+import importlib
 import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import hybridrec
 from hybridrec import PluginError, StoreError
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
@@ -15,6 +17,7 @@ from hybridrec.engine.fitter import Fitter, Part
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
+from tests.engine.toy_runs import plain
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +114,46 @@ def test_the_options_of_every_component_survive_the_way_through_a_job(registry, 
     again = pickle.loads(pickle.dumps(fitter.job(spec, part()))).spec(registry)
     assert again.cls is cls
     assert again.options.model_dump_json() == spec.options.model_dump_json()
+
+
+def test_a_damaged_artifact_is_fitted_again(experiment):
+    first = hybridrec.run(experiment()).report
+    for artifact in Store.default().artifacts():
+        content = artifact.path.read_bytes()
+        artifact.path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert plain(hybridrec.run(experiment()).report) == plain(first)
+    for artifact in Store.default().artifacts():
+        assert Store.default().get(artifact.key) is not None
+
+
+def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, misbehave: raise}"))
+    with pytest.raises(RuntimeError, match="the echo is gone") as info:
+        hybridrec.run(path)
+    assert info.value.__notes__ == [
+        "while fitting components.noise in fold test (full): echo 1, plugin 'toyland' (toyland 1.5)"
+    ]
+    report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
+    assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
+
+
+@pytest.mark.parametrize("write", ["data.item_tags.data *= 2", "data.interactions.ids[:] = 0"])
+def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(experiment, monkeypatch, write):
+    config = experiment()
+    monkeypatch.setenv("HYBRIDREC_STORE", "clean")
+    clean = hybridrec.run(config).report
+    echo = importlib.import_module("toyland").Echo
+    honest = echo.fit
+
+    def fit(self, data, rng):
+        exec(write, {"data": data})
+        return honest(self, data, rng)
+
+    monkeypatch.setenv("HYBRIDREC_STORE", "shared")
+    monkeypatch.setattr(echo, "fit", fit)
+    with pytest.raises(PluginError, match="echo writes to a shared array that it was given") as info:
+        hybridrec.run(config)
+    assert any("components.noise" in note and "toyland 1.5" in note for note in info.value.__notes__)
+    monkeypatch.setattr(echo, "fit", honest)
+    again = hybridrec.run(config).report
+    assert plain(again)["pipelines"] == plain(clean)["pipelines"]

@@ -2,12 +2,16 @@
 
 import pytest
 
+import hybridrec
+from hybridrec import MemoryBudgetError
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, Part
 from hybridrec.engine.store import Store
+from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
+from tests.engine.toy_runs import events
 
 NEAR = ("components:\n", "components:\n  als: {factors: 8}\n  near: {use: approximate, uses: als}\n")
 
@@ -49,7 +53,8 @@ def test_jobs_that_come_to_the_same_key_are_fitted_once(specs, fitter):
 
 def test_what_is_used_is_fitted_too_and_is_the_very_instance(specs, fitter):
     pytest.importorskip("implicit")
-    near, als = fitter.fit([(specs["near"], part("one")), (specs["als"], part("one"))])
+    with one_thread_per_library():  # as in a run: ALS warns where the library has several
+        near, als = fitter.fit([(specs["near"], part("one")), (specs["als"], part("one"))])
     assert near.job.base_model.key == als.key
     assert near.base_model is als
     assert len(fitter.executor.jobs) == 2
@@ -65,3 +70,19 @@ def test_a_job_says_how_much_memory_it_takes(specs, fitter):
     data = part("one")
     fitter.fit([(specs["ease"], data)])
     assert fitter.executor.jobs[0].memory == specs["ease"].create().memory(data.train) > 0
+
+
+def test_what_two_pipelines_share_is_fitted_once(experiment):
+    report = hybridrec.run(experiment()).report
+    labels = [fit.label for fit in report.fits]
+    assert sorted(labels) == sorted({"ease", "pop", "noise", "tag-fallback", "popularity"})
+    assert not any(fit.cached for fit in report.fits)
+    assert {event["label"] for event in events("fitted")} == {*labels}
+    assert len(events("fitted")) == len(labels)
+
+
+def test_a_fit_beyond_the_memory_budget_is_refused_before_any_other(experiment):
+    path = experiment(("noise: {use: echo}", "noise: {use: echo, bytes: 9000000000}"))
+    with pytest.raises(MemoryBudgetError, match=r"components.noise \(echo\) would need about 9.0 GB .* is 8.0 GB"):
+        hybridrec.run(path)
+    assert Store.default().artifacts() == []

@@ -8,13 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec.data.queries import QueryBatch
-from hybridrec.data.ragged import Ragged
-from hybridrec.data.splits.base import Fold
 from hybridrec.errors import ConfigError, DataError
 from hybridrec.evaluation.compare import compare, sentence, verdict
 from hybridrec.evaluation.report import Comparison
-from hybridrec.evaluation.samples import EvaluatedArm, Sample, distinct
+from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
 
 UNITS = 300
@@ -61,13 +58,6 @@ def test_a_segment_that_is_everything_says_the_same_as_all():
             whole = found[variant, metric, "all"]
             assert found[variant, metric, "items"].model_copy(update={"segment": "all"}) == whole
         assert whole.delta == pytest.approx(gain, abs=0.02)
-
-
-def test_equal_parts_of_a_sample_are_one():
-    everyone, half = np.ones(4, bool), np.array([True, False] * 2)
-    different, places = distinct([everyone, half, everyone.copy(), ~half])
-    assert [part.tolist() for part in different] == [everyone.tolist(), half.tolist(), (~half).tolist()]
-    assert places == [0, 1, 0, 2]
 
 
 def test_the_delta_is_that_of_the_weighted_means():
@@ -241,36 +231,3 @@ def test_sentence():
         "v against c is undecided in m for tags: +0.0100 (95 % interval +0.0050 ... +0.0150, "
         "p = 0.0030); 5 wins, 1 ties, 3 losses"
     )
-
-
-def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
-    queries = QueryBatch(
-        users=np.array([-1, -1], np.int32),
-        history=Ragged.from_rows(history, 5),
-        tags=Ragged.empty(2, 0).matrix(),
-        text=("", "title"),
-    )
-    matrix = Ragged.from_rows(truth, 5).matrix(binary=True)
-    return Fold("f", None, queries, {"items": matrix}, np.array([4, 9], np.int32), np.ones(2), candidate_items)
-
-
-def test_samples_know_what_was_asked():
-    sample = Sample.of(fold())
-    assert list(sample.segments) == ["items", "title"]
-    assert sample.has_same_queries(Sample.of(fold()))
-    for other in (
-        fold(history=((0, 2), ())),
-        fold(truth=((2,), (4,))),
-        fold(truth=((2, 3), ())),
-        fold(candidate_items=np.arange(5) > 1),
-    ):
-        assert not sample.has_same_queries(Sample.of(other))
-
-
-def test_samples_of_folds_are_joined():
-    first, second = Sample.of(fold()), Sample.of(fold(truth=((2,), (4,))))
-    both = Sample.join([first, second])
-    assert len(both) == 4
-    assert not both.has_same_queries(Sample.join([second, first]))
-    names = {name: int(where.sum()) for name, where in both.parts()}
-    assert names == {"all": 4, "items": 2, "title": 2}

@@ -1,7 +1,5 @@
 """Reference pages: every plugin class has one, and options are said in words a user writes."""
 
-from pathlib import Path
-
 import pytest
 
 from hybridrec import ConfigError
@@ -40,8 +38,8 @@ def test_a_page_says_what_a_component_can_do_and_takes():
     assert options["half_life"] == ("number > 0 | null", "null")
 
 
-def test_a_name_that_a_broken_plugin_may_have_is_answered_with_the_cause(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins" / "import_error"))
+def test_a_name_that_a_broken_plugin_may_have_is_answered_with_the_cause(install_fakes):
+    install_fakes("import_error")
     with pytest.raises(
         ConfigError, match=r"nothing is called 'half'.*import-error 0\.3.*half of me is missing"
     ) as info:

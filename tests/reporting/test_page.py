@@ -11,7 +11,6 @@ import hybridrec
 from hybridrec import StoreError
 from hybridrec.evaluation.summary import opening
 from hybridrec.reporting import page as pages
-from hybridrec.reporting import tables
 from tests.reporting.conftest import HOSTILE
 
 VOID = {"meta", "line", "img", "br", "link"}
@@ -115,50 +114,6 @@ def test_nothing_is_fetched(text, parsed):
     (policy,) = [a["content"] for a in parsed.all("meta") if "http-equiv" in a]
     assert str(policy).startswith("default-src 'none'")
     assert len(text.encode()) < 1_000_000
-
-
-def test_moved_queries_are_those_with_the_largest_differences(hostile_run):
-    import polars as pl
-
-    (difference,) = pages._differences(hostile_run)
-    frame = hostile_run.per_query()
-    control, hybrid = (frame.filter(pl.col("pipeline") == name)["ndcg@5"] for name in ("control", "hybrid"))
-    gains = (hybrid - control).to_list()
-    assert [moved.gain for moved in difference.better] == sorted(gains, reverse=True)[:5]
-    assert [moved.gain for moved in difference.worse] == sorted(gain for gain in gains if gain < 0)[:5]
-    row, histogram = difference.row, difference.histogram
-    assert (row.variant, row.control) == ("hybrid", "control")
-    assert (histogram.wins, histogram.ties, histogram.losses) == (row.wins, row.ties, row.losses)
-    best = difference.better[0]
-    hits = [any(hit for _, hit in slate.places[:5]) for slate in best.slates]
-    assert hits == [slate.value > 0 for slate in best.slates]
-    assert all(name[-1].isdigit() for slate in best.slates for name, _ in slate.places)
-
-
-def test_weights_are_means_over_folds(hostile_run):
-    report = hostile_run.report.model_copy(deep=True)
-    report.pipelines["hybrid"].learned = {
-        "a": {"items": {"all": {"ease": 1.0, "pop": 0.0}}, "tags": {"any": "thing"}},
-        "b": {"items": {"all": {"ease": 0.5, "pop": 0.5}, "title": {"ease": 0, "pop": 1}}},
-    }
-    (table,) = tables.learned_weights(report)
-    assert table.headers == ["segment", "ease", "pop", "guarded"]
-    expected = ["all", "0.75 (0.50–1.00)", "0.25 (0.00–0.50)", "0 of 2 folds"]
-    assert [cell.text for cell in table.rows[0]] == expected
-    assert [cell.value for cell in table.rows[1]] == [None, 0, 1, 0]
-    assert tables.other_learned(report) == {"hybrid": {"a": {"tags": {"any": "thing"}}}}
-
-
-def test_a_guard_is_shown(hostile_run):
-    report = hostile_run.report.model_copy(deep=True)
-    held = {"weights": {"ease": 1.0}, "best_single": "ease", "validation_ndcg@5": {"blend": None}, "guarded": True}
-    report.pipelines["hybrid"].learned = {
-        "a": {"items": {"all": held}},
-        "b": {"items": {"all": {**held, "guarded": False}}},
-    }
-    (table,) = tables.learned_weights(report)
-    assert [cell.text for cell in table.rows[0]] == ["all", "1.00 (1.00–1.00)", "1 of 2 folds"]
-    assert not tables.other_learned(report)
 
 
 def test_a_run_that_compares_nothing_has_a_page(experiment):

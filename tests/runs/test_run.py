@@ -12,7 +12,6 @@ import pytest
 
 import hybridrec
 from hybridrec import StoreError
-from hybridrec.cli import main
 from hybridrec.engine.store import Store
 from hybridrec.runs.export_trec import ParquetExporter
 from hybridrec.runs.exporter import export
@@ -39,22 +38,6 @@ def finished(tmp_path_factory):
 def sent(finished, experiment, tmp_path):
     """A copy of it, in the folder of runs of whoever it was sent to."""
     return Path(shutil.copytree(finished, tmp_path / "runs" / finished.name))
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Runs the command line in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["hybridrec", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:

@@ -1,6 +1,4 @@
-"""A finished run recommends through the pipelines that were evaluated, and says why."""
-
-from dataclasses import replace
+"""A finished run recommends through the pipelines that were evaluated."""
 
 import numpy as np
 import pytest
@@ -11,18 +9,10 @@ from hybridrec import ConfigError, DataError, Query, StoreError
 from hybridrec.data.encoding import encode
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
-from hybridrec.serving.lookup import find
-from hybridrec.serving.similar import similar
 from hybridrec.stages.pipeline import Pipeline
-from hybridrec.testing import toy_dataset
+from tests.serving.slates import ids
 
 NAN = float("nan")
-
-
-@pytest.fixture
-def recommender(experiment):
-    run = hybridrec.run(experiment(("workers: 2", "refit: all")))
-    return hybridrec.load(run.folder)
 
 
 QUERIES = [
@@ -33,10 +23,6 @@ QUERIES = [
     Query(items=["nobody knows"], tags=["nor this"]),
     Query(items=["item 01"], tags=["tag 03"], disliked=["item 03"]),
 ]
-
-
-def ids(recommender, slate):
-    return [list(group["id"]) for _, group in slate.to_frame().group_by("query", maintain_order=True)]
 
 
 def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
@@ -103,9 +89,9 @@ def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recomme
     data = recommender.data
     history = list(data.items.decode(data.interactions.take(np.array([4])).ids))
     found = recommender.recommend(Query(user="user 04"))
-    (own,) = ids(recommender, found)
+    (own,) = ids(found)
     assert not set(own) & set(history)
-    (without,) = ids(recommender, recommender.recommend(Query(user="user 04", disliked=own[:2])))
+    (without,) = ids(recommender.recommend(Query(user="user 04", disliked=own[:2])))
     assert not set(without) & {*history, *own[:2]}
     batch = recommender.encode([Query(), Query(user="user 04", time=5.0), Query(user="user 05", items=["item 01"])])
     assert batch.users.tolist() == [-1, 4, 5]
@@ -131,28 +117,6 @@ def test_tags_are_recommended_too(recommender):
     found = recommender.recommend(Query(tags=["tag 00"]), target="tags")
     assert found.ids.shape == (1, 5)
     assert 0 not in found.ids
-
-
-def test_contributions_sum_to_the_score(recommender):
-    query = Query(items=["item 02", "item 04", "item 06"])
-    places = recommender.explain(query, 40)
-    assert [place.id for place in places] == ids(recommender, recommender.recommend(query, 40))[0]
-    assert [place.rank for place in places] == list(range(1, 38))
-    scored = [place for place in places if place.score is not None]
-    assert len(scored) > 20
-    for place in scored:
-        assert sum(place.contributions.values()) == pytest.approx(place.score, abs=1e-5)
-        assert place.contributions.keys() == {"ease", "noise", "pop"}
-        assert set(place.sources) <= {"ease", "noise"}
-    filled = [place for place in places if place.score is None]
-    assert filled
-    assert all(place.sources == ("fallback",) and not place.contributions for place in filled)
-    assert sorted(place.opinions["pop"][1] for place in scored) == list(range(1, len(scored) + 1))
-
-
-def test_what_only_the_fallback_serves_says_so(recommender):
-    places = recommender.explain(Query(tags=["tag 01"]), 3, pipeline="hybrid")
-    assert [place.id for place in places] == ids(recommender, recommender.recommend(Query(tags=["tag 01"]), 3))[0]
 
 
 @pytest.mark.parametrize(
@@ -203,52 +167,3 @@ def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, m
     monkeypatch.setattr(Registry().get("components", "echo"), "fit", None)
     ids = serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"1"}))
     assert np.array_equal(ids, before)
-
-
-def test_names_are_found_loosely(recommender):
-    data = recommender.data
-    assert find("item 07", data, "items") == find("item 07", data, "items")
-    assert find("item 07", data, "items").score == 100
-    assert find("Tag-03", data, "tags").id == "tag 03"
-    with pytest.raises(DataError, match="nothing among 40 items is called like '🎵🎵'"):
-        find("🎵🎵", data, "items")
-
-
-def test_neighbours_leave_out_what_was_asked_and_refuse_what_proposes_nothing(recommender):
-    near = similar(recommender, "ease", Query(items=["item 02"]), "items", 5)
-    assert len(near) == 5
-    assert "item 02" not in [one.id for one in near]
-    assert all(int(one.id[-2:]) % 2 == 0 for one in near[:3])
-    assert [one.similarity for one in near] == sorted((one.similarity for one in near), reverse=True)
-    with pytest.raises(ConfigError, match="no component is labelled 'eas': did you mean 'ease'"):
-        similar(recommender, "eas", Query(items=["item 02"]), "items", 5)
-    with pytest.raises(ConfigError, match="proposes no tags"):
-        similar(recommender, "ease", Query(items=["item 02"]), "tags", 5)
-
-
-def test_neighbours_in_a_space_of_vectors_are_by_cosine(experiment):
-    run = hybridrec.run(experiment(("  ease: {l2: 5}", "  ease: {use: als, factors: 8}"), ("workers: 2", "refit: all")))
-    recommender = hybridrec.load(run)
-    near = similar(recommender, "ease", Query(items=["item 02"]), "items", 100)
-    assert "item 02" not in [one.id for one in near]
-    assert all(-1.001 <= one.similarity <= 1.001 for one in near)
-    assert np.mean([int(one.id[-2:]) % 2 == 0 for one in near[:10]]) > 0.8
-
-
-def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
-    data = toy_dataset()
-    names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
-    data = replace(data, item_text=names)
-    assert find("봄날 🌙", data, "items").id == data.items.ids[1]
-    assert find("SONG 7", data, "items").name == "song 7"
-    assert find("sng 12", data, "items").name == "song 12"
-    assert find(data.items.ids[3], data, "items").name == names[3]
-    with pytest.raises(DataError, match="--by tag"):
-        find("qqqqqqqq", data, "items")
-
-
-def test_the_whole_name_decides_where_one_word_fits_many():
-    names = [f"The {kind}s - {kind} Song {number}, Pt. 1" for kind in ("Night", "Day") for number in range(30)]
-    data = replace(toy_dataset(items=60), item_text=tuple(names))
-    assert find("nigth song 3 pt 1", data, "items").name == "The Nights - Night Song 3, Pt. 1"
-    assert find("days day song 7", data, "items").name == "The Days - Day Song 7, Pt. 1"

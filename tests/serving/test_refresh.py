@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import hybridrec
 from hybridrec import ConfigError, DataError, Query
-from hybridrec.cli import hybridrec as command
 from hybridrec.engine.store import Store
 from hybridrec.runs.bundle import BUNDLE, read_bundle
 
@@ -120,13 +118,3 @@ def test_only_the_data_may_be_another_one(run):
 def test_an_evaluated_run_is_refused(experiment):
     with pytest.raises(DataError, match="was only evaluated"):
         hybridrec.refresh(hybridrec.run(experiment()), GROWN)
-
-
-def test_the_command_says_what_became_of_each_component(run):
-    done = CliRunner().invoke(command, ["refresh", str(run.folder), "--set", "data.users=80"])
-    assert done.exit_code == 0, done.output
-    assert "refreshed" in done.output
-    assert "fitted again" in done.output
-    assert len(hybridrec.load(run).data.users) == 80
-    again = CliRunner().invoke(command, ["refresh", str(run.folder), "--set", "data.users=80"])
-    assert "nothing to do" in again.output

@@ -6,112 +6,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import (
-    PADDING,
-    Candidates,
-    ConfigError,
-    Exclude,
-    Generator,
-    PluginError,
-    Pool,
-    Query,
-    Ragged,
-    Reranker,
-    Scorer,
-    kernels,
-)
+from hybridrec import PADDING, Candidates, ConfigError, Exclude, PluginError, Pool, Query, Ragged
 from hybridrec.data.encoding import encode
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.pipeline import Rules, cut
 from hybridrec.testing import toy_dataset
-
-N = 12
-DATA = toy_dataset(users=6, items=N, tags=5)
-ITEMS, TAGS, USERS = (v.ids.to_list() for v in (DATA.items, DATA.tags, DATA.users))
-QUERIES = encode(
-    [
-        Query(user=USERS[0], items=ITEMS[0:2], tags=TAGS[:1]),
-        Query(items=ITEMS[2:4], disliked=ITEMS[11:]),
-        Query(tags=TAGS[1:3]),
-        Query(text="title alone"),
-        Query(),
-    ],
-    DATA,
-)
-BOTH = ("items", "tags")
-
-
-class Stateless:
-    def fit(self, data, rng):
-        return self
-
-    def state(self):
-        return {}
-
-    def restore(self, state):
-        return self
-
-
-class Fixed(Stateless, Generator, Scorer):
-    """Proposes the given ids in their order, scores them N, N - 1, ...; remembers how many queries it was asked."""
-
-    name = "fixed"
-    targets = BOTH
-
-    def __init__(self, ids=range(N), targets=BOTH):
-        super().__init__()
-        self.ids, self.targets, self.asked = list(ids), targets, []
-
-    def _scores(self, queries, target):
-        width = len(DATA.items if target == "items" else DATA.tags)
-        row = np.full(width, -np.inf, np.float32)
-        known = [i for i in self.ids if i < width]
-        row[known] = N - np.arange(len(known))
-        return np.tile(row, (len(queries), 1))
-
-    def candidates(self, queries, k, target, exclude):
-        self.asked.append(len(queries))
-        scores = self._scores(queries, target)
-        exclude.mask(scores)
-        return Candidates(*kernels.top_k(scores, k))
-
-    def score(self, queries, ids, target):
-        scores = kernels.pick(self._scores(queries, target), ids)
-        return np.where(np.isinf(scores), np.float32(np.nan), scores)
-
-
-class Broken(Fixed):
-    """Answers with whatever it is given, or fails."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def candidates(self, queries, k, target, exclude):
-        if self.answer is None:
-            raise ZeroDivisionError("boom")
-        return self.answer
-
-    def score(self, queries, ids, target):
-        return self.candidates(queries, 0, target, Exclude())
-
-
-class Sum(Reranker):
-    """Sum of the columns."""
-
-    name = "sum"
-    targets = BOTH
-
-    def rerank(self, queries, pool, n):
-        return pool.ranked(np.nansum(list(pool.columns.values()), axis=0, initial=0))
-
-
-SUM = {"items": (Sum(),), "tags": (Sum(),)}
-
-
-def pipeline(sources, *, scorers=(), rerankers=SUM, fallback=(), rules=None):
-    """Sources as (label, generator, k, gate, ...)."""
-    made = tuple(Source(label, generator, k, tuple(gates)) for label, generator, k, *gates in sources)
-    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), rules or Rules("allow"))
+from tests.stages.builders import BOTH, NAN, QUERIES, TAGS, Broken, Fixed, N, Only, Sum, pipeline, pool, servers
 
 
 def proposed(pipe, target="items"):
@@ -119,10 +18,6 @@ def proposed(pipe, target="items"):
     pool = pipe.generate(QUERIES, target, pipe.rules.exclude(QUERIES, target))
     by = {label: pool.proposed_by(label) for label in pool.generators}
     return {label: [pool.ids[q][flags[q]].tolist() for q in range(len(QUERIES))] for label, flags in by.items()}
-
-
-def servers(slate):
-    return [slate.servers[served_by] for served_by in slate.served_by]
 
 
 class Deaf(Fixed):
@@ -320,17 +215,6 @@ def test_a_candidate_without_any_score_stands_last_but_before_padding():
     assert slate.ids[4].tolist() == [9, 2, 5, PADDING]
 
 
-class Only(Sum):
-    """One column alone."""
-
-    def __init__(self, label):
-        super().__init__()
-        self.label = label
-
-    def rerank(self, queries, pool, n):
-        return pool.ranked(pool.columns[self.label])
-
-
 @pytest.mark.parametrize("target", BOTH)
 @pytest.mark.parametrize("n", [1, 4, 30])
 def test_one_by_one_gives_the_slates_of_the_batch(target, n):
@@ -500,3 +384,16 @@ def test_rank_keeps_the_pool_and_adds_final():
     ranked = pipe.rank(QUERIES, pool, 2)
     assert pool.final is None
     assert ranked.ids is pool.ids
+
+
+def test_cut_orders_by_final_then_by_id_and_keeps_padding_last():
+    ranked = pool([[2, 4, 6, 8], [1, -1, -1, -1], [-1] * 4]).ranked(
+        np.array([[NAN, 1, 3, 1], [NAN, 5, 5, 5], [5, 5, 5, 5]])
+    )
+    slate = cut(ranked, 5)
+    assert slate.ids.tolist() == [[6, 4, 8, 2, -1], [1, -1, -1, -1, -1], [-1] * 5]
+    np.testing.assert_array_equal(slate.scores[0], [3, 1, 1, NAN, NAN])
+    assert [slate.servers[served_by] for served_by in slate.served_by] == ["blend", "blend", "none"]
+    assert (slate.ids.dtype, slate.scores.dtype, slate.served_by.dtype) == (np.int32, np.float32, np.int8)
+    with pytest.raises(ValueError, match="no final score"):
+        cut(pool([[1]]), 1)

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from hybridrec import ConfigError, Exporter, Run
+from hybridrec import Exporter, Run
 from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 from hybridrec.testing import ExporterContract, run_checks
-from hybridrec.testing.runner import contracts_of
-from hybridrec_playlists.submissions import MPDExporter
 
 
 class TestTrec(ExporterContract):
@@ -101,9 +99,3 @@ def test_a_file_in_the_folder_of_the_run_is_found(toyland, tmp_path):
         "compare: {metrics: [ndcg@5], resamples: 100}}"
     )
     assert failed(WritesIntoTheRun, experiment=experiment) == {"writes_only_inside_the_folder"}
-
-
-def test_what_the_run_at_hand_does_not_hold_is_told():
-    options = {"team": "a", "email": "b"}
-    with pytest.raises(ConfigError, match=r"'mpd' needs another run than that of the suite \(.*500 are required"):
-        list(contracts_of(MPDExporter, options))

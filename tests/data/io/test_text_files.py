@@ -1,12 +1,8 @@
-"""What readers are made of: blocks of lines, elements of JSON arrays, numbered texts, malformed lines."""
-
-import json
-import tracemalloc
+"""What readers are made of: blocks of lines, numbered texts, malformed lines."""
 
 import polars as pl
 import pytest
 
-from hybridrec.data.io import json_stream as elements
 from hybridrec.data.io import text_files
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.errors import DataError
@@ -21,7 +17,6 @@ def parsed(path, bad_lines, **options):
 @pytest.fixture(params=[3, 10, 1 << 20])
 def chunk(request, monkeypatch):
     monkeypatch.setattr(text_files, "BLOCK", request.param)
-    monkeypatch.setattr(elements, "CHUNK", request.param)
 
 
 @pytest.mark.usefixtures("chunk")
@@ -70,66 +65,3 @@ def test_numbered_texts_come_back():
     texts = numbering.texts(pl.concat(codes))
     assert texts.cast(pl.String).to_list() == ["b", "a", "b", "c", "a"]
     assert (len(numbering), texts.dtype) == (3, pl.Enum(["b", "a", "c"]))
-
-
-@pytest.mark.usefixtures("chunk")
-@pytest.mark.parametrize("indent", [None, 2])
-def test_elements_come_whole_from_chunks_of_any_size(tmp_path, indent):
-    path = tmp_path / "lists.json"
-    objects = [{"id": i, "title": 'a } "b" [ \\ 하나', "songs": [1, {"x": []}]} for i in range(9)]
-    path.write_text(json.dumps(objects, indent=indent, ensure_ascii=False), encoding="utf-8")
-    assert [found for _, found in text_files.read_elements(path, BadLines(strict=True))] == objects
-    slices = {"info": {"slice": [0]}, "playlists": objects, "more": [{"id": 1}]}
-    path.write_text(json.dumps(slices, indent=indent), encoding="utf-8")
-    assert [found for _, found in text_files.read_elements(path, BadLines(strict=True), "playlists")] == objects
-
-
-@pytest.mark.usefixtures("chunk")
-def test_broken_elements_are_passed_over(tmp_path):
-    path = tmp_path / "lists.json"
-    path.write_bytes(b'[\n{"id": 1},\n{"id": 2,},\n3,\n{"id": "\xff"},\n{"id": 5},\n{"id": "x},\n{"id": 6},\n{"id": 7}')
-    bad_lines = BadLines(strict=False)
-    found = [(line, element["id"]) for line, element in text_files.read_elements(path, bad_lines)]
-    assert found == [(2, 1), (6, 5), (8, 6), (9, 7)]
-    assert bad_lines.count == 5
-    assert "line 3: not JSON" in bad_lines.notes()[0]
-    assert "line 4: not a JSON object" in bad_lines.notes()[0]
-    assert "line 5: not utf-8" in bad_lines.notes()[0]
-    with pytest.raises(DataError, match=r"lists.json, line 3: not JSON"):
-        list(text_files.read_elements(path, BadLines(strict=True)))
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "message"),
-    [
-        ('{"id": 1}', None, "line 1: no array"),
-        ('{"lists": [{"id": 1}]}', "baskets", 'line 1: no array under "baskets"'),
-        ('[{"id": 1},\n7]', None, "line 2: not a JSON object"),
-        ('[{"id": 1},\n[7]]', None, "line 2: not a JSON object"),
-        ('[{"id": 1},\n{"id": 2', None, "line 2: the array does not close"),
-        ('[{"id": 1},\n{"id": ' + "9" * 5000 + "}]", None, r"line 2: not JSON \(a number has too many digits\)"),
-        (
-            '[{"id": 1},\n{"id": ' + "[" * 100_000 + "]" * 100_000 + "}]",
-            None,
-            r"line 2: not JSON \(nested too deeply\)",
-        ),
-    ],
-)
-def test_what_is_no_array_of_objects_is_malformed(tmp_path, text, key, message):
-    path = tmp_path / "lists.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match=f"lists.json, {message};"):
-        list(text_files.read_elements(path, BadLines(strict=True), key))
-
-
-def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monkeypatch):
-    monkeypatch.setattr(elements, "CHUNK", 1 << 16)
-    path = tmp_path / "lists.json"
-    path.write_text("[" + ",\n".join(json.dumps({"id": i, "songs": list(range(200))}) for i in range(4000)) + "]")
-    tracemalloc.start()
-    try:
-        assert sum(len(found["songs"]) for _, found in text_files.read_elements(path, BadLines(strict=True))) == 800_000
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < path.stat().st_size / 4

@@ -1,0 +1,66 @@
+"""The console: bars on a terminal alone, and words for an interruption."""
+
+import signal
+import subprocess
+import time
+
+import pytest
+
+from hybridrec.cli._console import announcing_interrupts, interval, megabytes, number, p_value, percent, signed, table
+from tests.cli.processes import command, environment
+
+
+def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
+    path = experiment(("use: echo", "use: echo, seconds: 2, log: fits.txt"))
+    process = subprocess.Popen(
+        command("run", path), cwd=tmp_path, env=environment(toyland), stderr=subprocess.PIPE, text=True
+    )
+    store = tmp_path / ".hybridrec" / "store"
+    deadline = time.monotonic() + 30
+    while not list(store.glob("??/[!.]*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert [line for line in err.splitlines() if line] == [
+        "waiting for the fits that run, to keep them; Ctrl-C again leaves at once",
+        "interrupted; what was fitted so far is in the store",
+    ]
+
+
+def test_bars_are_drawn_on_a_terminal_only(call, experiment, monkeypatch):
+    path = experiment()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    status, _, err = call("run", path)
+    assert status == 0
+    assert "fit test" in err
+    assert call("run", path, "--quiet")[2] == ""
+    monkeypatch.delenv("FORCE_COLOR")
+    assert call("run", path)[2] == ""
+
+
+def test_the_earlier_handler_of_interrupts_is_there_again_afterwards():
+    before = signal.getsignal(signal.SIGINT)
+    with announcing_interrupts():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(ValueError, match="it broke"), announcing_interrupts():
+        raise ValueError("it broke")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_numbers_have_their_sign_and_unit_and_nothing_stands_for_none():
+    assert (signed(0.12345), signed(-0.5)) == ("+0.1235", "-0.5000")
+    assert (percent(-0.0123), percent(1.0)) == ("-1.2 %", "+100.0 %")
+    assert (megabytes(5_400_000), megabytes(0)) == ("5 MB", "small")
+    assert (number(0.25, ".1f"), interval((-0.1, 0.25))) == ("0.2", "-0.1000 ... +0.2500")
+    assert [form(None) for form in (signed, percent, p_value, number, interval)] == [""] * 5
+
+
+def test_a_table_aligns_numbers_right_and_cuts_no_text_where_there_is_no_terminal(capsys):
+    table("Title", ["name", "value"], [["a" * 150, "+1.5"], ["b", "12.25"], ["[bold]", ""]])
+    title, header, first, second, third = capsys.readouterr().out.splitlines()
+    assert title == "Title"
+    assert first.rstrip().endswith("a   +1.5")
+    assert len(header.rstrip()) == len(first.rstrip()) == len(second.rstrip())
+    assert third.split() == ["[bold]"]

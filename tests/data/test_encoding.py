@@ -1,0 +1,57 @@
+"""Queries in external ids become arrays: known ids in their order, and what stands beside them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hybridrec import DataError, Query
+from hybridrec.data.encoding import encode
+from hybridrec.testing import toy_dataset
+from tests.data.builders import DATA, EVERYTHING
+
+
+def test_everything_known_is_encoded_in_its_order():
+    batch = encode([Query(), EVERYTHING], DATA)
+    assert batch.users.tolist() == [-1, 2]
+    assert batch.history.take(np.array([1])).ids.tolist() == [5, 1, 5]
+    assert batch.history.lengths.tolist() == [0, 3]
+    assert batch.history.times.tolist() == [4, 2, 1]  # the unknown id goes with its time
+    assert batch.history.weights.tolist() == [0.5, 2, 3]
+    assert batch.tags.toarray().tolist() == [[0] * 4, [1, 0, 0, 1]]
+    assert batch.text == ("", "even evening")
+    np.testing.assert_array_equal(batch.times, [np.nan, 1e9])
+    assert batch.disliked.ids.tolist() == [7]
+    assert batch.disliked.lengths.tolist() == [0, 1]
+    assert batch.user_features.shape == (2, 4)
+    assert batch.user_features[0].nnz == 0
+    types = [batch.users.dtype, batch.history.ids.dtype, batch.history.weights.dtype, batch.tags.dtype]
+    assert types == [np.int32, np.int32, np.float32, np.float32]
+    assert batch.history.times.dtype == batch.times.dtype == np.float64
+
+
+def test_what_nobody_tells_is_none():
+    batch = encode([Query(items=["item 01"]), Query(user="nobody")], replace(DATA, user_features=None))
+    assert batch.users.tolist() == [-1, -1]
+    assert (batch.times, batch.disliked, batch.user_features) == (None, None, None)
+    assert (batch.history.times, batch.history.weights) == (None, None)
+
+
+def test_a_query_without_times_beside_one_with_them():
+    batch = encode([Query(items=["item 01"]), Query(items=["item 02"], item_times=[5], item_weights=[3])], DATA)
+    np.testing.assert_array_equal(batch.history.times, [np.nan, 5])
+    assert batch.history.weights.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("name", ["item_times", "item_weights"])
+def test_values_that_do_not_stand_beside_the_items_are_refused(name):
+    with pytest.raises(DataError, match=f"query 1: {name} has 2 values for 1 items; give one for each"):
+        encode([Query(), Query(items=["item 01"], **{name: [1.0, 2.0]})], DATA)
+
+
+def test_no_queries_and_an_empty_vocabulary():
+    nobody = encode([], DATA)
+    assert len(nobody) == 0
+    assert nobody.tags.shape == (0, 4)
+    assert nobody.segments().tolist() == []
+    assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).tags.shape == (1, 0)

@@ -1,0 +1,123 @@
+"""The folds of an experiment: the output of splitters is checked, validation stays in the training part."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import DataError, PluginError
+from hybridrec.api import plan
+from hybridrec.config.load import load_experiment
+from hybridrec.data.splits import Masked
+from hybridrec.engine.folds import folds_of, validation_fold
+from hybridrec.engine.runner import read
+from hybridrec.registry.discovery import Registry
+from hybridrec.runs.compare import compare_runs
+
+
+@pytest.mark.parametrize(
+    ("split", "message", "note"),
+    [
+        (lambda fold: iter([fold]), None, None),
+        (lambda fold: fold, "not one Fold", "while splitting the data"),
+        (lambda fold: [], "split yielded no fold", "while splitting the data"),
+        (
+            lambda fold: [replace(fold, weights=fold.weights[1:])],
+            "fold 'test': weights must have the shape",
+            "in fold test, splitter 'masked'",
+        ),
+        (
+            lambda fold: [replace(fold, queries=replace(fold.queries, history=fold.train.interactions))],
+            "fold 'test': history of the queries has 60 rows",
+            "in fold test, splitter 'masked'",
+        ),
+    ],
+)
+def test_a_splitter_that_breaks_its_contract_is_named(experiment, monkeypatch, split, message, note):
+    path, sound = experiment(), Masked.split
+    monkeypatch.setattr(Masked, "split", lambda self, data, rng: split(next(sound(self, data, rng))))
+    if message is None:
+        assert hybridrec.run(path).report
+        return
+    for command in (hybridrec.run, plan):
+        with pytest.raises(PluginError, match=message) as info:
+            command(path)
+        assert info.value.__notes__ == [f"{note}: masked 1, part of hybridrec"]
+
+
+def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
+    path, sound = experiment(), Masked.validation_split
+
+    def leaks(self, train, rng):
+        fold = sound(self, train, rng)
+        return replace(fold, train=train)
+
+    monkeypatch.setattr(Masked, "validation_split", leaks)
+    with pytest.raises(PluginError, match=r"asks for item \d+ of training"):
+        hybridrec.run(path, validation=True)
+
+
+def test_where_the_seen_may_be_recommended_it_may_be_asked_for(experiment, monkeypatch):
+    sound = Masked.split
+
+    def again(self, data, rng):
+        for fold in sound(self, data, rng):
+            shown = fold.queries.history.matrix(binary=True)
+            yield replace(fold, truth=fold.truth | {"items": shown})
+
+    monkeypatch.setattr(Masked, "split", again)
+    with pytest.raises(PluginError, match="of its query"):
+        hybridrec.run(experiment())
+    both = ("  hybrid:", "  hybrid:\n    seen: allow"), ("{from: pop, k: 20}], ", "{from: pop, k: 20}], seen: allow, ")
+    allowed = experiment(*both)
+    assert hybridrec.run(allowed).report.pipelines["hybrid"].segments["all"].metrics["ndcg@5"].mean > 0
+
+
+def test_validation_measures_inside_the_training_part(experiment):
+    path = experiment()
+    test, inside = hybridrec.run(path), hybridrec.run(path, validation=True)
+    assert set(inside.per_query()["unit"]) & set(test.per_query()["unit"]) == set()
+    assert "measured on validation queries" in inside.report.notes[0]
+    with pytest.raises(DataError, match="it was not asked the same queries"):
+        compare_runs([test.folder, inside.folder])
+
+
+def test_folds_are_fitted_each_and_measured_together(experiment):
+    run = hybridrec.run(experiment(("test: 0.3", "folds: 3")))
+    assert len({fit.fold for fit in run.report.fits}) == 3
+    assert len({fit.key for fit in run.report.fits}) == 15
+    asked = run.per_query().filter(pl.col("pipeline") == "hybrid")["unit"]
+    assert run.report.pipelines["hybrid"].units == asked.n_unique() == len(asked) > 50
+
+
+def test_a_fold_without_queries_is_refused(experiment, monkeypatch):
+    sound = Masked.split
+
+    def nobody(self, data, rng):
+        for fold in sound(self, data, rng):
+            empty = {target: truth[:0] for target, truth in fold.truth.items()}
+            yield replace(
+                fold,
+                queries=fold.queries.take(slice(0, 0)),
+                truth=empty,
+                units=fold.units[:0],
+                weights=fold.weights[:0],
+            )
+
+    checked = load_experiment(experiment(), Registry())
+    monkeypatch.setattr(Masked, "split", nobody)
+    with pytest.raises(DataError, match="fold test has no queries: the split holds nothing out"):
+        next(folds_of(checked, read(checked)))
+
+
+def test_validation_folds_keep_the_name_and_differ_by_their_purpose(experiment):
+    checked = load_experiment(experiment(), Registry())
+    data = read(checked)
+    (fold,) = folds_of(checked, data)
+    (validation,) = folds_of(replace(checked, validation=True), data)
+    assert validation.name == fold.name
+    assert validation.train.interactions.ids.size < fold.train.interactions.ids.size
+    cuts = [validation_fold(checked, fold, purpose) for purpose in ("a", "b", "a")]
+    first, other, again = (cut.units.tolist() for cut in cuts)
+    assert first == again != other

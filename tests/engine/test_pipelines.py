@@ -1,0 +1,45 @@
+"""Pipelines on fitted components: filter rules in the codes of the data, and keys of what decides."""
+
+from dataclasses import replace
+
+import pytest
+
+import hybridrec
+from hybridrec import DataError
+from hybridrec.config.experiment import PipelineSpec
+from hybridrec.config.models import PipelineUse
+from hybridrec.engine.pipelines import rules_of
+from hybridrec.engine.store import Store
+from hybridrec.testing import toy_dataset
+
+
+@pytest.mark.parametrize("key", ["allow", "block"])
+def test_unknown_ids_in_a_list_are_told_before_any_fit(experiment, key):
+    path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [item 01, nobody]}}\n    scorers: [pop]"))
+    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 id is not in the data, first 'nobody'"):
+        hybridrec.run(path)
+    assert Store.default().artifacts() == []
+
+
+def test_lists_and_seen_decide_what_is_recommended(experiment, tmp_path):
+    (tmp_path / "never.txt").write_text("item 02\n\nitem 03\n", encoding="utf-8")
+    lists = "    allow: {ids: [item 01, item 02, item 03, item 04]}\n    block: {path: never.txt}\n    scorers: [pop]"
+    run = hybridrec.run(experiment(("    scorers: [pop]", lists)))
+    assert set(run.slates("hybrid")["id"]) == {"item 01", "item 04"}
+    assert len(set(run.slates("control")["id"])) > 4
+
+
+def test_released_needs_items_with_times():
+    use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
+    plan, data = PipelineSpec("hybrid", use, {}), toy_dataset()
+    assert rules_of(plan, data).released is data.item_times
+    with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
+        rules_of(plan, replace(data, item_times=None))
+
+
+def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):
+    path = experiment(("generators: [{from: pop, k: 20}]", "generators: [{from: ease, k: 20}]"))
+    run = hybridrec.run(path)
+    found = run.slates("control", "tags")
+    assert len(found) == 5 * run.report.pipelines["control"].queries
+    assert set(found["served_by"]) <= {"tag-fallback", "popularity"}

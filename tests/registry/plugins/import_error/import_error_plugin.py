@@ -1,3 +1,0 @@
-"""Fails while it is imported."""
-
-raise RuntimeError("half of me is missing")

@@ -1,3 +1,0 @@
-"""Needs a library that is not installed."""
-
-import no_such_library  # noqa: F401
