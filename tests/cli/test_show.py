@@ -1,7 +1,6 @@
 """The command `show`: purpose and options of everything that is installed."""
 
 
-
 def test_show_explains_every_option(call):
     status, out, _ = call("show", "popularity")
     assert status == 0

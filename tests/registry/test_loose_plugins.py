@@ -13,6 +13,7 @@ from hybridrec import ConfigError, FitContext, PluginError, Registry, Store
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.engine.environment import preferred
 from hybridrec.engine.keys import fit_key
+from hybridrec.registry.loose_plugins import loose_sources
 from hybridrec.registry.plugin_files import located
 
 SOURCE = '''
@@ -257,7 +258,7 @@ def test_a_file_that_cannot_be_used_is_an_error_as_somebody_named_it(tmp_path, t
 )
 def test_other_values_are_no_plugins(plugin, message):
     with pytest.raises(ConfigError, match=message):
-        Registry(plugins=[plugin])
+        loose_sources([plugin])
     with pytest.raises(ConfigError, match="given as a list"):
         Registry(plugins="mine.py")
 
