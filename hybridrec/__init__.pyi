@@ -75,6 +75,7 @@ from .registry.hookspecs import API_VERSION as API_VERSION
 from .registry.hookspecs import hookimpl as hookimpl
 from .registry.kinds import Kind as Kind
 from .registry.kinds import Role as Role
+from .registry.lookup import find as find
 from .registry.option_types import ColumnPattern as ColumnPattern
 from .registry.option_types import ColumnWeights as ColumnWeights
 from .registry.option_types import ComponentRef as ComponentRef
@@ -82,6 +83,7 @@ from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
 from .runs.run import Run as Run
+from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation
 from .serving.explain import Move as Move
 from .serving.recommender import Recommender as Recommender

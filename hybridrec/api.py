@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config.composition import Experiment
-from hybridrec.config.load import load_experiment, open_config
+from hybridrec.config.load import load_experiment, open_config, registry_for
 from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read
+from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
-from hybridrec.registry.discovery import Registry
+from hybridrec.plugin import Plugin
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
@@ -34,6 +34,7 @@ def run(
     progress: Progress | None = None,
     validation: bool = False,
     block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
     executor: Executor | None = None,
 ) -> Run:
     """Run an experiment and write its run folder, `report.html` included, below `runs`.
@@ -44,10 +45,11 @@ def run(
     there as those of files are, and `path` is left out.
 
     `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
-    parts, and no test query is touched. Plugins named in `block` are not loaded. `executor` runs the fits and sends
-    the queries through the pipelines; the default has as many threads as the config has `workers`.
+    parts, and no test query is touched. Plugins named in `block` are not loaded; `plugins` are, without packaging:
+    classes, or paths of files that define some. `executor` runs the fits and sends the queries through the pipelines;
+    the default has as many threads as the config has `workers`.
     """
-    registry = Registry(block=block)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
     opened = open_config(config, registry, tuple(assignments), data)
     experiment = opened.check(registry)
     if validation:
@@ -107,17 +109,18 @@ def plan(
     data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> FitPlan:
     """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 
-    Raises MemoryBudgetError if one of the fits would be too large, and DataError if a metric or a segmenter needs
-    what the data does not have.
+    The arguments are those of `run`. Raises MemoryBudgetError if one of the fits would be too large, and DataError if
+    a metric or a segmenter needs what the data does not have.
     """
-    registry = Registry(block=block)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
     experiment = load_experiment(config, registry, tuple(assignments), data)
     place = Store(Path(store)) if store is not None else Store.default()
     work = ExperimentRunner(experiment, registry, place, NullProgress())
-    dataset = read(experiment)
+    dataset, reader_notes = read_with_notes(experiment, place)
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
@@ -139,5 +142,5 @@ def plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    notes = (*experiment.notes, *experiment.reader.notes())
+    notes = (*experiment.notes, *reader_notes)
     return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes)

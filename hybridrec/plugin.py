@@ -38,6 +38,7 @@ class Options(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret
         # Building the validators of a hundred classes would take a tenth of the start-up of `hybridrec plugins`.
         defer_build=True,
     )

@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from hybridrec.errors import PluginError
+from hybridrec.errors import HybridrecError, PluginError
 from hybridrec.plugin import Plugin
+from hybridrec.secret import redacted, reveals
 
 GROUP = "hybridrec"
 """The entry-point group. An entry point names a module; each module is one plugin."""
+LOOSE = "plugin_file_"
+"""The beginning of the names of modules that are made of single files."""
 VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 T = TypeVar("T")
@@ -25,6 +28,8 @@ T = TypeVar("T")
 def origin(module: str) -> str:
     """Return the plugin of a module, with distribution and version if it is installed."""
     root = module.partition(".")[0]
+    if module.startswith(LOOSE):
+        return f"plugin '{module.removeprefix(LOOSE)}' (without packaging)"
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         home = entry_point.module
         if entry_point.dist is not None and (module == home or home.partition(".")[0] == root != GROUP):
@@ -62,20 +67,31 @@ def blame(error: BaseException, package: str) -> str:
 def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
     """Wrap a call into a plugin; `what` is its purpose and place ("in pipeline 'a', scorer 'b'").
 
-    Errors get a note of that. Raises PluginError for a write to a read-only array.
+    Errors get a note of that. Raises PluginError for a write to a read-only array, and in place of an error of a
+    library that holds a revealed secret.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
+    safe: Exception | None = None
     with traced(f"{what}: {cls.name} {cls.version}"):
         try:
             yield
         except Exception as error:
             where = f"{what}: {cls.name} {cls.version}, {origin(cls.__module__)}"
-            if not writes(error):
+            if reveals(error):
+                own = isinstance(error, HybridrecError)
+                told = str(error) if own else f"{type(error).__name__}: {error}"
+                safe = (type(error) if own else PluginError)(redacted(told))
+                for note in (*getattr(error, "__notes__", ()), where):
+                    safe.add_note(redacted(note))
+            elif not writes(error):
                 error.add_note(where)
                 raise
-            refused = PluginError(f"{cls.name} {blame(error, cls.__module__.partition('.')[0])}")
-            refused.add_note(where)
-            raise refused from error
+            else:
+                refused = PluginError(f"{cls.name} {blame(error, cls.__module__.partition('.')[0])}")
+                refused.add_note(where)
+                raise refused from error
+    if safe is not None:
+        raise safe from None
 
 
 def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:

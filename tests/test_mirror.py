@@ -18,6 +18,7 @@ SUBJECTS = {
     "tests/data/splits/test_leaks.py": "a promise of all splitters: training does not hold what is asked for",
     "tests/engine/test_segments.py": "segments, from the config to slates, reports and bundles",
     "tests/engine/test_sameness.py": "one experiment gives one result: a promise of the whole engine",
+    "tests/registry/test_choice.py": "the choice of plugins: blocks, several providers of a name, classes left out",
     "tests/reporting/test_browser.py": "the page as a browser shows it",
     "tests/reporting/test_sections.py": "sections of the page that several modules make",
     "tests/reporting/test_tradeoffs.py": "trade-off curves, from the config to the page",

@@ -97,16 +97,20 @@ def main() -> None:
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
     except HybridrecError as error:
-        click.echo(f"error: {error}{_notes(error)}", err=True)
+        click.echo(_without_secrets(f"error: {error}{_notes(error)}"), err=True)
         sys.exit(error.exit_status)
     except Exception as error:
         from hybridrec.tracing import plugin_frames, tracing
 
         frames = plugin_frames(error)
         if not (_notes(error) and frames):  # it was raised by no call into a plugin
-            raise
+            text = traceback.format_exc()
+            if _without_secrets(text) == text:
+                raise
+            click.echo(_without_secrets(text), err=True)
+            sys.exit(1)
         shown = traceback.format_exc() if tracing() else "".join(frames.format()).rstrip()
-        click.echo(f"error: {type(error).__name__}: {error}\n{shown}{_notes(error)}", err=True)
+        click.echo(_without_secrets(f"error: {type(error).__name__}: {error}\n{shown}{_notes(error)}"), err=True)
         if not tracing():
             click.echo("  (set HYBRIDREC_TRACE=1 for the whole traceback)", err=True)
         sys.exit(PluginError.exit_status)
@@ -115,3 +119,9 @@ def main() -> None:
 def _notes(error: Exception) -> str:
     """Return the notes of an error on the call into the plugin that raised it."""
     return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
+
+
+def _without_secrets(text: str) -> str:
+    """Return a text without secrets that a plugin had revealed."""
+    module = sys.modules.get("hybridrec.secret")  # where nothing was loaded, nothing was revealed
+    return text if module is None else str(module.redacted(text))

@@ -22,6 +22,14 @@ STORE = click.option(
 BLOCK = click.option(
     "--block", multiple=True, metavar="PLUGIN", help="Do not load this plugin (its name or that of its distribution)."
 )
+PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE.py",
+    type=click.Path(path_type=Path),
+    help="Load the plugin classes of this file, without packaging.",
+)
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import megabytes
-from hybridrec.cli._options import BLOCK, CONFIG, SET, STORE
+from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 
 
 @click.command()
@@ -15,12 +15,15 @@ from hybridrec.cli._options import BLOCK, CONFIG, SET, STORE
 @SET
 @STORE
 @BLOCK
-def check(config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...]) -> None:
+@PLUGIN
+def check(
+    config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...], plugins: tuple[Path, ...]
+) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import plan
     from hybridrec.cli._console import table
 
-    fits = plan(config, assignments, store=store_folder, block=block)
+    fits = plan(config, assignments, store=store_folder, block=block, plugins=plugins)
     data = fits.data
     entities = "".join(f"{count} {kind}, " for kind, count in data.entities.items())
     print(

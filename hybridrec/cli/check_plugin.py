@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hybridrec.cli._console import names
-from hybridrec.cli._options import BLOCK
+from hybridrec.cli._options import BLOCK, PLUGIN
 
 if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
@@ -29,7 +30,10 @@ _WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
 )
 @click.option("--verbose", is_flag=True, help="A line for every case of every check.")
 @BLOCK
-def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...]) -> None:
+@PLUGIN
+def check_plugin(
+    name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...], plugins: tuple[Path, ...]
+) -> None:
     """Run the contract suites on everything that the plugin NAME offers, or on one class of it.
 
     Import time and speed are reported relative to a constant ranking; no check depends on them.
@@ -40,7 +44,7 @@ def check_plugin(name: str, assignments: tuple[str, ...], verbose: bool, block: 
     from hybridrec.testing.contract import run_checks
     from hybridrec.testing.runner import classes_of, contracts_of
 
-    registry = Registry(block=block)
+    registry = Registry(block=block, plugins=plugins)
     classes = classes_of(name, registry)
     options = _options(classes, assignments)
     failed, skipped, sound = {}, [], {}
@@ -126,6 +130,8 @@ def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) 
         speed = (
             f"{seconds_of_queries(cls, options):.3f}" if isinstance(cls, type) and issubclass(cls, Component) else ""
         )
-        rows.append([cls.name, speed, "" if provider is None else f"{seconds_of_import(provider.module):.3f}"])
+        rows.append(
+            [cls.name, speed, "" if provider is None or provider.file else f"{seconds_of_import(provider.module):.3f}"]
+        )
     title = f"Seconds, reported and not checked: {QUERIES:,} queries on the toy dataset, import of the plugin"
     table(title, ["name", "queries", "import"], rows)

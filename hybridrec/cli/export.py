@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hybridrec.cli._options import BLOCK
+from hybridrec.cli._options import BLOCK, PLUGIN
 
 if TYPE_CHECKING:
     from hybridrec.runs.exporter import Exporter
@@ -39,14 +39,22 @@ def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> 
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="An option of the exporter (`hybridrec show`)."
 )
 @BLOCK
-def export(run: Path, output: Path | None, form: str, assignments: tuple[str, ...], block: tuple[str, ...]) -> None:
+@PLUGIN
+def export(
+    run: Path,
+    output: Path | None,
+    form: str,
+    assignments: tuple[str, ...],
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
+) -> None:
     """Write the content of a finished RUN in a format for other tools."""
     from hybridrec.paths import subfolder
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.exporter import export as write
     from hybridrec.runs.run import Run
 
-    exporter = _exporter(Registry(block=block).get("exporters", form), assignments)
+    exporter = _exporter(Registry(block=block, plugins=plugins).get("exporters", form), assignments)
     finished = Run.open(run)
     for path in write(exporter, finished, output or subfolder(finished.folder, form)):
         print(path)

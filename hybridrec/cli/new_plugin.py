@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hybridrec.cli._options import BLOCK, PLUGIN
 from hybridrec.scaffold import KINDS
 
 
@@ -19,7 +20,9 @@ from hybridrec.scaffold import KINDS
     show_default="here",
     help="Folder in which the plugin's folder is made.",
 )
-def new_plugin(name: str, kind: str, path: Path) -> None:
+@BLOCK
+@PLUGIN
+def new_plugin(name: str, kind: str, path: Path, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """Write a small installable plugin NAME (lower-case words and hyphens) with tests and an experiment.
 
     It passes its own tests as written; existing files are never overwritten.
@@ -27,7 +30,7 @@ def new_plugin(name: str, kind: str, path: Path) -> None:
     from hybridrec import scaffold
     from hybridrec.registry.discovery import Registry
 
-    folder = scaffold.new_plugin(name, kind, path, Registry())
+    folder = scaffold.new_plugin(name, kind, path, Registry(block=block, plugins=plugins))
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         print(f"wrote {file}")
     plugin = folder.name.removeprefix("hybridrec-")

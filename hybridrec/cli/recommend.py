@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import RUN_OR_BUNDLE, TARGET
+from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
     from hybridrec.serving.explain import Explanation
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--pipeline", help="Pipeline of the run (default: the last one).")
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
+@BLOCK
+@PLUGIN
 def recommend(
     run_or_bundle: Path,
     user: str | None,
@@ -43,6 +45,8 @@ def recommend(
     pipeline: str | None,
     explain: bool,
     target: str,
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
 ) -> None:
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
     from hybridrec.cli._console import table
@@ -51,7 +55,7 @@ def recommend(
     from hybridrec.serving.recommender import load
     from hybridrec.serving.user_ratings import read_ratings
 
-    recommender = load(run_or_bundle)
+    recommender = load(run_or_bundle, block=block, plugins=plugins)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     matched_items = [find(item, recommender.data, "items") for item in items]
     typed_entities = [("tags", tag) for tag in tags] + [_assigned(pair, "--has") for pair in has]

@@ -6,14 +6,22 @@ from pathlib import Path
 
 import click
 
-from hybridrec.cli._options import SET, STORE
+from hybridrec.cli._options import BLOCK, PLUGIN, SET, STORE
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @SET
 @STORE
-def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None:
+@BLOCK
+@PLUGIN
+def refresh(
+    run: Path,
+    assignments: tuple[str, ...],
+    store_folder: Path,
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
+) -> None:
     """Update a finished RUN (made with `refit: all`) so that it recommends from its data as it is now.
 
     Components that can be updated with the new data are not fitted again, the others are; learned blends stay. --set
@@ -22,7 +30,7 @@ def refresh(run: Path, assignments: tuple[str, ...], store_folder: Path) -> None
     from hybridrec.cli._console import table
     from hybridrec.serving.refresh import refresh as take_up
 
-    updated = take_up(run, assignments, store=store_folder)
+    updated = take_up(run, assignments, store=store_folder, block=block, plugins=plugins)
     if not updated:
         print("the data did not change: nothing to do")
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import announcing_interrupts
-from hybridrec.cli._options import BLOCK, CONFIG, RUNS, SET, STORE
+from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, RUNS, SET, STORE
 
 
 @click.command()
@@ -15,6 +15,7 @@ from hybridrec.cli._options import BLOCK, CONFIG, RUNS, SET, STORE
 @SET
 @STORE
 @BLOCK
+@PLUGIN
 @RUNS
 @click.option("--name", help="Name of the run, instead of the config's.")
 @click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
@@ -24,6 +25,7 @@ def run(
     assignments: tuple[str, ...],
     store_folder: Path,
     block: tuple[str, ...],
+    plugins: tuple[Path, ...],
     runs: Path,
     name: str | None,
     validation: bool,
@@ -49,6 +51,7 @@ def run(
             progress=Bars(quiet),
             validation=validation,
             block=block,
+            plugins=plugins,
         )
     if not quiet:
         result(finished.report)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from hybridrec.cli._options import BLOCK, PLUGIN
 
 
 @click.command()
 @click.option("--of", type=click.Choice(["experiment", "report"]), default="experiment", show_default=True)
-def schema(of: str) -> None:
+@BLOCK
+@PLUGIN
+def schema(of: str, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """Print a JSON Schema: of experiment files with the options of all installed plugins, or of report.json."""
     import json
 
@@ -15,5 +21,7 @@ def schema(of: str) -> None:
     from hybridrec.evaluation.report import Report
     from hybridrec.registry.discovery import Registry
 
-    document = experiment_schema(Registry()) if of == "experiment" else Report.model_json_schema()
+    document = (
+        experiment_schema(Registry(block=block, plugins=plugins)) if of == "experiment" else Report.model_json_schema()
+    )
     print(json.dumps(document, indent=1, ensure_ascii=False))

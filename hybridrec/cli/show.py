@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hybridrec.cli._console import names
-from hybridrec.cli._options import BLOCK
+from hybridrec.cli._options import BLOCK, PLUGIN
 
 if TYPE_CHECKING:
     from hybridrec.registry.discovery import Registry
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False, shell_complete=names)
 @BLOCK
-def show(name: str | None, block: tuple[str, ...]) -> None:
+@PLUGIN
+def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """Explain a component, normaliser, reader, splitter, segmenter or metric: its purpose and every option it takes.
 
     Without NAME, list all names by kind, and those of components by stage.
@@ -25,7 +27,7 @@ def show(name: str | None, block: tuple[str, ...]) -> None:
     from hybridrec.registry.describe import describe
     from hybridrec.registry.discovery import Registry
 
-    registry = Registry(block=block)
+    registry = Registry(block=block, plugins=plugins)
     if name is None:
         rows = [[roles, ", ".join(names)] for roles, names in _by_roles(registry).items()]
         table("What `hybridrec show NAME` explains", ["kind", "names"], rows)

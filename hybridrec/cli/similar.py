@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hybridrec.cli._options import RUN_OR_BUNDLE
+from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE
 
 
 @click.command()
@@ -20,7 +20,18 @@ from hybridrec.cli._options import RUN_OR_BUNDLE
 @click.option(
     "--target", default="items", show_default=True, metavar="KIND", help="Kind of the neighbours, or words (of titles)."
 )
-def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, target: str) -> None:
+@BLOCK
+@PLUGIN
+def similar(
+    run_or_bundle: Path,
+    name: str,
+    component: str,
+    by: str,
+    n: int,
+    target: str,
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
+) -> None:
     """List the neighbours of NAME (an item or other entity, loosely typed, or words) in a component of a RUN."""
     from hybridrec.cli._console import table
     from hybridrec.data.queries import Query
@@ -28,7 +39,7 @@ def similar(run_or_bundle: Path, name: str, component: str, by: str, n: int, tar
     from hybridrec.serving.recommender import load
     from hybridrec.serving.similar import similar
 
-    recommender = load(run_or_bundle)
+    recommender = load(run_or_bundle, block=block, plugins=plugins)
     if by == "text":
         title, query = name, Query(text=name)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import BLOCK, CONFIG, RUNS, SET, STORE
+from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, RUNS, SET, STORE
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -26,6 +26,7 @@ SHOWN = 10
 @SET
 @STORE
 @BLOCK
+@PLUGIN
 @RUNS
 @click.option("--trials", type=click.IntRange(min=1), help="Total number of trials, earlier ones included.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after so many seconds.")
@@ -36,6 +37,7 @@ def tune(
     assignments: tuple[str, ...],
     store_folder: Path,
     block: tuple[str, ...],
+    plugins: tuple[Path, ...],
     runs: Path,
     trials: int | None,
     seconds: float | None,
@@ -61,6 +63,7 @@ def tune(
             runs=runs,
             callback=shown,
             block=block,
+            plugins=plugins,
         )
     if quiet:
         print(tuned.config)

@@ -73,6 +73,7 @@ class Experiment:
     refit: str | None = None
     memory: int | str | None = None
     workers: int | None = None
+    plugins: Mapping[str, Any] | None = None
 
 
 def use(plugin: str | type[Plugin], /, **options: Any) -> dict[str, Any]:
@@ -129,16 +130,21 @@ def _plain(value: Any, path: KeyPath, registry: Registry) -> Any:
 
 
 def _registered(cls: type[Plugin], path: KeyPath, registry: Registry) -> str:
-    """Return the name of a plugin class; raises ConfigError if that name does not lead back to the class."""
+    """Return the name that leads to a plugin class; raises ConfigError if no plugin offers the class."""
+    if (name := registry.name_of(cls)) is not None:
+        return name
     where = f"{SOURCE}: {dotted(path)}"
     kind = kind_of(cls)
     try:
         offered = None if kind is None else registry.get(kind.plural, cls.name)
     except HybridrecError as error:
-        raise type(error)(f"{where}: {error}") from error.__cause__
-    if offered is not cls:
-        raise ConfigError(
-            f"{where}: the name of {cls.__module__}.{cls.__qualname__} leads to {offered}: a run finds classes by "
-            "their names, so that it can be repeated; offer the class from a hook of a plugin under a name of its own"
-        )
-    return cls.name
+        raise type(error)(f"{where}: {error}{_way_in(cls)}") from error.__cause__
+    raise ConfigError(
+        f"{where}: the name of {cls.__module__}.{cls.__qualname__} leads to {offered}: a run finds classes by "
+        f"their names, so that it can be repeated{_way_in(cls)}"
+    )
+
+
+def _way_in(cls: type[Plugin]) -> str:
+    """Return the end of a message about a class that no plugin offers."""
+    return f"; pass the class beside the config, `plugins=[{cls.__name__}]`, or offer it from a hook of a plugin"

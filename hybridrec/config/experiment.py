@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -18,7 +18,8 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
 from hybridrec.evaluation.metrics import MetricAtK
-from hybridrec.plugin import Options
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.stages.filter import Filter
@@ -36,6 +37,31 @@ class ComponentSpec:
     options: Options
     base_model: ComponentSpec | None = None
     """The component that a generator `uses`."""
+    use: str = ""
+    """The name that leads to the class, if it is not the name of the class: `distribution/name`."""
+    digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
+    """Digests of those classes, its own and those among its options, that come without packaging."""
+    keeps: bool = True
+    """False if the source of one of these is not there: then what it makes is not kept for later runs."""
+
+    @classmethod
+    def of(
+        cls, label: str, use: str, component: type[Component], options: Options, registry: Registry
+    ) -> ComponentSpec:
+        """Return the component that a name leads to in a registry."""
+        classes = [component, *(type(value) for _, value in options if isinstance(value, Plugin))]
+        keeps = all(map(registry.has_source, classes))
+        return cls(label, component, options, None, use, registry.digests_of(classes), keeps)
+
+    @property
+    def name(self) -> str:
+        """The name that leads to the class."""
+        return self.use or self.cls.name
+
+    @property
+    def kept(self) -> bool:
+        """True if its fits are kept for later runs: there is source of all that they are made with."""
+        return self.keeps and (self.base_model is None or self.base_model.kept)
 
     def create(self) -> Component:
         """Create a new, unfitted instance."""
@@ -212,8 +238,12 @@ class CheckedExperiment:
     """By name in reports; the first feeds blends and guards."""
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """Sentences on names that several plugins provide; a report must not depend on which plugins are installed."""
     validation: bool = False
     """Measure on validation queries from inside the training parts; no test query is touched."""
+    reader_digest: str | None = ""
+    """Digest of the source of a reader without packaging, None if that is not there; empty for an installed one."""
     tuning: Tuning | None = None
     """The search space of `hybridrec tune`, if the config has one."""
 
@@ -241,20 +271,23 @@ class CheckedExperiment:
     def resolved(self) -> dict[str, Any]:
         """The config with all defaults filled in, as plain values (the content of a run's `config.yaml`)."""
         content = self.config.model_dump(mode="json", by_alias=True, exclude_none=True)
-        content["data"] = {"reader": self.reader.name, **_plain(self.reader.config)}
+        given = content["data"]
+        content["data"] = {"reader": given["reader"], **_plain(self.reader.config)}
+        if self.config.data.through_items:
+            content["data"]["through_items"] = list(self.config.data.through_items)
         content["compare"]["metrics"] = self._resolved_metrics()
         if self.config.compare.segments is not None:
             content["compare"]["segments"] = [
                 {"use": segmenter.name, "as": label, **_plain(segmenter.config)}
                 for label, segmenter in self.segmenters.items()
             ]
-        content["split"] = {"use": self.splitter.name, **_plain(self.splitter.config)}
+        content["split"] = {"use": self.config.split.use, **_plain(self.splitter.config)}
         content["components"] = {
-            label: {"use": spec.cls.name, **_plain(spec.options)} for label, spec in self.components.items()
+            label: {"use": spec.name, **_plain(spec.options)} for label, spec in self.components.items()
         }
         for name, use in self.config.pipelines.items():
             chains = {
-                target: [{"use": spec.cls.name, **_plain(spec.options)} for spec in chain]
+                target: [{"use": spec.name, **_plain(spec.options)} for spec in chain]
                 for target, chain in self.pipelines[name].rerankers.items()
             }
             by_target = isinstance(use.rerank, dict)
@@ -278,6 +311,12 @@ class CheckedExperiment:
                     | _plain(next(specs).measure.metric.config)
                 )
         return resolved
+
+    @property
+    def kept(self) -> bool:
+        """True if slates and learned weights are kept for later runs: there is source of all that they stand on."""
+        rerankers = [spec for plan in self.measured.values() for spec in plan.reranker_specs()]
+        return all(spec.kept for spec in (*self.components.values(), *rerankers))
 
     @property
     def hash(self) -> str:

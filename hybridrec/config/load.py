@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
@@ -16,12 +19,13 @@ from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.validation import nested_models
-from hybridrec.config.yaml_source import YamlSource
+from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
+from hybridrec.registry.plugin_files import PREFIX, located
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,8 +49,10 @@ class OpenedConfig:
     frames: Mapping[str, pl.DataFrame]
 
     def check(self, registry: Registry) -> CheckedExperiment:
-        """Check the document, and pass its frames to the reader."""
+        """Check the document, and pass its frames to the reader; print how names of several plugins were understood."""
         experiment = check(self.document, registry, self.folder)
+        for choice in experiment.choices:
+            print(f"note: {choice}", file=sys.stderr)
         expected = frame_names(experiment.resolved["data"])
         for name in self.frames:
             if name not in expected:
@@ -54,6 +60,40 @@ class OpenedConfig:
                 raise ConfigError(f"{where}: has a path, and a frame was passed for it: leave out one of them")
         experiment.reader.frames = self.frames
         return experiment
+
+
+def registry_for(
+    config: Path | str | Mapping[str, Any] | composition.Experiment,
+    assignments: Sequence[str] = (),
+    *,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
+    prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Registry:
+    """Return the plugins for a config: those installed, without those that the config, or the caller, blocks.
+
+    `plugins` come without packaging; `prefer` chooses among several providers of a name (`Registry`).
+    """
+    registry = None
+    if isinstance(config, (str, Path)):
+        path = Path(config)
+        if path.as_posix().startswith(PREFIX):
+            registry = Registry(block=block, plugins=plugins, prefer=prefer)
+            path = located(path, registry)
+        document = documents.load(path)
+    else:
+        content = {"plugins": config.plugins} if isinstance(config, composition.Experiment) else config
+        section = content.get("plugins") if isinstance(content, Mapping) else None
+        document = YamlSource(SOURCE, {"plugins": dict(section)} if isinstance(section, Mapping) else {})
+    for assignment in assignments:
+        if assignment.startswith("plugins."):
+            document.set(assignment)
+    section = document.content.get("plugins")
+    named = section.get("block") if isinstance(section, dict) else None
+    named = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []  # else `check` says so
+    if registry is None or named:
+        registry = Registry(block=block, also_block=named, plugins=plugins, prefer=prefer)
+    return registry
 
 
 def open_config(
@@ -128,8 +168,28 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
 
 def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExperiment:
     """Check a document; relative paths in it start at `folder`."""
+    _refuse_passwords(document, document.content, ())
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
     return (
         experiment if experiment.config.tune is None else replace(experiment, tuning=tuning(checker, experiment, check))
     )
+
+
+_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@")
+"""A URL with a password; a name in braces in its place, which a plugin fills in, is none."""
+
+
+def _refuse_passwords(document: YamlSource, value: object, path: KeyPath) -> None:
+    """Raise ConfigError, without showing it, for a URL that holds a password: configs are written into runs."""
+    if isinstance(value, str) and _PASSWORD.search(value):
+        raise ConfigError(
+            f"{document.where(path)}: this URL holds a password, and configs are written into runs and reports: leave "
+            "it out, and give it in an option that is a secret, as `env:NAME` or `file:PATH`"
+        )
+    if isinstance(value, dict):
+        for key, below in value.items():
+            _refuse_passwords(document, below, (*path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            _refuse_passwords(document, below, (*path, index))

@@ -272,6 +272,13 @@ class Tradeoff(Options):
     """The values; each is a point of the curve, not an arm of the comparison."""
 
 
+class PluginsUse(Options):
+    """The plugins that may be loaded."""
+
+    block: list[str] = Field([])
+    """Plugins, or distributions of plugins, that are not loaded, as with `--block`; they need not be installed."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -307,3 +314,5 @@ class ExperimentConfig(Options):
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
     workers: int | None = Field(None, ge=1)
     """Threads for fits and blocks of queries; by default the number of cores."""
+    plugins: PluginsUse | None = None
+    """Plugins that are not loaded for this experiment."""

@@ -39,6 +39,7 @@ class Checker(Validator):
         self.registry = registry
         self.folder = folder
         self.notes: list[str] = []
+        self.choices: list[str] = []
 
     def experiment(self) -> CheckedExperiment:
         content = dict(self.document.content)
@@ -70,6 +71,8 @@ class Checker(Validator):
             segmenters=segmenters(self, config.compare),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
+            choices=tuple(self.choices),
+            reader_digest=self.registry.source_of(type(reader)),
         )
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
@@ -80,15 +83,22 @@ class Checker(Validator):
     def found(self, kind: str, name: str, path: KeyPath) -> Any:
         """Look a class up in the registry; errors name the place in the file."""
         try:
-            return self.registry.get(kind, name)
+            cls = self.registry.get(kind, name)
         except HybridrecError as error:
             raise type(error)(f"{self.document.where(path)}: {error}") from error.__cause__
+        if (choice := self.registry.choice(kind, name)) is not None and choice not in self.choices:
+            self.choices.append(choice)
+        return cls
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
         """Return a component with validated options; raises MissingDependencyError if a library of it is missing."""
         cls = self.found("components", use.use, (*path, "use"))
-        spec = ComponentSpec(label, cls, self.validate(cls.Config, use.options, path))
+        options = self.validate(cls.Config, use.options, path)
+        spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
         self.require(spec, path)
+        if not spec.keeps:
+            note = f"nothing that '{spec.cls.name}' makes is kept for other runs: its class has no source to know it by"
+            self.notes += [note] if note not in self.notes else []
         return spec
 
     def with_base_model(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
@@ -211,7 +221,7 @@ class Checker(Validator):
 
     def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
         """Return one re-ranker of a chain; its label distinguishes two chains with the same component."""
-        spec = self.component(f"{use.use}-{index + 1}", use, path)
+        spec = self.component(f"{use.use.rpartition('/')[2]}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
             raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")
         return spec

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec.config.yaml_source import KeyPath, YamlSource
 from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.secret import MISTAKE
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,7 +33,12 @@ class Validator:
     def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
         """Return all problems of a validation error as one message, a line for each."""
         lines = []
-        for problem in error.errors(include_url=False):
+        problems = error.errors(include_url=False)
+        given = (problem["input"] for problem in problems if problem["type"] == MISTAKE)
+        secrets = {str(value) for value in given if value not in ("", None)}
+        for problem in problems:
+            if problem["type"] != MISTAKE and any(secret in str(problem["input"]) for secret in secrets):
+                continue  # another reading of the same value, which must not be shown
             location = tuple(step for step in problem["loc"] if step not in ("[key]",))
             place = (*path, *self.in_document(path, location))
             reason = problem["msg"].removeprefix("Value error, ")
@@ -47,7 +53,9 @@ class Validator:
                 reason = "the path is empty" if problem["input"] is None else f"no path: {problem['input']!r:.60}"
             elif problem["type"] == "string_type" and isinstance(problem["input"], (int, float)):
                 reason = f"Input should be text, got {problem['input']!r}: put it in quotes"
-            elif problem["type"] != "value_error" or "'" not in reason:  # a validator of ours that quotes has said it
+            elif problem["type"] != MISTAKE and (
+                problem["type"] != "value_error" or "'" not in reason
+            ):  # a validator of ours that quotes has said it
                 reason = f"{reason}, got {problem['input']!r:.60}"
             lines.append(f"{self.document.where(place)}: {reason}")
         return ConfigError("\n".join(dict.fromkeys(lines)))

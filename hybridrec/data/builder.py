@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.entities import Entities
 from hybridrec.data.features import LABELS, FeatureColumn, Features
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.table_blocks import join_blocks
 from hybridrec.data.transforms import WeightOptions, weigh
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, PluginError
@@ -126,11 +127,14 @@ def _check_frame(place: str, frame: object, required: Sequence[str], optional: S
         raise PluginError(f"Tables.{place} has the unknown column '{useless[0]}'; it may have {takes}")
 
 
-def assemble(tables: Tables, weight: WeightOptions = UNCHANGED) -> Dataset:
-    """Convert these tables to a Dataset, with weights transformed according to `weight`.
+def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGED) -> Dataset:
+    """Convert tables, or blocks of their rows, to a Dataset, with weights transformed according to `weight`.
 
-    Within a user, interactions are ordered by position, else by time, else by row; repeats are kept.
+    Within a user, interactions are ordered by position, else by time, else by row; repeats are kept. Of blocks only
+    one is held with its ids as text; the result is that of their rows in one set of tables.
     """
+    if not isinstance(tables, Tables):
+        tables = join_blocks(tables)
     about = tables.entities
     users = _vocabulary(("interactions", tables.interactions, "user"), ("entities['users']", about.get(USERS), "id"))
     items = _vocabulary(("interactions", tables.interactions, "item"), ("entities['items']", about.get(ITEMS), "id"))

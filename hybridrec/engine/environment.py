@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.engine.keys import distributions_with
+from hybridrec.evaluation.report import PluginUse
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.kinds import kind_of
 
 PROJECT = "hybridrec"
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -24,13 +26,44 @@ def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[s
     """
     named = {PROJECT}
     for cls in _classes(experiment):
-        if (provider := registry.provider_of(cls)) is not None:
+        if (provider := registry.provider_of(cls)) is not None and not provider.file:
             named.add(provider.distribution)
     specs = [*experiment.components.values()]
     specs += [spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs()]
     libraries = {module for spec in specs for module in spec.requires}
     required = {requirement for name in named for requirement in _requirements(name)}
     return named | required | {name for module in libraries for name in distributions_with(module)}
+
+
+def plugins_of(experiment: CheckedExperiment, registry: Registry) -> list[PluginUse]:
+    """Return the plugins of the classes that an experiment uses, with the names of these classes."""
+    used: dict[str, PluginUse] = {}
+    for cls in _classes(experiment):
+        provider, kind = registry.provider_of(cls), kind_of(cls)
+        if provider is None or kind is None:
+            continue
+        plugin = used.setdefault(
+            provider.module if not provider.file else f"{provider.file}/{provider.name}",
+            PluginUse(
+                name=provider.name,
+                module=provider.module,
+                distribution=provider.distribution,
+                version=provider.version,
+                file=provider.file,
+                digest=provider.digest,
+            ),
+        )
+        if cls.name not in plugin.offers.setdefault(kind.plural, []):
+            plugin.offers[kind.plural].append(cls.name)
+    return sorted(used.values(), key=lambda plugin: (plugin.distribution, plugin.name))
+
+
+def preferred(plugins: Iterable[PluginUse]) -> dict[tuple[str, str], str]:
+    """Return the distributions that provided the classes of a run: (kind, name) -> distribution."""
+    offers = [(kind, name, plugin) for plugin in plugins for kind, names in plugin.offers.items() for name in names]
+    several = [(kind, name) for kind, name, _ in offers]
+    # A name that two of them provided is qualified in the config.
+    return {(kind, name): plugin.distribution for kind, name, plugin in offers if several.count((kind, name)) == 1}
 
 
 def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -19,7 +20,9 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.errors import PluginError, StoreError
 from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
+from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, VectorModel
 from hybridrec.tracing import calling
@@ -71,9 +74,8 @@ class FitJob:
         """Return the component with its options, from the plugins of a registry."""
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
-        return ComponentSpec(
-            self.label, cls, options, None if self.base_model is None else self.base_model.spec(registry)
-        )
+        spec = ComponentSpec.of(self.label, self.component if "/" in self.component else "", cls, options, registry)
+        return spec if self.base_model is None else replace(spec, base_model=self.base_model.spec(registry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ class FitOutcome:
 class FitContext:
     """The resources of the process that runs a job: the store, the training parts in memory, the installed plugins.
 
-    It is pickled as the store with the names of blocked plugins: another process takes training parts
-    from the store and components from its own plugins.
+    It is pickled as the store with the names of blocked plugins and the plugins without packaging: another process
+    takes training parts from the store and components from these and its own plugins.
     """
 
     def __init__(self, store: Store, registry: Registry, parts: Mapping[str, Dataset] | None = None) -> None:
@@ -106,12 +108,12 @@ class FitContext:
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
-    def __getstate__(self) -> tuple[Store, tuple[str, ...]]:
-        return self.store, tuple(provider.name for provider in self.registry.providers if provider.blocked)
+    def __getstate__(self) -> tuple[Store, _Choice]:
+        return self.store, _Choice.of(self.registry)
 
-    def __setstate__(self, state: tuple[Store, tuple[str, ...]]) -> None:
-        store, blocked = state
-        self.__init__(store, _installed(blocked))  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Store, _Choice]) -> None:
+        store, choice = state
+        self.__init__(store, _registry(choice))  # type: ignore[misc]
 
     def fitted(self, job: FitJob) -> Fitted:
         """Return the fit for the key of a job, of which this process has only one."""
@@ -133,9 +135,28 @@ class FitContext:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The choice of plugins of a registry, as plain data; classes without packaging are named by their modules."""
+
+    blocked: tuple[str, ...]
+    loose: tuple[type[Plugin] | str, ...]
+    digests: tuple[str, ...]
+    prefer: tuple[tuple[tuple[str, str], str], ...]
+
+    @classmethod
+    def of(cls, registry: Registry) -> _Choice:
+        """Return the choice of a registry; files are named by their absolute paths."""
+        blocked = tuple(provider.name for provider in registry.providers if provider.blocked)
+        loose = [plugin if isinstance(plugin, type) else str(Path(plugin).resolve()) for plugin in registry.plugins]
+        digests = tuple(provider.digest for provider in registry.providers if provider.file)
+        return cls(blocked, tuple(loose), digests, tuple(registry.prefer.items()))
+
+
 @cache
-def _installed(blocked: tuple[str, ...]) -> Registry:
-    return Registry(block=blocked)
+def _registry(choice: _Choice) -> Registry:
+    """Return a registry of this process with the same choice."""
+    return Registry(also_block=choice.blocked, plugins=choice.loose, prefer=dict(choice.prefer))
 
 
 class Fitted:
@@ -212,8 +233,10 @@ class Fitted:
             check_self(component, "fit", component.fit(part, rng))
             state = component.state()
             check_state(state)
-            notes = component.notes()
+            notes = [redacted(note) for note in component.notes()]
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
+        if not spec.kept:
+            return component, tuple(notes)
         about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
         self.context.store.put(job.key, state, {**about, RANDOM: drew, NOTES: notes})
         return component, tuple(notes)

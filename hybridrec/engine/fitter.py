@@ -69,7 +69,7 @@ class Fitter:
     def job(self, spec: ComponentSpec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
         """Return a component on a training part as plain data; its base model gets as many threads."""
         return FitJob(
-            component=spec.cls.name,
+            component=spec.name,
             options=options_text(spec),
             label=spec.label,
             data=part.fingerprint,

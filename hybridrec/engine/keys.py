@@ -6,31 +6,38 @@ import hashlib
 import importlib.metadata
 import inspect
 import itertools
+import secrets
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hybridrec.data
-from hybridrec.config.experiment import ComponentSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec
 from hybridrec.data.fingerprint import fingerprint, json_digest
-from hybridrec.plugin import Plugin
+from hybridrec.data.readers.base import Reader
+from hybridrec.plugin import Options, Plugin
+from hybridrec.registry.source_digest import is_installed, source_digest
+from hybridrec.secret import KEYED
 from hybridrec.stages.filter import Filter
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     """Return a digest of everything that decides the output of a re-ranker."""
-    options = spec.options.model_dump(mode="json")
+    options = _options(spec.options)
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, source_hash(cls)] for cls in classes], library_versions(spec.requires)]
+    source = [[[cls.version, _source(cls, spec)] for cls in classes], library_versions(spec.requires)]
     return digest(spec.cls.name, options, source, *learned_from)
 
 
 def filter_key(fitted: Filter) -> str:
     """Return a digest of everything that decides what a fitted filter excludes."""
-    options = fitted.config.model_dump(mode="json")
+    cls = type(fitted)
+    # The text of a class without packaging; one without any text is another one every time.
+    source = source_hash(cls) if is_installed(cls.__module__) else source_digest(cls) or secrets.token_hex()
     state = fingerprint(*itertools.chain.from_iterable(fitted.state().items()))
-    return digest(fitted.name, fitted.version, source_hash(type(fitted)), options, state)
+    return digest(fitted.name, fitted.version, source, _options(fitted.config), state)
 
 
 def digest(*what: object) -> str:
@@ -43,12 +50,12 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     what: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
-        "options": spec.options.model_dump(mode="json"),
+        "options": _options(spec.options),
         "data": fingerprint,
         "label": spec.label,
         "seed": seed,
         "threads": 1,
-        "source": source_hash(spec.cls),
+        "source": _source(spec.cls, spec),
         "libraries": library_versions(spec.requires),
     }
     if uses is not None:
@@ -56,6 +63,34 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     if repeat > 1:
         what["repeat"] = repeat
     return json_digest(what)
+
+
+def _options(options: Options) -> dict[str, Any]:
+    """Return options as plain values, without secrets: who asks with which password decides nothing."""
+    return options.model_dump(mode="json", context={KEYED: True})
+
+
+def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
+    """Return the key of the data of a reader that tells a fingerprint; None if it must be read in every run."""
+    reader, source = experiment.reader, experiment.reader_digest
+    if source is None or reader.frames:
+        return None
+    below = [
+        source_hash(base) for base in type(reader).__mro__ if issubclass(base, Reader) and is_installed(base.__module__)
+    ]
+    made_by = [reader.name, reader.version, source or source_hash(type(reader)), below, library_versions()]
+    return digest("data 1", made_by, _options(reader.config), fingerprint)
+
+
+def _source(cls: type[Plugin], spec: ComponentSpec) -> str:
+    """Return a digest of the source of the class of a component, or of one among its options.
+
+    That of a class without packaging is of its text and what that reaches, and of the installed classes below it.
+    """
+    if cls not in spec.digests:
+        return source_hash(cls)
+    below = [source_hash(base) for base in cls.__mro__ if issubclass(base, Plugin) and is_installed(base.__module__)]
+    return digest(spec.digests[cls], below)
 
 
 @cache

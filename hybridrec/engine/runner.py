@@ -14,25 +14,28 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
-from hybridrec.engine.environment import distributions_of
+from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator, check_metrics, question_of
 from hybridrec.engine.executor import Executor, ThreadExecutor
-from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fit import NOTES, Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
+from hybridrec.engine.keys import data_key
 from hybridrec.engine.kinds import with_kinds
 from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
-from hybridrec.engine.store import Store
+from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
+from hybridrec.errors import PluginError
 from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.observers import Observers
+from hybridrec.secret import redacted
 from hybridrec.stages.component import Component
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.tracing import calling
@@ -79,13 +82,15 @@ class ExperimentRunner:
         self.observers = Observers(registry.manager)
         self.progress = progress
         self.clock = Clock()
-        self.runner = BatchRunner(store, self.executor, config.memory, self.clock)
+        cache = store if experiment.kept else NullStore()
+        self.runner = BatchRunner(cache, self.executor, config.memory, self.clock)
         self.trainers = [
             FoldTrainer(experiment, self.fitter(repeat), self.runner) for repeat in range(1, config.repeats + 1)
         ]
         self.results = ResultBuilder(experiment)
         self.watch = Stopwatch(self.clock)
         self.distributions = distributions_of(experiment, registry)
+        self.plugins = plugins_of(experiment, registry)
 
     def fitter(self, repeat: int) -> Fitter:
         """Return a fitter for one of the trainings."""
@@ -97,13 +102,13 @@ class ExperimentRunner:
         config = self.experiment.config
         with one_thread_per_library():
             with self.watch.timing("read"):
-                data = read(self.experiment)
-            self.results.notes += self.experiment.reader.notes()
+                data, notes = read_with_notes(self.experiment, self.store)
+            self.results.notes += notes
             self.evaluate(data)
-            report = self.results.report(data, self.watch, Environment.current(self.distributions))
+            report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
             refitted = config.refit == "all" and not self.experiment.validation
             servable = self.refit(data) if refitted else None
-        report.notes += self.observers.failures
+        report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
@@ -201,7 +206,8 @@ def servable_run(
     segmenters = [] if isinstance(segmenter, KnownFields) else [segmenter]
     in_use = (*components.values(), *rerankers, *filters, *segmenters)
     classes = dict.fromkeys(cls for plugin in in_use for cls in plugin_classes(plugin))
-    providers = {provider.module: provider for provider in map(registry.provider_of, classes) if provider is not None}
+    providers = [provider for provider in map(registry.provider_of, classes) if provider is not None]
+    by_place = {(provider.module, provider.name): provider for provider in providers}
     base_models = {label: experiment.components[label].base_model for label in components}
     return ServableRun(
         name=experiment.config.name,
@@ -212,17 +218,41 @@ def servable_run(
         data=served_data(data),
         trained_on=data.fingerprint,
         plugins=tuple(
-            PluginSource(provider.name, provider.module, provider.distribution, provider.version)
-            for _, provider in sorted(providers.items())
+            PluginSource(p.name, p.module, p.distribution, p.version, p.file, p.digest)
+            for _, p in sorted(by_place.items())
         ),
         memory=experiment.config.memory,
         segmenter=segmenter,
+        origins={cls: provider.distribution for cls in classes if (provider := registry.provider_of(cls)) is not None},
     )
 
 
-def read(experiment: CheckedExperiment) -> Dataset:
-    """Read the data of an experiment; raises ConfigError if it needs frames that were not passed."""
-    refuse_missing_frames(experiment.reader, experiment.config.name)
-    with calling(experiment.reader, "while reading the data"):
-        data = check_dataset(experiment.reader.read())
-    return with_kinds(data, experiment.config)
+def read(experiment: CheckedExperiment, store: Store | None = None) -> Dataset:
+    """Read the data of an experiment, as `read_with_notes` does."""
+    return read_with_notes(experiment, store)[0]
+
+
+def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the data of an experiment and return it with the notes of the reader.
+
+    A reader that tells a fingerprint of its data is not asked for data that the store has. Raises ConfigError if the
+    experiment needs frames that were not passed.
+    """
+    reader = experiment.reader
+    refuse_missing_frames(reader, experiment.config.name)
+    key = None
+    if store is not None:
+        with calling(reader, "while asking for the fingerprint of the data"):
+            told = reader.fingerprint()
+            if not (told is None or isinstance(told, str)):
+                raise PluginError(f"fingerprint must return a text or None, not {type(told).__name__}")
+        key = None if told is None else data_key(experiment, told)
+    if store is not None and key is not None and (state := store.find(key)) is not None:
+        data = with_kinds(Dataset.restore(state), experiment.config)
+        return data, tuple((store.about(key) or {}).get(NOTES, ()))
+    with calling(reader, "while reading the data"):
+        data = check_dataset(reader.read())
+        notes = tuple(map(redacted, reader.notes()))
+    if store is not None and key is not None:
+        store.put(key, data.state(), {"data of": reader.name, NOTES: notes})
+    return with_kinds(data, experiment.config), notes

@@ -210,7 +210,8 @@ class FoldTrainer:
         if state is None:
             stacking_set.fit_blend(base)
             state = base.state()
-            self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_set.fold})
+            if self.experiment.kept:
+                self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_set.fold})
         else:
             check_self(base, "restore", base.restore(state))
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))

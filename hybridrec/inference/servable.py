@@ -22,16 +22,26 @@ from hybridrec.types import USERS, Target
 
 @dataclass(frozen=True, slots=True)
 class PluginSource:
-    """An installed plugin that provides classes: its entry point, and its distribution."""
+    """A plugin that provides classes: its entry point and its distribution, or its file and the digest of that."""
 
     name: str
     module: str
     distribution: str
     version: str
+    file: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        if self.file:
+            return f"plugin '{self.name}' ({self.file}, without packaging)"
+        return f"plugin '{self.name}' of {self.distribution} {self.version}"
 
     @property
     def install_hint(self) -> str:
-        """The command that installs the version in use."""
+        """The way to the version in use: a command, or the option that takes the file."""
+        if self.file:
+            where = "as a class" if self.file == "notebook" else f"from {self.file}"
+            return f"hand it over {where}, as it was then, with `--plugin FILE.py` or `plugins=[...]`"
         return f"pip install '{self.distribution}=={self.version}'"
 
 
@@ -48,6 +58,7 @@ class ServableRun:
     trained_on: fingerprint of the data that everything was trained on
     plugins: the plugins that provide the classes of components, re-rankers, the segmenter, and their options
     memory: bytes that the queries in work may take
+    origins: class -> distribution that provides it, for components and re-rankers
     users: True if the data holds its users; without them a query must bring everything about the user
     segmenter: the first segmenter of the experiment, by whose segments re-rankers may have learned
     """
@@ -63,6 +74,7 @@ class ServableRun:
     memory: int
     users: bool = True
     segmenter: Segmenter = field(default_factory=KnownFields)
+    origins: Mapping[type[Plugin], str] = field(default_factory=dict)
 
 
 def served_data(data: Dataset) -> Dataset:

@@ -13,7 +13,7 @@ import yaml
 
 from hybridrec.errors import did_you_mean
 from hybridrec.plugin import Options, Plugin
-from hybridrec.registry.discovery import Registry
+from hybridrec.registry.discovery import Provider, Registry
 from hybridrec.registry.kinds import Kind
 from hybridrec.registry.option_types import ColumnWeights, ComponentRef, references
 from hybridrec.stages.normaliser import Normaliser
@@ -61,7 +61,7 @@ def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
         name=command.name,
         kind=kind.name,
         version="unknown" if provider is None else provider.version,
-        origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
+        origin=_origin(provider),
         text=inspect.cleandoc(command.help or ""),
         facts=(),
         options=tuple(options),
@@ -77,13 +77,19 @@ def _page(cls: type[Plugin], kind: Kind, registry: Registry) -> Page:
         name=cls.name,
         kind=kind.name,
         version=cls.version,
-        origin="unknown" if provider is None else f"{provider.distribution} {provider.version}",
+        origin=_origin(provider),
         text=inspect.getdoc(cls) or "",
         facts=tuple(_facts(cls)) if kind.name != "metric" else _how_options_are_given(cls),
         options=tuple(_options(cls.Config)),
         example=example,
         language=language,
     )
+
+
+def _origin(provider: Provider | None) -> str:
+    if provider is None:
+        return "unknown"
+    return provider.file or f"{provider.distribution} {provider.version}"
 
 
 def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, str]:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import os
+import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pluggy
 
-from hybridrec.errors import ConfigError, PluginError, did_you_mean
+from hybridrec.errors import ConfigError, HybridrecError, PluginError, did_you_mean
+from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs, kinds
+from hybridrec.registry.loose_plugins import LooseSource, loose_sources, offers_of
 from hybridrec.registry.observers import hook_tracers
-from hybridrec.registry.validation import offered, validate_api_version, validate_hooks
+from hybridrec.registry.requires_api import NAME as REQUIRES_API
+from hybridrec.registry.requires_api import requires_api_of
+from hybridrec.registry.source_digest import source_digest
+from hybridrec.registry.validation import LeftOut, offered, validate_api_version, validate_class, validate_hooks
 from hybridrec.tracing import GROUP, traced
 
 SLOW = 0.5
 """Seconds of loading from which `plugins` warns that a plugin slows every command down."""
+BLOCK = "HYBRIDREC_BLOCK"
+"""The environment variable with the names of plugins that are not loaded, separated by commas."""
 
 
 @dataclass(slots=True)
 class Provider:
-    """An installed plugin: its entry point, its distribution, and the result of loading it."""
+    """A plugin: its entry point, its distribution, and the result of loading it.
+
+    A plugin without packaging has the name of its file or class in place of a distribution.
+    """
 
     name: str
     module: str
@@ -34,8 +49,16 @@ class Provider:
     seconds: float = 0.0
     """Duration of loading it."""
     offers: dict[str, list[str]] = field(default_factory=dict)
+    left_out: Sequence[tuple[str, str, BaseException]] = ()
+    """Its classes, and whole hooks without a name, that cannot be used: (kind, name, cause); it offers the others."""
+    file: str = ""
+    """Of a plugin without packaging the file, or "notebook"; empty for an installed one."""
+    digest: str = ""
+    """Of a plugin without packaging the digest of what its classes are made of; empty without a source."""
 
     def __str__(self) -> str:
+        if self.file:
+            return f"plugin '{self.name}' ({self.file}, without packaging)"
         return f"plugin '{self.name}' ({self.distribution} {self.version}, module {self.module})"
 
 
@@ -50,7 +73,7 @@ class Registry:
     """All plugin classes by kind and name, and the hook callers of the observers.
 
     A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and raised as the
-    cause when a name is requested that it may have provided.
+    cause when a name is requested that it may have provided. Where several plugins provide a name, `get` chooses.
     """
 
     def __init__(
@@ -58,28 +81,45 @@ class Registry:
         entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
         *,
         block: Collection[str] = (),
+        also_block: Collection[str] = (),
         only: Collection[str] | None = None,
+        plugins: Sequence[type[Plugin] | Path | str] = (),
+        prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> None:
         """Load the plugins of the given entry points (default: all installed in the group).
 
         With `only`, those of these modules; the others are not even imported. Plugins in `block`, by the name of the
-        plugin or its distribution, are left out; raises ConfigError for an unknown name.
+        plugin or its distribution, are left out, and those in `also_block` and in the environment variable
+        HYBRIDREC_BLOCK, which need not be installed. `plugins` are loaded without packaging: classes, or paths of
+        files. `prefer` chooses among several providers of a name: (kind, name) -> name of the distribution.
+
+        Raises ConfigError for an unknown name in `block`, and PluginError if one of `plugins` cannot be loaded.
         """
-        installed = importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+        installed = list(importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points)
+        sources = loose_sources(plugins)
+        known = {entry_point.name for entry_point in installed}
+        known |= {entry_point.dist.name for entry_point in installed if entry_point.dist is not None}
+        for name in block:
+            if name not in known:
+                raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, known)}")
         if only is not None:
             installed = [entry_point for entry_point in installed if entry_point.value in only]
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.manager.add_hookspecs(hookspecs.offer_hooks())
         self.manager.add_hookcall_monitoring(*hook_tracers())
+        self.plugins = tuple(plugins)
+        self.prefer = prefer
         self.providers: list[Provider] = []
+        self._digests: dict[object, str] = {}
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind.plural: {} for kind in kinds.KINDS}
+        unwanted = {*block, *also_block, *_blocked_by_environment()}
+        self.not_installed = sorted(unwanted - known)
+        """Names of blocked plugins that are not installed."""
         for entry_point in sorted(installed, key=lambda e: (e.name, e.value)):
-            self.providers.append(self._load(entry_point, block))
-        names = {name for provider in self.providers for name in (provider.name, provider.distribution)}
-        for name in block:
-            if name not in names:
-                raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, names)}")
+            self.providers.append(self._load(entry_point, unwanted))
+        for source in sources:
+            self.providers.append(self._load_loose(source))
 
     def _load(self, entry_point: importlib.metadata.EntryPoint, block: Collection[str]) -> Provider:
         dist = entry_point.dist
@@ -92,32 +132,79 @@ class Registry:
         started = time.perf_counter()
         try:
             with traced(f"loading {provider}"):
+                validate_api_version(requires_api_of(entry_point.module), entry_point.value)
                 module = entry_point.load()
-            offers = self._register(module, entry_point.value)
+            offers = self._register(module, provider)
         except (Exception, SystemExit) as error:  # a broken plugin must not affect the others
             provider.error = error
             return provider
         finally:
             provider.seconds = time.perf_counter() - started
+        self._offer(offers, provider)
+        return provider
+
+    def _load_loose(self, source: LooseSource) -> Provider:
+        """Load a plugin without packaging; whoever names one needs it, so that an error is raised."""
+        provider = Provider(source.name, source.module, source.name, "", file=source.origin)
+        started = time.perf_counter()
+        try:
+            with traced(f"loading {provider}"):
+                loaded = source.load()
+            hooks = {name for name in vars(loaded) if name.startswith(f"{hookspecs.PROJECT}_")}
+            offers = self._register(loaded, provider) if hooks else []
+            if hooks.isdisjoint(kind.hook for kind in kinds.KINDS):
+                offers = self._sound(offers_of(loaded), provider)
+        except HybridrecError as error:
+            raise type(error)(f"{provider}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{provider} could not be loaded: {_cause(error)}") from error
+        finally:
+            provider.seconds = time.perf_counter() - started
+        if not (offers or hooks):
+            raise PluginError(f"{provider} defines no class of a plugin that has a `name`, and no hook")
+        digests = {offer: source_digest(offer) for _, offer in offers if isinstance(offer, type)}
+        # Without source two classes of one name cannot be told apart: what this one makes is never found again.
+        self._digests |= {cls: digest or secrets.token_hex(16) for cls, digest in digests.items()}
+        if None not in digests.values():
+            provider.digest = _joint(source_digest(cls, compiled=False) for cls in digests)
+        self._offer(offers, provider)
+        return provider
+
+    def _sound(self, offers: Iterable[tuple[kinds.Kind, Any]], provider: Provider) -> list[tuple[kinds.Kind, Any]]:
+        """Return the offers whose classes can be used; the others are noted as left out."""
+        sound, left_out = [], []
+        for kind, offer in offers:
+            try:
+                validate_class(offer)
+            except PluginError as error:
+                left_out.append(LeftOut(kind.name, getattr(offer, "name", ""), error))
+            else:
+                sound.append((kind, offer))
+        return _kept(sound, left_out, provider)
+
+    def _offer(self, offers: Iterable[tuple[kinds.Kind, Any]], provider: Provider) -> None:
         for kind, offer in offers:
             provider.offers.setdefault(kind.plural, []).append(offer.name)
             self._offers[kind.plural].setdefault(offer.name, []).append(_Offer(offer, provider))
-        return provider
 
-    def _register(self, module: object, name: str) -> list[tuple[kinds.Kind, Any]]:
+    def _register(self, module: object, provider: Provider) -> list[tuple[kinds.Kind, Any]]:
         """Register the hooks of a plugin module and return its offers with their kinds; undone if it is broken.
 
         It is registered under the name of the module, as two distributions may use one name of an entry point.
+        Classes that cannot be used are noted as left out; if there are no others, the first cause is raised.
         """
+        name = provider.module
         if self.manager.has_plugin(name):
             raise PluginError(f"the module {name} is already registered by another entry point")
-        validate_api_version(module, name)
+        validate_api_version(getattr(module, REQUIRES_API, None), name)
         try:
             self.manager.register(module, name)
             validate_hooks(self.manager, module)
             if not self.manager.get_hookcallers(module):
                 raise PluginError(f"{name} implements no hook: is `@hookimpl` missing above its functions?")
-            return list(offered(self.manager, module))
+            offers = list(offered(self.manager, module))
+            left_out = [offer for offer in offers if isinstance(offer, LeftOut)]
+            return _kept([offer for offer in offers if not isinstance(offer, LeftOut)], left_out, provider)
         except (Exception, SystemExit):
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
@@ -132,7 +219,7 @@ class Registry:
     def clashes(self) -> list[str]:
         """A message for every name that several plugins provide."""
         return [
-            _clash(kind, name, offers)
+            _clash(kind, name, offers, self._chosen(kind, name))
             for kind, names in self._offers.items()
             for name, offers in sorted(names.items())
             if len(offers) > 1
@@ -170,32 +257,91 @@ class Registry:
         return sorted({name for names in offers for name in names})
 
     def classes(self, kind: str) -> Iterator[type[Any]]:
-        """Yield all classes of a kind in order of their names, without names that are provided twice."""
-        for _, offers in sorted(self._offers[kind].items()):
-            if len(offers) == 1:
-                yield offers[0].cls
+        """Yield the classes of a kind that their names lead to, in order of the names."""
+        for name in sorted(self._offers[kind]):
+            if (offer := self._chosen(kind, name)) is not None:
+                yield offer.cls
 
     def provider_of(self, cls: Any) -> Provider | None:
         """Return the provider of a class; None if it comes from elsewhere."""
         offers = [offer for names in self._offers.values() for offer in names.get(cls.name, [])]
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
+    def name_of(self, cls: type[Plugin]) -> str | None:
+        """Return the name that leads to a class, qualified if it must be; None if no plugin offers the class."""
+        provider, kind = self.provider_of(cls), kinds.kind_of(cls)
+        if provider is None or kind is None:
+            return None
+        chosen = self._chosen(kind.plural, cls.name)
+        return cls.name if chosen is not None and chosen.cls is cls else f"{provider.distribution}/{cls.name}"
+
+    def digests_of(self, classes: Iterable[type[Plugin]]) -> dict[type[Plugin], str]:
+        """Return the digests of those classes that come without packaging: of their source, or a random one."""
+        return {cls: self._digests[cls] for cls in classes if cls in self._digests}
+
+    def has_source(self, cls: type[Plugin]) -> bool:
+        """Return False for a class without packaging whose source is not there: nothing that it makes may be kept."""
+        provider = self.provider_of(cls) if cls in self._digests else None
+        return provider is None or bool(provider.digest)
+
+    def source_of(self, cls: type[Plugin]) -> str | None:
+        """Return the digest of a class without packaging, None without a source; "" for an installed one."""
+        return (self._digests[cls] if self.has_source(cls) else None) if cls in self._digests else ""
+
     def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
-        """Return (kind, class) of everything of this name; raises PluginError if two plugins provide one."""
-        return [(kind, self.get(kind.plural, name)) for kind in kinds.KINDS if name in self._offers[kind.plural]]
+        """Return (kind, class) of everything of this name, or `distribution/name`; raises the errors of `get`."""
+        bare = name.rpartition("/")[2]
+        offered = [kind for kind in kinds.KINDS if bare in self._offers[kind.plural]]
+        chosen = [kind for kind in offered if self._chosen(kind.plural, name) is not None]
+        return [(kind, self.get(kind.plural, name)) for kind in chosen or offered]
 
     def get(self, kind: str, name: str) -> Any:
         """Return the class of a kind ("components", "readers", ...) and name.
 
-        Raises PluginError if it is provided twice, and ConfigError with the available names if it is not provided.
+        `distribution/name` is that of a distribution or plugin. Where several provide a plain name, it is that of
+        `prefer`, else the one without packaging, else that of hybridrec.
+
+        Raises PluginError if none of these provides it, and ConfigError with the available names if nobody does.
         """
-        offers = self._offers[kind].get(name, [])
-        if len(offers) > 1:
-            raise PluginError(_clash(kind, name, offers))
-        if offers:
-            return offers[0].cls
-        called = kinds.kind_named(kind).name
-        raise self.missing(f"unknown {called} '{name}': {did_you_mean(name, self._offers[kind])}")
+        if (offer := self._chosen(kind, name)) is not None:
+            return offer.cls
+        called, (qualifier, _, bare) = kinds.kind_named(kind).name, name.rpartition("/")
+        offers = self._offers[kind].get(bare, [])
+        for provider in self.providers:
+            for *what, error in provider.left_out:
+                if what == [called, bare] and qualifier in ("", provider.distribution):
+                    raise PluginError(f"the {called} '{bare}' of {provider} was left out: {_cause(error)}")
+        if not offers:
+            raise self.missing(f"unknown {called} '{bare}': {did_you_mean(bare, self._offers[kind])}")
+        if qualifier:
+            spelled = ", ".join(_qualified(offer, bare) for offer in offers)
+            raise self.missing(f"no plugin '{qualifier}' provides the {called} '{bare}'; available are {spelled}")
+        if (kind, name) in self.prefer:
+            wanted = self.prefer[kind, name]
+            raise PluginError(
+                f"the run was made with the {called} '{name}' of {wanted}, which is not installed: install it again, "
+                f"or name another one in the config, such as {_qualified(offers[0], name)}"
+            )
+        raise PluginError(_clash(kind, name, offers))
+
+    def _chosen(self, kind: str, name: str) -> _Offer | None:
+        """Return the offer that a name leads to, None if there is none, or several of equal right."""
+        qualifier, _, bare = name.rpartition("/")
+        offers = self._offers[kind].get(bare, [])
+        if qualifier:
+            offers = [offer for offer in offers if qualifier in (offer.provider.distribution, offer.provider.name)]
+        elif (kind, name) in self.prefer:
+            offers = [offer for offer in offers if offer.provider.distribution == self.prefer[kind, name]]
+        elif len(offers) > 1:
+            loose = [offer for offer in offers if offer.provider.file]
+            ours = [offer for offer in offers if offer.provider.distribution == hookspecs.PROJECT]
+            offers = loose or ours
+        return offers[0] if len(offers) == 1 else None
+
+    def choice(self, kind: str, name: str) -> str | None:
+        """Return a note on the provider of a plain name if several provide it; None if only one does."""
+        offers, chosen = self._offers[kind].get(name, []), self._chosen(kind, name)
+        return None if len(offers) < 2 or chosen is None else _clash(kind, name, offers, chosen)
 
     def missing(self, message: str) -> ConfigError:
         """Return an error about an unknown name that adds the blocked and broken plugins which may provide it."""
@@ -204,16 +350,46 @@ class Registry:
         if self.broken:
             causes = "; ".join(f"{p}: {_cause(p.error)}" for p in self.broken)
             message += f". It may belong to a plugin that could not be loaded: {causes}"
+        if left_out := [f"{p}: {_cause(error)}" for p in self.providers for _, _, error in p.left_out]:
+            message += f". It may be a class that was left out: {'; '.join(left_out)}"
         error = ConfigError(message)
         error.__cause__ = self.broken[0].error if self.broken else None
         return error
+
+
+def _kept(
+    sound: list[tuple[kinds.Kind, Any]], left_out: list[LeftOut], provider: Provider
+) -> list[tuple[kinds.Kind, Any]]:
+    """Return the offers that can be used, and note the others; raises the first cause if there are no sound ones."""
+    if left_out and not sound:
+        raise left_out[0].error
+    provider.left_out = left_out
+    return sound
+
+
+def _blocked_by_environment() -> list[str]:
+    """Return the names in HYBRIDREC_BLOCK."""
+    return [name for part in os.environ.get(BLOCK, "").split(",") if (name := part.strip())]
+
+
+def _joint(digests: Iterable[str | None]) -> str:
+    """Return one digest of several, whatever their order."""
+    return hashlib.blake2b("".join(sorted(map(str, digests))).encode(), digest_size=16).hexdigest()
 
 
 def _cause(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _clash(kind: str, name: str, offers: list[_Offer]) -> str:
+def _qualified(offer: _Offer, name: str) -> str:
+    return f"{offer.provider.distribution}/{name}"
+
+
+def _clash(kind: str, name: str, offers: list[_Offer], chosen: _Offer | None = None) -> str:
     who = " and ".join(str(offer.provider) for offer in offers)
-    way_out = "uninstall one of them, or leave one out with --block"
-    return f"the {kinds.kind_named(kind).name} '{name}' is provided twice, by {who}; {way_out}"
+    times = "twice" if len(offers) == 2 else f"{len(offers)} times"
+    told = f"the {kinds.kind_named(kind).name} '{name}' is provided {times}, by {who}"
+    spelled = " or ".join(_qualified(offer, name) for offer in offers if offer is not chosen)
+    if chosen is not None:
+        return f"{told}; that of {chosen.provider} is taken; say {spelled} for the other"
+    return f"{told}; say {spelled}, or leave one out with --block"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from typing import Any
 
 import pluggy
 
+from hybridrec.secret import redacted
 from hybridrec.tracing import origin, traced, tracing
 
 
@@ -28,11 +30,10 @@ class Observers:
             except Exception as error:  # an observer must not end the run
                 self._silenced.add((plugin, hook))
                 name = origin(str(getattr(plugin, "__name__", plugin)))
-                self.failures.append(
-                    f"{name} failed in {hook} and was not called again: {type(error).__name__}: {error}"
-                )
+                failure = f"{name} failed in {hook} and was not called again: {type(error).__name__}: {error}"
+                self.failures.append(redacted(failure))
                 if tracing():
-                    traceback.print_exc()
+                    print(redacted(traceback.format_exc()), file=sys.stderr, end="")
 
     def _listening(self, hook: str) -> list[object]:
         plugins = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]

@@ -42,12 +42,14 @@ def _normaliser(value: object, info: ValidationInfo) -> object:
     registry = (info.context or {}).get("registry") or _installed()
     try:
         cls = registry.get("normalisers", use)
-        return cls(cls.Config.model_validate(options, context=info.context))
+        normaliser = cls(cls.Config.model_validate(options, context=info.context))
     except HybridrecError as error:
         raise ValueError(str(error)) from error
     except ValidationError as error:
         problems = ((".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors())
         raise ValueError("; ".join(f"{use}.{key}: {message}" for key, message in problems)) from error
+    normaliser.used_as = use if "/" in use else ""
+    return normaliser
 
 
 def _parts(value: object) -> tuple[object, dict[str, Any]]:
@@ -58,7 +60,8 @@ def _parts(value: object) -> tuple[object, dict[str, Any]]:
 def _named(value: Normaliser) -> str | dict[str, Any]:
     """Return the name, or mapping, from which `_normaliser` builds the value."""
     options = value.config.model_dump(mode="json")
-    return {"use": value.name, **options} if options else value.name
+    use = value.used_as or value.name
+    return {"use": use, **options} if options else use
 
 
 NormaliserUse = Annotated[

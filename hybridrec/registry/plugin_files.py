@@ -21,7 +21,7 @@ def located(path: Path, registry: Registry) -> Path:
         return path
     name, _, file = text.removeprefix(PREFIX).partition("/")
     provider = registry.provider(name)
-    spec = importlib.util.find_spec(provider.module.partition(":")[0])
+    spec = None if provider.file else importlib.util.find_spec(provider.module.partition(":")[0])
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(f"{path}: {provider} is a single module, which ships no files")
     folder = Path(next(iter(spec.submodule_search_locations))).resolve()

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -21,9 +21,8 @@ from hybridrec.types import EVERY_KIND, KIND_NAME
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
-def validate_api_version(module: object, name: str) -> None:
-    """Refuse a plugin that was written for another major version of the API, or for a later minor one."""
-    wanted = getattr(module, "requires_api", None)
+def validate_api_version(wanted: object, name: str) -> None:
+    """Refuse the plugin `name` if it was written for another major version of the API, or for a later minor one."""
     if wanted is None:
         return
     if not (isinstance(wanted, str) and _VERSION.fullmatch(wanted)):
@@ -47,20 +46,37 @@ def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
             raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
 
 
-def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kinds.Kind, Any]]:
-    """Yield the checked offers of a plugin module's hooks, each with its kind."""
+class LeftOut(NamedTuple):
+    """An offer of a plugin that cannot be used, or all offers of a hook; `name` is empty where it is unknown."""
+
+    kind: str
+    name: str
+    error: BaseException
+
+
+def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kinds.Kind, Any] | LeftOut]:
+    """Yield the offers of a plugin module's hooks, each with its kind if it can be used."""
     for kind in kinds.KINDS:
         for impl in getattr(manager.hook, kind.hook).get_hookimpls():
             if impl.plugin is not module:
                 continue
-            with traced(f"{kind.hook} of {impl.plugin_name}"):
-                offers = impl.function()
-            if not isinstance(offers, Iterable) or isinstance(offers, str):
-                what = "instances of" if kind.instances else "classes derived from"
-                raise PluginError(f"{kind.hook} must return a list of {what} {kind.base_name}, got {offers!r}")
+            try:
+                with traced(f"{kind.hook} of {impl.plugin_name}"):
+                    offers = impl.function()
+                if not isinstance(offers, Iterable) or isinstance(offers, str):
+                    what = "instances of" if kind.instances else "classes derived from"
+                    raise PluginError(f"{kind.hook} must return a list of {what} {kind.base_name}, got {offers!r}")
+                offers = list(offers)
+            except (Exception, SystemExit) as error:  # its other hooks may be in order
+                yield LeftOut(kind.name, "", error)
+                continue
             for offer in offers:
-                _validate_offer(kind, offer)
-                yield kind, offer
+                try:
+                    _validate_offer(kind, offer)
+                except PluginError as error:
+                    yield LeftOut(kind.name, str(getattr(offer, "name", "")), error)
+                else:
+                    yield kind, offer
 
 
 def _validate_offer(kind: kinds.Kind, offer: Any) -> None:

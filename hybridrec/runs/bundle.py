@@ -8,7 +8,7 @@ contains no code, nothing is unpickled, and only the plugins that it names are l
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,11 +51,19 @@ class _Component(BaseModel, extra="forbid"):
     options: dict[str, Any]
     uses: str | None = None
     """The label of its base model."""
+    origin: str = ""
+    """The distribution that provides its class."""
 
     @classmethod
-    def of(cls, component: Component | Filter, uses: str | None = None) -> _Component:
+    def of(cls, component: Component | Filter, servable: ServableRun, uses: str | None = None) -> _Component:
         options = component.config.model_dump(mode="json", by_alias=True)
-        return cls(use=component.name, version=component.version, options=options, uses=uses)
+        origin = servable.origins.get(type(component), "")
+        return cls(use=component.name, version=component.version, options=options, uses=uses, origin=origin)
+
+    @property
+    def name(self) -> str:
+        """The name that leads to its class."""
+        return f"{self.origin}/{self.use}" if self.origin else self.use
 
 
 class _Generator(BaseModel, extra="forbid"):
@@ -91,12 +99,14 @@ class _Pipeline(BaseModel, extra="forbid"):
 
 
 class _Plugin(BaseModel, extra="forbid"):
-    """A plugin that has to be installed."""
+    """A plugin that has to be installed, or handed over if it has a file."""
 
     name: str
     module: str
     distribution: str
     version: str
+    file: str = ""
+    digest: str = ""
 
 
 class _Description(BaseModel, extra="forbid"):
@@ -137,24 +147,36 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
         users=servable.users,
         plugins=tuple(_Plugin(**asdict(source)) for source in servable.plugins),
         components={
-            label: _Component.of(component, servable.uses.get(label))
+            label: _Component.of(component, servable, servable.uses.get(label))
             for label, component in servable.components.items()
         },
-        pipelines={name: _described(pipeline) for name, pipeline in servable.pipelines.items()},
+        pipelines={name: _described(pipeline, servable) for name, pipeline in servable.pipelines.items()},
         segmenter=None if isinstance(servable.segmenter, KnownFields) else _Segmenter.of(servable.segmenter),
     )
     write_artifact(path, _KEY, state, description.model_dump(mode="json"))
 
 
-def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
+def read_bundle(
+    path: Path,
+    registry: Registry | None = None,
+    *,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
+) -> ServableRun:
     """Read a bundle; only the plugins that it names are loaded, unless `registry` is given in their place.
+
+    Those without packaging are handed over in `plugins`; those named in `block` are not loaded.
 
     Raises DataError if the file does not exist, StoreError if it is damaged, not a bundle, or holds a state that the
     installed version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
     """
     description, state = _description(path), read_artifact(path)
     sources = tuple(PluginSource(**plugin.model_dump()) for plugin in description.plugins)
-    reader = _Reader(path, state, sources, registry or _plugins(path, sources))
+    if registry is None:
+        registry = Registry(only={source.module for source in sources}, block=block, plugins=plugins)
+        _check_plugins(path, sources, registry)
+    _check_loose_plugins(path, sources, registry)
+    reader = _Reader(path, state, sources, registry)
     data = Dataset.restore(reader.below("data"))
     components = reader.components(description.components)
     return ServableRun(
@@ -171,6 +193,7 @@ def read_bundle(path: Path, registry: Registry | None = None) -> ServableRun:
         memory=description.memory,
         users=description.users,
         segmenter=KnownFields() if description.segmenter is None else reader.segmenter(description.segmenter),
+        origins=reader.origins,
     )
 
 
@@ -242,12 +265,15 @@ def _description(path: Path) -> _Description:
         raise StoreError(f"{path} cannot be read: its description is not that of a bundle ({error})") from None
 
 
-def _plugins(path: Path, sources: tuple[PluginSource, ...]) -> Registry:
-    """Return the plugins that a bundle names; raises PluginError, with a remedy, if one of them is missing."""
-    registry = Registry(only={source.module for source in sources})
+def _check_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
+    """Raise PluginError, with a remedy, if an installed plugin that a bundle names is missing."""
     installed = {provider.module: provider for provider in registry.providers}
     for source in sources:
+        if source.file:
+            continue
         provider = installed.get(source.module)
+        if provider is not None and provider.blocked:
+            raise PluginError(f"{path} needs {provider}, which is blocked")
         if provider is None:
             raise PluginError(
                 f"{path} needs the plugin '{source.name}' of {source.distribution} {source.version}, which is not "
@@ -257,7 +283,23 @@ def _plugins(path: Path, sources: tuple[PluginSource, ...]) -> Registry:
             raise PluginError(
                 f"{path} needs {provider}, which could not be loaded: {type(provider.error).__name__}: {provider.error}"
             ) from provider.error
-    return registry
+
+
+def _check_loose_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
+    """Raise PluginError if a plugin without packaging that a bundle names is missing, or differs from what it was."""
+    handed = {provider.name: provider for provider in registry.providers if provider.file}
+    for source in sources:
+        if not source.file:
+            continue
+        provider = handed.get(source.name)
+        if provider is None:
+            raise PluginError(f"{path} needs the {source}: {source.install_hint}")
+        if source.digest != provider.digest:
+            raise PluginError(
+                f"{path} was made with the {source} of digest {source.digest or 'unknown'}, and the one that was "
+                f"handed over, {provider.file}, has {provider.digest or 'none, as its source is not there'}: what was "
+                f"learned may mean something else to it; {source.install_hint}, or run the experiment again"
+            )
 
 
 class _Reader:
@@ -268,6 +310,7 @@ class _Reader:
         self.state = state
         self.sources = sources
         self.registry = registry
+        self.origins: dict[type[Plugin], str] = {}
 
     def below(self, place: str) -> State:
         """Return the arrays below a place, by their names there."""
@@ -318,9 +361,10 @@ class _Reader:
     def component(self, place: str, entry: _Component, kind: str = "components") -> Component:
         """Return an instance with the options of the bundle, of a version that reads its state."""
         try:
-            cls = self.registry.get(kind, entry.use)
+            cls = self.registry.get(kind, entry.name)
         except ConfigError as error:
             raise PluginError(f"{self.path}, {place}: {error}{self.way_out()}") from None
+        self.origins[cls] = entry.origin
         readable = {cls.version, *getattr(cls, "reads_versions", ())}
         if entry.version not in readable:
             raise StoreError(
@@ -367,14 +411,17 @@ class _Reader:
         return f": {' or '.join(hints)}" if hints else ""
 
 
-def _described(pipeline: Pipeline) -> _Pipeline:
+def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
     return _Pipeline(
         generators=tuple(_Generator(label=s.label, k=s.k, when=s.when) for s in pipeline.sources),
         scorers=tuple(label for label, _ in pipeline.scorers),
-        rerankers={target: tuple(map(_Component.of, chain)) for target, chain in pipeline.rerankers.items()},
+        rerankers={
+            target: tuple(_Component.of(reranker, servable) for reranker in chain)
+            for target, chain in pipeline.rerankers.items()
+        },
         fallback=tuple(label for label, _ in pipeline.fallback),
         seen=pipeline.rules.seen,
-        filters=tuple(map(_Component.of, pipeline.rules.filters)),
+        filters=tuple(_Component.of(each, servable) for each in pipeline.rules.filters),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from hybridrec.stages.slate import Slate
 from hybridrec.types import PADDING, Target
 
 if TYPE_CHECKING:
+    from hybridrec.plugin import Plugin
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.run import Run
 
@@ -141,15 +142,23 @@ class Recommender:
         return n or self.targets[target]
 
 
-def load(run_or_bundle: Run | Path | str, *, registry: Registry | None = None) -> Recommender:
+def load(
+    run_or_bundle: Run | Path | str,
+    *,
+    registry: Registry | None = None,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
+) -> Recommender:
     """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 
     Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works from
     any folder, also where only hybridrec and the plugins that the bundle names are installed. Only these are
-    loaded, unless `registry` is given in their place.
+    loaded, unless `registry` is given in their place. Those without packaging, which it names as well, are handed over
+    in `plugins`, as they were for the run; plugins named in `block` are not loaded.
 
     Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
-    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing.
+    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if one
+    without packaging differs from what it was.
     """
     with threadpool_limits(limits=1):
-        return Recommender(read_bundle(bundle_path(run_or_bundle), registry))
+        return Recommender(read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins))

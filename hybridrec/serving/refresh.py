@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -12,9 +12,10 @@ import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread li
 from threadpoolctl import threadpool_limits
 
 from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, PipelineSpec
-from hybridrec.config.load import load_experiment
+from hybridrec.config.load import load_experiment, registry_for
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.transforms import k_core
+from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, Part
 from hybridrec.engine.pipelines import rules_of
@@ -23,6 +24,7 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.inference.servable import ServableRun
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.bundle import BUNDLE, bundle_of, read_bundle, write_bundle
 from hybridrec.runs.manifest import replace_file
@@ -51,13 +53,16 @@ def refresh(
     data: Mapping[str, object] | None = None,
     store: Path | str | None = None,
     registry: Registry | None = None,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> list[Refreshed]:
     """Update a finished run so that it recommends from its data as it is now, with new users, items and interactions.
 
     The data is read again, from the place in the config or in `assignments` (`data.path=value`); the frames of a run
     that was made from frames are passed again, as `data`. Components with `refreshes` are updated with the new data;
     the others are fitted again, and re-rankers keep their learned state. The bundle of the run is replaced; the report
-    is not, since it measures full fits. `store` keeps fits, as for `run`.
+    is not, since it measures full fits. `store` keeps fits, `block` and `plugins` choose plugins, as for `run`; where
+    several plugins provide a name, it is that of the one with which the run was made.
 
     Returns nothing if the data did not change. Raises the errors of `load`, and ConfigError if an assignment changes
     anything other than the data.
@@ -66,15 +71,17 @@ def refresh(
     for assignment in assignments:
         if not assignment.startswith("data."):
             raise ConfigError(f"{assignment}: only the data can be changed (`data.KEY=VALUE`) when a run is refreshed")
-    before = read_bundle(bundle_of(run.folder), registry)
-    registry = registry or Registry()
+    # The classes of a file that is handed over must be the same in the bundle and in the experiment.
+    given = registry or (_registry(run, block, plugins) if plugins else None)
+    before = read_bundle(bundle_of(run.folder), given, block=block)
+    registry = given or _registry(run, block, plugins)
     experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments), data)
-    dataset = read(experiment)
+    place = Store.default() if store is None else Store(Path(store))
+    dataset = read(experiment, place)
     if dataset.fingerprint == before.trained_on:
         return []
     core, config = experiment.config.k_core, experiment.config
     train = dataset if core.users == core.items == 1 else k_core(dataset, users=core.users, items=core.items)
-    place = Store.default() if store is None else Store(Path(store))
     executor = ThreadExecutor(config.workers or 1)
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):
@@ -84,6 +91,12 @@ def refresh(
     after = servable_run(experiment, registry, dataset, update.fitted, pipelines)
     replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
     return [done[label] for label in before.components]
+
+
+def _registry(run: Run, block: Collection[str], plugins: Sequence[type[Plugin] | Path | str]) -> Registry:
+    """Return the plugins for the config of a run, those with which it was made before others of their names."""
+    prefer = preferred(run.report.environment.plugins)
+    return registry_for(run.file(CONFIG), (), block=block, plugins=plugins, prefer=prefer)
 
 
 class _Update:

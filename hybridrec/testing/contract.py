@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin, field_docstrings
+from hybridrec.secret import redacted
 from hybridrec.tracing import blame, plugin_frames, writes
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None, pa
         if writes(error):
             return Outcome(check, case, "failed", blame(error, package))
         message = f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
-        return Outcome(check, case, "failed", message + _place(error, package))
+        return Outcome(check, case, "failed", redacted(message + _place(error, package)))
     if reason is not None:
         return Outcome(
             check,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Options
 from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
@@ -23,8 +23,13 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     provided twice.
     """
     plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
-    offers = registry.provider(name).offers if name in plugins else {}
-    classes = [registry.get(kind, offered) for kind, names in offers.items() for offered in names]
+    provider = registry.provider(name) if name in plugins else None
+    if provider is not None and provider.left_out:
+        kind, _, error = provider.left_out[0]
+        raise PluginError(f"a {kind} of {provider} cannot be used: {error}") from error
+    offers = {} if provider is None else provider.offers
+    qualifier = "" if provider is None else f"{provider.distribution}/"
+    classes = [registry.get(kind, f"{qualifier}{offered}") for kind, names in offers.items() for offered in names]
     classes += [cls for _, cls in registry.named(name)]
     if not classes and name not in plugins:
         known = {provider.name for provider in registry.providers} | set(registry.names())

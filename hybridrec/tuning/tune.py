@@ -13,7 +13,7 @@ import yaml
 
 from hybridrec.config import composition
 from hybridrec.config.experiment import CheckedExperiment, Tuning
-from hybridrec.config.load import check, open_config
+from hybridrec.config.load import check, open_config, registry_for
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
@@ -21,7 +21,7 @@ from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
-from hybridrec.registry.discovery import Registry
+from hybridrec.plugin import Plugin
 from hybridrec.tuning.objective import Objective
 from hybridrec.tuning.sampler import Sampler
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
@@ -63,6 +63,7 @@ def tune(
     runs: Path | str = "runs",
     callback: TuneCallback | None = None,
     block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> Tuned:
     """Search the space of a config's section `tune` on validation queries from inside the training parts.
 
@@ -73,7 +74,7 @@ def tune(
     Raises ConfigError if the config has no such section, or no trial satisfies the bounds, and
     MissingDependencyError without Optuna.
     """
-    registry = Registry(block=block)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
     opened = open_config(config, registry, tuple(assignments), data)
     experiment = opened.check(registry)
     section = experiment.config.tune
@@ -123,7 +124,7 @@ class _Work:
         if len(done) >= budget:
             return
         work = ExperimentRunner(self.experiment, self.variants.registry, self.store, NullProgress())
-        bench = Objective(self.experiment, read(self.experiment), work, self.store)
+        bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
         for number in range(len(done), budget):
             if seconds is not None and number and time.perf_counter() - began > seconds:
                 break

@@ -26,6 +26,4 @@ def hybridrec_components() -> Sequence[type[Component]]:
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
     """Propose co-occurrence with tags as a fallback, and as part of the blend if the data has tags."""
     starter = Starter("tag-fallback", frozenset({"fallback"}), priority=50)
-    return [
-        replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter
-    ]
+    return [replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter]

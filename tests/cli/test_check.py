@@ -14,13 +14,16 @@ def test_check_prints_the_plan_and_fits_nothing(call, experiment):
     assert not Path("runs").exists()
 
 
-def test_a_clash_is_an_error_only_where_it_is_asked_for(call, experiment, install_fakes):
+def test_a_clash_is_told_only_where_it_is_asked_for_and_ends_in_favour_of_hybridrec(call, experiment, install_fakes):
     install_fakes("clash")
     status, _, err = call("check", experiment())
-    assert status == 3
-    assert "toy.yaml:6: components.ease.use: the component 'ease' is provided twice" in err
+    assert status == 0
+    (note,) = err.splitlines()
+    assert note.startswith("note: the component 'ease' is provided twice")
+    assert "that of plugin 'linear' (hybridrec" in note
+    assert "say clash/ease for the other" in note
     replaced = ("  ease: {l2: 5}\n", "  als: {factors: 4}\n"), ("from: ease", "from: als"), ("{ease: 1", "{als: 1")
-    assert call("check", experiment(*replaced))[0] == 0
+    assert call("check", experiment(*replaced))[2] == ""
 
 
 def test_check_says_from_how_many_queries_is_learned(call, experiment):

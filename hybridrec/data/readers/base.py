@@ -40,6 +40,14 @@ class Reader(Plugin):
     def read(self) -> Dataset:
         """Read all data; raises DataError with file and line if something is wrong."""
 
+    def fingerprint(self) -> str | None:
+        """Return a text that changes whenever `read` would return something else; None, the default, if that is dear.
+
+        For example a snapshot id, an ETag, or the largest row id with the time of the last change. Where the store has
+        the data that this version of the reader read with equal options and an equal text, `read` is not called.
+        """
+        return None
+
     def notes(self) -> list[str]:
         """Return notes for the report on the data just read: the lines that were skipped."""
         return [] if self.bad_lines is None else self.bad_lines.notes()

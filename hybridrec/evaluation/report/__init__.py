@@ -25,7 +25,14 @@ from hybridrec.evaluation.report.pipelines import (
     TradeoffPoint,
     TradeoffReport,
 )
-from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
+from hybridrec.evaluation.report.provenance import (
+    DataReport,
+    Environment,
+    FitReport,
+    PluginUse,
+    SecondsReport,
+    TuningReport,
+)
 from hybridrec.evaluation.report.report import Report
 
 __all__ = [
@@ -41,6 +48,7 @@ __all__ = [
     "MetricReport",
     "Number",
     "PipelineReport",
+    "PluginUse",
     "RepeatsReport",
     "Report",
     "SecondsReport",

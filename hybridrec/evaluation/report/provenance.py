@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -93,6 +93,22 @@ class SecondsReport(Section):
     """From reading the data to writing this report."""
 
 
+class PluginUse(Section):
+    """A plugin of which the run used something."""
+
+    name: str
+    module: str
+    distribution: str
+    """Its distribution; of a plugin without packaging its name."""
+    version: str
+    file: str
+    """Of a plugin without packaging its file, or `notebook`; empty for an installed one."""
+    digest: str
+    """Of a plugin without packaging the digest of its source; empty where there is none."""
+    offers: dict[str, list[str]] = {}
+    """Kind -> names of what the run used."""
+
+
 class Environment(Section):
     """The machine and software of the run."""
 
@@ -101,9 +117,11 @@ class Environment(Section):
     cores: int
     packages: dict[str, str]
     """Versions by distribution name."""
+    plugins: list[PluginUse] = []
+    """The plugins that the run used."""
 
     @classmethod
-    def current(cls, packages: Iterable[str]) -> Environment:
+    def current(cls, packages: Iterable[str], plugins: Sequence[PluginUse] = ()) -> Environment:
         """Describe this process, with the versions of those `packages` (distribution names) that are installed."""
         versions = {}
         for name in sorted(packages):
@@ -116,4 +134,5 @@ class Environment(Section):
             platform=platform.platform(),
             cores=os.cpu_count() or 1,
             packages=versions,
+            plugins=list(plugins),
         )

@@ -1,0 +1,33 @@
+"""A class by kind and name, for plugins that wrap it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from functools import cache
+from typing import Any
+
+from hybridrec.errors import ConfigError, did_you_mean
+from hybridrec.registry import hookspecs, kinds
+from hybridrec.registry.discovery import Registry
+from hybridrec.tracing import GROUP
+
+
+def find(kind: str, name: str) -> Any:
+    """Return the class of a kind ("component", "reader", "metric", ...) and name, to derive from it or to call it.
+
+    The plugins of hybridrec are looked at first and alone, so that a plugin may do this while it is itself loaded.
+    Raises ConfigError for an unknown kind or name, and the errors of `Registry.get`.
+    """
+    known = {known.name: known for known in kinds.KINDS}
+    if kind not in known:
+        raise ConfigError(f"no kind of plugins is called '{kind}': {did_you_mean(kind, known)}")
+    plural = known[kind].plural
+    registry = _own()
+    return (registry if name in registry.names(plural) else Registry()).get(plural, name)
+
+
+@cache
+def _own() -> Registry:
+    """Return the registry of the plugins that come with hybridrec."""
+    installed = importlib.metadata.entry_points(group=GROUP)
+    return Registry([entry for entry in installed if entry.dist is not None and entry.dist.name == hookspecs.PROJECT])

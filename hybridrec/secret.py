@@ -1,0 +1,140 @@
+"""Options that are secrets: a config says where they are found, and nothing that is written holds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from hybridrec.errors import ConfigError
+
+KEYED = "keyed"
+"""The key of a serialization context in which options are written for a digest: secrets are left out of it."""
+MISTAKE = "secret"
+"""The type of the validation error about a secret that was written down; its input must not be shown."""
+_REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
+_SHORTEST = 4
+"""Characters of the shortest text that is struck out: shorter ones are in every sentence."""
+_HIDDEN = "***"
+_revealed: set[str] = set()
+
+
+class Secret:
+    """A secret of an option: `env:NAME` or `file:PATH` in a config, a password or token when `reveal` is called.
+
+    Only the reference is written to files and shown; nothing of it enters keys of the store. A relative path starts
+    at the folder of the config.
+    """
+
+    __slots__ = ("reference",)
+
+    def __init__(self, reference: str) -> None:
+        """Take a reference; raises ConfigError for anything else, which may be the secret itself."""
+        if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+            raise ConfigError(_REMEDY)
+        self.reference = reference
+
+    def reveal(self) -> str:
+        """Return the secret, without white space around it; raises ConfigError if it is not where it should be.
+
+        From now on it is struck out of errors of plugins, of notes and of what commands print.
+        """
+        kind, _, place = self.reference.partition(":")
+        if kind == "env":
+            value = os.environ.get(place, "").strip()
+            if not value:
+                raise ConfigError(f"the environment variable {place}, which shall hold a secret, is not set")
+        else:
+            try:
+                value = Path(place).expanduser().read_text(encoding="utf-8").strip()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "it is not text"
+                raise ConfigError(f"{place}, which shall hold a secret, cannot be read: {reason}") from None
+            if not value:
+                raise ConfigError(f"{place}, which shall hold a secret, is empty")
+        _revealed.add(value)
+        return value
+
+    def __repr__(self) -> str:
+        return f"Secret('{self.reference}')"
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.reference == other.reference
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema: a reference is taken, and written again."""
+        written = core_schema.plain_serializer_function_ser_schema(
+            _written, info_arg=True, return_schema=core_schema.str_schema()
+        )
+        return core_schema.with_info_plain_validator_function(_validated, serialization=written)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of a reference."""
+        return {"type": "string", "pattern": f"^{_REFERENCE.pattern}$"}
+
+
+_REMEDY = (
+    "a secret is not written down: say `env:NAME` for an environment variable that holds it, or `file:PATH` for a file"
+)
+
+
+def _validated(value: object, info: ValidationInfo) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
+        raise PydanticCustomError(MISTAKE, _REMEDY)
+    folder = (info.context or {}).get("folder")
+    if folder is not None and value.startswith("file:"):
+        return Secret(f"file:{Path(folder, Path(value.removeprefix('file:')).expanduser()).resolve()}")
+    return Secret(value)
+
+
+def _written(secret: Secret, info: SerializationInfo) -> str:
+    return _HIDDEN if isinstance(info.context, dict) and info.context.get(KEYED) else secret.reference
+
+
+def redacted(text: str) -> str:
+    """Return a text without the secrets that were revealed in this process, however they are escaped in it."""
+    for value in sorted(_revealed, key=len, reverse=True):
+        if len(value) >= _SHORTEST:
+            for spelling in {value, quote(value, ""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}:
+                text = text.replace(spelling, _HIDDEN)
+    return text
+
+
+def reveals(error: BaseException) -> bool:
+    """Return True if the text of an error, of its notes or of an error behind it holds a revealed secret."""
+    return any(redacted(text) != text for each in _behind(error) for text in _texts(each))
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and not any(each is other for other in seen):
+            seen.append(each)
+            yield each
+            waiting += [each.__cause__, each.__context__]
+
+
+def _texts(error: BaseException) -> Iterator[str]:
+    yield str(error)
+    yield repr(error)
+    yield from map(str, getattr(error, "__notes__", ()))
