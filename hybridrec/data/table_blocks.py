@@ -30,7 +30,7 @@ def join_blocks(blocks: Iterable[Tables]) -> Tables:
     kind = None
     for number, block in enumerate(blocks, 1):
         kind = type(block)
-        for field in fields(block):  # type: ignore[arg-type]
+        for field in fields(block):
             _add(parts, (field.name,), getattr(block, field.name), number)
     if kind is None:
         raise PluginError("assemble was given no block of tables: a reader without data raises DataError")
