@@ -4,6 +4,7 @@ from .api import FitPlan as FitPlan
 from .api import Job as Job
 from .api import plan as plan
 from .api import run as run
+from .cli._console import print_table as print_table
 from .config.composition import Experiment as Experiment
 from .config.composition import PipelineConfig as PipelineConfig
 from .config.composition import take as take
@@ -55,6 +56,7 @@ from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
 from .evaluation.bandit_log import BanditLog as BanditLog
+from .evaluation.compare import describe_comparison as describe_comparison
 from .evaluation.interleaving import Interleaved as Interleaved
 from .evaluation.interleaving import interleave as interleave
 from .evaluation.metrics import EvalBatch as EvalBatch
@@ -62,6 +64,7 @@ from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
 from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
+from .evaluation.report import Comparison as Comparison
 from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
@@ -82,6 +85,7 @@ from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
+from .runs.replay import interleave_run as interleave_run
 from .runs.run import Run as Run
 from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation

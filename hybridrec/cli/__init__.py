@@ -25,7 +25,6 @@ COMMANDS = (
     "completion",
     "export",
     "init",
-    "interleave",
     "new-plugin",
     "off-policy",
     "plugins",

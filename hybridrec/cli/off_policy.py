@@ -28,13 +28,13 @@ def off_policy(log: Path, clips: tuple[float, ...], seed: int) -> None:
     target_propensity (that of the target policy); with predicted (a model's reward of the action) and
     expected (the model's mean reward under the target policy) the doubly robust estimate is computed, too.
     """
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.engine.seeds import label_rng
     from hybridrec.evaluation.bandit_log import BanditLog
     from hybridrec.evaluation.off_policy import CLIPS, off_policy_estimates, sentence
 
     rows = off_policy_estimates(BanditLog.read(log), label_rng(seed, "off-policy"), clips or CLIPS)
-    table(
+    print_table(
         f"The target policy, from {rows[0].actions:,} actions seen by {rows[0].units:,} units",
         ["estimator", "clipped at", "reward", "95 % interval", "difference", "95 % interval", "effective", "clipped"],
         [
