@@ -46,6 +46,7 @@ from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
 from .engine.runner import Progress as Progress
+from .engine.seeds import label_rng as label_rng
 from .engine.store import Artifact as Artifact
 from .engine.store import Store as Store
 from .errors import ConfigError as ConfigError
@@ -55,6 +56,7 @@ from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
+from .errors import did_you_mean as did_you_mean
 from .evaluation.bandit_log import BanditLog as BanditLog
 from .evaluation.compare import describe_comparison as describe_comparison
 from .evaluation.interleaving import Interleaved as Interleaved
@@ -106,6 +108,7 @@ from .stages.component import VectorModel as VectorModel
 from .stages.filter import Filter as Filter
 from .stages.normaliser import Normaliser as Normaliser
 from .stages.policies import simulated_marginals as simulated_marginals
+from .stages.pool import PROPENSITY as PROPENSITY
 from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
 from .tuning.study_dir import Tuned as Tuned

@@ -26,7 +26,6 @@ COMMANDS = (
     "export",
     "init",
     "new-plugin",
-    "off-policy",
     "plugins",
     "recommend",
     "reduce",

@@ -123,7 +123,3 @@ def names(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names() if name.startswith(begun)]
-
-
-def interval(bounds: tuple[float, float] | None, form: str = "+.4f") -> str:
-    return "" if bounds is None else f"{bounds[0]:{form}} ... {bounds[1]:{form}}"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hybridrec.cli._console import announcing_interrupts, interval, megabytes, p_value, percent, print_table, signed
+from hybridrec.cli._console import announcing_interrupts, megabytes, p_value, percent, print_table, signed
 from tests.cli.processes import command, environment
 
 
@@ -53,8 +53,7 @@ def test_numbers_have_their_sign_and_unit_and_nothing_stands_for_none():
     assert (signed(0.12345), signed(-0.5)) == ("+0.1235", "-0.5000")
     assert (percent(-0.0123), percent(1.0)) == ("-1.2 %", "+100.0 %")
     assert (megabytes(5_400_000), megabytes(0)) == ("5 MB", "small")
-    assert interval((-0.1, 0.25)) == "-0.1000 ... +0.2500"
-    assert [form(None) for form in (signed, percent, p_value, interval)] == [""] * 4
+    assert [form(None) for form in (signed, percent, p_value)] == [""] * 3
 
 
 def test_a_table_aligns_numbers_right_and_cuts_no_text_where_there_is_no_terminal(capsys):
