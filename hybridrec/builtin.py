@@ -63,8 +63,7 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> Sequence[type[Exporter]]:
-    """Slates and truth for other judges, vectors for other tools."""
+    """Slates and truth for other judges."""
     from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
-    from hybridrec.serving.export_word2vec import Word2VecExporter
 
-    return [TrecExporter, ParquetExporter, Word2VecExporter]
+    return [TrecExporter, ParquetExporter]
