@@ -17,6 +17,7 @@ from .data.features import FeatureColumn as FeatureColumn
 from .data.features import Features as Features
 from .data.features import FeatureType as FeatureType
 from .data.io import text_files as text_files
+from .data.io.npy import NpyRows as NpyRows
 from .data.io.profile import DataProfile as DataProfile
 from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
@@ -70,6 +71,7 @@ from .evaluation.report import Comparison as Comparison
 from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
+from .paths import replacing as replacing
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin

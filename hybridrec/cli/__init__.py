@@ -28,7 +28,6 @@ COMMANDS = (
     "new-plugin",
     "plugins",
     "recommend",
-    "reduce",
     "refresh",
     "report",
     "run",
