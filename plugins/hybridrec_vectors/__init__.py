@@ -1,4 +1,4 @@
-"""Vectors of items: wide arrays made short before they are read."""
+"""Vectors of items: made short before they are read, and drawn once they are learned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`reduce`: short vectors of spectrograms or embeddings."""
+    """`map`: items in a plane; `reduce`: short vectors of spectrograms or embeddings."""
+    from hybridrec_vectors.drawing import map_items
     from hybridrec_vectors.reduction import reduce
 
-    return [reduce]
+    return [map_items, reduce]
