@@ -47,7 +47,7 @@ def similar(
         title = match.name
         if name not in (match.id, match.name):
             print(f"'{name}' is taken for '{match.name}' ({match.id})")
-        query = Query(items=[match.id]) if by == "items" else Query(has={by: [match.id]})
+        query = Query(items=[match.id]) if by == "items" else Query(entities={by: [match.id]})
     near = similar(recommender, component, query, target, n)
     if not near:
         print(f"'{component}' has nothing to say about '{title}': it may not read {by}")

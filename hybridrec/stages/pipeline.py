@@ -74,7 +74,7 @@ class Source:
 def _open(gate: str, queries: QueryBatch) -> Bools:
     """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
     if gate.startswith("has-"):
-        return queries.knows(gate.removeprefix("has-"))
+        return queries.has(gate.removeprefix("has-"))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
     return (queries.history.lengths >= number) == (">=" in gate)
 
@@ -258,7 +258,7 @@ class Pipeline:
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, known in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
-            told = queries.knows(known.removeprefix("few-"))
+            told = queries.has(known.removeprefix("few-"))
             for source, served in proposed.items():
                 if source.serves_by(known):
                     served_by[served & told & (slate.served_by != 0)] = code
@@ -300,7 +300,7 @@ def _served(pool: Pool, label: str) -> Bools:
 
 def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
     """Return the fields by which `served_by` distinguishes queries, the most telling first."""
-    return ("user", ITEMS, FEW, *queries.has, "title")
+    return ("user", ITEMS, FEW, *queries.entities, "title")
 
 
 def cut(pool: Pool, n: int) -> Slate:
