@@ -55,7 +55,7 @@ def recommend(
     plugins: tuple[Path, ...],
 ) -> None:
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find, read_context
     from hybridrec.serving.recommender import load
@@ -89,7 +89,7 @@ def recommend(
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
-    table(f"Recommended {target}", headers, rows)
+    print_table(f"Recommended {target}", headers, rows)
 
 
 def _assigned(pair: str, option: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def similar(
     plugins: tuple[Path, ...],
 ) -> None:
     """List the neighbours of NAME (an item or other entity, loosely typed, or words) in a component of a RUN."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find
     from hybridrec.serving.recommender import load
@@ -56,4 +56,4 @@ def similar(
         [str(rank), neighbour.name, neighbour.id, f"{neighbour.similarity:.4f}"]
         for rank, neighbour in enumerate(near, 1)
     ]
-    table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)
+    print_table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

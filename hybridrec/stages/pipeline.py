@@ -175,11 +175,9 @@ class Pipeline:
         pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
         if pool.final is not None:
             return pool
-        if not pool.ids.shape[1]:  # no generator proposed anything: the fallback fills the slate
-            return pool.ranked(np.empty(pool.ids.shape, np.float32))
-        if len(pool.columns) != 1:
+        if pool.ids.shape[1] and len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
-        return pool.ranked(next(iter(pool.columns.values())))
+        return pool.ranked(pool.fused())
 
     def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
         """Apply a chain of re-rankers to the pool."""
