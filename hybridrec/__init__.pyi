@@ -65,6 +65,16 @@ from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
 from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
+from .observers.base import Event as Event
+from .observers.base import FitFinished as FitFinished
+from .observers.base import Observer as Observer
+from .observers.base import RunFailed as RunFailed
+from .observers.base import RunFinished as RunFinished
+from .observers.base import RunStarted as RunStarted
+from .observers.base import SearchFinished as SearchFinished
+from .observers.base import SlatesServed as SlatesServed
+from .observers.base import StageFinished as StageFinished
+from .observers.base import TrialFinished as TrialFinished
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin

@@ -26,8 +26,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 _ROLES = {role.name: (kind, role) for kind in kinds.KINDS for role in kind.roles}
-KINDS = (*_ROLES, "observer")
-"""The kinds of new plugins: a class for a role, or an observer of runs."""
+KINDS = (*_ROLES,)
+"""The kinds of new plugins: a class for a role."""
 
 
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
@@ -66,9 +66,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
 
 def _words_of(kind: str, package: str) -> dict[str, str]:
-    """Return the words of a template that depend on the table of kinds; none for an observer, which has no class."""
-    if kind not in _ROLES:
-        return {}
+    """Return the words of a template that depend on the table of kinds."""
     offered, role = _ROLES[kind]
     option = f" --set {Template(role.check_options).substitute(package=package)}" if role.check_options else ""
     return {
