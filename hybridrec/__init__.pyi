@@ -16,6 +16,7 @@ from .data.entities import Entities as Entities
 from .data.features import FeatureColumn as FeatureColumn
 from .data.features import Features as Features
 from .data.features import FeatureType as FeatureType
+from .data.features import FeatureValue as FeatureValue
 from .data.io import text_files as text_files
 from .data.io.npy import NpyRows as NpyRows
 from .data.io.profile import DataProfile as DataProfile
@@ -71,6 +72,16 @@ from .evaluation.report import Comparison as Comparison
 from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
+from .observers.base import Event as Event
+from .observers.base import FitFinished as FitFinished
+from .observers.base import Observer as Observer
+from .observers.base import RunFailed as RunFailed
+from .observers.base import RunFinished as RunFinished
+from .observers.base import RunStarted as RunStarted
+from .observers.base import SearchFinished as SearchFinished
+from .observers.base import SlatesServed as SlatesServed
+from .observers.base import StageFinished as StageFinished
+from .observers.base import TrialFinished as TrialFinished
 from .paths import replacing as replacing
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options

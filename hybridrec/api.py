@@ -17,6 +17,7 @@ from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, re
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
+from hybridrec.observers.base import RunFinished, RunStarted
 from hybridrec.plugin import Plugin
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
@@ -62,14 +63,17 @@ def run(
     for folder in (Path(runs), place.folder):
         writable(folder)
     work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor)
-    result = work.run()
-    report = result.report
-    report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
-    finished = write(Path(runs), result)
-    write_page(finished)
-    told = len(work.observers.failures)
-    work.observers.tell("hybridrec_run_finished", report=report.model_dump(mode="json"), folder=str(finished.folder))
-    if failures := work.observers.failures[told:]:
+    observers = work.observers
+    observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
+    with observers.told_of_failure():
+        result = work.run()
+        report = result.report
+        report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
+        finished = write(Path(runs), result)
+        write_page(finished)
+    told = len(observers.failures)
+    observers.tell(RunFinished, folder=str(finished.folder))
+    if failures := observers.failures[told:]:
         report.notes += failures
         write_report(finished)
         write_page(finished)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hybridrec.data.segments.base import Segmenter
     from hybridrec.data.splits.base import Splitter
     from hybridrec.evaluation.metrics import Metric
+    from hybridrec.observers.base import Observer
     from hybridrec.runs.exporter import Exporter
     from hybridrec.stages.filter import Filter
 
@@ -49,6 +50,14 @@ def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
     from hybridrec.data.segments.known_fields import KnownFields
 
     return [KnownFields]
+
+
+@hookimpl
+def hybridrec_observers() -> Sequence[type[Observer]]:
+    """Lines of JSON."""
+    from hybridrec.observers.jsonl import JsonLines
+
+    return [JsonLines]
 
 
 @hookimpl

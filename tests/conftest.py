@@ -36,6 +36,7 @@ compare:
   metrics: [ndcg@5, tags/ndcg@5]
   resamples: 100
 workers: 2
+observe: {toy-events: {}}
 """
 
 

@@ -75,9 +75,19 @@ class Called(hybridrec.find("component", "popularity")):
         return [f"asked with {self.token}"]
 
 
+class Teller(hybridrec.Observer):
+    """Tells what it must not."""
+
+    name = "teller"
+
+    def observe(self, event):
+        if isinstance(event, hybridrec.FitFinished):
+            raise ValueError(DatabaseOptions(password="env:DATABASE_PASSWORD").password.reveal())
+
+
 @hybridrec.hookimpl
-def hybridrec_fitted(label):
-    raise ValueError(DatabaseOptions(password="env:DATABASE_PASSWORD").password.reveal())
+def hybridrec_observers():
+    return [Teller]
 
 
 @hybridrec.hookimpl
@@ -108,7 +118,10 @@ def config(experiment):
         reader = f"{{reader: database, password: '{password}'{more}}}"
         component = f"noise: {{use: called, token: '{token}'}}"
         return experiment(
-            ("{reader: toy}", reader), ("noise: {use: echo}", component), ("workers: 2", "workers: 2\nrefit: all")
+            ("{reader: toy}", reader),
+            ("noise: {use: echo}", component),
+            ("workers: 2", "workers: 2\nrefit: all"),
+            ("{toy-events: {}}", "{teller: {}}"),
         )
 
     return write
@@ -131,7 +144,7 @@ def test_it_is_in_no_file_of_a_run_or_the_store_and_in_nothing_that_is_printed(c
     notes = json.loads((folder / "report.json").read_text())["notes"]
     assert "read with ***" in notes
     assert [note for note in notes if note.endswith("asked with ***")]
-    assert [note for note in notes if "failed in hybridrec_fitted" in note and note.endswith("ValueError: ***")]
+    assert [note for note in notes if "failed at FitFinished" in note and note.endswith("ValueError: ***")]
     for command in (
         ("check", config()),
         ("recommend", folder, "--item", "i1"),

@@ -18,6 +18,7 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Splitter
 from hybridrec.data.text.tokenizers import Tokenizer
 from hybridrec.evaluation.metrics import MetricAtK
+from hybridrec.observers.base import Observer
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
@@ -26,6 +27,8 @@ from hybridrec.stages.filter import Filter
 from hybridrec.types import Target
 
 M = TypeVar("M", bound=BaseModel)
+OBSERVE = "observe"
+"""The section of a config that decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,8 @@ class CheckedExperiment:
     """Measure on validation queries from inside the training parts; no test query is touched."""
     reader_digest: str | None = ""
     """Digest of the source of a reader without packaging, None if that is not there; empty for an installed one."""
+    observers: Mapping[str, Observer] = field(default_factory=dict)
+    """By their keys in `observe`."""
     tuning: Tuning | None = None
     """The search space of `hybridrec tune`, if the config has one."""
 
@@ -289,6 +294,10 @@ class CheckedExperiment:
         content["components"] = {
             label: {"use": spec.name, **_plain(spec.options)} for label, spec in self.components.items()
         }
+        if self.observers:
+            content["observe"] = {name: _plain(observer.config) for name, observer in self.observers.items()}
+        else:
+            del content["observe"]
         for name, use in self.config.pipelines.items():
             chains = {
                 target: [{"use": spec.name, **_plain(spec.options)} for spec in chain]
@@ -324,8 +333,8 @@ class CheckedExperiment:
 
     @property
     def hash(self) -> str:
-        """Hex digest of the resolved config."""
-        return json_digest(self.resolved, 8)
+        """Hex digest of the resolved config, without its observers, which decide nothing."""
+        return json_digest({key: value for key, value in self.resolved.items() if key != OBSERVE}, 8)
 
 
 def _plain(options: Options) -> dict[str, Any]:

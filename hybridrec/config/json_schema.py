@@ -38,6 +38,10 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     definitions["Filter"] = _choice("use", registry.classes("filters"), definitions)
     for holder in (schema, definitions["PipelineUse"]):
         holder["properties"]["filters"]["items"] = {"$ref": "#/$defs/Filter"}
+    schema["properties"]["observe"] = {
+        **schema["properties"]["observe"],
+        "properties": {cls.name: _observer(cls, definitions) for cls in registry.classes("observers")},
+    }
     definitions.pop("Use", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -45,6 +49,14 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a choice between classes: `key` names the class, the other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
+
+
+def _observer(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the options of an observer; null stands for the defaults."""
+    schema = cls.Config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    definitions.update(schema.pop("$defs", {}))
+    schema["description"] = (cls.__doc__ or "").strip().split("\n", 1)[0]
+    return schema if schema.get("required") else {"anyOf": [schema, {"type": "null"}]}
 
 
 def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:

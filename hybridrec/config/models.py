@@ -314,5 +314,8 @@ class ExperimentConfig(Options):
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
     workers: int | None = Field(None, ge=1)
     """Threads for fits and blocks of queries; by default the number of cores."""
+    observe: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+    """Observer -> its options, such as `{jsonl: {path: events.jsonl}}`: what is told every event of a run, and decides
+    nothing."""
     plugins: PluginsUse | None = None
     """Plugins that are not loaded for this experiment."""

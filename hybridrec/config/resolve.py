@@ -24,6 +24,7 @@ from hybridrec.errors import (
     did_you_mean,
     unknown_pipeline,
 )
+from hybridrec.observers.base import Observer
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
 from hybridrec.stages.component import Generator, Reranker, Scorer
@@ -73,12 +74,21 @@ class Checker(Validator):
             notes=tuple(self.notes),
             choices=tuple(self.choices),
             reader_digest=self.registry.source_of(type(reader)),
+            observers={
+                name: self.observer(name, options or {}, ("observe", name)) for name, options in config.observe.items()
+            },
         )
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
         cls = self.found(kind, name, (*path, key))
         return cls(self.validate(cls.Config, options, path))
+
+    def observer(self, name: str, options: dict[str, Any], path: KeyPath) -> Observer:
+        """Find the class of an observer by its key and make an instance with validated options."""
+        cls = self.found("observers", name, path)
+        made: Observer = cls(self.validate(cls.Config, options, path))
+        return made
 
     def found(self, kind: str, name: str, path: KeyPath) -> Any:
         """Look a class up in the registry; errors name the place in the file."""

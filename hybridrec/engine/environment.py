@@ -73,6 +73,8 @@ def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:
     yield from _among(experiment.splitter.config)
     for segmenter in experiment.segmenters.values():
         yield type(segmenter)
+    for observer in experiment.observers.values():
+        yield type(observer)
     for metric_spec in experiment.metric_specs:
         yield type(metric_spec.measure.metric)
     chains = (spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs())

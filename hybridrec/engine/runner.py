@@ -33,8 +33,9 @@ from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.observers.base import FitFinished, StageFinished
+from hybridrec.observers.dispatch import Observers
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.observers import Observers
 from hybridrec.secret import redacted
 from hybridrec.stages.component import Component
 from hybridrec.stages.pipeline import Pipeline
@@ -79,7 +80,7 @@ class ExperimentRunner:
         self.registry = registry
         self.store = store
         self.experiment = experiment
-        self.observers = Observers(registry.manager)
+        self.observers = Observers(experiment.observers.values())
         self.progress = progress
         self.clock = Clock()
         cache = store if experiment.kept else NullStore()
@@ -143,10 +144,12 @@ class ExperimentRunner:
             def done(fitted: Fitted) -> None:
                 advance(1)
                 self.observers.tell(
-                    "hybridrec_fitted",
+                    FitFinished,
                     label=fitted.job.label,
                     component=fitted.job.component,
                     fold=fold.name,
+                    level=fitted.job.level,
+                    repeat=trainer.fitter.repeat,
                     seconds=fitted.outcome.seconds,
                     cached=fitted.outcome.cached,
                 )
@@ -168,7 +171,7 @@ class ExperimentRunner:
             answers = self.runner.results(trained_fold.arms, question, advance)
         for (stage, name), seconds in (self.clock.seconds - before).items():
             self.observers.tell(
-                "hybridrec_stage_done",
+                StageFinished,
                 stage=stage,
                 pipeline=name,
                 fold=fold.name,

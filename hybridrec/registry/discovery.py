@@ -19,8 +19,8 @@ import pluggy
 from hybridrec.errors import ConfigError, HybridrecError, PluginError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry import hookspecs, kinds
+from hybridrec.registry.hook_tracers import hook_tracers
 from hybridrec.registry.loose_plugins import LooseSource, loose_sources, offers_of
-from hybridrec.registry.observers import hook_tracers
 from hybridrec.registry.requires_api import NAME as REQUIRES_API
 from hybridrec.registry.requires_api import requires_api_of
 from hybridrec.registry.source_digest import source_digest
@@ -70,7 +70,7 @@ class _Offer:
 
 
 class Registry:
-    """All plugin classes by kind and name, and the hook callers of the observers.
+    """All plugin classes by kind and name.
 
     A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and raised as the
     cause when a name is requested that it may have provided. Where several plugins provide a name, `get` chooses.

@@ -1,4 +1,4 @@
-"""The hooks: how plugins offer classes and observe runs. A hook never carries a score."""
+"""The hooks: how plugins offer classes. A hook never carries a score."""
 
 from __future__ import annotations
 
@@ -27,21 +27,6 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def hybridrec_starters(data: DataProfile) -> Sequence[Starter]:  # type: ignore[empty-body]
     """Propose components for the config that `hybridrec init` writes for this data; only `init` calls this hook."""
-
-
-@hookspec
-def hybridrec_fitted(label: str, component: str, fold: str, seconds: float, cached: bool) -> None:
-    """Observe that a component of the fit plan is ready: just fitted, or loaded from the store (`cached`)."""
-
-
-@hookspec
-def hybridrec_stage_done(stage: str, pipeline: str, fold: str, seconds: float, queries: int) -> None:
-    """Observe that a pipeline finished a stage ("generate", "score", "rerank") for all queries of a fold."""
-
-
-@hookspec
-def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
-    """Observe that a run is complete; `report` is the content of its report.json, `folder` holds all its files."""
 
 
 def offer_hooks() -> Any:

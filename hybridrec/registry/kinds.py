@@ -157,6 +157,14 @@ KINDS: tuple[Kind, ...] = (
         "hybridrec.testing.exporters:ExporterContract",
         "hybridrec export runs/NAME --format $name $options",
     ),
+    _only(
+        "observer",
+        "hybridrec.observers.base:Observer",
+        "Observer classes, the keys of `observe`.",
+        "hybridrec.testing.observers:ObserverContract",
+        "{observe: {$name: {$options: }}}",
+        "path=fits.csv",
+    ),
     Kind(
         "command",
         "click:Command",

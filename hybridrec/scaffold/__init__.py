@@ -37,8 +37,8 @@ def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
 
 
 _ROLES = _roles()
-KINDS = (*_ROLES, "observer")
-"""The kinds of new plugins: a class for a role, or an observer of runs."""
+KINDS = (*_ROLES,)
+"""The kinds of new plugins: a class for a role."""
 
 
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
@@ -77,9 +77,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
 
 def _words_of(kind: str, package: str) -> dict[str, str]:
-    """Return the words of a template that depend on the table of kinds; none for an observer, which has no class."""
-    if kind not in _ROLES:
-        return {}
+    """Return the words of a template that depend on the table of kinds."""
     offered, role = _ROLES[kind]
     option = f" --set {Template(role.check_options).substitute(package=package)}" if role.check_options else ""
     return {

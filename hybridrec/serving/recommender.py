@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -20,6 +21,8 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, unknown_pipeline
 from hybridrec.inference.blocks import blocks
 from hybridrec.inference.servable import ServableRun
+from hybridrec.observers.base import Observer, SlatesServed
+from hybridrec.observers.dispatch import Observers
 from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
 from hybridrec.stages.pipeline import Pipeline
@@ -42,8 +45,8 @@ class Recommender:
     targets: the targets, with the length of their slates unless a query sets it
     """
 
-    def __init__(self, servable: ServableRun) -> None:
-        """Serve the pipelines of a run."""
+    def __init__(self, servable: ServableRun, observers: Sequence[Observer] = ()) -> None:
+        """Serve the pipelines of a run; tell observers of every answer."""
         self.name = servable.name
         self.data = servable.data
         self.pipelines = dict(servable.pipelines)
@@ -52,6 +55,7 @@ class Recommender:
         self.knows_users = servable.users
         """True if queries may name users by their ids."""
         self._memory = servable.memory
+        self._observers = Observers(observers)
         self._segmenter = servable.segmenter
         self._libraries = ThreadpoolController()
         self._modules = len(sys.modules)
@@ -70,12 +74,30 @@ class Recommender:
         holds no users. `Slate.to_frame` returns external ids. A pipeline that draws names the request of each slate in
         `Slate.requests`: the `id` of the query, or a fresh one; asked again by it, the same query gets the same slate.
         """
+        started = time.perf_counter()
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
         parts = blocks(batch, 1, self._memory)
         with self._one_thread():
             slate = Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
-        return replace(slate, vocabulary=self.data.vocabulary(target))
+        slate = replace(slate, vocabulary=self.data.vocabulary(target))
+        if self._observers.observers:
+            self._tell(slate, batch, next(name for name, each in self.pipelines.items() if each is chosen), started)
+        return slate
+
+    def _tell(self, slate: Slate, batch: QueryBatch, pipeline: str, started: float) -> None:
+        """Tell the observers which slates were served; warn of those that fail."""
+        vocabulary = self.data.vocabulary(slate.target)
+        self._observers.tell(
+            SlatesServed,
+            name=self.name,
+            pipeline=pipeline,
+            target=slate.target,
+            requests=batch.ids or (),
+            ids=tuple(tuple(vocabulary.texts(row[row != PADDING])) for row in slate.ids),
+            seconds=time.perf_counter() - started,
+        )
+        self._observers.warn()
 
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
@@ -148,17 +170,19 @@ def load(
     registry: Registry | None = None,
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
+    observers: Sequence[Observer] = (),
 ) -> Recommender:
     """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 
     Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works from
     any folder, also where only hybridrec and the plugins that the bundle names are installed. Only these are
     loaded, unless `registry` is given in their place. Those without packaging, which it names as well, are handed over
-    in `plugins`, as they were for the run; plugins named in `block` are not loaded.
+    in `plugins`, as they were for the run; plugins named in `block` are not loaded. `observers` are told of every
+    answer (`SlatesServed`); those of the run's config are not.
 
     Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
     does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if one
     without packaging differs from what it was.
     """
     with threadpool_limits(limits=1):
-        return Recommender(read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins))
+        return Recommender(read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins), observers)

@@ -17,6 +17,7 @@ from hybridrec.testing.exporters import ExporterContract
 from hybridrec.testing.filters import FilterContract
 from hybridrec.testing.metrics import MetricContract
 from hybridrec.testing.normalisers import NormaliserContract
+from hybridrec.testing.observers import ObserverContract
 from hybridrec.testing.readers import ReaderContract
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.testing.segmenters import SegmenterContract
@@ -30,6 +31,7 @@ __all__ = [
     "FilterContract",
     "MetricContract",
     "NormaliserContract",
+    "ObserverContract",
     "Outcome",
     "PluginContract",
     "ReaderContract",

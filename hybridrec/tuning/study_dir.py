@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hybridrec.config.experiment import CheckedExperiment
+from hybridrec.config.experiment import OBSERVE, CheckedExperiment
 from hybridrec.errors import ConfigError, StoreError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
@@ -89,6 +89,6 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
 
 
 def _lasting(resolved: Any) -> Any:
-    """Return a resolved config without the budgets of its search."""
+    """Return a resolved config without the budgets of its search, and without its observers."""
     tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
-    return {**resolved, "tune": tune}
+    return {key: value for key, value in resolved.items() if key != OBSERVE} | {"tune": tune}

@@ -20,8 +20,11 @@ from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
+from hybridrec.observers.base import RunStarted, SearchFinished, TrialFinished
+from hybridrec.observers.dispatch import Observers
 from hybridrec.paths import write_whole
 from hybridrec.plugin import Plugin
+from hybridrec.secret import redacted
 from hybridrec.tuning.objective import Objective
 from hybridrec.tuning.sampler import Sampler
 from hybridrec.tuning.study_dir import BEST, IMPORTANCE, TRIALS, Tuned, begin, finish, resume
@@ -84,9 +87,25 @@ def tune(
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder, check)
     place = Store(Path(store)) if store is not None else Store.default()
-    work = _Work(replace(experiment, validation=True), variants, search, folder, place, callback or NullTuneCallback())
-    work.run(trials or section.trials, seconds or section.seconds)
-    return work.finish(opened.text, assignments)
+    work = _Work(
+        replace(experiment, validation=True),
+        variants,
+        search,
+        folder,
+        place,
+        callback or NullTuneCallback(),
+        Observers(experiment.observers.values()),
+    )
+    observers = work.observers
+    observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
+    try:
+        with observers.told_of_failure():
+            work.run(trials or section.trials, seconds or section.seconds)
+            tuned = work.finish(opened.text, assignments)
+        observers.tell(SearchFinished, folder=str(folder), best=tuned.best[0].number)
+    finally:
+        observers.warn()
+    return tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,7 @@ class _Work:
     folder: Path
     store: Store
     callback: TuneCallback
+    observers: Observers
 
     @property
     def tuning(self) -> Tuning:
@@ -132,6 +152,15 @@ class _Work:
             self.table.add(trial)
             self.search.tell(trial)
             done.append(trial)
+            self.observers.tell(
+                TrialFinished,
+                number=number,
+                values=trial.values,
+                state=trial.state,
+                metrics=trial.metrics,
+                seconds=trial.seconds,
+                problem=redacted(trial.problem),
+            )
             self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
 
     def trial(self, number: int, bench: Objective) -> Trial:

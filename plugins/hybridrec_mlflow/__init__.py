@@ -1,19 +1,18 @@
-"""Export of finished runs to MLflow, if MLFLOW_TRACKING_URI names a tracking server or store."""
+"""Export of finished runs to MLflow."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hybridrec import hookimpl
 
-TRACKING_URI = "MLFLOW_TRACKING_URI"
+if TYPE_CHECKING:
+    from hybridrec import Observer
 
 
 @hookimpl
-def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
-    """Send the run; without MLFLOW_TRACKING_URI nothing is imported or sent."""
-    if os.environ.get(TRACKING_URI):
-        from hybridrec_mlflow.client import send
+def hybridrec_observers() -> list[type[Observer]]:
+    """Offer the export to MLflow."""
+    from hybridrec_mlflow.observer import MLflow
 
-        send(report, folder)
+    return [MLflow]

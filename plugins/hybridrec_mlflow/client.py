@@ -1,7 +1,7 @@
 """Representation of a finished run as one MLflow run, with a nested run for each pipeline.
 
 MLflow's names may contain only letters, digits and `_-. :/`: `@` becomes `_at_`, `+` becomes `_and_`, and an index
-in brackets follows a dot. The experiment is MLFLOW_EXPERIMENT_NAME, or has the name of the YAML's.
+in brackets follows a dot.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _LONGEST = 500
 """Length of a value, in characters, that every backend accepts."""
 
 
-def send(report: Mapping[str, Any], folder: str) -> str:
+def send(report: Mapping[str, Any], folder: str, *, uri: str | None = None, experiment: str | None = None) -> str:
     """Send the run in this folder; return the id of its MLflow run.
 
     Raises MissingDependencyError if MLflow is not installed; errors raised by MLflow propagate.
     """
     import yaml
 
-    client = _client()
+    client = _client(uri)
     place = Path(folder)
-    experiment = _experiment(client, os.environ.get(EXPERIMENT_NAME) or str(report["name"]))
+    home = _experiment(client, experiment or os.environ.get(EXPERIMENT_NAME) or str(report["name"]))
     tags = {
         "hybridrec.config_hash": report["config_hash"],
         "hybridrec.data": report["data"]["fingerprint"],
         "hybridrec.folder": str(place),
         **_verdicts(report),
     }
-    run = client.create_run(experiment, run_name=place.name, tags=tags).info.run_id
+    run = client.create_run(home, run_name=place.name, tags=tags).info.run_id
     config = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
     _log(client, run, parameters=dict(_leaves(config)), metrics=_seconds(report))
     for name in FILES:
@@ -49,21 +49,21 @@ def send(report: Mapping[str, Any], folder: str) -> str:
             client.log_artifact(run, str(place / name))
     for name, pipeline in report["pipelines"].items():
         about = {"mlflow.parentRunId": run, "hybridrec.single": str(pipeline["single"])}
-        nested = client.create_run(experiment, run_name=name, tags=about).info.run_id
+        nested = client.create_run(home, run_name=name, tags=about).info.run_id
         _log(client, nested, parameters={"pipeline": name}, metrics=_metrics(pipeline))
         client.set_terminated(nested)
     client.set_terminated(run)
     return run
 
 
-def _client() -> MlflowClient:
+def _client(uri: str | None) -> MlflowClient:
     try:
         from mlflow import MlflowClient
     except ImportError as error:
         raise MissingDependencyError(
-            "MLFLOW_TRACKING_URI is set, but MLflow is not installed: pip install 'hybridrec[mlflow]'"
+            "the observer 'mlflow' needs MLflow, which is not installed: pip install 'hybridrec[mlflow]'"
         ) from error
-    return MlflowClient()
+    return MlflowClient(uri)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

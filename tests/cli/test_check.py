@@ -40,7 +40,7 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
     for folder in (package, info):
         folder.mkdir()
     (package / "__init__.py").write_text(
-        "from hybridrec import hookimpl\n\n\n@hookimpl\ndef hybridrec_fitted(): pass\n"
+        "from hybridrec import hookimpl\n\n\n@hookimpl\ndef hybridrec_starters(data): return []\n"
     )
     (package / "tiny.yaml").write_text(
         "name: tiny\ndata: {reader: setlists, min_items: 25}\nsplit: {use: random}\n"

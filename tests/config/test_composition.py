@@ -38,6 +38,7 @@ def composed(**changes):
         },
         "compare": {"control": "control", "metrics": ["ndcg@5", "tags/ndcg@5"], "resamples": 100},
         "workers": 2,
+        "observe": {"toy-events": {}},
     }
     return Experiment(**content | changes)
 

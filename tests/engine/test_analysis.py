@@ -110,14 +110,14 @@ def test_twins_are_found_by_identity():
     assert duplicates({"a": (1, 2), "b": (1, 3), "c": (1, 2), "d": (1, 2)}) == {"c": "a", "d": "a"}
 
 
-@pytest.mark.parametrize("hook", ["hybridrec_run_finished", "hybridrec_stage_done", "hybridrec_fitted"])
-def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypatch, hook):
+@pytest.mark.parametrize("kind", ["RunFinished", "StageFinished", "FitFinished"])
+def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypatch, kind):
     toyland = sys.modules.get("toyland") or __import__("toyland")
     calls = []
 
     def failing(event):
         calls.append(event)
-        if event[0] == {"hybridrec_run_finished": "finished", "hybridrec_stage_done": "stage"}.get(hook, "fitted"):
+        if event[0] == {"RunFinished": "finished", "StageFinished": "stage"}.get(kind, "fitted"):
             raise ValueError("disk full")
 
     class Events(list):
@@ -125,8 +125,11 @@ def test_an_observer_that_fails_is_named_and_loses_nothing(experiment, monkeypat
 
     monkeypatch.setattr(toyland, "events", Events())
     run = hybridrec.run(experiment())
-    (note,) = (note for note in run.report.notes if "failed in" in note)
-    assert note == (f"plugin 'toyland' (toyland 1.5) failed in {hook} and was not called again: ValueError: disk full")
+    (note,) = (note for note in run.report.notes if "failed at" in note)
+    assert note == (
+        f"the observer 'toy-events', plugin 'toyland' (toyland 1.5), failed at {kind} and was not told it again: "
+        "ValueError: disk full"
+    )
     assert note in json.loads((run.folder / "report.json").read_text())["notes"]
     assert {kind for kind, _ in calls} == {"fitted", "stage", "finished"}
 

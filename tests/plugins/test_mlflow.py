@@ -1,18 +1,18 @@
-"""Runs arrive in a real MLflow store, when somebody asks for it, and nothing happens otherwise."""
+"""Runs arrive in a real MLflow store, when a config asks for it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import hybridrec
-import hybridrec_mlflow
-from hybridrec import MissingDependencyError
+from hybridrec import MissingDependencyError, RunFinished
 from hybridrec.reporting.page import write
 from hybridrec.runs.run import Run
+from hybridrec.testing import ObserverContract
+from hybridrec_mlflow.observer import MLflow, MLflowOptions
 
 
 @pytest.fixture
@@ -25,8 +25,12 @@ def finished(experiment) -> Run:
     return run
 
 
-def tell(run: Run) -> None:
-    hybridrec_mlflow.hybridrec_run_finished(run.report.model_dump(mode="json"), str(run.folder))
+class TestMLflow(ObserverContract):
+    observer = MLflow
+
+
+def tell(run: Run, **options: str) -> None:
+    MLflow(MLflowOptions(**options)).observe(RunFinished(run="1", folder=str(run.folder)))
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow and what it stands on
@@ -68,11 +72,17 @@ def test_a_run_arrives_with_a_nested_run_for_each_pipeline(finished, monkeypatch
     assert found["candidate_recall.items"] == hybrid.candidate_recall["items"]
 
 
-def test_nothing_happens_where_nobody_asked(finished, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    before = set(Path().rglob("*"))
-    tell(finished)
-    assert set(Path().rglob("*")) == before
+@pytest.mark.filterwarnings("ignore")
+def test_options_go_before_variables(finished, monkeypatch, tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="needs hybridrec[mlflow]")
+    pytest.importorskip("sqlalchemy", reason="needs hybridrec[mlflow]")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'wrong.db'}")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "wrong")
+    monkeypatch.setenv("GIT_PYTHON_REFRESH", "quiet")
+    uri = f"sqlite:///{tmp_path / 'right.db'}"
+    tell(finished, uri=uri, experiment="right")
+    assert mlflow.MlflowClient(uri).get_experiment_by_name("right") is not None
+    assert not (tmp_path / "wrong.db").exists()
 
 
 def test_the_plugin_imports_no_mlflow():

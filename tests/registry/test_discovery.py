@@ -174,8 +174,8 @@ def test_the_trace_shows_hooks_and_components_with_times(experiment, monkeypatch
         "in pipeline 'hybrid', generator 'noise': echo 1",
         "in pipeline 'hybrid', re-ranker 'weighted': weighted 1",
         "while measuring ndcg@5 in fold test: ndcg 1",
-        "hybridrec_fitted to toyland",
-        "hybridrec_run_finished to toyland",
+        "FitFinished to toy-events 1",
+        "RunFinished to toy-events 1",
     ):
         assert what in told
     monkeypatch.setenv("HYBRIDREC_TRACE", "0")

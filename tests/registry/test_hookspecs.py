@@ -1,4 +1,4 @@
-"""The hooks that plugins may implement: one for each kind that they offer, and those of observers."""
+"""The hooks that plugins may implement: one for each kind that they offer, and the others."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_every_kind_has_a_hook_that_is_described_and_says_what_it_returns():
 
 
 @pytest.mark.parametrize("name", [name for name in vars(hookspecs) if name.startswith("hybridrec_")])
-def test_no_observer_is_handed_scores_or_data(name):
+def test_no_other_hook_is_handed_scores_or_data(name):
     hook = getattr(hookspecs, name)
-    assert hook.__doc__.startswith(("Observe", "Propose"))
+    assert hook.__doc__.startswith("Propose")
     allowed = {"str", "float", "bool", "int", "dict[str, Any]", "DataProfile"}
     assert {kind for argument, kind in hook.__annotations__.items() if argument != "return"} <= allowed
 

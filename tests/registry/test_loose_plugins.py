@@ -224,9 +224,9 @@ def test_a_file_may_use_the_hooks(plugin, tmp_path):
     registry = Registry(plugins=[path])
     assert registry.get("components", "window").__name__ == "Window"
     assert "other" not in registry.names("components")
-    observer = tmp_path / "observer.py"
-    observer.write_text("from hybridrec import hookimpl\n\n@hookimpl\ndef hybridrec_fitted(label):\n    pass\n")
-    assert Registry(plugins=[observer]).manager.has_plugin("plugin_file_observer")
+    starter = tmp_path / "starter.py"
+    starter.write_text("from hybridrec import hookimpl\n\n@hookimpl\ndef hybridrec_starters(data):\n    return []\n")
+    assert Registry(plugins=[starter]).manager.has_plugin("plugin_file_starter")
 
 
 @pytest.mark.parametrize(

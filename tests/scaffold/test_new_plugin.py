@@ -71,7 +71,7 @@ def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Regi
     call("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "observer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_its_class_fits_on_a_screen(kind: str, tmp_path: Path, registry: Registry):
     folder = new_plugin("mood-music", kind, tmp_path, registry)
     module = kind.replace("-", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,18 +14,23 @@ from hybridrec import (
     Component,
     Dataset,
     DenseModel,
+    Event,
     Exclude,
+    FitFinished,
     Floats,
     Generator,
     InputPath,
     Ints,
     Normaliser,
+    Observer,
     Options,
     Pool,
     QueryBatch,
     Reader,
     Reranker,
+    RunFinished,
     Scorer,
+    StageFinished,
     State,
     Target,
     hookimpl,
@@ -34,7 +39,7 @@ from hybridrec import (
 from hybridrec.testing import toy_dataset
 
 events: list[tuple[str, dict[str, Any]]] = []
-"""What the observers were told, oldest first."""
+"""What the observer was told, oldest first."""
 
 
 class ToyOptions(Options):
@@ -256,19 +261,19 @@ def hybridrec_readers() -> list[type[Reader]]:
     return [ToyReader]
 
 
-@hookimpl
-def hybridrec_fitted(label: str, fold: str, cached: bool) -> None:
-    """Remember."""
-    events.append(("fitted", {"label": label, "fold": fold, "cached": cached}))
+class ToyEvents(Observer):
+    """Remembers fits, stages and ends."""
+
+    name = "toy-events"
+
+    def observe(self, event: Event) -> None:
+        """Remember the values."""
+        kinds = {FitFinished: "fitted", StageFinished: "stage", RunFinished: "finished"}
+        if (kind := kinds.get(type(event))) is not None:
+            events.append((kind, asdict(event)))
 
 
 @hookimpl
-def hybridrec_stage_done(stage: str, pipeline: str, queries: int) -> None:
-    """Remember."""
-    events.append(("stage", {"stage": stage, "pipeline": pipeline, "queries": queries}))
-
-
-@hookimpl
-def hybridrec_run_finished(report: dict[str, Any], folder: str) -> None:
-    """Remember."""
-    events.append(("finished", {"name": report["name"], "folder": folder}))
+def hybridrec_observers() -> list[type[Observer]]:
+    """The only one."""
+    return [ToyEvents]

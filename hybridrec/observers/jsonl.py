@@ -1,0 +1,40 @@
+"""`jsonl`: the events of a run as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from hybridrec.observers.base import Event, Observer
+from hybridrec.plugin import Options
+
+
+class JsonLinesOptions(Options):
+    """Options of `jsonl`."""
+
+    path: Path = Field(examples=["events.jsonl"])
+    """The file, created with its folders; lines are added to one that exists. A relative path starts at the working
+    directory."""
+
+
+class JsonLines(Observer):
+    """A line of JSON for each event, written when it happens: `event`, its class, `time` in UTC, `run` and its values.
+
+    `tail -f` shows a long run; lines of several runs in one file are told apart by `run`.
+    """
+
+    name = "jsonl"
+    Config = JsonLinesOptions
+    config: JsonLinesOptions
+
+    def observe(self, event: Event) -> None:
+        """Add a line to the file, and close it: what was told stays, whatever ends the process."""
+        content = {"event": type(event).__name__, "time": datetime.now(UTC).isoformat(), **asdict(event)}
+        path = self.config.path.expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
