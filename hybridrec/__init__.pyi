@@ -67,6 +67,7 @@ from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
 from .observers.base import Event as Event
 from .observers.base import FitFinished as FitFinished
+from .observers.base import FitProgressed as FitProgressed
 from .observers.base import Observer as Observer
 from .observers.base import RunFailed as RunFailed
 from .observers.base import RunFinished as RunFinished

@@ -46,6 +46,7 @@ NAMES = [
     "FitJob",
     "FitOutcome",
     "FitPlan",
+    "FitProgressed",
     "Floats",
     "Fold",
     "Generator",
