@@ -27,10 +27,11 @@ import yaml
 
 import hybridrec
 from benchmarks.readme import table
+from hybridrec import NpyRows
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.io.npy import Rows, pca
 from hybridrec.data.readers.movietweetings import MovieTweetingsOptions, MovieTweetingsReader
 from hybridrec.types import Floats
+from hybridrec_vectors.principal_components import pca
 
 SHAPE = (128, 128)
 """Frequency bands and moments of a spectrogram."""
@@ -134,7 +135,7 @@ def reduced(source: Path, target: Path) -> tuple[float, int]:
 
 def ours(path: Path) -> float:
     """Compute the share of the variance that `pca` keeps."""
-    return pca(Rows.of(path), DIMS, np.random.default_rng(0)).explained
+    return pca(NpyRows.of(path), DIMS, np.random.default_rng(0)).explained
 
 
 def incremental(path: Path) -> float:

@@ -304,7 +304,7 @@ def _lightfm(items: int, queries: int) -> Work:
 
 def _unknown(queries: int, items: int) -> QueryBatch:
     nobody = np.full(queries, -1, np.int32)
-    return QueryBatch(nobody, Ragged.empty(queries, items), csr_matrix((queries, 1), dtype=np.float32), ("",) * queries)
+    return QueryBatch(nobody, Ragged.empty(queries, items), {}, ("",) * queries)
 
 
 def _one_pair() -> Any:

@@ -2,7 +2,8 @@
 
 pip install -e '.[models,docs,map]'     # and chromium
 hybridrec run configs/quickstart.yaml --set 'compare.guardrails={coverage@20: 0.05, diversity@20: 0.02}'
-hybridrec report runs/quickstart-* --map word2vec --no-open && python benchmarks/pictures.py runs/quickstart-*
+hybridrec map runs/quickstart-* word2vec && hybridrec report runs/quickstart-* --no-open
+python benchmarks/pictures.py runs/quickstart-*
 """
 
 from __future__ import annotations

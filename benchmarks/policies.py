@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from hybridrec import BanditLog, Bools, DataError, Doubles, Floats, Ints, Pool, QueryBatch, Ragged, Reranker, kernels
@@ -91,7 +90,7 @@ def _queries(users: int, log: str) -> QueryBatch:
     return QueryBatch(
         np.full(users, -1, np.int32),
         Ragged.empty(users, CANDIDATES),
-        csr_matrix((users, 1), dtype=np.float32),
+        {},
         ("",) * users,
         ids=tuple(f"{log}/{user}" for user in range(users)),
     )

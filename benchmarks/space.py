@@ -77,7 +77,10 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
         queries,
         users=queries.users if field == "user" else np.full(n, -1, np.int32),
         history=queries.history if field == "items" else Ragged.empty(n, queries.history.width),
-        tags=queries.matrix("tags") if field == "tags" else csr_matrix(queries.matrix("tags").shape, dtype=np.float32),
+        entities={
+            kind: matrix if field == kind else csr_matrix(matrix.shape, dtype=np.float32)
+            for kind, matrix in queries.entities.items()
+        },
         text=queries.text if field == "title" else ("",) * n,
     )
 

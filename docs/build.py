@@ -50,7 +50,7 @@ def pages() -> dict[str, str]:
         found |= {name: (DOCS / name).read_text(encoding="utf-8") for name in names}
     found["reference/index.md"] = reference.index_page(registry)
     found |= reference.plugin_pages(registry)
-    found["reference/commands.md"] = reference.commands_page()
+    found["reference/commands.md"] = reference.commands_page(registry)
     found["reference/experiment.md"] = reference.experiment_page()
     found["reference/report.md"] = reference.report_page()
     found["reference/hooks.md"] = reference.hooks_page()

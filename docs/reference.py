@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -91,10 +92,12 @@ def hooks_page() -> str:
     return joined(parts)
 
 
-def commands_page() -> str:
-    """Render every command with its arguments and options."""
+def commands_page(registry: Registry) -> str:
+    """Render every command of the distribution with its arguments and options, those of its plugins last."""
     parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {commands.epilog}"]
-    for name, command in _commands("hybridrec", commands):
+    offered = [registry.get("commands", name) for name in own("commands", registry)]
+    of_plugins = click.Group("hybridrec", commands=offered)
+    for name, command in chain(_commands("hybridrec", commands), _commands("hybridrec", of_plugins)):
         usage = " ".join([name, *(_usage(parameter) for parameter in command.params)])
         parts += [f"## {name}", fence("text", usage), inspect.cleandoc(command.help or "")]
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
@@ -279,8 +282,9 @@ def _prose(thing: Any) -> str:
     return re.sub(r"^(\w+(?:, \w+)*): ", r"\n- `\1`: ", text, flags=re.M)
 
 
-def _summary(cls: type) -> str:
-    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+def _summary(offer: type | click.Command) -> str:
+    text = offer.help if isinstance(offer, click.Command) else inspect.getdoc(offer)
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
 
 
 def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:

@@ -4,6 +4,7 @@ from .api import FitPlan as FitPlan
 from .api import Job as Job
 from .api import plan as plan
 from .api import run as run
+from .cli._console import print_table as print_table
 from .config.composition import Experiment as Experiment
 from .config.composition import PipelineConfig as PipelineConfig
 from .config.composition import take as take
@@ -16,6 +17,7 @@ from .data.features import FeatureColumn as FeatureColumn
 from .data.features import Features as Features
 from .data.features import FeatureType as FeatureType
 from .data.io import text_files as text_files
+from .data.io.npy import NpyRows as NpyRows
 from .data.io.profile import DataProfile as DataProfile
 from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
@@ -45,6 +47,7 @@ from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
 from .engine.runner import Progress as Progress
+from .engine.seeds import label_rng as label_rng
 from .engine.store import Artifact as Artifact
 from .engine.store import Store as Store
 from .errors import ConfigError as ConfigError
@@ -54,7 +57,9 @@ from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
+from .errors import did_you_mean as did_you_mean
 from .evaluation.bandit_log import BanditLog as BanditLog
+from .evaluation.compare import describe_comparison as describe_comparison
 from .evaluation.interleaving import Interleaved as Interleaved
 from .evaluation.interleaving import interleave as interleave
 from .evaluation.metrics import EvalBatch as EvalBatch
@@ -62,6 +67,7 @@ from .evaluation.metrics import Metric as Metric
 from .evaluation.metrics import SetMetric as SetMetric
 from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
+from .evaluation.report import Comparison as Comparison
 from .evaluation.report import DataReport as DataReport
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
@@ -76,6 +82,7 @@ from .observers.base import SearchFinished as SearchFinished
 from .observers.base import SlatesServed as SlatesServed
 from .observers.base import StageFinished as StageFinished
 from .observers.base import TrialFinished as TrialFinished
+from .paths import replacing as replacing
 from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
@@ -93,6 +100,7 @@ from .registry.option_types import ComponentRef as ComponentRef
 from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
+from .runs.replay import interleave_run as interleave_run
 from .runs.run import Run as Run
 from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation
@@ -113,6 +121,7 @@ from .stages.component import VectorModel as VectorModel
 from .stages.filter import Filter as Filter
 from .stages.normaliser import Normaliser as Normaliser
 from .stages.policies import simulated_marginals as simulated_marginals
+from .stages.pool import PROPENSITY as PROPENSITY
 from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
 from .tuning.study_dir import Tuned as Tuned

@@ -72,9 +72,7 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> Sequence[type[Exporter]]:
-    """Slates and truth for other judges, logs for other policies, vectors for other tools."""
-    from hybridrec.runs.export_off_policy import OffPolicyExporter
+    """Slates and truth for other judges."""
     from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
-    from hybridrec.serving.export_word2vec import Word2VecExporter
 
-    return [TrecExporter, ParquetExporter, OffPolicyExporter, Word2VecExporter]
+    return [TrecExporter, ParquetExporter]

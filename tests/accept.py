@@ -37,7 +37,7 @@ def interface() -> dict[str, str]:
         "docs/plugins.md": reference.completed((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")),
         "docs/report.schema.json": _json(Report.model_json_schema()),
         "tests/accepted/names.txt": "\n".join(_names(registry)) + "\n",
-        "tests/accepted/commands.md": reference.commands_page(),
+        "tests/accepted/commands.md": reference.commands_page(registry),
     }
 
 
@@ -49,7 +49,7 @@ def _names(registry: Registry) -> Iterator[str]:
         yield f"hook {name}"
     for kind in kinds.KINDS:
         for cls in registry.classes(kind.plural):
-            yield f"{kind.name} {cls.name} {cls.version}"
+            yield f"{kind.name} {cls.name} {getattr(cls, 'version', '')}".rstrip()  # commands have none of their own
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -25,8 +25,6 @@ WORDS = {
 }
 """Names of components that mean something else in the core -> what."""
 PLACES = {
-    ("cli/export.py", "word2vec"): "the exporter of that text format, in a help text",
-    ("serving/export_word2vec.py", "word2vec"): "the text format of vectors, which many tools read",
     ("stages/kernels/__init__.py", "zscore"): "a function of the kernels",
 }
 """(File, name) -> why a string there holds the name."""

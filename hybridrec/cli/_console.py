@@ -64,7 +64,7 @@ def console(*, stderr: bool = False) -> Console:
     return terminal if terminal.is_terminal else Console(stderr=stderr, highlight=False, width=200)
 
 
-def table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are right-aligned if they hold numbers."""
     from rich.table import Table
     from rich.text import Text
@@ -123,7 +123,7 @@ def result(report: Report) -> None:
     from hybridrec.evaluation.summary import result_tables
 
     for title, headers, rows in result_tables(report):
-        table(title, headers, rows)
+        print_table(title, headers, rows)
         print()
     verdict(report)
     for note in report.notes:
@@ -137,7 +137,7 @@ def verdict(report: Report) -> None:
     print(opening(report))
     print()
     if report.comparison:
-        table(verdict_title(report), *verdict_table(report))
+        print_table(verdict_title(report), *verdict_table(report))
         print()
 
 
@@ -146,11 +146,3 @@ def names(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names() if name.startswith(begun)]
-
-
-def number(value: float | None, form: str = "+.4f") -> str:
-    return "" if value is None else format(value, form)
-
-
-def interval(bounds: tuple[float, float] | None, form: str = "+.4f") -> str:
-    return "" if bounds is None else f"{bounds[0]:{form}} ... {bounds[1]:{form}}"

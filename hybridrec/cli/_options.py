@@ -40,5 +40,3 @@ TARGET = click.option(
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))
-
-SEED = click.option("--seed", default=0, show_default=True, help="Seed of the random draws and the resamples.")

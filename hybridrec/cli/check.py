@@ -21,7 +21,7 @@ def check(
 ) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import plan
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
 
     fits = plan(config, assignments, store=store_folder, block=block, plugins=plugins)
     data = fits.data
@@ -39,6 +39,6 @@ def check(
         [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
         for job in fits.jobs
     ]
-    table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
+    print_table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
     for note in fits.notes:
         print(f"note: {note}")

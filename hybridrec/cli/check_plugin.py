@@ -38,7 +38,7 @@ def check_plugin(
 
     Import time and speed are reported relative to a constant ranking; no check depends on them.
     """
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.errors import ConfigError, PluginError
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import run_checks
@@ -56,7 +56,7 @@ def check_plugin(
             continue
         causes = _by_cause(outcomes)
         rows = [[o.check, o.case, o.status, o.message] for o in outcomes] if verbose else [_row(*c) for c in causes]
-        table(f"{cls.name} {getattr(cls, 'version', '')}".strip(), ["check", "cases", "outcome", "message"], rows)
+        print_table(f"{cls.name} {getattr(cls, 'version', '')}".strip(), ["check", "cases", "outcome", "message"], rows)
         print()
         if broken := [checks for worst, checks in causes if worst.status == "failed"]:
             failed[cls.name] = broken
@@ -119,7 +119,7 @@ def _named(checks: Iterable[str]) -> str:
 
 def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) -> None:
     """Print the seconds of queries and imports relative to a constant ranking; `classes` maps each to its options."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.stages.component import Component
     from hybridrec.testing.benchmark import QUERIES, Constant, seconds_of_import, seconds_of_queries
 
@@ -134,4 +134,4 @@ def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) 
             [cls.name, speed, "" if provider is None or provider.file else f"{seconds_of_import(provider.module):.3f}"]
         )
     title = f"Seconds, reported and not checked: {QUERIES:,} queries on the toy dataset, import of the plugin"
-    table(title, ["name", "queries", "import"], rows)
+    print_table(title, ["name", "queries", "import"], rows)

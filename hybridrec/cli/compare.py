@@ -18,14 +18,14 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
 
     Runs that did not answer the same queries over the same candidates are left out, with the reason.
     """
-    from hybridrec.cli._console import table
-    from hybridrec.evaluation.compare import sentence
+    from hybridrec.cli._console import print_table
+    from hybridrec.evaluation.compare import describe_comparison
     from hybridrec.runs.compare import compare_runs
 
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
     compared = compare_runs(runs, control=control, metrics=metrics)
-    table(
+    print_table(
         "Comparison",
         ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],
         [
@@ -44,6 +44,6 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
     )
     for row in compared.rows:
         if row.segment == "all":
-            print(sentence(row))
+            print(describe_comparison(row))
     for reason in compared.left_out:
         print(f"note: {reason}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def plugins(block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """List the installed plugins with version, origin, state, loading time, and the classes that each offers."""
     from hybridrec.cli import COMMANDS
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.registry.discovery import Registry
 
     registry = Registry(block=block, plugins=plugins)
@@ -34,7 +34,7 @@ def plugins(block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
         ]
         for provider in registry.providers
     ]
-    table("Plugins", ["plugin", "version", "from", "state", "loaded in", "offers"], rows)
+    print_table("Plugins", ["plugin", "version", "from", "state", "loaded in", "offers"], rows)
     for provider in registry.broken:
         print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
     for provider in registry.providers:

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 @click.option("--user", help="A known user; without anything else, their own history is used.")
 @click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
 @click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
-@click.option("--has", multiple=True, metavar="KIND=NAME", help="An entity of another kind, by id or loosely by name.")
+@click.option(
+    "--entity",
+    "entities",
+    multiple=True,
+    metavar="KIND=NAME",
+    help="An entity of another kind, by id or loosely by name.",
+)
 @click.option("--context", multiple=True, metavar="COLUMN=VALUE", help="A column of the request, as in the data.")
 @click.option("--text", default="", help="A title in free words.")
 @click.option(
@@ -37,7 +43,7 @@ def recommend(
     user: str | None,
     items: tuple[str, ...],
     tags: tuple[str, ...],
-    has: tuple[str, ...],
+    entities: tuple[str, ...],
     context: tuple[str, ...],
     text: str,
     ratings: Path | None,
@@ -49,7 +55,7 @@ def recommend(
     plugins: tuple[Path, ...],
 ) -> None:
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find, read_context
     from hybridrec.serving.recommender import load
@@ -58,18 +64,18 @@ def recommend(
     recommender = load(run_or_bundle, block=block, plugins=plugins)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     matched_items = [find(item, recommender.data, "items") for item in items]
-    typed_entities = [("tags", tag) for tag in tags] + [_assigned(pair, "--has") for pair in has]
+    typed_entities = [("tags", tag) for tag in tags] + [_assigned(pair, "--entity") for pair in entities]
     matched = [(kind, typed, find(typed, recommender.data, kind)) for kind, typed in typed_entities]
     typed_and_matched = zip(items, matched_items, strict=True)
-    entities = [(typed, match) for _, typed, match in matched]
-    for typed, match in (*typed_and_matched, *entities, *((rating.typed, rating.found) for rating in rated)):
+    others = [(typed, match) for _, typed, match in matched]
+    for typed, match in (*typed_and_matched, *others, *((rating.typed, rating.found) for rating in rated)):
         if typed not in (match.id, match.name):
             print(f"'{typed}' is taken for '{match.name}' ({match.id})")
     liked = [rating for rating in rated if rating.rating]
     query = Query(
         user=user,
         items=[match.id for match in matched_items] + [rating.found.id for rating in liked],
-        has={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
+        entities={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
         context=read_context(dict(_assigned(pair, "--context") for pair in context), recommender.data),
         text=text,
         item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
@@ -83,7 +89,7 @@ def recommend(
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
-    table(f"Recommended {target}", headers, rows)
+    print_table(f"Recommended {target}", headers, rows)
 
 
 def _assigned(pair: str, option: str) -> tuple[str, str]:

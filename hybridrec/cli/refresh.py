@@ -27,7 +27,7 @@ def refresh(
     Components that can be updated with the new data are not fitted again, the others are; learned blends stay. --set
     may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is not changed.
     """
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.serving.refresh import refresh as take_up
 
     updated = take_up(run, assignments, store=store_folder, block=block, plugins=plugins)
@@ -35,4 +35,4 @@ def refresh(
         print("the data did not change: nothing to do")
         return
     rows = [[component.label, component.component, component.how, f"{component.seconds:.2f}"] for component in updated]
-    table("Refreshed", ["label", "component", "how", "seconds"], rows)
+    print_table("Refreshed", ["label", "component", "how", "seconds"], rows)

@@ -17,7 +17,7 @@ def runs(folder: Path, metric: str | None) -> None:
     Each run is listed with its best blend. Only results on the same queries can be ranked: runs on other
     queries are in tables of their own.
     """
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.evaluation.summary import cell
     from hybridrec.runs.leaderboard import leaderboard
 
@@ -26,7 +26,7 @@ def runs(folder: Path, metric: str | None) -> None:
         rows = [[row.run.folder.name, row.pipeline, cell(row.result), _assigned(row.differences)] for row in group.runs]
         only = f", {_assigned(group.differences)}" if group.differences else ""
         title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
-        table(title, ["run", "best blend", board.metric, "differs in"], rows)
+        print_table(title, ["run", "best blend", board.metric, "differs in"], rows)
     for reason in board.unreadable:
         print(f"note: {reason}")
 

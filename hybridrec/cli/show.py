@@ -23,14 +23,14 @@ def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) ->
 
     Without NAME, list all names by kind, and those of components by stage.
     """
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.registry.describe import describe
     from hybridrec.registry.discovery import Registry
 
     registry = Registry(block=block, plugins=plugins)
     if name is None:
         rows = [[roles, ", ".join(names)] for roles, names in _by_roles(registry).items()]
-        table("What `hybridrec show NAME` explains", ["kind", "names"], rows)
+        print_table("What `hybridrec show NAME` explains", ["kind", "names"], rows)
         return
     for page in describe(name, registry):
         print(f"{page.name} ({page.kind}, version {page.version}, from {page.origin})\n")
@@ -39,7 +39,9 @@ def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) ->
             print(fact)
         print(f"\n{page.example}", end="")
         if page.options:
-            table("\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options])
+            print_table(
+                "\nOptions", ["option", "type", "default", "meaning"], [list(option) for option in page.options]
+            )
         print()
 
 

@@ -33,7 +33,7 @@ def similar(
     plugins: tuple[Path, ...],
 ) -> None:
     """List the neighbours of NAME (an item or other entity, loosely typed, or words) in a component of a RUN."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find
     from hybridrec.serving.recommender import load
@@ -47,7 +47,7 @@ def similar(
         title = match.name
         if name not in (match.id, match.name):
             print(f"'{name}' is taken for '{match.name}' ({match.id})")
-        query = Query(items=[match.id]) if by == "items" else Query(has={by: [match.id]})
+        query = Query(items=[match.id]) if by == "items" else Query(entities={by: [match.id]})
     near = similar(recommender, component, query, target, n)
     if not near:
         print(f"'{component}' has nothing to say about '{title}': it may not read {by}")
@@ -56,4 +56,4 @@ def similar(
         [str(rank), neighbour.name, neighbour.id, f"{neighbour.similarity:.4f}"]
         for rank, neighbour in enumerate(near, 1)
     ]
-    table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)
+    print_table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)

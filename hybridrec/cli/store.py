@@ -20,7 +20,7 @@ def size(store_folder: Path) -> None:
     """Print the content of the store and its size."""
     from collections import Counter
 
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
     from hybridrec.engine.store import Store
 
     artifacts = Store(store_folder).artifacts()
@@ -32,7 +32,7 @@ def size(store_folder: Path) -> None:
         sizes[kind] += artifact.bytes
     rows = [[kind, str(counts[kind]), f"{sizes[kind] / 1e6:.1f}"] for kind in sorted(counts)]
     rows.append(["all", str(len(artifacts)), f"{sum(sizes.values()) / 1e6:.1f}"])
-    table(f"Store {store_folder}", ["what", "artifacts", "MB"], rows)
+    print_table(f"Store {store_folder}", ["what", "artifacts", "MB"], rows)
 
 
 @store.command()

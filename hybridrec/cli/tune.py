@@ -73,7 +73,7 @@ def tune(
 
 def show(tuned: Tuned) -> None:
     """Print the best trials, the importance of the options, and the next command to run."""
-    from hybridrec.cli._console import table
+    from hybridrec.cli._console import print_table
 
     paths, metrics = list(tuned.best[0].values), list(tuned.best[0].metrics)
     rows = [
@@ -82,11 +82,11 @@ def show(tuned: Tuned) -> None:
         + [_short(trial.values[path]) for path in paths]
         for trial in tuned.best[:SHOWN]
     ]
-    table(f"Best of {len(tuned.trials)} trials (validation)", ["trial", *metrics, *_names(paths)], rows)
+    print_table(f"Best of {len(tuned.trials)} trials (validation)", ["trial", *metrics, *_names(paths)], rows)
     print()
     if tuned.importance:
         names = dict(zip(paths, _names(paths), strict=True))
-        table("Importance", ["option", "share"], [[names[p], f"{s:.2f}"] for p, s in tuned.importance.items()])
+        print_table("Importance", ["option", "share"], [[names[p], f"{s:.2f}"] for p, s in tuned.importance.items()])
         print()
     print(f"now on the test queries: hybridrec run {tuned.config}")
 

@@ -98,6 +98,10 @@ class FilterSpec:
     place: str
     filter: Filter
 
+    def is_like(self, other: FilterSpec) -> bool:
+        """Return True if the other one is the same rule, wherever the config says it."""
+        return type(self.filter) is type(other.filter) and self.filter.config == other.filter.config
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineSpec:

@@ -67,9 +67,9 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     history = queries.history
     _check_shape(f"{place}: history of the queries", (len(history), history.width), n, items, "items")
     for kind in data.kinds:
-        if kind not in queries.has:
+        if kind not in queries.entities:
             raise PluginError(f"{place}: `has` of the queries lacks the kind '{kind}'; an empty matrix will do")
-        _check_shape(f"{place}: {kind} of the queries", queries.has[kind].shape, n, data.size(kind), kind)
+        _check_shape(f"{place}: {kind} of the queries", queries.entities[kind].shape, n, data.size(kind), kind)
     if len(queries.text) != n:
         raise PluginError(f"{place}: queries have {len(queries.text)} texts for {n} queries")
     _refuse(f"{place}: the history", "has item {0}, not in the vocabulary", _outside(history.ids, items), history.ids)

@@ -192,7 +192,7 @@ class Dataset:
         return QueryBatch(
             users=users.astype(np.int32),
             history=self.interactions.take(users),
-            has={kind: self.user_matrix(kind)[users] for kind in self.kinds},
+            entities={kind: self.user_matrix(kind)[users] for kind in self.kinds},
             text=tuple(about.text[user] for user in users),
             user_features=None if about.features is None else about.features.rows(users),
             times=None if about.times is None else about.times[users],

@@ -35,7 +35,7 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
     return QueryBatch(
         users=users,
         history=history,
-        has=dataset.query_has(_stated(queries, dataset), history),
+        entities=dataset.query_has(_stated(queries, dataset), history),
         text=tuple(query.text.strip() for query in queries),
         times=None if np.isnan(times).all() else times,
         disliked=_encode_rows([query.disliked for query in queries], dataset.items.vocabulary)
@@ -49,15 +49,15 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
 
 def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Sparse]:
     """Return the entities that queries state, by kind."""
-    asked = {kind for query in queries for kind in query.has} | (
+    asked = {kind for query in queries for kind in query.entities} | (
         {TAGS} if any(query.tags for query in queries) else set()
     )
     for kind in sorted(asked - set(dataset.kinds)):
-        if kind != TAGS or any(TAGS in query.has for query in queries):
-            raise DataError(f"query: unknown kind '{kind}' in `has`; {did_you_mean(kind, dataset.kinds)}")
+        if kind != TAGS or any(TAGS in query.entities for query in queries):
+            raise DataError(f"query: unknown kind '{kind}' in `entities`; {did_you_mean(kind, dataset.kinds)}")
     return {
         kind: _encode_rows(
-            [[*(query.tags if kind == TAGS else ()), *query.has.get(kind, ())] for query in queries],
+            [[*(query.tags if kind == TAGS else ()), *query.entities.get(kind, ())] for query in queries],
             dataset.vocabulary(kind),
         ).matrix(binary=True)
         for kind in asked & set(dataset.kinds)

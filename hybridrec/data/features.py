@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 
 from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.types import PADDING, Ints, Sparse
+from hybridrec.types import PADDING, Doubles, Ints, Sparse
 
 FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
 """The type of a feature column."""
@@ -142,6 +142,27 @@ class Features:
             named = [column for column in self.columns if column != LABELS]
             raise DataError(f"unknown feature '{name}': {did_you_mean(name, named)}")
         return self.columns[name]
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The names that `numbers` takes: numbers, flags, times, and labels (their weights)."""
+        labels = self.columns[LABELS].categories if LABELS in self.columns else ()
+        return (*(name for name, column in self.columns.items() if column.type != "category"), *labels)
+
+    def numbers(self, name: str) -> Doubles:
+        """Return float64[N]: a column of numbers, flags or times, or the weights of a label; NaN where unknown.
+
+        Raises DataError for a name that is none of these.
+        """
+        if name in self.columns and self.columns[name].type != "category":
+            return np.asarray(self.columns[name].values, np.float64)
+        if name not in self.numeric:
+            raise DataError(f"no feature of numbers '{name}': {did_you_mean(name, self.numeric)}")
+        column = self.columns[LABELS]
+        weights = column.values[:, [column.categories.index(name)]].tocoo()
+        numbers = np.full(len(self), np.nan)
+        numbers[weights.row] = weights.data
+        return numbers
 
     def rows(self, codes: Ints) -> Features:
         """Return the features of these codes, one row for each; of a code of -1 nothing is known."""

@@ -31,7 +31,7 @@ class Query:
 
     Ids are text; whole numbers are read as their decimal text.
 
-    has: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
+    entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
     user_features: name -> value, what is known of the user, instead of what the data says
     context: name -> value, columns of the request (device, shop, budget), as the interactions of the data have them
     """
@@ -44,7 +44,7 @@ class Query:
     item_times: Sequence[float] | None = None
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
-    has: Mapping[EntityKind, Sequence[str]] = field(default_factory=dict)
+    entities: Mapping[EntityKind, Sequence[str]] = field(default_factory=dict)
     user_features: Mapping[str, Value] = field(default_factory=dict)
     context: Mapping[str, Value] = field(default_factory=dict)
     id: str | None = None
@@ -55,9 +55,9 @@ class Query:
         for name in ("items", "tags", "disliked"):
             if isinstance(getattr(self, name), str):
                 raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
-        for kind, ids in self.has.items():
+        for kind, ids in self.entities.items():
             if isinstance(ids, str):
-                raise DataError(f"Query.has['{kind}'] is the text {ids!r}; give a list of ids")
+                raise DataError(f"Query.entities['{kind}'] is the text {ids!r}; give a list of ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class QueryBatch:
 
     users: int32[Q], -1 where the user is unknown
     history: Ragged of Q rows of items, oldest first
-    has: kind -> csr float32 [Q, number of entities], for every kind of the data beside users and items
+    entities: kind -> csr float32 [Q, number of entities], for every kind of the data beside users and items
     text: Q strings, "" if a query has none
     times: float64[Q], seconds since 1970, or None if no query has a time
     disliked: Ragged of Q rows of items, or None
     user_features: typed columns with a row for each query, or None
     context: typed columns of the requests with a row for each query, or None
-    derived: the kinds in `has` that follow from the history: they make no segments of their own
+    derived: the kinds in `entities` that follow from the history: they make no segments of their own
     ids: Q names of requests, from which policies draw; None where nothing is drawn
     segment: str [Q], the segment of each query by the first segmenter of the experiment, or None for what the query
         knows; read `segments()`
@@ -82,7 +82,7 @@ class QueryBatch:
 
     users: Ints
     history: Ragged
-    has: dict[EntityKind, Sparse]
+    entities: dict[EntityKind, Sparse]
     text: tuple[str, ...]
     times: Doubles | None = None
     disliked: Ragged | None = None
@@ -103,13 +103,13 @@ class QueryBatch:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The fields that a query may have, in the order of segment names: user, items, other kinds, title."""
-        return ("user", ITEMS, *self.has, "title")
+        return ("user", ITEMS, *self.entities, "title")
 
     def width(self, kind: EntityKind) -> int:
         """Return the number of entities of a kind in the data; 0 for an unknown one."""
         if kind == ITEMS:
             return self.history.width
-        return int(self.has[kind].shape[1]) if kind in self.has else 0
+        return int(self.entities[kind].shape[1]) if kind in self.entities else 0
 
     def matrix(self, kind: EntityKind) -> Sparse:
         """Return what the queries have of a kind: csr float32 [Q, width]; of items ones, those of the history.
@@ -118,7 +118,7 @@ class QueryBatch:
         """
         if kind == ITEMS:
             return self.history.matrix(binary=True)
-        return self.has[kind] if kind in self.has else csr_matrix((len(self), 0), dtype=np.float32)
+        return self.entities[kind] if kind in self.entities else csr_matrix((len(self), 0), dtype=np.float32)
 
     def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is the same object.
@@ -138,7 +138,7 @@ class QueryBatch:
             self,
             users=self.users[index],
             history=self.history.take(index),
-            has={kind: matrix[index] for kind, matrix in self.has.items()},
+            entities={kind: matrix[index] for kind, matrix in self.entities.items()},
             text=tuple(self.text[row] for row in index),
             times=None if self.times is None else self.times[index],
             disliked=None if self.disliked is None else self.disliked.take(index),
@@ -156,7 +156,7 @@ class QueryBatch:
         return cls(
             users=np.concatenate([b.users for b in batches]),
             history=Ragged.stack([b.history for b in batches]),
-            has={kind: vstack([b.has[kind] for b in batches], format="csr") for kind in batches[0].has},
+            entities={kind: vstack([b.entities[kind] for b in batches], format="csr") for kind in batches[0].entities},
             text=tuple(text for b in batches for text in b.text),
             times=None if all(b.times is None for b in batches) else np.concatenate(times),
             disliked=None if all(b.disliked is None for b in batches) else Ragged.stack(disliked),
@@ -171,7 +171,7 @@ class QueryBatch:
             else np.concatenate([b.segments() for b in batches]),
         )
 
-    def knows(self, name: Field) -> Bools:
+    def has(self, name: Field) -> Bools:
         """Return bool[Q]: true if the query has this field; of `EVERY_KIND`, entities of any kind, items included."""
         if name == "user":
             return self.users != PADDING
@@ -180,16 +180,16 @@ class QueryBatch:
         if name == "title":
             return np.array([bool(text) for text in self.text], bool)
         if name == EVERY_KIND:
-            return self.knows_any((ITEMS, *self.has))
-        if name not in self.has:
+            return self.has_any((ITEMS, *self.entities))
+        if name not in self.entities:
             return np.zeros(len(self), bool)
-        return np.diff(self.has[name].indptr) > 0
+        return np.diff(self.entities[name].indptr) > 0
 
-    def knows_any(self, fields: Iterable[Field]) -> Bools:
+    def has_any(self, fields: Iterable[Field]) -> Bools:
         """Return bool[Q]: true if the query has at least one of these fields."""
         known = np.zeros(len(self), bool)
         for name in fields:
-            known |= self.knows(name)
+            known |= self.has(name)
         return known
 
     def segments(self) -> NDArray[np.str_]:
@@ -205,7 +205,7 @@ class QueryBatch:
         For example "items+tags", "items", "tags", "title" or "user+items".
         """
         fields = [name for name in self.fields if name not in self.derived]
-        codes = sum(self.knows(name).astype(np.int64) << bit for bit, name in enumerate(fields))
+        codes = sum(self.has(name).astype(np.int64) << bit for bit, name in enumerate(fields))
         distinct, place = np.unique(codes, return_inverse=True)
         names = ["+".join(f for bit, f in enumerate(fields) if code >> bit & 1) or NOTHING for code in distinct]
         return np.array(names, str)[place]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from hybridrec.config.experiment import CheckedExperiment
+import numpy as np
+
+from hybridrec.config.experiment import CheckedExperiment, FilterSpec
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
+from hybridrec.data.splits.holdout import entries
+from hybridrec.engine.pipelines import fitted_filter
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import DataError, PluginError
+from hybridrec.stages import kernels
+from hybridrec.stages.pipeline import Rules
 from hybridrec.tracing import calling, each
 
 
@@ -52,7 +58,44 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
         if any(plan.use.seen == "exclude" for plan in experiment.pipelines.values()):
             check_hidden(fold)
+    fold = without_excluded(fold, shared_filters(experiment))
     first = next(iter(experiment.segmenters.values()))
     if isinstance(first, KnownFields):  # what queries know they need not carry
         return fold
     return replace(fold, queries=replace(fold.queries, segment=segments_of(first, fold.queries, fold.train)))
+
+
+def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
+    """Return the filters that every pipeline of an experiment has, in the order of the first one."""
+    first, *others = (plan.filters for plan in experiment.pipelines.values())
+    return tuple(spec for spec in first if all(any(spec.is_like(other) for other in plan) for plan in others))
+
+
+def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
+    """Return a fold whose truth is cut to what the filters allow, without queries that have nothing left to find.
+
+    No pipeline may show the rest, so no ranking could be right about it. Raises DataError if nothing is left at all.
+    """
+    if not filters:
+        return fold
+    rules = Rules("allow", tuple(fitted_filter(spec, fold.train) for spec in filters))
+    truth, gains = {}, {}
+    for target, matrix in fold.truth.items():
+        rows = kernels.csr_rows(matrix)
+        exclude = rules.exclude(fold.queries, target).take(rows)
+        allowed = ~exclude.holds(matrix.indices[:, None])[:, 0]
+        truth[target] = entries(matrix, allowed)
+        if target in fold.gains:
+            gains[target] = entries(fold.gains[target], allowed)
+    asked = np.flatnonzero(np.sum([matrix.getnnz(axis=1) for matrix in truth.values()], axis=0))
+    if not len(asked):
+        places = ", ".join(spec.place for spec in filters)
+        raise DataError(f"fold {fold.name}: {places} allow nothing of what the {len(fold.queries)} queries ask for")
+    return replace(
+        fold,
+        queries=fold.queries.take(asked),
+        truth={target: matrix[asked] for target, matrix in truth.items()},
+        gains={target: matrix[asked] for target, matrix in gains.items()},
+        units=fold.units[asked],
+        weights=fold.weights[asked],
+    )

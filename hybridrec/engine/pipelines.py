@@ -91,10 +91,10 @@ NO_RERANKERS = Rerankers({}, [])
 
 def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
     """Return the rules of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
-    return Rules(plan.use.seen, tuple(_fitted(spec, data) for spec in plan.filters))
+    return Rules(plan.use.seen, tuple(fitted_filter(spec, data) for spec in plan.filters))
 
 
-def _fitted(spec: FilterSpec, data: Dataset) -> Filter:
+def fitted_filter(spec: FilterSpec, data: Dataset) -> Filter:
     """Return a new instance of a filter that is fitted on the data: a pipeline is trained on several parts."""
     fresh = type(spec.filter)(spec.filter.config)
     with calling(fresh, "while preparing the filter"):

@@ -22,7 +22,7 @@ class ProgressPoint:
 
     @classmethod
     def told(cls, step: int, of: int, numbers: Mapping[str, Any]) -> ProgressPoint:
-        """Return what a component told, as plain values. Raises TypeError or ValueError for other values."""
+        """Return a report of a component as plain values. Raises TypeError or ValueError for other values."""
         plain = {name: float(value) for name, value in numbers.items()}
         return cls(int(step), int(of), {name: x if math.isfinite(x) else None for name, x in plain.items()})
 

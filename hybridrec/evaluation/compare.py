@@ -222,7 +222,7 @@ _PHRASES: dict[Verdict, str] = {
 }
 
 
-def sentence(row: Comparison) -> str:
+def describe_comparison(row: Comparison) -> str:
     """Return a row in words, for people.
 
     "hybrid beats control in ndcg@20 by +0.0123 (+4.1 %, 95 % interval +3.2 % ... +5.0 %, p = 0.0006,

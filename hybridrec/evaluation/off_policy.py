@@ -38,9 +38,6 @@ from hybridrec.types import Doubles
 Estimator: TypeAlias = Literal["ips", "snips", "dr"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
-CLIPS = (5.0, 10.0, 20.0, 50.0, 100.0)
-"""Default levels at which a sensitivity table clips importance weights."""
-
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
@@ -136,22 +133,3 @@ def _verdict(lift_bounds: Doubles) -> Verdict:
 
 def _pair(bounds: Doubles) -> tuple[float, float]:
     return float(bounds[0]), float(bounds[1])
-
-
-def sentence(rows: Sequence[OffPolicyEstimate]) -> str:
-    """Summarize all estimates of a log in words; the doubly robust one decides, else snips.
-
-    "the target policy is better than the logging policy: +0.0120 (dr 0.1520, 95 % interval of the difference
-    +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; no clipping changes the verdict"
-    """
-    chosen = rows[-1].estimator if rows[-1].estimator == "dr" else "snips"
-    whole, *clipped = [row for row in rows if row.estimator == chosen]
-    low, high = whole.lift_ci95
-    outcome = f"{whole.verdict} than" if whole.verdict != "undecided" else "undecided against"
-    others = [f"{row.verdict} at {row.clip:g}" for row in clipped if row.verdict != whole.verdict]
-    held = f"clipping changes the verdict: {', '.join(others)}" if others else "no clipping changes the verdict"
-    return (
-        f"the target policy is {outcome} the logging policy: {whole.lift:+.4f} ({chosen} {whole.value:.4f}, "
-        f"95 % interval of the difference {low:+.4f} ... {high:+.4f}); effective sample size "
-        f"{whole.effective_size:,.0f} of {whole.actions:,} actions" + (f"; {held}" if clipped else "")
-    )

@@ -40,9 +40,9 @@ class Revenue(Metric):
         if eval_batch.target != "items":
             raise DataError(f"revenue: {eval_batch.target} have no '{self.config.price}'; leave `price` out")
         features = eval_batch.train.items.features
-        names = () if features is None else features.names
+        names = () if features is None else features.numeric
         if features is None or self.config.price not in names:
             nearest = did_you_mean(str(self.config.price), names)
             raise DataError(f"revenue: the items have no feature '{self.config.price}': {nearest}")
-        prices = features.matrix[:, [names.index(self.config.price)]].toarray().ravel().astype(np.float64)
+        prices = np.nan_to_num(features.numbers(str(self.config.price)), nan=0.0)
         return np.where(eval_batch.hits[:, :k], prices[np.maximum(eval_batch.ids[:, :k], 0)], 0.0)

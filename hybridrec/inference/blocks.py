@@ -15,6 +15,6 @@ BLOCK_ROWS = (16, 1024)
 
 def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
     """Return slices of the queries, so large that `workers` blocks at once fit into a quarter of the memory budget."""
-    width = max(*map(queries.width, (ITEMS, *queries.has)), 1)
+    width = max(*map(queries.width, (ITEMS, *queries.entities)), 1)
     rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
     return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

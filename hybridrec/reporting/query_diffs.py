@@ -43,7 +43,7 @@ class Moved:
     segment: str
     gain: float
     items: list[str]
-    has: dict[str, list[str]]
+    entities: dict[str, list[str]]
     """The visible entities of each other kind."""
     text: str
     relevant: int
@@ -126,7 +126,7 @@ class Differences:
             segment=segment_title(control["segment"], self.segmenter).replace("queries that know", "knows", 1),
             gain=gain,
             items=[self.names.get(item, item) for item in asked["items"]],
-            has={kind: asked[kind] for kind in self.run.report.data.entities if asked.get(kind)},
+            entities={kind: asked[kind] for kind in self.run.report.data.entities if asked.get(kind)},
             text=asked["text"],
             relevant=len(relevant),
             slates=(before, after),

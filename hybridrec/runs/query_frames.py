@@ -29,7 +29,8 @@ def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> No
     import polars as pl
 
     ids = sum(
-        len(fold.queries.history.ids) + sum(matrix.nnz for matrix in (*fold.queries.has.values(), *fold.truth.values()))
+        len(fold.queries.history.ids)
+        + sum(matrix.nnz for matrix in (*fold.queries.entities.values(), *fold.truth.values()))
         for fold in folds
     )
     size = max(PIECE * sum(map(len, folds)) // max(ids, 1), 1)
@@ -70,7 +71,10 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
     queries, history = fold.queries, fold.queries.history
     visible = {
         ITEMS: _Lists(history.ids, history.offsets, data.items.vocabulary),
-        **{kind: _Lists(matrix.indices, matrix.indptr, data.vocabulary(kind)) for kind, matrix in queries.has.items()},
+        **{
+            kind: _Lists(matrix.indices, matrix.indptr, data.vocabulary(kind))
+            for kind, matrix in queries.entities.items()
+        },
     }
     hidden = {
         f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.vocabulary(target))

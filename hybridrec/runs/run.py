@@ -14,9 +14,9 @@ from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.report import Report
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
-from hybridrec.paths import Key, printable
+from hybridrec.paths import Key, inside, printable
 from hybridrec.runs.bundle import copy_bundle
-from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run
+from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run, replace_file
 from hybridrec.types import Target
 
 if TYPE_CHECKING:
@@ -126,6 +126,15 @@ class Run:
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
         """Return one row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
         return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
+
+    def add_map(self, label: str, frame: pl.DataFrame) -> Path:
+        """Write a map of items into its folder, shown by its page under this label; return the path.
+
+        frame: one row per item, the best-known first: id, name, count, x, y, and cluster, from 0
+        Raises StoreError for a label that cannot be the name of a file.
+        """
+        file = inside(self.folder / MAPS, f"{label}.parquet").name
+        return replace_file(self.folder, f"{MAPS}/{file}", frame.write_parquet)
 
     def _frame(self, file: str) -> pl.DataFrame:
         return read_frame(self.file(file))

@@ -25,7 +25,18 @@ LONGEST = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-_ROLES = {role.name: (kind, role) for kind in kinds.KINDS for role in kind.roles}
+def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
+    """Return the kind and role of each kind of class; a fusion is a re-ranker with a template of its own."""
+    offered: dict[str, tuple[kinds.Kind, kinds.Role]] = {}
+    for kind in kinds.KINDS:
+        for role in kind.roles:
+            offered[role.name] = kind, role
+            if role.base.endswith(":Reranker"):
+                offered["fusion"] = kind, role
+    return offered
+
+
+_ROLES = _roles()
 KINDS = (*_ROLES,)
 """The kinds of new plugins: a class for a role."""
 
@@ -52,7 +63,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
         "package": package,
         "kind": kind,
         "module": module,
-        "Class": "".join(word.capitalize() for word in (*name.split("-"), module)),
+        "Class": _class_name(name, kind),
         "function": name.replace("-", "_"),
         "version": __version__,
         "api": API_VERSION,
@@ -76,6 +87,15 @@ def _words_of(kind: str, package: str) -> dict[str, str]:
         "role": kinds.resolve(role.contract).role,
         "option": option,
     }
+
+
+def _class_name(name: str, kind: str) -> str:
+    """Return the name of the class: `mood` + `reader` gives MoodReader, and so does `mood-reader` + `reader`."""
+    module, last = kind.replace("-", ""), kind.rpartition("-")[2]
+    plain = name.replace("-", "")
+    # Of the kind's word alone would come the name of the base class.
+    repeats = plain != module and plain.removesuffix("s").endswith(last)
+    return "".join(word.capitalize() for word in (*name.split("-"), *([] if repeats else [module])))
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:

@@ -127,7 +127,7 @@ class Recommender:
         stated = encode(queries, self.data)
         stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
         bare = np.array(
-            [not (query.items or query.tags or query.text or any(query.has.values())) for query in queries], bool
+            [not (query.items or query.tags or query.text or any(query.entities.values())) for query in queries], bool
         )
         bare &= stated.users != PADDING
         if not bare.any():

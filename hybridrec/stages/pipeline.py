@@ -74,7 +74,7 @@ class Source:
 def _open(gate: str, queries: QueryBatch) -> Bools:
     """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
     if gate.startswith("has-"):
-        return queries.knows(gate.removeprefix("has-"))
+        return queries.has(gate.removeprefix("has-"))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
     return (queries.history.lengths >= number) == (">=" in gate)
 
@@ -175,11 +175,9 @@ class Pipeline:
         pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
         if pool.final is not None:
             return pool
-        if not pool.ids.shape[1]:  # no generator proposed anything: the fallback fills the slate
-            return pool.ranked(np.empty(pool.ids.shape, np.float32))
-        if len(pool.columns) != 1:
+        if pool.ids.shape[1] and len(pool.columns) != 1:
             raise ConfigError(f"pipeline '{self.name}': no re-ranker fused the columns {', '.join(pool.columns)}")
-        return pool.ranked(next(iter(pool.columns.values())))
+        return pool.ranked(pool.fused())
 
     def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
         """Apply a chain of re-rankers to the pool."""
@@ -260,7 +258,7 @@ class Pipeline:
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, known in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
-            told = queries.knows(known.removeprefix("few-"))
+            told = queries.has(known.removeprefix("few-"))
             for source, served in proposed.items():
                 if source.serves_by(known):
                     served_by[served & told & (slate.served_by != 0)] = code
@@ -302,7 +300,7 @@ def _served(pool: Pool, label: str) -> Bools:
 
 def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
     """Return the fields by which `served_by` distinguishes queries, the most telling first."""
-    return ("user", ITEMS, FEW, *queries.has, "title")
+    return ("user", ITEMS, FEW, *queries.entities, "title")
 
 
 def cut(pool: Pool, n: int) -> Slate:

@@ -122,6 +122,20 @@ class Pool:
             known = self._known[name] = (depends, make())
         return cast(T, known[1])
 
+    def fused(self) -> Floats:
+        """Return the order so far, float32 [Q, K]: `final`, or the only column while nothing is fused.
+
+        It is what a re-ranker reorders. Raises PluginError if there are several columns and no `final`.
+        """
+        if self.final is not None:
+            return self.final
+        if not self.ids.shape[1]:
+            return np.empty(self.ids.shape, np.float32)
+        if len(self.columns) != 1:
+            columns = ", ".join(self.columns) or "(none)"
+            raise PluginError(f"there is not one order to change but the columns {columns}: put a fusion before it")
+        return next(iter(self.columns.values()))
+
     def state(self) -> State:
         """Return the unranked pool as named arrays; arrays of labels preserve the order of columns and places."""
         columns = {f"column.{label}": values for label, values in self.columns.items()}

@@ -22,9 +22,10 @@ from hybridrec.testing.datasets import toy_dataset
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
-def targets_of(model: Component) -> tuple[Target, ...]:
-    """Return the targets of the toy dataset that the component recommends."""
-    return tuple(target for target in toy().targets if model.recommends(target))
+def targets_of(model: Component, data: Dataset | None = None) -> tuple[Target, ...]:
+    """Return the targets of a dataset, by default the toy dataset, that the component recommends."""
+    data = toy() if data is None else data
+    return tuple(target for target in data.targets if model.recommends(target))
 
 
 def generated(model: Component) -> Iterator[Target]:

@@ -121,7 +121,7 @@ class ComponentContract(PluginContract):
         """Require some candidates and some scores for queries with a field that it `needs`."""
         model, queries = self.model(options), self.queries()
         if model.needs:
-            queries = queries.take(np.flatnonzero(queries.knows_any(model.needs)))
+            queries = queries.take(np.flatnonzero(queries.has_any(model.needs)))
         for target in generated(model):
             silent = (candidates(model, queries, target, 5).ids == PADDING).all()
             assert not silent, f"{target}: proposes nothing for any query"
@@ -211,7 +211,7 @@ class ComponentContract(PluginContract):
                 silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all(axis=2).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
-        known = queries.knows_any(model.needs)
+        known = queries.has_any(model.needs)
         others = queries.take(np.flatnonzero(~known))
         for target in generated(model):
             ids = candidates(model, others, target, 5).ids
@@ -310,7 +310,7 @@ class ComponentContract(PluginContract):
             refusal = str(error)
             assert len(refusal.split()) >= 4, f"the message is too short to help: {refusal}"
             return
-        for target in targets_of(model):
+        for target in targets_of(model, data):
             n = data.size(target)
             if isinstance(model, Generator):
                 for k in (1, n + 3):

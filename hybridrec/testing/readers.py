@@ -33,7 +33,7 @@ class ReaderContract(PluginContract):
         """Require users, items and interactions, codes in their vocabularies, texts and matrices of fitting size."""
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
-        users, items, tags = len(data.users), len(data.items), data.size("tags")
+        users, items = len(data.users), len(data.items)
         history = data.interactions
         assert len(history.ids), "the data has no interactions"
         assert (len(history), history.width) == (users, items), "interactions do not fit the users and items"
@@ -42,8 +42,10 @@ class ReaderContract(PluginContract):
         assert (len(data.users.text), len(data.items.text)) == (users, items), (
             "the numbers of titles or texts differ from those of ids"
         )
-        assert data.user_has["tags"].shape == (users, tags), "user tags do not fit the users and tags"
-        assert data.item_has["tags"].shape == (items, tags), "item tags do not fit the items and tags"
+        for kind in data.kinds:
+            n = data.size(kind)
+            assert data.user_matrix(kind).shape == (users, n), f"{kind} of users do not fit the users and the {kind}"
+            assert data.item_matrix(kind).shape == (items, n), f"{kind} of items do not fit the items and the {kind}"
 
     def test_numbers_are_sound(self, options: Mapping[str, Any]) -> None:
         """Require finite weights; times in seconds since 1970, NaN where unknown, never infinite."""

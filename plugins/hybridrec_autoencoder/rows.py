@@ -33,7 +33,7 @@ def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
     items = valued(queries.history.matrix(), options.weights)
     if not options.tag_weight:
         return items
-    others = [has.sign() * np.float32(options.tag_weight) for has in queries.has.values()]
+    others = [has.sign() * np.float32(options.tag_weight) for has in queries.entities.values()]
     return hstack([items, *others], format="csr", dtype=np.float32)
 
 

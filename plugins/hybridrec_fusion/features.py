@@ -51,9 +51,9 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
 def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
     """Yield (feature, float64[Q]) of the query's fields; the same for all its candidates."""
     for field in queries.fields:
-        yield f"knows {field}", queries.knows(field).astype(np.float64)
+        yield f"knows {field}", queries.has(field).astype(np.float64)
     yield "items known", np.log1p(queries.history.lengths)
-    for kind, has in queries.has.items():
+    for kind, has in queries.entities.items():
         yield f"{kind} known", np.log1p(np.diff(has.indptr))
 
 

@@ -44,7 +44,7 @@ class Linear(LearnedRanker[Doubles]):
         """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
         pool = pool.only(self.config.columns)
         filled = self.scaled(pool)
-        flags = {field: queries.knows(field).astype(np.float32)[:, None] for field in queries.fields}
+        flags = {field: queries.has(field).astype(np.float32)[:, None] for field in queries.fields}
         for label, feature, values in opinions(pool, self.config.normalise):
             known = ~np.isnan(values)
             if feature == "normalised":

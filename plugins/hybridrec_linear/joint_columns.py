@@ -153,8 +153,7 @@ class Columns:
 def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:
     """Return csr float32 [Q, items + other entities + words], before columns are chosen and scaled."""
     blocks = [valued(queries.history.matrix(), options.weights)]
-    for kind in options.kinds[1:]:
-        blocks.append(queries.matrix(kind).sign() * np.float32(options.tag_weight))
+    blocks += [queries.matrix(kind).sign() * np.float32(options.tag_weight) for kind in options.kinds[1:]]
     if "title" in options.fields:
         blocks.append(lexicon.counts(queries.text).sign() * np.float32(options.title_weight))
     return hstack(blocks, format="csr", dtype=np.float32)

@@ -149,7 +149,7 @@ class UserKNN(DenseModel):
     def _cues(self, queries: QueryBatch) -> Sparse:
         """Return csr [Q, items + other entities + words], each cue with the square root of its share."""
         blocks = [(queries.history.matrix(binary=True), self.config.items)]
-        blocks += [(has.copy(), self.config.tags) for has in queries.has.values()]
+        blocks += [(has.copy(), self.config.tags) for has in queries.entities.values()]
         blocks.append((self._lexicon.counts(queries.text), self.config.title))
         for block, share in blocks:
             block.data[:] = share**0.5

@@ -96,7 +96,7 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
     queries = QueryBatch(
         users=np.full(len(users), PADDING, np.int32),
         history=shown,
-        has=has,
+        entities=has,
         text=titles,
         times=None if data.users.times is None else data.users.times[users],
         derived=data.through_items,

@@ -25,7 +25,7 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_rerank.groups import counted
-from hybridrec_rerank.pool_order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 BLUR = 0.01
@@ -67,7 +67,7 @@ class Calibration(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Reorder the first n places; the others follow in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hybridrec import PADDING, Bools, Dataset, Ints, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.pool_order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import head, lifted, moved
 
 
 class CapsOptions(Options):
@@ -38,7 +38,7 @@ class Caps(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Rank the first n candidates within the caps first, then the others, both in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         taken = admit(self._tags[ids], scores > -np.inf, self.config.most, n)
         return moved(pool, final, columns, lifted(taken))

@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import DAY, PADDING, DataError, Dataset, Floats, Options, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.pool_order import fused
 
 
 class PopularityCorrectionOptions(Options):
@@ -39,7 +38,7 @@ class PopularityCorrection(Reranker):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Rank by z(final) - strength z(log popularity)."""
         popularity = np.where(pool.valid, self._popularity[pool.ids], np.float32(np.nan))
-        corrected = kernels.zscore(fused(pool, self.name)) - self.config.strength * kernels.zscore(popularity)
+        corrected = kernels.zscore(pool.fused()) - self.config.strength * kernels.zscore(popularity)
         return pool.ranked(corrected)
 
     def state(self) -> State:
@@ -82,7 +81,7 @@ class Freshness(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Rank by z(final) + boost 2^(-age / half_life)."""
-        return pool.ranked(kernels.zscore(fused(pool, self.name)) + self.config.boost * self._novelty(queries, pool))
+        return pool.ranked(kernels.zscore(pool.fused()) + self.config.boost * self._novelty(queries, pool))
 
     def _novelty(self, queries: QueryBatch, pool: Pool) -> Floats:
         """Compute novelty, float32 [Q, K]: 1 for new items, falling to 0 with age."""

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Floats, Longs, Pool, QueryBatch
-from hybridrec_rerank.pool_order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 from hybridrec_rerank.similarity import Likeness, LikenessOptions
 
@@ -35,7 +35,7 @@ class DPP(Likeness):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Reorder the first n places; the others follow in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from hybridrec import Dataset, Longs, Options, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.pool_order import fused, placed
+from hybridrec_rerank.pool_order import placed
 
 
 class ExploreOptions(Options):
@@ -44,7 +44,7 @@ class Explore(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Move new candidates up, the others around them in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         new = pool.valid & self._new[pool.ids] & ~np.isnan(final)
         places = self._places(n)
         number = np.nan_to_num(kernels.ranks(np.where(new, final, np.float32(np.nan))), nan=0).astype(np.int64)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hybridrec import PADDING, Dataset, Floats, Ints, Longs, Options, Pool, QueryBatch, Reranker, State
 from hybridrec_rerank.groups import counted, padded
-from hybridrec_rerank.pool_order import fused, head, moved, unit_range
+from hybridrec_rerank.pool_order import head, moved, unit_range
 from hybridrec_rerank.selection import Selection
 
 
@@ -45,7 +45,7 @@ class Exposure(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Reorder the first n places; the others follow in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)

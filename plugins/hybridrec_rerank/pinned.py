@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Dataset, Options, Pool, QueryBatch, Reranker, State
-from hybridrec_rerank.pool_order import fused, placed
+from hybridrec_rerank.pool_order import placed
 
 
 class PinnedOptions(Options):
@@ -46,7 +46,7 @@ class Pinned(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Put each pinned candidate at its place, as far as there are enough candidates."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         wanted = np.zeros(pool.ids.shape, np.int64)
         for place, code in zip(self.config.places, self._codes, strict=True):
             wanted[pool.ids == code] = place

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, Longs, Pool, QueryBatch, Reranker, State, kernels
-from hybridrec_rerank.pool_order import fused, head, moved
+from hybridrec_rerank.pool_order import head, moved
 
 PLACES = 1 << 32
 """The first number of the draws for places; those for candidates are numbered by their ids."""
@@ -45,7 +45,7 @@ class Policy(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Draw the first n places; the others follow in any order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, ids, scores = head(pool, final, self.depth)
         if not ids.size:
             return pool.ranked(final)
@@ -54,7 +54,7 @@ class Policy(Reranker):
 
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
         """Return the probability of each id given those before it: float32 [Q, n]."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         _, candidates, scores = head(pool, final, self.depth)
         result = np.zeros(ids.shape, np.float32)
         if not candidates.size:

@@ -1,21 +1,10 @@
-"""Order of a fused pool: reading it, and writing another one."""
+"""Order of a fused pool: its head, and other orders."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hybridrec import Bools, Floats, Ints, Longs, PluginError, Pool, kernels
-
-
-def fused(pool: Pool, name: str) -> Floats:
-    """Return the final score, or the only column; raises PluginError if several columns are not fused yet."""
-    if pool.final is not None:
-        return pool.final
-    if not pool.ids.shape[1]:
-        return np.empty(pool.ids.shape, np.float32)
-    if len(pool.columns) > 1:
-        raise PluginError(f"'{name}' reorders a fused pool: put a fusion before it, for example {{use: weighted}}")
-    return next(iter(pool.columns.values()))
+from hybridrec import Bools, Floats, Ints, Longs, Pool, kernels
 
 
 def head(pool: Pool, final: Floats, depth: int) -> tuple[Ints, Ints, Floats]:

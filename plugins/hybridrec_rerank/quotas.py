@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from hybridrec import Bools, GeneratorLabel, Longs, Options, Pool, QueryBatch, Reranker
-from hybridrec_rerank.pool_order import fused, head, lifted, moved
+from hybridrec_rerank.pool_order import head, lifted, moved
 
 UNLIMITED = np.iinfo(np.int32).max
 
@@ -54,7 +54,7 @@ class Quotas(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Rank n candidates within the quotas first, then the others, both in their order."""
-        final = fused(pool, self.name)
+        final = pool.fused()
         columns, _, scores = head(pool, final, self.config.depth)
         sources = {label: quota for label, quota in self.config.sources.items() if label in pool.generators}
         proposed = np.zeros((*columns.shape, len(sources)), bool)

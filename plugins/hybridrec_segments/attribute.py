@@ -20,10 +20,10 @@ class AttributeOptions(Options):
 
     of: Literal["user", "items"] = "user"
     """`user`: what the query knows of the user; `items`: the items of the history, each as often as it occurs."""
-    among: Literal["features", "tags"] = "features"
-    """`features` or `tags`, of the user or of the items."""
+    among: str = "features"
+    """`features`, or `tags` or another kind of entities, of the user or of the items."""
     names: list[str] = Field([])
-    """The features or tags that are segments; by default all of them, so that a long list makes many segments."""
+    """The features or entities that are segments; by default all of them, so that a long list makes many segments."""
     bounds: Annotated[list[float], AfterValidator(ascending)] | None = Field(None, min_length=1)
     """Treat the one feature in `names` as a number, and begin a segment at each of these values: [18, 30] makes
     "below 18", "from 18 to 30" and "from 30". Of items it is the mean over those that have it."""
@@ -32,6 +32,8 @@ class AttributeOptions(Options):
     def _one_number(self) -> AttributeOptions:
         if self.bounds is not None and len(self.names) != 1:
             raise ValueError("`bounds` are those of one feature: give `names` one name")
+        if self.bounds is not None and self.among != "features":
+            raise ValueError("`bounds` are those of a feature: leave `among` out")
         return self
 
 
@@ -48,39 +50,46 @@ class Attribute(Segmenter):
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
         """Return str [Q]; raises DataError for names that the data does not have."""
+        if self.config.bounds is not None:
+            return by_bounds(self._number(queries, data, self.config.names[0]), self.config.bounds)
         names, values = self._attributes(queries, data)
         chosen = [_place(name, names, self.name) for name in self.config.names]
         if chosen:
             names, values = [names[place] for place in chosen], values[:, chosen]
-        if self.config.bounds is not None:
-            return by_bounds(self._number(queries, data, values, chosen), self.config.bounds)
         return _heaviest(names, values)
 
     def _attributes(self, queries: QueryBatch, data: Dataset) -> tuple[Sequence[str], Sparse]:
         """Return names, and csr [Q, names], the weight of each attribute in each query."""
-        if self.config.among == "tags":
-            names = list(data.vocabulary("tags").ids)
-            return names, queries.matrix("tags") if self.config.of == "user" else _counts(queries) @ data.item_matrix(
-                "tags"
-            )
+        kind = self.config.among
+        if kind != "features":
+            if kind not in data.kinds:
+                others = ", ".join(("features", *data.kinds))
+                raise DataError(f"segmenter '{self.name}': the data has no '{kind}' (`among`); it has {others}")
+            names = list(data.vocabulary(kind).ids)
+            if self.config.of == "user":
+                return names, queries.matrix(kind)
+            return names, _counts(queries) @ data.item_matrix(kind)
+        features = self._features(data)
+        if self.config.of == "items":
+            return features.names, _counts(queries) @ features.matrix
+        return features.names, _of_users(queries, features).matrix
+
+    def _features(self, data: Dataset) -> Features:
         features = data.users.features if self.config.of == "user" else data.items.features
         if features is None:
             owners = "users" if self.config.of == "user" else "items"
             raise DataError(f"segmenter '{self.name}': the {owners} of the data have no features")
-        if self.config.of == "items":
-            return features.names, _counts(queries) @ features.matrix
-        return features.names, _of_users(queries, features)
+        return features
 
-    def _number(self, queries: QueryBatch, data: Dataset, values: Sparse, chosen: list[int]) -> Doubles:
-        """Return float64 [Q], the value of the one chosen feature; NaN where it is not known."""
-        total = np.asarray(values.sum(axis=1), np.float64).ravel()
+    def _number(self, queries: QueryBatch, data: Dataset, name: str) -> Doubles:
+        """Return float64 [Q], the value of a feature, of items the mean over those that have it; NaN where unknown."""
+        features = self._features(data)
+        _place(name, features.numeric, self.name)
         if self.config.of == "user":
-            return np.where(np.diff(values.indptr) > 0, total, np.nan)
-        stored = data.item_matrix("tags") if self.config.among == "tags" else data.items.features.matrix  # type: ignore[union-attr]
-        present = stored[:, chosen].copy()
-        present.data = np.ones_like(present.data)
-        items = np.asarray((_counts(queries) @ present).sum(axis=1), np.float64).ravel()
-        return np.where(items > 0, total / np.maximum(items, 1), np.nan)
+            return _of_users(queries, features).numbers(name)
+        numbers, counts = features.numbers(name), _counts(queries)
+        items = counts @ (~np.isnan(numbers)).astype(np.float64)
+        return np.where(items > 0, counts @ np.nan_to_num(numbers, nan=0.0) / np.maximum(items, 1), np.nan)
 
 
 def _counts(queries: QueryBatch) -> Sparse:
@@ -88,8 +97,8 @@ def _counts(queries: QueryBatch) -> Sparse:
     return replace(queries.history, weights=None).matrix()
 
 
-def _of_users(queries: QueryBatch, features: Features) -> Sparse:
-    """Return csr [Q, features] of the users, empty where the queries know none."""
+def _of_users(queries: QueryBatch, features: Features) -> Features:
+    """Return the features of the users, a row for each query; unknown where the queries know none."""
     if queries.user_features is None:
         return features.rows(np.full(len(queries), -1, np.int32))
     return queries.user_features

@@ -185,7 +185,9 @@ class TagFallback(DenseModel):
         """
         words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
         items = [] if target == ITEMS else [queries.history.matrix(binary=True)]
-        return hstack([*(has.sign() for has in queries.has.values()), *items, words], format="csr", dtype=np.float32)
+        return hstack(
+            [*(has.sign() for has in queries.entities.values()), *items, words], format="csr", dtype=np.float32
+        )
 
     def _tagged(self, data: Dataset, target: Target, n_cues: int) -> Sparse:
         """Return the additional counts from the items' own tags and other entities: csr [C, N]."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
-    from hybridrec import Component
+    from hybridrec import Component, Exporter
 
 
 @hookimpl
@@ -19,3 +19,11 @@ def hybridrec_components() -> list[type[Component]]:
     from hybridrec_word2vec.titles import TitleVectors
 
     return [Word2Vec, Voting, Clusters, Playlists, ClusterDraw, TitleVectors]
+
+
+@hookimpl
+def hybridrec_exporters() -> list[type[Exporter]]:
+    """The vectors of any component with vectors, in the text format of word2vec."""
+    from hybridrec_word2vec.vector_files import Word2VecExporter
+
+    return [Word2VecExporter]

@@ -139,7 +139,7 @@ REFUSED_OPTIONS = {
     "cut-off in the name": ("{use: ndcg@5, at: 5}", "[1].use: the cut-off of 'ndcg@5' is a key of its own: write"),
     "cut-off below 1": ("{use: ndcg, at: 0}", "[1].at: Input should be greater than or equal to 1"),
     "beyond the slate": ("{use: ndcg, at: 11}", "[1]: 'ndcg@11' looks further than the slate"),
-    "missing target": ("{use: users/ndcg, at: 1}", "[1].use: unknown metric 'users/ndcg'"),
+    "missing target": ("{use: users/ndcg, at: 1}", "[1].use: 'users/ndcg' needs the target 'users', which"),
     "no name": ("{at: 5}", "[1].use: this key is required"),
     "neither text nor mapping": ("5", "[1]: Input should be a mapping with keys of as, at, use, got 5"),
     "same name": ("{use: ndcg, at: 5}", "[1]: 'ndcg@5' is listed twice"),

@@ -91,6 +91,5 @@ def test_the_json_schema_accepts_what_the_checker_accepts(experiment):
 def test_every_segmenter_has_a_page_whose_example_is_checked(loaded):
     assert "hybridrec_segmenters" in [kind.hook for kind in KINDS]
     for name in ("known-fields", "activity", "attribute", "time"):
-        (page,) = describe(name, Registry())
-        assert page.kind == "segmenter"
+        (page,) = [page for page in describe(name, Registry()) if page.kind == "segmenter"]
         assert yaml.safe_load(page.example) == {"compare": {"segments": [{"use": name}]}}

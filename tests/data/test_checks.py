@@ -35,7 +35,7 @@ BROKEN = {
     "the history has item -1, not in the vocabulary": asked(
         history=replace(FOLD.queries.history, ids=np.full_like(FOLD.queries.history.ids, -1))
     ),
-    "tags of the queries has 2 rows": asked(has={"tags": FOLD.queries.matrix("tags")[:2]}),
+    "tags of the queries has 2 rows": asked(entities={"tags": FOLD.queries.matrix("tags")[:2]}),
     f"queries have 1 texts for {N} queries": asked(text=("",)),
     "times of the queries must be float64, not int64": asked(times=np.zeros(N, int)),
     f"truth of items has {N - 1} rows for {N} queries": truth(items=FOLD.truth["items"][1:]),

@@ -64,7 +64,7 @@ HISTORY = DATA.interactions
         replace(DATA, assignments={"tags": DATA.assignments["tags"][1:]}),
         DATA.with_entities("items", vectors=DATA.items.vectors.astype(np.float64)),
         DATA.with_entities("items", features=None),
-        replace(DATA, users=Vocabulary(f"x{name}" for name in DATA.users.vocabulary.ids)),
+        DATA.with_entities("users", vocabulary=Vocabulary(f"x{name}" for name in DATA.users.vocabulary.ids)),
     ],
 )
 def test_any_change_shows(changed):
@@ -93,6 +93,6 @@ def test_the_place_of_a_value_counts():
 
 
 def test_what_cannot_become_arrays_is_refused():
-    with pytest.raises(TypeError, match="0: dict cannot be turned into arrays"):
-        fingerprint({})
+    with pytest.raises(TypeError, match="0: set cannot be turned into arrays"):
+        fingerprint(set())
     assert list(dict(flatten(HISTORY, "h"))) == ["h.ids", "h.offsets", "h.width", "h.times", "h.weights", "h.groups"]

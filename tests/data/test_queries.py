@@ -70,8 +70,8 @@ def test_segments_partition_the_queries_by_what_they_know():
     assert batch.segments().tolist() == ["user+items+tags+title", "items", "tags", "nothing", "title", "items+tags"]
     for field in ("user", "items", "tags", "title"):
         named = [field in segment.split("+") for segment in batch.segments().tolist()]
-        assert batch.knows(field).tolist() == named
-        assert batch.knows(field).dtype == bool
+        assert batch.has(field).tolist() == named
+        assert batch.has(field).dtype == bool
 
 
 def test_whole_numbers_are_ids_and_a_text_is_no_list() -> None:

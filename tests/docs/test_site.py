@@ -82,7 +82,7 @@ def test_every_hook_is_documented_with_its_signature(name: str):
 
 def test_every_command_is_documented_with_its_options():
     found = sections("reference/commands.md")
-    for name in COMMANDS:
+    for name in (*COMMANDS, *reference.own("commands", REGISTRY)):
         command = commands.get_command(click.Context(commands), name)
         assert command is not None
         text = found[f"hybridrec {name}"]

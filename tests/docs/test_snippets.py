@@ -136,7 +136,8 @@ def whole(piece: dict[str, Any]) -> dict[str, Any]:
         chain = pipeline.get("rerank", [])
         weighed = [label for step in (chain if isinstance(chain, list) else []) for label in step.get("weights", {})]
         if "generators" not in pipeline:
-            pipeline["generators"] = [{"from": label} for label in dict.fromkeys([*weighed, "popularity", "ease"])]
+            labels = [*weighed, "popularity", "ease"] if chain else ["ease"]  # without a chain nothing is fused
+            pipeline["generators"] = [{"from": label} for label in dict.fromkeys(labels)]
         used += [generator["from"] for generator in pipeline["generators"]] + pipeline.get("scorers", [])
     for label in used:
         experiment["components"].setdefault(label, {})

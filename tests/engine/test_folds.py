@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -122,3 +123,37 @@ def test_validation_folds_keep_the_name_and_differ_by_their_purpose(experiment):
     cuts = [validation_fold(checked, fold, purpose) for purpose in ("a", "b", "a")]
     first, other, again = (cut.units.tolist() for cut in cuts)
     assert first == again != other
+
+
+ALLOWED = [f"item {number:02}" for number in range(12)]
+
+
+def test_the_truth_is_cut_to_what_a_filter_of_all_pipelines_allows(experiment):
+    def fold_of(*replacements):
+        loaded = load_experiment(experiment(*replacements), Registry())
+        return next(folds_of(loaded, read(loaded)))
+
+    shared = fold_of(("targets:", f"filters: [{{use: allow, ids: [{', '.join(ALLOWED)}]}}]\ntargets:"))
+    everything = fold_of()
+    assert shared.truth["items"].getnnz(axis=0)[12:].sum() == 0 < everything.truth["items"].getnnz(axis=0)[12:].sum()
+    kept = np.isin(everything.units, shared.units)
+    cut = everything.truth["items"][np.flatnonzero(kept)].toarray()
+    cut[:, 12:] = 0
+    assert np.array_equal(shared.truth["items"].toarray(), cut)
+    assert (shared.gains["items"].indices == shared.truth["items"].indices).all()
+    wanted = shared.truth["items"].getnnz(axis=1) + shared.truth["tags"].getnnz(axis=1)
+    assert wanted.min() > 0
+    assert len(shared.queries) == len(shared.weights) == len(wanted) <= len(everything.queries)
+
+
+def test_a_filter_of_one_pipeline_leaves_the_truth(experiment):
+    path = experiment(("  hybrid:\n", f"  hybrid:\n    allow: {{ids: [{', '.join(ALLOWED)}]}}\n"))
+    loaded = load_experiment(path, Registry())
+    assert next(folds_of(loaded, read(loaded))).truth["items"].getnnz(axis=0)[12:].sum() > 0
+
+
+def test_filters_that_leave_nothing_to_find_are_named(experiment):
+    nothing = "filters: [{use: allow, ids: []}, {use: allow, target: tags, ids: []}]"
+    loaded = load_experiment(experiment(("targets:", f"{nothing}\ntargets:")), Registry())
+    with pytest.raises(DataError, match=r"filters.0., filters.1. allow nothing of what the \d+ queries ask for"):
+        next(folds_of(loaded, read(loaded)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridrec.errors import ConfigError, DataError
-from hybridrec.evaluation.compare import compare, sentence, verdict
+from hybridrec.evaluation.compare import compare, describe_comparison, verdict
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.statistics import benjamini_hochberg, detectable, holm
@@ -137,7 +137,7 @@ def test_numbers_of_the_whole_run_are_not_tested():
     )
     assert row.delta == pytest.approx(0.1)
     assert row.relative == pytest.approx(0.25)
-    assert sentence(row) == "v differs from c in coverage@10 (not tested): +0.1000 (+25.0 %)"
+    assert describe_comparison(row) == "v differs from c in coverage@10 (not tested): +0.1000 (+25.0 %)"
     assert len(rows) == 4
 
 
@@ -229,7 +229,7 @@ def test_what_is_undecided_says_how_many_users_would_decide():
     assert far.detectable < far.delta
     assert near.detectable == pytest.approx(detectable(near.standard_error, UNITS, 0.05 / 2))
     assert near.units_to_decide == math.ceil(UNITS * (near.detectable / near.delta) ** 2)
-    assert sentence(near).endswith(f"; about {near.units_to_decide:,} users would decide")
+    assert describe_comparison(near).endswith(f"; about {near.units_to_decide:,} users would decide")
 
 
 def test_sweeps_may_be_corrected_by_false_discovery_rate():
@@ -240,16 +240,16 @@ def test_sweeps_may_be_corrected_by_false_discovery_rate():
     np.testing.assert_allclose([row.p_adjusted for row in rows], expected)
     strict = [row.p_adjusted for row in run(arms, pairs) if row.segment == "all"]
     assert all(row.p_adjusted <= p for row, p in zip(rows, strict, strict=True))
-    assert "Benjamini-Hochberg-adjusted over 4 comparisons" in sentence(rows[0])
+    assert "Benjamini-Hochberg-adjusted over 4 comparisons" in describe_comparison(rows[0])
 
 
 def test_sentence():
-    assert sentence(row()) == (
+    assert describe_comparison(row()) == (
         "v beats c in m by +0.0100 (+4.0 %, 95 % interval +2.0 % ... +6.0 %, p = 0.0030, "
         "Holm-adjusted over 3 comparisons); 5 wins, 1 ties, 3 losses"
     )
     undecided = row(verdict="undecided", segment="tags", relative=None, relative_ci95=None, family=1)
-    assert sentence(undecided) == (
+    assert describe_comparison(undecided) == (
         "v against c is undecided in m for tags: +0.0100 (95 % interval +0.0050 ... +0.0150, "
         "p = 0.0030); 5 wins, 1 ties, 3 losses"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridrec.evaluation.bandit_log import BanditLog
-from hybridrec.evaluation.off_policy import OffPolicyEstimate, off_policy_estimates, sentence, totals
+from hybridrec.evaluation.off_policy import OffPolicyEstimate, off_policy_estimates, totals
 from tests.evaluation.logs import LOGGING, SHOWN, TRUE, logged
 
 
@@ -75,12 +75,3 @@ def test_actions_of_a_unit_are_not_independent():
 
 def test_without_a_model_there_is_no_dr():
     assert totals(replace(logged(), predicted=None, expected=None)).sums.shape[1] == 2
-
-
-def test_the_sentence_says_what_clipping_changes():
-    rows = estimated(logged(), [0.2, 4.0])
-    assert "better than the logging policy" in sentence(rows)
-    assert "(dr " in sentence(rows)
-    without = [replace(row, verdict="worse") if row.clip == 0.2 else row for row in rows if row.estimator != "dr"]
-    assert sentence(without).endswith("clipping changes the verdict: worse at 0.2")
-    assert sentence(estimated(logged())).endswith("actions")

@@ -1,13 +1,12 @@
 """Revenue by hand: gains and prices of hits."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.dataset import Features
+from hybridrec.data.features import Features
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import EvalBatch
 from hybridrec.evaluation.revenue import Revenue, RevenueOptions
@@ -24,8 +23,7 @@ def test_revenue_adds_the_gains_of_hits_up():
 
 def priced(names=("colour", "price")):
     columns = np.array([[1, 10], [0, 20], [1, 0], [1, 2.5], [1, 99]], np.float32)
-    features = Features(names, csr_matrix(columns))
-    return replace(dataset([[0]], 5), item_features=features)
+    return dataset([[0]], 5).with_entities("items", features=Features.of_labels(names, csr_matrix(columns)))
 
 
 def test_revenue_adds_the_price_of_hits_up_and_an_unknown_price_adds_nothing():

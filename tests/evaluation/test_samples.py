@@ -25,7 +25,7 @@ def fold(history=((0, 1), ()), truth=((2,), (3,)), candidate_items=None):
     queries = QueryBatch(
         users=np.array([-1, -1], np.int32),
         history=Ragged.from_rows(history, 5),
-        has={},
+        entities={},
         text=("", "title"),
     )
     matrix = Ragged.from_rows(truth, 5).matrix(binary=True)

@@ -14,7 +14,7 @@ def test_served_data_answers_queries_as_the_whole_does():
     served = served_data(DATA)
     rows = np.arange(len(DATA.users), dtype=np.int32)
     whole, lean = DATA.queries(rows), served.queries(rows)
-    assert (whole.vocabulary("tags") != lean.matrix("tags")).nnz == 0
+    assert (whole.matrix("tags") != lean.matrix("tags")).nnz == 0
     assert np.array_equal(whole.history.ids, lean.history.ids)
     assert whole.text == lean.text
     assert (served.item_matrix("tags") != DATA.item_matrix("tags")).nnz == 0

@@ -30,7 +30,7 @@ class Factors(VectorModel):
 
     def query_vectors(self, queries, target):
         vectors = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
-        vectors[~queries.knows("items")] = np.nan
+        vectors[~queries.has("items")] = np.nan
         return vectors
 
     def vectors(self, target):

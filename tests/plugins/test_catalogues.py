@@ -94,9 +94,9 @@ def test_tags_of_users_are_assignments():
     }
     assert told == {("1", "1", "rainy"), ("1", "2", "slow, but good"), ("2", "3", '"cult"')}
     assert data.items.text[data.items.vocabulary.encode(["2"])[0]] == 'Café Minuit, or "The Return" (1995)'
-    assert "4" in data.items  # a film that nobody has rated
+    assert "4" in data.items.vocabulary  # a film that nobody has rated
     data, _ = movielens(FIXTURES / "movielens-10m")
-    assert set(data.vocabulary("tags").decode(data.assignments[:, 2])) == {"slow: but good", "rainy"}
+    assert set(data.vocabulary("tags").decode(data.assignments["tags"][:, 2])) == {"slow: but good", "rainy"}
 
 
 def test_low_ratings_are_left_out():

@@ -80,7 +80,9 @@ def test_words_of_few_items_connect_nothing():
 
 def test_query_tags_count_beside_the_history():
     data = toy_dataset()
-    both = replace(parity_queries(data, "items"), has={"tags": parity_queries(data, "tags").has["tags"][::-1]})
+    both = replace(
+        parity_queries(data, "items"), entities={"tags": parity_queries(data, "tags").entities["tags"][::-1]}
+    )
     even = np.arange(40) % 2 == 0
     weak, strong = (Content(ContentOptions(query_tags=w)).fit(data, RNG).scores(both, "items")[0] for w in (0.01, 100))
     assert weak[even].mean() > weak[~even].mean()

@@ -342,7 +342,7 @@ def long_lists():
 def test_each_category_shows_what_it_says():
     data = long_lists()
     (fold,) = TenCategories(TenCategoriesOptions(test=0.3)).split(data, np.random.default_rng(1))
-    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.knows("title").tolist(), strict=True))
+    shown = list(zip(fold.queries.history.lengths.tolist(), fold.queries.has("title").tolist(), strict=True))
     counts = {kind: shown.count(kind) for kind in set(shown)}
     assert counts == {
         (0, True): 6, (1, True): 6, (5, True): 6, (5, False): 6, (10, True): 6, (10, False): 6,

@@ -77,11 +77,8 @@ def described():
         items[item, genre] = 1
         items[item, 2] = price
     users[0, 0], users[1, 0], users[1, 1] = 17, 30, 40
-    return replace(
-        DATA,
-        item_features=Features(("drama", "comedy", "price"), items.tocsr()),
-        user_features=Features(("age", "visits"), users.tocsr()),
-    )
+    data = DATA.with_entities("items", features=Features.of_labels(("drama", "comedy", "price"), items.tocsr()))
+    return data.with_entities("users", features=Features.of_labels(("age", "visits"), users.tocsr()))
 
 
 def test_the_most_frequent_attribute_of_the_history_counts_and_of_equal_ones_the_first():
@@ -126,7 +123,7 @@ def test_names_that_the_data_does_not_have_are_told():
     with pytest.raises(DataError, match="segmenter 'attribute': the data has no 'prize'; it has, for example, price"):
         named(Attribute, [Query()], of="items", names=["prize"])
     with pytest.raises(DataError, match="the users of the data have no features"):
-        named(Attribute, [Query()], replace(DATA, user_features=None))
+        named(Attribute, [Query()], DATA.with_entities("users", features=None))
 
 
 @pytest.mark.parametrize(

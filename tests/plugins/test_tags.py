@@ -73,7 +73,7 @@ def test_a_cold_item_is_found_through_its_own_tag():
     tags = csr_matrix((np.ones(1, np.float32), ([0], [tag])), shape=(1, 12))
     queries = data.queries(np.array([59], np.int32))
     score = {weight: fitted(data, item_tags=weight) for weight in (0, 5)}
-    asked = replace(queries, has={"tags": tags})
+    asked = replace(queries, entities={"tags": tags})
     assert score[0].scores(asked, "items")[0, 39] == 0
     assert score[5].scores(asked, "items")[0, 39] > 0
 

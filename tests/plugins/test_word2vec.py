@@ -143,7 +143,9 @@ def test_words_live_in_the_space_of_queries():
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
     nothing = csr_matrix((1, 12), dtype=np.float32)
-    alone = replace(query, history=query.history.where(np.zeros(len(query.history.ids), bool)), has={"tags": nothing})
+    alone = replace(
+        query, history=query.history.where(np.zeros(len(query.history.ids), bool)), entities={"tags": nothing}
+    )
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
     assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None

@@ -130,7 +130,7 @@ def test_nothing_of_a_user_is_in_a_bundle_without_users(run, bundle):
     assert len(data.assignments) == 0
     whole = hybridrec.load(bundle).data
     assert (data.item_matrix("tags") != whole.item_matrix("tags")).nnz == 0
-    assert data.items == whole.items
+    assert data.vocabulary("items") == whole.vocabulary("items")
     assert copy_bundle(bare, Path("again.hybridrec"), users=False).read_bytes() == bare.read_bytes()
     with pytest.raises(DataError, match="holds no users"):
         copy_bundle(bare, Path("again.hybridrec"))
@@ -150,9 +150,9 @@ def test_features_and_times_of_users_are_left_out_too(toyland, experiment):
     bare = hybridrec.load(run.bundle("bare.hybridrec", users=False))
     whole = hybridrec.load(run)
     assert (bare.data.users.features is None) == (whole.data.users.features is None)
-    assert (bare.data.user_times is None) == (whole.data.user_times is None)
+    assert (bare.data.users.times is None) == (whole.data.users.times is None)
     assert bare.data.users.features is None or bare.data.users.features.matrix.shape[0] == 0
-    assert bare.data.user_times is None or not len(bare.data.user_times)
+    assert bare.data.users.times is None or not len(bare.data.users.times)
 
 
 @pytest.mark.parametrize("place", [0.3, 0.9])

@@ -200,3 +200,14 @@ def test_the_store_is_not_left(sent, tmp_path):
                 act(key)
     assert everything(victim) == before
     assert not store.folder.exists()
+
+
+def test_a_map_is_a_file_of_the_run_unless_its_label_leads_elsewhere(sent, tmp_path):
+    run, frame = Run.open(sent), pl.DataFrame({"id": ["a"], "x": [0.5]})
+    path = run.add_map("als", frame)
+    assert pl.read_parquet(run.file("maps/als.parquet")).equals(frame)
+    before = everything(tmp_path)
+    with pytest.raises(StoreError, match="cannot be the name of a file"):
+        run.add_map("../../als", frame)
+    assert everything(tmp_path) == before
+    assert path == sent / "maps/als.parquet"

@@ -133,6 +133,35 @@ def test_the_prefix_of_the_distribution_may_be_typed(tmp_path: Path, registry: R
     assert new_plugin("hybridrec-mood", "metric", tmp_path, registry).name == "hybridrec-mood"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted"),
+    [
+        ("sql-reader", "reader", "SqlReader"),
+        ("sql", "reader", "SqlReader"),
+        ("two-level-ranker", "re-ranker", "TwoLevelRanker"),
+        ("calm-re-ranker", "re-ranker", "CalmReRanker"),
+        ("business-metrics", "metric", "BusinessMetrics"),
+        ("reader", "reader", "ReaderReader"),
+    ],
+)
+def test_a_name_that_ends_in_its_kind_does_not_repeat_it(
+    name: str, kind: str, wanted: str, tmp_path: Path, registry: Registry
+):
+    folder = new_plugin(name, kind, tmp_path, registry)
+    module = kind.replace("-", "")
+    text = (folder / "src" / folder.name.replace("-", "_") / f"{module}.py").read_text()
+    assert f"class {wanted}(" in text
+    assert f"class Test{wanted}(" in (folder / f"tests/test_{folder.name.replace('-', '_')}.py").read_text()
+
+
+@pytest.mark.parametrize(("kind", "fuses"), [("re-ranker", "False"), ("fusion", "True")])
+def test_a_re_ranker_reorders_and_a_fusion_fuses(kind: str, fuses: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("calm", kind, tmp_path, registry)
+    text = (folder / f"src/hybridrec_calm/{kind.replace('-', '')}.py").read_text()
+    assert f"fuses = {fuses}" in text
+    assert ("pool.fused()" in text) == (kind == "re-ranker")
+
+
 @pytest.mark.slow
 def test_new_plugins_of_every_kind_install_into_a_fresh_environment(tmp_path: Path, registry: Registry):
     """From an empty folder, as an outsider does it, with pip and from the wheels of the package index."""

@@ -49,7 +49,7 @@ def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
 
         def candidates(self, queries, k, target, exclude):
             found = super().candidates(queries, k, target, exclude)
-            silent = ~np.any([queries.knows(field) for field in self.needs], axis=0) if self.needs else False
+            silent = ~np.any([queries.has(field) for field in self.needs], axis=0) if self.needs else False
             none = Candidates.empty(len(queries), k)
             rows = np.broadcast_to(silent, len(queries))[:, None]
             return Candidates(np.where(rows, none.ids, found.ids), np.where(rows, none.scores, found.scores))

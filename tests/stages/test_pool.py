@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybridrec import Pool
+from hybridrec import PluginError, Pool
 from tests.stages.builders import NAN, pool
 
 
@@ -62,3 +62,16 @@ def test_the_columns_of_a_pool_keep_their_order_whatever_the_order_of_its_arrays
     assert (list(after.columns), list(after.places)) == (["z", "a", "y"], ["z", "y"])
     empty = Pool.restore("items", Pool.empty("items", 3).state())
     assert (empty.ids.shape, empty.columns, empty.places) == ((3, 0), {}, {})
+
+
+def test_the_order_so_far_is_the_final_score_or_the_only_column():
+    alone, several = pool([[3, 5]], {"a": [[1, NAN]]}), pool([[3, 5]], {"a": [[1, NAN]], "b": [[2, 3]]})
+    np.testing.assert_array_equal(alone.fused(), [[1, NAN]])
+    np.testing.assert_array_equal(several.ranked(np.array([[7, 8]])).fused(), [[7, 8]])
+    assert Pool.empty("items", 2).fused().shape == (2, 0)
+
+
+@pytest.mark.parametrize(("columns", "named"), [({"a": [[1, 2]], "b": [[2, 3]]}, "a, b"), ({}, r"\(none\)")])
+def test_columns_that_nothing_fused_have_no_order(columns, named):
+    with pytest.raises(PluginError, match=f"but the columns {named}: put a fusion before it"):
+        pool([[3, 5]], columns).fused()

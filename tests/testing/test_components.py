@@ -27,7 +27,7 @@ class Good(DenseModel):
 
     def scores(self, queries, target):
         result = queries.history.matrix(binary=True) @ self._together[target]
-        return np.where(queries.knows("items")[:, None], result, np.nan).astype(np.float32)
+        return np.where(queries.has("items")[:, None], result, np.nan).astype(np.float32)
 
     def state(self):
         return dict(self._together)

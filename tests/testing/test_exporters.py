@@ -9,19 +9,12 @@ from typing import Any
 import pytest
 
 from hybridrec import Exporter, Run
-from hybridrec.runs.export_off_policy import OffPolicyExporter
 from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 from hybridrec.testing import ExporterContract, run_checks
 
 
 class TestTrec(ExporterContract):
     exporter = TrecExporter
-
-
-class TestOffPolicy(ExporterContract):
-    exporter = OffPolicyExporter
-    experiment = Path(__file__).parent / "policies.yaml"
-    configs = [{}, {"places": 3}]
 
 
 class TestParquet(ExporterContract):

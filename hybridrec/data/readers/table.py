@@ -16,7 +16,7 @@ from hybridrec.data.encoding import TAGS
 from hybridrec.data.features import FeatureType
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import ColumnTable, S
-from hybridrec.data.io.npy import Rows
+from hybridrec.data.io.npy import NpyRows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
@@ -252,7 +252,7 @@ def _vectors(
 
 def _load_npy(path: Path, rows: int) -> Floats:
     """Load float32 [rows, D], finite."""
-    stored = Rows.of(path)
+    stored = NpyRows.of(path)
     if len(stored.shape) != 2 or len(stored) != rows:
         raise DataError(
             f"{path} has the shape {stored.shape}; right is one vector for each of the {rows} rows of items "

@@ -91,7 +91,7 @@ class EachPosition(Splitter):
             queries=QueryBatch(
                 users=np.full(len(asked), PADDING, np.int32),
                 history=history,
-                has=has,
+                entities=has,
                 text=("",) * len(asked),
                 times=history.latest() if data.users.times is None else data.users.times[users],
                 context=None if lists.context is None else lists.context.take(asked),

@@ -206,7 +206,7 @@ def _queries(shown: Dataset, users: Ints, visible: dict[EntityKind, Sparse], sho
     return QueryBatch(
         users=np.full(len(users), PADDING, np.int32),
         history=history,
-        has=shown.query_has(stated, history),
+        entities=shown.query_has(stated, history),
         text=tuple(shown.users.text[user] if told else "" for user, told in titles),
         times=history.latest() if shown.users.times is None else shown.users.times[users],
         derived=shown.through_items,
@@ -214,4 +214,4 @@ def _queries(shown: Dataset, users: Ints, visible: dict[EntityKind, Sparse], sho
 
 
 def _knows_something(queries: QueryBatch) -> Bools:
-    return queries.knows_any(queries.fields)
+    return queries.has_any(queries.fields)

@@ -42,7 +42,9 @@ def test_anything_but_a_name_for_each_query_is_refused(message, answer):
 
 def carrying(queries=QUERIES):
     names = np.array([f"segment {number}" for number in range(len(queries))])
-    return QueryBatch(**{name: getattr(queries, name) for name in ("users", "history", "tags", "text")}, segment=names)
+    return QueryBatch(
+        **{name: getattr(queries, name) for name in ("users", "history", "entities", "text")}, segment=names
+    )
 
 
 def test_a_batch_carries_its_segments_when_it_is_cut_and_stacked():

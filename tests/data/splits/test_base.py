@@ -50,7 +50,7 @@ def test_truth_is_what_training_lacks_and_queries_show_what_it_has(splitter, dat
             assert (cut.truth["items"].getnnz(axis=1) + cut.truth["tags"].getnnz(axis=1) > 0).all()
             known = cut.queries.users != PADDING
             assert (cut.queries.users == np.where(known, cut.units, PADDING)).all()
-            assert (known == cut.queries.knows("items")).all()
+            assert (known == cut.queries.has("items")).all()
             assert cut.queries.history.ids.tolist() == cut.train.interactions.take(cut.units).ids.tolist()
             assert (cut.queries.matrix("tags")[known] != cut.train.user_matrix("tags")[cut.units[known]]).nnz == 0
         tags = fold.truth["tags"] + (fold.queries.matrix("tags") > 0).astype(np.float32)

@@ -75,7 +75,7 @@ def test_scenarios_show_their_fields_only(data):
     for only in ("items", "tags", "title", "items+tags", "items+title", "items+tags+title"):
         (fold,) = folds_of(data, Masked.Config(scenarios={only: 2}, test=0.9))
         for field in fields:
-            assert fold.queries.knows(field).any() == (field in only.split("+"))
+            assert fold.queries.has(field).any() == (field in only.split("+"))
 
 
 def test_listed_fields_hide_their_share(data):
@@ -142,7 +142,7 @@ def test_draws_follow_the_mix():
     data = random_dataset(users=800)
     (fold,) = folds_of(data, Masked.Config(scenarios={"items": 9, "items+title": 1}, test=0.9))
     with_title = np.array([data.users.text[user] != "" for user in fold.units])
-    assert fold.queries.knows("title")[with_title].mean() == pytest.approx(0.1, abs=0.04)
+    assert fold.queries.has("title")[with_title].mean() == pytest.approx(0.1, abs=0.04)
 
 
 def test_scenarios_that_show_nothing_are_dropped(data):

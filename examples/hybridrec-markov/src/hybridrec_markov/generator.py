@@ -46,7 +46,7 @@ class Markov(DenseModel):
         after = np.asarray(self._follows.sum(axis=1)).ravel()
         overall = np.asarray(self._follows.sum(axis=0)).ravel() / max(after.sum(), 1)
         scores = np.full((len(queries), len(overall)), np.nan, np.float32)
-        asked = np.flatnonzero(queries.knows("items"))
+        asked = np.flatnonzero(queries.has("items"))
         last = queries.history.take(asked).last(1).ids
         a = self.config.smoothing
         scores[asked] = (self._follows[last].toarray() + a * overall) / (after[last] + a)[:, None]

@@ -6,6 +6,12 @@ from click.testing import CliRunner
 
 import hybridrec
 from hybridrec.cli import hybridrec as group
+from hybridrec.testing import CommandContract
+from hybridrec_offline.interleaving import interleave
+
+
+class TestInterleave(CommandContract):
+    command = interleave
 
 
 def call(*arguments):

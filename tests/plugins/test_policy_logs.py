@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,8 +14,16 @@ from hybridrec import BanditLog, ConfigError, DataError, Query
 from hybridrec.cli import hybridrec as group
 from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
-from hybridrec.runs.export_off_policy import OffPolicyExporter
 from hybridrec.runs.exporter import export
+from hybridrec.testing import ExporterContract
+from hybridrec_offline.policy_logs import OffPolicyExporter
+
+
+class TestOffPolicyExporter(ExporterContract):
+    exporter = OffPolicyExporter
+    experiment = Path(__file__).parent / "fixtures" / "policies.yaml"
+    configs = [{}, {"places": 3}]
+
 
 CONFIG = """\
 name: policies

@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.errors import ConfigError, DataError, MissingDependencyError, did_you_mean
-from hybridrec.runs.bundle import bundle_of, read_bundle
-from hybridrec.runs.manifest import replace_file
-from hybridrec.runs.run import MAPS, Run
-from hybridrec.stages.component import VectorModel
-from hybridrec.types import PADDING, Floats, Longs
+from hybridrec import (
+    PADDING,
+    ConfigError,
+    DataError,
+    Floats,
+    Longs,
+    MissingDependencyError,
+    VectorModel,
+    Vocabulary,
+    did_you_mean,
+    load,
+)
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hybridrec import Run
 
 MOST_ITEMS = 2_000
 """Largest number of items on a map: those in the most queries, known or hidden, are shown."""
@@ -27,7 +34,7 @@ PERPLEXITY = 30.0
 
 
 def draw_map(run: Run, label: str) -> Path:
-    """Write `maps/LABEL.parquet` into the folder of a run, for its page; return the path.
+    """Write the map of a component into the folder of a run, for its page; return the path.
 
     One row per item, the most frequent first: id, name, count (queries that contain it), x, y, cluster. The vectors are
     those of the run's recommender; the plane is t-SNE of their cosines (van der Maaten and Hinton 2008), the
@@ -49,7 +56,7 @@ def draw_map(run: Run, label: str) -> Path:
     drawn = frame.select("id", "name", "count").with_columns(
         x=pl.Series(plane[:, 0]), y=pl.Series(plane[:, 1]), cluster=pl.Series(clusters)
     )
-    return replace_file(run.folder, f"{MAPS}/{label}.parquet", drawn.write_parquet)
+    return run.add_map(label, drawn)
 
 
 def counted(run: Run) -> pl.DataFrame:
@@ -66,8 +73,8 @@ def counted(run: Run) -> pl.DataFrame:
 
 def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
     """Return the items of a run's recommender, and their vectors in a component, float32 [I, D]."""
-    servable = read_bundle(bundle_of(run.folder))
-    components = servable.components
+    recommender = load(run)
+    components = recommender.components
     if label not in components:
         raise ConfigError(f"no component of {run.folder} is labelled '{label}': {did_you_mean(label, components)}")
     component = components[label]
@@ -76,7 +83,7 @@ def item_vectors(run: Run, label: str) -> tuple[Vocabulary, Floats]:
         raise ConfigError(
             f"'{label}' ({component.name}) has no vectors of items; {', '.join(others) or 'none here'} may"
         )
-    return servable.data.items.vocabulary, component.vectors("items")
+    return recommender.data.items.vocabulary, component.vectors("items")
 
 
 def arranged(vectors: Floats) -> tuple[Floats, Longs]:

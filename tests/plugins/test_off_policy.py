@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
 
 import hybridrec
+from hybridrec import off_policy_estimates
 from hybridrec.cli import hybridrec as group
+from hybridrec.testing import CommandContract
+from hybridrec_offline.off_policy import describe_estimates, off_policy
+from tests.evaluation.logs import logged
+
+
+class TestOffPolicy(CommandContract):
+    command = off_policy
 
 
 def call(*arguments):
@@ -45,3 +55,16 @@ def test_a_deterministic_log_is_refused(log):
     pl.read_parquet(log).with_columns(propensity=pl.lit(1.0)).write_parquet(log)
     with pytest.raises(hybridrec.DataError, match="deterministic"):
         call("off-policy", log)
+
+
+def estimated(log, clips=()):
+    return off_policy_estimates(log, np.random.default_rng(1), clips, 500)
+
+
+def test_the_sentence_says_what_clipping_changes():
+    rows = estimated(logged(), [0.2, 4.0])
+    assert "better than the logging policy" in describe_estimates(rows)
+    assert "(dr " in describe_estimates(rows)
+    without = [replace(row, verdict="worse") if row.clip == 0.2 else row for row in rows if row.estimator != "dr"]
+    assert describe_estimates(without).endswith("clipping changes the verdict: worse at 0.2")
+    assert describe_estimates(estimated(logged())).endswith("actions")

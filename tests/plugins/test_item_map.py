@@ -8,7 +8,9 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError
-from hybridrec.runs.item_map import arranged, draw_map
+from hybridrec.testing import CommandContract
+from hybridrec_vectors.drawing import map_items
+from hybridrec_vectors.item_map import arranged, draw_map
 
 pytest.importorskip("sklearn", reason="needs hybridrec[map]")
 VECTORS = (
@@ -16,6 +18,10 @@ VECTORS = (
     ("[pop]", "[pop, als]"),
     ("workers: 2", "refit: all"),
 )
+
+
+class TestMap(CommandContract):
+    command = map_items
 
 
 def test_planted_clusters_are_found_and_lie_apart():
@@ -68,3 +74,11 @@ def test_a_refreshed_run_draws_the_items_it_still_has(experiment):
     hybridrec.refresh(run, ("data.items=30",))
     drawn = pl.read_parquet(draw_map(run, "als"))
     assert set(drawn["id"]) <= set(hybridrec.load(run).data.items.vocabulary.ids)
+
+
+def test_the_page_shows_what_the_command_drew(call, experiment):
+    pytest.importorskip("implicit")
+    folder = hybridrec.run(experiment(*VECTORS)).folder
+    assert call("map", folder, "als") == (0, f"{folder / 'maps/als.parquet'}\n", "")
+    assert call("report", folder, "--no-open")[0] == 0
+    assert 'id="map"' in (folder / "report.html").read_text(encoding="utf-8")

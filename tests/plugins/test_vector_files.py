@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -10,12 +11,19 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError
-from hybridrec.serving.export_word2vec import export
+from hybridrec.testing import ExporterContract
+from hybridrec_word2vec.vector_files import Word2VecExporter, export
 
 KeyedVectors = pytest.importorskip("gensim.models").KeyedVectors
 SERVED = ("workers: 2", "workers: 2\nrefit: all")
 SCORERS = ("scorers: [pop]", "scorers: [pop, w2v]")
 WORD2VEC = ("noise: {use: echo}", "noise: {use: echo}\n  w2v: {use: word2vec, dim: 4, epochs: 1}")
+
+
+class TestWord2VecExporter(ExporterContract):
+    exporter = Word2VecExporter
+    experiment = Path(__file__).parent / "fixtures" / "vectors.yaml"
+    configs = [{}, {"label": "w2v"}]
 
 
 @pytest.fixture
@@ -30,7 +38,7 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
     ]  # fmt: skip
     component = recommender.components["w2v"]
     vocabulary = pl.read_csv(paths[3])
-    for target, ids in (("items", recommender.data.items), ("tags", recommender.data.vocabulary("tags"))):
+    for target, ids in (("items", recommender.data.vocabulary("items")), ("tags", recommender.data.vocabulary("tags"))):
         read = KeyedVectors.load_word2vec_format(str(tmp_path / f"out/w2v.{target}.txt"))
         vectors = component.vectors(target)
         known = np.flatnonzero(~np.isnan(vectors[:, 0]))

@@ -9,18 +9,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from hybridrec.errors import ConfigError, did_you_mean
-from hybridrec.paths import inside, replacing
-from hybridrec.plugin import Options
-from hybridrec.runs.exporter import Exporter
-from hybridrec.stages.component import VectorModel
-from hybridrec.types import Floats
+from hybridrec import ConfigError, Exporter, Floats, Options, VectorModel, did_you_mean, load
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from hybridrec.runs.run import Run
-    from hybridrec.serving.recommender import Recommender
+    from hybridrec import Recommender, Run
 
 
 class Word2VecExportOptions(Options):
@@ -45,8 +39,6 @@ class Word2VecExporter(Exporter):
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write the vectors, the vocabulary and the state; raises ConfigError if the component has no vectors."""
-        from hybridrec.serving.recommender import load
-
         return export(load(run), folder, self.config.label)
 
 
@@ -58,12 +50,10 @@ def export(recommender: Recommender, folder: Path, label: str | None = None) -> 
     label, component = _chosen(recommender, label)
     folder.mkdir(parents=True, exist_ok=True)
     spaces = _spaces(recommender, component)
-    paths = [_write_vectors(inside(folder, f"{label}.{kind}.txt"), *space) for kind, space in spaces.items()]
-    vocabulary, model = inside(folder, f"{label}.vocabulary.csv"), inside(folder, f"{label}.npz")
-    with replacing(vocabulary) as file:
-        _vocabulary(recommender, spaces).write_csv(file)
-    with replacing(model) as file:
-        np.savez(file, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
+    paths = [_write_vectors(folder / f"{label}.{kind}.txt", *space) for kind, space in spaces.items()]
+    vocabulary, model = folder / f"{label}.vocabulary.csv", folder / f"{label}.npz"
+    _vocabulary(recommender, spaces).write_csv(vocabulary)
+    np.savez(model, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
     return [*paths, vocabulary, model]
 
 
@@ -100,7 +90,7 @@ def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
 
     has_vector = ~np.isnan(vectors).any(axis=1)
     tokens = pl.Series("token", [_escaped(text) for text in ids.filter(pl.Series(has_vector))], dtype=pl.String)
-    with replacing(path) as file:
+    with path.open("wb") as file:
         file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
         rows = pl.DataFrame(vectors[has_vector]).insert_column(0, tokens)
         rows.write_csv(file, separator=" ", include_header=False, quote_style="never")

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from hybridrec.errors import ConfigError, DataError, did_you_mean
-from hybridrec.paths import inside, replacing
-from hybridrec.plugin import Options
-from hybridrec.runs.exporter import Exporter
-from hybridrec.stages.pool import PROPENSITY
-from hybridrec.types import Target
+from hybridrec import PROPENSITY, ConfigError, DataError, Exporter, Options, Target, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from hybridrec.runs.run import Run
+    from hybridrec import Run
 
 
 class OffPolicyOptions(Options):
@@ -60,10 +55,8 @@ class OffPolicyExporter(Exporter):
                 raise ConfigError(f"{run.folder} has no pipeline '{name}'; {did_you_mean(name, run.report.pipelines)}")
         paths = []
         for name, log in self._logs(run):
-            path = inside(folder, name)
-            with replacing(path) as file:
-                log.write_parquet(file, compression="zstd")
-            paths.append(path)
+            log.write_parquet(folder / name, compression="zstd")
+            paths.append(folder / name)
         if not paths:
             did = "no pipeline drew" if self.config.logged is None else f"pipeline '{self.config.logged}' did not draw"
             raise DataError(

@@ -1,0 +1,74 @@
+"""Principal components of arrays that may exceed memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridrec import DataError, Doubles, Floats, NpyRows
+
+ITERATIONS = 2
+"""Number of times that `pca` multiplies its basis by the covariance matrix."""
+OVERSAMPLING = 16
+"""Directions beyond those requested, which make the requested ones more exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """vectors: float32 [N, dims], the first principal components · explained: their share of the variance."""
+
+    vectors: Floats
+    explained: float
+
+
+def pca(rows: NpyRows, dims: int, rng: np.random.Generator) -> Reduced:
+    """Compute the principal components of rows, with a block, a few matrices [D, dims] and the result in memory.
+
+    Subspace iteration from random directions and a Rayleigh-Ritz step (Halko, Martinsson and Tropp, Finding structure
+    with randomness, SIAM Review 2011): each iteration multiplies the basis by the covariance matrix, which is never
+    formed, and orthonormalizes it again. With the mean before and the projection after, the file is read
+    ITERATIONS + 2 times. Rows of zeros count as unknown: they have no influence and stay zeros. Raises DataError if
+    there are fewer rows or columns than `dims`.
+    """
+    if dims > min(len(rows), rows.dims):
+        raise DataError(
+            f"{rows.path} has {len(rows)} rows of {rows.dims} numbers; they cannot be reduced to {dims} dimensions"
+        )
+    mean = _mean(rows)
+    width = min(dims + OVERSAMPLING, rows.dims)
+    basis = rng.standard_normal((rows.dims, width), dtype=np.float32)
+    for _ in range(ITERATIONS):
+        image = np.zeros((rows.dims, width))
+        for _, block in _centred(rows, mean):
+            image += block.T @ (block @ basis)
+        basis = np.linalg.qr(image)[0].astype(np.float32)
+    projected = np.empty((len(rows), width), np.float32)
+    gram, variance = np.zeros((width, width)), 0.0
+    for part, block in _centred(rows, mean):
+        projected[part] = block @ basis
+        gram += projected[part].T @ projected[part].astype(np.float64)
+        variance += float(np.einsum("ij,ij->i", block, block).sum(dtype=np.float64))
+    values, vectors = np.linalg.eigh(gram)
+    first = vectors[:, : -dims - 1 : -1].astype(np.float32)
+    explained = float(values[-dims:].sum() / variance) if variance else 1.0
+    return Reduced(projected @ first, explained)
+
+
+def _mean(rows: NpyRows) -> Doubles:
+    """Compute the mean of the known rows: float64 [D]."""
+    total, known = np.zeros(rows.dims), 0
+    for _, block in rows.blocks():
+        total += block.sum(axis=0, dtype=np.float64)
+        known += int(block.any(axis=1).sum())
+    return total / max(known, 1)
+
+
+def _centred(rows: NpyRows, mean: Doubles) -> Iterator[tuple[slice, Floats]]:
+    """Yield the blocks of rows minus a mean, float64 [D]; rows of zeros, which are unknown, stay zeros."""
+    for part, block in rows.blocks():
+        unknown = ~block.any(axis=1)
+        block -= mean.astype(np.float32)
+        block[unknown] = 0
+        yield part, block
