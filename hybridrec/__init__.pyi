@@ -16,6 +16,7 @@ from .data.entities import Entities as Entities
 from .data.features import FeatureColumn as FeatureColumn
 from .data.features import Features as Features
 from .data.features import FeatureType as FeatureType
+from .data.features import FeatureValue as FeatureValue
 from .data.io import text_files as text_files
 from .data.io.npy import NpyRows as NpyRows
 from .data.io.profile import DataProfile as DataProfile
@@ -46,6 +47,7 @@ from .engine.fit import FitContext as FitContext
 from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
+from .engine.progress import ProgressPoint as ProgressPoint
 from .engine.runner import Progress as Progress
 from .engine.seeds import label_rng as label_rng
 from .engine.store import Artifact as Artifact

@@ -31,6 +31,9 @@ NAMES = [
     "Dataset",
     "DenseModel",
     "Doubles",
+    "EVERY_KIND",
+    "Entities",
+    "EntityKind",
     "EvalBatch",
     "Event",
     "Exclude",
@@ -38,7 +41,9 @@ NAMES = [
     "Experiment",
     "Explanation",
     "Exporter",
-    "FIELDS",
+    "FeatureColumn",
+    "FeatureType",
+    "FeatureValue",
     "Features",
     "Field",
     "Filter",
@@ -53,6 +58,7 @@ NAMES = [
     "Generator",
     "GeneratorLabel",
     "HybridrecError",
+    "ITEMS",
     "InputPath",
     "Interleaved",
     "Ints",
@@ -65,8 +71,8 @@ NAMES = [
     "Move",
     "Normaliser",
     "NormaliserUse",
-    "Observer",
     "NpyRows",
+    "Observer",
     "OffPolicyEstimate",
     "Options",
     "PADDING",
@@ -76,6 +82,7 @@ NAMES = [
     "PluginError",
     "Pool",
     "Progress",
+    "ProgressPoint",
     "Provider",
     "Query",
     "QueryBatch",
@@ -106,7 +113,6 @@ NAMES = [
     "State",
     "Store",
     "StoreError",
-    "TARGETS",
     "Tables",
     "Target",
     "ThreadExecutor",
@@ -116,6 +122,7 @@ NAMES = [
     "TrialFinished",
     "TuneCallback",
     "Tuned",
+    "USERS",
     "Values",
     "VectorModel",
     "Vocabulary",
@@ -201,7 +208,7 @@ def signatures() -> Iterator[tuple[str, dict[str, str], dict[str, object]]]:
     for name in NAMES:
         thing = getattr(hybridrec, name)
         if inspect.isfunction(thing):
-            yield name, thing.__annotations__, thing.__globals__
+            yield name, thing.__annotations__, inspect.unwrap(thing).__globals__
         elif inspect.isclass(thing):
             module = inspect.getmodule(thing)
             assert module is not None

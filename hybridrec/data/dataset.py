@@ -87,7 +87,7 @@ class Dataset:
         return replace(self, entities=self.entities | {kind: replace(self.entities[kind], **changes)})
 
     def user_matrix(self, kind: EntityKind) -> Sparse:
-        """Return what each user has of a kind: csr float32 [users, entities].
+        """Return the entities of a kind that each user has: csr float32 [users, entities].
 
         Of items: ones, those of the history. Of a kind through items: the number of the user's items that have the
         entity. Of any other: the stated entities plus how often the user assigned each. Empty for an unknown kind.
@@ -95,7 +95,7 @@ class Dataset:
         return self._matrix("user", kind)
 
     def item_matrix(self, kind: EntityKind) -> Sparse:
-        """Return what each item has of a kind: csr float32 [items, entities].
+        """Return the entities of a kind that each item has: csr float32 [items, entities].
 
         The stated entities plus how often each was assigned to the item; empty for an unknown kind.
         """
@@ -200,7 +200,7 @@ class Dataset:
         )
 
     def query_has(self, stated: Mapping[EntityKind, Sparse], history: Ragged) -> dict[EntityKind, Sparse]:
-        """Return what queries have of each kind, given what they state and their history: kind -> csr [Q, entities].
+        """Return the entities of queries, given those they state and their history: kind -> csr [Q, entities].
 
         A kind that nothing states is empty, and one through items gets those of the history.
         """

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.features import Features, Value
+from hybridrec.data.features import Features, FeatureValue
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.vocabulary import Vocabulary
@@ -65,14 +65,14 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
 
 
 def _user_features(queries: Sequence[Query], users: Ints, known: Features | None) -> Features | None:
-    """Return what the data says of the users, with what the queries say in its place."""
+    """Return the features of the users by the data, with those that the queries state in their place."""
     stated = _columns([query.user_features for query in queries], known, "user_features")
     if known is None or stated is None:
         return None if known is None else known.rows(users)
     return known.rows(users).updated(stated)
 
 
-def _columns(rows: Sequence[Mapping[str, Value]], columns: Features | None, name: str) -> Features | None:
+def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
     """Encode values by the columns of the data; None if no query states any."""
     if not any(rows):
         return None

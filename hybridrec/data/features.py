@@ -17,7 +17,7 @@ from hybridrec.types import PADDING, Doubles, Ints, Sparse
 
 FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
 """The type of a feature column."""
-Value: TypeAlias = "str | float | bool | Sequence[str] | None"
+FeatureValue: TypeAlias = "str | float | bool | Sequence[str] | None"
 """One value of a column, as a person writes it; several of a category in a list."""
 LABELS = ""
 """The name of the category column whose categories are full names of features ("genre:jazz")."""
@@ -69,7 +69,7 @@ class FeatureColumn:
         codes[filled] = self.values.indices[self.values.indptr[:-1][filled]]
         return codes
 
-    def encode(self, values: Sequence[Value], place: str = "value") -> FeatureColumn:
+    def encode(self, values: Sequence[FeatureValue], place: str = "value") -> FeatureColumn:
         """Return a column of this type and these categories with the given values; None is unknown.
 
         A category that the column does not have is unknown. Raises DataError for a value of another type; `place`
@@ -87,7 +87,7 @@ class FeatureColumn:
             numbers[row] = value
         return FeatureColumn(self.type, numbers)
 
-    def _encode_categories(self, values: Sequence[Value], place: str) -> FeatureColumn:
+    def _encode_categories(self, values: Sequence[FeatureValue], place: str) -> FeatureColumn:
         codes = {name: code for code, name in enumerate(self.categories)}
         rows, columns = [], []
         for row, value in enumerate(values):
@@ -172,7 +172,7 @@ class Features:
         """Return the given rows, in the given order; a row of -1 is unknown."""
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
-    def encode(self, rows: Sequence[Mapping[str, Value]], place: str) -> Features:
+    def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
         """Return features of the same columns with the given values, a mapping for each row.
 
         Raises DataError for an unknown name or a value of another type; `place` begins its message.

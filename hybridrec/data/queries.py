@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-from hybridrec.data.features import Features, Value
+from hybridrec.data.features import Features, FeatureValue
 from hybridrec.data.frozen import freeze
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
@@ -45,8 +45,8 @@ class Query:
     item_weights: Sequence[float] | None = None
     disliked: Sequence[str] = ()
     entities: Mapping[EntityKind, Sequence[str]] = field(default_factory=dict)
-    user_features: Mapping[str, Value] = field(default_factory=dict)
-    context: Mapping[str, Value] = field(default_factory=dict)
+    user_features: Mapping[str, FeatureValue] = field(default_factory=dict)
+    context: Mapping[str, FeatureValue] = field(default_factory=dict)
     id: str | None = None
     """Name of the request: a pipeline that draws gives the same slate for the same id. A fresh one by default."""
 
@@ -112,9 +112,9 @@ class QueryBatch:
         return int(self.entities[kind].shape[1]) if kind in self.entities else 0
 
     def matrix(self, kind: EntityKind) -> Sparse:
-        """Return what the queries have of a kind: csr float32 [Q, width]; of items ones, those of the history.
+        """Return the entities of a kind that the queries have: csr float32 [Q, width].
 
-        Empty for an unknown kind.
+        Of items ones, those of the history; empty for an unknown kind.
         """
         if kind == ITEMS:
             return self.history.matrix(binary=True)

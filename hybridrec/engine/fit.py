@@ -125,7 +125,7 @@ class FitContext:
         store: Store,
         registry: Registry,
         parts: Mapping[str, Dataset] | None = None,
-        listener: Listener | None = None,
+        listener: Callable[[FitJob, ProgressPoint], None] | None = None,
     ) -> None:
         """Share `parts`, training parts by their fingerprints, with the jobs of this process.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.features import FeatureType, Value
+from hybridrec.data.features import FeatureType, FeatureValue
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.types import ITEMS, EntityKind
 
@@ -50,7 +50,7 @@ def find(text: str, data: Dataset, kind: EntityKind) -> Match:
     return Match(ids.packed[code], name, score)
 
 
-def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, Value]:
+def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, FeatureValue]:
     """Read typed columns of a request from texts, as a command line gives them.
 
     Raises DataError for a column that the data does not have, and for a text that does not suit its type.
@@ -63,7 +63,7 @@ def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, Value]:
     return {name: _read_value(text, columns.column(name).type, name) for name, text in texts.items()}
 
 
-def _read_value(text: str, kind: FeatureType, name: str) -> Value:
+def _read_value(text: str, kind: FeatureType, name: str) -> FeatureValue:
     if kind == "category":
         return text
     if kind == "flag":

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import PADDING, ConfigError, PluginError, Reranker
+from hybridrec import PADDING, ConfigError, Exclude, PluginError, Reranker
+from hybridrec.stages.policies import simulated_marginals
 from hybridrec.stages.slate import Slate
 from tests.stages.builders import QUERIES, Fixed, pipeline
 
@@ -97,3 +98,11 @@ class Takes(Reranker):
 def test_columns_of_slates_keep_their_meaning():
     with pytest.raises(PluginError, match="extras: 'score' is a column that every slate has"):
         pipeline([("few", Fixed(), 3)], rerankers={"items": (Takes(),)}).slate(NAMED, "items", 3)
+
+
+def test_shares_of_drawn_slates_are_those_of_a_policy_known_by_hand():
+    pool = pipeline([("few", Fixed([1, 2, 3]), 3)]).generate(NAMED, "items", Exclude())
+    shares = simulated_marginals(Shuffled(), NAMED, pool, 2, draws=400)
+    np.testing.assert_allclose(shares[pool.valid], 2 / 3, atol=0.12)
+    assert not shares[~pool.valid].any()
+    np.testing.assert_allclose(shares.sum(axis=1), 2, rtol=1e-6)
