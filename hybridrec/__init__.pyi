@@ -47,6 +47,7 @@ from .engine.fit import FitContext as FitContext
 from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
+from .engine.progress import ProgressPoint as ProgressPoint
 from .engine.runner import Progress as Progress
 from .engine.seeds import label_rng as label_rng
 from .engine.store import Artifact as Artifact
@@ -74,6 +75,7 @@ from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
 from .observers.base import Event as Event
 from .observers.base import FitFinished as FitFinished
+from .observers.base import FitProgressed as FitProgressed
 from .observers.base import Observer as Observer
 from .observers.base import RunFailed as RunFailed
 from .observers.base import RunFinished as RunFinished

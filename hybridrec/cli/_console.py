@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hybridrec.evaluation.report import Report
+
+
+LINE_SECONDS = 5.0
+"""Least seconds between two lines on the progress of fits."""
 
 
 @contextmanager
@@ -75,16 +80,20 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
 
 
 class Bars:
-    """Progress bars on a terminal, nothing elsewhere."""
+    """Progress bars on a terminal; elsewhere a line now and then for fits that report."""
 
     def __init__(self, quiet: bool) -> None:
         self.console = console(stderr=True)
+        self.quiet = quiet
         self.shown = self.console.is_terminal and not quiet
+        self._describe: Callable[[str], None] | None = None
+        self._told = time.monotonic()
 
     @contextmanager
     def task(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a bar of `total` steps, and yield the function that advances it."""
         if not self.shown:
+            self._told = time.monotonic()
             yield lambda _: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -92,7 +101,21 @@ class Bars:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as progress:
             bar = progress.add_task(what, total=total)
-            yield lambda steps: progress.advance(bar, steps)
+            self._describe = lambda told: progress.update(bar, description=f"{what}: {told}")
+            try:
+                yield lambda steps: progress.advance(bar, steps)
+            finally:
+                self._describe = None
+
+    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+        """Show the progress of a fit beside the bar; where there is none, on a line every `LINE_SECONDS` at most."""
+        values = "".join(f", {name} {value:.4g}" for name, value in numbers.items() if value is not None)
+        told = f"{what} {step}/{of}{values}"
+        if self._describe is not None:
+            self._describe(told)
+        elif not (self.quiet or self.shown) and time.monotonic() - self._told >= LINE_SECONDS:
+            self._told = time.monotonic()
+            click.echo(told, err=True)
 
 
 def result(report: Report) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -15,7 +16,8 @@ from weakref import WeakValueDictionary
 
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
-from hybridrec.engine.keys import fit_key
+from hybridrec.engine.keys import digest, fit_key
+from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
 from hybridrec.errors import PluginError, StoreError
@@ -31,6 +33,12 @@ RANDOM = "random"
 """Key in the metadata of a fit in the store: true if it drew random numbers."""
 NOTES = "notes"
 """Key in the metadata of a fit in the store: `Component.notes`."""
+PROGRESS = "progress"
+"""Key in the metadata of a fit in the store: what it reported, (step, of, numbers) for each point."""
+CLOCK_NOTE = (
+    "a limit of time ended this fit, or that of the component that it uses: what it learned depends on the machine, "
+    "and no other run takes it from the store"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +86,31 @@ class FitJob:
         return spec if self.base_model is None else replace(spec, base_model=self.base_model.spec(registry))
 
 
+Listener = Callable[[FitJob, ProgressPoint], None]
+"""A function that is told what a component reports while it is fitted."""
+
+
 @dataclass(frozen=True, slots=True)
 class FitOutcome:
     """The result of a job; the fit itself is in the store.
 
     seconds: duration, 0 if the store had it already (`cached`)
     notes: notes of the component
+    progress: what it reported
+    token: a random text if a clock ended the fit, which makes its key that of no other; else empty
     """
 
     key: str
     seconds: float
     notes: tuple[str, ...]
     cached: bool
+    progress: tuple[ProgressPoint, ...] = ()
+    token: str = ""
+
+    @property
+    def address(self) -> str:
+        """The key of the fit in the store: that of the job, unless a clock ended it."""
+        return digest(self.key, self.token) if self.token else self.key
 
 
 class FitContext:
@@ -99,8 +120,18 @@ class FitContext:
     takes training parts from the store and components from these and its own plugins.
     """
 
-    def __init__(self, store: Store, registry: Registry, parts: Mapping[str, Dataset] | None = None) -> None:
-        """Share `parts`, training parts by their fingerprints, with the jobs of this process."""
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        parts: Mapping[str, Dataset] | None = None,
+        listener: Callable[[FitJob, ProgressPoint], None] | None = None,
+    ) -> None:
+        """Share `parts`, training parts by their fingerprints, with the jobs of this process.
+
+        `listener` is told what components report while this process fits them, in the thread of the fit.
+        """
+        self.listener = listener
         self.store = store
         self.registry = registry
         self.parts = parts or {}
@@ -188,8 +219,8 @@ class Fitted:
 
     @property
     def key(self) -> str:
-        """Key of the fit in the store."""
-        return self.job.key
+        """Key of the fit in the store; that of its job, unless a clock ended it."""
+        return self.outcome.address
 
     @property
     def component(self) -> Component:
@@ -203,43 +234,66 @@ class Fitted:
         """Look the fit up in the store, or compute and store it."""
         store, key = self.context.store, self.job.key
         if key in store:
-            notes = (store.about(key) or {}).get(NOTES, ())
-            self.outcome = FitOutcome(key, 0.0, tuple(notes), cached=True)
+            about = store.about(key) or {}
+            progress = tuple(ProgressPoint(*point) for point in about.get(PROGRESS, ()))
+            self.outcome = FitOutcome(key, 0.0, tuple(about.get(NOTES, ())), cached=True, progress=progress)
             return self.outcome
         started = time.perf_counter()
         with self._lock, one_thread_per_library():
-            self._component, notes = self._trained()
-        self.outcome = FitOutcome(key, time.perf_counter() - started, notes, cached=False)
+            self._component, outcome = self._trained()
+        self.outcome = replace(outcome, seconds=time.perf_counter() - started)
         return self.outcome
 
     def _restored(self) -> Component:
         """Read it from the store; fit it again if it is damaged or was removed meanwhile."""
-        state = self.context.store.find(self.job.key)
+        state = self.context.store.find(self.key)
         if state is None:
-            return self._trained()[0]
+            component, outcome = self._trained()
+            if outcome.token:
+                self.outcome = outcome
+            return component
         with _noting(self.spec, self.job, "restoring"):
             component = self._new()
             return check_self(component, "restore", component.restore(state))
 
-    def _trained(self) -> tuple[Component, tuple[str, ...]]:
-        """Fit it and store it; return it with its notes."""
+    def _trained(self) -> tuple[Component, FitOutcome]:
+        """Fit it and store it; return it with the outcome, but for the time that it took."""
         job, spec = self.job, self.spec
         part = self.context.part(job)
         component = self._new()
         rng = label_rng(job.seed, job.label if job.repeat == 1 else f"{job.label}, repeat {job.repeat}")
         before = rng.bit_generator.state
         component.threads = job.threads
+        series = ProgressSeries()
+        component._reporter = self._reporter(series)
         with _noting(spec, job, "fitting"):
             check_self(component, "fit", component.fit(part, rng))
+            del component._reporter
             state = component.state()
             check_state(state)
             notes = [redacted(note) for note in component.notes()]
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
-        if not spec.kept:
-            return component, tuple(notes)
-        about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
-        self.context.store.put(job.key, state, {**about, RANDOM: drew, NOTES: notes})
-        return component, tuple(notes)
+        points, token = series.points, ""
+        if component.ended_by_clock or (self.base_model is not None and self.base_model.outcome.token):
+            notes.append(CLOCK_NOTE)
+            token = secrets.token_hex(16)
+        outcome = FitOutcome(job.key, 0.0, tuple(notes), cached=False, progress=points, token=token)
+        if spec.kept:
+            about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
+            told = {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
+            self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
+        return component, outcome
+
+    def _reporter(self, series: ProgressSeries) -> Callable[[int, int, Mapping[str, float]], None]:
+        """Return the function to which the component reports: it fills the series and tells the listener."""
+
+        def reporter(step: int, of: int, numbers: Mapping[str, float]) -> None:
+            point = ProgressPoint.told(step, of, numbers)
+            series.add(point)
+            if self.context.listener is not None:
+                self.context.listener(self.job, point)
+
+        return reporter
 
     def _new(self) -> Component:
         """Return a new instance with its base model set."""

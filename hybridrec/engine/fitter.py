@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.executor import Executor
-from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, options_text
+from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, Listener, options_text
 from hybridrec.engine.keys import fit_key
+from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.store import Store
 from hybridrec.errors import MemoryBudgetError
 from hybridrec.registry.discovery import Registry
@@ -46,11 +47,14 @@ class Fitter:
         seed: int,
         memory: int,
         repeat: int = 1,
+        listener: Listener = lambda job, point: None,
     ) -> None:
         """Set the budget of one fit, `memory`, in bytes.
 
-        `repeat`, from 1, distinguishes trainings that differ only in their seeds.
+        `repeat`, from 1, distinguishes trainings that differ only in their seeds. `listener` is told what components
+        report while they are fitted: at once if that is in this process, else when they are.
         """
+        self.listener = listener
         self.store = store
         self.registry = registry
         self.executor = executor
@@ -97,7 +101,14 @@ class Fitter:
         )
         missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
         threads = max(self.executor.workers // max(len(missing), 1), 1)
-        context = FitContext(self.store, self.registry, {part.fingerprint: part.train for _, part in plan})
+        heard: set[str] = set()
+
+        def listener(job: FitJob, point: ProgressPoint) -> None:
+            heard.add(job.key)
+            self.listener(job, point)
+
+        parts = {part.fingerprint: part.train for _, part in plan}
+        context = FitContext(self.store, self.registry, parts, listener)
         fits = {
             key: context.fitted(self.job(spec, part, threads=threads, memory=missing.get(key, 0)))
             for key, (spec, part) in distinct.items()
@@ -110,6 +121,8 @@ class Fitter:
             self._put_parts({distinct[key][1].fingerprint: distinct[key][1] for key in missing})
         for outcome in self.executor.submit([fits[key].job for key in missing], context):
             fits[outcome.key].outcome = outcome
+            for point in outcome.progress if outcome.key not in heard else ():
+                self.listener(fits[outcome.key].job, point)
             done(fits[outcome.key])
         return [fits[key] for key in keys]
 

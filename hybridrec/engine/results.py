@@ -16,6 +16,7 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.engine.analysis import Analysis, duplicates
 from hybridrec.engine.evaluate import MetricAccumulator, weighted_mean
 from hybridrec.engine.fit import Fitted
+from hybridrec.engine.progress import progress_report
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import TrainedFold
@@ -290,4 +291,6 @@ def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
         seconds=round(fitted.outcome.seconds, 3),
         cached=fitted.outcome.cached,
         repeat=repeat,
+        progress=progress_report(fitted.outcome.progress),
+        ended_by_clock=bool(fitted.outcome.token),
     )

@@ -17,12 +17,13 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator, check_metrics, question_of
 from hybridrec.engine.executor import Executor, ThreadExecutor
-from hybridrec.engine.fit import NOTES, Fitted
+from hybridrec.engine.fit import NOTES, FitJob, Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.keys import data_key
 from hybridrec.engine.kinds import with_kinds
 from hybridrec.engine.latency import seconds_per_query
+from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import NullStore, Store
@@ -33,7 +34,7 @@ from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
-from hybridrec.observers.base import FitFinished, StageFinished
+from hybridrec.observers.base import FitFinished, FitProgressed, StageFinished
 from hybridrec.observers.dispatch import Observers
 from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
@@ -52,6 +53,10 @@ class Progress(Protocol):
         """Enter a task of `total` steps, and yield a function to be called with the number of steps done."""
         ...
 
+    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+        """Show that `what`, a fit of the task, has done `step` of `of` steps; called from any thread."""
+        ...
+
 
 class NullProgress:
     """A progress that shows nothing."""
@@ -60,6 +65,9 @@ class NullProgress:
     def task(self, what: str, total: int) -> Iterator[Advance]:
         """Yield a function that ignores its argument."""
         yield lambda _: None
+
+    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+        """Ignore it."""
 
 
 class ExperimentRunner:
@@ -96,7 +104,31 @@ class ExperimentRunner:
     def fitter(self, repeat: int) -> Fitter:
         """Return a fitter for one of the trainings."""
         config = self.experiment.config
-        return Fitter(self.store, self.registry, self.executor, seed=config.seed, memory=config.memory, repeat=repeat)
+        return Fitter(
+            self.store,
+            self.registry,
+            self.executor,
+            seed=config.seed,
+            memory=config.memory,
+            repeat=repeat,
+            listener=self.progressed,
+        )
+
+    def progressed(self, job: FitJob, point: ProgressPoint) -> None:
+        """Show and tell what a component reports while it is fitted."""
+        what = f"{job.label} ({job.level})"
+        self.progress.report(what, point.step, point.of, point.numbers)
+        self.observers.tell(
+            FitProgressed,
+            label=job.label,
+            component=job.component,
+            fold=job.fold,
+            level=job.level,
+            repeat=job.repeat,
+            step=point.step,
+            of=point.of,
+            numbers=point.numbers,
+        )
 
     def run(self) -> RunResult:
         """Run the experiment, with a training on the whole data at the end if the run is to be served."""

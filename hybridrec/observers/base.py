@@ -66,6 +66,24 @@ class FitFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FitProgressed(Event):
+    """A component reports while it is fitted (`Component.report`).
+
+    step, of: the steps that are done, and all of them
+    numbers: such as a loss; None for one that is not finite
+    """
+
+    label: str
+    component: str
+    fold: str
+    level: str
+    repeat: int
+    step: int
+    of: int
+    numbers: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(Event):
     """A pipeline finished a stage ("generate", "score", "rerank") for all queries of a fold."""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from hybridrec.evaluation import summary
 from hybridrec.evaluation.report import (
     Comparison,
+    FitProgressReport,
     Guardrail,
     MetricReport,
     Number,
@@ -293,10 +294,21 @@ def fits(report: Report) -> Table:
     """Return the fit plan, in order of execution."""
     rows = [
         [Cell(f.label), Cell(f"{f.component} {f.version}"), Cell(f.fold), Cell(f.level),
-         Cell("from the store") if f.cached else Cell(f"{f.seconds:.2f}", f.seconds), Cell(f.key[:12])]
+         Cell("from the store") if f.cached else Cell(f"{f.seconds:.2f}", f.seconds), Cell(_reported(f.progress)),
+         Cell(f.key[:12])]
         for f in report.fits
     ]  # fmt: skip
-    return Table("Fits", ["label", "component", "fold", "level", "seconds", "key in the store"], rows)
+    headers = ["label", "component", "fold", "level", "seconds", "reported", "key in the store"]
+    return Table("Fits", headers, rows)
+
+
+def _reported(progress: FitProgressReport | None) -> str:
+    """Return the first and the last of each number that a component reported, and after how many steps."""
+    if progress is None:
+        return ""
+    known = {name: [x for x in numbers if x is not None] for name, numbers in progress.numbers.items()}
+    ends = [f"{name} {numbers[0]:.4g} → {numbers[-1]:.4g}" for name, numbers in known.items() if numbers]
+    return ", ".join([f"{progress.steps[-1]} of {progress.of} steps", *ends])
 
 
 def stages(report: Report) -> Table:

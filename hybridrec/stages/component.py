@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -32,6 +32,8 @@ class Component(Plugin):
     refreshes: true if `refresh` updates it to grown data without a full fit
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
+    ended_by_clock: set it to true in `fit` if a limit of time ended it: the same fit would then learn something else
+        elsewhere. The report says so, and no other run takes the fit from the store
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
@@ -44,6 +46,8 @@ class Component(Plugin):
     folds_in: bool = False
     refreshes: bool = False
     threads: int = 1
+    ended_by_clock: bool = False
+    _reporter: Callable[[int, int, Mapping[str, float]], None] | None = None
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     requires: ClassVar[tuple[str, ...]] = ()
     install_hint: ClassVar[str] = ""
@@ -79,6 +83,15 @@ class Component(Plugin):
     def notes(self) -> list[str]:
         """Return remarks on the fit for readers of the report, in sentences; none by default."""
         return []
+
+    def report(self, step: int, of: int, /, **numbers: float) -> None:
+        """Tell from `fit` that `step` of `of` steps are done, with numbers such as a loss, for those who wait for it.
+
+        A run shows it on the terminal, tells its observers, and keeps the numbers in its report, thinned to 200 steps;
+        outside a run nothing happens. What is told decides nothing. Call it once for each epoch, not for each batch.
+        """
+        if self._reporter is not None:
+            self._reporter(step, of, numbers)
 
     def memory(self, data: Dataset) -> int:
         """Return the estimated peak bytes of fitting on `data`; `check` prints them, the memory budget bounds them."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from hybridrec.observers.base import (
     Event,
     FitFinished,
+    FitProgressed,
     Observer,
     RunFailed,
     RunStarted,
@@ -47,6 +48,7 @@ class ObserverContract(PluginContract):
         fit = {"label": "mine", "component": "model", "fold": "test", "level": "full"}
         return [
             RunStarted(run=run, name="small", config={"name": "small", "components": {"mine": {"use": "model"}}}),
+            FitProgressed(run=run, **fit, repeat=1, step=1, of=2, numbers={"loss": 0.5, "norm": None}),
             FitFinished(run=run, **fit, repeat=1, seconds=0.5, cached=False),
             StageFinished(run=run, stage="generate", pipeline="mine", fold="test", seconds=0.25, queries=10),
             TrialFinished(run=run, number=0, values=values, state="complete", metrics={"ndcg@5": 0.5}, seconds=1.5),

@@ -74,7 +74,7 @@ class AudioTagAutoencoder(VectorModel):
         some = known.any(axis=1)
         network = Network.random(rows.shape[1], self.config.hidden, rows.shape[1], rng)
         halves = _Halves(rows[some], known[some], audio.shape[1], self.config.hide_half, rng)
-        self._losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, rng)
+        self._losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, rng, self.report)
         self._items = _directions(network, rows)
         self._tags = _directions(network, np.hstack((np.zeros((len(alone), audio.shape[1]), np.float32), alone)))
         return self

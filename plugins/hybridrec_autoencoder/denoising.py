@@ -58,7 +58,7 @@ class DenoisingAutoencoder(VectorModel):
             self._network.bias[span] = log_shares(rows[:, span])
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
-        self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng)
+        self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng, self.report)
         self._outputs = {target: self._vectors(target) for target in self._kinds}
         return self
 

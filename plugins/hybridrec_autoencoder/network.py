@@ -120,9 +120,18 @@ class Adam:
 
 
 def train(
-    network: Network, rows: int, corrupt: Corrupt, loss: Loss, options: TrainingOptions, rng: np.random.Generator
+    network: Network,
+    rows: int,
+    corrupt: Corrupt,
+    loss: Loss,
+    options: TrainingOptions,
+    rng: np.random.Generator,
+    report: Callable[..., None],
 ) -> Doubles:
-    """Train the network in place on rows 0 to `rows`; return the mean loss of each epoch, float64 [epochs]."""
+    """Train the network in place on rows 0 to `rows`; return the mean loss of each epoch, float64 [epochs].
+
+    `report` is told the loss of each epoch as a component tells it.
+    """
     adam = Adam(network.parameters, options.weight_decay)
     losses = np.zeros(options.epochs)
     for epoch in range(options.epochs):
@@ -136,4 +145,5 @@ def train(
             losses[epoch] += loss(slopes, here) / rows
             slopes /= len(here)
             adam.step(network.gradients(inputs, hidden, slopes), rate)
+        report(epoch + 1, options.epochs, loss=losses[epoch])
     return losses

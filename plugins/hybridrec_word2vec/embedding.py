@@ -106,7 +106,7 @@ class Word2Vec(VectorModel):
         self._fields = self._fields_of(data)
         space = Space.of(data, self._fields, self.config.tokenizer)
         sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
-        vectors, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)))
+        vectors, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)), self.report)
         if self.config.score == "cosine":
             vectors = predictors = normalised(vectors)
         return self._become(

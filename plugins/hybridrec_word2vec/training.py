@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,8 +31,10 @@ class Trained(NamedTuple):
     losses: Doubles
 
 
-def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
+def train(sentences: Sentences, options: Word2VecOptions, seed: int, report: Callable[..., None]) -> Trained:
     """Train on all sentences; with one worker the result depends on the seed alone.
+
+    `report` is told the loss of each epoch as a component tells it.
 
     Several workers read each pass from a file: fed with Python lists they would wait for the interpreter lock, and
     not be faster than one.
@@ -45,8 +48,12 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int) -> Trained:
     counts = {str(token): int(sentences.counts[token]) for token in frequent}
     total = int(sentences.counts.sum())
     model.build_vocab_from_freq(counts, corpus_count=len(sentences))
+
+    def watch() -> None:
+        report(len(losses), options.epochs, loss=losses[-1] / total)
+
     size = {"total_examples": len(sentences), "total_words": total}
-    watched = {"compute_loss": True, "callbacks": [_recorder(losses)]}
+    watched = {"compute_loss": True, "callbacks": [_recorder(losses, watch)]}
     if options.workers == 1:
         model.train(sentences, epochs=options.epochs, **size, **watched)
     else:
@@ -93,8 +100,8 @@ def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
 INSTALL_HINT = "pip install 'hybridrec[word2vec]'"
 
 
-def _recorder(losses: list[float]) -> Any:
-    """Create a gensim callback that appends the loss of each epoch."""
+def _recorder(losses: list[float], watch: Callable[[], None]) -> Any:
+    """Create a gensim callback that appends the loss of each epoch, then calls `watch`."""
     from gensim.models.callbacks import CallbackAny2Vec
 
     class Recorder(CallbackAny2Vec):  # type: ignore[misc]
@@ -102,5 +109,6 @@ def _recorder(losses: list[float]) -> Any:
             losses.append(float(model.get_latest_training_loss()))
             # gensim adds up over epochs in 32 bits, so later losses vanish in a large sum.
             model.running_training_loss = 0.0
+            watch()
 
     return Recorder()

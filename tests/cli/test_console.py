@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hybridrec.cli._console import announcing_interrupts, megabytes, p_value, percent, print_table, signed
+from hybridrec.cli._console import Bars, announcing_interrupts, megabytes, p_value, percent, print_table, signed
 from tests.cli.processes import command, environment
 
 
@@ -37,6 +37,29 @@ def test_bars_are_drawn_on_a_terminal_only(call, experiment, monkeypatch):
     assert call("run", path, "--quiet")[2] == ""
     monkeypatch.delenv("FORCE_COLOR")
     assert call("run", path)[2] == ""
+
+
+def test_what_fits_report_stands_beside_the_bar(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    bars = Bars(quiet=False)
+    with bars.task("fit test", 2):
+        bars.report("deep (full)", 3, 40, {"loss": 0.123456, "norm": None})
+    bars.report("deep (full)", 4, 40, {})
+    err = capsys.readouterr().err
+    assert "fit test: deep (full) 3/40, loss 0.1235" in err
+    assert "4/40" not in err
+
+
+def test_what_fits_report_is_a_line_now_and_then_where_there_is_no_terminal(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("hybridrec.cli._console.time.monotonic", lambda: now[0])
+    for quiet in (False, True):
+        bars = Bars(quiet)
+        with bars.task("fit test", 2):
+            for step in range(1, 13):
+                now[0] += 1
+                bars.report("deep (full)", step, 12, {"loss": 1 / step})
+    assert capsys.readouterr().err.splitlines() == ["deep (full) 5/12, loss 0.2", "deep (full) 10/12, loss 0.1"]
 
 
 def test_the_earlier_handler_of_interrupts_is_there_again_afterwards():

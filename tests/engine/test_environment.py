@@ -35,6 +35,7 @@ def test_a_plugin_is_named_if_the_config_names_a_class_of_it(distributions):
         ("{reader: toy}", "{reader: setlists, min_items: 20}"),
         ("  noise: {use: echo}\n", ""),
         (", {from: noise, k: 10}", ""),
+        ("{toy-events: {}}", "{}"),
     ]
     assert "toyland" not in distributions(*without)
     normaliser = ("use: weighted, ", "use: weighted, normalise: signs, ")

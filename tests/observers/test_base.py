@@ -12,7 +12,7 @@ from hybridrec.observers import base
 EVENTS = [cls for cls in vars(base).values() if isinstance(cls, type) and issubclass(cls, base.Event)]
 PLAIN = {
     "str", "int", "float", "bool", "tuple[str, ...]", "tuple[tuple[str, ...], ...]",
-    "Mapping[str, Any]", "Mapping[str, float]",
+    "Mapping[str, Any]", "Mapping[str, float]", "Mapping[str, float | None]",
 }  # fmt: skip
 
 

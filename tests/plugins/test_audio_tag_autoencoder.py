@@ -42,6 +42,13 @@ def test_items_that_nobody_has_or_tagged_are_placed_by_their_sound():
         assert scores[right].mean() > scores[~right].mean() + 0.5
 
 
+def test_the_loss_of_each_epoch_is_reported():
+    model, told = AudioTagAutoencoder(), []
+    model._reporter = lambda step, of, numbers: told.append((step, of, numbers["loss"]))
+    losses = model.fit(toy_dataset(), np.random.default_rng(0)).state()["losses"].tolist()
+    assert told == [(step, len(losses), loss) for step, loss in enumerate(losses, start=1)]
+
+
 def test_the_loss_falls():
     losses = fitted(toy_dataset()).state()["losses"]
     assert losses[-1] < losses[0] / 3

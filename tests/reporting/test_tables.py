@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridrec.evaluation.report import Guardrail
+from hybridrec.evaluation.report import FitProgressReport, Guardrail
 from hybridrec.reporting import tables
 from hybridrec.reporting.tables import Cell
 
@@ -120,6 +120,14 @@ def test_fits_from_the_store_show_no_time(hostile_run):
     assert len(rows) == len(report.fits)
     assert rows[0][4] == Cell("from the store")
     assert rows[1][4].value == report.fits[1].seconds
+
+
+def test_fits_show_the_ends_of_what_they_reported(hostile_run):
+    report = hostile_run.report.model_copy(deep=True)
+    numbers = {"loss": [2.0, 1.0, 0.5], "norm": [None] * 3}
+    report.fits[0].progress = FitProgressReport(of=3, steps=[1, 2, 3], numbers=numbers)
+    rows = tables.fits(report).rows
+    assert [row[5].text for row in rows[:2]] == ["3 of 3 steps, loss 2 → 0.5", ""]
 
 
 def test_stages_are_shares_of_the_total(hostile_run):

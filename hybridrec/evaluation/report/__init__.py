@@ -28,6 +28,7 @@ from hybridrec.evaluation.report.pipelines import (
 from hybridrec.evaluation.report.provenance import (
     DataReport,
     Environment,
+    FitProgressReport,
     FitReport,
     PluginUse,
     SecondsReport,
@@ -41,6 +42,7 @@ __all__ = [
     "Correction",
     "DataReport",
     "Environment",
+    "FitProgressReport",
     "FitReport",
     "Guardrail",
     "GuardrailVerdict",

@@ -36,6 +36,17 @@ class DataReport(Section):
         )
 
 
+class FitProgressReport(Section):
+    """Numbers that a component reported while it was fitted, at most 200 steps of them."""
+
+    of: int
+    """Steps of the whole fit."""
+    steps: list[int]
+    """The steps after which they were reported."""
+    numbers: dict[str, list[Number]]
+    """By name, one for each of `steps`; null where it is missing or not finite."""
+
+
 class FitReport(Section):
     """One fit of the plan."""
 
@@ -54,6 +65,10 @@ class FitReport(Section):
     """True if it was read from the store."""
     repeat: int = 1
     """Number of the repeat that it was made for, from 1."""
+    progress: FitProgressReport | None = None
+    """Null for a component that reports nothing."""
+    ended_by_clock: bool = False
+    """True if a limit of time ended it, or that of the component that it uses: another run learns something else."""
 
 
 class TuningReport(Section):
