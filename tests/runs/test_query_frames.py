@@ -54,7 +54,7 @@ def test_slates_count_queries_through_all_folds_and_leave_empty_places_out(tmp_p
     monkeypatch.setattr(query_frames, "PIECE", piece)
     ids = np.array([[3, 1], [-1, -1], [0, -1]], np.int32)
     scores = np.array([[2, 1], [np.nan, np.nan], [0.5, np.nan]], np.float32)
-    slate = Slate("items", ids, scores, np.array([0, 1, 0], np.int8), ("blend", "none"), toy_dataset().items)
+    slate = Slate("items", ids, scores, np.array([0, 1, 0], np.int8), ("blend", "none"), toy_dataset().items.vocabulary)
     write_slates(tmp_path / "slates.parquet", [slate, slate.take(slice(0, 1))])
     rows = pl.read_parquet(tmp_path / "slates.parquet").rows()
     assert rows == [
