@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -36,7 +37,7 @@ from hybridrec.testing._helpers import (
 )
 from hybridrec.testing.contract import PluginContract
 from hybridrec.testing.datasets import csr_of, edge_datasets, parity_queries, toy_dataset, toy_queries
-from hybridrec.types import ITEMS, PADDING, Field, Ints, Target
+from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, Target
 
 
 @lru_cache(maxsize=64)
@@ -102,6 +103,8 @@ class ComponentContract(PluginContract):
         model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
         assert model.targets, "has no target"
+        for name in (*model.targets, *model.needs):
+            assert name == EVERY_KIND or re.match(KIND_NAME, name), f"'{name}' cannot name a kind or a field"
         assert targets_of(model), f"recommends none of {', '.join(toy().targets)}, the targets of the toy dataset"
         assert model.memory(toy()) >= 0, "a negative number of bytes"
 

@@ -67,7 +67,7 @@ class NoTarget(Good):
 
 
 class WrongNeeds(Good):
-    needs = frozenset({"moods"})
+    needs = frozenset({"Moods"})
 
 
 class WideIds(Good):
@@ -291,7 +291,7 @@ BROKEN = [
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
     (SharesABuffer, "test_threads_do_not_meet", "several threads"),
     (NoTarget, "test_declares_what_it_serves", "no target"),
-    (WrongNeeds, "test_declares_what_it_serves", "moods"),
+    (WrongNeeds, "test_declares_what_it_serves", "Moods"),
     (WideIds, "test_candidates_are_well_formed", "int64"),
     (Repeats, "test_candidates_are_well_formed", "twice"),
     (ScoredPadding, "test_candidates_are_well_formed", "padding"),

@@ -45,7 +45,7 @@ def test_one_case_can_be_expected_to_fail():
         expected_failures = {"edge_datasets[no tags]": "divides by the number of tags"}
 
         def fit(self, data, rng):
-            assert data.size("tags")
+            assert data.size("tags") or "tags" not in data.entities
             return super().fit(data, rng)
 
     found = outcomes(suite(ComponentContract, Fragile), "edge_datasets")
