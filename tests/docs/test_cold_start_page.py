@@ -6,7 +6,8 @@ import yaml
 
 from hybridrec.config.models import GATES, PipelineUse
 from hybridrec.config.starter import starting_config
-from hybridrec.stages.pipeline import BLEND, KNOWN, NOBODY
+from hybridrec.stages.pipeline import BLEND, NOBODY, served_fields
+from hybridrec.testing import toy_dataset, toy_queries
 from tests.accept import Own
 from tests.docs.markdown import ROOT
 
@@ -15,7 +16,8 @@ PAGE = (ROOT / "docs" / "cold-start.md").read_text(encoding="utf-8")
 
 def test_every_gate_and_every_rung_is_told():
     assert [gate for gate in GATES if f"`{gate}`" not in PAGE] == []
-    assert [known for known in KNOWN if f"`{BLEND}:{known}`" not in PAGE] == []
+    fields = served_fields(toy_queries(toy_dataset()))
+    assert [field for field in fields if f"`{BLEND}:{field}`" not in PAGE] == []
     assert f"`{NOBODY}`" in PAGE
 
 

@@ -64,6 +64,7 @@ def test_a_new_plugin_is_formatted_and_linted(kind: str, name: str, tmp_path: Pa
     call("ruff", "check", "--no-cache", ".", cwd=folder, env=env)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Registry):
     folder = new_plugin("mood-music", kind, tmp_path, registry)
