@@ -172,6 +172,8 @@ class Pipeline:
 
         Raises ConfigError if nothing fuses several columns.
         """
+        if not pool.columns:  # only the fallback recommends the target: there is nothing to order
+            return pool.ranked(np.empty(pool.ids.shape, np.float32))
         pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
         if pool.final is not None:
             return pool

@@ -11,6 +11,7 @@ from hybridrec.data.encoding import encode
 from hybridrec.stages.item_filters import BlockFilter, ReleasedFilter
 from hybridrec.stages.pipeline import Rules, cut
 from hybridrec.testing import toy_dataset
+from hybridrec_fusion.fixed_weights import Weighted
 from tests.stages.builders import BOTH, NAN, QUERIES, TAGS, Broken, Fixed, N, Only, Sum, pipeline, pool, servers
 
 
@@ -188,6 +189,17 @@ def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served(
     assert servers(slate) == ["blend", "blend", "some", "some", "some"]
     assert np.isnan(slate.scores[:2, 2:]).all()
     assert not np.isnan(slate.scores[:2, :2]).any()
+
+
+def test_a_target_of_the_fallback_alone_is_served_behind_a_fusion():
+    pipe = pipeline(
+        [("songs", Fixed(targets=("items",)), 3)],
+        rerankers={"tags": (Weighted(),)},
+        fallback=[("all", Fixed([2, 1]))],
+    )
+    slate = pipe.slate(QUERIES, "tags", 2)
+    assert (slate.ids != -1).any(axis=1).all()
+    assert {slate.servers[code] for code in slate.served_by} == {"all"}
 
 
 def test_the_fallback_is_asked_only_about_short_rows():
