@@ -212,9 +212,7 @@ def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragge
         times=frame["time"].to_numpy() if "time" in frame.columns else None,
         weights=frame["weight"].to_numpy() if "weight" in frame.columns else None,
         groups=frame["group"].to_numpy() if "group" in frame.columns else None,
-        context=Features({name: feature_column(name, frame[name]) for name in tables.context})
-        if tables.context
-        else None,
+        context=_context(tables),
         positions=frame["position"].to_numpy() if "position" in frame.columns else None,
     )
 
