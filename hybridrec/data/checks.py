@@ -68,7 +68,7 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     _check_shape(f"{place}: history of the queries", (len(history), history.width), n, items, "items")
     for kind in data.kinds:
         if kind not in queries.entities:
-            raise PluginError(f"{place}: `has` of the queries lacks the kind '{kind}'; an empty matrix will do")
+            raise PluginError(f"{place}: `entities` of the queries lacks the kind '{kind}'; an empty matrix will do")
         _check_shape(f"{place}: {kind} of the queries", queries.entities[kind].shape, n, data.size(kind), kind)
     if len(queries.text) != n:
         raise PluginError(f"{place}: queries have {len(queries.text)} texts for {n} queries")
