@@ -136,16 +136,7 @@ class ColumnTable(Generic[S]):
 
         self._single(column)
         text = pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()
-        words = {
-            "true": True,
-            "1": True,
-            "1.0": True,
-            "yes": True,
-            "false": False,
-            "0": False,
-            "0.0": False,
-            "no": False,
-        }
+        words = dict.fromkeys(("true", "1", "1.0", "yes"), True) | dict.fromkeys(("false", "0", "0.0", "no"), False)
         flags = self._drawn(column, text.replace_strict(words, default=None, return_dtype=pl.Boolean))
         bad = flags.is_null() & self._drawn(column, _is_stated(column))
         return self._usable(flags, bad, column, "neither true nor false")
