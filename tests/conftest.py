@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hybridrec.cli import main
+from hybridrec.data.io import npy
 from tests import fake_plugin
 
 TOYLAND = Path(__file__).parent / "toyland"
@@ -103,3 +105,15 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return status, out, err
 
     return run
+
+
+@pytest.fixture
+def save_npy(tmp_path, monkeypatch):
+    """Write an array as .npy; a block holds a few rows of it."""
+    monkeypatch.setattr(npy, "BLOCK", 5000)
+
+    def write(array, **options):
+        np.save(tmp_path / "x.npy", array, **options)
+        return tmp_path / "x.npy"
+
+    return write

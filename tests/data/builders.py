@@ -197,3 +197,10 @@ def histories(data, *rows, times=None):
     """`data` with these histories for its first users, nothing for all others."""
     ragged = Ragged.from_rows([*rows, *([()] * (len(data.users) - len(rows)))], len(data.items))
     return replace(bare(data), interactions=replace(ragged, times=None if times is None else np.array(times, float)))
+
+
+def spectrograms(rows=200, shape=(6, 5)):
+    """Draw arrays of four patterns, noise and a mean far from 0, one for each row."""
+    rng = np.random.default_rng(1)
+    patterns = rng.normal(size=(4, *shape))
+    return np.tensordot(rng.normal(size=(rows, 4)) * [9, 5, 3, 2], patterns, 1) + rng.normal(size=(rows, *shape)) + 20

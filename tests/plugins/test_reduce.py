@@ -4,69 +4,51 @@ import numpy as np
 import pytest
 
 from hybridrec import DataError, NpyRows
-from hybridrec.data.io import npy
 from hybridrec.testing import CommandContract
 from hybridrec_vectors.principal_components import pca
 from hybridrec_vectors.reduction import reduce
+from tests.data.builders import spectrograms
 
 
 class TestReduce(CommandContract):
     command = reduce
 
 
-@pytest.fixture
-def save(tmp_path, monkeypatch):
-    """Writes an array as .npy; a block holds a few rows of it."""
-    monkeypatch.setattr(npy, "BLOCK", 5000)
-
-    def write(array, **options):
-        np.save(tmp_path / "x.npy", array, **options)
-        return tmp_path / "x.npy"
-
-    return write
-
-
-def spectrograms(rows=200, shape=(6, 5)):
-    rng = np.random.default_rng(1)
-    patterns = rng.normal(size=(4, *shape))
-    return np.tensordot(rng.normal(size=(rows, 4)) * [9, 5, 3, 2], patterns, 1) + rng.normal(size=(rows, *shape)) + 20
-
-
-def test_the_components_are_those_of_an_exact_decomposition(save):
+def test_the_components_are_those_of_an_exact_decomposition(save_npy):
     array = spectrograms()
     centred = array.reshape(200, 30) - array.reshape(200, 30).mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    found = pca(NpyRows.of(save(array)), 4, np.random.default_rng(0))
+    found = pca(NpyRows.of(save_npy(array)), 4, np.random.default_rng(0))
     assert found.vectors.dtype == np.float32
     np.testing.assert_allclose(np.abs(found.vectors), np.abs(left[:, :4] * values[:4]), atol=2e-3)
     assert found.explained == pytest.approx((values[:4] ** 2).sum() / (values**2).sum(), rel=1e-5)
 
 
-def test_more_columns_than_directions_looked_at(save):
+def test_more_columns_than_directions_looked_at(save_npy):
     array = spectrograms(300, (20, 10))
     values = np.linalg.svd(array.reshape(300, 200) - array.reshape(300, 200).mean(axis=0), compute_uv=False) ** 2
-    found = pca(NpyRows.of(save(array)), 4, np.random.default_rng(0))
+    found = pca(NpyRows.of(save_npy(array)), 4, np.random.default_rng(0))
     assert found.explained == pytest.approx(values[:4].sum() / values.sum(), rel=1e-4)
 
 
-def test_rows_of_zeros_are_unknown_and_bear_on_nothing(save):
+def test_rows_of_zeros_are_unknown_and_bear_on_nothing(save_npy):
     array = spectrograms()
     some = np.arange(200) % 3 == 0
-    known = pca(NpyRows.of(save(array[~some])), 3, np.random.default_rng(0)).vectors
+    known = pca(NpyRows.of(save_npy(array[~some])), 3, np.random.default_rng(0)).vectors
     array[some] = 0
-    found = pca(NpyRows.of(save(array)), 3, np.random.default_rng(0)).vectors
+    found = pca(NpyRows.of(save_npy(array)), 3, np.random.default_rng(0)).vectors
     assert not found[some].any()
     np.testing.assert_allclose(found[~some], known, atol=2e-3)
 
 
-def test_nothing_but_zeros(save):
-    found = pca(NpyRows.of(save(np.zeros((5, 4)))), 2, np.random.default_rng(0))
+def test_nothing_but_zeros(save_npy):
+    found = pca(NpyRows.of(save_npy(np.zeros((5, 4)))), 2, np.random.default_rng(0))
     assert (found.vectors.tolist(), found.explained) == ([[0, 0]] * 5, 1)
 
 
-def test_more_dimensions_than_there_are(save):
+def test_more_dimensions_than_there_are(save_npy):
     with pytest.raises(DataError, match="200 rows of 30 numbers; they cannot be reduced to 31 dimensions"):
-        pca(NpyRows.of(save(spectrograms())), 31, np.random.default_rng(0))
+        pca(NpyRows.of(save_npy(spectrograms())), 31, np.random.default_rng(0))
 
 
 def test_reduce_makes_vectors_that_are_not_overwritten_by_accident(call, tmp_path):

@@ -37,7 +37,7 @@ class OneRow(Rare):
 
 
 class LooksAround(Rare):
-    """What others hold is left out."""
+    """Exclusion of the items that several queries of the batch hold."""
 
     def exclude(self, queries, target):
         held = np.asarray(queries.history.matrix().sum(axis=0)).ravel() > 1

@@ -128,7 +128,7 @@ class Forgets(Quiet):
 
 
 class LosesWhatItLearned(Quiet):
-    """What it learned is no part of its state: once it is restored and fitted again, it is gone."""
+    """State without the learned sign: restored and fitted again, it is gone."""
 
     learns = True
     learned = 1

@@ -39,11 +39,11 @@ from hybridrec import (
 from hybridrec.testing import toy_dataset
 
 events: list[tuple[str, dict[str, Any]]] = []
-"""What the observer was told, oldest first."""
+"""Events the observer received, oldest first."""
 
 
 class ToyOptions(Options):
-    """How large."""
+    """Sizes of the dataset."""
 
     users: int = Field(60, ge=2)
     """Users."""
@@ -70,12 +70,12 @@ class ToyReader(Reader):
 
 
 class EchoOptions(Options):
-    """How it behaves."""
+    """Scores, delay and log of fits."""
 
     level: float = 0.0
     """Added to every score."""
     seconds: float = 0.0
-    """How long a fit takes."""
+    """Duration of a fit."""
     log: InputPath | None = None
     """A file that gets a line for every fit."""
     misbehave: str = ""
@@ -207,15 +207,15 @@ class Student(Reranker):
         return pool.ranked(next(iter(pool.columns.values())))
 
     def summary(self) -> dict[str, Any]:
-        """What it remembers."""
+        """Return the lesson under names."""
         return {"queries": float(self.lesson[0]), "weight": float(self.lesson[1]), "mean": float(self.lesson[2])}
 
     def notes(self) -> list[str]:
-        """How many there were."""
+        """Return the number of queries."""
         return [f"{int(self.lesson[0])} queries"]
 
     def state(self) -> State:
-        """What it remembers."""
+        """Return the lesson."""
         return {"lesson": self.lesson}
 
     def restore(self, state: State) -> Self:
@@ -231,7 +231,7 @@ def hybridrec_components() -> list[type[Component]]:
 
 
 class SignsOptions(Options):
-    """Where it is 0."""
+    """Origin of the scores."""
 
     level: float = 0.0
     """Subtracted first."""
