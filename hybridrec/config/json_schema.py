@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hybridrec.config.models import ExperimentConfig, MetricUse, SegmenterUse
+from hybridrec.config.models import DataUse, ExperimentConfig, MetricUse, SegmenterUse
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import Reranker
@@ -25,7 +25,7 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     definitions["Component"]["anyOf"].append({"type": "null"})
     definitions["Reranker"] = _choice("use", rerankers, definitions)
     definitions["Split"] = _choice("use", registry.classes("splitters"), definitions)
-    definitions["DataUse"] = _choice("reader", registry.classes("readers"), definitions)
+    definitions["DataUse"] = {"anyOf": [_reader(cls, definitions) for cls in registry.classes("readers")]}
     definitions["MetricUse"] = {"anyOf": [_metric(cls, definitions) for cls in registry.classes("metrics")]}
     definitions["SegmenterUse"] = {"anyOf": [_segmenter(cls, definitions) for cls in registry.classes("segmenters")]}
     components = schema["properties"]["components"]
@@ -49,6 +49,13 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a choice between classes: `key` names the class, the other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
+
+
+def _reader(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a reader with options, and of what is said of any data beside them."""
+    schema = _options("reader", cls, definitions)
+    schema["properties"]["through_items"] = DataUse.model_json_schema(by_alias=True)["properties"]["through_items"]
+    return schema
 
 
 def _observer(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
