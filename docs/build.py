@@ -36,7 +36,24 @@ SECTIONS = {
         "auto-tagging.md",
         "melon-w2v.md",
     ),
-    "Extend": ("plugins.md", "executors.md"),
+    "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md"),
+    "Plugins, question by question": (
+        "plugins/model.md",
+        "plugins/arrays.md",
+        "plugins/options.md",
+        "plugins/columns.md",
+        "plugins/long-fits.md",
+        "plugins/re-ranker.md",
+        "plugins/filter.md",
+        "plugins/reader.md",
+        "plugins/secret.md",
+        "plugins/segmenter.md",
+        "plugins/exporter.md",
+        "plugins/observer.md",
+        "plugins/command.md",
+        "plugins/without-packaging.md",
+        "plugins/versions.md",
+    ),
     "Work on hybridrec": ("architecture.md", "glossary.md", "performance.md"),
 }
 """Pages of the folder by what their readers want to do."""
@@ -53,8 +70,7 @@ def pages() -> dict[str, str]:
     found["reference/commands.md"] = reference.commands_page(registry)
     found["reference/experiment.md"] = reference.experiment_page()
     found["reference/report.md"] = reference.report_page()
-    found["reference/hooks.md"] = reference.hooks_page()
-    found["reference/api.md"] = reference.api_page()
+    found |= reference.api_pages()
     for path in sorted(DOCS.glob("decisions/*.md")):
         found[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
     found["contributing.md"] = _from_root(ROOT / "CONTRIBUTING.md")
@@ -78,6 +94,7 @@ def navigation(found: dict[str, str]) -> list[object]:
         {"hybridrec": "index.md"},
         *sections,
         {"Reference": [*below("reference"), *plugins]},
+        {"Public API": below("api")},
         {"Decisions": below("decisions")},
         {"Contributing": "contributing.md"},
         {"Changes": "changes.md"},

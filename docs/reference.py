@@ -6,10 +6,11 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain, pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -84,14 +85,6 @@ def index_page(registry: Registry) -> str:
     return joined(parts)
 
 
-def hooks_page() -> str:
-    """Render every hook with its signature."""
-    parts = ["# Hooks", "Hooks for plugins and observers; [Write a plugin](../plugins.md) shows how to use them."]
-    for name, hook in HOOKS.items():
-        parts += [f"## {name}", fence("python", f"def {name}{signature(hook)}"), _prose(hook)]
-    return joined(parts)
-
-
 def commands_page(registry: Registry) -> str:
     """Render every command of the distribution with its arguments and options, those of its plugins last."""
     parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {commands.epilog}"]
@@ -132,88 +125,93 @@ def report_page() -> str:
     return model_page("report.json", text, Report)
 
 
-def api_page() -> str:
-    """Render every public name with its signature and docstring."""
-    parts = ["# Public API", "The names that plugins and notebooks may import; all others are internal."]
-    for name in hybridrec.__all__:
+def api_pages() -> dict[str, str]:
+    """Return file -> page of the public API: an index, a page for each subject and public module, and the hooks."""
+    pages, links = {}, []
+    for file, (title, introduction, names) in _subjects().items():
+        described = chain.from_iterable(_described(name, getattr(hybridrec, name)) for name in names)
+        pages[f"api/{file}.md"] = joined([f"# {title}", introduction, *described])
+        links.append((file, title, names))
+    for called, module in MODULES.items():
+        described = chain.from_iterable(_described(name, getattr(module, name)) for name in module.__all__)
+        title = f"hybridrec.{called}"
+        pages[f"api/{called}.md"] = joined([f"# {title}", _prose(module), *described])
+        links.append((called, title, module.__all__))
+    index = ["# Public API", *INDEX.strip().split("\n\n")]
+    for file, title, names in links:
+        linked = ", ".join(f"[`{name}`]({file}.md#{name.lower()})" for name in names)
+        index += [f"## [{title}]({file}.md)", linked]
+    return {"api/index.md": joined(index), **pages, "api/hooks.md": hooks_page()}
+
+
+INDEX = """
+The names that plugins and notebooks may import from `hybridrec`, and those of its modules `kernels`, `text_files` and
+`testing`, with every public method; whatever is not listed is internal. Q is the number of queries of a batch, N the
+number of ids of a kind, K or k the width of candidates.
+
+[Hooks](hooks.md) has the functions by which a plugin offers its classes.
+"""
+SUBJECTS = {
+    "stages": ("Components, pools and slates", "The three stages and the arrays between them.", ("stages",)),
+    "data": ("Data and queries", "Data sets, what reads, splits and divides them, and queries.", ("data", "types")),
+    "plugins": ("Options and plugins", "Bases of all plugins, types of their options, errors.", ("",)),
+    "evaluation": ("Metrics and statistics", "Slates beside the truth, and estimates from them.", ("evaluation",)),
+    "runs": (
+        "Experiments and runs",
+        "Experiments, what carries them out and listens, and what came of them.",
+        ("api", "cli", "config", "engine", "observers", "paths", "runs", "serving", "tuning"),
+    ),
+}
+"""File -> title, introduction and folders of a page of the public API; "" has what is in no other."""
+
+
+def _subjects() -> dict[str, tuple[str, str, list[str]]]:
+    """Return file -> title, introduction and names in order; a name belongs to the folder that defines it."""
+    of_folder = {folder: file for file, (_, _, folders) in SUBJECTS.items() for folder in folders}
+    names: dict[str, list[str]] = {file: [] for file in SUBJECTS}
+    for name, home in sorted(_homes().items()):
         if not inspect.ismodule(getattr(hybridrec, name)):
-            parts += _described(name, getattr(hybridrec, name), "##")
-    for called, module in MODULES.items():
-        parts += [f"## hybridrec.{called}", _prose(module)]
-        for name in module.__all__:
-            parts += _described(name, getattr(module, name), "###")
-    return joined(parts)
+            names[of_folder.get(home.partition(".")[0], of_folder[""])].append(name)
+    return {file: (title, text, names[file]) for file, (title, text, _) in SUBJECTS.items()}
 
 
-def names() -> str:
-    """Render every public name in one line: arguments of functions, and the first sentence of each."""
-    kinds: dict[str, list[str]] = {"Classes": [], "Functions": [], "Errors": [], "Arrays and constants": []}
-    for name in hybridrec.__all__:
-        thing = getattr(hybridrec, name)
-        error = inspect.isclass(thing) and issubclass(thing, Exception)
-        kind = "Errors" if error else "Classes" if inspect.isclass(thing) else "Arrays and constants"
-        if not inspect.ismodule(thing):
-            kinds["Functions" if inspect.isfunction(thing) else kind].append(name)
-    parts: list[str] = []
-    for kind, found in kinds.items():
-        parts += [f"### {kind}", _in_short(hybridrec, found)]
-    for called, module in MODULES.items():
-        parts += [f"### hybridrec.{called}", _first_sentence(inspect.getdoc(module)), _in_short(module, module.__all__)]
-    return joined(parts)
+def _homes() -> dict[str, str]:
+    """Return public name -> module that defines it, below `hybridrec`."""
+    stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
+    return {name: home for home, name in re.findall(r"^from \.(\S+) import \w+ as (\w+)$", stub, re.M)}
 
 
-def completed(page: str) -> str:
-    """Complete the page for authors of plugins with the current checks, hooks and public names."""
-    for title, content in (("Every check", checks()), ("Hooks", hooks()), ("Every public name", names())):
-        before, heading, rest = page.partition(f"\n## {title}\n\n")
-        introduction = rest.partition("\n\n###")[0].rstrip()
-        _, following, after = rest.partition("\n\n## ")
-        page = f"{before}{heading}{introduction}\n\n{content.rstrip()}{following}{after}"
-    return f"{page.rstrip()}\n"
-
-
-def contracts() -> list[type[testing.Contract]]:
-    """Return the contract suites of all kinds, each once."""
-    names = dict.fromkeys(role.contract for kind in kinds.KINDS for role in kind.roles)
-    return [kinds.resolve(name) for name in names]
-
-
-def checks() -> str:
-    """Return every check of every contract suite, with its docstring."""
-    parts = []
-    for contract in contracts():
-        meanings = {check: inspect.getdoc(getattr(contract, f"test_{check}")) or "" for check in contract.checks()}
-        lines = [f"- `{check}`: {' '.join(meaning.split())}" for check, meaning in meanings.items()]
-        parts += [f"### {contract.__name__}", "\n".join(lines)]
-    return joined(parts)
-
-
-def hooks() -> str:
-    """Return every hook with its signature and docstring."""
-    parts = []
+def hooks_page() -> str:
+    """Render every hook with its signature."""
+    text = (
+        "A plugin implements those it wants, marked with `@hookimpl`; an implementation takes those arguments that it "
+        "wants, by name. Those that return classes offer them; `hybridrec_starters` proposes components to "
+        "`hybridrec init` and is called by nothing else. No hook carries a score. An implementation with "
+        "`@hookimpl(optionalhook=True)` may also name a hook of a later version: an earlier one leaves it alone."
+    )
+    parts = ["# Hooks", text]
     for name, hook in HOOKS.items():
-        meaning = " ".join((inspect.getdoc(hook) or "").split())
-        parts += [f"### {name}", f"```python hook\ndef {name}{signature(hook)}\n```", meaning]
+        parts += [f"## {name}", fence("python", f"def {name}{signature(hook)}"), _prose(hook)]
     return joined(parts)
 
 
 def described(name: str) -> str:
     """Return the text below a public constant or type, where it is defined."""
-    stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
-    home = re.search(rf"^from \.(\S+) import {name} as {name}$", stub, re.M)
-    assert home is not None, f"{name} is not in __init__.pyi"
-    tree = ast.parse(inspect.getsource(importlib.import_module(f"hybridrec.{home[1]}")))
-    for statement, following in zip(tree.body, tree.body[1:], strict=False):
-        target = statement.target if isinstance(statement, ast.AnnAssign) else None
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else target
-        text = (
-            following.value.value
-            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            else ""
-        )
-        if isinstance(target, ast.Name) and target.id == name:
-            return inspect.cleandoc(str(text))
-    return ""
+    tree = ast.parse(inspect.getsource(importlib.import_module(f"hybridrec.{_homes()[name]}")))
+    return _attribute_texts(tree).get(name, "")
+
+
+def _attribute_texts(definition: ast.Module | ast.ClassDef) -> dict[str, str]:
+    """Return the text below each constant of a module, or attribute of a class, that has one."""
+    texts = {}
+    for statement, following in pairwise(definition.body):
+        match statement, following:
+            case (
+                (ast.AnnAssign(target=ast.Name(name)) | ast.Assign(targets=[ast.Name(name)])),
+                ast.Expr(ast.Constant(str(text))),
+            ):
+                texts[name] = inspect.cleandoc(text)
+    return texts
 
 
 def signature(thing: Any) -> str:
@@ -240,46 +238,54 @@ def joined(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _described(name: str, thing: Any, level: str) -> Iterator[str]:
-    yield f"{level} {name}"
-    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+def _described(name: str, thing: Any) -> Iterator[str]:
+    """Yield the paragraphs on a public name: signature, text, and every public method."""
+    yield f"## {name}"
+    if isinstance(thing, type(Any)) or not (inspect.isclass(thing) or inspect.isfunction(thing)) or thing is str:
         yield described(name)
         return
-    yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{signature(thing)}")
+    model = inspect.isclass(thing) and issubclass(thing, BaseModel)
+    yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{'' if model else signature(thing)}")
     yield _prose(thing)
-    if inspect.isclass(thing):
-        for key, method in tuple(vars(thing).items()):  # a copy, because a signature may add to it
-            function = getattr(method, "fget", None) or getattr(method, "__func__", method)
-            if not key.startswith("_") and inspect.isfunction(function) and inspect.getdoc(function):
-                called = key if isinstance(method, property) else f"{key}{signature(function)}"
-                yield f"- `{called}`: {' '.join((inspect.getdoc(function) or '').split())}"
+    if not inspect.isclass(thing):
+        return
+    if bases := [f"`{base.__name__}`" for base in thing.__mro__[1:] if getattr(hybridrec, base.__name__, None) is base]:
+        yield f"Derives from {', '.join(bases)}."
+    if model and thing.model_fields:
+        schema = thing.model_json_schema(by_alias=True)
+        yield _keys(schema, schema.get("$defs", {}))
+    elif issubclass(thing, testing.Contract):
+        meanings = {check: inspect.getdoc(getattr(thing, f"test_{check}")) or "" for check in thing.checks()}
+        yield "\n".join(f"- `{check}`: {' '.join(meaning.split())}" for check, meaning in meanings.items())
+    lines = [f"- `{written}`: {text}" for written, text in public_members(thing)]
+    yield "\n".join(lines)
 
 
-def _in_short(module: ModuleType, names: Iterable[str]) -> str:
-    """Render a table of some names of a module: arguments of functions, and the first sentence of each."""
-    lines = []
-    for name in names:
-        thing = getattr(module, name)
-        text = inspect.getdoc(thing) if inspect.isclass(thing) or inspect.isfunction(thing) else described(name)
-        lines.append((f"`{name}{_taken(thing) if inspect.isfunction(thing) else ''}`", _first_sentence(text)))
-    return table(["name", "what it is"], lines)
-
-
-def _taken(function: Callable[..., Any]) -> str:
-    """Render a signature without types."""
-    full = inspect.signature(function)
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
-    return _FUNCTION.sub(r"\1", str(full.replace(parameters=bare, return_annotation=full.empty)))
-
-
-def _first_sentence(text: str | None) -> str:
-    return re.split(r"(?<=\.)\s+(?=[A-Z`])", " ".join((text or "").split("\n\n")[0].split()))[0]
+def public_members(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield each public attribute with a text, property and method that a class defines itself, and its text."""
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    except OSError:  # made by a function, as a NamedTuple can be
+        definition = ast.ClassDef(cls.__name__, [], [], [], [])
+    assert isinstance(definition, ast.ClassDef)
+    if not issubclass(cls, BaseModel):
+        for name, text in _attribute_texts(definition).items():
+            if not name.startswith("_"):
+                yield name, " ".join(text.split())
+    for key, member in tuple(vars(cls).items()):  # a copy, because a signature may add to it
+        if key.startswith("_") or (key.startswith("test_") and issubclass(cls, testing.Contract)):
+            continue
+        plain = isinstance(member, property | cached_property)
+        function = getattr(member, "fget", None) or getattr(member, "func", None) or getattr(member, "__func__", member)
+        if inspect.isfunction(function):
+            text = " ".join((inspect.getdoc(getattr(cls, key) if not plain else function) or "").split())
+            yield key if plain else f"{key}{signature(function)}", text
 
 
 def _prose(thing: Any) -> str:
     """Render a docstring in Markdown: its lines `name: meaning` become a list."""
-    text = inspect.getdoc(thing) or ""
-    return re.sub(r"^(\w+(?:, \w+)*): ", r"\n- `\1`: ", text, flags=re.M)
+    text = re.sub(r"^(\w+(?:, \w+)*): ", r"- `\1`: ", inspect.getdoc(thing) or "", flags=re.M)
+    return re.sub(r"(?<=\n)([^-\s].*\n)(?=- `)", r"\1\n", text)
 
 
 def _summary(offer: type | click.Command) -> str:

@@ -34,8 +34,8 @@ def interface() -> dict[str, str]:
     registry = Own()
     return {
         "docs/experiment.schema.json": _json(experiment_schema(registry)),
-        "docs/plugins.md": reference.completed((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")),
         "docs/report.schema.json": _json(Report.model_json_schema()),
+        **{f"docs/{file}": page for file, page in reference.api_pages().items()},
         "tests/accepted/names.txt": "\n".join(_names(registry)) + "\n",
         "tests/accepted/commands.md": reference.commands_page(registry),
     }

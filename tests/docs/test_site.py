@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
 import hybridrec
 from docs import build, reference
-from hybridrec import kernels, testing, text_files
+from hybridrec import testing
 from hybridrec.cli import COMMANDS
 from hybridrec.cli import hybridrec as commands
 from hybridrec.config import yaml_source as documents
@@ -45,7 +46,8 @@ def test_the_site_is_built(tmp_path: Path):
 
 def test_every_page_of_the_folder_is_in_one_section():
     listed = [name for names in build.SECTIONS.values() for name in names]
-    assert sorted(listed) == sorted(path.name for path in build.DOCS.glob("*.md"))
+    written = [*build.DOCS.glob("*.md"), *build.DOCS.glob("plugins/*.md")]
+    assert sorted(listed) == sorted(path.relative_to(build.DOCS).as_posix() for path in written)
 
 
 def test_every_page_is_in_the_navigation():
@@ -53,29 +55,37 @@ def test_every_page_is_in_the_navigation():
     assert listed == PAGES.keys()
 
 
-@pytest.mark.parametrize("name", hybridrec.__all__)
-def test_every_public_name_is_documented_with_its_signature(name: str):
-    thing = getattr(hybridrec, name)
-    if inspect.ismodule(thing):
-        assert f"hybridrec.{name}" in sections("reference/api.md")
-        return
-    text = sections("reference/api.md")[name]
-    assert re.search(r"\w{3}", text.replace(name, "")), f"{name} has no text where it is defined"
-    if inspect.isfunction(thing) or inspect.isclass(thing):
-        assert f"{'class' if inspect.isclass(thing) else 'def'} {name}" in text
-        assert re.sub(r"```.*?```", "", text, flags=re.S).strip()
-
-
-@pytest.mark.parametrize("module", [kernels, text_files, testing], ids=lambda module: module.__name__)
-def test_every_name_of_a_public_module_is_documented(module):
-    found = sections("reference/api.md")
+@pytest.mark.parametrize("module", [hybridrec, *reference.MODULES.values()], ids=lambda module: module.__name__)
+def test_every_public_name_and_method_is_documented_with_its_signature(module: ModuleType):
+    described: dict[str, str] = {}
+    for page in PAGES:
+        if page.startswith("api/"):
+            described |= sections(page)
     for name in module.__all__:
-        assert re.sub(r"```.*?```", "", found[name], flags=re.S).strip(), name
+        thing = getattr(module, name)
+        if inspect.ismodule(thing):
+            assert PAGES[f"api/{name}.md"].startswith(f"# hybridrec.{name}\n")
+            continue
+        text = described[name]
+        if inspect.isfunction(thing) or (inspect.isclass(thing) and thing is not str):
+            assert f"{'class' if inspect.isclass(thing) else 'def'} {name}" in text
+        assert re.search(r"\w{3}", re.sub(r"```.*?```", "", text, flags=re.S)), (
+            f"{name} has no text where it is defined"
+        )
+        for key, member in vars(thing).items() if inspect.isclass(thing) and thing is not str else ():
+            function = getattr(member, "__func__", member)
+            if key.startswith("_") or not inspect.isfunction(function):
+                continue
+            if key.startswith("test_") and issubclass(thing, testing.Contract):
+                assert f"`{key.removeprefix('test_')}`: {' '.join(inspect.getdoc(member).split())}" in text
+            else:
+                entry = re.search(rf"^- `{key}{re.escape(reference.signature(function))}`: \w+", text, re.M)
+                assert entry, f"{name}.{key} is not described with its signature"
 
 
 @pytest.mark.parametrize("name", reference.HOOKS)
 def test_every_hook_is_documented_with_its_signature(name: str):
-    text = sections("reference/hooks.md")[name]
+    text = sections("api/hooks.md")[name]
     assert f"def {name}{reference.signature(reference.HOOKS[name])}" in text
     assert text.partition("```\n\n")[2].strip()
 
