@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from hybridrec.evaluation.report import MetricReport, TradeoffReport
-from hybridrec.reporting.figures import WIDTH, Estimate, Scale
-
-_TOP = 12.0
-_HEIGHT = 200.0
+from hybridrec.reporting.figures import Estimate, Plane, Scale
 
 
 class CurvePoint(NamedTuple):
@@ -21,14 +18,12 @@ class CurvePoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Plane):
     """Points in the order of the option's values, `x_metric` to the right and `y_metric` upwards."""
 
     x_metric: str
     y_metric: str
     points: Sequence[CurvePoint]
-    across: Scale
-    upwards: Scale
 
     @classmethod
     def all_of(cls, found: TradeoffReport, metric: str) -> list[Self]:
@@ -41,22 +36,8 @@ class Curve:
             if len(points) > 1:
                 across = Scale.over(end for point in points for end in point.x.ends)
                 upwards = Scale.over(end for point in points for end in point.y.ends)
-                curves.append(cls(metric, other, points, across, upwards))
+                curves.append(cls(across, upwards, metric, other, points))
         return curves
-
-    def down(self, value: float) -> float:
-        """Return the height of a value, from the top."""
-        return _TOP + _HEIGHT * (1 - self.upwards(value) / WIDTH)
-
-    @property
-    def ticks(self) -> list[tuple[float, str]]:
-        """Round values of the upward scale: the height of each, and its text."""
-        return [(self.down(float(text)), text) for _, text in self.upwards.ticks]
-
-    @property
-    def bottom(self) -> float:
-        """The height of the axis."""
-        return _TOP + _HEIGHT
 
     @property
     def title(self) -> str:

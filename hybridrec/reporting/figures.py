@@ -20,22 +20,25 @@ _MARGIN = 14.0
 _ROW = 38.0
 _BARS = 12
 _BAR_HEIGHT = 120.0
+_PLANE_TOP = 12.0
+_PLANE_HEIGHT = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values from `low` to `high` over the width of a figure."""
+    """Values from `low` to `high` over the width of a figure; the ticks of a `whole` one are whole numbers."""
 
     low: float
     high: float
+    whole: bool = False
 
     @classmethod
-    def over(cls, values: Iterable[float]) -> Scale:
+    def over(cls, values: Iterable[float], *, whole: bool = False) -> Scale:
         """Return the smallest scale that contains all values, with a small margin."""
         ends = list(values)
         low, high = min(ends), max(ends)
         room = 0.04 * (high - low) or abs(high) / 10 or 1.0
-        return cls(low - room, high + room)
+        return cls(low - room, high + room, whole)
 
     def __call__(self, value: float) -> float:
         """Return the position of a value."""
@@ -43,11 +46,34 @@ class Scale:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Two to six round values: position and text of each."""
+        """Two to six round values, fewer of a narrow `whole` scale: position and text of each."""
         power = 10.0 ** math.floor(math.log10((self.high - self.low) / 5))
         step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if (self.high - self.low) / step <= 5)
+        step = max(step, 1.0) if self.whole else step
         places = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
         return [(self(place * step), f"{place * step:.10g}") for place in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A figure with one scale to the right and one upwards."""
+
+    across: Scale
+    upwards: Scale
+
+    def down(self, value: float) -> float:
+        """Return the height of a value, from the top."""
+        return _PLANE_TOP + _PLANE_HEIGHT * (1 - self.upwards(value) / WIDTH)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round values of the upward scale: the height of each, and its text."""
+        return [(self.down(float(text)), text) for _, text in self.upwards.ticks]
+
+    @property
+    def bottom(self) -> float:
+        """The height of the axis."""
+        return _PLANE_TOP + _PLANE_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)

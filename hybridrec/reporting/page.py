@@ -21,6 +21,7 @@ from hybridrec.reporting import tuning_section as tuning
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.map_section import SIZE, maps
+from hybridrec.reporting.progress_section import Series
 from hybridrec.reporting.query_diffs import PLACES, Differences
 from hybridrec.runs.manifest import replace_file
 from hybridrec.runs.run import Run
@@ -66,6 +67,7 @@ def render(run: Run) -> str:
         },
         course=tuning.Course.of(report),
         chosen=None if report.tuning is None else tuning.chosen(report.tuning),
+        series=Series.all_of(report.fits),
         places=PLACES,
         width=WIDTH,
         style=_source(environment, "page.css"),

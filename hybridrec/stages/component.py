@@ -87,8 +87,9 @@ class Component(Plugin):
     def report(self, step: int, of: int, /, **numbers: float) -> None:
         """Tell from `fit` that `step` of `of` steps are done, with numbers such as a loss, for those who wait for it.
 
-        A run shows it on the terminal, tells its observers, and keeps the numbers in its report, thinned to 200 steps;
-        outside a run nothing happens. What is told decides nothing. Call it once for each epoch, not for each batch.
+        A run shows it on the terminal, tells its observers, and keeps the numbers in its report, thinned to 200 steps,
+        where the page draws them; outside a run nothing happens. What is told decides nothing. Call it once for each
+        epoch, not for each batch.
         """
         if self._reporter is not None:
             self._reporter(step, of, numbers)

@@ -1,0 +1,74 @@
+"""Geometry of the progress of fits: what components report while they learn, by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from hybridrec.evaluation.report import FitReport, Number
+from hybridrec.reporting.figures import Plane, Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A number of one fit by step; None where it is missing. `kind` selects its colour: blend or single."""
+
+    label: str
+    kind: str
+    steps: Sequence[int]
+    values: Sequence[Number]
+    of: int
+
+    @property
+    def text(self) -> str:
+        """The line in words: its ends."""
+        first, *_, last = [f"{value:.4g}" for value in self.values if value is not None] * 2
+        return f"{self.label}: {first} → {last} after {self.steps[-1]} of {self.of} steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Series(Plane):
+    """A number that the fits of one component reported, with a line for each of them."""
+
+    title: str
+    lines: Sequence[Line]
+
+    @classmethod
+    def all_of(cls, fits: Sequence[FitReport]) -> list[Self]:
+        """Return a figure for each component and each number that its fits reported, in the order of the fits."""
+        lines: dict[tuple[str, str], list[Line]] = {}
+        for fit in fits:
+            if fit.progress is None:
+                continue
+            repeat = f", repeat {fit.repeat}" if fit.repeat > 1 else ""
+            label, kind = f"{fit.fold}, {fit.level}{repeat}", "blend" if fit.level == "full" else "single"
+            for name, values in fit.progress.numbers.items():
+                if any(value is not None for value in values):
+                    line = Line(label, kind, fit.progress.steps, values, fit.progress.of)
+                    lines.setdefault((fit.label, name), []).append(line)
+        return [cls.of(f"{label}: {name} by step", drawn) for (label, name), drawn in lines.items()]
+
+    @classmethod
+    def of(cls, title: str, lines: Sequence[Line]) -> Self:
+        """Build a figure of lines, each with a value; its scale reaches to the last step of the fits, done or not."""
+        across = Scale.over((step for line in lines for step in (line.steps[0], line.of)), whole=True)
+        upwards = Scale.over(value for line in lines for value in line.values if value is not None)
+        # The colour of what is evaluated is drawn last, on top.
+        return cls(across, upwards, title, sorted(lines, key=lambda line: line.kind, reverse=True))
+
+    def path(self, line: Line) -> str:
+        """Return a line as an SVG path, interrupted where a value is missing; a lone point is a dot."""
+        path, begins = "", True
+        for step, value in zip(line.steps, line.values, strict=True):
+            if value is not None:
+                path += (
+                    f"{'M' if begins else 'L'}{self.across(step):.1f} {self.down(value):.1f}{'h0' if begins else ''}"
+                )
+            begins = value is None
+        return path
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        return f"{self.title}: " + "; ".join(line.text for line in self.lines)
