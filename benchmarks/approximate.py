@@ -92,22 +92,22 @@ def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], da
     for variant, options in variants.items():
         made = Approximate(Approximate.Config.model_validate({"uses": "given", **options})).use(model)
         searches[f"approximate, {variant}"] = made.fit(data, np.random.default_rng(SEED))
-    found = {way: Candidates.empty(len(asked), PLACES) for way in searches}
+    by_way = {way: Candidates.empty(len(asked), PLACES) for way in searches}
 
     def search(way: str, rows: slice) -> None:
-        part = searches[way].candidates(asked.take(rows), PLACES, "items", seen.take(rows))
-        found[way].ids[rows] = part.ids
+        candidates = searches[way].candidates(asked.take(rows), PLACES, "items", seen.take(rows))
+        by_way[way].ids[rows] = candidates.ids
 
     ways = {way: in_blocks(lambda rows, way=way: search(way, rows), len(asked), ROWS) for way in searches}
     work = race(name, "query", len(asked), ways, repeats=3)
     for way in list(searches)[1:]:
         work.ways[way].facts["expansion"] = searches[way].config.expansion  # type: ignore[attr-defined]
-        work.ways[way].facts["recall"] = _recall(found[way], found["exact"])
+        work.ways[way].facts["recall"] = _recall(by_way[way], by_way["exact"])
         work.ratio("exact", way)
     return work
 
 
-def _recall(found: Candidates, exact: Candidates) -> float:
+def _recall(retrieved: Candidates, exact: Candidates) -> float:
     """Return the share of the exact candidates that is retrieved."""
-    shares = [np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, found.ids, strict=True)]
+    shares = [np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, retrieved.ids, strict=True)]
     return float(np.mean(shares))

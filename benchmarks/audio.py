@@ -91,16 +91,16 @@ def size(gigabytes: float, compared: int, folder: Path | None) -> None:
         large = Path(place, "spectrograms.npy")
         rows = int(gigabytes * 1e9 / (4 * np.prod(SHAPE)))
         write_sparse(large, rows, np.random.default_rng(1))
-        found = large.stat()
-        print(f"{rows} spectrograms, {found.st_size / 1e9:.1f} GB, {found.st_blocks * 512 / 1e9:.1f} of them written")
+        stat = large.stat()
+        print(f"{rows} spectrograms, {stat.st_size / 1e9:.1f} GB, {stat.st_blocks * 512 / 1e9:.1f} of them written")
         seconds, peak = reduced(large, Path(place, "vectors.npy"))
         print(f"hybridrec reduce: {seconds:.0f} s, {peak / 1e9:.2f} GB resident at most")
         large.unlink()
-        part = Path(place, "part.npy")
-        np.save(part, spectrograms(compared, np.random.default_rng(1)))
+        small = Path(place, "part.npy")
+        np.save(small, spectrograms(compared, np.random.default_rng(1)))
         for name, method in (("hybridrec", ours), ("IncrementalPCA", incremental)):
             started = time.perf_counter()
-            explained = method(part)
+            explained = method(small)
             print(f"{name}, {compared} of them: {time.perf_counter() - started:.1f} s, {explained:.2%} of the variance")
 
 
@@ -118,8 +118,8 @@ def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
     np.lib.format.open_memmap(path, "w+", np.float32, (rows, *SHAPE))
     for start in range(0, rows, BLOCK * WRITTEN):
         whole = np.load(path, mmap_mode="r+")
-        part = whole[start : start + BLOCK * WRITTEN : WRITTEN]
-        part[:] = spectrograms(len(part), rng)
+        written = whole[start : start + BLOCK * WRITTEN : WRITTEN]
+        written[:] = spectrograms(len(written), rng)
 
 
 def reduced(source: Path, target: Path) -> tuple[float, int]:

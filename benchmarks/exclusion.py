@@ -29,11 +29,11 @@ def exclusion(quick: bool) -> list[Work]:
         "one rule for all": Exclude(groups=barred[:1], group=np.zeros(QUERIES, np.int32)),
         "16 groups of queries": Exclude(groups=barred, group=(np.arange(QUERIES) % 16).astype(np.int32)),
     }
-    found: dict[str, np.ndarray] = {}
+    ids_by_rule: dict[str, np.ndarray] = {}
 
     def vector_search(name: str) -> Callable[[], None]:
         def search() -> None:
-            found[name] = kernels.top_products(asked, vectors, K, rules[name], longest)[0]
+            ids_by_rule[name] = kernels.top_products(asked, vectors, K, rules[name], longest)[0]
 
         return search
 
@@ -58,8 +58,8 @@ def exclusion(quick: bool) -> list[Work]:
         works.append(work)
     work = works[0]
     work.ways["one rule for all"].facts["bytes as a list per query"] = _listed(barred[:1])
-    assert not any(rules[name].holds(ids).any() for name, ids in found.items())
-    np.testing.assert_array_equal(found["one rule for all"], _naive(asked, vectors, barred[0]))
+    assert not any(rules[name].holds(ids).any() for name, ids in ids_by_rule.items())
+    np.testing.assert_array_equal(ids_by_rule["one rule for all"], _naive(asked, vectors, barred[0]))
     return works
 
 
@@ -69,8 +69,8 @@ def _bytes(rule: Exclude) -> int:
 
 def _listed(barred: Bools) -> int:
     """Return the bytes of the rule as one entry per query and id."""
-    one = csr_matrix(barred.astype(np.float32))
-    return QUERIES * (one.data.nbytes + one.indices.nbytes)
+    matrix = csr_matrix(barred.astype(np.float32))
+    return QUERIES * (matrix.data.nbytes + matrix.indices.nbytes)
 
 
 def _peak(do: Callable[[], None]) -> int:

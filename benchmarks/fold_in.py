@@ -28,18 +28,18 @@ def with_visible(fold: Fold) -> Dataset:
     """Return the training part extended by the visible histories of its held-out users."""
     shown, parts = fold.queries.history, fold.train.interactions
     columns = {name: (getattr(parts, name), getattr(shown, name)) for name in ("times", "weights")}
-    known = {name: np.concatenate(both) for name, both in columns.items() if both[0] is not None}
+    merged_columns = {name: np.concatenate(both) for name, both in columns.items() if both[0] is not None}
     rows, ids = np.concatenate((parts.rows, fold.units[shown.rows])), np.concatenate((parts.ids, shown.ids))
-    merged = Ragged.from_columns(rows.astype(np.int32), ids, (len(parts), parts.width), **known)
+    merged = Ragged.from_columns(rows.astype(np.int32), ids, (len(parts), parts.width), **merged_columns)
     return replace(fold.train, interactions=merged)
 
 
 def ndcg(component: Generator, fold: Fold) -> Doubles:
     """Compute nDCG@20 of the fold's queries, without their own items: float64[Q]."""
     truth = fold.truth["items"]
-    found = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
-    hits = kernels.pick(truth.toarray(), found.ids) > 0
-    return Ndcg().values(EvalBatch("items", found.ids, hits, truth, fold.train), PLACES)
+    candidates = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
+    hits = kernels.pick(truth.toarray(), candidates.ids) > 0
+    return Ndcg().values(EvalBatch("items", candidates.ids, hits, truth, fold.train), PLACES)
 
 
 def compare(config: Path) -> None:
@@ -51,8 +51,8 @@ def compare(config: Path) -> None:
         if not (isinstance(component, Generator) and component.folds_in and "items" in component.needs):
             continue
         folded, refitted = (
-            np.concatenate([ndcg(spec.create().fit(part(fold), np.random.default_rng(1)), fold) for fold in folds])
-            for part in (lambda fold: fold.train, with_visible)
+            np.concatenate([ndcg(spec.create().fit(data_of(fold), np.random.default_rng(1)), fold) for fold in folds])
+            for data_of in (lambda fold: fold.train, with_visible)
         )
         gain = folded - refitted
         half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))

@@ -64,17 +64,17 @@ def _top_k(name: str, users: Floats, vectors: Floats, seen: Sparse, faster: str 
     peer.user_factors, peer.item_factors = users, vectors
     everybody = np.arange(queries)
     products = np.empty((queries // ROWS + 1, 128, items), np.float32)
-    found = np.empty((queries, 100), np.int32)
+    best = np.empty((queries, 100), np.int32)
 
     def engine(rows: slice) -> None:
-        found[rows], _ = kernels.top_products(users[rows], vectors, 100, exclude.take(rows), longest)
+        best[rows], _ = kernels.top_products(users[rows], vectors, 100, exclude.take(rows), longest)
 
     def bare(rows: slice) -> None:
         # Reuses the same memory, as the engine does: fresh pages would cost more.
         into = products[rows.start // ROWS % 2]
         for start in range(rows.start, min(rows.stop, queries), 128):
-            part = users[start : min(start + 128, rows.stop)]
-            np.matmul(part, vectors.T, out=into[: len(part)])
+            block = users[start : min(start + 128, rows.stop)]
+            np.matmul(block, vectors.T, out=into[: len(block)])
 
     work = race(
         f"exact top-100 of {items:,} items, seen ones left out, {name}",
@@ -88,7 +88,7 @@ def _top_k(name: str, users: Floats, vectors: Floats, seen: Sparse, faster: str 
         repeats=7,
     )
     theirs, _ = peer.recommend(everybody, seen, N=100)
-    scores = (kernels.gather_dot(users, vectors, ids) for ids in (found, theirs))
+    scores = (kernels.gather_dot(users, vectors, ids) for ids in (best, theirs))
     np.testing.assert_allclose(*scores, atol=1e-5)  # equal except for the order of ties
     work.ratio("implicit recommend", "hybridrec", faster)
     work.ratio("matrix product alone", "hybridrec", share)

@@ -118,15 +118,15 @@ def latency(quick: bool) -> list[Work]:
         config.write_text(json.dumps(_served(data / "pairs.parquet")))
         finished = run(config, store=Path(folder) / "store", runs=Path(folder) / "runs")
         recommender = load(finished)
-    known = recommender.data.interactions
+    histories = recommender.data.interactions
     factors = recommender.components["als"].vectors("items")  # type: ignore[attr-defined]
     peer = AlternatingLeastSquares(factors=64, regularization=20.0, num_threads=1)
     peer.item_factors = np.nan_to_num(factors)
-    peer.user_factors = np.zeros((len(known), 64), np.float32)
-    rows = known.matrix(binary=True) * np.float32(11)
-    users = np.random.default_rng(0).permutation(len(known))[: 50 if quick else 500]
+    peer.user_factors = np.zeros((len(histories), 64), np.float32)
+    rows = histories.matrix(binary=True) * np.float32(11)
+    users = np.random.default_rng(0).permutation(len(histories))[: 50 if quick else 500]
     queries = [
-        Query(items=recommender.data.items.vocabulary.decode(known.take(np.array([user])).ids).to_list())
+        Query(items=recommender.data.items.vocabulary.decode(histories.take(np.array([user])).ids).to_list())
         for user in users
     ]
     ways = {"hybridrec, ids as text": Way(), "implicit, a user solved anew": Way(), "implicit, a stored user": Way()}
@@ -139,13 +139,13 @@ def latency(quick: bool) -> list[Work]:
                 "implicit, a stored user": lambda row=row: peer.recommend(0, row, N=10),
             }.items():
                 wall, cpu = time.perf_counter(), time.process_time()
-                found = ask()
+                answer = ask()
                 ways[name].wall.append(time.perf_counter() - wall)
                 ways[name].cpu.append(time.process_time() - cpu)
                 if name == "hybridrec, ids as text":
-                    mine = set(found.ids[0].tolist())
+                    mine = set(answer.ids[0].tolist())
                 elif name == "implicit, a user solved anew":
-                    assert len(mine & set(found[0].tolist())) >= 9, "the two ways recommend different items"
+                    assert len(mine & set(answer[0].tolist())) >= 9, "the two ways recommend different items"
     for way in ways.values():
         way.facts["p99, ms"] = float(np.quantile(way.wall, 0.99)) * 1e3
     work = Work(f"one recommendation among {size.items:,} items", "query", 1, ways)

@@ -60,16 +60,17 @@ def coverage(logs: int = LOGS, users: int = USERS, resamples: int = 1000) -> lis
         ("epsilon-greedy 0.5", "plackett-luce 0.5"),
     ):
         truth = _value(policies[policy], pool, chance)
-        parts = []
+        totals_of_logs = []
         for number in range(logs):
             with suppress(DataError):  # refused as implausible, once in a thousand times: its interval holds nothing
                 log = _log(policies[logged], policies[policy], pool, chance, f"{logged} {number}", rng)
-                parts.append(totals(log))
+                totals_of_logs.append(totals(log))
         held = []
-        for start in range(0, len(parts), 200):
-            low, high = mean_intervals(Totals.join(parts[start : start + 200]), rng, resamples).T
-            held.append(((low <= truth) & (truth <= high)).reshape(-1, parts[0].sums.shape[1]))
-        shares, means = np.concatenate(held).sum(axis=0) / logs, np.mean([part.means for part in parts], axis=0)
+        for start in range(0, len(totals_of_logs), 200):
+            low, high = mean_intervals(Totals.join(totals_of_logs[start : start + 200]), rng, resamples).T
+            held.append(((low <= truth) & (truth <= high)).reshape(-1, totals_of_logs[0].sums.shape[1]))
+        shares = np.concatenate(held).sum(axis=0) / logs
+        means = np.mean([of_log.means for of_log in totals_of_logs], axis=0)
         rows += [
             Coverage(logged, policy, name, truth, float(mean), float(share))
             for name, mean, share in zip(ESTIMATORS, means, shares, strict=False)

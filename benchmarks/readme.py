@@ -51,8 +51,8 @@ def write(page: Path, blocks: dict[str, str]) -> int:
     for mark, block in blocks.items():
         pattern = rf"<!-- {re.escape(mark)} -->.*?<!-- /{re.escape(mark)} -->"
         whole = f"<!-- {mark} -->\n{block}\n<!-- /{mark} -->"
-        text, found = re.subn(pattern, lambda _, whole=whole: whole, text, flags=re.S)
-        places += found
+        text, replaced = re.subn(pattern, lambda _, whole=whole: whole, text, flags=re.S)
+        places += replaced
     page.write_text(text, encoding="utf-8")
     return places
 
@@ -90,9 +90,9 @@ def served_by(report: Report) -> str:
     for name, arm in report.pipelines.items():
         label = f"{name} (alone)" if arm.single else name
         rows.append([label, "all", str(arm.queries), "100.0 %", cell(arm.metrics[metric])])
-        for served_by, found in arm.served_by.items():
-            share = f"{100 * found.share:.1f} %"
-            rows.append(["", f"`{served_by}`", str(found.queries), share, cell(found.metrics[metric])])
+        for served_by, group in arm.served_by.items():
+            share = f"{100 * group.share:.1f} %"
+            rows.append(["", f"`{served_by}`", str(group.queries), share, cell(group.metrics[metric])])
     return markdown(rows)
 
 
@@ -129,8 +129,8 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def _number(arm: PipelineReport, segment: str, metric: str) -> str:
-    found = arm.segments[segment].metrics[metric]
-    return "" if found.mean is None else f"{found.mean:.{DIGITS}f}"
+    number = arm.segments[segment].metrics[metric]
+    return "" if number.mean is None else f"{number.mean:.{DIGITS}f}"
 
 
 def _against(report: Report, control: str, variant: str, metric: str) -> str:
@@ -143,8 +143,8 @@ def _against(report: Report, control: str, variant: str, metric: str) -> str:
 
 def _row(report: Report, control: str, variant: str, metric: str, segment: str = "all") -> Comparison | None:
     wanted = (control, variant, metric, segment)
-    found = (row for row in report.comparison if (row.control, row.variant, row.metric, row.segment) == wanted)
-    return next(found, None)
+    rows = (row for row in report.comparison if (row.control, row.variant, row.metric, row.segment) == wanted)
+    return next(rows, None)
 
 
 def draw(report: Report) -> None:
@@ -157,13 +157,13 @@ def draw(report: Report) -> None:
     figure, axes = plt.subplots(1, len(segments), figsize=(11, 3.2), sharey=True, layout="constrained")
     for axis, segment in zip(axes, segments, strict=True):
         for place, (name, arm) in enumerate(arms):
-            found = arm.segments[segment].metrics[METRIC]
-            if found.mean is None or found.ci95 is None:
+            measured = arm.segments[segment].metrics[METRIC]
+            if measured.mean is None or measured.ci95 is None:
                 continue
-            low, high = found.ci95
+            low, high = measured.ci95
             colour = "#c2410c" if not arm.single and name != "control" else "#475569"
-            error = [[found.mean - low], [high - found.mean]]
-            axis.errorbar(found.mean, place, xerr=error, fmt="o", color=colour, capsize=3)
+            error = [[measured.mean - low], [high - measured.mean]]
+            axis.errorbar(measured.mean, place, xerr=error, fmt="o", color=colour, capsize=3)
         axis.set_title("all queries" if segment == "all" else f"knows {segment}", fontsize=10)
         axis.grid(axis="x", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)

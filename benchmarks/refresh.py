@@ -41,8 +41,8 @@ def eval_batch(spec: ComponentSpec, fold: Fold, rng: np.random.Generator) -> tup
     component.fit(before(fold.train, rng), np.random.default_rng(1))
     stale = ndcg(component, fold)
     started = time.process_time()
-    known = {kind: np.arange(fold.train.size(kind), dtype=np.int32) for kind in fold.train.targets}
-    component.refresh(fold.train, known, np.random.default_rng(1))
+    new_codes = {kind: np.arange(fold.train.size(kind), dtype=np.int32) for kind in fold.train.targets}
+    component.refresh(fold.train, new_codes, np.random.default_rng(1))
     refreshed = time.process_time() - started
     again = spec.create()
     assert isinstance(again, Generator)
@@ -61,11 +61,11 @@ def compare(config: Path) -> None:
         component: Component = spec.create()
         if not (component.refreshes and isinstance(component, Generator) and "items" in component.needs):
             continue
-        found = [eval_batch(spec, fold, rng) for fold in folds]
+        by_fold = [eval_batch(spec, fold, rng) for fold in folds]
         stale, refreshed, fitted = (
-            np.concatenate(parts) for parts in zip(*(values for values, _ in found), strict=True)
+            np.concatenate(parts) for parts in zip(*(values for values, _ in by_fold), strict=True)
         )
-        seconds = np.sum([taken for _, taken in found], axis=0)
+        seconds = np.sum([taken for _, taken in by_fold], axis=0)
         gain = refreshed - fitted
         half = 1.96 * gain.std(ddof=1) / np.sqrt(len(gain))
         shares = 100 * np.array([gain.mean(), half]) / fitted.mean()

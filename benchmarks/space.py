@@ -56,10 +56,10 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
 def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
     """Compute the KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
     songs = directions(component, queries, "items")
-    known = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.matrix("tags").indptr) > 0))
-    tags = queries.matrix("tags")[known].sign()
-    near = nearest(songs[known])
-    random = rng.integers(len(known), size=near.shape)
+    usable = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.matrix("tags").indptr) > 0))
+    tags = queries.matrix("tags")[usable].sign()
+    near = nearest(songs[usable])
+    random = rng.integers(len(usable), size=near.shape)
     close, far = (kl(tags, pooled(tags, others)) for others in (near, random))
     return line(f"KL divergence (nats) of the tags of {NEIGHBOURS} neighbours", close, far, close < far)
 
@@ -87,13 +87,13 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
 
 def nearest(vectors: Floats) -> Ints:
     """Find the nearest others of each: int32 [Q, NEIGHBOURS]."""
-    found = []
+    blocks = []
     for start in range(0, len(vectors), BLOCK):
         similar = vectors[start : start + BLOCK] @ vectors.T
         rows = np.arange(len(similar))
         similar[rows, start + rows] = np.nan
-        found.append(kernels.top_k(similar, NEIGHBOURS)[0])
-    return np.concatenate(found)
+        blocks.append(kernels.top_k(similar, NEIGHBOURS)[0])
+    return np.concatenate(blocks)
 
 
 def pooled(tags: Sparse, others: Ints) -> Sparse:

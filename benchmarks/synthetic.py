@@ -79,8 +79,8 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
         kind = liked[who, rng.integers(3, size=len(who))]
         within = rng.random(len(who)) < LOYALTY
         low, high = np.where(within, edges[kind], 0), np.where(within, edges[kind + 1], ends[-1])
-        what = np.minimum(np.searchsorted(ends, low + rng.random(len(who)) * (high - low)), size.items - 1)
-        pairs = np.unique(who * np.int64(size.items) + what)
+        items = np.minimum(np.searchsorted(ends, low + rng.random(len(who)) * (high - low)), size.items - 1)
+        pairs = np.unique(who * np.int64(size.items) + items)
         yield users[pairs // size.items], pairs % size.items, rng.random(len(pairs)) < 0.2
 
 

@@ -48,12 +48,12 @@ class Work:
 
     def ratio(self, of: str, to: str, wanted: str = "") -> None:
         """Note the duration of `of` relative to `to`: the median over repetitions, of wall and of CPU time."""
-        one, other = self.ways[of], self.ways[to]
-        self.note(f"{of} / {to}", _median_ratio(one.wall, other.wall), wanted, cpu=_median_ratio(one.cpu, other.cpu))
+        way, other = self.ways[of], self.ways[to]
+        self.note(f"{of} / {to}", _median_ratio(way.wall, other.wall), wanted, cpu=_median_ratio(way.cpu, other.cpu))
 
-    def note(self, what: str, value: float, wanted: str = "", **more: float) -> None:
+    def note(self, figure: str, value: float, wanted: str = "", **more: float) -> None:
         """Note a figure, and its target."""
-        self.ratios.append({"what": what, "value": value, "wanted": wanted, **more})
+        self.ratios.append({"what": figure, "value": value, "wanted": wanted, **more})
 
     def as_json(self) -> dict[str, Any]:
         """Return the work as it is written to files."""
@@ -118,4 +118,4 @@ def machine() -> dict[str, Any]:
 
 
 def _median_ratio(ones: Sequence[float], others: Sequence[float]) -> float:
-    return median(one / max(other, 1e-9) for one, other in zip(ones, others, strict=True))
+    return median(duration / max(other, 1e-9) for duration, other in zip(ones, others, strict=True))

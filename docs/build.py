@@ -62,30 +62,30 @@ SECTIONS = {
 def pages() -> dict[str, str]:
     """Return file -> Markdown of the whole site, in the order of the navigation."""
     registry = Registry()
-    found = {"index.md": _from_root(ROOT / "README.md")}
+    texts = {"index.md": _from_root(ROOT / "README.md")}
     for names in SECTIONS.values():
-        found |= {name: (DOCS / name).read_text(encoding="utf-8") for name in names}
-    found["reference/index.md"] = reference.index_page(registry)
-    found |= reference.plugin_pages(registry)
-    found["reference/commands.md"] = reference.commands_page(registry)
-    found["reference/experiment.md"] = reference.experiment_page()
-    found["reference/report.md"] = reference.report_page()
-    found |= reference.api_pages()
+        texts |= {name: (DOCS / name).read_text(encoding="utf-8") for name in names}
+    texts["reference/index.md"] = reference.index_page(registry)
+    texts |= reference.plugin_pages(registry)
+    texts["reference/commands.md"] = reference.commands_page(registry)
+    texts["reference/experiment.md"] = reference.experiment_page()
+    texts["reference/report.md"] = reference.report_page()
+    texts |= reference.api_pages()
     for path in sorted(DOCS.glob("decisions/*.md")):
-        found[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
-    found["contributing.md"] = _from_root(ROOT / "CONTRIBUTING.md")
-    found["changes.md"] = _from_root(ROOT / "CHANGELOG.md")
-    return found
+        texts[f"decisions/{path.name}"] = path.read_text(encoding="utf-8")
+    texts["contributing.md"] = _from_root(ROOT / "CONTRIBUTING.md")
+    texts["changes.md"] = _from_root(ROOT / "CHANGELOG.md")
+    return texts
 
 
-def navigation(found: dict[str, str]) -> list[object]:
+def navigation(texts: dict[str, str]) -> list[object]:
     """Return the pages as a tree of titles."""
 
     def entry(file: str) -> dict[str, str]:
-        return {_title(found[file]): file}
+        return {_title(texts[file]): file}
 
     def below(folder: str) -> list[dict[str, str]]:
-        return [entry(file) for file in found if Path(file).parent == Path(folder)]
+        return [entry(file) for file in texts if Path(file).parent == Path(folder)]
 
     sections = [{title: [entry(file) for file in files]} for title, files in SECTIONS.items()]
     folders = [(kind.plural.capitalize(), below(f"reference/{kind.plural}")) for kind in kinds.KINDS]
@@ -106,16 +106,16 @@ def build(site: Path) -> None:
 
     The words after the language of a block instruct the tests and are not shown on the page.
     """
-    found = pages()
+    texts = pages()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name, text in found.items():
+        for name, text in texts.items():
             target = folder / "docs" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(re.sub(r"^```(\w+) [\w.-]+$", r"```\1", text, flags=re.M), encoding="utf-8")
         for asset in (*DOCS.glob("*.svg"), *DOCS.glob("*.schema.json")):
             shutil.copy(asset, folder / "docs")
-        (folder / "zensical.toml").write_text(config(navigation(found)), encoding="utf-8")
+        (folder / "zensical.toml").write_text(config(navigation(texts)), encoding="utf-8")
         command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:

@@ -40,22 +40,22 @@ HOOKS = vars(hookspecs.offer_hooks()) | {
 
 def plugin_pages(registry: Registry) -> dict[str, str]:
     """Return file -> page of every class that the distribution itself provides."""
-    found = {}
+    texts = {}
     for kind in kinds.KINDS:
         for name in own(kind.plural, registry):
             page = next(page for page in describe(name, registry) if page.kind == kind.name)
-            found[f"reference/{kind.plural}/{name}.md"] = plugin_page(page)
-    return found
+            texts[f"reference/{kind.plural}/{name}.md"] = plugin_page(page)
+    return texts
 
 
 def own(kind: str, registry: Registry) -> list[str]:
     """List the names of the classes of a kind from hybridrec, not from other installed plugins."""
-    found = []
+    own_names = []
     for cls in registry.classes(kind):
         provider = registry.provider_of(cls)
         if provider is not None and provider.distribution == "hybridrec":
-            found.append(cls.name)
-    return found
+            own_names.append(cls.name)
+    return own_names
 
 
 def plugin_page(page: Page) -> str:
@@ -235,7 +235,7 @@ def fence(language: str, code: str) -> str:
 
 def joined(parts: Iterable[str]) -> str:
     """Join paragraphs, leaving out empty ones."""
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(paragraph for paragraph in parts if paragraph) + "\n"
 
 
 def _described(name: str, thing: Any) -> Iterator[str]:

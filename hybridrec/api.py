@@ -135,12 +135,12 @@ def plan(
         folds, queries = folds + 1, queries + len(fold.queries)
         fold_plan = work.trainers[0].plan(fold)
         stacking_queries += 0 if fold_plan.cut.validation is None else len(fold_plan.cut.validation.queries)
-        for spec, part in fold_plan.jobs:
-            job = (spec.label, part.level)
-            keys = {trainer.fitter.key(spec, part) for trainer in work.trainers}
+        for spec, training_part in fold_plan.jobs:
+            job = (spec.label, training_part.level)
+            keys = {trainer.fitter.key(spec, training_part) for trainer in work.trainers}
             fits[job] += len(keys)
             stored[job] += sum(key in place for key in keys)
-            memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, part))
+            memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, training_part))
     components = experiment.components
     jobs = [
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])

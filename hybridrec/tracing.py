@@ -64,19 +64,19 @@ def blame(error: BaseException, package: str) -> str:
 
 
 @contextmanager
-def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
-    """Wrap a call into a plugin; `what` is its purpose and place ("in pipeline 'a', scorer 'b'").
+def calling(plugin: Plugin | type[Plugin], action: str) -> Iterator[None]:
+    """Wrap a call into a plugin; `action` is its purpose and place ("in pipeline 'a', scorer 'b'").
 
     Errors get a note of that. Raises PluginError for a write to a read-only array, and in place of an error of a
     library that holds a revealed secret.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     safe: Exception | None = None
-    with traced(f"{what}: {cls.name} {cls.version}"):
+    with traced(f"{action}: {cls.name} {cls.version}"):
         try:
             yield
         except Exception as error:
-            where = f"{what}: {cls.name} {cls.version}, {origin(cls.__module__)}"
+            where = f"{action}: {cls.name} {cls.version}, {origin(cls.__module__)}"
             if reveals(error):
                 own = isinstance(error, HybridrecError)
                 told = str(error) if own else f"{type(error).__name__}: {error}"
@@ -94,11 +94,11 @@ def calling(plugin: Plugin | type[Plugin], what: str) -> Iterator[None]:
         raise safe from None
 
 
-def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
+def each(plugin: Plugin, action: str, values: Iterable[T]) -> Iterator[T]:
     """Yield the values of a plugin's iterator; each step is wrapped as a call into the plugin."""
     iterator = iter(values)
     while True:
-        with calling(plugin, what):
+        with calling(plugin, action):
             try:
                 value = next(iterator)
             except StopIteration:
@@ -107,8 +107,8 @@ def each(plugin: Plugin, what: str, values: Iterable[T]) -> Iterator[T]:
 
 
 @contextmanager
-def traced(what: str) -> Iterator[None]:
-    """Print the step `what` and its duration to standard error if HYBRIDREC_TRACE is set (and not 0)."""
+def traced(action: str) -> Iterator[None]:
+    """Print the step `action` and its duration to standard error if HYBRIDREC_TRACE is set (and not 0)."""
     if not tracing():
         yield
         return
@@ -116,4 +116,4 @@ def traced(what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        print(f"[trace] {1000 * (time.perf_counter() - started):10.2f} ms  {what}", file=sys.stderr)
+        print(f"[trace] {1000 * (time.perf_counter() - started):10.2f} ms  {action}", file=sys.stderr)

@@ -17,6 +17,8 @@ RELATIVE = re.compile(
 )
 """Openings of relative clauses: the reader has to finish the sentence to learn what the thing is."""
 RETURNED = re.compile(r"(Return|Give|Yield|Compute|Tell|Say) (how|what|where|which|who|why)\b")
+EMPTY_NAMES = frozenset({"found", "known", "one", "part", "what"})
+"""Names of anything, and so of nothing."""
 NOUN_PHRASES = frozenset({"property", "cached_property", "hookspec", "hookimpl", "setter"})
 """Decorators of functions that stand for a thing, or that describe a hook."""
 
@@ -69,3 +71,25 @@ def test_messages_say_is_not(folder: str):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\bis no [a-z]", node.value)
     ]
     assert not wrong, f"{len(wrong)} say so:\n" + "\n".join(wrong[:40])
+
+
+def bound_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, name) of all that code gives a name: variables, parameters, attributes, functions."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.arg(arg=name):
+                yield node.lineno, name
+
+
+@pytest.mark.parametrize("folder", ["hybridrec", "plugins", "benchmarks", "docs"])
+def test_names_say_what_they_hold(folder: str):
+    """`part` could be a training part, a share or a block of rows: the reader has to look it up."""
+    wrong = [
+        f"{file.relative_to(ROOT)}:{line} {name}"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for line, name in bound_names(ast.parse(file.read_text(encoding="utf-8")))
+        if name in EMPTY_NAMES
+    ]
+    assert not wrong, f"{len(wrong)} names hold anything:\n" + "\n".join(wrong[:40])

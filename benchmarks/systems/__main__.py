@@ -37,16 +37,16 @@ RESULTS = ROOT / "benchmarks" / "results" / "systems"
 
 def main() -> None:
     """Measure the named data sets, one after another."""
-    known = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks.systems", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(known)}; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all by default")
     parser.add_argument("--quick", action="store_true", help="few queries and epochs: does all run")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files (%(default)s)")
     asked = parser.parse_args()
-    if unknown := set(asked.names) - set(known):
-        parser.error(f"no config in {CONFIGS} is named {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    if unknown := set(asked.names) - set(names):
+        parser.error(f"no config in {CONFIGS} is named {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     asked.results.mkdir(parents=True, exist_ok=True)
-    for name in asked.names or known:
+    for name in asked.names or names:
         config = CONFIGS / f"{name}.yaml"
         experiment = load_experiment(config, Registry())
         if lines := list(missing(experiment, config)):
@@ -62,8 +62,8 @@ def main() -> None:
         (asked.results / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         blocks = {f"systems {name}": block(report, fits, command, ahr=experiment.config.split.use == "each-position")}
         if name in plain.WAYS and not asked.quick:
-            found = plain.measure(plain.WAYS[name](), plain.folds(experiment))
-            blocks[f"systems {name} plain"] = plain.table(report.pipelines, found)
+            measured = plain.measure(plain.WAYS[name](), plain.folds(experiment))
+            blocks[f"systems {name} plain"] = plain.table(report.pipelines, measured)
         print("\n\n".join(blocks.values()), flush=True)
         if not asked.quick:
             write(PAGE, blocks)
@@ -92,13 +92,13 @@ def scratch() -> Path:
 
 def quick(experiment: CheckedExperiment) -> list[str]:
     """Return assignments that make an experiment small: one fold of few queries, and one pass of iterative training."""
-    known = type(experiment.splitter.config).model_fields
+    options = type(experiment.splitter.config).model_fields
     small = {"folds": "null", "test": 0.02, "validation": 0.02}
-    found = [f"split.{key}={value}" for key, value in small.items() if key in known]
+    assignments = [f"split.{key}={value}" for key, value in small.items() if key in options]
     for label, spec in experiment.components.items():
         passes = [key for key in ("epochs", "iterations", "sweeps") if key in type(spec.options).model_fields]
-        found += [f"components.{label}.{key}=1" for key in passes]
-    return [*found, "compare.resamples=100"]
+        assignments += [f"components.{label}.{key}=1" for key in passes]
+    return [*assignments, "compare.resamples=100"]
 
 
 if __name__ == "__main__":

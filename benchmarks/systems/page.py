@@ -72,7 +72,7 @@ def columns_of(report: Report) -> list[Column]:
 
 def quality(column: Column, arm: PipelineReport, top: float | None = None) -> str:
     """Format the mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
-    found = column.of(arm)
+    metric = column.of(arm)
     deciding = column.segment == ALL and column.metric == next(iter(arm.metrics))
-    text = cell(found if deciding else MetricReport(mean=found.mean))
-    return f"**{text}**" if text and found.mean == top else text
+    text = cell(metric if deciding else MetricReport(mean=metric.mean))
+    return f"**{text}**" if text and metric.mean == top else text

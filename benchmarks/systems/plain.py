@@ -263,11 +263,11 @@ def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, D
             yield way, np.concatenate([judge(task, way.recommend(task)) for task in tasks]).mean(axis=0)
 
 
-def table(arms: Mapping[str, PipelineReport], found: Iterable[tuple[Plain, Doubles]]) -> str:
+def table(arms: Mapping[str, PipelineReport], measured: Iterable[tuple[Plain, Doubles]]) -> str:
     """Render each way with the system here, and the ratio of nDCG@10."""
     head = ["plain calls", *METRICS, "system", *METRICS, "nDCG over plain", "nDCG published"]
     rows = [head, ["---", *["---:"] * 3, "---", *["---:"] * 5]]
-    for way, plain in found:
+    for way, plain in measured:
         ours = [arms[way.ours].metrics[metric].mean or 0.0 for metric in METRICS]
         published = "" if way.published is None else f"{way.published:.4f}"
         figures = [[f"{value:.4f}" for value in values] for values in (plain, ours)]

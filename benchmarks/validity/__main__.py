@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,11 @@ QUICK = Effort(comparisons=200, families=50, trials=200, logs=40, resamples=200,
 def main(folders: Sequence[Path], docs: Path, ranx: Path, seed: int, quick: bool) -> None:
     """Check the statistics on finished RUNs and write the page."""
     runs = [Run.open(folder) for folder in folders]
-    found = study(runs, QUICK if quick else FULL, ranx, np.random.default_rng(seed))
-    (docs / "validity.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    results = study(runs, QUICK if quick else FULL, ranx, np.random.default_rng(seed))
+    (docs / "validity.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = docs / "validity.md"
-    text.write_text(page.fill(text.read_text(encoding="utf-8"), found), encoding="utf-8")
-    page.draw(found, docs)
+    text.write_text(page.fill(text.read_text(encoding="utf-8"), results), encoding="utf-8")
+    page.draw(results, docs)
 
 
 def study(runs: Sequence[Run], effort: Effort, ranx: Path, rng: np.random.Generator) -> dict[str, Any]:
@@ -68,27 +68,33 @@ def study(runs: Sequence[Run], effort: Effort, ranx: Path, rng: np.random.Genera
     started = time.perf_counter()
     populations = [Population.of(run) for run in runs]
     first, B = populations[0], effort.resamples
-    parts = {
-        "populations": lambda: [{"run": one.name, "metric": one.metric, **one.description()} for one in populations],
-        "calibration": lambda: [
-            r for one in populations for r in calibration.equal_arms(one, effort.comparisons, rng, B)
+
+    def measured(check: Callable[..., list[dict[str, Any]]], count: int) -> list[dict[str, Any]]:
+        """Return the rows of a check of every population."""
+        return [row for population in populations for row in check(population, count, rng, B)]
+
+    tables = {
+        "populations": lambda: [
+            {"run": population.name, "metric": population.metric, **population.description()}
+            for population in populations
         ],
-        "coverage": lambda: [r for one in populations for r in calibration.coverage(one, effort.comparisons, rng, B)],
-        "families": lambda: [r for one in populations for r in calibration.families(one, effort.families, rng, B)],
+        "calibration": lambda: measured(calibration.equal_arms, effort.comparisons),
+        "coverage": lambda: measured(calibration.coverage, effort.comparisons),
+        "families": lambda: measured(calibration.families, effort.families),
         "power": lambda: power.detected(first, deciding(runs[0].report)[0], effort.trials, rng, B),
         "sensitivity": lambda: power.sensitivity(runs[0], effort.trials, rng, B),
-        "off-policy": lambda: [r for one in populations for r in logs.off_policy(one, effort.logs, rng, B)],
+        "off-policy": lambda: measured(logs.off_policy, effort.logs),
         "agreement": lambda: agreement.tests(first, rng) + agreement.metrics(runs[0], ranx, effort.peers),
     }
-    found: dict[str, Any] = {}
-    for name, part in parts.items():
-        found[name] = part()
+    results: dict[str, Any] = {}
+    for name, table in tables.items():
+        results[name] = table()
         click.echo(f"{name}: {time.perf_counter() - started:.0f} s", err=True)
     minutes = (time.perf_counter() - started) / 60
-    found["made"] = (
+    results["made"] = (
         f"{effort.comparisons:,} comparisons a row, B = {B:,} resamples; the study took {minutes:.0f} minutes."
     )
-    return found
+    return results
 
 
 if __name__ == "__main__":

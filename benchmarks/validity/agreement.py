@@ -93,17 +93,17 @@ def _sklearn(eval_batch: EvalBatch, queries: int) -> dict[str, Doubles]:
     """Evaluate the first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
     from sklearn.metrics import average_precision_score, ndcg_score, recall_score
 
-    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    by_metric: dict[str, list[float]] = {name: [] for name in METRICS}
     for row in np.flatnonzero(eval_batch.relevant)[:queries]:
         ids = eval_batch.ids[row, :K]
         ids, hits = ids[ids >= 0], eval_batch.hits[row, :K]
         labels, scores = eval_batch.truth[row].toarray()[0], np.zeros(eval_batch.truth.shape[1])
         scores[ids] = np.arange(len(ids), 0, -1)
-        found["ndcg"].append(ndcg_score([labels], [scores], k=K))
-        found["recall"].append(recall_score(labels, scores > 0))
+        by_metric["ndcg"].append(ndcg_score([labels], [scores], k=K))
+        by_metric["recall"].append(recall_score(labels, scores > 0))
         precisions = average_precision_score(labels[ids], scores[ids]) * hits.sum() if hits.any() else 0.0
-        found["map"].append(precisions / min(eval_batch.relevant[row], K))
-    return {name: np.array(values) for name, values in found.items()}
+        by_metric["map"].append(precisions / min(eval_batch.relevant[row], K))
+    return {name: np.array(values) for name, values in by_metric.items()}
 
 
 def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
@@ -140,5 +140,5 @@ def _gap(ours: Doubles, theirs: Doubles) -> tuple[int, float]:
     return int(both.sum()), float(np.abs(ours[both] - theirs[both]).max())
 
 
-def _row(what: str, against: str, cases: int, difference: float, allowed: float) -> dict[str, Any]:
-    return {"what": what, "against": against, "cases": cases, "difference": float(difference), "allowed": allowed}
+def _row(quantity: str, against: str, cases: int, difference: float, allowed: float) -> dict[str, Any]:
+    return {"what": quantity, "against": against, "cases": cases, "difference": float(difference), "allowed": allowed}

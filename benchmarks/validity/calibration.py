@@ -29,12 +29,12 @@ def equal_arms(
     rows = []
     for kind in ("exchanged", "centred"):
         for n in SIZES:
-            found = []
+            rejected = []
             for size in batches(comparisons):
                 drawn = draw(population, n, size, rng, kind)
                 result = paired(drawn.differences, drawn.controls, rng, resamples)
-                found.append(np.stack([result.p_value, result.p_t, _wilcoxon(drawn)]) < SIGNIFICANCE)
-            randomization, t, wilcoxon = np.concatenate(found, axis=1).mean(axis=1).tolist()
+                rejected.append(np.stack([result.p_value, result.p_t, _wilcoxon(drawn)]) < SIGNIFICANCE)
+            randomization, t, wilcoxon = np.concatenate(rejected, axis=1).mean(axis=1).tolist()
             rows.append(
                 {"run": population.name, "equal arms": kind, "users": n, "comparisons": comparisons,
                  "randomization": randomization, "t": t, "Wilcoxon": wilcoxon}
@@ -97,9 +97,9 @@ def families(population: Population, count: int, rng: np.random.Generator, resam
             for family in p_values.reshape(size, ARMS):
                 corrected = {name: adjust(family) for name, (_, adjust) in CORRECTIONS.items()}
                 for name, adjusted in {"uncorrected": family, **corrected}.items():
-                    found = adjusted < SIGNIFICANCE
-                    wrong[name].append(found[better:].any())
-                    shares[name].append(found[better:].sum() / max(found.sum(), 1))
+                    rejected = adjusted < SIGNIFICANCE
+                    wrong[name].append(rejected[better:].any())
+                    shares[name].append(rejected[better:].sum() / max(rejected.sum(), 1))
         rows += [
             {"run": population.name, "better variants": better, "families": count, "correction": name,
              "any false": float(np.mean(wrong[name])), "share of false": float(np.mean(shares[name]))}

@@ -76,8 +76,8 @@ def _judged(parts: list[Totals], truth: float, rng: np.random.Generator, resampl
     for start in range(0, len(parts), 200):
         low, high = mean_intervals(Totals.join(parts[start : start + 200]), rng, resamples).T
         held.append(((low <= truth) & (truth <= high)).reshape(-1, width))
-    estimates = np.array([part.means for part in parts])
-    errors = np.array([standard_errors(part) for part in parts])
+    estimates = np.array([log_totals.means for log_totals in parts])
+    errors = np.array([standard_errors(log_totals) for log_totals in parts])
     spread = estimates.std(axis=0, ddof=1)
     return [
         {

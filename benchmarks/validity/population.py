@@ -43,8 +43,8 @@ class Population:
     def pairs(self) -> Longs:
         """Pairs of different arms that are not the same for everybody: int64 [P, 2]."""
         arms = range(len(self.arms))
-        found = [(a, b) for a in arms for b in arms if a < b and np.abs(self.sums[a] - self.sums[b]).max() > TIE]
-        return np.array(found)
+        different = [(a, b) for a in arms for b in arms if a < b and np.abs(self.sums[a] - self.sums[b]).max() > TIE]
+        return np.array(different)
 
     def description(self) -> dict[str, float]:
         """Measure how far the differences of its pairs are from normal: medians of ties and of absolute skew."""

@@ -52,11 +52,11 @@ def detected(
 
 def _power(values: Doubles, n: int, trials: int, rng: np.random.Generator, resamples: int) -> float:
     """Measure the share of samples of n values, drawn with replacement, in which the test finds a difference."""
-    found = [
+    rejected = [
         randomization_test(values[rng.integers(0, len(values), (n, size))], rng, resamples) < SIGNIFICANCE
         for size in batches(trials)
     ]
-    return float(np.concatenate(found).mean())
+    return float(np.concatenate(rejected).mean())
 
 
 def sensitivity(run: Run, trials: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:

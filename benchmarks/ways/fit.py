@@ -28,9 +28,9 @@ with threadpool_limits(limits=1):
     experimenter = ExperimentRunner(experiment, registry, Store(Path(folder)), NullProgress())
     trainer = experimenter.trainers[0]
     plan = trainer.plan(next(folds_of(experiment, read(experiment))))
-    spec, part = next((spec, part) for spec, part in plan.jobs if (spec.label, part.level) == (label, "full"))
-    context = FitContext(experimenter.store, registry, {part.fingerprint: part.train})
-    fit_job = trainer.fitter.job(spec, part)
+    spec, training_part = next(fit for fit in plan.jobs if (fit[0].label, fit[1].level) == (label, "full"))
+    context = FitContext(experimenter.store, registry, {training_part.fingerprint: training_part.train})
+    fit_job = trainer.fitter.job(spec, training_part)
     gc.collect()
     job.forget_peak()
     before, wall, cpu = job.peak_bytes(), time.perf_counter(), time.process_time()

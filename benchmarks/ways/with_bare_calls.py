@@ -16,7 +16,7 @@ columns = frame["item"].cast(pl.Enum(items)).to_physical().to_numpy()
 train = frame["fold"].to_numpy() < 0
 shape = (len(users), len(items))
 values = np.full(int(train.sum()), job.CONFIDENCE, np.float32)
-known = csr_matrix((values, (rows[train], columns[train])), shape=shape)
+histories = csr_matrix((values, (rows[train], columns[train])), shape=shape)
 truth = csr_matrix((np.ones(int((~train).sum()), np.float32), (rows[~train], columns[~train])), shape=shape)
 clock.phase("read")
 model = implicit.cpu.als.AlternatingLeastSquares(
@@ -26,10 +26,10 @@ model = implicit.cpu.als.AlternatingLeastSquares(
     random_state=0,
     num_threads=job.THREADS,
 )
-model.fit(known, show_progress=False)
+model.fit(histories, show_progress=False)
 clock.phase("fit")
-asked = np.flatnonzero((np.diff(truth.indptr) > 0) & (np.diff(known.indptr) > 0))
-ids, _ = model.recommend(asked, known[asked], N=job.TOP)
+asked = np.flatnonzero((np.diff(truth.indptr) > 0) & (np.diff(histories.indptr) > 0))
+ids, _ = model.recommend(asked, histories[asked], N=job.TOP)
 clock.phase("recommend")
 truth = truth[asked]
 wanted = np.repeat(np.arange(len(asked)), np.diff(truth.indptr)) * len(items) + truth.indices

@@ -78,8 +78,8 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
         into = buffers[rows.start // 512 % len(buffers)]
         for start in range(rows.start, min(rows.stop, len(queries)), 128):
             for vectors, items in products:
-                part = vectors[start : min(start + 128, rows.stop)]
-                np.matmul(part, items.T, out=into[: len(part)])
+                block = vectors[start : min(start + 128, rows.stop)]
+                np.matmul(block, items.T, out=into[: len(block)])
 
     took = {}
     for name, work in {

@@ -28,8 +28,8 @@ with threadpool_limits(limits=1):
     def ask(rows):
         """Find candidates for a block of queries."""
         batch = queries.take(rows)
-        found = model.candidates(batch, job.TOP, "items", rules.exclude(batch, "items"))
-        short.append(int((found.ids == PADDING).sum()))
+        candidates = model.candidates(batch, job.TOP, "items", rules.exclude(batch, "items"))
+        short.append(int((candidates.ids == PADDING).sum()))
 
     in_blocks(ask, len(queries), 512)()
     clock.phase("recommend")

@@ -90,7 +90,7 @@ class Bars:
         self._told = time.monotonic()
 
     @contextmanager
-    def task(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a bar of `total` steps, and yield the function that advances it."""
         if not self.shown:
             self._told = time.monotonic()
@@ -100,17 +100,17 @@ class Bars:
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as progress:
-            bar = progress.add_task(what, total=total)
-            self._describe = lambda told: progress.update(bar, description=f"{what}: {told}")
+            bar = progress.add_task(name, total=total)
+            self._describe = lambda told: progress.update(bar, description=f"{name}: {told}")
             try:
                 yield lambda steps: progress.advance(bar, steps)
             finally:
                 self._describe = None
 
-    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+    def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
         """Show the progress of a fit beside the bar; where there is none, on a line every `LINE_SECONDS` at most."""
         values = "".join(f", {name} {value:.4g}" for name, value in numbers.items() if value is not None)
-        told = f"{what} {step}/{of}{values}"
+        told = f"{fit} {step}/{of}{values}"
         if self._describe is not None:
             self._describe(told)
         elif not (self.quiet or self.shown) and time.monotonic() - self._told >= LINE_SECONDS:

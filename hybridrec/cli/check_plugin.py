@@ -96,12 +96,12 @@ def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_check.setdefault(outcome.check, []).append(outcome)
-    found: dict[str, tuple[Outcome, dict[str, int]]] = {}
+    by_cause: dict[str, tuple[Outcome, dict[str, int]]] = {}
     for check, cases in by_check.items():
         worst = min(cases, key=lambda o: _WORST_FIRST.index(o.status))
         cause = worst.message if worst.status == "failed" else check
-        found.setdefault(cause, (worst, {}))[1][check] = len(cases)
-    return list(found.values())
+        by_cause.setdefault(cause, (worst, {}))[1][check] = len(cases)
+    return list(by_cause.values())
 
 
 def _row(worst: Outcome, checks: Mapping[str, int]) -> list[str]:

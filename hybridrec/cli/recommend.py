@@ -68,18 +68,18 @@ def recommend(
     matched = [(kind, typed, find(typed, recommender.data, kind)) for kind, typed in typed_entities]
     typed_and_matched = zip(items, matched_items, strict=True)
     others = [(typed, match) for _, typed, match in matched]
-    for typed, match in (*typed_and_matched, *others, *((rating.typed, rating.found) for rating in rated)):
+    for typed, match in (*typed_and_matched, *others, *((rating.typed, rating.match) for rating in rated)):
         if typed not in (match.id, match.name):
             print(f"'{typed}' is taken for '{match.name}' ({match.id})")
     liked = [rating for rating in rated if rating.rating]
     query = Query(
         user=user,
-        items=[match.id for match in matched_items] + [rating.found.id for rating in liked],
+        items=[match.id for match in matched_items] + [rating.match.id for rating in liked],
         entities={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
         context=read_context(dict(_assigned(pair, "--context") for pair in context), recommender.data),
         text=text,
         item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
-        disliked=[rating.found.id for rating in rated if not rating.rating],
+        disliked=[rating.match.id for rating in rated if not rating.rating],
     )
     if user is not None and recommender.knows_users and user not in recommender.data.users.vocabulary:
         print(f"user '{user}' is unknown; recommending from the rest of the query")

@@ -89,7 +89,7 @@ def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: Key
     """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
     target, plain = _target(checker, name, config, path)
     called = plain.partition("@")[0].strip()
-    metric = checker.found("metrics", called, path)
+    metric = checker.find("metrics", called, path)
     missing = [field.alias or key for key, field in metric.Config.model_fields.items() if field.is_required()]
     if missing:
         written = f"{{use: {called}, {missing[0]}: ...{', at: 10' if metric.cut_off else ''}}}"
@@ -105,7 +105,7 @@ def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentC
     """Return a metric with the options of the config; raises ConfigError if one is unknown or not valid."""
     target, called = _target(checker, entry.use, config, (*path, "use"))
     name, cut, depth = called.partition("@")
-    cls = checker.found("metrics", name, (*path, "use"))
+    cls = checker.find("metrics", name, (*path, "use"))
     if cut:
         raise checker.fail((*path, "use"), f"the cut-off of '{called}' is a key of its own: write `at: {depth or 10}`")
     if cls.cut_off and entry.at is None:

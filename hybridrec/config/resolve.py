@@ -81,16 +81,16 @@ class Checker(Validator):
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""
-        cls = self.found(kind, name, (*path, key))
+        cls = self.find(kind, name, (*path, key))
         return cls(self.validate(cls.Config, options, path))
 
     def observer(self, name: str, options: dict[str, Any], path: KeyPath) -> Observer:
         """Find the class of an observer by its key and make an instance with validated options."""
-        cls = self.found("observers", name, path)
+        cls = self.find("observers", name, path)
         made: Observer = cls(self.validate(cls.Config, options, path))
         return made
 
-    def found(self, kind: str, name: str, path: KeyPath) -> Any:
+    def find(self, kind: str, name: str, path: KeyPath) -> Any:
         """Look a class up in the registry; errors name the place in the file."""
         try:
             cls = self.registry.get(kind, name)
@@ -102,7 +102,7 @@ class Checker(Validator):
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
         """Return a component with validated options; raises MissingDependencyError if a library of it is missing."""
-        cls = self.found("components", use.use, (*path, "use"))
+        cls = self.find("components", use.use, (*path, "use"))
         options = self.validate(cls.Config, use.options, path)
         spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
         self.require(spec, path)

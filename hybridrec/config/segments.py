@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def segmenters(checker: Checker, compare: Compare) -> dict[str, Segmenter]:
     """Return the segmenters by their names in reports, which differ; the first feeds blends and guards."""
-    found: dict[str, Segmenter] = {}
+    by_name: dict[str, Segmenter] = {}
     for index, entry in enumerate([KNOWN_FIELDS] if compare.segments is None else compare.segments):
         path: KeyPath = ("compare", "segments", index)
         use = SegmenterUse(use=entry) if isinstance(entry, str) else entry
-        cls = checker.found("segmenters", use.use, path if isinstance(entry, str) else (*path, "use"))
+        cls = checker.find("segmenters", use.use, path if isinstance(entry, str) else (*path, "use"))
         label = use.label or use.use
-        if label in found:
+        if label in by_name:
             raise checker.fail(path, f"two segmenters are called '{label}'; name one of them: `as: NAME`")
-        found[label] = cls(checker.validate(cls.Config, use.options, path))
-    return found
+        by_name[label] = cls(checker.validate(cls.Config, use.options, path))
+    return by_name

@@ -78,16 +78,16 @@ def _value(text: str, source: str) -> YamlSource:
     return document
 
 
-def assign(content: Any, key: str, value: object, what: str) -> None:
-    """Set the value at the path `a.b.0.c` of nested mappings and lists; `what` names it in messages."""
+def assign(content: Any, key: str, value: object, subject: str) -> None:
+    """Set the value at the path `a.b.0.c` of nested mappings and lists; `subject` names it in messages."""
     *above, last = key.split(".")
     here = content
     for depth, step in enumerate(above):
-        place = _place(here, step, f"{what}: {'.'.join(above[:depth])}")
+        place = _place(here, step, f"{subject}: {'.'.join(above[:depth])}")
         if isinstance(here, dict) and here.get(step) is None:
             here[step] = {}
         here = here[place]
-    here[_place(here, last, f"{what}: {'.'.join(above)}")] = value
+    here[_place(here, last, f"{subject}: {'.'.join(above)}")] = value
 
 
 def dotted(path: KeyPath) -> str:
@@ -171,14 +171,14 @@ class _Builder:
         return ConfigError(f"{self.document.source}:{node.start_mark.line + 1}: {message}")
 
 
-def _place(here: Any, step: str, what: str) -> str | int:
+def _place(here: Any, step: str, subject: str) -> str | int:
     """Return a step of a dotted path as a key of the mapping, or as an index of the list, `here`."""
     if isinstance(here, dict):
         return step
     if not isinstance(here, list):
-        raise ConfigError(f"{what} is not a mapping")
+        raise ConfigError(f"{subject} is not a mapping")
     if not (step.isascii() and step.isdecimal() and int(step) < len(here)):
-        raise ConfigError(f"{what} is a list of {len(here)}, '{step}' is not an index of it")
+        raise ConfigError(f"{subject} is a list of {len(here)}, '{step}' is not an index of it")
     return int(step)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 from hybridrec.errors import PluginError
 
 
-def check_array(what: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+def check_array(subject: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     """Refuse anything but a numpy array of this type and shape."""
     if not isinstance(array, np.ndarray):
-        raise PluginError(f"{what} must be a numpy array, not {type(array).__name__}")
+        raise PluginError(f"{subject} must be a numpy array, not {type(array).__name__}")
     if array.dtype != dtype:
-        raise PluginError(f"{what} must be {np.dtype(dtype)}, not {array.dtype}")
+        raise PluginError(f"{subject} must be {np.dtype(dtype)}, not {array.dtype}")
     if array.shape != shape:
-        raise PluginError(f"{what} must have the shape {list(shape)}, not {list(array.shape)}")
+        raise PluginError(f"{subject} must have the shape {list(shape)}, not {list(array.shape)}")

@@ -199,8 +199,8 @@ def _distinct(ids: pl.Series) -> pl.Series:
 def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
     """Keep the rows in which every named column is in its vocabulary."""
     assert frame is not None  # `Tables` drops tables that are None
-    known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
-    return frame.filter(np.logical_and.reduce(known))
+    is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
+    return frame.filter(np.logical_and.reduce(is_known))
 
 
 def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragged:
@@ -327,12 +327,12 @@ def _categories(values: pl.Series) -> FeatureColumn:
     return FeatureColumn("category", matrix, tuple(names.ids))
 
 
-def _vectors(vectors: tuple[pl.Series, Floats] | None, known: Vocabulary) -> Floats | None:
+def _vectors(vectors: tuple[pl.Series, Floats] | None, vocabulary: Vocabulary) -> Floats | None:
     """Return float32 [N, D]; entities without a vector get zeros."""
     if vectors is None:
         return None
     ids, given = vectors
-    codes = known.encode(ids)
-    result = np.zeros((len(known), given.shape[1]), np.float32)
+    codes = vocabulary.encode(ids)
+    result = np.zeros((len(vocabulary), given.shape[1]), np.float32)
     result[codes[codes != PADDING]] = given[codes != PADDING]
     return result

@@ -42,7 +42,7 @@ def check_hidden(fold: Fold) -> None:
     truth = Ragged(matrix.indices, matrix.indptr, matrix.shape[1])
     for rows in history.blocks():
         wanted, seen, trained = truth.take(rows), history.take(rows), fold.train.interactions.take(fold.units[rows])
-        asked, query, training = (pair_keys(part.rows, part.ids, truth.width) for part in (wanted, seen, trained))
+        asked, query, training = (pair_keys(pairs.rows, pairs.ids, truth.width) for pairs in (wanted, seen, trained))
         shown = {"its query": query} if np.array_equal(query, training) else {"its query": query, "training": training}
         for where, keys in shown.items():
             leaked = contains(keys, asked)
@@ -54,9 +54,9 @@ def check_hidden(fold: Fold) -> None:
 
 def _check_known(place: str, fold: Fold, data: Dataset) -> None:
     """Check the training part and the queries: everything known at recommendation time."""
-    for what, part, cls in (("train", fold.train, Dataset), ("queries", fold.queries, QueryBatch)):
-        if not isinstance(part, cls):
-            raise PluginError(f"{place}: {what} must be a {cls.__name__}, not {type(part).__name__}")
+    for field, value, cls in (("train", fold.train, Dataset), ("queries", fold.queries, QueryBatch)):
+        if not isinstance(value, cls):
+            raise PluginError(f"{place}: {field} must be a {cls.__name__}, not {type(value).__name__}")
     for kind in data.entities:
         size, wanted = fold.train.size(kind), data.size(kind)
         if size != wanted:
@@ -100,30 +100,30 @@ def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
         check_array(f"{place}: candidate_items", fold.candidate_items, np.bool_, (len(data.items),))
 
 
-def _check_truth(what: str, truth: Sparse, queries: int, size: int, target: str) -> None:
+def _check_truth(subject: str, truth: Sparse, queries: int, size: int, target: str) -> None:
     if getattr(truth, "format", None) != "csr":
-        raise PluginError(f"{what} must be a csr matrix, not {type(truth).__name__}")
-    _check_shape(what, truth.shape, queries, size, target)
-    _refuse(what, "has the entry {0}; all entries must be 1", truth.data != 1, truth.data)
+        raise PluginError(f"{subject} must be a csr matrix, not {type(truth).__name__}")
+    _check_shape(subject, truth.shape, queries, size, target)
+    _refuse(subject, "has the entry {0}; all entries must be 1", truth.data != 1, truth.data)
 
 
-def _check_gains(what: str, gains: Sparse, truth: Sparse | None) -> None:
+def _check_gains(subject: str, gains: Sparse, truth: Sparse | None) -> None:
     if getattr(gains, "format", None) != "csr":
-        raise PluginError(f"{what} must be a csr matrix, not {type(gains).__name__}")
+        raise PluginError(f"{subject} must be a csr matrix, not {type(gains).__name__}")
     if truth is None:
-        raise PluginError(f"{what} have no truth that they belong to")
+        raise PluginError(f"{subject} have no truth that they belong to")
     same = gains.shape == truth.shape and np.array_equal(gains.indptr, truth.indptr)
     if not same or not np.array_equal(gains.indices, truth.indices):
-        raise PluginError(f"{what} must have an entry for every entry of the truth, and no other")
-    _refuse(what, "have the entry {0}; all entries must be finite", ~np.isfinite(gains.data), gains.data)
+        raise PluginError(f"{subject} must have an entry for every entry of the truth, and no other")
+    _refuse(subject, "have the entry {0}; all entries must be finite", ~np.isfinite(gains.data), gains.data)
 
 
-def _check_shape(what: str, shape: tuple[int, ...], queries: int, size: int, target: str) -> None:
+def _check_shape(subject: str, shape: tuple[int, ...], queries: int, size: int, target: str) -> None:
     """Refuse any shape but a row for each query and a column for each id of the target."""
     if shape[0] != queries:
-        raise PluginError(f"{what} has {shape[0]} rows for {queries} queries")
+        raise PluginError(f"{subject} has {shape[0]} rows for {queries} queries")
     if shape[1] != size:
-        raise PluginError(f"{what} has {shape[1]} columns for {size} {target}")
+        raise PluginError(f"{subject} has {shape[1]} columns for {size} {target}")
 
 
 def _outside(codes: NDArray[np.integer], size: int) -> Bools:
@@ -131,8 +131,8 @@ def _outside(codes: NDArray[np.integer], size: int) -> Bools:
     return (codes < 0) | (codes >= size)
 
 
-def _refuse(what: str, message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
+def _refuse(subject: str, message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
     """Raise PluginError for the first true entry of `wrong`, bool[Q]; {0} is the value there, {1} its position."""
     if wrong.any():
         place = int(np.argmax(wrong))
-        raise PluginError(f"{what} {message.format(values[place], place)}")
+        raise PluginError(f"{subject} {message.format(values[place], place)}")

@@ -64,12 +64,12 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
     }
 
 
-def _user_features(queries: Sequence[Query], users: Ints, known: Features | None) -> Features | None:
+def _user_features(queries: Sequence[Query], users: Ints, features: Features | None) -> Features | None:
     """Return the features of the users by the data, with those that the queries state in their place."""
-    stated = _columns([query.user_features for query in queries], known, "user_features")
-    if known is None or stated is None:
-        return None if known is None else known.rows(users)
-    return known.rows(users).updated(stated)
+    stated = _columns([query.user_features for query in queries], features, "user_features")
+    if features is None or stated is None:
+        return None if features is None else features.rows(users)
+    return features.rows(users).updated(stated)
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:

@@ -194,7 +194,7 @@ class Features:
         """Concatenate the rows of features with the same columns."""
         columns = {}
         for name, first in parts[0].columns.items():
-            values = [part.columns[name].values for part in parts]
+            values = [features.columns[name].values for features in parts]
             join = partial(vstack, format="csr") if first.type == "category" else np.concatenate
             columns[name] = FeatureColumn(first.type, join(values), first.categories)
         return cls(columns)
@@ -244,8 +244,8 @@ class Features:
 
 def _csr_rows(matrix: Sparse, rows: NDArray[np.integer]) -> Sparse:
     """Return the rows of a csr matrix; a row of -1 is empty."""
-    known = rows != PADDING
-    places = np.flatnonzero(known)
+    is_row = rows != PADDING
+    places = np.flatnonzero(is_row)
     ones = np.ones(len(places), np.float32)
-    picker = csr_matrix((ones, (places, rows[known])), shape=(len(rows), matrix.shape[0]))
+    picker = csr_matrix((ones, (places, rows[is_row])), shape=(len(rows), matrix.shape[0]))
     return (picker @ matrix).tocsr()

@@ -126,10 +126,10 @@ class QueryBatch:
         For example, candidates and scores of one model both need the vectors of the queries; `depends` is the array
         it learned.
         """
-        known = self._known.get(name)
-        if known is None or known[0] is not depends:
-            known = self._known[name] = (depends, make())
-        return cast(T, known[1])
+        entry = self._known.get(name)
+        if entry is None or entry[0] is not depends:
+            entry = self._known[name] = (depends, make())
+        return cast(T, entry[1])
 
     def take(self, rows: NDArray[np.integer] | slice) -> QueryBatch:
         """Return the given queries, in the given order."""
@@ -187,10 +187,10 @@ class QueryBatch:
 
     def has_any(self, fields: Iterable[Field]) -> Bools:
         """Return bool[Q]: true if the query has at least one of these fields."""
-        known = np.zeros(len(self), bool)
+        has_any = np.zeros(len(self), bool)
         for name in fields:
-            known |= self.has(name)
-        return known
+            has_any |= self.has(name)
+        return has_any
 
     def segments(self) -> NDArray[np.str_]:
         """Return str[Q], the segment of each query: by the first segmenter of the experiment, else what it knows.
@@ -213,8 +213,8 @@ class QueryBatch:
 
 def _stacked(parts: Sequence[Features | None], lengths: Sequence[int]) -> Features | None:
     """Concatenate features; parts without any become rows of which nothing is known."""
-    stated = next((part for part in parts if part is not None), None)
+    stated = next((features for features in parts if features is not None), None)
     if stated is None:
         return None
     unknown = [stated.take(np.full(length, PADDING)) for length in lengths]
-    return Features.stack([row if part is None else part for part, row in zip(parts, unknown, strict=True)])
+    return Features.stack([row if features is None else features for features, row in zip(parts, unknown, strict=True)])

@@ -49,7 +49,7 @@ class Ragged:
     def from_rows(cls, rows: Iterable[Sequence[int] | Ints], width: int) -> Ragged:
         """Build from one sequence of ids per row (for tests and single queries, not for bulk data)."""
         parts = [np.asarray(row, np.int32) for row in rows]
-        lengths = np.array([len(part) for part in parts], np.int64)
+        lengths = np.array([len(row) for row in parts], np.int64)
         ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
         return cls(ids.astype(np.int32), offsets_of(lengths), width)
 
@@ -96,14 +96,14 @@ class Ragged:
             return np.concatenate(present) if len(present) == len(parts) else None
 
         return cls(
-            ids=np.concatenate([part.ids for part in parts]),
-            offsets=offsets_of(np.concatenate([part.lengths for part in parts])),
+            ids=np.concatenate([ragged.ids for ragged in parts]),
+            offsets=offsets_of(np.concatenate([ragged.lengths for ragged in parts])),
             width=parts[0].width,
-            times=joined([part.times for part in parts]),
-            weights=joined([part.weights for part in parts]),
-            groups=joined([part.groups for part in parts]),
-            context=Features.stack([part.context for part in parts if part.context is not None])
-            if all(part.context is not None for part in parts)
+            times=joined([ragged.times for ragged in parts]),
+            weights=joined([ragged.weights for ragged in parts]),
+            groups=joined([ragged.groups for ragged in parts]),
+            context=Features.stack([ragged.context for ragged in parts if ragged.context is not None])
+            if all(ragged.context is not None for ragged in parts)
             else None,
         )
 

@@ -15,13 +15,13 @@ Values: TypeAlias = Literal["binary", "log", "raw"]
 
 def pack_csr(matrix: Sparse, name: str) -> State:
     """Pack a csr matrix into arrays `name.data`, `name.indices`, ...; `unpack_csr` is the inverse."""
-    parts = {part: getattr(matrix, part) for part in ("data", "indices", "indptr")}
-    return {f"{name}.{part}": array for part, array in parts.items()} | {f"{name}.shape": np.array(matrix.shape)}
+    parts = {field: getattr(matrix, field) for field in ("data", "indices", "indptr")}
+    return {f"{name}.{field}": array for field, array in parts.items()} | {f"{name}.shape": np.array(matrix.shape)}
 
 
 def unpack_csr(state: State, name: str) -> Sparse:
     """Unpack the csr matrix that `pack_csr` packed under this name."""
-    parts = tuple(state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    parts = tuple(state[f"{name}.{field}"] for field in ("data", "indices", "indptr"))
     return csr_matrix(parts, shape=tuple(state[f"{name}.shape"].tolist()))
 
 

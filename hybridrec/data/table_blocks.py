@@ -35,8 +35,8 @@ def join_blocks(blocks: Iterable[Tables]) -> Tables:
     if kind is None:
         raise PluginError("assemble was given no block of tables: a reader without data raises DataError")
     given: dict[str, Any] = {}
-    for (name, *kinds), part in parts.items():
-        value = part.result() if isinstance(part, (_Frames, _Vectors)) else part
+    for (name, *kinds), joined in parts.items():
+        value = joined.result() if isinstance(joined, (_Frames, _Vectors)) else joined
         if kinds:
             given.setdefault(name, {})[kinds[0]] = value
         else:
@@ -104,20 +104,20 @@ class _Texts:
     """Codes of the ids in a column; null stays null, for the message about it."""
 
     def __init__(self) -> None:
-        self.known: dict[str, int] = {}
+        self.code_of: dict[str, int] = {}
 
     def codes(self, texts: pl.Series) -> pl.Series:
         import polars as pl
 
         distinct = texts.drop_nulls().unique(maintain_order=True)
-        codes = [self.known.setdefault(text, len(self.known)) for text in distinct]
+        codes = [self.code_of.setdefault(text, len(self.code_of)) for text in distinct]
         numbers = pl.Series(codes, dtype=pl.UInt32)
         return texts.replace_strict(distinct, numbers, default=None, return_dtype=pl.UInt32).alias(texts.name)
 
     def decoded(self, codes: pl.Series) -> pl.Series:
         import polars as pl
 
-        names = list(self.known)
+        names = list(self.code_of)
         return pl.Series(names, dtype=pl.Enum(names)).gather(codes).alias(codes.name)
 
 

@@ -154,10 +154,10 @@ class FitContext:
                 fitted = self._fits[job.key] = Fitted(job, self)
             return fitted
 
-    def part(self, job: FitJob) -> Dataset:
+    def training_part(self, job: FitJob) -> Dataset:
         """Return the training part of a job; raises StoreError if it is neither in memory nor in the store."""
-        if (part := self.parts.get(job.data)) is not None:
-            return part
+        if (training_part := self.parts.get(job.data)) is not None:
+            return training_part
         if (state := self.store.find(job.data)) is not None:
             return Dataset.restore(state)
         raise StoreError(
@@ -259,7 +259,7 @@ class Fitted:
     def _trained(self) -> tuple[Component, FitOutcome]:
         """Fit it and store it; return it with the outcome, but for the time that it took."""
         job, spec = self.job, self.spec
-        part = self.context.part(job)
+        training_part = self.context.training_part(job)
         component = self._new()
         rng = label_rng(job.seed, job.label if job.repeat == 1 else f"{job.label}, repeat {job.repeat}")
         before = rng.bit_generator.state
@@ -267,7 +267,7 @@ class Fitted:
         series = ProgressSeries()
         component._reporter = self._reporter(series)
         with _noting(spec, job, "fitting"):
-            check_self(component, "fit", component.fit(part, rng))
+            check_self(component, "fit", component.fit(training_part, rng))
             del component._reporter
             state = component.state()
             check_state(state)

@@ -18,8 +18,8 @@ from hybridrec.tracing import calling
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A training part: the data, its fingerprint, and its fold and level."""
+class TrainingPart:
+    """The data that the fits of a fold and level learn from, with its fingerprint."""
 
     fold: str
     level: str
@@ -33,6 +33,7 @@ class Part:
 
 
 Done = Callable[[Fitted], None]
+PlannedFit = tuple[ComponentSpec, TrainingPart]
 
 
 class Fitter:
@@ -62,41 +63,41 @@ class Fitter:
         self.memory = memory
         self.repeat = repeat
 
-    def key(self, spec: ComponentSpec, part: Part) -> str:
+    def key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
         """Return the key of a fit in the store. A fit that drew no random number is the same in every repeat."""
-        uses = None if spec.base_model is None else self.key(spec.base_model, part)
-        key = fit_key(spec, part.fingerprint, self.seed, uses=uses)
+        uses = None if spec.base_model is None else self.key(spec.base_model, training_part)
+        key = fit_key(spec, training_part.fingerprint, self.seed, uses=uses)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
             return key
-        return fit_key(spec, part.fingerprint, self.seed, self.repeat, uses=uses)
+        return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses)
 
-    def job(self, spec: ComponentSpec, part: Part, *, threads: int = 1, memory: int = 0) -> FitJob:
+    def job(self, spec: ComponentSpec, training_part: TrainingPart, *, threads: int = 1, memory: int = 0) -> FitJob:
         """Return a component on a training part as plain data; its base model gets as many threads."""
         return FitJob(
             component=spec.name,
             options=options_text(spec),
             label=spec.label,
-            data=part.fingerprint,
-            fold=part.fold,
-            level=part.level,
+            data=training_part.fingerprint,
+            fold=training_part.fold,
+            level=training_part.level,
             seed=self.seed,
             repeat=self.repeat,
             threads=threads,
             memory=memory,
-            key=self.key(spec, part),
-            base_model=None if spec.base_model is None else self.job(spec.base_model, part, threads=threads),
+            key=self.key(spec, training_part),
+            base_model=None if spec.base_model is None else self.job(spec.base_model, training_part, threads=threads),
         )
 
-    def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+    def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order; jobs with equal keys are fitted once.
 
         `done` is called with each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
         too large.
         """
         plan = list(jobs)
-        base_models = [(spec.base_model, part) for spec, part in plan if spec.base_model is not None]
-        keys = [self.key(spec, part) for spec, part in plan]
-        distinct = {self.key(spec, part): (spec, part) for spec, part in base_models} | dict(
+        base_models = [(spec.base_model, training_part) for spec, training_part in plan if spec.base_model is not None]
+        keys = [self.key(spec, training_part) for spec, training_part in plan]
+        distinct = {self.key(spec, training_part): (spec, training_part) for spec, training_part in base_models} | dict(
             zip(keys, plan, strict=True)
         )
         missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
@@ -107,11 +108,11 @@ class Fitter:
             heard.add(job.key)
             self.listener(job, point)
 
-        parts = {part.fingerprint: part.train for _, part in plan}
+        parts = {training_part.fingerprint: training_part.train for _, training_part in plan}
         context = FitContext(self.store, self.registry, parts, listener)
         fits = {
-            key: context.fitted(self.job(spec, part, threads=threads, memory=missing.get(key, 0)))
-            for key, (spec, part) in distinct.items()
+            key: context.fitted(self.job(spec, training_part, threads=threads, memory=missing.get(key, 0)))
+            for key, (spec, training_part) in distinct.items()
         }
         for key, fitted in fits.items():
             if key not in missing:
@@ -126,16 +127,18 @@ class Fitter:
             done(fits[outcome.key])
         return [fits[key] for key in keys]
 
-    def _put_parts(self, parts: Mapping[str, Part]) -> None:
+    def _put_parts(self, parts: Mapping[str, TrainingPart]) -> None:
         """Store training parts for workers in other processes."""
-        for fingerprint, part in parts.items():
-            self.store.put(fingerprint, part.train.state(), {"training part": f"{part.fold}/{part.level}"})
+        for fingerprint, training_part in parts.items():
+            name = f"{training_part.fold}/{training_part.level}"
+            self.store.put(fingerprint, training_part.train.state(), {"training part": name})
 
-    def within_budget(self, spec: ComponentSpec, part: Part) -> int:
+    def within_budget(self, spec: ComponentSpec, training_part: TrainingPart) -> int:
         """Return the estimated peak bytes of a fit; raises MemoryBudgetError if they are over the budget."""
-        doing = f"while estimating the memory of components.{spec.label} in fold {part.fold} ({part.level})"
+        fold, level = training_part.fold, training_part.level
+        doing = f"while estimating the memory of components.{spec.label} in fold {fold} ({level})"
         with calling(spec.cls, doing):
-            need = spec.create().memory(part.train)
+            need = spec.create().memory(training_part.train)
         if need > self.memory:
             raise MemoryBudgetError(
                 f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "

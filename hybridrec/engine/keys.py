@@ -40,14 +40,14 @@ def filter_key(fitted: Filter) -> str:
     return digest(fitted.name, fitted.version, source, _options(fitted.config), state)
 
 
-def digest(*what: object) -> str:
+def digest(*values: object) -> str:
     """Return the hex digest of plain values."""
-    return json_digest(what)
+    return json_digest(values)
 
 
 def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
     """Return a hex digest of everything that decides a fit; `uses` is the key of the fit of its base model."""
-    what: dict[str, object] = {
+    decisive: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
         "options": _options(spec.options),
@@ -59,10 +59,10 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
         "libraries": library_versions(spec.requires),
     }
     if uses is not None:
-        what["uses"] = uses
+        decisive["uses"] = uses
     if repeat > 1:
-        what["repeat"] = repeat
-    return json_digest(what)
+        decisive["repeat"] = repeat
+    return json_digest(decisive)
 
 
 def _options(options: Options) -> dict[str, Any]:

@@ -49,12 +49,12 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """A listener to the progress of a run; the command line draws bars from it."""
 
-    def task(self, what: str, total: int) -> AbstractContextManager[Advance]:
+    def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Enter a task of `total` steps, and yield a function to be called with the number of steps done."""
         ...
 
-    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Show that `what`, a fit of the task, has done `step` of `of` steps; called from any thread."""
+    def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+        """Show that `fit`, a fit of the task, has done `step` of `of` steps; called from any thread."""
         ...
 
 
@@ -62,11 +62,11 @@ class NullProgress:
     """A progress that shows nothing."""
 
     @contextmanager
-    def task(self, what: str, total: int) -> Iterator[Advance]:
+    def task(self, name: str, total: int) -> Iterator[Advance]:
         """Yield a function that ignores its argument."""
         yield lambda _: None
 
-    def report(self, what: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
+    def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
         """Ignore it."""
 
 
@@ -116,8 +116,8 @@ class ExperimentRunner:
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
         """Show and tell what a component reports while it is fitted."""
-        what = f"{job.label} ({job.level})"
-        self.progress.report(what, point.step, point.of, point.numbers)
+        fit = f"{job.label} ({job.level})"
+        self.progress.report(fit, point.step, point.of, point.numbers)
         self.observers.tell(
             FitProgressed,
             label=job.label,

@@ -16,7 +16,7 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.data.transforms import k_core
 from hybridrec.engine.blend import StackingSet
 from hybridrec.engine.fit import Fitted
-from hybridrec.engine.fitter import Done, Fitter, Part
+from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import validation_fold
 from hybridrec.engine.keys import digest, reranker_key
 from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, rules_of
@@ -28,23 +28,23 @@ from hybridrec.tracing import calling
 from hybridrec.types import State, Target
 
 
-def parts_of(fold: Fold, validation: Fold | None) -> dict[str, Part]:
+def parts_of(fold: Fold, validation: Fold | None) -> dict[str, TrainingPart]:
     """Return the training parts of a fold by level: "full", and "out_of_fold" if blends are learned."""
-    parts = {"full": Part(fold.name, "full", fold.train, fold.train.fingerprint)}
+    parts = {"full": TrainingPart(fold.name, "full", fold.train, fold.train.fingerprint)}
     if validation is not None:
-        parts["out_of_fold"] = Part(fold.name, "out_of_fold", validation.train, validation.train.fingerprint)
+        parts["out_of_fold"] = TrainingPart(fold.name, "out_of_fold", validation.train, validation.train.fingerprint)
     return parts
 
 
-def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, Part]) -> Iterator[tuple[ComponentSpec, Part]]:
+def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) -> Iterator[PlannedFit]:
     """Yield the fits of a fold: on "full" every component in use, on "out_of_fold" those below learning
     re-rankers; base models come before the components that use them."""
-    for level, part in parts.items():
+    for level, training_part in parts.items():
         plans = [plan for plan in experiment.pipelines.values() if level == "full" or plan.learns]
         wanted = [experiment.components[label] for plan in plans for label in plan.labels]
         base_models = [spec.base_model.label for spec in wanted if spec.base_model is not None]
         for label in dict.fromkeys([*base_models, *(spec.label for spec in wanted)]):
-            yield experiment.components[label], part
+            yield experiment.components[label], training_part
 
 
 Fits = dict[str, dict[str, Fitted]]
@@ -60,7 +60,7 @@ class FoldSplits:
 
     fold: Fold
     validation: Fold | None
-    parts: dict[str, Part]
+    parts: dict[str, TrainingPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class FoldFitPlan:
     """The fits on the parts of a fold."""
 
     cut: FoldSplits
-    jobs: list[tuple[ComponentSpec, Part]]
+    jobs: list[PlannedFit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class FoldTrainer:
         rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
         fits = self.fitter.fit(plan.jobs, done)
         by_level: Fits = {"full": {}, "out_of_fold": {}}
-        for (spec, part), fit in zip(plan.jobs, fits, strict=True):
-            by_level[part.level][spec.label] = fit
+        for (spec, training_part), fit in zip(plan.jobs, fits, strict=True):
+            by_level[training_part.level][spec.label] = fit
         arms: list[FittedPipeline] = []
         learned: Learned = {}
         finals = by_level["full"].values()

@@ -44,7 +44,9 @@ class BanditLog:
 
     def __post_init__(self) -> None:
         """Refuse logs from which nothing can be estimated."""
-        given = {part.name: getattr(self, part.name) for part in fields(self) if getattr(self, part.name) is not None}
+        given = {
+            field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) is not None
+        }
         lengths = {name: len(column) for name, column in given.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"every column needs one value per action, but they have {lengths}")

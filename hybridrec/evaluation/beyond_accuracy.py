@@ -45,9 +45,9 @@ class Novelty(Metric):
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Return float64 [Q]."""
-        known = _known_by(eval_batch)
-        users = np.count_nonzero(known.getnnz(axis=1))
-        surprise = -np.log2((known.getnnz(axis=0) + 1) / (users + 1))
+        histories = _known_by(eval_batch)
+        users = np.count_nonzero(histories.getnnz(axis=1))
+        surprise = -np.log2((histories.getnnz(axis=0) + 1) / (users + 1))
         ids = eval_batch.ids[:, :k]
         valid = ids != PADDING
         total = np.where(valid, surprise[np.maximum(ids, 0)], 0.0).sum(axis=1)

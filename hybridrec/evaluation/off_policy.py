@@ -101,7 +101,8 @@ def off_policy_estimates(
     freedom = degrees_of_freedom(influence - influence[:, -1:], columns.units)
     lift_bounds = interval(values - values[-1], columns.units, freedom)
     means, errors = columns.means, standard_errors(columns)
-    rows = [(name, clip) for clip, part in zip(levels, parts, strict=True) for name in ESTIMATORS[: part.sums.shape[1]]]
+    counts = [level.sums.shape[1] for level in parts]
+    rows = [(name, clip) for clip, count in zip(levels, counts, strict=True) for name in ESTIMATORS[:count]]
     return [
         OffPolicyEstimate(
             estimator=estimator,

@@ -51,12 +51,12 @@ class Sample:
     def join(cls, parts: Sequence[Sample]) -> Sample:
         """Join the queries of several folds, one fold after the other."""
         return cls(
-            np.concatenate([part.units for part in parts]),
-            np.concatenate([part.weights for part in parts]),
-            np.concatenate([part.segments for part in parts]),
-            fingerprint(tuple(part.digest for part in parts)),
+            np.concatenate([sample.units for sample in parts]),
+            np.concatenate([sample.weights for sample in parts]),
+            np.concatenate([sample.segments for sample in parts]),
+            fingerprint(tuple(sample.digest for sample in parts)),
             parts[0].segmenter,
-            {name: np.concatenate([part.more_segments[name] for part in parts]) for name in parts[0].more_segments},
+            {name: np.concatenate([sample.more_segments[name] for sample in parts]) for name in parts[0].more_segments},
         )
 
     def __len__(self) -> int:
@@ -96,9 +96,9 @@ def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
     """Return the distinct parts of a sample, and the index of each part in them: one segment is often all queries."""
     different: dict[bytes, Bools] = {}
     places: list[int] = []
-    for part in parts:
-        key = part.tobytes()
-        different.setdefault(key, part)
+    for members in parts:
+        key = members.tobytes()
+        different.setdefault(key, members)
         places.append(list(different).index(key))
     return list(different.values()), places
 

@@ -62,7 +62,7 @@ class Totals:
     @classmethod
     def join(cls, parts: Sequence[Totals]) -> Totals:
         """Join the columns of all parts; the units must be the same."""
-        return cls(np.hstack([part.sums for part in parts]), np.hstack([part.weights for part in parts]))
+        return cls(np.hstack([totals.sums for totals in parts]), np.hstack([totals.weights for totals in parts]))
 
     @property
     def means(self) -> Doubles:

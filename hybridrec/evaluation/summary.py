@@ -51,7 +51,7 @@ def summarise(
         parts += [Totals.of(members, arm.matrix(list(arm.values)), where) for where in different]
     totals = Totals.join(parts)
     estimates = zip(totals.means, mean_intervals(totals, rng, resamples), strict=True)
-    by_part = [[next(estimates) for _ in part.means] for part in parts]
+    by_part = [[next(estimates) for _ in part_totals.means] for part_totals in parts]
     numbers = (MetricReport(mean=mean, ci95=ci95) for place in places for mean, ci95 in by_part[place])
     return {arm.name: _pipeline(arm, own, numbers, members.shape[0]) for arm, own in zip(arms, named, strict=True)}
 
@@ -326,11 +326,13 @@ def result_table(
     the Borda points if the config asks for them; arms in the order of the report; an empty cell for a
     missing number.
     """
-    found = {name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments}
+    metrics_of_arm = {
+        name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments
+    }
     points = metrics is None and segment == ALL and any(arm.borda is not None for arm in report.pipelines.values())
     if metrics is None:
-        metrics = list(dict.fromkeys(metric for numbers in found.values() for metric in numbers))
-    rows = [[name, *(cell(numbers.get(metric)) for metric in metrics)] for name, numbers in found.items()]
+        metrics = list(dict.fromkeys(metric for numbers in metrics_of_arm.values() for metric in numbers))
+    rows = [[name, *(cell(numbers.get(metric)) for metric in metrics)] for name, numbers in metrics_of_arm.items()]
     if points:
         rows = [[*row, f"{report.pipelines[row[0]].borda:g}"] for row in rows]
     return ["pipeline", *metrics, *(["borda"] * points)], rows
@@ -356,16 +358,20 @@ def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, Segment
     """Return segment, arm and report of each segment that a segmenter made, segment after segment."""
     arms = report.pipelines.items()
     names = [name for name, segment in next(iter(arms))[1].segments.items() if segment.segmenter == segmenter]
-    return [(name.removeprefix(f"{segmenter}: "), arm, found.segments[name]) for name in names for arm, found in arms]
+    return [
+        (name.removeprefix(f"{segmenter}: "), arm, report_of_arm.segments[name])
+        for name in names
+        for arm, report_of_arm in arms
+    ]
 
 
 def segmenter_table(report: Report, segmenter: str) -> tuple[list[str], list[list[str]]]:
     """Format arms × metrics of the segments of one segmenter as text: headers and rows, segment after segment."""
-    found = of_segmenter(report, segmenter)
-    metrics = list(dict.fromkeys(metric for _, _, segment in found for metric in segment.metrics))
+    segments = of_segmenter(report, segmenter)
+    metrics = list(dict.fromkeys(metric for _, _, segment in segments for metric in segment.metrics))
     rows = [
         [name, str(segment.queries), arm, *(cell(segment.metrics.get(metric)) for metric in metrics)]
-        for name, arm, segment in found
+        for name, arm, segment in segments
     ]
     return ["segment", "queries", "pipeline", *metrics], rows
 

@@ -264,10 +264,10 @@ def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
 
 
 def _results(
-    pipelines: Sequence[KeyedPipeline], arms: Sequence[KeyedPipeline], cache: Cache, part: QueryBlock, clock: Clock
+    pipelines: Sequence[KeyedPipeline], arms: Sequence[KeyedPipeline], cache: Cache, queries: QueryBlock, clock: Clock
 ) -> list[BatchResults]:
     """Return the results of some of the arms."""
-    block = part.cut()
+    block = queries.cut()
     memo: Memo = {}
     excludes: dict[str, Exclude] = {}
     pools: dict[str, tuple[Pool, Doubles, Counter[str]]] = {}
@@ -303,8 +303,8 @@ def _results(
     return results
 
 
-def _candidates(pipeline: KeyedPipeline, cache: Cache, part: QueryBlock, clock: Clock) -> CandidateBlock:
-    block = part.cut()
+def _candidates(pipeline: KeyedPipeline, cache: Cache, queries: QueryBlock, clock: Clock) -> CandidateBlock:
+    block = queries.cut()
     exclude = pipeline.rules.exclude(block.queries, block.target, block.candidate_items)
     return CandidateBlock(block, exclude, _pool(pipeline, cache, block, exclude, {}, clock))
 

@@ -27,11 +27,11 @@ class Observers:
         self._silenced: set[tuple[int, type[Event]]] = set()
         self._lock = threading.Lock()
 
-    def tell(self, kind: type[Event], **what: Any) -> None:
+    def tell(self, kind: type[Event], **fields: Any) -> None:
         """Tell an event to every observer that has not failed at one of its class before."""
         if not self.observers:
             return
-        event = kind(run=self.run, **what)
+        event = kind(run=self.run, **fields)
         with self._lock:
             for place, observer in enumerate(self.observers):
                 if (place, kind) not in self._silenced:

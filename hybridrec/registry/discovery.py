@@ -97,11 +97,11 @@ class Registry:
         """
         installed = list(importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points)
         sources = loose_sources(plugins)
-        known = {entry_point.name for entry_point in installed}
-        known |= {entry_point.dist.name for entry_point in installed if entry_point.dist is not None}
+        names = {entry_point.name for entry_point in installed}
+        names |= {entry_point.dist.name for entry_point in installed if entry_point.dist is not None}
         for name in block:
-            if name not in known:
-                raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, known)}")
+            if name not in names:
+                raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, names)}")
         if only is not None:
             installed = [entry_point for entry_point in installed if entry_point.value in only]
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -114,7 +114,7 @@ class Registry:
         self._digests: dict[object, str] = {}
         self._offers: dict[str, dict[str, list[_Offer]]] = {kind.plural: {} for kind in kinds.KINDS}
         unwanted = {*block, *also_block, *_blocked_by_environment()}
-        self.not_installed = sorted(unwanted - known)
+        self.not_installed = sorted(unwanted - names)
         """Names of blocked plugins that are not installed."""
         for entry_point in sorted(installed, key=lambda e: (e.name, e.value)):
             self.providers.append(self._load(entry_point, unwanted))
@@ -241,9 +241,9 @@ class Registry:
         """
         named = [p for p in self.providers if p.name == name] or [p for p in self.providers if p.distribution == name]
         if len(named) != 1:
-            known = {provider.name for provider in self.providers}
+            names = {provider.name for provider in self.providers}
             told = f"several plugins are called '{name}'" if named else f"no plugin is called '{name}'"
-            raise ConfigError(f"{told}: {did_you_mean(name, known)}")
+            raise ConfigError(f"{told}: {did_you_mean(name, names)}")
         (provider,) = named
         if provider.blocked:
             raise ConfigError(f"{provider} is blocked")
@@ -308,8 +308,8 @@ class Registry:
         called, (qualifier, _, bare) = kinds.kind_named(kind).name, name.rpartition("/")
         offers = self._offers[kind].get(bare, [])
         for provider in self.providers:
-            for *what, error in provider.left_out:
-                if what == [called, bare] and qualifier in ("", provider.distribution):
+            for *left_out, error in provider.left_out:
+                if left_out == [called, bare] and qualifier in ("", provider.distribution):
                     raise PluginError(f"the {called} '{bare}' of {provider} was left out: {_cause(error)}")
         if not offers:
             raise self.missing(f"unknown {called} '{bare}': {did_you_mean(bare, self._offers[kind])}")
@@ -369,7 +369,7 @@ def _kept(
 
 def _blocked_by_environment() -> list[str]:
     """Return the names in HYBRIDREC_BLOCK."""
-    return [name for part in os.environ.get(BLOCK, "").split(",") if (name := part.strip())]
+    return [name for entry in os.environ.get(BLOCK, "").split(",") if (name := entry.strip())]
 
 
 def _joint(digests: Iterable[str | None]) -> str:

@@ -18,10 +18,10 @@ def find(kind: str, name: str) -> Any:
     The plugins of hybridrec are looked at first and alone, so that a plugin may do this while it is itself loaded.
     Raises ConfigError for an unknown kind or name, and the errors of `Registry.get`.
     """
-    known = {known.name: known for known in kinds.KINDS}
-    if kind not in known:
-        raise ConfigError(f"no kind of plugins is called '{kind}': {did_you_mean(kind, known)}")
-    plural = known[kind].plural
+    by_name = {by_name.name: by_name for by_name in kinds.KINDS}
+    if kind not in by_name:
+        raise ConfigError(f"no kind of plugins is called '{kind}': {did_you_mean(kind, by_name)}")
+    plural = by_name[kind].plural
     registry = _own()
     return (registry if name in registry.names(plural) else Registry()).get(plural, name)
 

@@ -96,6 +96,6 @@ def offers_of(loaded: object) -> list[tuple[kinds.Kind, Any]]:
         return list(classes_in(loaded))
     kind = kinds.kind_of(loaded)
     if kind is None:
-        known = ", ".join(kind.base_name for kind in kinds.KINDS if not kind.instances)
-        raise PluginError(f"{loaded.__name__} does not derive from any of {known}")
+        bases = ", ".join(kind.base_name for kind in kinds.KINDS if not kind.instances)
+        raise PluginError(f"{loaded.__name__} does not derive from any of {bases}")
     return [(kind, loaded)]

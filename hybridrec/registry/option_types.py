@@ -156,7 +156,7 @@ def _references(
         for index, (member, below) in enumerate(zip(members, value, strict=False)):
             yield from _references(member, (), below, (*path, index))
     elif isinstance(value, BaseModel):
-        yield from (Reference((*path, *found.path), found.marker, found.label) for found in references(value))
+        yield from (Reference((*path, *below.path), below.marker, below.label) for below in references(value))
 
 
 def used_component(options: BaseModel) -> Reference | None:

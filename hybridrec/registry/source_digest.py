@@ -132,8 +132,8 @@ class _Reach:
     def _function(self, function: FunctionType) -> None:
         code = function.__code__
         if self.compiled:
-            for part in _codes(code):
-                self.feed(part.co_code.hex(), part.co_names, part.co_varnames, *map(_constant, part.co_consts))
+            for nested in _codes(code):
+                self.feed(nested.co_code.hex(), nested.co_names, nested.co_varnames, *map(_constant, nested.co_consts))
         else:
             with suppress(OSError, TypeError):  # what `dataclass` makes, say, follows from the text of its class
                 self.feed(inspect.getsource(code))
@@ -145,9 +145,9 @@ class _Reach:
             except ValueError:  # not assigned yet
                 continue
             self.visit(value)
-        self._names({name for part in _codes(code) for name in part.co_names}, function.__globals__)
-        for part in _codes(code):
-            for instruction in dis.get_instructions(part):
+        self._names({name for nested in _codes(code) for name in nested.co_names}, function.__globals__)
+        for nested in _codes(code):
+            for instruction in dis.get_instructions(nested):
                 if instruction.opname == "IMPORT_NAME" and instruction.argval:
                     self._module(instruction.argval.partition(".")[0])
 

@@ -39,11 +39,11 @@ def validate_api_version(wanted: object, name: str) -> None:
 
 def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
     """Refuse a registered module that implements an unknown hook, which would never be called."""
-    known = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
+    hooks = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
     for hook in manager.get_hookcallers(module) or ():
         wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
         if wanted and not hook.has_spec():
-            raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, known)}")
+            raise PluginError(f"unknown hook '{hook.name}': {did_you_mean(hook.name, hooks)}")
 
 
 class LeftOut(NamedTuple):
@@ -64,8 +64,8 @@ def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kin
                 with traced(f"{kind.hook} of {impl.plugin_name}"):
                     offers = impl.function()
                 if not isinstance(offers, Iterable) or isinstance(offers, str):
-                    what = "instances of" if kind.instances else "classes derived from"
-                    raise PluginError(f"{kind.hook} must return a list of {what} {kind.base_name}, got {offers!r}")
+                    wanted = "instances of" if kind.instances else "classes derived from"
+                    raise PluginError(f"{kind.hook} must return a list of {wanted} {kind.base_name}, got {offers!r}")
                 offers = list(offers)
             except (Exception, SystemExit) as error:  # its other hooks may be in order
                 yield LeftOut(kind.name, "", error)
@@ -89,8 +89,8 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
         if kind.instances:
             raise PluginError(f"{kind.hook} must return instances of {kind.base_name}, got {offer!r}")
         if is_class:
-            known = ", ".join(known.base_name for known in kinds.KINDS if not known.instances)
-            raise PluginError(f"{offer.__name__} does not derive from any of {known}")
+            bases = ", ".join(bases.base_name for bases in kinds.KINDS if not bases.instances)
+            raise PluginError(f"{offer.__name__} does not derive from any of {bases}")
         raise PluginError(f"{kind.hook} must return classes derived from {kind.base_name}, got {offer!r}")
     if kind.instances:
         if not isinstance(offer.name, str):
@@ -122,9 +122,9 @@ def _validate_spelling(cls: type[Plugin]) -> None:
     """Refuse an attribute whose name nearly equals one of the engine that the class does not set."""
     ours = [base for base in cls.__mro__ if _is_engine(base)]
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
-    known = {name for base in ours for name in (*_values(base), *inspect.get_annotations(base))}
-    for name in sorted(own.difference(*map(dir, ours), known)):
-        if near := difflib.get_close_matches(name, known - own, n=1, cutoff=NEAR):
+    engine_names = {name for base in ours for name in (*_values(base), *inspect.get_annotations(base))}
+    for name in sorted(own.difference(*map(dir, ours), engine_names)):
+        if near := difflib.get_close_matches(name, engine_names - own, n=1, cutoff=NEAR):
             raise PluginError(f"{cls.__name__}.{name}: did you mean '{near[0]}'?")
 
 

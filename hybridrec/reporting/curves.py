@@ -26,12 +26,12 @@ class Curve(Plane):
     points: Sequence[CurvePoint]
 
     @classmethod
-    def all_of(cls, found: TradeoffReport, metric: str) -> list[Self]:
+    def all_of(cls, tradeoff: TradeoffReport, metric: str) -> list[Self]:
         """Return the curves of the deciding metric against every other one that both have at least two points."""
-        others = dict.fromkeys(name for point in found.points for name in point.metrics if name != metric)
+        others = dict.fromkeys(name for point in tradeoff.points for name in point.metrics if name != metric)
         curves = []
         for other in others:
-            pairs = [(f"{p.value:g}", p.metrics.get(metric), p.metrics.get(other)) for p in found.points]
+            pairs = [(f"{p.value:g}", p.metrics.get(metric), p.metrics.get(other)) for p in tradeoff.points]
             points = [CurvePoint(x, y) for x, y in ((_at(v, a), _at(v, b)) for v, a, b in pairs) if x and y]
             if len(points) > 1:
                 across = Scale.over(end for point in points for end in point.x.ends)

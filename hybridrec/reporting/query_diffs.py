@@ -116,7 +116,7 @@ class Differences:
                 pipeline=measured["pipeline"],
                 served_by=measured["served_by"],
                 value=measured[metric],
-                places=[(names.get(found, found), found in relevant) for found in arm.ids.get(query, [])],
+                places=[(names.get(id_, id_), id_ in relevant) for id_ in arm.ids.get(query, [])],
             )
             for arm, measured in zip(arms, (control, variant), strict=True)
         )

@@ -21,7 +21,7 @@ from hybridrec.evaluation.summary import cell, deciding, verdict_columns, verdic
 from hybridrec.runs.run import Run
 
 
-def guardrails(found: Sequence[Guardrail]) -> Table:
+def guardrails(rails: Sequence[Guardrail]) -> Table:
     """Return every guardrail of every pair, losses in percent of the control."""
     headers = ["variant", "control", "guardrail", "loss", "at least", "at most", "accepted", "verdict"]
     rows = [
@@ -34,7 +34,7 @@ def guardrails(found: Sequence[Guardrail]) -> Table:
             _percent(rail.margin),
             Cell(rail.verdict),
         ]
-        for rail in found
+        for rail in rails
     ]
     return Table("Losses against the control, with one-sided 95 % bounds", headers, rows)
 
@@ -109,9 +109,9 @@ def number(value: float | None, text: str = "{:.4f}") -> Cell:
     return Cell("") if value is None else Cell(text.format(value), value)
 
 
-def metric_cell(found: MetricReport | None) -> Cell:
+def metric_cell(metric: MetricReport | None) -> Cell:
     """Format a mean with the half-width of its interval."""
-    return Cell(cell(found), None if found is None else found.mean)
+    return Cell(cell(metric), None if metric is None else metric.mean)
 
 
 def arms_by_metric(report: Report, segment: str) -> Table:
@@ -128,14 +128,14 @@ def arms_by_metric(report: Report, segment: str) -> Table:
     return Table(f"{title} ({queries})", headers, rows)
 
 
-def tradeoff(found: TradeoffReport) -> Table:
+def tradeoff(measured: TradeoffReport) -> Table:
     """Return every metric at every value of the option."""
-    metrics = list(dict.fromkeys(metric for point in found.points for metric in point.metrics))
+    metrics = list(dict.fromkeys(metric for point in measured.points for metric in point.metrics))
     rows = [
         [Cell(f"{point.value:g}", point.value), *(metric_cell(point.metrics.get(m)) for m in metrics)]
-        for point in found.points
+        for point in measured.points
     ]
-    return Table(f"{found.pipeline}: {found.vary}", [found.vary, *metrics], rows)
+    return Table(f"{measured.pipeline}: {measured.vary}", [measured.vary, *metrics], rows)
 
 
 def segment_title(segment: str, segmenter: str) -> str:
@@ -146,8 +146,8 @@ def segment_title(segment: str, segmenter: str) -> str:
 
 def by_segment(report: Report, segmenter: str) -> Table:
     """Return every arm in every metric, segment after segment of one segmenter."""
-    found = summary.of_segmenter(report, segmenter)
-    metrics = list(dict.fromkeys(metric for _, _, segment in found for metric in segment.metrics))
+    segments = summary.of_segmenter(report, segmenter)
+    metrics = list(dict.fromkeys(metric for _, _, segment in segments for metric in segment.metrics))
     rows = [
         [
             Cell(name),
@@ -155,7 +155,7 @@ def by_segment(report: Report, segmenter: str) -> Table:
             Cell(arm),
             *(metric_cell(segment.metrics.get(metric)) for metric in metrics),
         ]
-        for name, arm, segment in found
+        for name, arm, segment in segments
     ]
     return Table(f"By {segmenter}: every metric", ["segment", "queries", "pipeline", *metrics], rows)
 
@@ -233,8 +233,8 @@ def learned_weights(report: Report) -> list[Table]:
     for name, arm in report.pipelines.items():
         by_target: dict[str, list[Mapping[str, SegmentWeights]]] = {}
         for fold in arm.learned.values():
-            for target, found in fold.items():
-                by_segment = _weights(found)
+            for target, state in fold.items():
+                by_segment = _weights(state)
                 if by_segment is not None:
                     by_target.setdefault(target, []).append(by_segment)
         for target, folds in by_target.items():
@@ -306,8 +306,8 @@ def _reported(progress: FitProgressReport | None) -> str:
     """Return the first and the last of each number that a component reported, and after how many steps."""
     if progress is None:
         return ""
-    known = {name: [x for x in numbers if x is not None] for name, numbers in progress.numbers.items()}
-    ends = [f"{name} {numbers[0]:.4g} → {numbers[-1]:.4g}" for name, numbers in known.items() if numbers]
+    finite = {name: [x for x in numbers if x is not None] for name, numbers in progress.numbers.items()}
+    ends = [f"{name} {numbers[0]:.4g} → {numbers[-1]:.4g}" for name, numbers in finite.items() if numbers]
     return ", ".join([f"{progress.steps[-1]} of {progress.of} steps", *ends])
 
 
@@ -336,6 +336,6 @@ def provenance(run: Run) -> list[Table]:
     }
     packages = report.environment.packages.items()
     return [
-        Table("Lock and machine", ["what", "value"], [[Cell(what), Cell(str(value))] for what, value in facts.items()]),
+        Table("Lock and machine", ["what", "value"], [[Cell(fact), Cell(str(value))] for fact, value in facts.items()]),
         Table("Packages", ["package", "version"], [[Cell(name), Cell(version)] for name, version in packages]),
     ]

@@ -45,7 +45,7 @@ def find(text: str, data: Dataset, kind: EntityKind) -> Match:
         raise DataError(f"nothing among {len(names)} {kind} is called like '{text}'{hint}")
     # One common word makes many names fit equally well, so the whole name decides between them.
     name, score, code = min(
-        near, key=lambda found: (-found[1], -fuzz.token_sort_ratio(typed, found[0].casefold()), found[2])
+        near, key=lambda match: (-match[1], -fuzz.token_sort_ratio(typed, match[0].casefold()), match[2])
     )
     return Match(ids.packed[code], name, score)
 

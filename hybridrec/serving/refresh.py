@@ -17,7 +17,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.transforms import k_core
 from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.fitter import Fitter, Part
+from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.pipelines import rules_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
@@ -116,8 +116,8 @@ class _Update:
         on_refreshed = {
             spec.label for spec in specs if spec.base_model is not None and spec.base_model.label in refreshing
         }
-        part = Part("everything", "full", self.train, self.train.fingerprint)
-        again = [(spec, part) for spec in specs if spec.label not in refreshing | on_refreshed]
+        training_part = TrainingPart("everything", "full", self.train, self.train.fingerprint)
+        again = [(spec, training_part) for spec in specs if spec.label not in refreshing | on_refreshed]
         for fit in self.fitter.fit(again):
             self.fitted[fit.spec.label] = fit.component
             yield Refreshed(fit.spec.label, fit.spec.cls.name, "fitted again", fit.outcome.seconds)
@@ -125,7 +125,7 @@ class _Update:
         for spec in sorted(rest, key=lambda spec: spec.base_model is not None):
             started = time.perf_counter()
             take_up = spec.label in refreshing
-            self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, part)
+            self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, training_part)
             seconds = time.perf_counter() - started
             yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
 
@@ -139,9 +139,9 @@ class _Update:
             refreshed = component.refresh(self.train, codes, label_rng(self.fitter.seed, spec.label))
             return check_self(component, "refresh", refreshed)
 
-    def _fitted(self, spec: ComponentSpec, part: Part) -> Component:
+    def _fitted(self, spec: ComponentSpec, training_part: TrainingPart) -> Component:
         """Fit on top of a refreshed component; it is not stored, since no run could find it by its key."""
-        self.fitter.within_budget(spec, part)
+        self.fitter.within_budget(spec, training_part)
         component = spec.create()
         with calling(spec.cls, f"while fitting components.{spec.label}"):
             self._lend(component, spec)

@@ -82,7 +82,7 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     ]
 
 
-def _cosines(vectors: Floats, one: Floats) -> Floats:
+def _cosines(vectors: Floats, vector: Floats) -> Floats:
     """Return float32 [1, N]: cosine of each of the vectors [N, D] with one of [D]; NaN where either is missing."""
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(one)
-    return (vectors @ one / np.where(lengths > 0, lengths, np.nan))[None].astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
+    return (vectors @ vector / np.where(lengths > 0, lengths, np.nan))[None].astype(np.float32)

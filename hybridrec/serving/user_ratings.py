@@ -19,7 +19,7 @@ class UserRating:
     """An item as typed, the item it was resolved to, and its rating."""
 
     typed: str
-    found: Match
+    match: Match
     rating: float
 
 
@@ -44,12 +44,12 @@ def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
             if not rated and [field.strip().casefold() for field in fields] == HEADER:
                 continue
             rating = _rated(fields, where, data)
-            if rating.found.id in rated:
-                line, first = rated[rating.found.id]
+            if rating.match.id in rated:
+                line, first = rated[rating.match.id]
                 raise DataError(
-                    f"{where}: '{rating.typed}' is '{rating.found.name}', as is '{first.typed}' in line {line}"
+                    f"{where}: '{rating.typed}' is '{rating.match.name}', as is '{first.typed}' in line {line}"
                 )
-            rated[rating.found.id] = rows.line_num, rating
+            rated[rating.match.id] = rows.line_num, rating
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}: {error}; put names with commas or quotes in quotes") from None
     if not any(rating.rating for _, rating in rated.values()):

@@ -224,20 +224,20 @@ def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn]
 def _request_columns(data: Dataset) -> dict[str, FeatureColumn]:
     """Return the columns that requests may have, without rows: those of the interactions, and the time."""
     context = data.interactions.context
-    known = {} if context is None else {name: column.take(slice(0, 0)) for name, column in context.columns.items()}
-    return {"time": FeatureColumn("time", np.empty(0, np.float64)), **known}
+    stated = {} if context is None else {name: column.take(slice(0, 0)) for name, column in context.columns.items()}
+    return {"time": FeatureColumn("time", np.empty(0, np.float64)), **stated}
 
 
 def _frame_of_requests(queries: QueryBatch, columns: Mapping[str, FeatureColumn]) -> pl.DataFrame:
     """Return the values of Q requests as a frame; null where unknown."""
     import polars as pl
 
-    known = {} if queries.context is None else queries.context.columns
-    if "time" in columns and "time" not in known and queries.times is not None:
-        known = {**known, "time": FeatureColumn("time", queries.times)}
+    given = {} if queries.context is None else queries.context.columns
+    if "time" in columns and "time" not in given and queries.times is not None:
+        given = {**given, "time": FeatureColumn("time", queries.times)}
     return pl.DataFrame(
         {
-            name: _series(known[name], None) if name in known else pl.Series([None] * len(queries), dtype=_type(column))
+            name: _series(given[name], None) if name in given else pl.Series([None] * len(queries), dtype=_type(column))
             for name, column in columns.items()
         }
     )

@@ -123,17 +123,17 @@ class Exclude:
         return held & valid
 
 
-def _joined(one: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
+def _joined(first_rule: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
     """Return groups and group of two exclusions: a group for each pair of groups in use."""
-    if one.groups is None or one.group is None:
+    if first_rule.groups is None or first_rule.group is None:
         return other.groups, other.group
     if other.groups is None or other.group is None:
-        return one.groups, one.group
-    pairs, place = np.unique(np.stack((one.group, other.group), axis=1), axis=0, return_inverse=True)
-    groups = np.zeros((len(pairs), one.groups.shape[1]), bool)
+        return first_rule.groups, first_rule.group
+    pairs, place = np.unique(np.stack((first_rule.group, other.group), axis=1), axis=0, return_inverse=True)
+    groups = np.zeros((len(pairs), first_rule.groups.shape[1]), bool)
     for number, (first, second) in enumerate(pairs):
         if first != PADDING:
-            groups[number] |= one.groups[first]
+            groups[number] |= first_rule.groups[first]
         if second != PADDING:
             groups[number] |= other.groups[second]
     return groups, place.reshape(-1).astype(np.int32)

@@ -52,9 +52,9 @@ def check_exclude(exclude: object, queries: int, n: int) -> None:
     """
     if not isinstance(exclude, Exclude):
         raise PluginError(f"exclude must return an Exclude, not {type(exclude).__name__}")
-    for one, other in (("released", "times"), ("groups", "group")):
-        if (getattr(exclude, one) is None) != (getattr(exclude, other) is None):
-            raise PluginError(f"exclude: `{one}` and `{other}` belong together; give both or neither")
+    for field, other in (("released", "times"), ("groups", "group")):
+        if (getattr(exclude, field) is None) != (getattr(exclude, other) is None):
+            raise PluginError(f"exclude: `{field}` and `{other}` belong together; give both or neither")
     if exclude.rows is not None and exclude.rows.shape != (queries, n):
         raise PluginError(f"exclude: rows must have the shape {(queries, n)}, not {exclude.rows.shape}")
     if exclude.ids is not None:
@@ -141,8 +141,8 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
 def check_self(component: C, method: str, returned: object) -> C:
     """Return the component from a method that must return itself; refuse any other result."""
     if returned is not component:
-        what = "None" if returned is None else type(returned).__name__
-        raise PluginError(f"{method} returned {what}; it must return self")
+        kind = "None" if returned is None else type(returned).__name__
+        raise PluginError(f"{method} returned {kind}; it must return self")
     return component
 
 

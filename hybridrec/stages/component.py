@@ -64,10 +64,10 @@ class Component(Plugin):
     def restore(self, state: State) -> Self:
         """Restore what was learned from `state`, so that scores are identical; return self."""
 
-    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+    def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
         """Update a fitted instance to grown data without a full fit; called if `refreshes` is true.
 
-        `data` is the new training part. `known[target]`, int32[N], maps the ids that the component was fitted on
+        `data` is the new training part. `new_codes[target]`, int32[N], maps the ids that the component was fitted on
         to their codes in `data`, -1 for ids that are gone. `rng` is the only source of randomness; returns self.
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")

@@ -63,12 +63,12 @@ class Source:
             active &= ~served if gate == "cold" else _open(gate, queries)
         return active
 
-    def serves_by(self, known: str) -> bool:
+    def serves_by(self, name: str) -> bool:
         """Return True if its generator uses this field of `served_fields`."""
-        if known in (ITEMS, FEW):
+        if name in (ITEMS, FEW):
             few = any(gate.startswith("items<") for gate in self.when)
-            return self.generator.reads(ITEMS) and few == (known == FEW)
-        return self.generator.reads(known)
+            return self.generator.reads(ITEMS) and few == (name == FEW)
+        return self.generator.reads(name)
 
 
 def _open(gate: str, queries: QueryBatch) -> Bools:
@@ -250,7 +250,7 @@ class Pipeline:
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """Return the slate with servers that name the field of the query by which the generators served it."""
-        servers = (*slate.servers, *(f"{BLEND}:{known}" for known in served_fields(queries)))
+        servers = (*slate.servers, *(f"{BLEND}:{name}" for name in served_fields(queries)))
         # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
         return replace(slate, served_by=served_by, servers=servers)
@@ -259,10 +259,10 @@ class Pipeline:
         """Return int8[Q], the code of what served each query: codes of `served_fields` follow the slate's own."""
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
-        for code, known in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
-            told = queries.has(known.removeprefix("few-"))
+        for code, name in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
+            told = queries.has(name.removeprefix("few-"))
             for source, served in proposed.items():
-                if source.serves_by(known):
+                if source.serves_by(name):
                     served_by[served & told & (slate.served_by != 0)] = code
         return served_by
 

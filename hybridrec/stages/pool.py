@@ -117,10 +117,10 @@ class Pool:
         orders one pool thousands of times with different weights: results that do not depend on them, such as a
         normalised column, are computed once.
         """
-        known = self._known.get(name)
-        if known is None or known[0] != depends:
-            known = self._known[name] = (depends, make())
-        return cast(T, known[1])
+        entry = self._known.get(name)
+        if entry is None or entry[0] != depends:
+            entry = self._known[name] = (depends, make())
+        return cast(T, entry[1])
 
     def fused(self) -> Floats:
         """Return the order so far, float32 [Q, K]: `final`, or the only column while nothing is fused.

@@ -156,9 +156,9 @@ class ComponentContract(PluginContract):
         for target in generated(model):
             batch = candidates(model, queries, target, 10)
             parts = [candidates(model, query, target, 10) for query in single]
-            scores = np.concatenate([part.scores for part in parts])
+            scores = np.concatenate([answer.scores for answer in parts])
             assert_close(scores, batch.scores, 1e-5, target)
-            moved = np.concatenate([part.ids for part in parts]) != batch.ids
+            moved = np.concatenate([answer.ids for answer in parts]) != batch.ids
             assert not (moved & ~tied(batch.scores)).any(), f"{target}: other candidates in a batch than one by one"
         for target in scored(model):
             ids = shuffled_ids(queries, target)
@@ -214,8 +214,8 @@ class ComponentContract(PluginContract):
                 silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all(axis=2).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
-        known = queries.has_any(model.needs)
-        others = queries.take(np.flatnonzero(~known))
+        is_served = queries.has_any(model.needs)
+        others = queries.take(np.flatnonzero(~is_served))
         for target in generated(model):
             ids = candidates(model, others, target, 5).ids
             assert (ids == PADDING).all(), f"{target}: proposes {ids.max()} to a query without {_either(model)}"
@@ -324,23 +324,23 @@ class ComponentContract(PluginContract):
 
     def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
         """Require a component that `refreshes` to propose and score new ids after the data grew."""
-        part, whole = toy_dataset(40, 30, 11), toy()
-        model = fitted(self.component(self.options(options)), part)
+        small, whole = toy_dataset(40, 30, 11), toy()
+        model = fitted(self.component(self.options(options)), small)
         if not model.refreshes:
             return
-        known: dict[Target, Ints] = {
-            kind: whole.vocabulary(kind).encode(part.vocabulary(kind).ids) for kind in (ITEMS, *part.kinds)
+        new_codes: dict[Target, Ints] = {
+            kind: whole.vocabulary(kind).encode(small.vocabulary(kind).ids) for kind in (ITEMS, *small.kinds)
         }
-        check_self(model, "refresh", model.refresh(whole, known, np.random.default_rng(0)))
+        check_self(model, "refresh", model.refresh(whole, new_codes, np.random.default_rng(0)))
         other, queries = self.component(self.options(options)), self.queries()
         other.restore(through_a_file(model.state()))
         for target in generated(other):
             scores = dense(candidates(other, queries, target, size(target)), size(target))
-            new = np.setdiff1d(np.arange(size(target)), known[target])
+            new = np.setdiff1d(np.arange(size(target)), new_codes[target])
             assert not np.isnan(scores[:, new]).all(), f"{target}: never proposes an id that is new"
         for target in scored(other):
             ids = shuffled_ids(queries, target)
-            new = np.setdiff1d(ids, np.append(known[target], PADDING))
+            new = np.setdiff1d(ids, np.append(new_codes[target], PADDING))
             opinions = score(other, queries, ids, target)[:, np.isin(ids, new)]
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 

@@ -82,7 +82,8 @@ class Contract:
             if (plain := name.partition("[")[0]) not in cls.checks():
                 message = f"{cls.subject().__name__}.expected_failures: unknown check '{plain}'"
                 raise PluginError(f"{message}; {did_you_mean(plain, cls.checks())}")
-        return next((declared[key] for key in (check, *(f"{check}[{part}]" for part in case)) if key in declared), None)
+        keys = (check, *(f"{check}[{option}]" for option in case))
+        return next((declared[key] for key in keys if key in declared), None)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """Prepare the checks of a configuration; if this raises, none of them is run."""

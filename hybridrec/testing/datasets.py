@@ -115,13 +115,13 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 def parity_queries(dataset: Dataset, field: Field) -> QueryBatch:
     """Build an even and an odd query for the toy dataset with only this field."""
     users, items, tags = dataset.users.vocabulary.ids, dataset.items.vocabulary.ids, dataset.vocabulary("tags").ids
-    known: dict[Field, list[Query]] = {
+    by_field: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],
         "items": [Query(items=items[colour:10:2].to_list()) for colour in (0, 1)],
         "tags": [Query(tags=tags[colour:6:2].to_list()) for colour in (0, 1)],
         "title": [Query(text=_colour(colour)) for colour in (0, 1)],
     }
-    return encode(known[field], dataset)
+    return encode(by_field[field], dataset)
 
 
 def _colour(code: int) -> str:

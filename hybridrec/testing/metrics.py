@@ -47,13 +47,13 @@ class MetricContract(PluginContract):
         truth = csr_of(
             (rng.random((ROWS, n)) < 0.2) & (np.arange(ROWS) != 3)[:, None] | (np.arange(ROWS) == 4)[:, None]
         )
-        part = slice(None) if rows is None else rows
+        chosen = slice(None) if rows is None else rows
         asked = toy_queries(toy())
-        queries = asked.take(np.arange(ROWS)[part] % len(asked))
-        hits = kernels.hits(ids[part], truth[part])
+        queries = asked.take(np.arange(ROWS)[chosen] % len(asked))
+        hits = kernels.hits(ids[chosen], truth[chosen])
         gains = truth.copy()
         gains.data = rng.integers(1, 6, gains.nnz).astype(np.float32)
-        return EvalBatch("items", ids[part], hits, truth[part], toy(), queries=queries, gains=gains[part])
+        return EvalBatch("items", ids[chosen], hits, truth[chosen], toy(), queries=queries, gains=gains[chosen])
 
     def made(self, options: Mapping[str, Any]) -> Metric:
         """Build the metric."""

@@ -32,8 +32,8 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     classes = [registry.get(kind, f"{qualifier}{offered}") for kind, names in offers.items() for offered in names]
     classes += [cls for _, cls in registry.named(name)]
     if not classes and name not in plugins:
-        known = {provider.name for provider in registry.providers} | set(registry.names())
-        raise ConfigError(f"no plugin, class or command is called '{name}': {did_you_mean(name, known)}")
+        names = {provider.name for provider in registry.providers} | set(registry.names())
+        raise ConfigError(f"no plugin, class or command is called '{name}': {did_you_mean(name, names)}")
     return list(dict.fromkeys(classes))
 
 

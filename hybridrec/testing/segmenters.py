@@ -57,8 +57,8 @@ class SegmenterContract(PluginContract):
         queries = self.queries(data)
         together = segments_of(segmenter, queries, data)
         alone = [segments_of(segmenter, queries.take(np.array([row])), data)[0] for row in range(len(queries))]
-        for row, (one, other) in enumerate(zip(alone, together, strict=True)):
-            assert one == other, f"query {row} is in '{one}' alone and in '{other}' among others"
+        for row, (segment, other) in enumerate(zip(alone, together, strict=True)):
+            assert segment == other, f"query {row} is in '{segment}' alone and in '{other}' among others"
 
     def test_same_queries_same_segments(self, options: Mapping[str, Any]) -> None:
         """Require the same segments each time, of another instance with the same options, too."""

@@ -94,4 +94,4 @@ class SplitterContract(PluginContract):
 def _print(fold: Fold) -> tuple[str, ...]:
     truth = (fold.truth.get(target) for target in sorted(fold.truth))
     parts = (fold.queries, *truth, fold.units, fold.weights, fold.candidate_items)
-    return (fold.name, fold.train.fingerprint, *(fingerprint(part) for part in parts))
+    return (fold.name, fold.train.fingerprint, *(fingerprint(array) for array in parts))

@@ -15,7 +15,7 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.engine.evaluate import judge, question_of, weighted_mean
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit import Fitted
-from hybridrec.engine.fitter import Done, Fitter, Part
+from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.pipelines import FittedPipeline
 from hybridrec.engine.runner import ExperimentRunner
@@ -60,16 +60,16 @@ class CachingFitter(Fitter):
         super().__init__(store, registry, executor, seed=seed, memory=memory)
         self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
-    def fit(self, jobs: Iterable[tuple[ComponentSpec, Part]], done: Done = lambda _: None) -> list[Fitted]:
+    def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order: from memory, from the store, or fitted."""
-        plan = {_job(spec, part): (spec, part) for spec, part in jobs}
+        plan = {_job(spec, training_part): (spec, training_part) for spec, training_part in jobs}
         fits = {job: self._kept.get(job) for job in plan}
         missing = {job: plan[job] for job, fitted in fits.items() if fitted is None}
         if missing:
             for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
                 fits[job] = fitted
-                spec, part = plan[job]
-                self._kept.put(job, fitted, spec.create().memory(part.train))
+                spec, training_part = plan[job]
+                self._kept.put(job, fitted, spec.create().memory(training_part.train))
         return [fitted for fitted in fits.values() if fitted is not None]
 
 
@@ -138,10 +138,10 @@ class Objective:
         return mean
 
 
-def _job(spec: ComponentSpec, part: Part) -> tuple[str, ...]:
+def _job(spec: ComponentSpec, training_part: TrainingPart) -> tuple[str, ...]:
     """Return a key of a fit within one search, in which data, seed and libraries do not change."""
-    below = () if spec.base_model is None else _job(spec.base_model, part)
-    return part.fold, part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
+    below = () if spec.base_model is None else _job(spec.base_model, training_part)
+    return training_part.fold, training_part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 
 def _size(pooled: CandidateBlock) -> int:

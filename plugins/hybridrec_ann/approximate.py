@@ -102,9 +102,9 @@ class Approximate(VectorModel):
             target: _complete(self._model.vectors(target)) for target in data.targets if self.recommends(target)
         }
         return {
-            target: np.ascontiguousarray(self._model.vectors(target)[known])
-            for target, known in self._known.items()
-            if len(known) >= CENTROIDS
+            target: np.ascontiguousarray(self._model.vectors(target)[ids])
+            for target, ids in self._known.items()
+            if len(ids) >= CENTROIDS
         }
 
     def _measured(self, queries: QueryBatch, target: Target) -> float:
@@ -153,8 +153,8 @@ class Approximate(VectorModel):
     def state(self) -> State:
         """Return for each target the codes in faiss's format, uint8, the ids that have vectors, and the recall."""
         codes = {f"codes.{target}": codes.serialized() for target, codes in self._codes.items()}
-        known = {f"known.{target}": known for target, known in self._known.items()}
-        return codes | known | {"recall": self._recall, "targets": np.array(list(self._known))}
+        ids = {f"known.{target}": ids for target, ids in self._known.items()}
+        return codes | ids | {"recall": self._recall, "targets": np.array(list(self._known))}
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""

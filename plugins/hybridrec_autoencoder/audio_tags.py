@@ -70,10 +70,10 @@ class AudioTagAutoencoder(VectorModel):
         audio, _ = _scaled(data.items.vectors, data.items.vectors)
         tagged, alone = _scaled(tags @ words, words)
         rows = np.hstack((audio, tagged))
-        known = np.column_stack((audio.any(axis=1), tagged.any(axis=1)))
-        some = known.any(axis=1)
+        has_half = np.column_stack((audio.any(axis=1), tagged.any(axis=1)))
+        some = has_half.any(axis=1)
         network = Network.random(rows.shape[1], self.config.hidden, rows.shape[1], rng)
-        halves = _Halves(rows[some], known[some], audio.shape[1], self.config.hide_half, rng)
+        halves = _Halves(rows[some], has_half[some], audio.shape[1], self.config.hide_half, rng)
         self._losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, rng, self.report)
         self._items = _directions(network, rows)
         self._tags = _directions(network, np.hstack((np.zeros((len(alone), audio.shape[1]), np.float32), alone)))
@@ -136,21 +136,21 @@ class AudioTagAutoencoder(VectorModel):
 class _Halves:
     """Rows of two halves: corruption by hiding one half, and the squared error of known halves."""
 
-    def __init__(self, rows: Floats, known: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
-        """Take rows, float32 [R, D], with `first` columns in the first half, and `known`, bool [R, 2], by half."""
-        self._rows, self._known, self._hide, self._rng = rows, known, hide, rng
+    def __init__(self, rows: Floats, has_half: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
+        """Take rows, float32 [R, D], with `first` columns in the first half, and `has_half`, bool [R, 2]."""
+        self._rows, self._has_half, self._hide, self._rng = rows, has_half, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 
     def damaged(self, places: Longs) -> Floats:
         """Return the rows at these places, with one half hidden in some of those that have both."""
-        fate = np.where(self._known[places].all(axis=1), self._rng.random(len(places)), 1)
+        fate = np.where(self._has_half[places].all(axis=1), self._rng.random(len(places)), 1)
         kept = np.column_stack((fate >= self._hide / 2, (fate < self._hide / 2) | (fate >= self._hide)))
         return self._rows[places] * kept[:, self._half]
 
     def squares(self, outputs: Floats, places: Longs) -> float:
         """Return half the squared error of the known halves; overwrite `outputs` with its gradient."""
         outputs -= self._rows[places]
-        outputs *= self._known[places][:, self._half]
+        outputs *= self._has_half[places][:, self._half]
         return float(np.vdot(outputs, outputs)) / 2
 
 

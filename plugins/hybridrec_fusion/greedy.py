@@ -48,5 +48,5 @@ def select(validation: Validation, rounds: int, starts: list[Doubles]) -> Double
         chosen = chosen + columns[best]
         ensembles.append(chosen)
         values.append(trials[best])
-    found = ensembles[int(np.argmax(values))]
-    return found / found.max()
+    chosen = ensembles[int(np.argmax(values))]
+    return chosen / chosen.max()

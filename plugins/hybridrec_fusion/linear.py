@@ -46,19 +46,19 @@ class Linear(LearnedRanker[Doubles]):
         filled = self.scaled(pool)
         flags = {field: queries.has(field).astype(np.float32)[:, None] for field in queries.fields}
         for label, feature, values in opinions(pool, self.config.normalise):
-            known = ~np.isnan(values)
+            is_given = ~np.isnan(values)
             if feature == "normalised":
                 yield f"{label}: normalised", filled[label]
-                yield f"{label}: has an opinion", known.astype(np.float32)
+                yield f"{label}: has an opinion", is_given.astype(np.float32)
                 for field, flag in flags.items():
                     yield f"{label}: normalised, knows {field}", filled[label] * flag
             else:
-                yield f"{label}: {feature}", np.where(known, values, np.float32(0))
+                yield f"{label}: {feature}", np.where(is_given, values, np.float32(0))
         yield from provenance(pool)
         for feature, values in statistics(queries, pool, self.facts[pool.target]):
-            known = ~np.isnan(values)
-            yield feature, np.where(known, values, np.float32(0))
-            yield f"{feature}, known", known.astype(np.float32)
+            is_given = ~np.isnan(values)
+            yield feature, np.where(is_given, values, np.float32(0))
+            yield f"{feature}, known", is_given.astype(np.float32)
 
     def train(self, examples: Examples, turn: int) -> Doubles:
         """Learn the weights of the features, float64[F], by L-BFGS."""

@@ -40,10 +40,10 @@ class SearchedWeights(Guarded, WeightedColumns):
             here = validation.where(rows)
             weights_without: dict[int, Doubles] = {}
             gains = np.full(len(here), np.nan)
-            for part, inside in here.by_part():
-                starts = [everywhere[part]] if part in everywhere else []
-                weights_without[part] = self.search(here.where(~inside), starts)
-                gains[inside] = here.where(inside).gains(weights_without[part])
+            for number, inside in here.by_part():
+                starts = [everywhere[number]] if number in everywhere else []
+                weights_without[number] = self.search(here.where(~inside), starts)
+                gains[inside] = here.where(inside).gains(weights_without[number])
             verdict = Verdict.of(here, gains)
             if verdict.guarded:
                 weights = np.eye(len(self.labels))[verdict.single]

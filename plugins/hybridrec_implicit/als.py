@@ -74,15 +74,15 @@ class ALS(ColumnModel, VectorModel):
         factors = (self._scaled if self.config.frequency_power else self._library)(confidence, seed)
         return self._learn(factors, confidence, scale, data)
 
-    def refresh(self, data: Dataset, known: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+    def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
         """Run half a round more: solve all users from the current vectors, then every column from the users."""
         confidence, scale = self._counted(data)
         factors = np.zeros((confidence.shape[1], self.config.factors), np.float32)
         for target, columns in self.split(factors, data).items():  # views, not copies
             if target not in self._vectors:  # a kind that the data before did not have
                 continue
-            kept = self._learned_of(target) & (known[target] != PADDING)
-            columns[known[target][kept]] = self._vectors[target][kept]
+            kept = self._learned_of(target) & (new_codes[target] != PADDING)
+            columns[new_codes[target][kept]] = self._vectors[target][kept]
         by_user, by_column = self._sides(confidence)
         for side in (by_user, by_column):
             factors = LeastSquares.of(factors, unobserved=1).solve(*side)

@@ -41,21 +41,21 @@ class LeastSquares:
         eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
         return cls(np.maximum(eigenvalues[::-1], 0), (exact @ axes[:, ::-1]).astype(columns.dtype))
 
-    def solve(self, known: Sparse, excess: Reals, ridge: Doubles) -> Reals:
+    def solve(self, entries: Sparse, excess: Reals, ridge: Doubles) -> Reals:
         """Solve for row vectors [rows, D], in the axes of the columns; zeros for rows without known columns.
 
-        known: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
+        entries: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
         """
-        lengths = np.diff(known.indptr)
-        result = np.zeros((known.shape[0], len(self.spread)), self.columns.dtype)
+        lengths = np.diff(entries.indptr)
+        result = np.zeros((entries.shape[0], len(self.spread)), self.columns.dtype)
         for rows, width in blocks(lengths, len(self.spread)):
             # Short rows are padded by repeating their last column with weight 0, which leaves the solution unchanged.
-            places = np.minimum(np.arange(width), lengths[rows, None] - 1) + known.indptr[rows, None]
+            places = np.minimum(np.arange(width), lengths[rows, None] - 1) + entries.indptr[rows, None]
             filled = np.arange(width) < lengths[rows, None]
-            b, e = ((filled * values[places]).astype(result.dtype) for values in (known.data, excess))
+            b, e = ((filled * values[places]).astype(result.dtype) for values in (entries.data, excess))
             diagonal = (self.spread + ridge[rows, None]).astype(result.dtype)
             few = width < len(self.spread)
-            picked = self.columns.take(known.indices[places], axis=0)
+            picked = self.columns.take(entries.indices[places], axis=0)
             result[rows] = (_by_columns if few else _by_factors)(picked, b, e, diagonal)
         return result
 
@@ -98,7 +98,7 @@ def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
 class Side(NamedTuple):
     """Arguments of `LeastSquares.solve`: csr of b = w r, the excess w - w0 parallel to it, and λ of each row."""
 
-    known: Sparse
+    entries: Sparse
     excess: Reals
     ridge: Doubles
 

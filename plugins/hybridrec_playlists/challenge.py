@@ -119,7 +119,7 @@ def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[L
     for place, number in enumerate(order):
         category = CATEGORIES[number]
         fits = (distinct[lists] > category.seeds) & (titled[lists] | (not category.title))
-        left = wanted - sum(len(part) for part in taken)
+        left = wanted - sum(len(chosen_lists) for chosen_lists in taken)
         chosen = np.flatnonzero(fits)[: -(-left // (len(order) - place))]
         taken.append(lists[chosen])
         categories.append(np.full(len(chosen), number))

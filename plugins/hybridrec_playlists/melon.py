@@ -110,10 +110,10 @@ class _Playlists:
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the playlists of a file."""
-        for line, found in text_files.read_elements(path, bad_lines):
+        for line, entry in text_files.read_elements(path, bad_lines):
             try:
-                playlist, songs = array("I", [found["id"]])[0], array("I", found["songs"])
-                title, tags, changed = found["plylst_title"], found["tags"], found["updt_date"]
+                playlist, songs = array("I", [entry["id"]])[0], array("I", entry["songs"])
+                title, tags, changed = entry["plylst_title"], entry["tags"], entry["updt_date"]
                 text = title + changed + "".join(tags)
             except (KeyError, TypeError, OverflowError):
                 text = None
@@ -132,7 +132,7 @@ class _Playlists:
                 self.tags += tags
                 self.tag_counts.append(len(tags))
 
-    def interactions(self, known: pl.Series, bad_lines: text_files.BadLines) -> pl.DataFrame:
+    def interactions(self, songs: pl.Series, bad_lines: text_files.BadLines) -> pl.DataFrame:
         """Return the columns user, item, time, without songs that have no metadata."""
         import polars as pl
 
@@ -145,11 +145,11 @@ class _Playlists:
                 "place": np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths),
             }
         )
-        strange = rows.filter(~pl.col("item").is_in(known.implode())).unique("place", keep="first", maintain_order=True)
+        strange = rows.filter(~pl.col("item").is_in(songs.implode())).unique("place", keep="first", maintain_order=True)
         for place, song in strange.select("place", "item").iter_rows():
             path, line = self.places[place]
             bad_lines.add(path, [line], f"song {song} is not in {SONGS}")
-        return rows.filter(pl.col("item").is_in(known.implode())).drop("place")
+        return rows.filter(pl.col("item").is_in(songs.implode())).drop("place")
 
     def users(self) -> pl.DataFrame:
         """Return the columns id, title, time."""
@@ -198,15 +198,15 @@ class _Songs:
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the songs of the file."""
-        known: set[int] = set()
+        numbers: set[int] = set()
         for line, song in text_files.read_elements(path, bad_lines):
             try:
                 number = song["id"]
-                if number in known:
+                if number in numbers:
                     bad_lines.add(path, [line], f"song {number} occurs again")
                 elif self.wanted is None or number in self.wanted:
                     self._add(song)
-                    known.add(number)
+                    numbers.add(number)
             except (KeyError, TypeError, OverflowError):
                 bad_lines.add(path, [line], "no song with id, song_name, artists, genres, album_id and issue_date")
 

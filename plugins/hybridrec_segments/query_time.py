@@ -39,11 +39,11 @@ class QueryTime(Segmenter):
         if queries.times is None:
             return np.full(len(queries), UNKNOWN)
         local = queries.times + self.config.utc_offset * _HOUR
-        known = ~np.isnan(local)
-        distinct, place = np.unique(self._periods(local[known]), return_inverse=True)
+        is_timed = ~np.isnan(local)
+        distinct, place = np.unique(self._periods(local[is_timed]), return_inverse=True)
         names = np.array([UNKNOWN, *(self._name(int(period)) for period in distinct)], np.str_)
         chosen = np.zeros(len(queries), np.int64)
-        chosen[known] = place + 1
+        chosen[is_timed] = place + 1
         return names[chosen]
 
     def _periods(self, seconds: Doubles) -> NDArray[np.int64]:

@@ -46,9 +46,9 @@ def pca(rows: NpyRows, dims: int, rng: np.random.Generator) -> Reduced:
         basis = np.linalg.qr(image)[0].astype(np.float32)
     projected = np.empty((len(rows), width), np.float32)
     gram, variance = np.zeros((width, width)), 0.0
-    for part, block in _centred(rows, mean):
-        projected[part] = block @ basis
-        gram += projected[part].T @ projected[part].astype(np.float64)
+    for block_rows, block in _centred(rows, mean):
+        projected[block_rows] = block @ basis
+        gram += projected[block_rows].T @ projected[block_rows].astype(np.float64)
         variance += float(np.einsum("ij,ij->i", block, block).sum(dtype=np.float64))
     values, vectors = np.linalg.eigh(gram)
     first = vectors[:, : -dims - 1 : -1].astype(np.float32)
@@ -58,17 +58,17 @@ def pca(rows: NpyRows, dims: int, rng: np.random.Generator) -> Reduced:
 
 def _mean(rows: NpyRows) -> Doubles:
     """Compute the mean of the known rows: float64 [D]."""
-    total, known = np.zeros(rows.dims), 0
+    total, count = np.zeros(rows.dims), 0
     for _, block in rows.blocks():
         total += block.sum(axis=0, dtype=np.float64)
-        known += int(block.any(axis=1).sum())
-    return total / max(known, 1)
+        count += int(block.any(axis=1).sum())
+    return total / max(count, 1)
 
 
 def _centred(rows: NpyRows, mean: Doubles) -> Iterator[tuple[slice, Floats]]:
     """Yield the blocks of rows minus a mean, float64 [D]; rows of zeros, which are unknown, stay zeros."""
-    for part, block in rows.blocks():
+    for block_rows, block in rows.blocks():
         unknown = ~block.any(axis=1)
         block -= mean.astype(np.float32)
         block[unknown] = 0
-        yield part, block
+        yield block_rows, block

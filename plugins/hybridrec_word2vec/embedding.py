@@ -110,7 +110,7 @@ class Word2Vec(VectorModel):
         if self.config.score == "cosine":
             vectors = predictors = normalised(vectors)
         return self._become(
-            space, vectors, {target: predictors[space.part(target)] for target in self._learned_targets()}
+            space, vectors, {target: predictors[space.range_of(target)] for target in self._learned_targets()}
         )
 
     def state(self) -> State:
@@ -168,7 +168,7 @@ class Word2Vec(VectorModel):
 
     def inputs(self, field: SentenceField) -> Floats:
         """Return the input vectors of a field's tokens, float32 [N, dim]; NaN rows if unseen."""
-        return self._vectors[self._space.part(field)]
+        return self._vectors[self._space.range_of(field)]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""

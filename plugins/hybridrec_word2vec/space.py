@@ -85,7 +85,7 @@ class Space:
         """Number of tokens."""
         return int(self.starts[-1])
 
-    def part(self, field: SentenceField) -> slice:
+    def range_of(self, field: SentenceField) -> slice:
         """Return the range of a field's tokens."""
         place = self.fields.index(field)
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
@@ -152,7 +152,7 @@ class Sentences:
         self._names = np.arange(space.size).astype(str).astype(object)
         items = np.zeros(space.size, bool)
         if "items" in space.fields and not shuffle:
-            items[space.part("items")] = True
+            items[space.range_of("items")] = True
         self._ordered = items[self._tokens]
         # Evenly spread over (0, 1), in the order of the history.
         self._keys = (places[self._ordered] + 0.5) / data.interactions.lengths[self._rows[self._ordered]]
@@ -221,7 +221,7 @@ def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
     if field != "user":
         return csr_matrix(queries.matrix(field) > 0, dtype=np.float32)
     known_users = np.flatnonzero(queries.users != PADDING)
-    columns = space.part("user")
+    columns = space.range_of("user")
     ones = np.ones(len(known_users), np.float32)
     return csr_matrix(
         (ones, (known_users, queries.users[known_users])), shape=(len(queries), columns.stop - columns.start)

@@ -13,7 +13,7 @@ from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fit import FitContext, Fitted, run_fit_job
-from hybridrec.engine.fitter import Fitter, Part
+from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
@@ -27,7 +27,7 @@ def registry():
 
 def part(users=60):
     data = toy_dataset(users)
-    return Part("test", "full", data, data.fingerprint)
+    return TrainingPart("test", "full", data, data.fingerprint)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import hybridrec
 from hybridrec import MemoryBudgetError
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.fitter import Fitter, Part
+from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.store import Store
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.registry.discovery import Registry
@@ -40,7 +40,7 @@ def fitter(tmp_path, toyland):
 
 def part(fold, level="full"):
     data = toy_dataset()
-    return Part(fold, level, data, data.fingerprint)
+    return TrainingPart(fold, level, data, data.fingerprint)
 
 
 def test_jobs_that_come_to_the_same_key_are_fitted_once(specs, fitter):

@@ -42,10 +42,10 @@ def test_a_pass_holds_every_token_of_every_user():
     space = Space.of(data, FIELDS, Tokenizer())
     user = 7
     wanted = [
-        *(data.interactions.take(np.array([user])).ids + space.part("items").start),
-        *(data.user_matrix("tags")[user].indices + space.part("tags").start),
-        *(space.words.encode(data.users.text[user].split()) + space.part("title").start),
-        space.part("user").start + user,
+        *(data.interactions.take(np.array([user])).ids + space.range_of("items").start),
+        *(data.user_matrix("tags")[user].indices + space.range_of("tags").start),
+        *(space.words.encode(data.users.text[user].split()) + space.range_of("title").start),
+        space.range_of("user").start + user,
     ]
     first, second = list(sentences(data))[user], list(sentences(data))[user]
     assert first == second
@@ -55,7 +55,7 @@ def test_a_pass_holds_every_token_of_every_user():
 def test_each_pass_mixes_anew_but_keeps_the_order_of_items_if_asked():
     data = toy_dataset()
     kept, mixed = sentences(data, shuffle=False), sentences(data, shuffle=True)
-    items = kept._ordered.any() and Space.of(data, FIELDS, Tokenizer()).part("items")
+    items = kept._ordered.any() and Space.of(data, FIELDS, Tokenizer()).range_of("items")
     history = (data.interactions.take(np.array([3])).ids + items.start).tolist()
 
     def items_of(text):

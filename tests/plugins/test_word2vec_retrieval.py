@@ -43,7 +43,7 @@ def trained(cls, **options):
 def test_a_vote_is_the_mean_of_what_each_seed_predicts():
     data, model = trained(Voting, neighbours=100)
     query = encode([Query(items=["item 02", "item 05"])], data)
-    items = model._embedding[model._space.part("items")]
+    items = model._embedding[model._space.range_of("items")]
     expected = shares(items[[2, 5]] @ model.vectors("items").T)
     assert np.nansum(expected, axis=1) == pytest.approx([1, 1])
     np.testing.assert_allclose(model.scores(query, "items")[0], expected.mean(axis=0), rtol=1e-4)
@@ -59,7 +59,7 @@ def test_fields_of_a_query_weigh_alike_however_many_tokens_they_have():
     data, model = trained(Voting, average="fields")
     _, by_token = trained(Voting)
     query = encode([Query(items=["item 02", "item 04", "item 06"], tags=["tag 02"])], data)
-    items = model._space.part("items")
+    items = model._space.range_of("items")
     assert model.seeds(query)[:, items].sum() == pytest.approx(1 / 2)
     assert by_token.seeds(query)[:, items].sum() == pytest.approx(3 / 4)
 

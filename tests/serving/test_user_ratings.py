@@ -38,7 +38,7 @@ def test_ratings_are_read_with_and_without_a_header_by_id_or_loosely(tmp_path):
     for text in (' Item , Rating\nitem 02,1\n"Odd Song 3",0\n', "\ufeffitem 02, 1.0\n\n  odd song 3 ,0\n"):
         file.write_text(text, encoding="utf-8")
         ratings = read_ratings(file, toy_dataset())
-        assert [(rating.found.id, rating.rating) for rating in ratings] == [("item 02", 1.0), ("item 03", 0.0)]
+        assert [(rating.match.id, rating.rating) for rating in ratings] == [("item 02", 1.0), ("item 03", 0.0)]
     file.write_bytes(b"item 02,1\n\xff\n")
     with pytest.raises(DataError, match="cannot be read as UTF-8 text"):
         read_ratings(file, toy_dataset())

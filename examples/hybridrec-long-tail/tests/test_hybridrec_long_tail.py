@@ -30,8 +30,8 @@ def test_what_is_too_much_goes_behind_the_others_in_its_order() -> None:
     assert final is not None
     order = np.argsort(-final[0])
     assert hit[order].tolist() == [True, False, False, True, True]
-    for part in (order[hit[order]], order[~hit[order]]):
-        assert (np.diff(scores[0][part]) < 0).all()
+    for group in (order[hit[order]], order[~hit[order]]):
+        assert (np.diff(scores[0][group]) < 0).all()
 
 
 def test_the_example_runs(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class BadLines:
         """Number of lines skipped so far."""
         return self._counts.total()
 
-    def add(self, path: Path, lines: Collection[int], what: str, *, unit: str = "line") -> None:
+    def add(self, path: Path, lines: Collection[int], fault: str, *, unit: str = "line") -> None:
         """Record malformed lines (or rows) of a file, counted from 1, with the fault of the first of them.
 
         Raises DataError if there are any and the reader is strict.
@@ -51,10 +51,10 @@ class BadLines:
         if not len(lines):
             return
         if self.strict:
-            raise DataError(f"{path}, {unit} {next(iter(lines))}: {what}{self._advice}")
+            raise DataError(f"{path}, {unit} {next(iter(lines))}: {fault}{self._advice}")
         self._counts[path] += len(lines)
         first = self._first.setdefault(path, [])
-        first += [f"{unit} {line}: {what}" for line in islice(lines, max(0, SHOWN - len(first)))]
+        first += [f"{unit} {line}: {fault}" for line in islice(lines, max(0, SHOWN - len(first)))]
 
     def notes(self) -> list[str]:
         """Return a sentence for each file with malformed lines: their number, and the first places."""

@@ -233,7 +233,7 @@ class ColumnTable(Generic[S]):
         self._usable(lists, broken, column, "not a list of finite numbers")
         return vectors
 
-    def _usable(self, values: pl.Series, bad: pl.Series, column: str, what: str, right: str = "") -> pl.Series:
+    def _usable(self, values: pl.Series, bad: pl.Series, column: str, fault: str, right: str = "") -> pl.Series:
         """Return the values, null where `bad`; report bad rows as malformed, with the first line and what is right."""
         import polars as pl
 
@@ -241,7 +241,7 @@ class ColumnTable(Generic[S]):
         if not len(rows):
             return values
         [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
-        shown = "missing" if value is None else f"{value!r}, {what}"
+        shown = "missing" if value is None else f"{value!r}, {fault}"
         places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
         problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
@@ -255,12 +255,12 @@ def in_order(coded: pl.Series) -> pl.Series:
     import polars as pl
 
     coded = coded.rechunk()
-    known = coded.drop_nulls()
-    codes = known.to_physical().to_numpy()
+    texts_only = coded.drop_nulls()
+    codes = texts_only.to_physical().to_numpy()
     row = np.zeros(codes.max(initial=0) + 1, np.uint32)  # for each code that occurs, one of its rows, from 1
     row[codes] = np.arange(1, len(codes) + 1, dtype=np.uint32)
     present = np.flatnonzero(row)
-    texts = known.gather(row[present] - 1).cast(pl.String)
+    texts = texts_only.gather(row[present] - 1).cast(pl.String)
     names = texts.sort()
     place = np.zeros(len(row), np.uint32)
     place[present[texts.arg_sort().to_numpy()]] = np.arange(len(present), dtype=np.uint32)

@@ -115,11 +115,11 @@ def roles_of(columns: Iterable[str]) -> dict[str, str]:
         things = [word for word in words if word not in ID_WORDS]
         if words and not things:
             candidates.setdefault("id", []).append((False, 0, column))
-        for role, known in WORDS.items():
+        for role, terms in WORDS.items():
             # The last word counts: a track_name is a name, and a user_rating a rating.
-            names = [name for name in things[-1:] + [name.removesuffix("s") for name in things[-1:]] if name in known]
+            names = [name for name in things[-1:] + [name.removesuffix("s") for name in things[-1:]] if name in terms]
             if names:
-                candidates.setdefault(role, []).append((len(things) == len(words), known.index(names[0]), column))
+                candidates.setdefault(role, []).append((len(things) == len(words), terms.index(names[0]), column))
     return {role: min(ranked)[-1] for role, ranked in candidates.items()}
 
 
@@ -233,15 +233,15 @@ def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
     if not key:
         return [f"{file.name} is not used: none of its columns holds the ids of {main.name}"]
     if file.frame[key].is_unique().all():
-        place, part, entry = mapping, f"{owner}s", _description(file, owner, key)
+        place, key_of_file, entry = mapping, f"{owner}s", _description(file, owner, key)
     elif "tag" in roles:
-        place, part = mapping.setdefault(f"{owner}_has", {}), "tags"
+        place, key_of_file = mapping.setdefault(f"{owner}_has", {}), "tags"
         entry = {**file.options, owner: key, "id": roles["tag"]}
     else:
         return [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
-    if len(entry) <= len(place.get(part, {})):
-        return [f"{file.name} is not used: {place[part]['path']} describes more of the {owner}s"]
-    place[part] = entry
+    if len(entry) <= len(place.get(key_of_file, {})):
+        return [f"{file.name} is not used: {place[key_of_file]['path']} describes more of the {owner}s"]
+    place[key_of_file] = entry
     return []
 
 

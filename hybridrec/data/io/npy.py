@@ -59,13 +59,13 @@ class NpyRows:
         """
         step = max(BLOCK // (4 * max(self.dims, 1)), 1)
         for start in range(0, len(self), step):
-            part = slice(start, min(start + step, len(self)))
+            rows = slice(start, min(start + step, len(self)))
             place = self.offset + start * self.dims * self.dtype.itemsize
-            mapped = np.memmap(self.path, self.dtype, "r", place, (part.stop - start, self.dims))
+            mapped = np.memmap(self.path, self.dtype, "r", place, (rows.stop - start, self.dims))
             with np.errstate(over="ignore"):  # values too large for float32 are reported below
                 block = np.array(mapped, np.float32)
             del mapped
             if not np.isfinite(block.sum(axis=1, dtype=np.float64)).all():
                 row = start + int(np.argmin(np.isfinite(block).all(axis=1))) + 1
                 raise DataError(f"{self.path}, row {row}: not all numbers are finite")
-            yield part, block
+            yield rows, block

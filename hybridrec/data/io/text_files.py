@@ -136,12 +136,12 @@ def first_of_each(rows: pl.DataFrame, key: str, path: Path, bad_lines: BadLines,
 
 
 def only_known(
-    rows: pl.DataFrame, column: str, known: pl.Series | Collection[str], path: Path, bad_lines: BadLines, thing: str
+    rows: pl.DataFrame, column: str, ids: pl.Series | Collection[str], path: Path, bad_lines: BadLines, thing: str
 ) -> pl.DataFrame:
-    """Keep the rows whose `column` is among the `known`; the others are malformed."""
+    """Keep the rows whose `column` is among `ids`; the others are malformed."""
     import polars as pl
 
-    is_known = rows[column].is_in(pl.Series(known).implode())
+    is_known = rows[column].is_in(pl.Series(ids).implode())
     if not is_known.all():
         first = rows.filter(~is_known)[column][0]
         bad_lines.add(path, rows.filter(~is_known)["line"].unique().sort().to_list(), f"unknown {thing} {first}")

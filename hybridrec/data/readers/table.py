@@ -259,8 +259,8 @@ def _load_npy(path: Path, rows: int) -> Floats:
             "(`hybridrec reduce` makes vectors of arrays with more axes)"
         )
     vectors = np.empty(stored.shape, np.float32)
-    for part, block in stored.blocks():
-        vectors[part] = block
+    for block_rows, block in stored.blocks():
+        vectors[block_rows] = block
     return vectors
 
 

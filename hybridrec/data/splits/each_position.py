@@ -59,8 +59,8 @@ class EachPosition(Splitter):
         """Hold out `validation` of the training users in the same way."""
         return self._fold("validation", train, self.config.validation, rng)
 
-    def _fold(self, name: str, data: Dataset, part: float, rng: np.random.Generator) -> Fold:
-        held = self._held_out(data, part, rng)
+    def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
+        held = self._held_out(data, share, rng)
         is_held = np.zeros(len(data.users), bool)
         is_held[held] = True
         train = data.hide_users(is_held)
@@ -103,17 +103,17 @@ class EachPosition(Splitter):
             gains={} if lists.weights is None else {"items": _weighted(truth["items"], lists.weights[asked])},
         )
 
-    def _held_out(self, data: Dataset, part: float, rng: np.random.Generator) -> Ints:
+    def _held_out(self, data: Dataset, share: float, rng: np.random.Generator) -> Ints:
         """Draw the held-out users: their codes, ascending. Raises DataError if too few have `min_items` items."""
         lengths = Pairs.distinct(data.interactions).lengths
         users = np.flatnonzero(lengths >= self.config.min_items).astype(np.int32)
-        if len(users) < max(part, 1):
+        if len(users) < max(share, 1):
             raise DataError(
                 f"split each-position: {len(users)} of the {len(data.users)} users have {self.config.min_items} "
-                f"distinct items (the most is {lengths.max(initial=0)}), but {max(part, 1):g} are to be held out; "
+                f"distinct items (the most is {lengths.max(initial=0)}), but {max(share, 1):g} are to be held out; "
                 "lower `min_items`, hold out fewer or give more data"
             )
-        return users[choose(len(users), part if part < 1 else part / len(users), rng)]
+        return users[choose(len(users), share if share < 1 else share / len(users), rng)]
 
 
 def _weighted(truth: Sparse, weights: Floats) -> Sparse:

@@ -76,16 +76,16 @@ def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
     gone, left = np.zeros((2, len(ragged)), np.int64)
     ids = [np.empty(0, np.int32)]
     for rows in ragged.blocks():
-        part, start, stop = ragged.take(rows), ragged.offsets[rows.start], ragged.offsets[rows.stop]
-        keys = 2 * pair_keys(part.rows, part.ids, part.width) + hidden[start:stop]
+        block, start, stop = ragged.take(rows), ragged.offsets[rows.start], ragged.offsets[rows.stop]
+        keys = 2 * pair_keys(block.rows, block.ids, block.width) + hidden[start:stop]
         keys.sort()
         # The lowest bit is the flag, so a pair's visible entries sort first: its first entry is hidden only if all are.
         first = np.ones(len(keys), bool)
         first[1:] = keys[1:] ^ keys[:-1] > 1
         is_gone = (keys & 1).astype(bool) & first
-        ids.append((keys[is_gone] // 2 % part.width).astype(np.int32))
+        ids.append((keys[is_gone] // 2 % block.width).astype(np.int32))
         for count, flags in ((gone, is_gone), (left, first & ~is_gone)):
-            count[rows] = np.diff(np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))[part.offsets])
+            count[rows] = np.diff(np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))[block.offsets])
     column = np.concatenate(ids)
     ones = np.ones(len(column), np.float32)
     return csr_matrix((ones, column, offsets_of(gone)), shape=(len(ragged), ragged.width)), left
@@ -123,7 +123,7 @@ def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generato
     if folds is None:
         return {"test": things[choose(len(things), share, rng)]}
     shuffled = np.array_split(rng.permutation(things), folds)
-    return {f"fold-{number}": np.sort(part) for number, part in enumerate(shuffled)}
+    return {f"fold-{number}": np.sort(members) for number, members in enumerate(shuffled)}
 
 
 def entries(matrix: Sparse, keep: Bools) -> Sparse:

@@ -20,16 +20,16 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
     """
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
-    ids, slots = _union(np.concatenate([part for part, _ in lists], axis=1))
+    ids, slots = _union(np.concatenate([proposed for proposed, _ in lists], axis=1))
     sources = np.zeros(ids.shape, np.uint64)
     scores: list[Floats] = []
     ranked: list[Floats] = []
     start = 0
-    for g, (part, given) in enumerate(lists):
-        into = slots[:, start : start + part.shape[1]]
-        start += part.shape[1]
+    for g, (proposed, given) in enumerate(lists):
+        into = slots[:, start : start + proposed.shape[1]]
+        start += proposed.shape[1]
         scores.append(_placed(given, into, ids.shape, np.nan))
-        ranked.append(_placed(np.arange(1, part.shape[1] + 1, dtype=np.float32), into, ids.shape, np.inf))
+        ranked.append(_placed(np.arange(1, proposed.shape[1] + 1, dtype=np.float32), into, ids.shape, np.inf))
         sources |= (scores[g] == scores[g]).astype(np.uint64) << np.uint64(g)
     return ids, sources, scores, ranked
 
