@@ -1,4 +1,4 @@
-"""Measurement of every known system on the data sets of configs/systems, which writes the tables of docs/systems.md.
+"""Measurement of every known system on the data sets of configs/systems, for docs/systems-measured.md.
 
     pip install -e '.[models]'
     python -m benchmarks.systems                   # all data sets that are present
@@ -31,7 +31,7 @@ from hybridrec.config.load import load_experiment
 from hybridrec.evaluation.report import Report
 from hybridrec.registry.discovery import Registry
 
-PAGE = ROOT / "docs" / "systems.md"
+PAGE = ROOT / "docs" / "systems-measured.md"
 RESULTS = ROOT / "benchmarks" / "results" / "systems"
 
 

@@ -14,6 +14,7 @@ from hybridrec.api import plan
 from hybridrec.cli import hybridrec as commands
 from hybridrec.runs.exporter import export
 from hybridrec_playlists import submissions
+from tests.founding_files import write_melon
 
 CONFIG = Path(__file__).parents[2] / "configs" / "melon.yaml"
 SMALL = (
@@ -28,47 +29,7 @@ SMALL = (
 
 @pytest.fixture(scope="module")
 def melon(tmp_path_factory):
-    """90 playlists of two kinds over 150 of 400 songs and 14 tags; every third song came out in 2019."""
-    folder, rng = tmp_path_factory.mktemp("melon"), np.random.default_rng(0)
-    lists = []
-    for number in range(90):
-        kind, year = number % 2, 2012 + number % 8
-        chosen = rng.choice(75, rng.integers(6, 25), replace=False) + 75 * kind
-        tags = [f"tag {tag}" for tag in rng.choice(7, rng.integers(2, 5), replace=False) + 7 * kind]
-        lists.append(
-            {
-                "id": 1000 + number,
-                "plylst_title": f"kind {kind}",
-                "songs": [int(song) for song in chosen if song % 3 or year == 2019],
-                "tags": tags,
-                "like_cnt": 0,
-                "updt_date": f"{year}-06-01 00:00:00.000",
-            }
-        )
-    songs = [
-        {
-            "id": song,
-            "song_name": f"song {song}",
-            "artist_id_basket": [song % 20],
-            "artist_name_basket": [f"artist {song % 20}"],
-            "album_id": song % 40,
-            "song_gn_gnr_basket": ["GN0100"],
-            "song_gn_dtl_gnr_basket": ["GN0101"],
-            "issue_date": "20100101" if song % 3 else "20190101",
-        }
-        for song in range(400)
-    ]
-    asked = [
-        {**lists[0], "id": 5, "songs": [*lists[0]["songs"][:3], 9999], "tags": lists[0]["tags"][:1]},
-        {**lists[1], "id": 3, "plylst_title": "", "tags": []},
-        {**lists[2], "id": 4, "songs": [], "tags": [], "updt_date": "2018-12-01 00:00:00.000"},
-        {**lists[7], "id": 2, "songs": [], "plylst_title": ""},
-    ]
-    lists.append({"id": 1, "songs": [7]})
-    files = {"train": lists, "val": asked, "song_meta": songs, "genre_gn_all": {"GN0100": "pop"}}
-    for name, content in files.items():
-        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    return folder
+    return write_melon(tmp_path_factory.mktemp("melon"))
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from hybridrec.runs.run import Run
+from tests.founding_files import write_spotify
 
 pytest.importorskip("gensim")
 CONFIG = Path(__file__).parents[2] / "configs" / "spotify.yaml"
@@ -15,16 +15,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "spotify.yaml"
 
 @pytest.fixture
 def playlists(tmp_path):
-    """60 playlists of two kinds of 30 tracks each, all in quotes."""
-    rng = np.random.default_rng(0)
-    rows = ['"user_id", "artistname", "trackname", "playlistname"']
-    for user in range(60):
-        for track in rng.choice(30, 12, replace=False):
-            kind = ("Night", "Day")[user % 2]
-            rows.append(f'"u{user}","The {kind}s","{kind} Song {track}, Pt. 1","{kind} drive"')
-    path = tmp_path / "spotify_dataset.csv"
-    path.write_text("\n".join([*rows, '"broken', ""]), encoding="utf-8")
-    return path
+    return write_spotify(tmp_path / "spotify_dataset.csv")
 
 
 def test_settings_folder_vectors_and_nearest_tracks(playlists, tmp_path, monkeypatch, capsys):
