@@ -80,15 +80,17 @@ class ExperimentRunner:
         store: Store,
         progress: Progress,
         executor: Executor | None = None,
+        observers: Observers | None = None,
     ) -> None:
         """Use `executor` for the fits and for the queries through the pipelines: by default as many threads as the
-        config has `workers`, or the machine has cores."""
+        config has `workers`, or the machine has cores. `observers` are those of a search, by default those of a run of
+        its own."""
         config = experiment.config
         self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
         self.registry = registry
         self.store = store
         self.experiment = experiment
-        self.observers = Observers(experiment.observers.values())
+        self.observers = observers or Observers(experiment.observers.values())
         self.progress = progress
         self.clock = Clock()
         cache = store if experiment.kept else NullStore()
@@ -128,6 +130,20 @@ class ExperimentRunner:
             step=point.step,
             of=point.of,
             numbers=point.numbers,
+        )
+
+    def fitted(self, fitted: Fitted) -> None:
+        """Tell of a fit that is ready."""
+        job, outcome = fitted.job, fitted.outcome
+        self.observers.tell(
+            FitFinished,
+            label=job.label,
+            component=job.component,
+            fold=job.fold,
+            level=job.level,
+            repeat=job.repeat,
+            seconds=outcome.seconds,
+            cached=outcome.cached,
         )
 
     def run(self) -> RunResult:
@@ -175,16 +191,7 @@ class ExperimentRunner:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
-                self.observers.tell(
-                    FitFinished,
-                    label=fitted.job.label,
-                    component=fitted.job.component,
-                    fold=fold.name,
-                    level=fitted.job.level,
-                    repeat=trainer.fitter.repeat,
-                    seconds=fitted.outcome.seconds,
-                    cached=fitted.outcome.cached,
-                )
+                self.fitted(fitted)
 
             return trainer.prepare(plan, done)
 

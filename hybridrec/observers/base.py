@@ -50,6 +50,8 @@ class RunFailed(Event):
 class FitFinished(Event):
     """A component of the fit plan is ready: just fitted, or loaded from the store (`cached`).
 
+    A search tells a fit once, however many of its trials use it.
+
     label, component: its label in the config, and the name of its class
     level: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)
     repeat: from 1

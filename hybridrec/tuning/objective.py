@@ -14,7 +14,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.evaluate import judge, question_of, weighted_mean
 from hybridrec.engine.executor import Executor
-from hybridrec.engine.fit import Fitted
+from hybridrec.engine.fit import Fitted, Listener
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.pipelines import FittedPipeline
@@ -56,8 +56,10 @@ class LRUCache(Generic[V]):
 class CachingFitter(Fitter):
     """A fitter that also keeps fitted components in memory, within a quarter of the budget for one fit."""
 
-    def __init__(self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int) -> None:
-        super().__init__(store, registry, executor, seed=seed, memory=memory)
+    def __init__(
+        self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int, listener: Listener
+    ) -> None:
+        super().__init__(store, registry, executor, seed=seed, memory=memory, listener=listener)
         self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
@@ -77,13 +79,22 @@ class Objective:
     """The metrics of variants of one experiment on the validation queries of all its folds.
 
     The data is read and cut once. Fitted components and pools stay in memory, so that a variant which
-    differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store.
+    differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store. The observers
+    of `work` are told of fits, once of those that stay in memory.
     """
 
     def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
         """Cut `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
-        self.fitter = CachingFitter(store, work.registry, work.executor, seed=config.seed, memory=config.memory)
+        self.work = work
+        self.fitter = CachingFitter(
+            store,
+            work.registry,
+            work.executor,
+            seed=config.seed,
+            memory=config.memory,
+            listener=work.progressed,
+        )
         self.runner = BatchRunner(NullStore(), work.executor, config.memory)
         trainer = self._preparer(experiment)
         self.cuts = [trainer.cut(fold) for fold in folds_of(experiment, data)]
@@ -99,7 +110,7 @@ class Objective:
         eval_batch: dict[Target, list[EvalBatch]] = {metric_spec.target: [] for metric_spec in metric_specs.values()}
         with one_thread_per_library():
             for cut in self._cuts(trainer):
-                (arm,) = trainer.prepare(trainer.planned(cut)).arms
+                (arm,) = trainer.prepare(trainer.planned(cut), self.work.fitted).arms
                 for target, batches in eval_batch.items():
                     blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
                     batches.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))

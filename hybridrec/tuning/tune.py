@@ -143,7 +143,9 @@ class _Work:
         self.callback.began(self.folder, self.tuning, max(budget - len(done), 0))
         if len(done) >= budget:
             return
-        work = ExperimentRunner(self.experiment, self.variants.registry, self.store, NullProgress())
+        work = ExperimentRunner(
+            self.experiment, self.variants.registry, self.store, NullProgress(), observers=self.observers
+        )
         bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
         for number in range(len(done), budget):
             if seconds is not None and number and time.perf_counter() - began > seconds:

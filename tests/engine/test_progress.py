@@ -201,3 +201,11 @@ def test_what_learns_in_epochs_reports_the_loss_of_each(experiment, component):
     told = fit_of(hybridrec.run(path)).progress
     assert (told.of, told.steps) == (3, [1, 2, 3])
     assert all(loss > 0 for loss in told.numbers["loss"])
+
+
+def test_a_search_tells_its_observers_what_fits_report(config, learner):
+    pytest.importorskip("optuna")
+    section = "tune: {pipeline: hybrid, trials: 2, search: random, space: {components.noise.epochs: [3, 4]}}"
+    hybridrec.tune(config("", ("workers: 2", f"workers: 2\n{section}")), plugins=[learner])
+    assert [line["step"] for line in progressed()][:3] == [1, 2, 3], "the first trial is the config as it stands"
+    assert {line["label"] for line in progressed()} == {"noise"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,11 +51,17 @@ def test_a_run_that_fails_is_told_with_its_error(experiment):
 
 def test_trials_of_a_search_are_told(experiment):
     pytest.importorskip("optuna")
-    section = "tune: {pipeline: hybrid, trials: 2, space: {components.ease.l2: [5, 9]}}"
-    tuned = hybridrec.tune(experiment(JSONL, ("workers: 2", f"workers: 2\n{section}")))
+    section = "tune: {pipeline: hybrid, trials: 2, search: random, space: {components.ease.l2: {low: 1.0, high: 9.0}}}"
+    tuned = hybridrec.tune(experiment(JSONL, ("l2: 5", "l2: 5.0"), ("workers: 2", f"workers: 2\n{section}")))
     told = lines()
-    assert [line["event"] for line in told] == ["RunStarted", "TrialFinished", "TrialFinished", "SearchFinished"]
-    assert [line["metrics"] for line in told[1:3]] == [trial.metrics for trial in tuned.trials]
+    assert len({line["run"] for line in told}) == 1
+    fits = [line for line in told if line["event"] == "FitFinished"]
+    once = dict.fromkeys(("noise", "pop", "tag-fallback", "popularity"), 1)
+    assert Counter(line["label"] for line in fits) == {"ease": 2} | once
+    others = [line for line in told if line not in fits]
+    assert [line["event"] for line in others] == ["RunStarted", "TrialFinished", "TrialFinished", "SearchFinished"]
+    assert told.index(fits[-1]) > told.index(others[1]), "the fit of the second trial comes after the first trial"
+    assert [line["metrics"] for line in others[1:3]] == [trial.metrics for trial in tuned.trials]
     assert (told[-1]["folder"], told[-1]["best"]) == (str(tuned.folder), tuned.best[0].number)
 
 
