@@ -8,7 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -339,12 +339,22 @@ def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 def _measured(component: str) -> Iterator[str]:
     """Yield the rows for a component on its own from the tables of the README and the page of results."""
-    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "docs" / "results.md"))
-    for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", pages, re.S):
-        components = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8"))["components"]
-        labels = [label for label, options in components.items() if (options or {}).get("use", label) == component]
+    for config, names, body in _tables():
+        labels = [label for label, name in names.items() if name == component]
         header, line, *lines = body.splitlines()
         alone = [row for row in lines if any(row.startswith(f"| {label} (alone) |") for label in labels)]
         if alone:
             yield f"`configs/{config}.yaml`:"
             yield "\n".join([header, line, *alone])
+
+
+@cache
+def _tables() -> list[tuple[str, dict[str, str], str]]:
+    """Return the measured tables of both pages: name of the config, label -> name of its components, table."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "docs" / "results.md"))
+    tables = []
+    for config, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", pages, re.S):
+        components = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8"))["components"]
+        names = {label: (options or {}).get("use", label) for label, options in components.items()}
+        tables.append((config, names, body))
+    return tables

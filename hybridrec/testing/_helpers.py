@@ -18,7 +18,7 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
 from hybridrec.stages.component import Component, Generator, Scorer
-from hybridrec.testing.datasets import toy_dataset
+from hybridrec.testing.datasets import edge_datasets, toy_dataset, toy_queries
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
@@ -104,8 +104,20 @@ T = TypeVar("T", bound=np.generic)
 
 @lru_cache(maxsize=1)
 def toy() -> Dataset:
-    """Return the toy dataset, built once; callers must not write to it."""
+    """Return the toy dataset, built once: nobody can write to it."""
     return toy_dataset()
+
+
+@lru_cache(maxsize=1)
+def edges() -> dict[str, Dataset]:
+    """Return the incomplete datasets by what they lack, built once; callers must not change the dict."""
+    return edge_datasets()
+
+
+@lru_cache(maxsize=1)
+def queries_of_all_kinds() -> QueryBatch:
+    """Return the queries of all kinds for the toy dataset, encoded once."""
+    return toy_queries(toy())
 
 
 def fitted(component: C, data: Dataset) -> C:

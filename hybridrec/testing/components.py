@@ -23,9 +23,11 @@ from hybridrec.testing._helpers import (
     candidates,
     contents,
     dense,
+    edges,
     fitted,
     generated,
     identical,
+    queries_of_all_kinds,
     score,
     scored,
     shuffled_ids,
@@ -36,7 +38,7 @@ from hybridrec.testing._helpers import (
     toy,
 )
 from hybridrec.testing.contract import PluginContract
-from hybridrec.testing.datasets import csr_of, edge_datasets, parity_queries, toy_dataset, toy_queries
+from hybridrec.testing.datasets import csr_of, parity_queries, toy_dataset, toy_queries
 from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, Target
 
 
@@ -77,7 +79,7 @@ class ComponentContract(PluginContract):
     def parameters(cls) -> dict[str, dict[str, Any]]:
         """Return options, lengths of lists, and incomplete datasets: name -> case -> value."""
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
-        return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edge_datasets())}}
+        return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edges())}}
 
     @classmethod
     def idle(cls) -> set[str]:
@@ -96,7 +98,7 @@ class ComponentContract(PluginContract):
 
     def queries(self) -> QueryBatch:
         """Return a batch with all kinds of queries."""
-        return toy_queries(toy())
+        return queries_of_all_kinds()
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
         """Require valid `targets`, `needs` and `memory`, and at least one stage."""
@@ -305,7 +307,7 @@ class ComponentContract(PluginContract):
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
         """Require incomplete data to be fitted and served, or refused with an explanation."""
-        data = edge_datasets()[edge]
+        data = edges()[edge]
         queries = toy_queries(data)
         try:
             model = fitted(self.component(self.options(options)), data)

@@ -10,9 +10,9 @@ import numpy as np
 
 from hybridrec.evaluation.metrics import EvalBatch, Metric, SetMetric
 from hybridrec.stages import kernels
-from hybridrec.testing._helpers import assert_unchanged, contents, toy
+from hybridrec.testing._helpers import assert_unchanged, contents, queries_of_all_kinds, toy
 from hybridrec.testing.contract import PluginContract
-from hybridrec.testing.datasets import csr_of, toy_queries
+from hybridrec.testing.datasets import csr_of
 from hybridrec.types import PADDING, Doubles
 
 ROWS, WIDTH = 30, 10
@@ -48,7 +48,7 @@ class MetricContract(PluginContract):
             (rng.random((ROWS, n)) < 0.2) & (np.arange(ROWS) != 3)[:, None] | (np.arange(ROWS) == 4)[:, None]
         )
         chosen = slice(None) if rows is None else rows
-        asked = toy_queries(toy())
+        asked = queries_of_all_kinds()
         queries = asked.take(np.arange(ROWS)[chosen] % len(asked))
         hits = kernels.hits(ids[chosen], truth[chosen])
         gains = truth.copy()

@@ -17,9 +17,18 @@ from hybridrec.stages import kernels
 from hybridrec.stages.checks import check_propensities, check_ranked, check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.pool import Pool
-from hybridrec.testing._helpers import assert_unchanged, contents, fitted, identical, read_only, through_a_file, toy
+from hybridrec.testing._helpers import (
+    assert_unchanged,
+    contents,
+    fitted,
+    identical,
+    queries_of_all_kinds,
+    read_only,
+    through_a_file,
+    toy,
+)
 from hybridrec.testing.contract import PluginContract
-from hybridrec.testing.datasets import csr_of, toy_dataset, toy_queries
+from hybridrec.testing.datasets import csr_of, toy_dataset
 from hybridrec.types import PADDING, Doubles, Floats, Ints, Sparse
 
 _REQUESTS = 2000
@@ -65,7 +74,7 @@ class RerankerContract(PluginContract):
 
     def queries(self) -> QueryBatch:
         """Return a batch with all kinds of queries, which have names: a policy draws from them."""
-        queries = toy_queries(toy())
+        queries = queries_of_all_kinds()
         return replace(queries, ids=tuple(f"request {row}" for row in range(len(queries))))
 
     def pool(self) -> Pool:

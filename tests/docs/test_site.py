@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -22,19 +24,30 @@ from hybridrec.registry.kinds import KINDS
 from tests.docs.test_snippets import whole
 
 REGISTRY = Registry()
-PAGES = build.pages()
 
 
-def sections(page: str) -> dict[str, str]:
-    """What stands below each heading."""
-    found = re.split(r"^##+ (.+)$", PAGES[page], flags=re.M)
-    return dict(zip(found[1::2], found[2::2], strict=True))
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    """The Markdown of all pages."""
+    return build.pages()
 
 
-def test_the_site_is_built(tmp_path: Path):
+@pytest.fixture(scope="module")
+def sections(pages: dict[str, str]) -> Callable[[str], dict[str, str]]:
+    """Returns what stands below each heading of a page."""
+
+    @cache
+    def split(page: str) -> dict[str, str]:
+        pieces = re.split(r"^##+ (.+)$", pages[page], flags=re.M)
+        return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+    return split
+
+
+def test_the_site_is_built(tmp_path: Path, pages):
     pytest.importorskip("zensical")
     build.build(tmp_path / "site")
-    for name, text in PAGES.items():
+    for name, text in pages.items():
         page = Path(name).with_suffix("")
         file = tmp_path / "site" / (page.parent if page.name == "index" else page) / "index.html"
         html = file.read_text(encoding="utf-8")
@@ -50,21 +63,21 @@ def test_every_page_of_the_folder_is_in_one_section():
     assert sorted(listed) == sorted(path.relative_to(build.DOCS).as_posix() for path in written)
 
 
-def test_every_page_is_in_the_navigation():
-    listed = set(re.findall(r'"([\w/.-]+\.md)"', build.config(build.navigation(PAGES))))
-    assert listed == PAGES.keys()
+def test_every_page_is_in_the_navigation(pages):
+    listed = set(re.findall(r'"([\w/.-]+\.md)"', build.config(build.navigation(pages))))
+    assert listed == pages.keys()
 
 
 @pytest.mark.parametrize("module", [hybridrec, *reference.MODULES.values()], ids=lambda module: module.__name__)
-def test_every_public_name_and_method_is_documented_with_its_signature(module: ModuleType):
+def test_every_public_name_and_method_is_documented_with_its_signature(module: ModuleType, pages, sections):
     described: dict[str, str] = {}
-    for page in PAGES:
+    for page in pages:
         if page.startswith("api/"):
             described |= sections(page)
     for name in module.__all__:
         thing = getattr(module, name)
         if inspect.ismodule(thing):
-            assert PAGES[f"api/{name}.md"].startswith(f"# hybridrec.{name}\n")
+            assert pages[f"api/{name}.md"].startswith(f"# hybridrec.{name}\n")
             continue
         text = described[name]
         if inspect.isfunction(thing) or (inspect.isclass(thing) and thing is not str):
@@ -84,13 +97,13 @@ def test_every_public_name_and_method_is_documented_with_its_signature(module: M
 
 
 @pytest.mark.parametrize("name", reference.HOOKS)
-def test_every_hook_is_documented_with_its_signature(name: str):
+def test_every_hook_is_documented_with_its_signature(name: str, sections):
     text = sections("api/hooks.md")[name]
     assert f"def {name}{reference.signature(reference.HOOKS[name])}" in text
     assert text.partition("```\n\n")[2].strip()
 
 
-def test_every_command_is_documented_with_its_options():
+def test_every_command_is_documented_with_its_options(sections):
     found = sections("reference/commands.md")
     for name in (*COMMANDS, *reference.own("commands", REGISTRY)):
         command = commands.get_command(click.Context(commands), name)
@@ -100,17 +113,17 @@ def test_every_command_is_documented_with_its_options():
         assert "|  |" not in text, f"an option of {name} has no help"
 
 
-def test_the_page_of_an_exporter_shows_the_command_line():
-    page = PAGES["reference/exporters/mpd.md"]
+def test_the_page_of_an_exporter_shows_the_command_line(pages):
+    page = pages["reference/exporters/mpd.md"]
     assert re.findall(r"```bash\n(.*?)```", page, re.S) == [
         'hybridrec export runs/NAME --format mpd --set team="the neighbours" --set email="us@example.org"\n'
     ]
 
 
 @pytest.mark.parametrize("kind", [kind.plural for kind in KINDS if not kind.roles[0].usage.startswith("hybridrec")])
-def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path: Path):
+def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path: Path, pages):
     for name in reference.own(kind, REGISTRY):
-        page = PAGES[f"reference/{kind}/{name}.md"]
+        page = pages[f"reference/{kind}/{name}.md"]
         (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
         piece = documents.parse(example, name).content
         experiment = documents.parse("{}", name)
@@ -118,7 +131,7 @@ def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path
         assert check(experiment, REGISTRY, tmp_path)
 
 
-def test_what_was_measured_of_a_component_stands_on_its_page():
-    assert "| ease (alone) |" in PAGES["reference/components/ease.md"]
-    assert "| transfer-rank (alone) |" in PAGES["reference/components/content-transfer.md"]
-    assert "(alone)" not in PAGES["reference/components/weighted.md"]
+def test_what_was_measured_of_a_component_stands_on_its_page(pages):
+    assert "| ease (alone) |" in pages["reference/components/ease.md"]
+    assert "| transfer-rank (alone) |" in pages["reference/components/content-transfer.md"]
+    assert "(alone)" not in pages["reference/components/weighted.md"]
