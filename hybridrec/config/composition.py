@@ -73,6 +73,7 @@ class Experiment:
     refit: str | None = None
     memory: int | str | None = None
     workers: int | None = None
+    device: str | None = None
     observe: Mapping[str, Mapping[str, Any] | None] | None = None
     plugins: Mapping[str, Any] | None = None
 

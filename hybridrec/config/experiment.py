@@ -22,7 +22,7 @@ from hybridrec.observers.base import Observer
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
-from hybridrec.stages.component import Component, Generator, VectorModel
+from hybridrec.stages.component import CPU, Component, Generator, VectorModel
 from hybridrec.stages.filter import Filter
 from hybridrec.types import Target
 
@@ -46,6 +46,8 @@ class ComponentSpec:
     """Digests of those classes, its own and those among its options, that come without packaging."""
     keeps: bool = True
     """False if the source of one of these is not there: then what it makes is not kept for later runs."""
+    device: str = CPU
+    """Where it may compute."""
 
     @classmethod
     def of(
@@ -69,9 +71,18 @@ class ComponentSpec:
     def create(self) -> Component:
         """Create a new, unfitted instance."""
         component = self.cls(self.options)
+        component.device = self.device
         if self.base_model is not None:
             cast(Generator, component).use(cast(VectorModel, self.base_model.create()))
         return component
+
+    @property
+    def decisive_device(self) -> str | None:
+        """The kind of device that decides what it learns; None if it uses none.
+
+        The number of one among several of a kind decides nothing.
+        """
+        return self.device.partition(":")[0] if self.cls.uses_device else None
 
     @property
     def needing(self) -> tuple[type[Component] | Tokenizer, ...]:

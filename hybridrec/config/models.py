@@ -314,6 +314,8 @@ class ExperimentConfig(Options):
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
     workers: int | None = Field(None, ge=1)
     """Threads for fits and blocks of queries; by default the number of cores."""
+    device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])
+    """Where components that use a device compute: `cpu`, the default, `cuda`, `cuda:1`. Others do not look at it."""
     observe: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     """Observer -> its options, such as `{jsonl: {path: events.jsonl}}`: what is told every event of a run, and decides
     nothing."""

@@ -27,7 +27,7 @@ from hybridrec.errors import (
 from hybridrec.observers.base import Observer
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
-from hybridrec.stages.component import Generator, Reranker, Scorer
+from hybridrec.stages.component import CPU, Generator, Reranker, Scorer
 from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ListOptions, ReleasedFilter
 from hybridrec.types import Target
 
@@ -41,6 +41,7 @@ class Checker(Validator):
         self.folder = folder
         self.notes: list[str] = []
         self.choices: list[str] = []
+        self.device = CPU
 
     def experiment(self) -> CheckedExperiment:
         content = dict(self.document.content)
@@ -51,6 +52,7 @@ class Checker(Validator):
                 for label, use in content["components"].items()
             }
         config = self.validate(ExperimentConfig, content, ())
+        self.device = config.device or CPU
         reader = self.plugin("readers", config.data.reader, config.data.options, ("data",), "reader")
         splitter = self.plugin("splitters", config.split.use, config.split.options, ("split",), "use")
         components = {
@@ -105,6 +107,7 @@ class Checker(Validator):
         cls = self.find("components", use.use, (*path, "use"))
         options = self.validate(cls.Config, use.options, path)
         spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
+        spec = replace(spec, device=self.device)
         self.require(spec, path)
         if not spec.keeps:
             note = f"nothing that '{spec.cls.name}' makes is kept for other runs: its class has no source to know it by"

@@ -26,7 +26,7 @@ from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_self, check_state
-from hybridrec.stages.component import Component, Generator, VectorModel
+from hybridrec.stages.component import CPU, Component, Generator, VectorModel
 from hybridrec.tracing import calling
 
 RANDOM = "random"
@@ -53,6 +53,7 @@ class FitJob:
     memory: estimated peak bytes of the fit, 0 if not estimated
     key: key of the fit in the store
     base_model: the job of the base model, if the component has one
+    device: where the component may compute, if it uses a device
     """
 
     component: str
@@ -67,6 +68,7 @@ class FitJob:
     memory: int
     key: str
     base_model: FitJob | None = None
+    device: str = CPU
 
     @property
     def place(self) -> str:
@@ -83,6 +85,7 @@ class FitJob:
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
         spec = ComponentSpec.of(self.label, self.component if "/" in self.component else "", cls, options, registry)
+        spec = replace(spec, device=self.device)
         return spec if self.base_model is None else replace(spec, base_model=self.base_model.spec(registry))
 
 

@@ -86,6 +86,7 @@ class Fitter:
             memory=memory,
             key=self.key(spec, training_part),
             base_model=None if spec.base_model is None else self.job(spec.base_model, training_part, threads=threads),
+            device=spec.device,
         )
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:

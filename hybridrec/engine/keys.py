@@ -28,7 +28,8 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
     source = [[[cls.version, _source(cls, spec)] for cls in classes], library_versions(spec.requires)]
-    return digest(spec.cls.name, options, source, *learned_from)
+    device = [] if spec.decisive_device is None else [{"device": spec.decisive_device}]
+    return digest(spec.cls.name, options, source, *learned_from, *device)
 
 
 def filter_key(fitted: Filter) -> str:
@@ -60,6 +61,8 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     }
     if uses is not None:
         decisive["uses"] = uses
+    if spec.decisive_device is not None:
+        decisive["device"] = spec.decisive_device
     if repeat > 1:
         decisive["repeat"] = repeat
     return json_digest(decisive)

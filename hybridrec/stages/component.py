@@ -17,6 +17,8 @@ from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.pool import Pool
 from hybridrec.types import EVERY_KIND, ITEMS, USERS, Doubles, Field, Floats, Ints, Sparse, State, Target
 
+CPU = "cpu"
+"""The device that every machine has."""
 _SCORES = 1 << 22
 """Scores of a dense model computed at once: they stay in the processor's outermost cache."""
 
@@ -32,6 +34,8 @@ class Component(Plugin):
     refreshes: true if `refresh` updates it to grown data without a full fit
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
+    uses_device: true if it computes on `device`, which is then part of the key of its fits
+    device: where it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" where it is served
     ended_by_clock: set it to true in `fit` if a limit of time ended it: the same fit would then learn something else
         elsewhere. The report says so, and no other run takes the fit from the store
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
@@ -46,6 +50,8 @@ class Component(Plugin):
     folds_in: bool = False
     refreshes: bool = False
     threads: int = 1
+    uses_device: ClassVar[bool] = False
+    device: str = CPU
     ended_by_clock: bool = False
     _reporter: Callable[[int, int, Mapping[str, float]], None] | None = None
     reads_versions: ClassVar[frozenset[str]] = frozenset()

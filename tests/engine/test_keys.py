@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import hybridrec
+from hybridrec import ConfigError
 from hybridrec.api import plan
 from hybridrec.engine.keys import source_hash
 from tests.engine.toy_runs import changed, keys
@@ -44,6 +45,41 @@ def test_version_and_source_of_a_plugin_decide_too(experiment, monkeypatch):
         assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
     monkeypatch.setattr("hybridrec.engine.keys.source_hash", lambda cls: "other" if cls is echo else source_hash(cls))
     assert changed(first, hybridrec.run(experiment()).report) == {"noise"}
+
+
+ON_DEVICE = """
+from hybridrec import find
+
+
+class OnDevice(find("component", "popularity")):
+    \"\"\"Popularity that says where it computed.\"\"\"
+
+    name = "on-device"
+    uses_device = True
+
+    def notes(self):
+        return [f"computed on {self.device}"]
+"""
+
+
+def test_the_kind_of_device_decides_for_components_that_use_one(experiment, tmp_path):
+    plugin = tmp_path / "on_device.py"
+    plugin.write_text(ON_DEVICE)
+    device = ("{use: echo}", "{use: on-device}")
+
+    def run(*assignments):
+        return hybridrec.run(experiment(device), assignments, plugins=[plugin]).report
+
+    at_first = run()
+    assert changed(at_first, run("device=cpu")) == set()
+    cuda = run("device=cuda:1")
+    assert changed(at_first, cuda) == {"noise"}
+    assert {fit.label for fit in cuda.fits if not fit.cached} == {"noise"}
+    assert "noise, test: computed on cpu" in at_first.notes
+    assert "noise, test: computed on cuda:1" in cuda.notes
+    assert changed(cuda, run("device=cuda:0")) == set()
+    with pytest.raises(ConfigError, match="device"):
+        run("device=GPU 1")
 
 
 def test_a_normaliser_of_a_plugin_scales_and_its_version_decides_the_blend(experiment, monkeypatch):
