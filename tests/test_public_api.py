@@ -3,6 +3,8 @@
 import ast
 import builtins
 import inspect
+import subprocess
+import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -173,6 +175,12 @@ def test_every_name_is_there_and_described(name):
         description = inspect.getdoc(value)
         assert description
         assert not description.startswith(f"{name}(")  # the one that dataclasses makes up
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if inspect.ismodule(getattr(hybridrec, name))])
+def test_a_module_may_be_the_first_that_is_imported(name):
+    """Once anything else has imported it, it is an attribute of its package anyway."""
+    subprocess.run([sys.executable, "-c", f"from hybridrec import {name}"], check=True)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if inspect.isclass(getattr(hybridrec, name))])

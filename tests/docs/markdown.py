@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,9 +45,17 @@ def marked(page: Path, mark: str) -> str:
     return "\n\n".join(block.code for block in blocks(page) if block.mark == mark)
 
 
-def call(*command: str, cwd: Path) -> str:
-    """What a module of Python prints, run in a folder whose modules it finds; it must succeed."""
-    paths = os.pathsep.join(map(str, (cwd, ROOT, ROOT / "plugins")))
+@cache
+def written_plugin(page: Path) -> Path:
+    """The file of what the blocks marked `test` of a page define: a plugin without packaging, and its tests."""
+    file = Path(tempfile.mkdtemp(), f"test_{page.stem.replace('-', '_')}.py")
+    file.write_text(marked(page, "test"), encoding="utf-8")
+    return file
+
+
+def call(*command: str, cwd: Path, beside: Path | None = None) -> str:
+    """What a module of Python prints, run in a folder; it finds those there, or those `beside` it, and must succeed."""
+    paths = os.pathsep.join(map(str, (beside or cwd, ROOT, ROOT / "plugins")))
     env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120

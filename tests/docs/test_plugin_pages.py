@@ -1,19 +1,20 @@
-"""The pages for authors of plugins are true: their snippets run, their tests pass, their configs give results."""
+"""The pages for authors of plugins are true: their classes keep their contracts, their configs give results."""
 
 from __future__ import annotations
 
-import importlib
 import re
-import tomllib
+import shlex
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 import hybridrec
 import hybridrec_fusion
-from tests.docs.markdown import ROOT, blocks, call, marked
+from hybridrec.cli import COMMANDS
+from hybridrec.registry.discovery import Registry
+from hybridrec.scaffold import KINDS, new_plugin
+from tests.docs.markdown import ROOT, blocks, call, marked, written_plugin
+from tests.scaffold.test_new_plugin import installed
 
 HUB = ROOT / "docs" / "plugins.md"
 PAGES = sorted((ROOT / "docs" / "plugins").glob("*.md"))
@@ -22,32 +23,38 @@ BLENDS = ROOT / "docs" / "choosing-a-blend.md"
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The plugin that the tutorial writes, installed as far as Python can see, and the tests of all pages."""
-    folder = tmp_path_factory.mktemp("docs")
-    (folder / "hybridrec_svd.py").write_text(marked(TUTORIAL, "module"), encoding="utf-8")
-    (folder / "svd.yaml").write_text(marked(TUTORIAL, "run"), encoding="utf-8")
-    info = folder / "hybridrec_svd-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hybridrec-svd\nVersion: 0.1\n")
-    (toml,) = [code for language, _, code in blocks(TUTORIAL) if language == "toml"]
-    (entry,) = tomllib.loads(toml)["project"]["entry-points"]["hybridrec"].items()
-    (info / "entry_points.txt").write_text("[hybridrec]\n{} = {}\n".format(*entry))
-    for page in PAGES:
-        if tests := marked(page, "test"):
-            (folder / f"test_{page.stem.replace('-', '_')}.py").write_text(tests, encoding="utf-8")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the tutorial: what `new-plugin` writes, with the files on the page in place of the first ones."""
+    folder = new_plugin("near-miss", "generator", tmp_path_factory.mktemp("tutorial"), Registry())
+    installed(folder, "near-miss")
+    for _, file, code in blocks(TUTORIAL):
+        if file.endswith((".py", ".yaml")):
+            (folder / "src" / "hybridrec_near_miss" / file).write_text(code, encoding="utf-8")
     return folder
 
 
-def test_the_tests_on_the_pages_pass(plugin: Path):
-    printed = call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", ".", cwd=plugin)
+def test_the_tests_of_all_pages_pass(package: Path):
+    tests = [str(written_plugin(page)) for page in PAGES if marked(page, "test")]
+    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "-n", "0", "--rootdir", str(package)]
+    printed = call("pytest", *options, *tests, "tests", cwd=package, beside=package / "src")
     assert " passed" in printed
     assert " 1 xfailed" in printed
 
 
-def test_the_config_on_the_page_runs(plugin: Path):
-    printed = call("hybridrec", "run", "svd.yaml", cwd=plugin)
-    assert "first-hit@20" in printed
+def test_the_tutorial_prints_what_it_says(package: Path):
+    told = [block for block in blocks(TUTORIAL) if block.language == "text" or "hybridrec run" in block.code]
+    assert [block.language for block in told] == ["bash", "text"] * 2
+    for command, output in zip(told[::2], told[1::2], strict=True):
+        printed = call(*shlex.split(command.code), cwd=package, beside=package / "src").splitlines()
+        assert [line for line in output.code.splitlines() if line not in printed] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if marked(page, "run")], ids=lambda page: page.stem)
+def test_the_config_of_a_page_runs_with_its_classes(page: Path, tmp_path: Path):
+    (tmp_path / "page.yaml").write_text(marked(page, "run"), encoding="utf-8")
+    folders = {"store": tmp_path / "store", "runs": tmp_path / "runs"}
+    run = hybridrec.run(tmp_path / "page.yaml", plugins=[written_plugin(page)], **folders)
+    assert run.report.pipelines.keys() >= {"control", "variant"}
 
 
 def test_the_blends_on_the_page_run(tmp_path: Path):
@@ -63,29 +70,10 @@ def test_the_fusions_on_the_page_are_those_there_are():
     assert named == {component.name for component in hybridrec_fusion.hybridrec_components()}
 
 
-def test_check_plugin_accepts_what_the_page_writes(plugin: Path):
-    printed = call("hybridrec", "check-plugin", "svd", cwd=plugin)
-    assert "pure-svd 1" in printed
-    assert "failed" not in printed
-
-
-def test_the_proposal_for_init_on_the_page_is_one(plugin: Path, monkeypatch: pytest.MonkeyPatch):
-    code: dict[str, Any] = {"hookimpl": hybridrec.hookimpl, "Starter": hybridrec.Starter}
-    exec(marked(HUB, "starters"), code)
-    assert code["hybridrec_starters"](SimpleNamespace(items=100)) == []
-    (starter,) = code["hybridrec_starters"](SimpleNamespace(items=101))
-    monkeypatch.syspath_prepend(str(plugin))
-    (component,) = importlib.import_module("hybridrec_svd").hybridrec_components()
-    assert starter.component == component.name
-    assert component.Config.model_validate(starter.options).factors == 32
-
-
 @pytest.mark.parametrize("page", [HUB, *PAGES], ids=lambda page: page.stem)
 def test_commands_in_the_text_exist(page: Path):
-    from hybridrec.cli import COMMANDS
-
     named = set(re.findall(r"(?:^|`)hybridrec ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.M))
-    assert named - {*COMMANDS} == set()
+    assert named - {*COMMANDS, *Registry().names("commands")} == set()
 
 
 def test_every_page_is_linked_from_the_first():
@@ -103,5 +91,13 @@ def test_the_plugin_of_the_readme_works(tmp_path: Path):
     assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_longest.py", cwd=tmp_path)
 
 
-def test_the_api_version_on_the_page_is_the_one_there_is():
-    assert f'requires_api = "{hybridrec.API_VERSION}"' in TUTORIAL.read_text(encoding="utf-8")
+def test_every_kind_of_new_plugin_has_its_row():
+    """A fusion is a re-ranker; every other kind has a row of its own, with a page."""
+    rows = re.findall(r"^\| (?:\[([a-z-]+)\]\((\S+?)\)|([a-z-]+)) \|", HUB.read_text(encoding="utf-8"), re.M)
+    named = {linked or bare for linked, _, bare in rows}
+    assert named >= {*KINDS} - {"fusion"}
+
+
+def test_the_api_version_on_the_pages_is_the_one_there_is():
+    text = (ROOT / "docs" / "plugins" / "versions.md").read_text(encoding="utf-8")
+    assert f'requires_api = "{hybridrec.API_VERSION}"' in text

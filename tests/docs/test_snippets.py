@@ -2,6 +2,7 @@
 
 yaml          an experiment, or a piece of one that a small experiment around it makes whole: it is checked
 yaml run      a whole experiment: it is checked here, and run by the test of its page
+python test   of pages for authors of plugins: classes with their tests, which configs of the page may name
 yaml file     written into the folder where the page's commands run, by the name that the config gives itself
 bash          every `hybridrec` command is parsed with its options
 bash run      ... and run, in order, in one folder for the page
@@ -30,16 +31,15 @@ from hybridrec.cli import hybridrec
 from hybridrec.config import yaml_source as documents
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
-from tests.docs.markdown import PAGES, ROOT, Block, blocks, title
+from tests.docs.markdown import PAGES, ROOT, Block, blocks, marked, title, written_plugin
 
 OWN = {
-    "docs/plugins.md": {"python starters"},
-    "docs/plugins/tutorial.md": {"python module", "python test", "yaml run"},
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "README.md": {"python", "toml"},
 }
 """What the test of a single page takes care of, beside this one."""
-OWN |= {title(page): {"python test"} for page in PAGES if page.parent.name == "plugins" and title(page) not in OWN}
+OWN |= {title(page): {"python test"} for page in PAGES if page.parent.name == "plugins"}
+OWN["docs/plugins/tutorial.md"] = {"yaml example.yaml"}
 RUN = {"bash run", "python run"}
 BASE = {
     "name": "page",
@@ -58,7 +58,7 @@ def kind(block: Block) -> str:
 def of(*languages: str) -> list[Any]:
     """The blocks in one of these languages that no other test takes, as parameters."""
     return [
-        pytest.param(block, id=f"{title(page)}-{number}")
+        pytest.param(page, block, id=f"{title(page)}-{number}")
         for page, number, block in CASES
         if block.language in languages and kind(block) not in OWN.get(title(page), ())
     ]
@@ -71,17 +71,18 @@ def test_every_block_is_of_a_kind_that_is_tested(page: Path):
     assert found <= known, "say what the tests should do with it: see the first lines of this file"
 
 
-@pytest.mark.parametrize("block", of("yaml"))
-def test_a_config_is_valid_or_a_piece_of_a_valid_one(block: Block, tmp_path: Path):
+@pytest.mark.parametrize(("page", "block"), of("yaml"))
+def test_a_config_is_valid_or_a_piece_of_a_valid_one(page: Path, block: Block, tmp_path: Path):
     experiment = whole(yaml.safe_load(block.code))
+    registry = Registry(plugins=[written_plugin(page)] if marked(page, "test") else [])
     try:
-        check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), Registry(), tmp_path)
+        check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), registry, tmp_path)
     except MissingDependencyError as error:  # the Korean tokenizer is not among what is installed for the tests
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("block", of("bash"))
-def test_commands_exist_with_their_options(block: Block):
+@pytest.mark.parametrize(("page", "block"), of("bash"))
+def test_commands_exist_with_their_options(page: Path, block: Block):
     for line in block.code.splitlines():
         for command in line.partition(" #")[0].partition(" > ")[0].split("&&"):
             words = shlex.split(command)
@@ -89,8 +90,8 @@ def test_commands_exist_with_their_options(block: Block):
                 parse(hybridrec, "hybridrec", words[1:])
 
 
-@pytest.mark.parametrize("block", of("toml", "json"))
-def test_what_is_data_can_be_read(block: Block):
+@pytest.mark.parametrize(("page", "block"), of("toml", "json"))
+def test_what_is_data_can_be_read(page: Path, block: Block):
     {"toml": tomllib.loads, "json": json.loads}[block.language](block.code)
 
 
