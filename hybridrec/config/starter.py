@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 from hybridrec.config.resolve import is_importable
 from hybridrec.data.checks import check_dataset
-from hybridrec.data.io.files import FORMATS
+from hybridrec.data.io.files import FORMATS, format_of
+from hybridrec.data.io.infer_schema import SchemaHints
 from hybridrec.data.io.profile import DataProfile, describe, profile
 from hybridrec.errors import ConfigError, DataError, HybridrecError, PluginError, did_you_mean
 from hybridrec.plugin import Starter, StarterRole
@@ -21,19 +23,22 @@ from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.tracing import calling, origin, traced
 
 
-def starting_config(paths: Sequence[Path], folder: Path, registry: Registry) -> tuple[list[str], str]:
+def starting_config(
+    paths: Sequence[Path], folder: Path, registry: Registry, hints: SchemaHints | None = None
+) -> tuple[list[str], str]:
     """Return a description of the given files, a list of lines, and a first config for them as YAML.
 
     `paths` are files and folders. A published data set gets the reader that recognises it; the columns of other files
-    are guessed. Paths in the config are relative to `folder`, where it will be written. The components are those that
-    plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot be read or none resembles
-    interactions, ConfigError where nothing generates candidates, and PluginError for an invalid proposal.
+    are inferred, with what `hints` says of them. Paths in the config are relative to `folder`, where it will be.
+    The components are those that plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot
+    be read or none resembles interactions, ConfigError where nothing generates candidates, and PluginError for an
+    invalid proposal.
     """
-    data = _published(paths, folder, registry) or profile(_tables(paths), folder)
+    data = _published(paths, folder, registry) or profile(_tables(paths), folder, hints)
     starters, missing = _starters(data, registry)
     content = _config(data, starters)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    return [*_description(data), *missing], _HEADER + text
+    return [*_description(data), *missing], _HEADER + _with_reasons(text, data)
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
@@ -43,6 +48,18 @@ _HEADER = f"""\
 # Written by `hybridrec init`. Every option is explained by `hybridrec show NAME`;
 # `hybridrec check` shows what would be fitted, `hybridrec run` carries it out.
 """
+
+
+def _with_reasons(text: str, data: DataProfile) -> str:
+    """Return the config with the evidence for each block in comments above it."""
+    lines = []
+    for line in text.splitlines(keepends=True):
+        comments = data.reasons.get(line.partition(":")[0], ())
+        lines += [f"# {wrapped}\n" for comment in comments for wrapped in textwrap.wrap(comment, 110)]
+        lines.append(line)
+    notes = [f"# {wrapped}\n" for note in data.notes for wrapped in textwrap.wrap(note, 110)]
+    place = next((place for place, line in enumerate(lines) if line.startswith("data:")), len(lines))
+    return "".join([*lines[:place], *notes, *lines[place:]])
 
 
 def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataProfile | None:
@@ -66,7 +83,7 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
     """Return the files, and from folders those of a known ending; raises DataError if there are none."""
-    files = [file for path in paths for file in _inside(path) if file == path or file.suffix.lower() in FORMATS]
+    files = [file for path in paths for file in _inside(path) if file == path or format_of(file)]
     if not files:
         folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
         raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")

@@ -77,7 +77,7 @@ def test_common_names_with_other_columns_are_tables(start, tmp_path):
 
 
 def test_slices_that_are_not_all_of_their_folder_are_not_taken_for_it(start):
-    with pytest.raises(DataError, match=r"mpd.slice.0-999.json, line 3: 2 fields"):
+    with pytest.raises(DataError, match=r"mpd.slice.0-999.json holds JSON; right is"):
         start(FIXTURES / "mpd" / "mpd.slice.0-999.json")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from hybridrec.errors import DataError
@@ -36,7 +36,7 @@ class BadLines:
         self.strict = strict
         self._advice = "; `strict: false` skips malformed lines" if option else ""
         self._counts: Counter[Path] = Counter()
-        self._first: dict[Path, list[str]] = {}
+        self._first: dict[Path, list[tuple[str, str, int]]] = {}
 
     @property
     def count(self) -> int:
@@ -54,12 +54,22 @@ class BadLines:
             raise DataError(f"{path}, {unit} {next(iter(lines))}: {fault}{self._advice}")
         self._counts[path] += len(lines)
         first = self._first.setdefault(path, [])
-        first += [f"{unit} {line}: {fault}" for line in islice(lines, max(0, SHOWN - len(first)))]
+        first += [(fault, unit, line) for line in islice(lines, max(0, SHOWN - len(first)))]
 
     def notes(self) -> list[str]:
         """Return a sentence for each file with malformed lines: their number, and the first places."""
         return [
             f"{path}: {count} malformed line{'s were' if count > 1 else ' was'} skipped; "
-            f"{'the first: ' if count > 1 else ''}{'; '.join(self._first[path])}"
+            f"{'the first: ' if count > 1 else ''}{_places(self._first[path])}"
             for path, count in self._counts.items()
         ]
+
+
+def _places(first: list[tuple[str, str, int]]) -> str:
+    """Return the first places, those with the same fault together: "lines 2 and 5: no song; line 10: no user"."""
+    groups = []
+    for (fault, unit), group in groupby(first, key=lambda place: place[:2]):
+        lines = [str(line) for *_, line in group]
+        numbers = " and ".join([", ".join(lines[:-1]), lines[-1]] if len(lines) > 1 else lines)
+        groups.append(f"{unit}{'s' if len(lines) > 1 else ''} {numbers}: {fault}")
+    return "; ".join(groups)

@@ -16,15 +16,18 @@ from hybridrec.types import Floats
 if TYPE_CHECKING:
     import polars as pl
 
-TimeUnit: TypeAlias = Literal["s", "ms", "us"]
+TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 
-PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6}
+PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 FAR_FUTURE = 32503680000.0
 """The year 3000 in seconds since 1970."""
 
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
 """The forms of ISO 8601 that occur in files; a blank may replace the T, and Z +00:00."""
+
+FLOAT_ID = r"^\d+\.0$"
+"""An integer that went through a float."""
 
 ROW = "row of the file"
 """Name of a column added to those of the file."""
@@ -100,7 +103,19 @@ class ColumnTable(Generic[S]):
             if not self._drawn(column, (value != value.round()).any()).item():
                 value = value.cast(pl.Int64, strict=False)
         text = value.cast(pl.String)
+        if self.dtype(column) == pl.String and self._all_are_floats(column):
+            text = text.str.strip_suffix(".0")
         return pl.when(text != "").then(text)
+
+    def _all_are_floats(self, column: str) -> bool:
+        """Return True if every id is written as an integer with `.0` after it, as floats of other tools are."""
+        import polars as pl
+
+        text = pl.col(column)
+        first = self.frame.filter(text.is_not_null() & (text != "")).head(1).select(text.str.contains(FLOAT_ID))
+        if not first.collect().to_series().any():
+            return False
+        return bool(self._drawn(column, text.filter(text != "").str.contains(FLOAT_ID).all()).item())
 
     def _single(self, name: str) -> pl.DataType:
         """Return the type of a column with one value per row."""
@@ -121,14 +136,17 @@ class ColumnTable(Generic[S]):
 
     def numbers(self, column: str, *, required: bool = True) -> pl.Series:
         """Return float64; NaN, infinite values and other texts are refused, missing values if `required`."""
-        import polars as pl
 
         self._single(column)
-        numbers = self._drawn(column, pl.col(column).cast(pl.Float64, strict=False))
+        numbers = self._drawn(column, self._number(column))
         bad = ~numbers.is_finite().fill_null(False)
         if not required:
             bad &= self._drawn(column, _is_stated(column))
         return self._usable(numbers, bad, column, "not a finite number")
+
+    def _number(self, column: str) -> pl.Expr:
+        """Express a column as float64; texts lose blanks around them, and are read with the file's marks."""
+        return number_of(column, self.dtype(column), self.source.decimal, self.source.thousands)
 
     def flags(self, column: str) -> pl.Series:
         """Return booleans, null where missing, from booleans, 1 and 0, or true, false, yes and no in any case."""
@@ -160,19 +178,35 @@ class ColumnTable(Generic[S]):
         bad = (numbers != numbers.round()) | (numbers.abs() >= 2**31)
         return self._usable(numbers, bad, column, "not an integer of 32 bits").cast(pl.Int32)
 
-    def times(self, column: str, unit: TimeUnit = "s", *, years: bool = False, required: bool = True) -> pl.Series:
+    def times(
+        self,
+        column: str,
+        unit: TimeUnit = "s",
+        form: str | None = None,
+        *,
+        years: bool = False,
+        required: bool = True,
+    ) -> pl.Series:
         """Return seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
 
-        With `years`, an integer from 1000 to 2999 is a year. Missing values are refused if `required`.
+        With `form`, a format of strptime, values are texts of that form instead. With `years`, an integer from 1000 to
+        2999 is a year. Missing values are refused if `required`.
         """
         import polars as pl
 
         dtype = self._single(column)
-        times = None if years or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
-        if times is None or times.has_nulls():  # parsing dates takes many times as long
+        in_form = form is not None and not dtype.is_temporal()
+        times = None if years or in_form or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
+        if in_form and form is not None:
+            times = self._drawn(column, formatted_time(column, form))
+        elif times is None or times.has_nulls():  # parsing dates takes many times as long
             times = self._drawn(column, time_of(column, dtype, unit, years=years))
         missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
-        right = f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31)"
+        right = (
+            f"right are texts of the form {form!r}, as `time_format` says"
+            if in_form
+            else f"right are numbers ({unit} since 1970) and ISO dates (2024-12-31); other forms need `time_format`"
+        )
         times = self._usable(times, missing, column, "not a time", right)
         far = times.abs() > FAR_FUTURE
         return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "set `time_unit: ms` (or us)")
@@ -300,6 +334,29 @@ def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = Fa
         iso = text.str.strip_chars().str.replace(r"^(\S+) (\S+)$", "${1}T${2}").str.replace(r"[zZ]$", "+00:00")
         readings += [_epoch(iso.str.to_datetime(form, strict=False, time_unit="us")) for form in ISO_FORMATS]
     return pl.coalesce(readings)
+
+
+def formatted_time(column: str, form: str) -> pl.Expr:
+    """Express texts of the strptime format `form` as seconds since 1970, float64, null where invalid."""
+    import polars as pl
+
+    text = pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.strip_suffix(".0")
+    zoned = "%z" in form or "%:z" in form
+    return _epoch(text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC" if zoned else None))
+
+
+def number_of(column: str, dtype: pl.DataType, decimal: str = ".", thousands: str | None = None) -> pl.Expr:
+    """Express a column of this type as float64, null where a value is not a number in these marks."""
+    import polars as pl
+
+    if dtype != pl.String:
+        return pl.col(column).cast(pl.Float64, strict=False)
+    text = pl.col(column).str.strip_chars()
+    if thousands is not None:
+        text = text.str.replace_all(thousands, "", literal=True)
+    if decimal != ".":
+        text = text.str.replace(decimal, ".", literal=True)
+    return text.cast(pl.Float64, strict=False)
 
 
 def _number_time(column: str, unit: TimeUnit) -> pl.Expr:

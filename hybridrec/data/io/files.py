@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -18,8 +20,6 @@ from hybridrec.plugin import Options, beside_the_config
 
 if TYPE_CHECKING:
     import polars as pl
-import json
-from typing import TYPE_CHECKING
 
 Format: TypeAlias = Literal["csv", "tsv", "parquet", "jsonl"]
 
@@ -33,6 +33,9 @@ FORMATS: dict[str, Format] = {
     ".ndjson": "jsonl",
 }
 """Format by the ending of a file's name."""
+
+COMPRESSED = (".gz", ".zst")
+"""Endings of compressed files, after that of the format: `plays.csv.gz`."""
 
 _KEPT_AS_TEXT = 1 << 26
 """Size in bytes from which the columns of a csv or tsv file are compressed: below, that costs more than it saves."""
@@ -70,7 +73,8 @@ class File(Options):
     """Path of the file, relative to the config file; `frame:NAME` is a frame handed in from Python with `data=`."""
 
     format: Format | None = None
-    """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson."""
+    """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson; those of text may be
+    compressed (.csv.gz, .csv.zst)."""
 
     separator: Character | None = None
     """Character between the fields of a line; by default a comma in csv and a tab in tsv."""
@@ -83,6 +87,15 @@ class File(Options):
 
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Encoding of a csv or tsv file."""
+
+    missing: tuple[str, ...] = Field((), examples=[["NULL", "?"]])
+    """Texts that stand for a missing value, beside an empty one."""
+
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers that are texts."""
+
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    """Mark between thousands, in numbers that are texts: with a comma `1,234.5` is a number."""
 
     @property
     def frame(self) -> str | None:
@@ -97,12 +110,11 @@ class File(Options):
             return "parquet"
         if self.format is not None:
             return self.format
-        try:
-            return FORMATS[self.path.suffix.lower()]
-        except KeyError:
+        if (kind := format_of(self.path)) is None:
             raise DataError(
                 f"{self.path}: the name does not show the format; set `format` to csv, tsv, parquet or jsonl"
-            ) from None
+            )
+        return kind
 
     @property
     def delimiter(self) -> str:
@@ -140,6 +152,22 @@ class FileSource(File):
     """Adds the columns of a second file: names for codes, or weights from elsewhere."""
 
 
+def format_of(path: Path) -> Format | None:
+    """Return the format that the ending of a name shows, before one of compression; None if it shows none."""
+    if path.suffix.lower() in COMPRESSED:
+        path = path.with_suffix("")
+    return FORMATS.get(path.suffix.lower())
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file for reading bytes; one compressed by gzip as what it holds. Raises DataError for zstd."""
+    if path.suffix.lower() == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if path.suffix.lower() == ".zst":
+        raise DataError(f"{path}: its lines can be looked at one by one only once it is decompressed (`zstd -d`)")
+    return path.open("rb")
+
+
 def load(
     source: FileSource, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
 ) -> tuple[pl.LazyFrame, pl.Series | None]:
@@ -149,6 +177,7 @@ def load(
     DataError if the file is missing, empty or cannot be parsed.
     """
     frame, rows = _read(source, bad_lines, frames)
+    frame = _without_missing(frame, source)
     if source.join is not None:
         frame = _joined(frame.collect(), source, source.join, bad_lines, frames).lazy()
     return frame, rows
@@ -167,7 +196,7 @@ def _joined(
     import polars as pl
 
     read, rows = _read(join, bad_lines, frames)
-    other = read.collect()
+    other = _without_missing(read, join).collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
         check_column(source.path, name, frame.columns)
@@ -185,6 +214,16 @@ def _joined(
         bad_lines.add(join.path, places.to_list(), problem, unit=join.unit)
         other = other.filter(~again)
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
+
+
+def _without_missing(frame: pl.LazyFrame, file: File) -> pl.LazyFrame:
+    """Replace the texts that stand for a missing value by null."""
+    import polars as pl
+
+    if not file.missing:
+        return frame
+    texts = pl.col(pl.String)
+    return frame.with_columns(pl.when(~texts.str.strip_chars().is_in(file.missing)).then(texts).name.keep())
 
 
 def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -> tuple[pl.LazyFrame, pl.Series | None]:
@@ -224,6 +263,8 @@ def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
         "infer_schema": False,
         "glob": False,
     }
+    if isinstance(source, Path) and _ends_with_cr(source):
+        how["eol_char"] = "\r"
     if file.encoding == "utf-8" and isinstance(source, Path) and source.stat().st_size >= _KEPT_AS_TEXT:
         frame = _compressed(pl.scan_csv(source, **how))
     else:
@@ -234,6 +275,15 @@ def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     if len(file.columns) != len(names):
         raise DataError(f"{file.path} has {len(names)} columns, but `columns` names {len(file.columns)}")
     return frame.rename(dict(zip(names, file.columns, strict=True)))
+
+
+def _ends_with_cr(path: Path) -> bool:
+    """Return True if the lines of a file end with carriage returns alone, as old spreadsheets wrote them."""
+    if path.suffix.lower() == ".zst":
+        return False
+    with opened(path) as file:
+        head = file.read(1 << 16)
+    return b"\r" in head and b"\n" not in head
 
 
 def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -251,7 +301,7 @@ def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, 
     import polars as pl
 
     whole, numbers, width = [], [], None
-    with file.path.open("rb") as lines:
+    with opened(file.path) as lines:
         for number, line in enumerate(lines, start=1):
             problem, fields = what_is_wrong(file, line, width)
             if problem:
@@ -263,16 +313,23 @@ def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, 
     if not whole:
         raise DataError(f"{file.path} cannot be read as {file.kind}: every line is malformed")
     text = io.BytesIO(b"".join(line.rstrip(b"\r\n") + b"\n" for line in whole))
-    frame = pl.read_ndjson(text, infer_schema_length=None).lazy() if file.kind == "jsonl" else _read_csv(file, text)
+    try:
+        frame = pl.read_ndjson(text, infer_schema_length=None).lazy() if file.kind == "jsonl" else _read_csv(file, text)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
     rows = frame.select(pl.len()).collect().item()
-    return frame, pl.Series(numbers[len(numbers) - rows :]) - file.first_row
+    return frame, pl.Series(numbers[len(numbers) - rows :], dtype=pl.Int64) - file.first_row
 
 
 def first_broken_line(file: File) -> str | None:
     """Describe the first broken line of a file that polars has refused; None if no single line is the cause."""
     if file.kind == "parquet":
         return None
-    raw = file.path.read_bytes()
+    if file.path.suffix.lower() == ".zst":
+        return None
+    with opened(file.path) as lines:
+        raw = lines.read()
     try:
         text = raw.decode(file.encoding)
     except UnicodeDecodeError as error:

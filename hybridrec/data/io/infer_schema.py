@@ -1,10 +1,9 @@
-"""Guesses of the roles of files and columns, from their names and contents."""
+"""Inference of a schema: which file and which column is what, by evidence from names, values and matching keys."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,251 +11,637 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
-from hybridrec.data.io.columns import FAR_FUTURE, parse_times
-from hybridrec.data.io.files import FORMATS, FileSource, load
+from hybridrec.data.io.column_profile import ColumnProfile, describe_types, profile_column, words_of
+from hybridrec.data.io.columns import number_of
+from hybridrec.data.io.dialect import dialect_of
+from hybridrec.data.io.files import FileSource, format_of, load
+from hybridrec.data.io.roles import (
+    ALL_WORDS,
+    BASKETS,
+    CLOSE,
+    ID_WORDS,
+    LISTS,
+    WEAK,
+    Candidate,
+    best_named,
+    name_score,
+    ranked,
+)
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.errors import DataError
-from hybridrec.types import PADDING, Doubles
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.types import PADDING
 
 if TYPE_CHECKING:
     import polars as pl
 
-WORDS: dict[str, tuple[str, ...]] = {
-    "user": (
-        "user",
-        "playlist",
-        "plylst",
-        "session",
-        "customer",
-        "member",
-        "listener",
-        "visitor",
-        "basket",
-        "show",
-        "uid",
-        "pid",
-    ),
-    "item": (
-        "item",
-        "song",
-        "track",
-        "movie",
-        "film",
-        "product",
-        "book",
-        "video",
-        "article",
-        "game",
-        "sku",
-        "iid",
-        "artist",
-    ),
-    "tag": ("tag", "genre", "category", "keyword", "label", "mood", "style"),
-    "text": ("title", "name", "text", "description"),
-    "time": ("time", "timestamp", "ts", "date", "datetime", "at", "day"),
-    "year": ("year", "release", "released"),
-    "weight": ("rating", "weight", "count", "play", "playcount", "score", "star", "listen", "quantity"),
-    "position": ("position", "pos", "order", "rank", "index", "sequence"),
-    "group": ("fold",),
-}
-"""Usual names of columns, in lower case and singular; earlier words win over later ones."""
+DOUBT = "no column is called so: the first of two columns of ids is taken for users, the second for items"
+MATCHES = 0.5
+"""Share of the keys of one file that must be in another one to call it the other's."""
+USABLE = 0.9
+"""Share of the values of a column that must be weights for the column to be one; the other rows are left out."""
+LONG_TAIL = 20
+"""Times the median that the largest count is, from which on logarithms are taken."""
+CATEGORIES = 200
+"""Distinct values up to which a column that says nothing else is a category."""
 
-ID_WORDS = ("id", "uri", "key", "number", "no", "code")
-"""Words which show that a column holds ids, but not of what."""
+
+@dataclass(frozen=True, slots=True)
+class SchemaHints:
+    """Statements of the user that settle what the files leave open.
+
+    user, item, time, weight: names of columns of the interactions
+    interactions: path of the file of interactions
+    header: True if the first lines hold names, False if they do not
+    day_first: the order of day and month in dates
+    choose: asked where evidence does not tell: a question and the answers; returns one of them, or None
+    """
+
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    interactions: Path | None = None
+    header: bool | None = None
+    day_first: bool | None = None
+    choose: Callable[[str, Sequence[str]], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The inferred schema.
+
+    mapping: options of the reader `table`
+    users: what users are: "people", "lists" or "baskets"
+    notes: unused files and columns, and what is doubtful
+    reasons: evidence for each choice, a sentence each
+    """
+
+    mapping: dict[str, Any]
+    users: str
+    notes: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of unknown role: its options, its rows, and the columns whose names show a role."""
+    """A file of unknown role: its options, its rows, and the profiles of its columns."""
 
+    path: Path
     options: dict[str, Any]
     frame: pl.DataFrame
-    roles: dict[str, str]
+    profiles: dict[str, ColumnProfile]
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        return str(self.options["path"])
+        """The name of the file, for messages."""
+        return self.path.name
 
-    def lists(self, role: str) -> bool:
-        """Return True if each row holds a list of this role."""
-        return role in self.roles and self.frame[self.roles[role]].dtype.is_nested()
+    def keys(self, column: str) -> Vocabulary:
+        """Return the distinct values of a column, of each entry if it holds lists."""
+        return Vocabulary(_as_ids(self.frame[column]))
 
     def share(self, column: str, ids: Vocabulary) -> float:
-        """Return the share of a column's values that are among these ids."""
-        return float(np.mean(ids.encode(self.frame[column]) != PADDING))
+        """Return the share of a column's distinct values that are among these ids."""
+        values = _as_ids(self.frame[column]).unique()
+        return float(np.mean(ids.encode(values) != PADDING)) if len(values) else 0.0
+
+    def determines(self, column: str, other: str) -> float:
+        """Return the share of the rows whose value in `column` always comes with the same in `other`."""
+        import polars as pl
+
+        pairs = self.frame.select(column, other).drop_nulls()
+        same = pairs.group_by(column).agg(pl.col(other).n_unique().alias("values"), pl.len().alias("rows"))
+        return float(same.filter(pl.col("values") == 1)["rows"].sum() / max(1, len(pairs)))
 
 
-def guess(paths: Sequence[Path], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Guess the options of reader `table` for these files; notes name uncertain guesses and unused files.
+def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None = None) -> Schema:
+    """Infer the options of reader `table` for these files.
 
-    Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each row, or
-    if one cannot be read.
+    Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each row, if
+    the evidence for two readings is alike, or if a file cannot be read.
     """
-    files = [_look(path, folder) for path in paths]
-    main, notes = _interactions_among(files)
-    interactions, unread = _interactions(main)
-    mapping = {"interactions": interactions, **_described_by(main)}
-    notes += unread
+    hints = hints or SchemaHints()
+    files = [_look(path, folder, hints) for path in paths]
+    main, user, item, reasons = _interactions_among(files, hints)
+    interactions, more, unused = _interactions(main, user, item, hints)
+    mapping: dict[str, Any] = {"interactions": interactions}
+    reasons += more
+    if interactions.get("weight") and _is_long_tailed(main.frame[interactions["weight"]], main.profiles):
+        mapping["weight"] = {"transform": "log"}
+        reasons.append(f"counts in {interactions['weight']!r} have a long tail: their logarithm is taken")
+    notes = [f"{file.name}: {note}" for file in files for note in file.notes]
+    if DOUBT in user.reasons:
+        notes.append(f"{main.name}: {DOUBT}; --user and --item say otherwise")
+    described = _described_by(main, user, item, set(_texts(interactions)))
+    mapping |= described
     for file in files:
-        if file.name != main.name:
-            notes += _place(file, main, mapping)
-    return mapping, notes
+        if file is not main:
+            reasons_of_file, notes_of_file = _place(file, main, user, item, mapping)
+            reasons += reasons_of_file
+            notes += notes_of_file
+    _state_missing(mapping, {file.options["path"]: file for file in files})
+    used = set(_texts(described))
+    notes += [f"{main.name}: {note}" for name, note in unused.items() if name not in used]
+    return Schema(mapping, _kind_of_users(user.column, main, mapping), tuple(notes), tuple(reasons))
 
 
-def roles_of(columns: Iterable[str]) -> dict[str, str]:
-    """Map each role to the column whose name shows it most clearly; "id" is a column named nothing but id.
-
-    >>> roles_of(["userID", "movie_id", "rated_at", "ratings"])
-    {'user': 'userID', 'item': 'movie_id', 'time': 'rated_at', 'weight': 'ratings'}
-    """
-    candidates: dict[str, list[tuple[bool, int, str]]] = {}
-    for column in columns:
-        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
-        things = [word for word in words if word not in ID_WORDS]
-        if words and not things:
-            candidates.setdefault("id", []).append((False, 0, column))
-        for role, terms in WORDS.items():
-            # The last word counts: a track_name is a name, and a user_rating a rating.
-            names = [name for name in things[-1:] + [name.removesuffix("s") for name in things[-1:]] if name in terms]
-            if names:
-                candidates.setdefault(role, []).append((len(things) == len(words), terms.index(names[0]), column))
-    return {role: min(ranked)[-1] for role, ranked in candidates.items()}
+def _state_missing(mapping: dict[str, Any], files: Mapping[str, _File]) -> None:
+    """Enter the texts that stand for a missing value in the columns that each entry uses."""
+    for entry in mapping.values():
+        if not isinstance(entry, dict):
+            continue
+        if "path" not in entry:
+            _state_missing(entry, files)
+            continue
+        profiles = files[entry["path"]].profiles
+        used = {text for key, value in entry.items() if key != "columns" for text in _texts(value)} & profiles.keys()
+        if missing := sorted({text for name in used for text in profiles[name].missing}):
+            entry["missing"] = missing
 
 
-def _look(path: Path, folder: Path) -> _File:
+def _is_long_tailed(counts: pl.Series, profiles: Mapping[str, ColumnProfile]) -> bool:
+    """Return True for counts whose largest are far above most."""
+    numbers = profiles[counts.name].numbers
+    if numbers is None or not numbers[2] or numbers[1] <= LONG_TAIL:
+        return False
+    median = float(counts.cast(float, strict=False).drop_nulls().median() or 1.0)  # type: ignore[arg-type]
+    return numbers[1] > LONG_TAIL * max(1.0, median)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return all texts in nested lists and mappings, keys included."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for key, inner in value.items() for text in (key, *_texts(inner))]
+    return [text for inner in value for text in _texts(inner)] if isinstance(value, list | tuple) else []
+
+
+def _look(path: Path, folder: Path, hints: SchemaHints) -> _File:
+    """Read a file and profile its columns; broken lines are left out."""
     options: dict[str, Any] = {"path": os.path.relpath(path, folder)}
-    kind = FORMATS.get(path.suffix.lower())
+    kind = format_of(path)
+    reasons: tuple[str, ...] = ()
     if path.is_file() and kind in (None, "csv", "tsv"):
-        with path.open("rb") as lines:
-            header = lines.readline().decode(errors="replace")
-        separator = max(",\t;|", key=header.count)
+        default = "\t" if kind == "tsv" else ","
+        dialect = dialect_of(path, default, header=hints.header, words=ALL_WORDS)
+        stated = dict(dialect.options)
         if kind is None:
-            options["format"] = "tsv" if separator == "\t" else "csv"
-        if separator in header and separator != ("\t" if kind == "tsv" or "format" in options else ","):
-            options["separator"] = separator
-    rows, _ = load(FileSource.model_validate(options, context={"folder": folder}), BadLines(strict=True, option=False))
-    frame = rows.collect()
-    file = _File(options, frame, roles_of(frame.columns))
-    if file.lists("item") and "user" not in file.roles and "id" in file.roles:
-        file.roles["user"] = file.roles["id"]  # a row is a whole playlist
-    return file
+            tabs = stated.get("separator") == "\t"
+            options["format"] = "tsv" if tabs else "csv"
+            stated = {key: value for key, value in stated.items() if not (tabs and key == "separator")}
+        options |= stated
+        reasons = dialect.reasons
+    frame, problems = _rows_of(path, options, folder)
+    reasons += problems
+    profiles = {name: profile_column(frame[name]) for name in frame.columns}
+    if missing := sorted({text for column in profiles.values() for text in column.missing}):
+        frame, _ = _rows_of(path, {**options, "missing": missing}, folder)
+    return _File(path, options, frame, profiles, reasons)
 
 
-def _interactions_among(files: list[_File]) -> tuple[_File, list[str]]:
-    """Choose the file with a user and an item in each row; of several the one without tags, then the longest."""
-    pairs = [file for file in files if {"user", "item"} <= file.roles.keys()]
-    if pairs:
-        return max(pairs, key=lambda file: ("tag" not in file.roles, len(file.frame))), []
-    wide = [file for file in files if file.frame.width >= 2]
-    if len(files) == len(wide) == 1:
-        user, item = wide[0].frame.columns[:2]
-        note = f"{wide[0].name}: no columns are called user and item; {user!r} and {item!r} are taken for them"
-        return replace(wide[0], roles={**wide[0].roles, "user": user, "item": item}), [note]
-    seen = "; ".join(f"{file.name} ({', '.join(file.frame.columns)})" for file in files)
-    raise DataError(f"no file has a user and an item in each row, in columns like user_id and item_id. Found: {seen}")
+def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the rows of a file, without broken lines, and what was broken; quotes that are not closed mean nothing."""
+    try:
+        return _loaded(options, folder, BadLines(strict=True, option=False)), ()
+    except DataError as error:
+        if "a quote" in str(error) and "quote" not in options:
+            options["quote"] = None
+            rows, problems = _rows_of(path, options, folder)
+            return rows, ("quotes in it are not closed, so that they have no meaning", *problems)
+    bad_lines = BadLines(strict=False)
+    rows = _loaded(options, folder, bad_lines)  # a file that cannot be read at all says so here
+    return rows, tuple(note.removeprefix(f"{path}: ") for note in bad_lines.notes())
 
 
-def _interactions(file: _File) -> tuple[dict[str, Any], list[str]]:
-    """Return the `interactions:` mapping, and notes about columns whose values do not match their names."""
-    mapping = {**file.options, "user": file.roles["user"], "item": file.roles["item"]}
-    notes = []
-    for role in ("time", "weight", "position", "group"):
-        if role not in file.roles:
-            continue
-        column = file.frame[file.roles[role]]
-        values = _finite(role, column)
-        if values is None or (role == "weight" and values.min(initial=0) < 0):
-            notes.append(f"{file.name}: column {column.name!r} is not used, as not all of it is a {role}")
-            continue
-        mapping[role] = column.name
-        if role == "time" and values.max(initial=0) > FAR_FUTURE:
-            mapping["time_unit"] = "ms"
-    return mapping, notes
+def _loaded(options: Mapping[str, Any], folder: Path, bad_lines: BadLines) -> pl.DataFrame:
+    return load(FileSource.model_validate(options, context={"folder": folder}), bad_lines)[0].collect()
 
 
-def _finite(role: str, column: pl.Series) -> Doubles | None:
-    """Return a column as times or numbers; None if one of its values is invalid."""
+def _as_ids(values: pl.Series) -> pl.Series:
+    """Return values as texts, as the reader does: 7.0 is 7."""
     import polars as pl
 
-    if column.dtype.is_nested():
+    values = values.explode() if values.dtype.is_nested() else values
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+        if bool((values == values.round()).fill_null(True).all()):
+            values = values.cast(pl.Int64, strict=False)
+    texts = values.cast(pl.String, strict=False).drop_nulls()
+    texts = texts.filter(texts != "")
+    return texts.str.strip_suffix(".0") if bool(texts.str.contains(r"^\d+\.0$").all()) else texts
+
+
+def _interactions_among(files: list[_File], hints: SchemaHints) -> tuple[_File, Candidate, Candidate, list[str]]:
+    """Choose the file of interactions and its columns of users and items; returns the evidence as well."""
+    if hints.interactions is not None:
+        files_of_interactions = [file for file in files if file.path == hints.interactions]
+        if not files_of_interactions:
+            names = [str(file.path) for file in files]
+            near = did_you_mean(str(hints.interactions), names)
+            raise DataError(f"{hints.interactions} is not among the files; {near}")
+    else:
+        files_of_interactions = files
+    readings = []
+    for file in files_of_interactions:
+        pairs = _pairs(file, [other for other in files if other is not file], hints)
+        readings += [(file, *pair) for pair in pairs]
+    if not readings:
+        seen = "; ".join(f"{file.name}: {describe_types(file.profiles.values())}" for file in files)
+        raise DataError(
+            f"no file has a user and an item in each row. Seen: {seen}. Say which columns they are: --user COLUMN "
+            "--item COLUMN"
+        )
+
+    best = {}
+    for file in {id(file): file for file, *_ in readings}.values():
+        best[file.name] = max((r for r in readings if r[0] is file), key=lambda r: r[1].score + r[2].score)
+    # Files whose columns are as clear are told by their length: the longest one holds what happened.
+    clearest = max(_clearness(*reading) for reading in best.values())
+    alike = [reading for reading in best.values() if _clearness(*reading) > clearest - 1.0]
+    file, user, item = max(alike, key=lambda reading: (len(reading[0].frame), _clearness(*reading)))
+    own = [reading for reading in readings if reading[0] is file]
+    item = _settle("item", item, [i for _, u, i in own if u.column == user.column], file, hints)
+    user = _settle("user", user, [u for _, u, i in own if i.column == item.column], file, hints)
+    reasons = [f"interactions are the rows of {file.name}" + (f" ({len(file.frame):,} rows)" if len(files) > 1 else "")]
+    for role, chosen, others in (
+        ("user", user, [u for f, u, i in readings if f is file and i.column == item.column]),
+        ("item", item, [i for f, u, i in readings if f is file and u.column == user.column]),
+    ):
+        rest = [candidate for candidate in others if candidate.column != chosen.column]
+        second = max(rest, key=lambda candidate: candidate.score, default=None)
+        text = f"{role} is {chosen.column!r}: {', '.join(chosen.reasons) or 'what is left'}"
+        reasons.append(text + (f"; next came {second.column!r}" if second is not None else ""))
+    return file, user, item, reasons
+
+
+def _clearness(file: _File, user: Candidate, item: Candidate) -> float:
+    """Return the evidence that a file holds interactions: less if no item repeats, or if rows are about tags."""
+    lists = file.profiles[item.column].type == "list"
+    tags = not lists and best_named(file.profiles, "tag", ("text",)) is not None
+    return user.score + item.score - 2.0 * tags - 3.0 * (file.profiles[item.column].is_unique and not lists)
+
+
+def _settle(
+    role: str, chosen: Candidate, candidates: Sequence[Candidate], file: _File, hints: SchemaHints
+) -> Candidate:
+    """Return the candidate with most evidence; asks or raises DataError if another one has as much."""
+    close = {c.column: c for c in candidates if chosen.score - c.score < CLOSE}
+    close = {
+        name: c for name, c in close.items() if name == chosen.column or not _same_things(file, name, chosen.column)
+    }
+    if len(close) < 2 or chosen.score >= 3.0:
+        return chosen
+    names = sorted(close)
+    if hints.choose is not None and (answer := hints.choose(f"Which column of {file.name} is the {role}?", names)):
+        return close[answer]
+    shown = describe_types(file.profiles[name] for name in names)
+    raise DataError(
+        f"{file.name}: it does not show which column is the {role}. It may be {shown}. Say which: --{role} COLUMN"
+    )
+
+
+def _same_things(file: _File, column: str, other: str) -> bool:
+    """Return True if two columns name the same things, such as codes and descriptions."""
+    return file.determines(column, other) > 0.9 and file.determines(other, column) > 0.9
+
+
+def _pairs(file: _File, others: Sequence[_File], hints: SchemaHints) -> list[tuple[Candidate, Candidate]]:
+    """Return the readings of a file as interactions: a column of users and one of items, with their evidence."""
+    for role in ("user", "item", "time", "weight"):
+        named = getattr(hints, role)
+        if named is not None and named not in file.profiles:
+            if hints.interactions is not None or not others:
+                raise DataError(f"{file.name} has no column {named!r}; {did_you_mean(named, file.profiles)}")
+            return []
+    evidence = {role: _evidence_for(file, others, role) for role in ("user", "item")}
+    users, items = (ranked(file.profiles, role, evidence[role]) for role in ("user", "item"))
+    if hints.user is not None:
+        users = [Candidate(hints.user, 9.0, ("as you said",))]
+    if hints.item is not None:
+        items = [Candidate(hints.item, 9.0, ("as you said",))]
+    lists = {name for name, column in file.profiles.items() if column.type == "list"}
+    if not hints.user and any(item.column in lists for item in items) and not any(u.score > WEAK for u in users):
+        key = next((name for name in file.profiles if not [w for w in words_of(name) if w not in ID_WORDS]), None)
+        if key is not None:
+            users = [Candidate(key, 4.0, ("each row is a list",))]
+    pairs = [
+        (user, item)
+        for user in users
+        for item in items
+        if user.column != item.column and user.column not in lists and user.score >= WEAK and item.score >= WEAK
+    ]
+    keys = {c.column for c in (*users, *items) if c.score > -1.0}
+    if len(file.profiles) == 2 and all(column.type in ("text", "number") for column in file.profiles.values()):
+        keys = {*file.profiles}
+    if not pairs and not others and len(keys) == 2 and hints.user is None and hints.item is None:
+        first, second = (name for name in file.profiles if name in keys)
+        reason = (DOUBT,)
+        return [(Candidate(first, 1.0, reason), Candidate(second, 1.0, reason))]
+    if not pairs:
+        # One of the two is clear: the only other column of ids is the other.
+        for clear, rest, flip in ((users, items, False), (items, users, True)):
+            strong = [c for c in clear if c.score >= WEAK]
+            left = [c for c in rest if strong and c.column != strong[0].column and c.score > -1.0]
+            if strong and len(left) == 1:
+                only = replace(left[0], score=WEAK, reasons=(*left[0].reasons, "the only other column of ids"))
+                return [(only, strong[0]) if flip else (strong[0], only)]
+    return [(user, item) for user, item in pairs if not _one_to_one(file, user.column, item.column)]
+
+
+def _one_to_one(file: _File, user: str, item: str) -> bool:
+    """Return True if each user has one item and each item one user, as in a catalogue."""
+    if file.profiles[item].type == "list":
+        return False
+    return len(file.frame) > 2 and file.determines(user, item) > 0.95 and file.determines(item, user) > 0.95
+
+
+def _evidence_for(file: _File, others: Sequence[_File], role: str) -> dict[str, tuple[float, str]]:
+    """Return the evidence of other files for columns: keys that match, in a file about things of this role."""
+    evidence: dict[str, tuple[float, str]] = {}
+    for other in others:
+        for key, column in other.profiles.items():
+            if not column.is_unique or column.type in ("list", "empty"):
+                continue
+            kind = _subject(other, key)
+            for name, own in file.profiles.items():
+                if own.type in ("list", "empty", "flag") or own.is_unique or own.type != column.type:
+                    continue
+                share = file.share(name, other.keys(key))
+                if share < MATCHES or (own.type == "number" and own.distinct < 20):
+                    continue
+                points = 1.5 * share if kind == role else (0.3 * share if not kind else -0.5 * share)
+                if points > evidence.get(name, (0.0, ""))[0]:
+                    evidence[name] = (points, f"{share:.0%} of its values are in column {key!r} of {other.name}")
+    return evidence
+
+
+ITEM_SIGNS = (
+    "title",
+    "name",
+    "description",
+    "genre",
+    "category",
+    "price",
+    "author",
+    "artist",
+    "album",
+    "year",
+    "release",
+)
+USER_SIGNS = ("gender", "age", "sex", "birth", "occupation", "marital", "income", "email", "zip", "member")
+
+
+def _subject(file: _File, key: str) -> str:
+    """Return "user" or "item" for what the rows of a file describe, by its name and its columns; empty if unclear."""
+    named = {
+        role: max(name_score(Path(file.name).stem, role)[0], name_score(key, role)[0]) for role in ("user", "item")
+    }
+    if max(named.values()) > 0 and named["user"] != named["item"]:
+        return max(named, key=lambda role: named[role])
+    words = {word for name in file.profiles for word in words_of(name)}
+    signs = {"item": len(words & {*ITEM_SIGNS}), "user": len(words & {*USER_SIGNS})}
+    return "" if signs["item"] == signs["user"] else max(signs, key=lambda role: signs[role])
+
+
+def _interactions(
+    file: _File, user: Candidate, item: Candidate, hints: SchemaHints
+) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    """Return the `interactions:` mapping, the evidence, and the columns that are not used, with the reason."""
+    mapping: dict[str, Any] = {**file.options, "user": user.column, "item": item.column}
+    reasons: list[str] = []
+    profiles = {name: column for name, column in file.profiles.items() if name not in (user.column, item.column)}
+    unused: dict[str, str] = {}
+    times = [name for name, column in profiles.items() if column.type == "time"]
+    time = hints.time or best_named(profiles, "time", ("time",)) or (times[0] if len(times) == 1 else None)
+    time = time or best_named(profiles, "time", ("number", "year"), 2.5)  # days counted from somewhere, say
+    if time is not None:
+        mapping["time"] = time
+        why = _enter_time(mapping, file.profiles[time], file, hints)
+        reasons.append(f"time is {time!r}" + (f": {why}" if why else ""))
+    weight = hints.weight or best_named(profiles, "weight", ("number", "year"))
+    if weight is None and "columns" in file.options:
+        scale = [n for n, c in profiles.items() if c.type == "number" and c.numbers and c.numbers[0] >= 0 and n != time]
+        weight = scale[0] if len(scale) == 1 else None
+    if weight is not None:
+        numbers, usable = file.profiles[weight].numbers, _share_of_weights(file, weight)
+        if numbers is None or usable < USABLE:
+            unused[weight] = f"column {weight!r} is not used: only {usable:.0%} of its values can be weights"
+        else:
+            mapping["weight"] = weight
+            mapping |= _marks_of(file.profiles[weight])
+            below = "; rows of 0 or less are left out" if numbers[0] <= 0 else ""
+            reasons.append(f"weight is {weight!r}: from {numbers[0]:g} to {numbers[1]:g}{below}")
+    for role in ("position", "group"):
+        name = best_named(profiles, role, ("number",))
+        if name is not None and name not in mapping.values() and _is_whole(file.profiles[name]):
+            mapping[role] = name
+            reasons.append(f"{role} is {name!r}: called so")
+    for name, column in profiles.items():
+        if name not in mapping.values() and name not in unused:
+            unused[name] = _why_unused(name, column, file, user.column)
+    return mapping, reasons, unused
+
+
+def _share_of_weights(file: _File, column: str) -> float:
+    """Return the share of a column's values that are numbers of 0 or more."""
+
+    profile = file.profiles[column]
+    number = number_of(column, file.frame.schema[column], profile.decimal, profile.thousands)
+    return float(file.frame.select((number >= 0).fill_null(False).mean()).item() or 0.0) if len(file.frame) else 0.0
+
+
+def _is_whole(column: ColumnProfile) -> bool:
+    return column.numbers is not None and column.numbers[2] and column.stated == column.rows
+
+
+def _enter_time(mapping: dict[str, Any], column: ColumnProfile, file: _File, hints: SchemaHints) -> str:
+    """Enter the unit or the form of a column of times; returns what is known of it."""
+    form = column.time
+    if form is None:
+        return "as you said"
+    if form.unit is not None:
+        if form.unit != "s":
+            mapping["time_unit"] = form.unit
+        return f"numbers in {form.unit} since 1970"
+    if form.form is None:
+        return ""
+    text = form.form
+    if form.ambiguous is not None:
+        chosen = _day_or_month(form.form, form.ambiguous, column.name, file, hints)
+        if chosen is None:
+            raise DataError(
+                f"{file.name}: in column {column.name!r} day and month cannot be told apart: say --day-first or "
+                "--month-first"
+            )
+        text = chosen
+    mapping["time_format"] = text
+    return f"of the form {text}"
+
+
+def _day_or_month(day: str, month: str, column: str, file: _File, hints: SchemaHints) -> str | None:
+    if hints.day_first is not None:
+        return day if hints.day_first else month
+    if hints.choose is None:
         return None
-    values = parse_times(column) if role == "time" else column.cast(pl.Float64, strict=False)
-    numbers = values.fill_null(np.nan).to_numpy()
-    return numbers if np.isfinite(numbers).all() else None
+    shown = file.frame[column].drop_nulls().head(1).to_list()
+    answer = hints.choose(f"{file.name}: is {shown[0]!r} day first or month first?", ("day", "month"))
+    return {"day": day, "month": month}.get(answer or "")
 
 
-def _described_by(main: _File) -> dict[str, Any]:
-    """Return the mappings that the file of interactions provides: titles and tags of playlists, or item texts."""
-    if main.lists("item"):
-        users = _description(main, "user", main.roles["user"])
+def _marks_of(column: ColumnProfile) -> dict[str, Any]:
+    marks = {} if column.decimal == "." else {"decimal": column.decimal}
+    return marks | ({} if column.thousands is None else {"thousands": column.thousands})
+
+
+def _why_unused(name: str, column: ColumnProfile, file: _File, user: str) -> str:
+    """Return a sentence on why a column of the interactions is not used."""
+    start = f"column {name!r} is not used: "
+    if column.type == "empty":
+        return start + "it is empty"
+    if column.type == "clock":
+        return start + "it is a time of day without a date"
+    if column.distinct == 1:
+        return start + "all its values are the same"
+    if column.type == "time":
+        return start + "another column is the time"
+    basket = name_score(name, "user")[1]
+    if basket in BASKETS and file.determines(name, user) > 0.98:
+        return start + f"each of its values belongs to one {user!r}, which comes back"
+    if name_score(name, "event")[0] >= 3 and column.type == "text" and column.distinct <= 20:
+        return start + "it is a kind of event, and all kinds count the same"
+    if name_score(name, "price")[0] >= 1.5 and column.type == "number":
+        return start + "it is a price"
+    return start + f"nothing shows what it is ({column.type}, {column.distinct:,} distinct values)"
+
+
+def _kind_of_users(user: str, file: _File, mapping: Mapping[str, Any]) -> str:
+    """Return the kind of the users: "people", "lists" or "baskets"."""
+    word = name_score(user, "user")[1]
+    if (
+        word in LISTS
+        or file.profiles[mapping["interactions"]["item"]].type == "list"
+        or "title" in mapping.get("users", {})
+    ):
+        return "lists"
+    return "baskets" if word in BASKETS else "people"
+
+
+def _described_by(main: _File, user: Candidate, item: Candidate, taken: set[Any]) -> dict[str, Any]:
+    """Return the mappings that the file of interactions provides: titles and tags of lists, or texts of items."""
+    if main.profiles[item.column].type == "list":
+        users = _description(main, "user", user.column, lists=True)
         return {"users": users} if {"title", "tags"} & users.keys() else {}
-    if "text" in main.roles:
-        return {"items": {**main.options, "id": main.roles["item"], "text": [main.roles["text"]]}}
+    text = best_named({n: c for n, c in main.profiles.items() if n not in taken}, "text", ("text",))
+    if text is not None and main.determines(item.column, text) > 0.5:
+        return {"items": {**main.options, "id": item.column, "text": [text]}}
     return {}
 
 
-def _description(file: _File, owner: str, key: str) -> dict[str, Any]:
+def _description(file: _File, owner: str, key: str, *, lists: bool) -> dict[str, Any]:
     """Return the `users:` or `items:` mapping of a file with one row each."""
-    roles = file.roles
     mapping: dict[str, Any] = {**file.options, "id": key}
-    if "tag" in roles:
-        mapping["tags"] = [roles["tag"]]
-        separator = None if file.lists("tag") else _tag_separator(file.frame[roles["tag"]])
-        mapping |= {"value_separator": separator} if separator else {}
+    rest = {name: column for name, column in file.profiles.items() if name != key}
+    tag = best_named(rest, "tag", ("text", "list"))
+    if tag is not None:
+        mapping["tags"] = [tag]
+        separator = rest[tag].separator
+        mapping |= {"value_separator": separator} if separator not in (None, "|", "/") else {}
+    text = best_named(rest, "text", ("text",))
     if owner == "user":
-        return mapping | ({"title": roles["text"]} if "text" in roles else {})
-    texts = [roles[role] for role in ("text", "item") if role in roles and roles[role] != key]
-    when = roles.get("year", roles.get("time"))
-    if "year" in roles:
-        mapping["features"] = [roles["year"]]
-    return mapping | ({"text": texts} if texts else {}) | ({"time": when} if when else {})
+        mapping |= {"title": text} if text is not None and (lists or "title" in words_of(text)) else {}
+        features = _categories(rest, {text, tag})
+        return mapping | ({"features": features} if features and not lists else {})
+    name_of_item = best_named(rest, "item", ("text",), 2.5)
+    texts = [name for name in dict.fromkeys((text, name_of_item)) if name is not None and name != tag]
+    year = best_named(rest, "year", ("year", "time"))
+    when = year or best_named(rest, "time", ("time",))
+    features = ([year] if year is not None else []) + _categories(rest, {year, tag, *texts})
+    mapping |= ({"features": features} if features else {}) | ({"text": texts} if texts else {})
+    if when is not None:
+        mapping["time"] = when
+        form = rest[when].time
+        if form is not None and form.unit not in (None, "s"):
+            mapping["time_unit"] = form.unit
+        elif form is not None and form.form is not None:
+            mapping["time_format"] = form.form
+    return mapping
 
 
-def _tag_separator(tags: pl.Series) -> str | None:
-    """Return the mark between tags of a cell, if it is not the reader's default and occurs in a tenth of the cells."""
-    cells = tags.cast(str).drop_nulls()
-    shares = {mark: cells.str.contains(mark, literal=True).mean() for mark in ("|", ";", ",")}
-    common = [mark for mark, share in shares.items() if isinstance(share, float) and share >= 0.1]
-    return common[0] if common and common[0] != "|" else None
+def _categories(columns: Mapping[str, ColumnProfile], taken: set[str | None]) -> list[str]:
+    """Return the columns of few texts or flags that recur: categories, though no name says so."""
+    return [
+        name
+        for name, column in columns.items()
+        if name not in taken
+        and column.type in ("text", "flag")
+        and 1 < column.distinct <= CATEGORIES
+        and column.repeats >= 3
+        and column.stated >= 0.5 * column.rows
+        and column.length <= 40
+    ]
 
 
-def _place(file: _File, main: _File, mapping: dict[str, Any]) -> list[str]:
-    """Enter a file other than the interactions into the mapping; return a note if it is not used."""
-    roles = file.roles
-    if {"user", "item"} <= roles.keys():
-        if "tag" not in roles or file.lists("tag") or "assignments" in mapping:
-            return [f"{file.name} is not used: interactions come from {main.name}"]
-        columns = {"user": roles["user"], "item": roles["item"], "id": roles["tag"]}
-        mapping["assignments"] = {"tags": {**file.options, **columns}}
-        return []
-    owner, key = _owner(file, main)
+def _place(
+    file: _File, main: _File, user: Candidate, item: Candidate, mapping: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Enter a file other than the interactions into the mapping; return the evidence, and notes on what is unused."""
+    users, items = (ranked(file.profiles, role) for role in ("user", "item"))
+    tag = best_named(file.profiles, "tag", ("text", "list"))
+    pair = [c.column for c in (*users[:1], *items[:1]) if c.score >= WEAK]
+    ids = {"user": main.keys(user.column), "item": main.keys(item.column)}
+    if len(set(pair)) == 2 and not file.profiles[pair[0]].is_unique and not file.profiles[pair[1]].is_unique:
+        matches = file.share(pair[0], ids["user"]) >= 0.1 and file.share(pair[1], ids["item"]) >= 0.1
+        if tag is None or file.profiles[tag].type == "list" or "assignments" in mapping or not matches:
+            return [], [f"{file.name} is not used: interactions come from {main.name}"]
+        mapping["assignments"] = {"tags": {**file.options, "user": pair[0], "item": pair[1], "id": tag}}
+        return [f"{file.name} holds tags that users gave to items"], []
+    owner, key, share = _owner(file, ids, {"user": user.column, "item": item.column})
     if not key:
-        return [f"{file.name} is not used: none of its columns holds the ids of {main.name}"]
-    if file.frame[key].is_unique().all():
-        place, key_of_file, entry = mapping, f"{owner}s", _description(file, owner, key)
-    elif "tag" in roles:
-        place, key_of_file = mapping.setdefault(f"{owner}_has", {}), "tags"
-        entry = {**file.options, owner: key, "id": roles["tag"]}
+        return [], [f"{file.name} is not used: none of its columns holds the ids of {main.name}"]
+    why = f"{file.name} describes {owner}s: {share:.0%} of the {owner}s of {main.name} are in its column {key!r}"
+    if file.profiles[key].is_unique or file.frame[key].is_unique().mean() > 0.98:  # type: ignore[operator]
+        place, title, entry = (
+            mapping,
+            f"{owner}s",
+            _description(file, owner, key, lists=name_score(user.column, "user")[1] in LISTS),
+        )
+    elif tag is not None:
+        place, title = mapping.setdefault(f"{owner}_has", {}), "tags"
+        entry = {**file.options, owner: key, "id": tag}
     else:
-        return [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
-    if len(entry) <= len(place.get(key_of_file, {})):
-        return [f"{file.name} is not used: {place[key_of_file]['path']} describes more of the {owner}s"]
-    place[key_of_file] = entry
-    return []
+        return [], [f"{file.name} is not used: column {key!r} repeats, and no column is called tag"]
+    if len(entry) == len(file.options) + 1:
+        return [], [f"{file.name} is not used: it names {owner}s, and nothing in it describes them"]
+    if len(entry) <= len(place.get(title, {})):
+        return [], [f"{file.name} is not used: {Path(place[title]['path']).name} describes more of the {owner}s"]
+    place[title] = entry
+    named = _texts({k: v for k, v in entry.items() if k not in file.options})
+    left = [n for n in file.profiles if n not in named]
+    return [why], [f"{file.name}: not used are the columns {', '.join(left)}"] if left else []
 
 
-def _owner(file: _File, main: _File) -> tuple[str, str]:
-    """Return ("user" or "item", the column with their ids); both empty if no column has ids of the main file.
+def _owner(file: _File, ids: Mapping[str, Vocabulary], columns: Mapping[str, str]) -> tuple[str, str, float]:
+    """Return ("user" or "item", the column with their ids, the share of them that it has); empty without any.
 
-    If both fit, because both are numbers, the name of the file decides, then the better fit.
+    Of columns that fit alike, because all are numbers, names decide, and the subject of the file.
     """
-    named = [owner for owner in ("user", "item") if owner in file.roles and "id" not in file.roles]
-    ranked = [((False, 0.0), "", "")]
-    for owner in named or ["user", "item"]:
-        key = file.roles.get("id", file.roles.get(owner))
-        ids = main.frame[main.roles[owner]]
-        ids = ids.explode() if ids.dtype.is_nested() else ids
-        share = file.share(key, Vocabulary(ids.drop_nulls())) if key else 0.0
-        if key and share:
-            ranked.append(((owner in roles_of([Path(file.name).stem]), share), owner, key))
-    return max(ranked)[1:]
+    best: tuple[tuple[float, float], str, str, float] = ((0.0, 0.0), "", "", 0.0)
+    for owner, vocabulary in ids.items():
+        for name, column in file.profiles.items():
+            if column.type in ("list", "empty", "flag", "clock"):
+                continue
+            keys = file.keys(name)
+            share = float(np.mean(keys.encode(vocabulary.ids) != PADDING)) if len(vocabulary) else 0.0
+            if share < 0.05:
+                continue
+            subject = _subject(file, name)
+            named = (
+                name_score(name, owner)[0] / 4 + (name.lower() == columns[owner].lower()) + (name.lower() == "id") * 0.5
+            )
+            # Numbers from 1 on match whatever they count: names decide among them.
+            score = share + named + (0.5 if subject == owner else -0.5 if subject else 0.0)
+            if (score, share) > best[0]:
+                best = ((score, share), owner, name, share)
+    return best[1:]

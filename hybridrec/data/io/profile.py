@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import TAGS
-from hybridrec.data.io.infer_schema import guess
+from hybridrec.data.io.infer_schema import SchemaHints, infer_schema
+from hybridrec.data.ragged import Ragged
 from hybridrec.data.readers.table import TableOptions, TableReader
+from hybridrec.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class DataProfile:
     density: the share of all possible (user, item) pairs that occur
     median: the median number of interactions among users that have any
     titles, texts, tagged_users, tagged_items: the number of users or items that have one
-    notes: uncertain guesses, and unused files
+    notes: uncertain guesses, and unused files and columns
+    reasons: evidence for the choices in `data` and `split`, by the key of the config
     """
 
     data: dict[str, Any]
@@ -46,22 +49,44 @@ class DataProfile:
     tagged_users: int
     tagged_items: int
     notes: tuple[str, ...]
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def profile(paths: Sequence[Path], folder: Path) -> DataProfile:
-    """Guess what the files are, read them with the reader `table`, and describe the data.
+def profile(paths: Sequence[Path], folder: Path, hints: SchemaHints | None = None) -> DataProfile:
+    """Infer what the files are, read them with the reader `table`, and describe the data.
 
-    Paths in the result are relative to `folder`, the folder of the config. Raises DataError if no file has a user and
-    an item in each row, or if one cannot be read.
+    Paths in the result are relative to `folder`, the folder of the config. Malformed rows are counted, and the config
+    skips them. Raises DataError if no file has a user and an item in each row, or if one cannot be read.
     """
-    mapping, notes = guess(paths, folder)
-    data = TableReader(TableOptions.model_validate(mapping, context={"folder": folder})).read()
+    schema = infer_schema(paths, folder, hints)
+    mapping, notes = dict(schema.mapping), list(schema.notes)
+    reader = _reader(mapping, folder)
+    try:
+        data = reader.read()
+    except DataError:
+        mapping["strict"] = False
+        reader = _reader(mapping, folder)
+        data = reader.read()
+        notes += [f"{note} (`strict: false` skips them)" for note in reader.notes()]
     order = next((role for role in ("position", "time") if role in mapping["interactions"]), "file")
-    return describe(data, {"reader": "table", **mapping}, order, notes)
+    block = {"reader": "table", **mapping}
+    return describe(data, block, order, notes, reasons=schema.reasons, lists=schema.users != "people")
 
 
-def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[str]) -> DataProfile:
-    """Return the profile of data that the `data:` block `block` reads."""
+def _reader(mapping: Mapping[str, Any], folder: Path) -> TableReader:
+    return TableReader(TableOptions.model_validate(mapping, context={"folder": folder}))
+
+
+def describe(
+    data: Dataset,
+    block: dict[str, Any],
+    order: str,
+    notes: Sequence[str],
+    *,
+    reasons: Sequence[str] = (),
+    lists: bool = False,
+) -> DataProfile:
+    """Return the profile of data that the `data:` block `block` reads; `lists` says that users do not come back."""
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
     lengths = history.lengths[history.lengths > 0]
@@ -69,15 +94,10 @@ def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[s
     tagged_users, tagged_items = (
         int((np.diff(tags.indptr) > 0).sum()) for tags in (data.user_matrix("tags"), data.item_matrix("tags"))
     )
-    if history.groups is not None:
-        split = "folds"
-    elif titles or any(matrix.nnz for matrix in data.user_has.values()):
-        split = "masked"
-    else:
-        split = "random" if history.times is None else "temporal"
+    split, why = choose_split(data, titles=titles > 0, lists=lists)
     return DataProfile(
         data=block,
-        split={"use": split},
+        split=split,
         interactions=count,
         users=len(data.users),
         items=len(data.items),
@@ -93,4 +113,68 @@ def describe(data: Dataset, block: dict[str, Any], order: str, notes: Sequence[s
         tagged_users=tagged_users,
         tagged_items=tagged_items,
         notes=tuple(notes),
+        reasons={"data": tuple(reasons), "split": (why,)},
     )
+
+
+def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str, Any], str]:
+    """Return the split that asks a question this data can answer, and why.
+
+    `titles`: users have titles; `lists`: users are lists, baskets or sessions, which do not come back.
+    """
+    history = data.interactions
+    if history.groups is not None:
+        return {"use": "folds"}, "the folds are published"
+    tags = any(matrix.nnz for matrix in data.user_has.values())
+    moments = _share_of_one_moment(history)
+    if lists or titles or tags or moments > MOST:
+        fields = {"items+tags": tags, "items": True, "tags": tags, "title": titles}
+        shown = [field for field, there in fields.items() if there]
+        why = "users are lists or baskets that nobody comes back to: part of each is shown, the rest asked for"
+        if moments > MOST and not (lists or titles or tags):
+            why = f"{moments:.0%} of the users did all at one moment: part of it is shown, the rest asked for"
+        if len(shown) == len(fields):
+            return {"use": "masked"}, why
+        return {"use": "masked", "scenarios": {field: 0.4 if "items" in field else 0.1 for field in shown}}, why
+    if history.times is not None:
+        asked, informed = _asked_later(history)
+        if informed >= min(FEW, max(1, 0.1 * len(data.users))):
+            why = f"there are times: of {asked:,} users who act in the latest fifth, {informed:,} acted before"
+            return {"use": "temporal"}, why
+        return {"use": "random"}, (
+            f"there are times, but only {informed:,} of {len(data.users):,} users act before and in the latest fifth: "
+            "part of what each did is asked for, whenever it was"
+        )
+    return {"use": "random"}, "there are no times: part of what each user did is asked for"
+
+
+MOST = 0.8
+"""Share of users that makes a kind of data."""
+FEW = 200
+"""Queries from which on the latest fifth is worth asking."""
+LATEST = 0.2
+"""Share of the interactions that a temporal split asks for."""
+
+
+def _share_of_one_moment(history: Ragged) -> float:
+    """Return the share of the users with two interactions or more whose interactions all have the same time."""
+    if history.times is None:
+        return 0.0
+    several = history.lengths >= 2
+    if not several.any():
+        return 0.0
+    changes = np.zeros(len(history.ids), np.int64)
+    changes[1:] = history.times[1:] != history.times[:-1]
+    changes[history.offsets[:-1][history.lengths > 0]] = 0
+    total = np.concatenate(([0], np.cumsum(changes)))
+    within = total[history.offsets[1:]] - total[history.offsets[:-1]]
+    return float((within[several] == 0).mean())
+
+
+def _asked_later(history: Ragged) -> tuple[int, int]:
+    """Return the number of users who act in the latest interactions, and of those among them who acted before."""
+    assert history.times is not None
+    cut_off = np.quantile(history.times, 1 - LATEST)
+    late = history.times >= cut_off
+    later, before = (np.bincount(history.rows[flags], minlength=len(history)) > 0 for flags in (late, ~late))
+    return int(later.sum()), int((later & before).sum())

@@ -15,7 +15,8 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import TAGS
 from hybridrec.data.features import FeatureType
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
-from hybridrec.data.io.columns import ColumnTable, S
+from hybridrec.data.io.columns import ColumnTable, S, TimeUnit
+from hybridrec.data.io.files import FileSource
 from hybridrec.data.io.npy import NpyRows
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
@@ -25,8 +26,6 @@ from hybridrec.types import ITEMS, USERS, Floats
 
 if TYPE_CHECKING:
     import polars as pl
-from hybridrec.data.io.columns import TimeUnit
-from hybridrec.data.io.files import FileSource
 
 
 class TableOptions(BadLineOptions):
@@ -127,7 +126,7 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     file = file.unrolled(options.item)
     columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
     if options.time is not None:
-        columns["time"] = file.times(options.time, options.time_unit)
+        columns["time"] = file.times(options.time, options.time_unit, options.time_format)
     if options.weight is not None:
         columns["weight"] = file.weights(options.weight)
     if options.position is not None:
@@ -153,7 +152,7 @@ def _entities(file: ColumnTable[Described]) -> pl.DataFrame:
     if file.source.texts:
         columns["text"] = file.texts(file.source.texts)
     if file.source.time is not None:
-        columns["time"] = file.times(file.source.time, file.source.time_unit, years=True, required=False)
+        columns["time"] = _dates(file, file.source.time)
     return pl.DataFrame(columns).drop_nulls("id")
 
 
@@ -191,7 +190,7 @@ def _impressions(file: ColumnTable[Impressions]) -> pl.DataFrame:
     file = file.unrolled(options.item)
     columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
     if options.time is not None:
-        columns["time"] = file.times(options.time, options.time_unit)
+        columns["time"] = file.times(options.time, options.time_unit, options.time_format)
     return pl.DataFrame(columns).drop_nulls()
 
 
@@ -227,8 +226,14 @@ def _typed(file: ColumnTable[Any], name: str, kind: FeatureType) -> pl.Series:
     if kind == "flag":
         return file.flags(name)
     if kind == "time":
-        return pl.from_epoch(file.times(name, file.source.time_unit, years=True, required=False) * 1e6, "us")
+        return pl.from_epoch(_dates(file, name) * 1e6, "us")
     return file.texts([name])
+
+
+def _dates(file: ColumnTable[Any], name: str) -> pl.Series:
+    """Return a column of times, or of years, as seconds since 1970; null where it is missing."""
+    form = file.source.time_format
+    return file.times(name, file.source.time_unit, form, years=form is None, required=False)
 
 
 def _vectors(
@@ -282,6 +287,9 @@ class Interactions(FileSource):
     time_unit: TimeUnit = "s"
     """Unit of numbers in the time column, since 1970."""
 
+    time_format: str | None = None
+    """Form of the texts in the time column, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
+
     weight: str | None = None
     """Column of the rating or count; not negative. Rows of weight 0 are not interactions and are dropped."""
 
@@ -311,6 +319,9 @@ class Impressions(FileSource):
     time_unit: TimeUnit = "s"
     """Unit of numbers in the time column, since 1970."""
 
+    time_format: str | None = None
+    """Form of the texts in the time column, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
+
 
 class Described(FileSource):
     """A file that describes entities of a kind, one row each: its columns and their roles."""
@@ -326,6 +337,9 @@ class Described(FileSource):
 
     time_unit: TimeUnit = "s"
     """Unit of numbers in the columns of times, since 1970."""
+
+    time_format: str | None = None
+    """Form of the texts in the columns of times, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
 
     features: tuple[str, ...] | dict[str, FeatureType] = ()
     """Columns of features. A list means categories: each value becomes the feature "column:value". A mapping {column:

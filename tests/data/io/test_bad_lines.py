@@ -48,6 +48,6 @@ def test_all_lines_are_counted_and_the_first_are_named_for_each_file():
     assert bad_lines.count == 993
     assert SHOWN == 3
     assert bad_lines.notes() == [
-        "plays.csv: 992 malformed lines were skipped; the first: line 2: no song; line 5: no song; line 10: no user",
+        "plays.csv: 992 malformed lines were skipped; the first: lines 2 and 5: no song; line 10: no user",
         "users.csv: 1 malformed line was skipped; row 1: no name",
     ]

@@ -217,3 +217,34 @@ def test_dates_without_a_zone_are_utc():
     assert seconds(dates).to_list() == [86400, None]
     zoned = pl.Series(["1970-01-01T00:00:30"]).str.to_datetime().dt.replace_time_zone("Asia/Seoul")
     assert seconds(zoned).to_list() == [30 - 9 * 3600]
+
+
+def test_numbers_have_the_marks_of_the_file(read):
+    rows = "uid;song;n\na;x;1.234,5\nb;y; 3 \n"
+    mapping = {**PLAYS, "separator": ";", "weight": "n", "decimal": ",", "thousands": "."}
+    data = read({"plays.csv": rows}, interactions=mapping)
+    assert data.interactions.weights.tolist() == [1234.5, 3.0]
+
+
+def test_times_have_the_form_that_is_stated(read):
+    mapping = {**PLAYS, "time": "t", "time_format": "%d.%m.%Y %H:%M"}
+    data = read({"plays.csv": "uid,song,t\na,x,02.01.1970 00:01 \n"}, interactions=mapping)
+    assert data.interactions.times.tolist() == [86460.0]
+    with pytest.raises(DataError, match=r"column 't' is '1970-01-02', not a time .* of the form '%d.%m.%Y %H:%M'"):
+        read({"plays.csv": "uid,song,t\na,x,1970-01-02\n"}, interactions=mapping)
+    mapping = {**PLAYS, "time": "t", "time_unit": "ns"}
+    data = read({"plays.csv": "uid,song,t\na,x,86460000000000\n"}, interactions=mapping)
+    assert data.interactions.times.tolist() == [86460.0]
+
+
+def test_texts_may_stand_for_a_missing_value(read):
+    rows = "uid,song\na,x\n?,y\n"
+    assert len(read({"plays.csv": rows}).users) == 2
+    with pytest.raises(DataError, match=r"plays.csv, line 3: column 'uid' is missing"):
+        read({"plays.csv": rows}, interactions={**PLAYS, "missing": ["?"]})
+
+
+def test_ids_that_are_all_written_as_floats_are_integers(read):
+    data = read({"plays.csv": "uid,song\n17850.0,1.0\n7.0,1.5\n"})
+    assert list(data.users.vocabulary.ids) == ["17850", "7"]
+    assert list(data.items.vocabulary.ids) == ["1.0", "1.5"]

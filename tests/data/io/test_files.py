@@ -1,5 +1,7 @@
 """Files of every format: what they say, and what is said of broken ones."""
 
+import gzip
+
 import polars as pl
 import pytest
 
@@ -18,6 +20,12 @@ from tests.data.tables import PLAYS, plays_of, refused
         ("plays.tsv", "uid\tsong\n1\tb\n2\ta\n1\ta\n"),
         ("plays.jsonl", '{"uid": 1, "song": "b"}\n{"uid": 2, "song": "a"}\n{"uid": 1, "song": "a"}\n'),
         ("plays.ndjson", '{"uid": "1", "song": "b"}\n{"uid": "2", "song": "a"}\n{"uid": "1", "song": "a"}\n'),
+        ("plays.csv", "uid,song\r1,b\r2,a\r1,a\r"),
+        ("plays.csv.gz", gzip.compress(b"uid,song\n1,b\n2,a\n1,a\n")),
+        (
+            "plays.jsonl.gz",
+            gzip.compress(b'{"uid": 1, "song": "b"}\n{"uid": 2, "song": "a"}\n{"uid": 1, "song": "a"}\n'),
+        ),
         ("plays.parquet", pl.DataFrame({"uid": [1, 2, 1], "song": ["b", "a", "a"]})),
     ],
 )
@@ -26,6 +34,16 @@ def test_all_formats_say_the_same(read, name, content):
     reference = read({"plays.csv": "uid,song\n1,b\n2,a\n1,a\n"})
     assert data.fingerprint == reference.fingerprint
     assert plays_of(data, "1") == ["b", "a"]
+
+
+def test_zstd_is_read_and_broken_lines_in_it_are_told(read, tmp_path):
+    pl.LazyFrame({"uid": ["1"], "song": ["b"]}).sink_csv(tmp_path / "plays.csv.zst", compression="zstd")
+    mapping = {"interactions": {**PLAYS, "path": "plays.csv.zst"}}
+    data = TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
+    assert plays_of(data, "1") == ["b"]
+    (tmp_path / "plays.csv.zst").write_bytes(b"no zstd")
+    with pytest.raises(DataError, match=r"plays.csv.zst"):
+        TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
 
 
 @pytest.mark.parametrize("content", ["uid,song,at\n1,b,x\n2,a\n1,a,x,y\n", 'uid,song\n1,"b\n2,a\n'])

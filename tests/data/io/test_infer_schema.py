@@ -1,24 +1,64 @@
+"""Roles are inferred from evidence; files with defects lead to a mapping that reads them, or to a message."""
+
 import pytest
 
-from hybridrec.data.io.infer_schema import roles_of
+from hybridrec.data.io.infer_schema import SchemaHints, infer_schema
+from hybridrec.data.io.profile import profile
+from hybridrec.errors import DataError
+from tests.data.io.ugly_files import UGLY, table
 
 
-@pytest.mark.parametrize(
-    ("columns", "roles"),
-    [
-        (
-            ["userId", "movieId", "rating", "timestamp"],
-            {"user": "userId", "item": "movieId", "weight": "rating", "time": "timestamp"},
-        ),
-        (["//userID", "artistID", "weight"], {"user": "//userID", "item": "artistID", "weight": "weight"}),
-        (["playlist_id", "pos", "track_uri"], {"user": "playlist_id", "position": "pos", "item": "track_uri"}),
-        (["id", "title"], {"id": "id", "text": "title"}),
-        (["song_id", "artist_name", "genres"], {"item": "song_id", "text": "artist_name", "tag": "genres"}),
-        (["uid", "iid"], {"user": "uid", "item": "iid"}),
-        (["artist", "song_id"], {"item": "song_id"}),
-        (["session", "item", "played_at"], {"user": "session", "item": "item", "time": "played_at"}),
-        (["a", "b", "곡"], {}),
-    ],
-)
-def test_names_of_columns_say_roles(columns, roles):
-    assert roles_of(columns) == roles
+@pytest.mark.parametrize("name", UGLY)
+def test_an_ugly_file_is_read_or_refused_with_what_would_be_right(name, tmp_path):
+    ugly = UGLY[name]
+    paths = []
+    for file, content in ugly.files.items():
+        paths.append(tmp_path / file)
+        paths[-1].write_bytes(content)
+    if ugly.message:
+        with pytest.raises(DataError, match=ugly.message):
+            profile(paths, tmp_path, ugly.hints)
+        return
+    inferred = profile(paths, tmp_path, ugly.hints)
+    for entry, expected in (("interactions", ugly.interactions), ("items", ugly.items)):
+        mapping = inferred.data.get(entry, {})
+        assert {key: mapping.get(key) for key in expected} == expected
+    assert inferred.interactions == ugly.read
+    assert ugly.users in (None, inferred.users)
+    assert ugly.split in ("", inferred.split["use"])
+    for note in ugly.notes:
+        assert any(note in line for line in inferred.notes), inferred.notes
+
+
+def test_a_question_settles_what_files_leave_open(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_bytes(table("user", "song", "date", rows=[("u1", "s1", "07/02/2012"), ("u2", "s1", "03/04/2012")] * 9))
+    asked = []
+
+    def choose(question, answers):
+        asked.append((question, tuple(answers)))
+        return "month"
+
+    schema = infer_schema([path], tmp_path, SchemaHints(choose=choose))
+    assert schema.mapping["interactions"]["time_format"] == "%m/%d/%Y"
+    assert asked == [("plays.csv: is '07/02/2012' day first or month first?", ("day", "month"))]
+
+
+def test_each_choice_has_a_reason_and_names_the_runner_up(tmp_path):
+    path = tmp_path / "plays.csv"
+    rows = [(f"u{k % 7}", f"b{k // 2}", f"s{k % 5}") for k in range(70)]
+    path.write_bytes(table("customer", "basket", "song", rows=rows))
+    schema = infer_schema([path], tmp_path)
+    assert (
+        "user is 'customer': called 'customer', 7 values that occur 10 times each; next came 'basket'" in schema.reasons
+    )
+    assert schema.users == "people"
+
+
+def test_unknown_columns_and_files_are_refused_with_those_that_are_there(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_bytes(table("user", "song", "rating"))
+    with pytest.raises(DataError, match=r"plays.csv has no column 'sogn'; did you mean 'song'"):
+        infer_schema([path], tmp_path, SchemaHints(item="sogn"))
+    with pytest.raises(DataError, match=r"other.csv is not among the files"):
+        infer_schema([path], tmp_path, SchemaHints(interactions=tmp_path / "other.csv"))

@@ -44,7 +44,7 @@ def test_files_about_items_users_and_tags(look):
     found = look(
         {
             "movies.csv": "id,title,genres,year\n10,Heat,Crime|Drama,1995\n20,Jaws,,1975\n30,New,,2020\n",
-            "users.csv": "id,name\n1,me\n2,you\n",
+            "users.csv": "id,title\n1,mine\n2,yours\n",
             "links.csv": "movieId,imdb\n10,5\n",
             "plays.csv": "user;movie\n1;10\n2;20\n",
             "tags.csv": "user,movie,tag\n1,10,slow\n1,10,long\n1,10,good\n",
@@ -59,7 +59,7 @@ def test_files_about_items_users_and_tags(look):
         "tags": ["genres"],
         "features": ["year"],
     }
-    assert found.data["users"] == {"path": "users.csv", "id": "id", "title": "name"}
+    assert found.data["users"] == {"path": "users.csv", "id": "id", "title": "title"}
     assert found.data["assignments"]["tags"] == {"path": "tags.csv", "user": "user", "item": "movie", "id": "tag"}
     assert (found.items, found.texts, found.titles, found.tagged_items) == (3, 3, 2, 1)
     assert found.tags == 5
@@ -105,7 +105,7 @@ def test_a_column_that_is_not_what_it_is_called_is_left_out(look):
 def test_unknown_names_are_guessed_and_said(look):
     found = look({"p.csv": "a,b\n1,x\n2,x\n"})
     assert (found.data["interactions"]["user"], found.data["interactions"]["item"]) == ("a", "b")
-    assert "no columns are called user and item" in found.notes[0]
+    assert "the first of two columns of ids is taken for users" in found.notes[0]
 
 
 def test_the_mapping_is_plain_yaml_that_the_reader_takes(look, tmp_path):
@@ -117,7 +117,7 @@ def test_the_mapping_is_plain_yaml_that_the_reader_takes(look, tmp_path):
 
 
 def test_files_without_interactions(look):
-    with pytest.raises(DataError, match=r"no file has a user and an item.*items\.csv \(item, title\)"):
+    with pytest.raises(DataError, match=r"no file has a user and an item.*items\.csv: item \("):
         look({"items.csv": "item,title\n1,One\n", "users.csv": "user,name\n1,me\n"})
     with pytest.raises(DataError, match="is empty"):
         look({"p.csv": ""})

@@ -51,7 +51,7 @@ def test_second_lines_and_unknown_ids_are_malformed(tmp_path):
     assert text_files.first_of_each(rows, "item", tmp_path, bad_lines, "item")["line"].to_list() == [1, 3]
     assert text_files.only_known(rows, "item", ["b"], tmp_path, bad_lines, "item")["line"].to_list() == [3]
     assert bad_lines.count == 3
-    assert bad_lines.notes()[0].endswith("line 2: item a occurs again; line 1: unknown item a; line 2: unknown item a")
+    assert bad_lines.notes()[0].endswith("line 2: item a occurs again; lines 1 and 2: unknown item a")
 
 
 def test_quotes_of_csv_are_taken_off():

@@ -1,0 +1,281 @@
+"""Profiles of columns of unknown role: types, missing and distinct values, repeats, forms of times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from hybridrec.data.io.columns import FAR_FUTURE, PER_SECOND, TimeUnit, formatted_time, number_of, time_of
+from hybridrec.types import Doubles
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ColumnType: TypeAlias = Literal["empty", "list", "time", "clock", "year", "flag", "number", "text"]
+
+MISSING = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "n/a", "?", "\\N")
+"""Texts that commonly stand for a missing value."""
+MOSTLY = 0.98
+"""Share of the values that must be of a type; the rest are bad rows."""
+DAYS_FIRST = ("%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%y", "%d/%m/%y", "%d.%m.%y")
+OTHER_DATES = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%d-%b-%y",
+    "%B %d, %Y",
+)
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p")
+CLOCK = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?$"
+FLAGS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n"))
+EARLIEST = -2208988800.0
+"""The year 1900 in seconds since 1970."""
+FIRST_EPOCH = 315532800.0
+"""The year 1980 in seconds since 1970: numbers that are times are later."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeForm:
+    """The form of a column of times.
+
+    unit: of numbers since 1970; None for texts and typed columns
+    form: strptime format of texts; None for ISO 8601
+    ambiguous: the other reading, if day and month may be the other way round in every value
+    """
+
+    unit: TimeUnit | None = None
+    form: str | None = None
+    ambiguous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """The values of a column in figures.
+
+    rows: number of rows; stated: those with a value; distinct: different values
+    missing: texts that stand for a missing value
+    numbers: of a column of type number, the smallest and the greatest, and True if all are integers
+    decimal, thousands: marks in numbers that are texts
+    time: the form of times
+    length: mean number of characters
+    separator: the mark between several values in one cell
+    bad: values that are not of the type
+    """
+
+    name: str
+    type: ColumnType
+    rows: int
+    stated: int
+    distinct: int
+    missing: tuple[str, ...] = ()
+    numbers: tuple[float, float, bool] | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    time: TimeForm | None = None
+    length: float = 0.0
+    separator: str | None = None
+    bad: int = 0
+
+    @property
+    def repeats(self) -> float:
+        """The mean number of times that a value occurs."""
+        return self.stated / max(1, self.distinct)
+
+    @property
+    def is_unique(self) -> bool:
+        """True if no row lacks a value and no value occurs twice."""
+        return self.stated == self.rows == self.distinct
+
+    @property
+    def may_be_id(self) -> bool:
+        """True for short values that can name things: no times, fractions, flags, lists, long texts or constants."""
+        if self.type == "number":
+            assert self.numbers is not None
+            return self.numbers[2] and self.numbers[0] >= 0 and self.distinct > 1
+        return self.type == "text" and self.distinct > 1 and self.length <= 100
+
+
+def profile_column(values: pl.Series) -> ColumnProfile:
+    """Return the profile of a column, of texts as in a csv file or typed as in a Parquet file."""
+    import polars as pl
+
+    rows = len(values)
+    if values.dtype.is_nested():
+        inner = values.explode().drop_nulls()
+        return ColumnProfile(values.name, "list", rows, rows - values.null_count(), inner.n_unique())
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+    column = values.alias("value")
+    texts = column.cast(pl.String, strict=False).str.strip_chars()
+    is_missing = texts.is_in([*MISSING, ""]) | texts.is_null()
+    stated = texts.filter(~is_missing)
+    present = texts.filter(is_missing).unique().drop_nulls().to_list()
+    missing = tuple(text for text in MISSING if text in present)
+    if not len(stated):
+        return ColumnProfile(values.name, "empty", rows, 0, 0, missing)
+    distinct = stated.unique(maintain_order=True)
+    basics = {"rows": rows, "stated": len(stated), "distinct": len(distinct), "missing": missing}
+    basics["length"] = _share(stated.str.len_chars())
+    typed = column.filter(~is_missing)
+    time = TimeForm() if values.dtype.is_temporal() else _time_form(distinct, typed.dtype, stated)
+    if time is not None:
+        bad = 0 if values.dtype.is_temporal() else int(_as_time(stated, time).is_null().sum())
+        return ColumnProfile(values.name, "time", time=time, bad=bad, **basics)  # type: ignore[arg-type]
+    if _share(distinct.str.contains(CLOCK)) >= MOSTLY:
+        return ColumnProfile(values.name, "clock", **basics)  # type: ignore[arg-type]
+    if values.dtype == pl.Boolean or (len(distinct) == 2 and set(distinct.str.to_lowercase()) <= FLAGS):
+        return ColumnProfile(values.name, "flag", **basics)  # type: ignore[arg-type]
+    decimal, thousands = _marks(distinct)
+    numbers = stated.to_frame("value").select(number_of("value", pl.String(), decimal, thousands)).to_series()
+    if (bad := int(numbers.is_null().sum())) <= (1 - MOSTLY) * len(stated):
+        finite = numbers.drop_nulls().to_numpy()
+        extent = (float(finite.min()), float(finite.max()), bool((finite == finite.round()).all()))
+        is_year = extent[2] and extent[0] >= 1800 and extent[1] <= 2100 and decimal == "." and thousands is None
+        kind: ColumnType = "year" if is_year and bad == 0 else "number"
+        return ColumnProfile(
+            values.name,
+            kind,
+            numbers=extent,
+            decimal=decimal,
+            thousands=thousands,
+            bad=bad,
+            **basics,  # type: ignore[arg-type]
+        )
+    return ColumnProfile(values.name, "text", separator=_separator(stated), **basics)  # type: ignore[arg-type]
+
+
+def times_of(values: pl.Series, time: TimeForm) -> Doubles:
+    """Return a column as seconds since 1970, NaN where a value is none."""
+    import polars as pl
+
+    if values.dtype.is_temporal():
+        seconds = values.alias("value").to_frame().select(time_of("value", values.dtype, "s")).to_series()
+    else:
+        seconds = _as_time(values.cast(pl.String, strict=False).str.strip_chars(), time)
+    return seconds.fill_null(float("nan")).to_numpy()
+
+
+def _as_time(texts: pl.Series, time: TimeForm) -> pl.Series:
+    import polars as pl
+
+    frame = texts.alias("value").to_frame()
+    if time.form is not None:
+        return frame.select(formatted_time("value", time.form)).to_series()
+    return frame.select(time_of("value", pl.String(), time.unit or "s")).to_series()
+
+
+def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> TimeForm | None:
+    """Return the form in which nearly all values are times after 1900; None if they are not times."""
+
+    sample = distinct.gather_every(max(1, len(distinct) // 2000))
+
+    def fits(time: TimeForm, earliest: float = EARLIEST) -> bool:
+        seconds = _as_time(sample, time)
+        inside = seconds.is_between(earliest, FAR_FUTURE / 10)  # up to the year 2073
+        return _share(inside.fill_null(False)) >= MOSTLY
+
+    if _share(sample.str.contains(r"^\d{8}(\.0)?$")) >= MOSTLY and fits(TimeForm(form="%Y%m%d")):
+        return TimeForm(form="%Y%m%d")
+    if _share(sample.str.contains(r"^\d{9,}(\.\d+)?$")) >= MOSTLY:
+        units = [unit for unit in PER_SECOND if fits(TimeForm(unit=unit), FIRST_EPOCH)]
+        return TimeForm(unit=units[0]) if units else None
+    if dtype.is_numeric() or not _share(sample.str.contains(r"\d")) >= MOSTLY:
+        return None
+    if _share(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):
+        return TimeForm()
+    for date in OTHER_DATES:
+        for clock in CLOCKS:
+            for form in (date + clock, date + clock.replace(" ", "T", 1)):
+                if fits(TimeForm(form=form)):
+                    return TimeForm(form=form)
+    for date in DAYS_FIRST:
+        for clock in CLOCKS:
+            day = TimeForm(form=date + clock)
+            month = TimeForm(form=_swapped(date) + clock)
+            readings = [time for time in (day, month) if fits(time)]
+            if len(readings) == 2:
+                return _in_file_order(stated, day, month)
+            if readings:
+                return readings[0]
+    return None
+
+
+def _share(flags: pl.Series) -> float:
+    """Return the share of true values."""
+    return float(flags.mean() or 0.0)  # type: ignore[arg-type]
+
+
+def _swapped(date: str) -> str:
+    return date.replace("%d", "%x").replace("%m", "%d").replace("%x", "%m")
+
+
+def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeForm:
+    """Choose of two readings the one in which later rows are later; ambiguous if that tells nothing."""
+    inversions = []
+    for time in (day, month):
+        steps = _as_time(stated, time).diff().drop_nulls()
+        up, down = _share(steps >= 0), _share(steps <= 0)
+        inversions.append(1 - max(up, down))
+    better = day if inversions[0] <= inversions[1] else month
+    if min(inversions) < 0.02 and max(inversions) > 2 * min(inversions) + 0.005:
+        return better
+    return TimeForm(form=day.form, ambiguous=month.form)
+
+
+def _marks(distinct: pl.Series) -> tuple[str, str | None]:
+    """Return the decimal mark and the mark between thousands of numbers that are texts."""
+    shapes = {
+        (".", ","): r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$",
+        (",", None): r"^[-+]?\d+,\d+$",
+        (",", "."): r"^[-+]?\d{1,3}(\.\d{3})*(,\d+)?$",
+        (",", " "): r"^[-+]?\d{1,3}( \d{3})+(,\d+)?$",
+        (".", "'"): r"^[-+]?\d{1,3}('\d{3})+(\.\d+)?$",
+    }
+    plain = distinct.str.contains(r"^[-+]?\d*\.?\d+([eE][-+]?\d+)?$")
+    for (decimal, thousands), shape in shapes.items():
+        fitting = distinct.str.contains(shape)
+        number = distinct.str.contains(r"^[-+]?\d+$")
+        rest = number if decimal == "," else plain
+        mark = "," if decimal == "," and thousands != " " else thousands or ","
+        has_mark = (fitting & distinct.str.contains(mark, literal=True)).any()
+        if has_mark and _share(fitting | rest) >= MOSTLY:
+            return decimal, thousands
+    return ".", None
+
+
+def _separator(stated: pl.Series) -> str | None:
+    """Return the mark between values of a cell, if it stands in a tenth of the cells and its parts recur."""
+    for mark in ("|", ";", ",", "/"):
+        several = stated.filter(stated.str.contains(mark, literal=True))
+        if len(several) < 0.1 * len(stated):
+            continue
+        values = several.str.split(mark).explode().str.strip_chars()
+        if values.n_unique() <= 0.5 * len(values):
+            return mark
+    return None
+
+
+def words_of(column: str) -> list[str]:
+    """Cut the name of a column into words in lower case.
+
+    >>> words_of("listenedAt"), words_of("best_book_id"), words_of("CustomerID")
+    (['listened', 'at'], ['best', 'book', 'id'], ['customer', 'id'])
+    """
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
+
+
+def describe_types(columns: Iterable[ColumnProfile]) -> str:
+    """Return a line with each column and what is in it."""
+    return ", ".join(f"{column.name} ({_described(column)})" for column in columns)
+
+
+def _described(column: ColumnProfile) -> str:
+    if column.type in ("empty", "list"):
+        return column.type
+    return f"{column.type}, {column.distinct:,} distinct of {column.stated:,}"

@@ -1,0 +1,189 @@
+"""Dialect of a text table: its encoding, separator, quotes, header line, and the texts that stand for nothing."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hybridrec.data.io.files import opened
+from hybridrec.errors import DataError
+
+SEPARATORS = (",", "\t", ";", "|", " ")
+ENCODINGS = ("cp949", "cp932", "gb18030", "big5", "cp1251", "koi8_r", "euc_jp")
+"""Encodings of other scripts, beside LATIN, that spreadsheets and old tools wrote."""
+MANY = 0.3
+"""Share of the letters beyond ASCII from which on a text is in another script."""
+LATIN = ("cp1252", "mac_roman")
+"""Encodings of the same letters: a wrong one shows letters as well, but capitals and signs within words."""
+ODD_CAPITAL = re.compile(r"(?<=[a-z])[^\x00-\x7fß-ÿ\s’–—…]|\ufffd|[^\x00-\x7f\w\s](?=[a-z])")
+SAMPLE = 1000
+"""Lines of a file that are looked at."""
+HEAD = 1 << 22
+"""Bytes of a file that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The form of a text table.
+
+    options: keys of the reader `table` that differ from their defaults
+    names: the columns, from the header line or made up
+    header: True if the first line holds names
+    reasons: evidence for what is not plain, a sentence each
+    """
+
+    options: dict[str, Any]
+    names: tuple[str, ...]
+    header: bool
+    reasons: tuple[str, ...]
+
+
+def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, words: frozenset[str]) -> Dialect:
+    """Find the dialect of a text table; `default` separates fields where nothing else is said.
+
+    `header` says that the first line holds names (or does not); by default the contents tell. `words` are names that
+    columns often have, in lower case. Raises DataError if lines cannot be cut into the same fields.
+    """
+    with opened(path) as file:
+        raw = file.read(HEAD)
+    whole = len(raw) < HEAD
+    reasons: list[str] = []
+    encoding = encoding_of(path, raw)
+    text = raw.decode(encoding or "utf-8", errors="replace").removeprefix("\ufeff")
+    lines = _lines(text, whole)
+    if not lines:
+        raise DataError(f"{path} is empty")
+    if lines[0].lstrip().startswith(("{", "[{", "[[")) or lines[0].strip() == "[":
+        raise DataError(f"{path} holds JSON; right is one object per line, in a file that ends in .jsonl, or a table")
+    separator, quote = _separator(path, lines, default)
+    rows = _rows(lines, separator, quote)
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    has_header, why = (header, "as you said") if header is not None else _header(rows, width, words)
+    options: dict[str, Any] = {}
+    if encoding:
+        options["encoding"] = encoding
+        reasons.append(f"it is not UTF-8; read as {encoding} its words look like words")
+    if separator != default:
+        options["separator"] = separator
+    if quote is None:
+        options["quote"] = None
+        reasons.append("quotes in it are not closed, so that they have no meaning")
+    names = tuple(rows[0]) if has_header else tuple(f"column{number}" for number in range(1, width + 1))
+    if not has_header:
+        options["columns"] = list(names)
+        reasons.append(f"its first line holds values, not names ({why})")
+    elif header is None and why:
+        reasons.append(why)
+    return Dialect(options, names, bool(has_header), tuple(reasons))
+
+
+def encoding_of(path: Path, head: bytes) -> str | None:
+    """Return the encoding of a text file, None if it is UTF-8; `head` are its first bytes."""
+    from charset_normalizer import from_bytes
+
+    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if head.startswith(mark):
+            return name
+    strange = _not_utf8(path)
+    if not strange:
+        return None
+    # Of a file that is nearly all ASCII the few other lines tell more than the whole.
+    text = b"\n".join(strange)
+    if len(re.findall(rb"[\x80-\xff]", text)) > MANY * len(re.findall(rb"[A-Za-z\x80-\xff]", text)):
+        guessed = from_bytes(text, cp_isolation=list(ENCODINGS)).best()
+        return "cp1252" if guessed is None else guessed.encoding
+    return min(LATIN, key=lambda encoding: len(ODD_CAPITAL.findall(text.decode(encoding, errors="replace"))))
+
+
+def _not_utf8(path: Path) -> list[bytes]:
+    """Return up to SAMPLE lines with bytes beyond ASCII, if one of all lines is not UTF-8; otherwise nothing."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with opened(path) as file:
+        try:
+            while block := file.read(HEAD):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            file.seek(0)
+            return list(islice((line for line in file if not line.isascii()), SAMPLE))
+    return []
+
+
+def _lines(text: str, whole: bool) -> list[str]:
+    """Return the first lines; quoted line ends stay within theirs. The last line is left out if it may be cut."""
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    lines = text.split("\n")
+    kept = lines if whole else lines[:-1]
+    return [line.rstrip("\r") for line in kept if line.strip()][:SAMPLE]
+
+
+def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[str]]:
+    if quote is None:
+        return list(csv.reader(list(lines), delimiter=separator, quoting=csv.QUOTE_NONE))
+    return list(csv.reader(list(lines), delimiter=separator, quotechar=quote))
+
+
+def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | None]:
+    """Return the separator that cuts most lines into the same number of fields, more than one, and the quote."""
+    tried, uneven = [], []
+    for quote in ('"', None):
+        for separator in (default, *(other for other in SEPARATORS if other != default)):
+            try:
+                lengths = [len(row) for row in _rows(lines, separator, quote)]
+            except csv.Error:
+                continue
+            widths, rows = Counter(lengths), len(lengths)
+            width, count = widths.most_common(1)[0]
+            if width > 1 and rows > len(lines) / 20:  # an open quote swallows the lines after it
+                like_first = lengths[0] == width  # a decimal comma is in every line but that of the names
+                rank = (round(count / rows, 1), like_first, separator == default, quote is not None, width)
+                tried.append((rank, separator, quote))
+            elif separator != " " and rows - widths[1] > rows / 5:
+                uneven.append((separator, quote))
+    if not tried and not uneven:
+        return default, '"'  # one column: the lines are as they are
+    (share, *_), separator, quote = max(tried, key=lambda entry: entry[0]) if tried else ((0.0,), *uneven[0])
+    if share < 0.6:
+        numbers = sorted({len(row) for row in _rows(lines[:5], separator, quote)})
+        raise DataError(
+            f"{path}: its lines have different numbers of fields ({', '.join(map(str, numbers))} in the first five). "
+            "If a line is a whole list or basket, write one line for each of its items, with an id of the list: "
+            "list,item"
+        )
+    return separator, quote
+
+
+NUMBER = re.compile(r"^[-+]?[\d.,' ]*\d[\d.,' ]*(?:e[-+]?\d+)?%?$", re.IGNORECASE)
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}")
+
+
+def _header(rows: list[list[str]], width: int, words: frozenset[str]) -> tuple[bool, str]:
+    """Return True if the first line holds names, and why; the reason is empty where that is plain."""
+    first, others = rows[0], [row for row in rows[1:] if len(row) == width]
+    if len(first) != width or not others:
+        return True, ""
+    for place, name in enumerate(first):
+        if _is_value(name):
+            return False, f"{name!r} is a value"
+        cells = [row[place].strip() for row in others]
+        if sum(map(_is_value, cells)) > 0.9 * len(cells):
+            return True, ""  # a word above numbers or times
+    if any({name.strip().lower().removesuffix("s"), *re.findall(r"[a-z]+", name.lower())} & words for name in first):
+        return True, ""
+    for place, name in enumerate(first):
+        if any(name.strip() == row[place].strip() for row in others):
+            return False, f"{name!r} occurs again in the same column"
+    return True, "its first line is taken for names, though it may hold values; say --no-header if it does"
+
+
+def _is_value(cell: str) -> bool:
+    cell = cell.strip()
+    return bool(NUMBER.match(cell) or DATE.search(cell))
