@@ -50,7 +50,7 @@ def check_plugin(
     failed, skipped, sound = {}, [], {}
     for cls in classes:
         try:
-            outcomes = [o for contract in contracts_of(cls, options[cls]) for o in run_checks(contract)]
+            outcomes = [o for contract in contracts_of(cls, options[cls], classes) for o in run_checks(contract)]
         except ConfigError as error:
             skipped.append(str(error))
             continue

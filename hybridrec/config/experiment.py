@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -22,7 +22,7 @@ from hybridrec.observers.base import Observer
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
-from hybridrec.stages.component import CPU, Component, Generator, VectorModel
+from hybridrec.stages.component import CPU, Component
 from hybridrec.stages.filter import Filter
 from hybridrec.types import Target
 
@@ -39,7 +39,7 @@ class ComponentSpec:
     cls: type[Component]
     options: Options
     base_model: ComponentSpec | None = None
-    """The component that a generator `uses`."""
+    """The component that it `uses`."""
     use: str = ""
     """The name that leads to the class, if it is not the name of the class: `distribution/name`."""
     digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
@@ -68,12 +68,17 @@ class ComponentSpec:
         """True if its fits are kept for later runs: there is source of all that they are made with."""
         return self.keeps and (self.base_model is None or self.base_model.kept)
 
+    @property
+    def base_models(self) -> tuple[ComponentSpec, ...]:
+        """All components that it stands on, the lowest first: its base model, and what that one uses."""
+        return () if self.base_model is None else (*self.base_model.base_models, self.base_model)
+
     def create(self) -> Component:
         """Create a new, unfitted instance."""
         component = self.cls(self.options)
         component.device = self.device
         if self.base_model is not None:
-            cast(Generator, component).use(cast(VectorModel, self.base_model.create()))
+            component.use(self.base_model.create())
         return component
 
     @property
@@ -96,8 +101,7 @@ class ComponentSpec:
 
     @property
     def uses(self) -> str | None:
-        """The label of the component that an option refers to: the one that a generator uses, or the one whose vectors
-        a re-ranker is given."""
+        """The label of the component that an option refers to."""
         reference = used_component(self.options)
         return None if reference is None else reference.label
 

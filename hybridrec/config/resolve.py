@@ -58,7 +58,7 @@ class Checker(Validator):
         components = {
             label: self.component(label, use, ("components", label)) for label, use in config.components.items()
         }
-        components |= {label: self.with_base_model(spec, components) for label, spec in components.items()}
+        components = {label: self.with_base_model(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
         plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
@@ -114,18 +114,22 @@ class Checker(Validator):
             self.notes += [note] if note not in self.notes else []
         return spec
 
-    def with_base_model(self, spec: ComponentSpec, components: dict[str, ComponentSpec]) -> ComponentSpec:
-        """Attach the base model that the options of a component name.
+    def with_base_model(
+        self, spec: ComponentSpec, components: dict[str, ComponentSpec], users: tuple[str, ...] = ()
+    ) -> ComponentSpec:
+        """Attach the base model that the options of a component name, with that of the base model, and so on.
 
-        Raises ConfigError if the base model has a base model itself."""
-        reference = self.reference(spec, components, ("components", spec.label))
+        `users` are the labels of the components above it. Raises ConfigError for components that use one another in a
+        circle."""
+        path: KeyPath = ("components", spec.label)
+        reference = self.reference(spec, components, path)
         if reference is None:
             return spec
-        base_model = components[reference.label]
-        if base_model.uses is not None:
-            place = ("components", spec.label, *reference.path)
-            raise self.fail(place, f"'{reference.label}' uses '{base_model.uses}' itself: name that one")
-        return replace(spec, base_model=base_model)
+        users = (*users, spec.label)
+        if reference.label in users:
+            circle = " uses ".join(f"'{label}'" for label in (*users[users.index(reference.label) :], reference.label))
+            raise self.fail((*path, *reference.path), f"a component cannot stand on itself: {circle}")
+        return replace(spec, base_model=self.with_base_model(components[reference.label], components, users))
 
     def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
         """Return the reference in a component's options to another one, which must exist and satisfy the option."""
@@ -213,7 +217,8 @@ class Checker(Validator):
         cls = components[label].cls
         if not issubclass(cls, role):
             fitting = [other for other, spec in components.items() if issubclass(spec.cls, role)]
-            message = f"'{label}' ({cls.name}) is no {word}; {word}s here: {', '.join(fitting) or 'none'}"
+            plural = word if word.endswith("s") else f"{word}s"
+            message = f"'{label}' ({cls.name}) is no {word}; {plural} here: {', '.join(fitting) or 'none'}"
             raise self.fail(path, message)
 
     def rerankers(

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 from hybridrec.config.experiment import ComponentSpec
@@ -26,7 +26,7 @@ from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_self, check_state
-from hybridrec.stages.component import CPU, Component, Generator, VectorModel
+from hybridrec.stages.component import CPU, Component
 from hybridrec.tracing import calling
 
 RANDOM = "random"
@@ -303,8 +303,7 @@ class Fitted:
         component = self.spec.create()
         if self.base_model is None:
             return component
-        lent = cast(VectorModel, self.base_model.component)
-        return check_self(component, "use", cast(Generator, component).use(lent))
+        return check_self(component, "use", component.use(self.base_model.component))
 
 
 def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:

@@ -96,7 +96,7 @@ class Fitter:
         too large.
         """
         plan = list(jobs)
-        base_models = [(spec.base_model, training_part) for spec, training_part in plan if spec.base_model is not None]
+        base_models = [(base_model, training_part) for spec, training_part in plan for base_model in spec.base_models]
         keys = [self.key(spec, training_part) for spec, training_part in plan]
         distinct = {self.key(spec, training_part): (spec, training_part) for spec, training_part in base_models} | dict(
             zip(keys, plan, strict=True)

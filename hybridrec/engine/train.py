@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, 
 from hybridrec.engine.seeds import label_rng
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.stages.checks import check_self
-from hybridrec.stages.component import Reranker, VectorModel
+from hybridrec.stages.component import Reranker
 from hybridrec.tracing import calling
 from hybridrec.types import State, Target
 
@@ -42,8 +42,8 @@ def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) ->
     for level, training_part in parts.items():
         plans = [plan for plan in experiment.pipelines.values() if level == "full" or plan.learns]
         wanted = [experiment.components[label] for plan in plans for label in plan.labels]
-        base_models = [spec.base_model.label for spec in wanted if spec.base_model is not None]
-        for label in dict.fromkeys([*base_models, *(spec.label for spec in wanted)]):
+        specs = [spec for upper in wanted for spec in (*upper.base_models, upper)]
+        for label in dict.fromkeys(spec.label for spec in specs):
             yield experiment.components[label], training_part
 
 
@@ -164,7 +164,7 @@ class FoldTrainer:
             chain = []
             for spec in specs:
                 base_models = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
-                reranker, key = self.reranker(spec, stacking_set, cut, target, base_models)
+                reranker, key = self.reranker(spec, stacking_set, cut, base_models)
                 chain.append(reranker)
                 keys.append(key)
                 if reranker.summary():
@@ -177,24 +177,23 @@ class FoldTrainer:
         spec: ComponentSpec,
         stacking_set: StackingSet | None,
         cut: FoldSplits,
-        target: Target,
         base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
         """Return one re-ranker, fitted on the full training part, and its key; it learns first, if it can.
 
-        `base_models` are the fits by level of the component whose vectors it uses, if there is one.
+        `base_models` are the fits by level of the component that it uses, if there is one.
         """
-        reranker = _create(spec)
+        base_model = base_models.get("full")
+        reranker = _create(spec, base_model)
         learned_from = []
         if stacking_set is not None:
-            base = self.fitted(_create(spec), spec, stacking_set.validation, target, base_models.get("out_of_fold"))
+            base = self.fitted(_create(spec, base_models.get("out_of_fold")), spec, stacking_set.validation)
             if base.learns:
                 state, key = self.learned(base, spec, stacking_set)
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
             stacking_set.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
-        base_model = base_models.get("full")
-        fitted = self.fitted(reranker, spec, cut.fold, target, base_model)
+        fitted = self.fitted(reranker, spec, cut.fold)
         # A policy draws from the random numbers of its fit: they decide its slates.
         drawn_from = [spec.label, str(self.experiment.config.seed)] if fitted.stochastic else []
         return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from, *drawn_from)
@@ -216,13 +215,9 @@ class FoldTrainer:
             check_self(base, "restore", base.restore(state))
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))
 
-    def fitted(
-        self, reranker: Reranker, spec: ComponentSpec, fold: Fold, target: Target, base_model: Fitted | None
-    ) -> Reranker:
-        """Return the re-ranker with the statistics of this training part, and with the vectors of its base model."""
+    def fitted(self, reranker: Reranker, spec: ComponentSpec, fold: Fold) -> Reranker:
+        """Return the re-ranker with the statistics of this training part."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
-            if base_model is not None:
-                check_self(reranker, "use", reranker.use(cast(VectorModel, base_model.component).vectors(target)))
             rng = label_rng(self.experiment.config.seed, spec.label)
             return check_self(reranker, "fit", reranker.fit(fold.train, rng))
 
@@ -231,7 +226,11 @@ def _key(fitted: Fitted | None) -> list[str]:
     return [] if fitted is None else [fitted.key]
 
 
-def _create(spec: ComponentSpec) -> Reranker:
+def _create(spec: ComponentSpec, base_model: Fitted | None) -> Reranker:
+    """Return a new re-ranker with its base model, if it has one."""
     reranker = spec.create()
     assert isinstance(reranker, Reranker)
+    if base_model is not None:
+        with calling(reranker, f"while it takes components.{base_model.spec.label}"):
+            check_self(reranker, "use", reranker.use(base_model.component))
     return reranker

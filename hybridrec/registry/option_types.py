@@ -24,7 +24,7 @@ from pydantic import (
 
 from hybridrec.errors import HybridrecError, PluginError
 from hybridrec.registry.discovery import Registry
-from hybridrec.stages.component import VectorModel
+from hybridrec.stages.component import Component
 from hybridrec.stages.normaliser import Normaliser
 
 
@@ -77,13 +77,14 @@ NormaliserUse = Annotated[
 class ComponentRef:
     """A mark of an option as the label of a component of the experiment, which is passed to `use` before `fit`.
 
-    role: the required class of the component: VectorModel, or a class derived from it
+    role: the required class of the component: VectorModel for one that has vectors, a class of one's own for one that
+        lends something else, Component for any
 
-    `space: Annotated[str, ComponentRef(VectorModel)]`, or of `str | None` if it is optional. It may be nested in
+    `uses: Annotated[str, ComponentRef(VectorModel)]`, or of `str | None` if it is optional. It may be nested in
     mappings, lists and models; only one component can be passed.
     """
 
-    role: type[VectorModel]
+    role: type[Component]
 
     @property
     def word(self) -> str:

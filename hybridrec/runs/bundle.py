@@ -26,9 +26,10 @@ from hybridrec.inference.servable import PluginSource, ServableRun, without_user
 from hybridrec.paths import KindName
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.option_types import used_component
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
-from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.filter import Filter
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.tracing import calling
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle.hybridrec"
 """The name of the bundle in the folder of a run."""
-FORMAT = 2
+FORMAT = 3
 _KEY = "bundle"
 
 
@@ -319,25 +320,29 @@ class _Reader:
     def components(self, entries: Mapping[str, _Component]) -> dict[str, Component]:
         """Return all components; base models are made before the components that use them."""
         made: dict[str, Component] = {}
-        for label in sorted(entries, key=lambda label: entries[label].uses is not None):
-            entry, place = entries[label], f"components.{label}"
-            component = self.component(place, entry)
-            if entry.uses is not None:
-                with calling(component, f"while restoring {place} of {self.path}"):
-                    base_model = cast(VectorModel, made[entry.uses])
-                    check_self(component, "use", cast(Generator, component).use(base_model))
-            made[label] = self.restored(component, place, f"component/{label}")
+        waiting = dict(entries)
+        while waiting:
+            ready = [label for label, entry in waiting.items() if entry.uses is None or entry.uses in made]
+            if not ready:
+                raise StoreError(f"{self.path} cannot be read: what {', '.join(waiting)} use is not in it")
+            for label in ready:
+                place, entry = f"components.{label}", waiting.pop(label)
+                component = self.component(place, entry)
+                made[label] = self.restored(component, place, f"component/{label}", made.get(entry.uses or ""))
         return {label: made[label] for label in entries}
 
     def pipeline(self, name: str, entry: _Pipeline, components: Mapping[str, Component], data: Dataset) -> Pipeline:
         """Return one pipeline on these components."""
         rerankers: dict[Target, tuple[Reranker, ...]] = {}
         for target, chain in entry.rerankers.items():
-            places = [(f"pipelines.{name}.rerank.{index}", item) for index, item in enumerate(chain)]
-            rerankers[target] = tuple(
-                cast(Reranker, self.restored(self.component(place, item), place, f"reranker/{name}/{target}/{index}"))
-                for index, (place, item) in enumerate(places)
-            )
+            made = []
+            for index, item in enumerate(chain):
+                place, key = f"pipelines.{name}.rerank.{index}", f"reranker/{name}/{target}/{index}"
+                if item.uses is not None and item.uses not in components:
+                    raise StoreError(f"{self.path} cannot be read: '{item.uses}', which {place} uses, is not in it")
+                base_model = None if item.uses is None else components[item.uses]
+                made.append(cast(Reranker, self.restored(self.component(place, item), place, key, base_model)))
+            rerankers[target] = tuple(made)
         return Pipeline(
             name=name,
             sources=tuple(
@@ -398,9 +403,11 @@ class _Reader:
                 f"({error}){self.way_out(cls)}"
             ) from None
 
-    def restored(self, component: Component, place: str, key: str) -> Component:
-        """Return the component with the state that it had when the bundle was written."""
+    def restored(self, component: Component, place: str, key: str, base_model: Component | None = None) -> Component:
+        """Return the component with its base model and the state that it had when the bundle was written."""
         with calling(component, f"while restoring {place} of {self.path}"):
+            if base_model is not None:
+                check_self(component, "use", component.use(base_model))
             return check_self(component, "restore", component.restore(self.below(key)))
 
     def way_out(self, cls: type[Plugin] | None = None) -> str:
@@ -416,13 +423,19 @@ def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
         generators=tuple(_Generator(label=s.label, k=s.k, when=s.when) for s in pipeline.sources),
         scorers=tuple(label for label, _ in pipeline.scorers),
         rerankers={
-            target: tuple(_Component.of(reranker, servable) for reranker in chain)
+            target: tuple(_Component.of(reranker, servable, _used_by(reranker)) for reranker in chain)
             for target, chain in pipeline.rerankers.items()
         },
         fallback=tuple(label for label, _ in pipeline.fallback),
         seen=pipeline.rules.seen,
         filters=tuple(_Component.of(each, servable) for each in pipeline.rules.filters),
     )
+
+
+def _used_by(reranker: Reranker) -> str | None:
+    """Return the label of the component that an option of a re-ranker refers to."""
+    reference = used_component(reranker.config)
+    return None if reference is None else reference.label
 
 
 def _state_of(component: Component | Filter) -> State:

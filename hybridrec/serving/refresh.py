@@ -30,7 +30,7 @@ from hybridrec.runs.bundle import BUNDLE, bundle_of, read_bundle, write_bundle
 from hybridrec.runs.manifest import replace_file
 from hybridrec.runs.run import CONFIG, Run
 from hybridrec.stages.checks import check_self
-from hybridrec.stages.component import Component, Generator, Reranker, Scorer, VectorModel
+from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.pipeline import Pipeline, Source
 from hybridrec.tracing import calling
 from hybridrec.types import ITEMS, Ints, Target
@@ -113,16 +113,14 @@ class _Update:
         """Refresh the components that can be refreshed, and fit the others again; base models come first."""
         specs = [self.experiment.components[label] for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
-        on_refreshed = {
-            spec.label for spec in specs if spec.base_model is not None and spec.base_model.label in refreshing
-        }
+        on_refreshed = {spec.label for spec in specs if refreshing & {below.label for below in spec.base_models}}
         training_part = TrainingPart("everything", "full", self.train, self.train.fingerprint)
         again = [(spec, training_part) for spec in specs if spec.label not in refreshing | on_refreshed]
         for fit in self.fitter.fit(again):
             self.fitted[fit.spec.label] = fit.component
             yield Refreshed(fit.spec.label, fit.spec.cls.name, "fitted again", fit.outcome.seconds)
         rest = [spec for spec in specs if spec.label not in self.fitted]
-        for spec in sorted(rest, key=lambda spec: spec.base_model is not None):
+        for spec in sorted(rest, key=lambda spec: len(spec.base_models)):
             started = time.perf_counter()
             take_up = spec.label in refreshing
             self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, training_part)
@@ -150,8 +148,7 @@ class _Update:
     def _lend(self, component: Component, spec: ComponentSpec) -> None:
         """Give a component its new base model, if it has one."""
         if spec.base_model is not None:
-            generator, model = cast(Generator, component), cast(VectorModel, self.fitted[spec.base_model.label])
-            check_self(generator, "use", generator.use(model))
+            check_self(component, "use", component.use(self.fitted[spec.base_model.label]))
 
     def pipeline(self, plan: PipelineSpec) -> Pipeline:
         """Return a pipeline on the new components, whose re-rankers keep their learned state."""
@@ -164,7 +161,7 @@ class _Update:
             scorers=tuple((label, cast(Scorer, self.fitted[label])) for label in use.scorers),
             rerankers={
                 target: tuple(
-                    self._reranker(spec, was, target) for spec, was in zip(specs, before.rerankers[target], strict=True)
+                    self._reranker(spec, was) for spec, was in zip(specs, before.rerankers[target], strict=True)
                 )
                 for target, specs in plan.rerankers.items()
             },
@@ -172,10 +169,9 @@ class _Update:
             rules=rules_of(plan, self.train),
         )
 
-    def _reranker(self, spec: ComponentSpec, reranker: Reranker, target: Target) -> Reranker:
+    def _reranker(self, spec: ComponentSpec, reranker: Reranker) -> Reranker:
         """Return the re-ranker with the statistics of the new data: `fit` never changes the learned state."""
         with calling(spec.cls, f"while fitting {spec.label} again"):
             if spec.uses is not None:
-                vectors = cast(VectorModel, self.fitted[spec.uses]).vectors(target)
-                check_self(reranker, "use", reranker.use(vectors))
+                check_self(reranker, "use", reranker.use(self.fitted[spec.uses]))
             return check_self(reranker, "fit", reranker.fit(self.train, label_rng(self.fitter.seed, spec.label)))

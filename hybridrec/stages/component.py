@@ -78,6 +78,15 @@ class Component(Plugin):
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")
 
+    def use(self, model: Any) -> Self:
+        """Take the component that an option refers to (`ComponentRef`), of the class that it requires; return self.
+
+        Called before `fit` and before `restore` with the component fitted on the same training part, or with an
+        unfitted one if only the declarations of this component are asked for. What it learned is shared, not copied:
+        it does not belong to the state of a component that uses it, and must not be written to.
+        """
+        raise NotImplementedError(f"{self.name} uses no component")
+
     def recommends(self, target: Target) -> bool:
         """Return True if the target is among `targets`."""
         return target in self.targets or (EVERY_KIND in self.targets and target != USERS)
@@ -111,15 +120,6 @@ class Generator(Component):
     @abstractmethod
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Return the best k ids for each query that are not excluded, ties broken by the lower id."""
-
-    def use(self, model: VectorModel) -> Self:
-        """Take the component that an option refers to (`ComponentRef`); return self.
-
-        Called before `fit` or `restore` with a component fitted on the same training part, or with an unfitted one
-        if only the declarations of this generator are asked for. The state of the component is not part of the
-        state of a generator that uses it.
-        """
-        raise NotImplementedError(f"{self.name} uses no component")
 
 
 class Scorer(Component):
@@ -186,13 +186,6 @@ class Reranker(Component):
         components whose candidates it re-ranks: it must keep what was learned.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
-
-    def use(self, vectors: Floats) -> Self:
-        """Take the vectors, float32 [N, D], of the component that an option refers to (`ComponentRef`); return self.
-
-        Called before `fit` on every training part; a re-ranker with such an option keeps them in its state.
-        """
-        raise NotImplementedError(f"{self.name} uses no component")
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
         """Return label -> float32 [Q, K], summands of `final` by column; empty if `final` is not a sum."""

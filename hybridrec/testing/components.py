@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
+from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
@@ -37,15 +38,15 @@ from hybridrec.testing._helpers import (
     tied,
     toy,
 )
-from hybridrec.testing.contract import PluginContract
+from hybridrec.testing.base_models import BaseModelContract
 from hybridrec.testing.datasets import csr_of, parity_queries, toy_dataset, toy_queries
-from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, Target
+from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, State, Target
 
 
 @lru_cache(maxsize=64)
-def _fitted(component: type[Component], options: str) -> Component:
-    """Return the component of this class and configuration, fitted once for all checks."""
-    return fitted(component(component.Config.model_validate(json.loads(options))), toy())
+def _fitted(contract: Callable[[], ComponentContract], component: type[Component], options: str) -> Component:
+    """Return the component of this class and configuration, fitted once for all checks of a contract."""
+    return contract().fitted(json.loads(options), toy())
 
 
 _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
@@ -62,11 +63,13 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
 """Checks that apply to some stages only."""
 
 
-class ComponentContract(PluginContract):
+class ComponentContract(BaseModelContract):
     """The contract of generators and scorers: one named check for each requirement.
 
     component: the class under test
     configs: the options to test it with, one dict each, as in the YAML
+    base_model, base_options: class and options of the component that one under test is handed where its options refer
+        to one; by default one with vectors
     learns_the_checkerboard: the query fields each of which alone must suffice to distinguish the two colours of the
         toy dataset
     """
@@ -90,7 +93,13 @@ class ComponentContract(PluginContract):
 
     def model(self, options: Mapping[str, Any]) -> Component:
         """Return the component, fitted on the toy dataset; all checks share it."""
-        return _fitted(self.component, json.dumps(dict(options)))
+        cls: Any = type(self)
+        return _fitted(cls, self.component, json.dumps(dict(options)))
+
+    def fitted(self, options: Mapping[str, Any], data: Dataset) -> Component:
+        """Return a new component, fitted on this data, on a base model that was fitted on it, too."""
+        component: Component = fitted(self.made(options, self.lent(options, data)), data)
+        return component
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """Fit the component, the precondition of all checks."""
@@ -180,7 +189,7 @@ class ComponentContract(PluginContract):
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Require two fits with the same data and seed to be identical."""
         model = self.model(options)
-        again = fitted(self.component(self.options(options)), toy()).state()
+        again = self.fitted(options, toy()).state()
         state = model.state()
         check_state(state)
         assert again.keys() == state.keys(), "other names in the state"
@@ -261,7 +270,7 @@ class ComponentContract(PluginContract):
         """Require a state of arrays without objects, from which a new instance gives identical results."""
         model, queries = self.model(options), self.queries()
         state = model.state()
-        other = self.component(self.options(options))
+        other = self.made(options, self.lent(options, toy()))
         check_self(other, "restore", other.restore(through_a_file(state)))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)
         names = (getattr(made, "columns", ()) for made in (model, other))
@@ -278,18 +287,19 @@ class ComponentContract(PluginContract):
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require the dataset, queries, ids and exclusions to be unchanged after use: others share them."""
         data, queries = toy_dataset(), self.queries()
-        before = contents(data=data)
-        model = fitted(self.component(self.options(options)), data)
-        assert_unchanged(before, data=data)
+        lent = self.lent(options, data)
+        before = contents(data=data, base_model=_state(lent))
+        model = fitted(self.made(options, lent), data)
+        assert_unchanged(before, data=data, base_model=_state(lent))
         for target in targets_of(model):
             rows, barred = np.eye(len(queries), size(target), dtype=bool), np.arange(size(target)) == 1
             exclude, ids = Exclude(rows=csr_of(rows), ids=barred), shuffled_ids(queries, target)
-            before = contents(data=data, queries=queries, exclude=exclude, ids=ids)
+            before = contents(data=data, queries=queries, exclude=exclude, ids=ids, base_model=_state(lent))
             if isinstance(model, Generator):
                 model.candidates(queries, 5, target, exclude)
             if isinstance(model, Scorer):
                 model.score(queries, ids, target)
-            assert_unchanged(before, data=data, queries=queries, exclude=exclude, ids=ids)
+            assert_unchanged(before, data=data, queries=queries, exclude=exclude, ids=ids, base_model=_state(lent))
 
     def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
         """Require ids of int64 to be refused, or to get identical float32 scores."""
@@ -310,7 +320,7 @@ class ComponentContract(PluginContract):
         data = edges()[edge]
         queries = toy_queries(data)
         try:
-            model = fitted(self.component(self.options(options)), data)
+            model = self.fitted(options, data)
         except HybridrecError as error:
             refusal = str(error)
             assert len(refusal.split()) >= 4, f"the message is too short to help: {refusal}"
@@ -327,14 +337,17 @@ class ComponentContract(PluginContract):
     def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
         """Require a component that `refreshes` to propose and score new ids after the data grew."""
         small, whole = toy_dataset(40, 30, 11), toy()
-        model = fitted(self.component(self.options(options)), small)
+        model = self.fitted(options, small)
         if not model.refreshes:
             return
         new_codes: dict[Target, Ints] = {
             kind: whole.vocabulary(kind).encode(small.vocabulary(kind).ids) for kind in (ITEMS, *small.kinds)
         }
+        lent = self.lent(options, whole)
+        if lent is not None:
+            check_self(model, "use", model.use(lent))
         check_self(model, "refresh", model.refresh(whole, new_codes, np.random.default_rng(0)))
-        other, queries = self.component(self.options(options)), self.queries()
+        other, queries = self.made(options, lent), self.queries()
         other.restore(through_a_file(model.state()))
         for target in generated(other):
             scores = dense(candidates(other, queries, target, size(target)), size(target))
@@ -358,6 +371,10 @@ class ComponentContract(PluginContract):
                 ids = candidates(model, queries, target, 5, exclude).ids
                 right = (ids % 2 == np.array([[0], [1]])) & (ids != PADDING)
                 assert right.mean() >= 0.8, f"{target} for an even and an odd query of {field} alone: {ids.tolist()}"
+
+
+def _state(component: Component | None) -> State:
+    return {} if component is None else component.state()
 
 
 def _either(model: Component) -> str:

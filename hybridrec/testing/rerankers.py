@@ -12,7 +12,6 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import HybridrecError
-from hybridrec.registry.option_types import used_component
 from hybridrec.stages import kernels
 from hybridrec.stages.checks import check_propensities, check_ranked, check_self
 from hybridrec.stages.component import Reranker
@@ -27,7 +26,7 @@ from hybridrec.testing._helpers import (
     through_a_file,
     toy,
 )
-from hybridrec.testing.contract import PluginContract
+from hybridrec.testing.base_models import BaseModelContract
 from hybridrec.testing.datasets import csr_of, toy_dataset
 from hybridrec.types import PADDING, Doubles, Floats, Ints, Sparse
 
@@ -35,11 +34,13 @@ _REQUESTS = 2000
 """Draws of a policy: a share of them is known within five standard errors, at most 0.06."""
 
 
-class RerankerContract(PluginContract):
+class RerankerContract(BaseModelContract):
     """The contract of re-rankers: one named check for each requirement.
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as in the YAML
+    base_model, base_options: class and options of the component that one under test is handed where its options refer
+        to one; by default one with vectors
     columns: the labels of the columns of the test pool, if the options name some; by default two, or one for
         re-rankers that do not fuse
     """
@@ -50,17 +51,10 @@ class RerankerContract(PluginContract):
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
         """Fit the re-ranker on the toy dataset; if it learns, on the pool of `pool`, with random relevant ids."""
-        made = self.reranker(self.options(options))
-        if used_component(made.config) is not None:
-            check_self(made, "use", made.use(self.vectors()))
-        made = fitted(made, toy())
+        made: Reranker = fitted(self.made(options, self.lent(options, toy())), toy())
         if made.learns:
             check_self(made, "fit_on_predictions", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
         return made
-
-    def vectors(self) -> Floats:
-        """Return item vectors, float32 [I, 4], for a re-ranker that uses another component."""
-        return read_only(np.random.default_rng(3).standard_normal((len(toy().items), 4)).astype(np.float32))
 
     def lesson(self) -> tuple[Sparse, Doubles, Ints]:
         """Return truth, weights and units of `queries`."""
@@ -91,7 +85,7 @@ class RerankerContract(PluginContract):
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
         """Require valid `targets` and `learns`."""
-        model = self.reranker(self.options(options))
+        model: Reranker = self.made(options)
         assert isinstance(model, Reranker), "not a Reranker"
         assert model.targets, "has no target"
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
@@ -229,7 +223,7 @@ class RerankerContract(PluginContract):
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """Require a state of arrays without objects, from which a new instance gives identical results."""
         model = self.model(options)
-        other = self.reranker(self.options(options))
+        other = self.made(options, self.lent(options, toy()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))
         before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, other))
         assert before is not None, "wrote no `final`"
@@ -242,10 +236,8 @@ class RerankerContract(PluginContract):
     def test_restored_it_can_be_fitted_again(self, options: Mapping[str, Any]) -> None:
         """Check that a restored re-ranker keeps its learned state when it is fitted on new data, as in a refresh."""
         model = self.model(options)
-        other = self.reranker(self.options(options))
+        other = self.made(options, self.lent(options, toy()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))
-        if getattr(other.config, "uses", None) is not None:
-            check_self(other, "use", other.use(self.vectors()))
         before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, fitted(other, toy())))
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` when restored and fitted again"
@@ -254,12 +246,11 @@ class RerankerContract(PluginContract):
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require dataset, queries, pool and arguments of `fit_on_predictions` to stay unchanged: others share them."""
         handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
-        made, lent = self.reranker(self.options(options)), self.vectors()
-        before = contents(**handed, vectors=lent)
-        if used_component(made.config) is not None:
-            check_self(made, "use", made.use(lent))
-        model = fitted(made, cast(Dataset, handed["data"]))
-        assert_unchanged(before, **handed, vectors=lent)
+        lent = self.lent(options, cast(Dataset, handed["data"]))
+        handed["base_model"] = {} if lent is None else lent.state()
+        before = contents(**handed)
+        model: Reranker = fitted(self.made(options, lent), cast(Dataset, handed["data"]))
+        assert_unchanged(before, **handed)
         queries, pool = cast(QueryBatch, handed["queries"]), cast(Pool, handed["pool"])
         if model.learns:
             lesson = self.lesson()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from hybridrec.errors import ConfigError, PluginError, did_you_mean
 from hybridrec.plugin import Options
 from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
+from hybridrec.stages.component import Component
 from hybridrec.testing.contract import Contract
 
 
@@ -37,8 +38,12 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     return list(dict.fromkeys(classes))
 
 
-def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[type[Contract]]:
+def contracts_of(
+    cls: Any, options: Mapping[str, Any] = MappingProxyType({}), base_models: Sequence[Any] = ()
+) -> Iterator[type[Contract]]:
     """Yield the suites that a class must pass, with these options and defaults for the others.
+
+    Where an option refers to another component, it is handed the first of `base_models` that is of the required class.
 
     Raises ConfigError if the options are invalid, or if one without a default or a required library is missing.
     """
@@ -55,10 +60,19 @@ def contracts_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) ->
     for name in dict.fromkeys(role.contract for role in (kind.roles_of(cls) if kind else ())):
         contract = kinds.resolve(name)
         called = f"{getattr(cls, '__name__', cls.name)}{contract.__name__}"
-        suite: type[Contract] = type(called, (contract,), {contract.role: cls, "configs": (options,)})
-        if (reason := suite.unfit(options)) is not None:
-            raise ConfigError(reason)
-        yield suite
+        given: dict[str, Any] = {contract.role: cls, "configs": (options,)}
+        choices = [{}, *({"base_model": lender} for lender in base_models if _needs_no_options(lender))]
+        suites: list[type[Contract]] = [type(called, (contract,), given | choice) for choice in choices]
+        reasons = [suite.unfit(options) for suite in suites]
+        if None not in reasons:
+            raise ConfigError(reasons[0])
+        yield suites[reasons.index(None)]
+
+
+def _needs_no_options(cls: Any) -> bool:
+    """Return True for a component that can be made with the defaults of all its options."""
+    is_component = isinstance(cls, type) and issubclass(cls, Component)
+    return is_component and not any(option.is_required() for option in cls.Config.model_fields.values())
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

@@ -39,7 +39,8 @@ class DPP(Likeness):
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
-        return moved(pool, final, columns, select(unit_range(scores), self._vectors[ids], self.config.relevance, n))
+        alike = self.units(pool.target)[ids]
+        return moved(pool, final, columns, select(unit_range(scores), alike, self.config.relevance, n))
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:

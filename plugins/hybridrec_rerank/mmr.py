@@ -38,11 +38,11 @@ class MMR(Likeness):
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
             return pool.ranked(final)
-        relevance, places = unit_range(scores), np.empty(ids.shape, np.int64)
+        relevance, places, units = unit_range(scores), np.empty(ids.shape, np.int64), self.units(pool.target)
         # In blocks, because the vectors of all candidates of all queries would be much larger than the pool.
         for start in range(0, len(ids), _QUERIES):
             rows = slice(start, start + _QUERIES)
-            places[rows] = select(relevance[rows], self._vectors[ids[rows]], self.config.relevance, n)
+            places[rows] = select(relevance[rows], units[ids[rows]], self.config.relevance, n)
         return moved(pool, final, columns, places)
 
 

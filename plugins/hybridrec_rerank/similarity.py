@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import ComponentRef, Dataset, Floats, Options, Reranker, Sparse, State, VectorModel
+from hybridrec import ComponentRef, Dataset, Floats, Options, Reranker, Sparse, State, Target, VectorModel
 
 
 class LikenessOptions(Options):
@@ -24,21 +24,36 @@ class LikenessOptions(Options):
 
 
 class Likeness(Reranker):
-    """Base of the re-rankers that use similarity: `_vectors`, float32 [I, D], each of length 1 or 0.
+    """Base of the re-rankers that use similarity, the cosine of vectors.
 
     They are the vectors of the component that `uses` names, or a truncated SVD of the items' users or tags.
     """
 
     fuses = False
+    version = "2"
     config: LikenessOptions
 
-    def use(self, vectors: Floats) -> Self:
-        """Take a component's vectors; an item without one (NaN) is similar to none."""
-        self._vectors = _units(np.nan_to_num(vectors))
+    def __init__(self, config: Options | None = None) -> None:
+        """Start without vectors."""
+        super().__init__(config)
+        self._vectors = np.zeros((0, 1), np.float32)
+        self._lent: dict[Target, Floats] = {}
+
+    def use(self, model: VectorModel) -> Self:
+        """Take the component whose vectors define similarity."""
+        self._model, self._lent = model, {}
         return self
 
+    def units(self, target: Target) -> Floats:
+        """Return float32 [N, D]: a vector for each id, of length 1; of 0 for ids that are similar to none."""
+        if self.config.uses is None:
+            return self._vectors
+        if target not in self._lent:
+            self._lent[target] = _units(np.nan_to_num(self._model.vectors(target)))
+        return self._lent[target]
+
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute a vector per item, unless a component provides them."""
+        """Compute a vector per item, unless a component has them."""
         if self.config.uses is None:
             tags = self.config.alike == "tags"
             described = data.item_matrix("tags") if tags else data.interactions.matrix(binary=True).T.tocsr()
@@ -46,7 +61,7 @@ class Likeness(Reranker):
         return self
 
     def state(self) -> State:
-        """Return the vectors."""
+        """Return the computed vectors."""
         return {"vectors": self._vectors}
 
     def restore(self, state: State) -> Self:

@@ -14,6 +14,7 @@ from hybridrec.testing import toy_dataset
 from tests.engine.toy_runs import events
 
 NEAR = ("components:\n", "components:\n  als: {factors: 8}\n  near: {use: approximate, uses: als}\n")
+UPON = (NEAR[0], f"{NEAR[1]}  upon: {{use: approximate, uses: near}}\n")
 
 
 class Watched(ThreadExecutor):
@@ -58,6 +59,26 @@ def test_what_is_used_is_fitted_too_and_is_the_very_instance(specs, fitter):
     assert near.job.base_model.key == als.key
     assert near.base_model is als
     assert len(fitter.executor.jobs) == 2
+
+
+def test_what_is_used_may_use_another_itself(experiment, fitter):
+    pytest.importorskip("implicit")
+    chained = load_experiment(experiment(UPON), Registry()).components
+    with one_thread_per_library():
+        (upon,) = fitter.fit([(chained["upon"], part("one"))])
+    near = upon.base_model
+    assert [job.label for job in fitter.executor.jobs] == ["als", "near", "upon"]
+    assert (near.job.label, near.base_model.job.label, near.base_model.base_model) == ("near", "als", None)
+    assert upon.component.vectors("items") is near.base_model.component.vectors("items")
+
+
+def test_the_key_of_what_uses_another_holds_the_options_of_all_below(experiment, fitter):
+    other = (UPON[0], UPON[1].replace("factors: 8", "factors: 4"))
+    keys = [
+        {label: fitter.key(specs[label], part("one")) for label in ("als", "near", "upon", "pop")}
+        for specs in (load_experiment(experiment(change), Registry()).components for change in (UPON, other))
+    ]
+    assert {label for label in keys[0] if keys[0][label] != keys[1][label]} == {"als", "near", "upon"}
 
 
 def test_a_few_fits_share_all_threads(specs, fitter):

@@ -28,11 +28,21 @@ def made(seed=0):
     return Pool("items", ids, ("g", "h"), sources, {"a": final, "b": final}).ranked(final)
 
 
+class Lent:
+    """A component with these item vectors."""
+
+    def __init__(self, vectors):
+        self._vectors = vectors
+
+    def vectors(self, target):
+        return self._vectors
+
+
 def fitted(cls, data=DATA, vectors=None, **options):
     """The re-ranker, fitted; with `uses` it is handed these vectors first."""
     made = cls(cls.Config(**options))
     if vectors is not None:
-        made.use(vectors)
+        made.use(Lent(vectors))
     return made.fit(data, np.random.default_rng(0))
 
 

@@ -263,17 +263,37 @@ class TestInAnExperiment:
         whole = hybridrec.load(hybridrec.run(self.config(experiment), ["refit=all"]))
         assert not np.array_equal(whole.components["near"].vectors("items"), near.vectors("items"))
 
+    def test_what_uses_what_uses_another_serves_from_a_bundle_and_takes_up_data_that_grew(self, experiment):
+        path = self.config(experiment)
+        text = path.read_text().replace("components:\n", "components:\n  upon: {use: approximate, uses: near}\n", 1)
+        path.write_text(text.replace("{from: near,", "{from: upon,"), encoding="utf-8")
+        run = hybridrec.run(path, ["refit=all", "data.users=50"])
+        served = hybridrec.load(run).components
+        assert served["upon"].vectors("items") is served["als"].vectors("items")
+        how = {each.label: each.how for each in hybridrec.refresh(run, ["data.users=60"])}
+        assert (how["als"], how["near"], how["upon"]) == ("refreshed", "fitted again", "fitted again")
+        grown = hybridrec.load(run).components
+        assert grown["upon"].vectors("items") is grown["als"].vectors("items")
+        assert not np.array_equal(grown["als"].vectors("items"), served["als"].vectors("items"))
+
     def test_it_serves(self, experiment):
         run = hybridrec.run(self.config(experiment), ["refit=all"])
         slate = hybridrec.load(run).recommend(hybridrec.Query(items=["item 02", "item 04"]), pipeline="near")
         assert (slate.ids >= 0).all()
+
+    def test_a_circle_is_refused_with_its_labels(self, experiment):
+        others = "\n  other: {use: approximate, uses: third}\n  third: {use: approximate, uses: near}"
+        path = self.config(experiment, "uses: other")
+        path.write_text(path.read_text().replace("uses: other}", f"uses: other}}{others}"), encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"cannot stand on itself: 'near' uses 'other' uses 'third' uses 'near'"):
+            hybridrec.run(path)
 
     @pytest.mark.parametrize(
         ("uses", "message"),
         [
             ("alz", "components.near.uses.*no component is labelled 'alz': did you mean 'als'"),
             ("pop", "'pop' .popularity. is no vector model; vector models here: als, near"),
-            ("near", "'near' uses 'near' itself: name that one"),
+            ("near", "components.near.uses: a component cannot stand on itself: 'near' uses 'near'"),
         ],
     )
     def test_what_it_uses_is_checked(self, experiment, uses, message):

@@ -75,7 +75,10 @@ def test_nothing_is_lost_and_a_query_alone_is_as_in_the_batch(reranker, n):
 @pytest.mark.parametrize("reranker", ALL, ids=NAMES)
 def test_state_empty_pools_and_pools_that_are_not_fused(reranker):
     pool = made(1)
-    again = type(reranker)(reranker.config).restore(reranker.state())
+    again = type(reranker)(reranker.config)
+    if getattr(reranker.config, "uses", None) is not None:
+        again.use(reranker._model)
+    again.restore(reranker.state())
     np.testing.assert_array_equal(again.rerank(QUERIES, pool, 5).final, reranker.rerank(QUERIES, pool, 5).final)
     assert reranker.rerank(QUERIES, Pool.empty("items", Q), 5).final.shape == (Q, 0)
     alone = replace(pool, columns={"a": pool.final}, final=None)

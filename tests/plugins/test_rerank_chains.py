@@ -50,14 +50,14 @@ def test_before_a_learner_the_vectors_are_those_of_the_base_level(experiment, mo
     handed = []
     use = MMR.use
 
-    def noting(self, vectors):
-        handed.append(vectors.copy())
-        return use(self, vectors)
+    def noting(self, model):
+        handed.append(model.vectors("items"))
+        return use(self, model)
 
     monkeypatch.setattr(MMR, "use", noting)
     run = hybridrec.run(experiment(*ITEMS, ALS, chained("\n      - {use: mmr, uses: als}\n      - {use: student}")))
     assert {fit.level for fit in run.report.fits if fit.label == "als"} == {"out_of_fold", "full"}
-    base, final = handed
+    final, base = handed
     assert base.shape == final.shape
     assert not np.array_equal(base, final)
 

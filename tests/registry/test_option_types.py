@@ -18,7 +18,8 @@ from typing import Annotated
 
 import numpy as np
 from hybridrec import (
-    Candidates, ColumnWeights, ComponentRef, DenseModel, GeneratorLabel, Generator, Options, Reranker, VectorModel,
+    Candidates, ColumnWeights, ComponentRef, DenseModel, GeneratorLabel, Generator, Options, Reranker, Scorer,
+    VectorModel,
     hookimpl,
 )
 
@@ -73,8 +74,8 @@ class Near(Reranker):
     fuses = True
     Config = NearOptions
 
-    def use(self, vectors):
-        handed.append(("near", vectors.shape))
+    def use(self, model):
+        handed.append(("near", model.vectors("items").shape))
         return self
 
     def rerank(self, queries, pool, n):
@@ -112,9 +113,59 @@ class Upon(Generator):
         return self
 
 
+class Numbers(DenseModel):
+    """Lends what it counted; has no vectors."""
+
+    name = "numbers"
+
+    def fit(self, data, rng):
+        return self.restore({"counts": np.bincount(data.interactions.ids, minlength=len(data.items))})
+
+    def scores(self, queries, target):
+        return np.tile(self.counts.astype(np.float32), (len(queries), 1))
+
+    def state(self):
+        return {"counts": self.counts}
+
+    def restore(self, state):
+        self.counts = state["counts"]
+        return self
+
+
+class HalfOptions(Options):
+    """Options of `half`."""
+
+    counted: Annotated[str, ComponentRef(Numbers)]
+    """Whose counts."""
+
+
+class Half(Scorer):
+    """Scores by half of the counts of another one."""
+
+    name = "half"
+    Config = HalfOptions
+
+    def use(self, model):
+        self._numbers = model
+        return self
+
+    def fit(self, data, rng):
+        return self
+
+    def score(self, queries, ids, target):
+        counts = np.append(self._numbers.counts / 2, np.nan).astype(np.float32)
+        return counts[ids]
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        return self
+
+
 @hookimpl
 def hybridrec_components():
-    return [Axes, Near, Upon]
+    return [Axes, Near, Upon, Numbers, Half]
 '''
 AXES = ("targets:", "  axes: {}\ntargets:")
 HYBRID = "rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]"
@@ -211,6 +262,18 @@ def test_a_wrong_label_is_refused_with_its_line_and_the_nearest(plugin: Path, ex
     with pytest.raises(ConfigError) as info:
         hybridrec.run(experiment(*replacements))
     assert f"toy.yaml:{message}" in str(info.value)
+
+
+def test_a_component_of_any_class_lends_what_it_learned(plugin: Path, experiment):
+    """A scorer stands on counts that another component has; they are the very array, in a run and from a bundle."""
+    counted = ("targets:", "  numbers: {}\n  half: {counted: numbers}\ntargets:")
+    scored = ("scorers: [pop]", "scorers: [pop, half]")
+    run = hybridrec.run(experiment(counted, scored, ("workers: 2", "workers: 2\nrefit: all")))
+    served = hybridrec.load(run).components
+    assert served["half"]._numbers is served["numbers"]
+    assert served["numbers"].counts.sum() > 0
+    with pytest.raises(ConfigError, match=r"components.half.counted: 'pop' \(popularity\) is no numbers; numbers here"):
+        hybridrec.run(experiment((counted[0], counted[1].replace("counted: numbers", "counted: pop")), scored))
 
 
 def test_the_component_that_an_option_names_is_handed_over(plugin: Path, experiment):

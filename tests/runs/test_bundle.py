@@ -188,10 +188,10 @@ def test_another_file_is_no_bundle(tmp_path, content):
 def test_a_bundle_of_another_format_names_who_wrote_it(bundle):
     rewritten(bundle, lambda about: about.update(bundle=9, hybridrec="7.1"))
     with pytest.raises(
-        StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 2"
+        StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 3"
     ):
         hybridrec.load(bundle)
-    rewritten(bundle, lambda about: about.update(bundle=2, pipelines={"x": {"generators": "all"}}))
+    rewritten(bundle, lambda about: about.update(bundle=3, pipelines={"x": {"generators": "all"}}))
     with pytest.raises(StoreError, match="its description is not that of a bundle"):
         hybridrec.load(bundle)
 

@@ -1,0 +1,112 @@
+"""Base models for the contract suites: the component that one under test is handed where its options name one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
+from hybridrec.errors import PluginError
+from hybridrec.registry.option_types import ComponentRef, used_component
+from hybridrec.stages.checks import check_self
+from hybridrec.stages.component import Component, VectorModel
+from hybridrec.testing._helpers import fitted, toy
+from hybridrec.testing.contract import PluginContract
+from hybridrec.types import EVERY_KIND, Floats, State, Target
+
+_DIM = 6
+
+
+class ToyVectors(VectorModel):
+    """The users' truncated singular vectors, added up for everything that they have; NaN for what nobody has.
+
+    A query is the sum of the vectors of what it knows.
+    """
+
+    name = "toy-vectors"
+    targets = (EVERY_KIND,)
+    needs = frozenset({EVERY_KIND})
+    folds_in = True
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Compute the vectors from the interactions."""
+        users = np.linalg.svd(data.interactions.matrix(binary=True).toarray(), full_matrices=False)[0][:, :_DIM]
+        state = {}
+        for kind in data.targets:
+            has = data.user_matrix(kind)
+            state[kind] = np.asarray(has.T @ users, np.float32)
+            state[kind][has.getnnz(axis=0) == 0] = np.nan
+        return self.restore(state)
+
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """Return float32 [Q, D]; NaN for queries that know nothing."""
+        kinds = [kind for kind in self._vectors if queries.width(kind)]
+        total = sum(queries.matrix(kind) @ np.nan_to_num(self._vectors[kind]) for kind in kinds)
+        vectors = np.zeros((len(queries), 1), np.float32) + np.asarray(total, np.float32)
+        vectors[~queries.has_any(kinds)] = np.nan
+        return vectors
+
+    def vectors(self, target: Target) -> Floats:
+        """Return float32 [N, D]."""
+        return self._vectors[target]
+
+    def state(self) -> State:
+        """Return the vectors of each kind."""
+        return dict(self._vectors)
+
+    def restore(self, state: State) -> Self:
+        """Restore the vectors."""
+        self._vectors = dict(state)
+        return self
+
+
+class BaseModelContract(PluginContract):
+    """Base of the contracts of components, any of which may name another one in its options (`ComponentRef`).
+
+    base_model: the class of the component that one under test is handed, fitted on the same data; by default one with
+        vectors of everything that users carry
+    base_options: its options
+    """
+
+    base_model: ClassVar[type[Component]] = ToyVectors
+    base_options: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def unfit(cls, options: Mapping[str, Any]) -> str | None:
+        """Return a sentence if `base_model` is not of the class that an option requires."""
+        reference = used_component(cls.subject().Config.model_validate(options))
+        if reference is None or not isinstance(marker := reference.marker, ComponentRef):
+            return None
+        if issubclass(cls.base_model, marker.role):
+            return None
+        option = ".".join(map(str, reference.path))
+        return (
+            f"'{cls.subject().name}' needs a {marker.word} for its option `{option}`: "
+            f"name a class of it as `base_model` of the contract"
+        )
+
+    def lent(self, options: Mapping[str, Any], data: Dataset) -> Component | None:
+        """Return the base model, fitted on `data`, if the options name one; raises PluginError if it does not suit."""
+        if used_component(self.options(options)) is None:
+            return None
+        if (reason := self.unfit(options)) is not None:
+            raise PluginError(reason)
+        if data is toy():
+            return _on_toy(self.base_model, json.dumps(dict(self.base_options)))
+        return fitted(self.base_model(self.base_model.Config.model_validate(self.base_options)), data)
+
+    def made(self, options: Mapping[str, Any], lent: Component | None = None) -> Any:
+        """Return a new instance of the class under test, not fitted, with its base model if there is one."""
+        component = cast(Component, self.subject()(self.options(options)))
+        return component if lent is None else check_self(component, "use", component.use(lent))
+
+
+@lru_cache(maxsize=64)
+def _on_toy(cls: type[Component], options: str) -> Component:
+    """Return a base model fitted on the toy dataset, once for all checks."""
+    return fitted(cls(cls.Config.model_validate(json.loads(options))), toy())
