@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import metadata
 
 from hybridrec.config.experiment import CheckedExperiment
@@ -87,13 +88,12 @@ def _among(options: Options) -> Iterator[type[Plugin]]:
     return (type(value) for _, value in options if isinstance(value, Plugin))
 
 
-def _requirements(distribution: str) -> Iterator[str]:
-    """Yield the names of the requirements of an installed distribution, extras excluded."""
+@cache
+def _requirements(distribution: str) -> list[str]:
+    """Return the names of the requirements of an installed distribution, extras excluded."""
     try:
         requirements = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:
-        return
-    for requirement in requirements:
-        name, _, marker = requirement.partition(";")
-        if "extra" not in marker and (match := _REQUIREMENT.match(name)):
-            yield match[0]
+        return []
+    names = (name for name, _, marker in (text.partition(";") for text in requirements) if "extra" not in marker)
+    return [match[0] for name in names if (match := _REQUIREMENT.match(name))]

@@ -97,8 +97,8 @@ class Registry:
         """
         installed = list(importlib.metadata.entry_points(group=GROUP) if entry_points is None else entry_points)
         sources = loose_sources(plugins)
-        names = {entry_point.name for entry_point in installed}
-        names |= {entry_point.dist.name for entry_point in installed if entry_point.dist is not None}
+        labels = _labels(installed)
+        names = {entry_point.name for entry_point in installed} | {name for name, _ in labels.values()}
         for name in block:
             if name not in names:
                 raise ConfigError(f"no plugin to block is called '{name}': {did_you_mean(name, names)}")
@@ -117,15 +117,15 @@ class Registry:
         self.not_installed = sorted(unwanted - names)
         """Names of blocked plugins that are not installed."""
         for entry_point in sorted(installed, key=lambda e: (e.name, e.value)):
-            self.providers.append(self._load(entry_point, unwanted))
+            distribution = labels.get(id(entry_point.dist), ("unknown", "?"))
+            self.providers.append(self._load(entry_point, distribution, unwanted))
         for source in sources:
             self.providers.append(self._load_loose(source))
 
-    def _load(self, entry_point: importlib.metadata.EntryPoint, block: Collection[str]) -> Provider:
-        dist = entry_point.dist
-        provider = Provider(
-            entry_point.name, entry_point.value, dist.name if dist else "unknown", dist.version if dist else "?"
-        )
+    def _load(
+        self, entry_point: importlib.metadata.EntryPoint, distribution: tuple[str, str], block: Collection[str]
+    ) -> Provider:
+        provider = Provider(entry_point.name, entry_point.value, *distribution)
         if provider.name in block or provider.distribution in block:
             provider.blocked = True
             return provider
@@ -355,6 +355,12 @@ class Registry:
         error = ConfigError(message)
         error.__cause__ = self.broken[0].error if self.broken else None
         return error
+
+
+def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, tuple[str, str]]:
+    """Return name and version of each distribution by its `id`: each access to one of them parses all its metadata."""
+    distributions = {id(entry_point.dist): entry_point.dist for entry_point in entry_points}
+    return {key: (dist.name, dist.version) for key, dist in distributions.items() if dist is not None}
 
 
 def _kept(

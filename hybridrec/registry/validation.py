@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import pluggy
@@ -120,12 +121,19 @@ def validate_class(cls: type[Plugin]) -> None:
 
 def _validate_spelling(cls: type[Plugin]) -> None:
     """Refuse an attribute whose name nearly equals one of the engine that the class does not set."""
-    ours = [base for base in cls.__mro__ if _is_engine(base)]
+    ours = tuple(base for base in cls.__mro__ if _is_engine(base))
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
-    engine_names = {name for base in ours for name in (*_values(base), *inspect.get_annotations(base))}
-    for name in sorted(own.difference(*map(dir, ours), engine_names)):
+    engine_names, attributes = _names_of_engine(ours)
+    for name in sorted(own - attributes):
         if near := difflib.get_close_matches(name, engine_names - own, n=1, cutoff=NEAR):
             raise PluginError(f"{cls.__name__}.{name}: did you mean '{near[0]}'?")
+
+
+@cache
+def _names_of_engine(bases: tuple[type[Plugin], ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that classes of the engine set or declare, and those of all their attributes."""
+    names = frozenset(name for base in bases for name in (*_values(base), *inspect.get_annotations(base)))
+    return names, names.union(*map(dir, bases))
 
 
 def _validate_members(cls: type[Plugin]) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -37,13 +38,7 @@ def write(run: Run) -> Path:
 
 def render(run: Run) -> str:
     """Render the page of a run. Every text is escaped, and the page forbids every script but its own."""
-    environment = Environment(
-        loader=PackageLoader("hybridrec.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = _environment()
     report, chart = run.report, Chart.of(run.report)
     script = _source(environment, "table.js")
     return environment.get_template("report.html").render(
@@ -73,6 +68,18 @@ def render(run: Run) -> str:
         style=_source(environment, "page.css"),
         script=script,
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Return the environment of the templates, which keeps them compiled."""
+    return Environment(
+        loader=PackageLoader("hybridrec.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

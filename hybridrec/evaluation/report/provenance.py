@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -138,12 +139,7 @@ class Environment(Section):
     @classmethod
     def current(cls, packages: Iterable[str], plugins: Sequence[PluginUse] = ()) -> Environment:
         """Describe this process, with the versions of those `packages` (distribution names) that are installed."""
-        versions = {}
-        for name in sorted(packages):
-            try:
-                versions[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                continue
+        versions = {name: version for name in sorted(packages) if (version := _version(name)) is not None}
         return cls(
             python=platform.python_version(),
             platform=platform.platform(),
@@ -151,3 +147,12 @@ class Environment(Section):
             packages=versions,
             plugins=list(plugins),
         )
+
+
+@cache
+def _version(distribution: str) -> str | None:
+    """Return the version of a distribution, None if it is not installed; to look it up parses all its metadata."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
