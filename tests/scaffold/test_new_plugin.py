@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -24,18 +25,21 @@ def registry() -> Registry:
     return Registry()
 
 
-def installed(folder: Path, name: str) -> dict[str, str]:
-    """The environment in which the new distribution is installed, as far as Python can see; nothing is downloaded."""
-    package = f"hybridrec_{name.replace('-', '_')}"
-    info = folder / "src" / f"{package}-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {folder.name}\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text(f"[hybridrec]\n{name} = {package}\n")
-    paths = os.pathsep.join(map(str, (folder / "src", ROOT, ROOT / "plugins")))
+def installed(*folders: Path) -> dict[str, str]:
+    """The environment in which new distributions are installed, as far as Python can see; nothing is downloaded."""
+    for folder in folders:
+        package = folder.name.replace("-", "_")
+        info = folder / "src" / f"{package}-0.1.0.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {folder.name}\nVersion: 0.1.0\n")
+        entry_point = f"{folder.name.removeprefix('hybridrec-')} = {package}"
+        (info / "entry_points.txt").write_text(f"[hybridrec]\n{entry_point}\n")
+    paths = os.pathsep.join(map(str, (*(folder / "src" for folder in folders), ROOT, ROOT / "plugins")))
     return os.environ | {"PYTHONPATH": paths, "MYPYPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def call(*command: str, cwd: Path, env: dict[str, str]) -> str:
+def python(*command: str, cwd: Path, env: dict[str, str]) -> str:
+    """Run a module of Python, which must succeed, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
     )
@@ -43,33 +47,55 @@ def call(*command: str, cwd: Path, env: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> dict[str, Path]:
+    """A new plugin of every kind: kind -> folder; tests share them."""
+    parent = tmp_path_factory.mktemp("plugins")
+    return {kind: new_plugin(f"my-{kind}", kind, parent, registry) for kind in KINDS}
+
+
+def test_new_plugins_pass_their_own_tests(plugins: dict[str, Path]):
+    """One process runs the tests of all: most of its time is the start."""
+    parent = plugins["metric"].parent
+    env = installed(*plugins.values())
+    options = ("-q", "-rp", "-p", "no:cacheprovider", "-c", str(plugins["metric"] / "pyproject.toml"))
+    printed = python("pytest", *options, f"--rootdir={parent}", *map(str, plugins.values()), cwd=parent, env=env)
+    for folder in plugins.values():
+        assert f"PASSED {folder.name}/tests/test_{folder.name.replace('-', '_')}.py" in printed
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_passes_its_own_tests_and_runs_its_experiment(kind: str, tmp_path: Path, registry: Registry):
-    folder = new_plugin("mood-music", kind, tmp_path, registry)
-    env = installed(folder, "mood-music")
-    assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, env=env)
-    example = "src/hybridrec_mood_music/example.yaml"
-    printed = call("hybridrec", "run", example, "--store", str(tmp_path / "store"), cwd=folder, env=env)
+def test_the_experiment_of_a_new_plugin_runs_and_its_checks_pass(
+    kind: str, plugins: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call
+):
+    folder = plugins[kind]
+    installed(folder)
+    monkeypatch.syspath_prepend(str(folder / "src"))
+    monkeypatch.chdir(tmp_path)
+    status, printed, complaint = call("run", f"plugin:my-{kind}/example.yaml", "--store", tmp_path / "store")
+    assert status == 0, complaint
     assert "variant" in printed
+    monkeypatch.chdir(folder)  # paths in the command start here
     for command in re.findall(r"^hybridrec (check-plugin .*)$", (folder / "README.md").read_text(), re.M):
-        assert "failed" not in call("hybridrec", *command.split(), cwd=folder, env=env)
+        status, printed, complaint = call(*shlex.split(command))
+        assert status == 0, complaint
+        assert "failed" not in printed
 
 
 @pytest.mark.parametrize("name", ["x", "a" * LONGEST])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_is_formatted_and_linted(kind: str, name: str, tmp_path: Path, registry: Registry):
-    folder = new_plugin(name, kind, tmp_path, registry)
-    env = dict(os.environ)
-    call("ruff", "format", "--check", "--no-cache", ".", cwd=folder, env=env)
-    call("ruff", "check", "--no-cache", ".", cwd=folder, env=env)
+def test_new_plugins_are_formatted_and_linted(name: str, tmp_path: Path, registry: Registry):
+    for kind in KINDS:
+        new_plugin(name, kind, tmp_path / kind, registry)
+    for command in (("format", "--check"), ("check",)):
+        python("ruff", *command, "--no-cache", ".", cwd=tmp_path, env=dict(os.environ))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Registry):
     folder = new_plugin("mood-music", kind, tmp_path, registry)
-    env = installed(folder, "mood-music")
-    call("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
+    env = installed(folder)
+    python("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,20 +109,20 @@ def test_its_class_fits_on_a_screen(kind: str, tmp_path: Path, registry: Registr
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_kinds_have_the_same_files(kind: str, tmp_path: Path, registry: Registry):
-    folder = new_plugin("mood-music", kind, tmp_path, registry)
+def test_all_kinds_have_the_same_files(kind: str, plugins: dict[str, Path]):
+    folder, package = plugins[kind], f"hybridrec_my_{kind.replace('-', '_')}"
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files >= {
         "pyproject.toml",
         "README.md",
         ".github/workflows/ci.yml",
-        "src/hybridrec_mood_music/__init__.py",
-        "src/hybridrec_mood_music/example.yaml",
-        "src/hybridrec_mood_music/py.typed",
-        "tests/test_hybridrec_mood_music.py",
+        f"src/{package}/__init__.py",
+        f"src/{package}/example.yaml",
+        f"src/{package}/py.typed",
+        f"tests/test_{package}.py",
     }
     project = (folder / "pyproject.toml").read_text()
-    assert 'mood-music = "hybridrec_mood_music"' in project
+    assert f'my-{kind} = "{package}"' in project
     assert f'"hybridrec>={__version__}"' in project
     assert "${{ matrix.python }}" in (folder / ".github/workflows/ci.yml").read_text()
 
