@@ -69,6 +69,15 @@ class Dataset:
         return tuple(kind for kind in self.entities if kind not in (USERS, ITEMS))
 
     @property
+    def catalogue(self) -> Dataset:
+        """The data that no split hides: all entities but users, and what the source states of items; no interaction."""
+        return Dataset(
+            entities=self.entities | {USERS: Entities(Vocabulary())},
+            interactions=Ragged.empty(0, len(self.items)),
+            item_has=self.item_has,
+        )
+
+    @property
     def targets(self) -> tuple[Target, ...]:
         """The kinds that can be recommended: items, and those that users carry."""
         carried = {*self.user_has, *self.assignments, *self.through_items}

@@ -28,6 +28,7 @@ from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import CPU, Component
 from hybridrec.tracing import calling
+from hybridrec.types import State
 
 RANDOM = "random"
 """Key in the metadata of a fit in the store: true if it drew random numbers."""
@@ -54,6 +55,7 @@ class FitJob:
     key: key of the fit in the store
     base_model: the job of the base model, if the component has one
     device: where the component may compute, if it uses a device
+    prepared: key in the store of what the component prepares of the catalogue; empty if it prepares nothing
     """
 
     component: str
@@ -69,6 +71,7 @@ class FitJob:
     key: str
     base_model: FitJob | None = None
     device: str = CPU
+    prepared: str = ""
 
     @property
     def place(self) -> str:
@@ -138,6 +141,8 @@ class FitContext:
         self.store = store
         self.registry = registry
         self.parts = parts or {}
+        self._preparing: dict[str, threading.Lock] = {}
+        self._unstored: dict[str, State] = {}
         self._lock = threading.RLock()  # a fit asks for the one that it uses
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
@@ -156,6 +161,24 @@ class FitContext:
             if fitted is None:
                 fitted = self._fits[job.key] = Fitted(job, self)
             return fitted
+
+    def prepared(self, job: FitJob) -> State:
+        """Return the arrays that the component of a job prepares of the catalogue, from the store if they are there.
+
+        The fits of this process that need the same wait for the first one.
+        """
+        with self._preparing.setdefault(job.prepared, threading.Lock()):
+            state = self._unstored.get(job.prepared) or self.store.find(job.prepared)
+            if state is None:
+                spec = job.spec(self.registry)
+                with calling(spec.cls, f"while preparing the catalogue for components.{job.label}"):
+                    state = spec.create().preparer().prepare(self.training_part(job).catalogue)
+                    check_state(state)
+                if spec.kept:
+                    self.store.put(job.prepared, state, {"prepared for": spec.cls.name, "version": spec.cls.version})
+                else:
+                    self._unstored[job.prepared] = state
+            return state
 
     def training_part(self, job: FitJob) -> Dataset:
         """Return the training part of a job; raises StoreError if it is neither in memory nor in the store."""
@@ -269,9 +292,11 @@ class Fitted:
         component.threads = job.threads
         series = ProgressSeries()
         component._reporter = self._reporter(series)
+        if job.prepared:
+            component._from_catalogue = self.context.prepared(job)
         with _noting(spec, job, "fitting"):
             check_self(component, "fit", component.fit(training_part, rng))
-            del component._reporter
+            component._reporter = component._from_catalogue = None
             state = component.state()
             check_state(state)
             notes = [redacted(note) for note in component.notes()]
@@ -315,6 +340,11 @@ def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
     if job.key not in context.store:
         _check_key(job, job.spec(context.registry))
     return context.fitted(job).run()
+
+
+def prepare_job(context: FitContext, job: FitJob) -> None:
+    """Prepare the catalogue for a job, in any process, if the store does not have it."""
+    context.prepared(job)
 
 
 def _check_key(job: FitJob, spec: ComponentSpec) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.executor import Executor
-from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, Listener, options_text
-from hybridrec.engine.keys import fit_key
+from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, Listener, options_text, prepare_job
+from hybridrec.engine.keys import fit_key, prepared_key
 from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.store import Store
 from hybridrec.errors import MemoryBudgetError
@@ -17,7 +18,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingPart:
     """The data that the fits of a fold and level learn from, with its fingerprint."""
 
@@ -26,6 +27,11 @@ class TrainingPart:
     """Level of its fits: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)."""
     train: Dataset
     fingerprint: str
+
+    @cached_property
+    def catalogue(self) -> str:
+        """Fingerprint of the catalogue, for components that prepare it."""
+        return self.train.catalogue.fingerprint
 
     def place(self, label: str) -> str:
         """Return the key in the `lock.json` of a run for the fit of a component on this part."""
@@ -71,6 +77,11 @@ class Fitter:
             return key
         return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses)
 
+    def prepared_key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
+        """Return the key in the store of what a component prepares of the catalogue; empty if it prepares nothing."""
+        component = spec.create()
+        return "" if component.prepares is None else prepared_key(spec, component, training_part.catalogue)
+
     def job(self, spec: ComponentSpec, training_part: TrainingPart, *, threads: int = 1, memory: int = 0) -> FitJob:
         """Return a component on a training part as plain data; its base model gets as many threads."""
         return FitJob(
@@ -87,6 +98,7 @@ class Fitter:
             key=self.key(spec, training_part),
             base_model=None if spec.base_model is None else self.job(spec.base_model, training_part, threads=threads),
             device=spec.device,
+            prepared=self.prepared_key(spec, training_part),
         )
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
@@ -121,6 +133,9 @@ class Fitter:
                 done(fitted)
         if self.executor.needs_parts:
             self._put_parts({distinct[key][1].fingerprint: distinct[key][1] for key in missing})
+            # Processes do not wait for each other: what several of their fits need is made before.
+            preparing = {fits[key].job.prepared: fits[key].job for key in missing if fits[key].job.prepared}
+            list(self.executor.map(partial(prepare_job, context), list(preparing.values())))
         for outcome in self.executor.submit([fits[key].job for key in missing], context):
             fits[outcome.key].outcome = outcome
             for point in outcome.progress if outcome.key not in heard else ():

@@ -19,6 +19,7 @@ from hybridrec.data.readers.base import Reader
 from hybridrec.plugin import Options, Plugin
 from hybridrec.registry.source_digest import is_installed, source_digest
 from hybridrec.secret import KEYED
+from hybridrec.stages.component import Component
 from hybridrec.stages.filter import Filter
 
 
@@ -66,6 +67,12 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     if repeat > 1:
         decisive["repeat"] = repeat
     return json_digest(decisive)
+
+
+def prepared_key(spec: ComponentSpec, component: Component, catalogue: str) -> str:
+    """Return a digest of all that decides what a component prepares of the catalogue with this fingerprint."""
+    source = [spec.cls.version, _source(spec.cls, spec), library_versions(spec.requires), spec.decisive_device]
+    return digest("prepared 1", spec.cls.name, _options(component.preparer().config), source, catalogue)
 
 
 def _options(options: Options) -> dict[str, Any]:

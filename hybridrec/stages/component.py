@@ -11,6 +11,7 @@ import numpy as np
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import PluginError
 from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
@@ -34,6 +35,7 @@ class Component(Plugin):
     refreshes: true if `refresh` updates it to grown data without a full fit
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
+    prepares: the options that decide what `prepare` makes of the catalogue; None, as for most, if it makes nothing
     uses_device: true if it computes on `device`, which is then part of the key of its fits
     device: where it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" where it is served
     ended_by_clock: set it to true in `fit` if a limit of time ended it: the same fit would then learn something else
@@ -42,13 +44,15 @@ class Component(Plugin):
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
 
-    The first four may be set per instance if they depend on the configuration.
+    The first four and `prepares` may be set per instance if they depend on the configuration.
     """
 
     targets: tuple[Target, ...] = (ITEMS,)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
     refreshes: bool = False
+    prepares: tuple[str, ...] | None = None
+    _from_catalogue: State | None = None
     threads: int = 1
     uses_device: ClassVar[bool] = False
     device: str = CPU
@@ -61,6 +65,35 @@ class Component(Plugin):
     @abstractmethod
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Learn from a training part, with `rng` as the only source of randomness; return self."""
+
+    def prepare(self, catalogue: Dataset) -> State:
+        """Return named arrays that depend on the catalogue alone; made once for all fits of a run, and of later runs.
+
+        `catalogue` is `Dataset.catalogue`: what no split hides. Called if `prepares` is not None, on an instance whose
+        options beside those that `prepares` names have their defaults: what they decide belongs in `fit`. There are no
+        random numbers.
+        """
+        raise NotImplementedError(f"{self.name} prepares nothing")
+
+    def prepared(self, data: Dataset) -> State:
+        """Return the result of `prepare` for the catalogue of a training part; for `fit`, which must not write to it.
+
+        A run makes it once and keeps it in the store; outside of runs it is made here.
+        """
+        return self.preparer().prepare(data.catalogue) if self._from_catalogue is None else self._from_catalogue
+
+    def preparer(self) -> Self:
+        """Return an unfitted instance for `prepare`: options that `prepares` does not name have their defaults.
+
+        Options without a default keep their values. Raises PluginError if `prepares` names an unknown option.
+        """
+        fields, named = type(self.config).model_fields, self.prepares or ()
+        if isinstance(named, str) or not fields.keys() >= set(named):
+            raise PluginError(f"{type(self).__name__}.prepares must be a tuple of its options, not {named!r}")
+        kept = {name: getattr(self.config, name) for name, of in fields.items() if name in named or of.is_required()}
+        preparer = type(self)(type(self.config).model_construct(**kept))
+        preparer.device = self.device
+        return preparer
 
     @abstractmethod
     def state(self) -> State:

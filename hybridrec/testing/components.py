@@ -89,6 +89,7 @@ class ComponentContract(BaseModelContract):
         """Return checks of other stages, and of properties that the class does not declare."""
         idle = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
         idle |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
+        idle |= {"prepares_the_catalogue_alone"} if cls.component.prepare is Component.prepare else set()
         return idle | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
@@ -118,6 +119,7 @@ class ComponentContract(BaseModelContract):
             assert name == EVERY_KIND or re.match(KIND_NAME, name), f"'{name}' cannot name a kind or a field"
         assert targets_of(model), f"recommends none of {', '.join(toy().targets)}, the targets of the toy dataset"
         assert model.memory(toy()) >= 0, "a negative number of bytes"
+        model.preparer()
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
         """Require the right types and shapes, known ids, no duplicates, NaN exactly at padding, best first."""
@@ -358,6 +360,27 @@ class ComponentContract(BaseModelContract):
             new = np.setdiff1d(ids, np.append(new_codes[target], PADDING))
             opinions = score(other, queries, ids, target)[:, np.isin(ids, new)]
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
+
+    def test_prepares_the_catalogue_alone(self, options: Mapping[str, Any]) -> None:
+        """Require `prepare` to need no more than the catalogue and the options that `prepares` names, twice the same.
+
+        A fit must give the same whether the run has prepared the catalogue or it does so itself.
+        """
+        data, model = toy(), self.component(self.options(options))
+        if model.prepares is None:
+            return
+        state = model.preparer().prepare(data.catalogue)
+        check_state(state)
+        for other in (model.preparer().prepare(data.catalogue), model.prepare(data.catalogue), model.prepare(data)):
+            assert other.keys() == state.keys(), "other names of arrays in another call of `prepare`"
+            for name, array in state.items():
+                assert identical(array, other[name]), (
+                    f"prepared {name!r} depends on more than the catalogue and `prepares`"
+                )
+        model._from_catalogue = through_a_file(state)
+        shared, alone = fitted(model, data).state(), self.model(options).state()
+        for name, array in shared.items():
+            assert identical(array, alone[name]), f"state {name!r} differs if the catalogue is prepared by the run"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """Require recommendations from each declared field alone to be mostly of the colour of the query."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, Floats, Sparse, Tokenizer, TokenVocabulary
+from hybridrec import (
+    Dataset,
+    DenseModel,
+    Floats,
+    Options,
+    Sparse,
+    State,
+    Tokenizer,
+    TokenVocabulary,
+    pack_csr,
+    unpack_csr,
+)
 
 Kind: TypeAlias = Literal["tags", "text", "features", "vectors"]
 
@@ -30,9 +41,27 @@ def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
     return csr_matrix((len(data.items), 0), dtype=np.float32)
 
 
-def cosines(data: Dataset, kind: Kind, idf: float, min_items: int, tokenizer: Tokenizer = WORDS) -> Sparse:
-    """Build a block with rows of length 1, whose products are cosines; sparse kinds are weighted by their idf."""
-    content = block(data, kind, tokenizer)
+class ContentModel(DenseModel):
+    """A model of items by their content; the words of texts are counted once for all training parts."""
+
+    config: Any
+
+    def __init__(self, config: Options | None = None) -> None:
+        """Prepare the words of texts if they have a share."""
+        super().__init__(config)
+        self.prepares = ("tokenizer",) if self.config.text else None
+
+    def prepare(self, catalogue: Dataset) -> State:
+        """Return the block of the words of texts."""
+        return pack_csr(block(catalogue, "text", self.config.tokenizer), "text")
+
+    def block(self, data: Dataset, kind: Kind) -> Sparse:
+        """Return csr float32 [I, D] of one kind of content; that of texts is the prepared one."""
+        return unpack_csr(self.prepared(data), "text") if kind == "text" else block(data, kind)
+
+
+def cosines(content: Sparse, kind: Kind, idf: float, min_items: int) -> Sparse:
+    """Scale the rows of a block to length 1, so that products are cosines; sparse kinds are weighted by their idf."""
     return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
 
 

@@ -11,7 +11,6 @@ from scipy.sparse import csr_matrix, hstack
 from hybridrec import (
     DataError,
     Dataset,
-    DenseModel,
     Floats,
     Options,
     QueryBatch,
@@ -21,7 +20,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_content.blocks import Kind, block, cosines, inverse_frequency, times, unit
+from hybridrec_content.blocks import ContentModel, Kind, cosines, inverse_frequency, times, unit
 
 
 class ContentOptions(Options):
@@ -54,7 +53,7 @@ class ContentOptions(Options):
         return self
 
 
-class Content(DenseModel):
+class Content(ContentModel):
     """Cosine of an item and the query's profile in the space of item content.
 
     Each kind of content is a separate block: log(1 + count) idf, rows of length 1 (dense vectors as they are, rows
@@ -77,16 +76,16 @@ class Content(DenseModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Weight the content of all items; raises DataError if there is none of the kinds selected."""
         idf, min_items = self.config.idf, self.config.min_items
-        self._tag_idf = inverse_frequency(block(data, "tags"), idf, min_items)
+        self._tag_idf = inverse_frequency(self.block(data, "tags"), idf, min_items)
         # Tags come first, whatever their share, because the columns of the queries' tags are matched with them there.
-        blocks = [cosines(data, "tags", idf, min_items) * self.config.tags**0.5]
+        blocks = [cosines(self.block(data, "tags"), "tags", idf, min_items) * self.config.tags**0.5]
         others: dict[Kind, float] = {
             "text": self.config.text,
             "features": self.config.features,
             "vectors": self.config.vectors,
         }
         blocks += [
-            cosines(data, kind, idf, min_items, self.config.tokenizer) * share**0.5
+            cosines(self.block(data, kind), kind, idf, min_items) * share**0.5
             for kind, share in others.items()
             if share
         ]

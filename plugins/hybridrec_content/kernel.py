@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import Bools, Dataset, Doubles, Floats, Ints, Sparse, Tokenizer
-from hybridrec_content.blocks import WORDS, Kind, cosines
+from hybridrec import Bools, Doubles, Floats, Ints, Sparse
+from hybridrec_content.blocks import Kind, cosines
 
 Time: TypeAlias = Literal["rank", "age"]
 
@@ -34,20 +35,20 @@ class ContentKernel:
     @classmethod
     def of(
         cls,
-        data: Dataset,
-        shares: dict[Kind, float],
+        content: Mapping[Kind, tuple[float, Sparse]],
+        times: Doubles | None,
         *,
         idf: float,
         min_items: int,
         time: Time,
         width: float,
-        tokenizer: Tokenizer = WORDS,
     ) -> ContentKernel:
-        """Build the kernel of the items of a dataset; a `width` of 0 ignores times."""
-        parts = tuple(
-            (share, cosines(data, kind, idf, min_items, tokenizer)) for kind, share in shares.items() if share
-        )
-        times = data.items.times if width else None
+        """Build the kernel of items from share and block of each kind of content, and their times, float64[I].
+
+        A `width` of 0 ignores times.
+        """
+        parts = tuple((share, cosines(block, kind, idf, min_items)) for kind, (share, block) in content.items())
+        times = times if width else None
         if times is None or np.isnan(times).all():
             return cls(parts, None, width)
         return cls(parts, time_ranks(times) if time == "rank" else log_ages(times), width)

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from hybridrec import (
     DataError,
     Dataset,
-    DenseModel,
     Floats,
     Options,
     QueryBatch,
@@ -21,7 +20,7 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_content.blocks import Kind
+from hybridrec_content.blocks import ContentModel, Kind
 from hybridrec_content.kernel import BLOCK, ContentKernel, Time
 
 
@@ -58,7 +57,7 @@ class ContentTransferOptions(Options):
         return self
 
 
-class ContentTransfer(DenseModel):
+class ContentTransfer(ContentModel):
     """Item neighbours for warm items, and their kernel regression on content for cold ones.
 
     With the interactions X, csr [U, I] of ones, P(i, j) = p(j | i) = n(i, j) / n(i) for i != j is the share of the
@@ -156,11 +155,10 @@ class ContentTransfer(DenseModel):
         }
         options = self.config
         return ContentKernel.of(
-            data,
-            shares,
+            {kind: (share, self.block(data, kind)) for kind, share in shares.items() if share},
+            data.items.times,
             idf=options.idf,
             min_items=options.min_items,
             time=options.time,
             width=options.time_width,
-            tokenizer=options.tokenizer,
         )

@@ -25,6 +25,8 @@ from hybridrec import (
     VectorModel,
     Vocabulary,
     kernels,
+    pack_csr,
+    unpack_csr,
 )
 from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 
@@ -66,6 +68,7 @@ class TitleVectors(VectorModel):
     name = "title-vectors"
     folds_in = True
     needs = frozenset({"items"})
+    prepares = ("tokenizer",)
     Config = TitleVectorsOptions
     config: TitleVectorsOptions
     requires = Word2Vec.requires
@@ -73,7 +76,7 @@ class TitleVectors(VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Learn the vectors of words, and compute those of items from them."""
-        has = self._words(data)
+        has = unpack_csr(self.prepared(data), "words")
         words = Word2Vec(self._training()).fit(_played_words(data, has), rng).vectors("items")
         count = has.getnnz(axis=0)
         idf = np.log1p(len(data.items) / np.maximum(count, 1)) ** self.config.idf
@@ -83,9 +86,9 @@ class TitleVectors(VectorModel):
         vectors[~vectors.any(axis=1)] = np.nan
         return self.restore({"items": vectors})
 
-    def _words(self, data: Dataset) -> Sparse:
-        """Return csr [I, words] of ones."""
-        return TokenVocabulary.build(data.items.text, self.config.tokenizer).counts(data.items.text).sign()
+    def prepare(self, catalogue: Dataset) -> State:
+        """Return the words of the texts of items, csr [I, words] of ones."""
+        return pack_csr(_words(catalogue, self.config.tokenizer), "words")
 
     def _training(self) -> Word2VecOptions:
         shared = self.config.model_dump(exclude={"tokenizer", "idf", "min_items"})
@@ -93,8 +96,7 @@ class TitleVectors(VectorModel):
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
-        has = TokenVocabulary.build(data.items.text, Tokenizer()).counts(data.items.text).sign()
-        return Word2Vec(self._training()).memory(_played_words(data, has))
+        return Word2Vec(self._training()).memory(_played_words(data, _words(data, Tokenizer())))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, dim] of length 1; NaN for queries without an item with a known word."""
@@ -114,6 +116,11 @@ class TitleVectors(VectorModel):
         """Restore the fit from `state`."""
         self._items = state["items"]
         return self
+
+
+def _words(data: Dataset, tokenizer: Tokenizer) -> Sparse:
+    """Return csr [I, words] of ones."""
+    return TokenVocabulary.build(data.items.text, tokenizer).counts(data.items.text).sign()
 
 
 def _played_words(data: Dataset, has: Sparse) -> Dataset:

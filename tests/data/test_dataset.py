@@ -29,6 +29,18 @@ def test_restore_is_the_exact_inverse_of_state(make):
     assert (again.items.features is None) == (data.items.features is None)
 
 
+def test_the_catalogue_is_what_no_split_hides():
+    data = complete()
+    hidden = data.hide(np.arange(len(data.interactions.ids)) % 2 == 0).hide_users(np.ones(len(data.users), bool))
+    assert data.catalogue.fingerprint == hidden.hide_items(np.ones(len(data.items), bool)).catalogue.fingerprint
+    assert data.catalogue.fingerprint != data.with_entities("items", times=None).catalogue.fingerprint
+    assert (len(data.catalogue.users), len(data.catalogue.interactions)) == (0, 0)
+    assert data.catalogue.items is data.items
+    for kind, stated in data.item_has.items():
+        assert (data.catalogue.item_matrix(kind) != stated).nnz == 0
+    assert data.catalogue.targets == ("items",)
+
+
 def test_a_complete_dataset_flattens_every_field():
     heads = {name.split(".")[0] for name in complete().state()}
     assert heads == {member.name for member in fields(Dataset) if member.compare}

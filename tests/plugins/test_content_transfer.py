@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from hybridrec import DataError
 from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
+from hybridrec_content.blocks import block
 from hybridrec_content.kernel import ContentKernel, log_ages, time_ranks
 from hybridrec_content.transfer import ContentTransfer, ContentTransferOptions
 
@@ -41,6 +42,11 @@ def shares(data):
     return both / np.maximum(n, 1)[:, None]
 
 
+def kernel_of(data, shares, **options):
+    content = {kind: (share, block(data, kind)) for kind, share in shares.items()}
+    return ContentKernel.of(content, data.items.times, time="rank", width=0.3, **options)
+
+
 def test_warm_items_score_the_sum_of_conditional_probabilities():
     data = toy_dataset()
     queries = parity_queries(data, "items")
@@ -52,9 +58,7 @@ def test_warm_items_score_the_sum_of_conditional_probabilities():
 def test_cold_items_score_the_kernel_ridge_regression_of_the_warm_ones():
     data = cold(toy_dataset(), [8, 20, 33, 39])
     model = fit(data, l2=2)
-    kernel = ContentKernel.of(
-        data, {"tags": 1.0, "features": 1.0, "text": 1.0}, idf=1, min_items=2, time="rank", width=0.3
-    ).matrix(ALL, ALL)
+    kernel = kernel_of(data, {"tags": 1.0, "features": 1.0, "text": 1.0}, idf=1, min_items=2).matrix(ALL, ALL)
     warm = np.setdiff1d(ALL, [8, 20, 33, 39])
     weights = np.linalg.solve(kernel[np.ix_(warm, warm)] + 2 * np.eye(36), kernel[np.ix_(warm, [8, 20, 33, 39])])
     queries = parity_queries(data, "items")
@@ -64,7 +68,7 @@ def test_cold_items_score_the_kernel_ridge_regression_of_the_warm_ones():
 
 def test_the_kernel_is_a_product_over_kinds_and_time():
     data = toy_dataset()
-    kernel = ContentKernel.of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1, time="rank", width=0.3)
+    kernel = kernel_of(data, {"features": 2.0, "text": 0.5}, idf=0, min_items=1)
     (_, features), (_, text) = kernel.parts
     ranks = time_ranks(data.items.times)
     i, j = 4, 10

@@ -286,6 +286,56 @@ class KnowsNothingNew(Good):
         return scores
 
 
+class Prepares(Good):
+    """Weighs items by what it prepares of the catalogue."""
+
+    class Config(Options):
+        power: float = 1.0
+        """Power of the weights."""
+        other: int = 0
+        """Not read."""
+
+    prepares = ("power",)
+
+    def prepare(self, catalogue):
+        lengths = np.array([len(name) for name in catalogue.items.names()], np.float32)
+        return {"lengths": lengths**self.config.power}
+
+    def fit(self, data, rng):
+        super().fit(data, rng)
+        self._together["items"] = self._together["items"] * self.prepared(data)["lengths"]
+        return self
+
+
+class TestPreparesContract(ComponentContract):
+    component = Prepares
+    configs = ({}, {"power": 2, "other": 3})
+
+
+class PreparesInteractions(Prepares):
+    def prepare(self, catalogue):
+        return {"lengths": catalogue.interactions.matrix(binary=True).sum(axis=0).A1}
+
+
+class PreparesAtRandom(Prepares):
+    def prepare(self, catalogue):
+        return {"lengths": np.random.default_rng().random(len(catalogue.items))}
+
+
+class PreparesMoreThanItSays(Prepares):
+    prepares = ()
+
+
+class PreparesAnObject(Prepares):
+    def prepare(self, catalogue):
+        return {"lengths": 1.0}
+
+
+class FitsOtherwiseAlone(Prepares):
+    def prepared(self, data):
+        return {"lengths": np.float32(self._from_catalogue is None)}
+
+
 BROKEN = [
     (Undocumented, "test_config_fields_are_documented", "factors"),
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
@@ -324,6 +374,11 @@ BROKEN = [
     (DividesByTags, "test_edge_datasets", "division"),
     (SaysTooLittle, "test_edge_datasets", "too short"),
     (KnowsNothingNew, "test_takes_up_data_that_grew", "never proposes an id that is new"),
+    (PreparesInteractions, "test_prepares_the_catalogue_alone", "'lengths' depends on more than the catalogue"),
+    (PreparesAtRandom, "test_prepares_the_catalogue_alone", "'lengths' depends on more than the catalogue"),
+    (PreparesMoreThanItSays, "test_prepares_the_catalogue_alone", "'lengths' depends on more than .* `prepares`"),
+    (PreparesAnObject, "test_prepares_the_catalogue_alone", "'lengths' must be a numpy array"),
+    (FitsOtherwiseAlone, "test_prepares_the_catalogue_alone", "'items' differs if the catalogue is prepared"),
     (Contrary, "test_learns_the_checkerboard", "even and an odd query"),
 ]
 
@@ -332,7 +387,8 @@ def run_check(component, check):
     """Call one check of the suite as pytest would."""
     test = type("TestIt", (ComponentContract,), {"component": component, "learns_the_checkerboard": ("items",)})()
     method = getattr(test, check)
-    given = {"options": {}, "k": 100, "edge": "no tags"}
+    options = {"power": 2.0} if issubclass(component, Prepares) else {}
+    given = {"options": options, "k": 100, "edge": "no tags"}
     method(**{name: given[name] for name in inspect.signature(method).parameters})
 
 
