@@ -37,11 +37,12 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_filters() -> Sequence[type[Filter]]:
-    """Conditions on attributes, lists of ids, and release dates."""
+    """Conditions on attributes, lists of ids, release dates, and what the query shows or dislikes."""
     from hybridrec.stages.attribute_filter import AttributeFilter
     from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ReleasedFilter
+    from hybridrec.stages.query_filters import QUERY_FILTERS
 
-    return [AttributeFilter, AllowFilter, BlockFilter, ReleasedFilter]
+    return [AttributeFilter, AllowFilter, BlockFilter, ReleasedFilter, *QUERY_FILTERS]
 
 
 @hookimpl

@@ -11,6 +11,7 @@ from benchmarks.timing import in_blocks
 from hybridrec import PADDING
 from hybridrec.data.readers.table import TableReader
 from hybridrec.stages.pipeline import Rules
+from hybridrec.stages.query_filters import SeenFilter
 from hybridrec_implicit.als import ALS
 
 clock = job.Clock()
@@ -23,7 +24,7 @@ with threadpool_limits(limits=1):
     model.fit(data, np.random.default_rng(0))
     clock.phase("fit")
     queries = data.queries(np.random.default_rng(1).permutation(len(data.users))[: int(sys.argv[2])].astype(np.int32))
-    rules, short = Rules(), []
+    rules, short = Rules((SeenFilter(),)), []
 
     def ask(rows):
         """Find candidates for a block of queries."""

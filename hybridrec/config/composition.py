@@ -29,7 +29,7 @@ class PipelineConfig:
     generators: sources of candidates, each made by `take`
     scorers, fallback: labels of components
     rerank: re-rankers in order, each made by `use`; or one such list for each target
-    seen, released, allow, block: as in the file; None leaves the default
+    seen, disliked, released, allow, block: as in the file; None leaves the default
     filters: rules for what is never shown, each made by `use`
     """
 
@@ -38,6 +38,7 @@ class PipelineConfig:
     rerank: Sequence[Mapping[str, Any] | Plugin | type[Plugin]] | Mapping[str, Any] | None = None
     fallback: Sequence[str] | None = None
     seen: str | None = None
+    disliked: str | None = None
     released: bool | None = None
     allow: Mapping[str, Any] | None = None
     block: Mapping[str, Any] | None = None

@@ -112,6 +112,8 @@ class FilterSpec:
 
     place: str
     filter: Filter
+    implied: bool = False
+    """True if a pipeline has it without listing it: `seen` or `disliked`."""
 
     def is_like(self, other: FilterSpec) -> bool:
         """Return True if the other one is the same rule, wherever the config says it."""

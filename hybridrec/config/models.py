@@ -154,7 +154,10 @@ class PipelineUse(Options):
 
     Labels, or names of components, which are then used with their defaults."""
     seen: Literal["exclude", "allow"] = "exclude"
-    """`exclude` or `allow` recommending the items that the query already holds."""
+    """`exclude` or `allow` recommending what the query already holds. The filter `seen` under `filters` excludes a part
+    of it instead."""
+    disliked: Literal["exclude", "allow"] = "exclude"
+    """`exclude` or `allow` recommending what the query dislikes."""
     released: bool = False
     """Recommend only items that were out at the time of the query; needs data whose items have times. Items and
     queries without a time are not restricted."""

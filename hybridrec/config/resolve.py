@@ -28,7 +28,9 @@ from hybridrec.observers.base import Observer
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
 from hybridrec.stages.component import CPU, Generator, Reranker, Scorer
+from hybridrec.stages.filter import Filter
 from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ListOptions, ReleasedFilter
+from hybridrec.stages.query_filters import QUERY_FILTERS
 from hybridrec.types import Target
 
 
@@ -193,17 +195,35 @@ class Checker(Validator):
         return plan
 
     def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
-        """Return the filters of a pipeline: those of the experiment, its own, and those with a key of their own."""
+        """Return the filters of a pipeline: those it has by default, listed ones, and those with a key of their own."""
         uses: list[tuple[Use, KeyPath]] = [(item, ("filters", index)) for index, item in enumerate(config.filters)]
         uses += [(item, (*path, "filters", index)) for index, item in enumerate(use.filters)]
-        made = [(self.plugin("filters", item.use, item.options, place, "use"), place) for item, place in uses]
+        made: list[tuple[Filter, KeyPath]] = [
+            (self.plugin("filters", item.use, item.options, place, "use"), place) for item, place in uses
+        ]
+        implied = list(self.implied_filters(use, made, path))
         if use.released:
             made.append((ReleasedFilter(), (*path, "released")))
         if use.allow is not None:
             made.append((AllowFilter(ListOptions(ids=use.allow.ids, path=use.allow.path)), (*path, "allow")))
         if use.block is not None:
             made.append((BlockFilter(ListOptions(ids=use.block.ids, path=use.block.path)), (*path, "block")))
-        return tuple(FilterSpec(documents.dotted(place), each) for each, place in made)
+        return (*implied, *(FilterSpec(documents.dotted(place), each) for each, place in made))
+
+    def implied_filters(
+        self, use: PipelineUse, listed: Sequence[tuple[Filter, KeyPath]], path: KeyPath
+    ) -> Iterator[FilterSpec]:
+        """Yield the filters that a pipeline has without listing them, unless it allows what they exclude.
+
+        A listed one of the same class stands in its place. Raises ConfigError if both are said.
+        """
+        for cls in QUERY_FILTERS:
+            places = [place for each, place in listed if isinstance(each, cls)]
+            key, allowed = documents.dotted((*path, cls.name)), getattr(use, cls.name) == "allow"
+            if places and allowed:
+                raise self.fail((*places[0], "use"), f"'{key}: allow' says the opposite; leave one of them out")
+            if not places and not allowed:
+                yield FilterSpec(key, cls(), implied=True)
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
         """Raise ConfigError if a file of ids does not exist."""
@@ -320,7 +340,10 @@ class Checker(Validator):
                 raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
             alone = PipelineUse.model_validate(
                 {"generators": [{"from": label, "k": depth}]}
-                | {key: getattr(first, key) for key in ("fallback", "seen", "released", "allow", "block", "filters")}
+                | {
+                    key: getattr(first, key)
+                    for key in ("fallback", "seen", "disliked", "released", "allow", "block", "filters")
+                }
             )
             filters = next(iter(plans.values())).filters
             yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True, filters=filters)

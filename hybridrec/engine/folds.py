@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridrec.config.experiment import CheckedExperiment, FilterSpec
 from hybridrec.data.checks import check_fold, check_hidden
-from hybridrec.data.dataset import Dataset
+from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
@@ -18,8 +18,11 @@ from hybridrec.engine.pipelines import fitted_filter
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import DataError, PluginError
 from hybridrec.stages import kernels
+from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.pipeline import Rules
+from hybridrec.stages.query_filters import SeenFilter
 from hybridrec.tracing import calling, each
+from hybridrec.types import Bools, Sparse
 
 
 def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
@@ -56,7 +59,7 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
-        if any(plan.use.seen == "exclude" for plan in experiment.pipelines.values()):
+        if any(any(map(_excludes_seen, plan.filters)) for plan in experiment.pipelines.values()):
             check_hidden(fold)
     fold = without_excluded(fold, shared_filters(experiment))
     first = next(iter(experiment.segmenters.values()))
@@ -66,27 +69,32 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
 
 
 def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
-    """Return the filters that every pipeline of an experiment has, in the order of the first one."""
+    """Return the filters that every pipeline of an experiment has, in the order of the first one.
+
+    Those that exclude all that a query shows are left out: a fold that asks for it is refused.
+    """
     first, *others = (plan.filters for plan in experiment.pipelines.values())
-    return tuple(spec for spec in first if all(any(spec.is_like(other) for other in plan) for plan in others))
+    shared = (spec for spec in first if all(any(spec.is_like(other) for other in plan) for plan in others))
+    return tuple(spec for spec in shared if not _excludes_seen(spec))
+
+
+def _excludes_seen(spec: FilterSpec) -> bool:
+    """Return True for a filter that excludes all that a query shows."""
+    return isinstance(spec.filter, SeenFilter) and spec.filter.config.everything
 
 
 def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
     """Return a fold whose truth is cut to what the filters allow, without queries that have nothing left to find.
 
-    No pipeline may show the rest, so no ranking could be right about it. Raises DataError if nothing is left at all.
+    No pipeline may show the rest, so no ranking could be right about it. A fold of which nothing is excluded is
+    returned as it is. Raises DataError if nothing is left at all.
     """
-    if not filters:
+    rules = Rules(tuple(fitted_filter(spec, fold.train) for spec in filters))
+    allowed = {target: ~_held(rules.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
+    if all(mask.all() for mask in allowed.values()):
         return fold
-    rules = Rules("allow", tuple(fitted_filter(spec, fold.train) for spec in filters))
-    truth, gains = {}, {}
-    for target, matrix in fold.truth.items():
-        rows = kernels.csr_rows(matrix)
-        exclude = rules.exclude(fold.queries, target).take(rows)
-        allowed = ~exclude.holds(matrix.indices[:, None])[:, 0]
-        truth[target] = entries(matrix, allowed)
-        if target in fold.gains:
-            gains[target] = entries(fold.gains[target], allowed)
+    truth = {target: entries(matrix, allowed[target]) for target, matrix in fold.truth.items()}
+    gains = {target: entries(matrix, allowed[target]) for target, matrix in fold.gains.items()}
     asked = np.flatnonzero(np.sum([matrix.getnnz(axis=1) for matrix in truth.values()], axis=0))
     if not len(asked):
         places = ", ".join(spec.place for spec in filters)
@@ -99,3 +107,13 @@ def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
         units=fold.units[asked],
         weights=fold.weights[asked],
     )
+
+
+def _held(exclude: Exclude, matrix: Sparse) -> Bools:
+    """Return bool[nnz]: true for the entries of a csr matrix, a row per query, that the exclusion holds."""
+    rows = kernels.csr_rows(matrix)
+    held = replace(exclude, rows=None).take(rows).holds(matrix.indices[:, None])[:, 0]
+    if exclude.rows is not None:  # taken for each entry, the rows would be as many as entries of both in a row
+        excluded = pair_keys(kernels.csr_rows(exclude.rows), exclude.rows.indices, matrix.shape[1])
+        held |= contains(excluded, pair_keys(rows, matrix.indices, matrix.shape[1]))
+    return held

@@ -36,7 +36,7 @@ class FittedPipeline:
         self._fitted = {label: fitted[label] for label in self.layout.labels}
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
-        self.rules_key = digest(rules.seen, [filter_key(each) for each in rules.filters])
+        self.rules_key = digest([filter_key(each) for each in rules.filters])
         self.pool_key = digest(
             [[use.label, fitted[use.label].key, use.k, use.when] for use in self.layout.generators],
             [[label, fitted[label].key] for label in self.layout.scorers],
@@ -91,7 +91,7 @@ NO_RERANKERS = Rerankers({}, [])
 
 def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
     """Return the rules of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
-    return Rules(plan.use.seen, tuple(fitted_filter(spec, data) for spec in plan.filters))
+    return Rules(tuple(fitted_filter(spec, data) for spec in plan.filters))
 
 
 def fitted_filter(spec: FilterSpec, data: Dataset) -> Filter:

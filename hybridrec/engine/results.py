@@ -233,9 +233,10 @@ class ResultBuilder:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
 
     def _short(self) -> Iterator[str]:
-        """Yield a sentence for each pipeline with filters of which slates stayed short."""
+        """Yield a sentence for each pipeline with listed filters of which slates stayed short."""
         for name, plan in self.experiment.pipelines.items():
-            for target, answers in self.measured[name].answers.items() if plan.filters else ():
+            filtered = any(not spec.implied for spec in plan.filters)
+            for target, answers in self.measured[name].answers.items() if filtered else ():
                 lengths = np.concatenate([(given.slate.ids != PADDING).sum(axis=1) for given in answers])
                 n = self.experiment.config.targets[target]
                 if short := int((lengths < n).sum()):

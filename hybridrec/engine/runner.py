@@ -40,6 +40,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
 from hybridrec.stages.component import Component
 from hybridrec.stages.pipeline import Pipeline
+from hybridrec.stages.query_filters import QUERY_FILTERS
 from hybridrec.tracing import calling
 from hybridrec.types import Target
 
@@ -244,10 +245,10 @@ def servable_run(
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     filters = [each for pipeline in pipelines.values() for each in pipeline.rules.filters]
     segmenter = next(iter(experiment.segmenters.values()))
-    # What queries know, serving knows without a plugin.
-    segmenters = [] if isinstance(segmenter, KnownFields) else [segmenter]
-    in_use = (*components.values(), *rerankers, *filters, *segmenters)
-    classes = dict.fromkeys(cls for plugin in in_use for cls in plugin_classes(plugin))
+    in_use = (*components.values(), *rerankers, *filters, segmenter)
+    # What queries know, show and dislike, serving knows without a plugin.
+    built_in = (KnownFields, *QUERY_FILTERS)
+    classes = dict.fromkeys(cls for plugin in in_use for cls in plugin_classes(plugin) if cls not in built_in)
     providers = [provider for provider in map(registry.provider_of, classes) if provider is not None]
     by_place = {(provider.module, provider.name): provider for provider in providers}
     base_models = {label: experiment.components[label].base_model for label in components}

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,12 +26,14 @@ from hybridrec.inference.servable import PluginSource, ServableRun, without_user
 from hybridrec.paths import KindName
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.hookspecs import PROJECT
 from hybridrec.registry.option_types import used_component
 from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.filter import Filter
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.query_filters import QUERY_FILTERS
 from hybridrec.tracing import calling
 from hybridrec.types import State, Target
 
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle.hybridrec"
 """The name of the bundle in the folder of a run."""
-FORMAT = 3
+FORMAT = 4
 _KEY = "bundle"
+_BUILT_IN: dict[tuple[str, str], Any] = {("filters", f"{PROJECT}/{cls.name}"): cls for cls in QUERY_FILTERS}
+"""Classes that are served without loading a plugin, by kind and name."""
 
 
 class _Component(BaseModel, extra="forbid"):
@@ -58,7 +62,7 @@ class _Component(BaseModel, extra="forbid"):
     @classmethod
     def of(cls, component: Component | Filter, servable: ServableRun, uses: str | None = None) -> _Component:
         options = component.config.model_dump(mode="json", by_alias=True)
-        origin = servable.origins.get(type(component), "")
+        origin = PROJECT if type(component) in QUERY_FILTERS else servable.origins.get(type(component), "")
         return cls(use=component.name, version=component.version, options=options, uses=uses, origin=origin)
 
     @property
@@ -95,7 +99,6 @@ class _Pipeline(BaseModel, extra="forbid"):
     scorers: tuple[str, ...]
     rerankers: dict[KindName, tuple[_Component, ...]]
     fallback: tuple[str, ...]
-    seen: Literal["exclude", "allow"]
     filters: tuple[_Component, ...]
 
 
@@ -352,10 +355,7 @@ class _Reader:
             scorers=tuple((label, cast(Scorer, components[label])) for label in entry.scorers),
             rerankers=rerankers,
             fallback=tuple((label, cast(Generator, components[label])) for label in entry.fallback),
-            rules=Rules(
-                entry.seen,
-                tuple(self.filter(name, index, item) for index, item in enumerate(entry.filters)),
-            ),
+            rules=Rules(tuple(self.filter(name, index, item) for index, item in enumerate(entry.filters))),
         )
 
     def filter(self, pipeline: str, index: int, entry: _Component) -> Filter:
@@ -366,7 +366,7 @@ class _Reader:
     def component(self, place: str, entry: _Component, kind: str = "components") -> Component:
         """Return an instance with the options of the bundle, of a version that reads its state."""
         try:
-            cls = self.registry.get(kind, entry.name)
+            cls = _BUILT_IN.get((kind, entry.name)) or self.registry.get(kind, entry.name)
         except ConfigError as error:
             raise PluginError(f"{self.path}, {place}: {error}{self.way_out()}") from None
         self.origins[cls] = entry.origin
@@ -427,7 +427,6 @@ def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
             for target, chain in pipeline.rerankers.items()
         },
         fallback=tuple(label for label, _ in pipeline.fallback),
-        seen=pipeline.rules.seen,
         filters=tuple(_Component.of(each, servable) for each in pipeline.rules.filters),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.tracing import calling
-from hybridrec.types import ITEMS, PADDING, Bools, Field, Floats, Ints, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Field, Floats, Ints, Target
 
 BLEND = "blend"
 """`served_by` of a query that the pipeline's own generators served without using any of its fields.
@@ -81,13 +81,8 @@ def _open(gate: str, queries: QueryBatch) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Restrictions on the recommendations of a pipeline.
+    """Restrictions on the recommendations of a pipeline: its filters, fitted."""
 
-    seen: "exclude" excludes what the query shows of the target; what it dislikes is always excluded
-    filters: the other rules, fitted
-    """
-
-    seen: Literal["exclude", "allow"] = "exclude"
     filters: tuple[Filter, ...] = ()
 
     def exclude(self, queries: QueryBatch, target: Target, candidate_items: Bools | None = None) -> Exclude:
@@ -95,23 +90,13 @@ class Rules:
 
         Of `candidate_items`, bool[I], the others are excluded, too.
         """
-        ids = ~candidate_items if target == "items" and candidate_items is not None else None
-        exclude = Exclude(self._rows(queries, target), ids)
+        exclude = Exclude(ids=~candidate_items if target == ITEMS and candidate_items is not None else None)
         for each in self.filters:
             with calling(each, f"while filtering {target}"):
                 given = each.exclude(queries, target)
                 check_exclude(given, len(queries), queries.width(target))
             exclude = exclude.also(given)
         return exclude
-
-    def _rows(self, queries: QueryBatch, target: Target) -> Sparse | None:
-        rows = None
-        if self.seen == "exclude":
-            rows = queries.matrix(target)
-        if target == "items" and queries.disliked is not None:
-            disliked = queries.disliked.matrix(binary=True)
-            rows = disliked if rows is None else (rows + disliked).tocsr()
-        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ UNKNOWN_KEYS = {
     "split": (("test: 0.3", "tset: 0.3"), "4: split.tset: unknown key: did you mean 'test'?"),
     "component": (("{l2: 5}", "{L2: 5}"), "6: components.ease.L2: unknown key: did you mean 'l2'?"),
     "pipeline": (("    scorers: [pop]", "    scorer: [pop]"), "14: pipelines.hybrid.scorer: unknown key: "
-                 "did you mean 'scorers'? Available: allow, block, fallback, filters, generators, released, rerank, "
-                 "scorers, seen"),
+                 "did you mean 'scorers'? Available: allow, block, disliked, fallback, filters, generators, released, "
+                 "rerank, scorers, seen"),
     "generator": ((GENERATORS, GENERATORS.replace("{from: noise, k", "{from: noise, K")),
                   "13: pipelines.hybrid.generators[1].K: unknown key: did you mean 'k'? "
                   "Available: from, k, when"),

@@ -9,7 +9,7 @@ def test_every_label_gets_its_component():
     layout = PipelineLayout("blend", (GeneratorLayout("a", 7, ("cold",)), GeneratorLayout("b", 3)), ("c", "a"), ("b",))
     assert layout.labels == ["a", "b", "c"]
     components = {"a": Proposer(), "b": Proposer(), "c": Judge()}
-    rules = Rules("allow")
+    rules = Rules()
     pipeline = assemble(layout, components, {}, rules)
     assert pipeline.sources == (Source("a", components["a"], 7, ("cold",)), Source("b", components["b"], 3))
     assert pipeline.scorers == (("c", components["c"]), ("a", components["a"]))

@@ -19,7 +19,7 @@ from hybridrec import ConfigError, DataError, PluginError, Query, Run, StoreErro
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import plugin_classes
 from hybridrec.registry.discovery import Registry
-from hybridrec.runs.bundle import BUNDLE, copy_bundle, read_bundle
+from hybridrec.runs.bundle import BUNDLE, FORMAT, copy_bundle, read_bundle
 from hybridrec.serving.lookup import find
 from hybridrec.serving.similar import similar
 from hybridrec.tracing import GROUP
@@ -188,10 +188,10 @@ def test_another_file_is_no_bundle(tmp_path, content):
 def test_a_bundle_of_another_format_names_who_wrote_it(bundle):
     rewritten(bundle, lambda about: about.update(bundle=9, hybridrec="7.1"))
     with pytest.raises(
-        StoreError, match=r"a bundle of format 9, written by hybridrec 7\.1; this version reads format 3"
+        StoreError, match=rf"a bundle of format 9, written by hybridrec 7\.1; this version reads format {FORMAT}"
     ):
         hybridrec.load(bundle)
-    rewritten(bundle, lambda about: about.update(bundle=3, pipelines={"x": {"generators": "all"}}))
+    rewritten(bundle, lambda about: about.update(bundle=FORMAT, pipelines={"x": {"generators": "all"}}))
     with pytest.raises(StoreError, match="its description is not that of a bundle"):
         hybridrec.load(bundle)
 

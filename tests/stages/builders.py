@@ -5,6 +5,7 @@ import numpy as np
 from hybridrec import Candidates, Exclude, Generator, Pool, Query, Reranker, Scorer, Slate, kernels
 from hybridrec.data.encoding import encode
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.query_filters import DislikedFilter, SeenFilter
 from hybridrec.testing import toy_dataset
 
 N = 12
@@ -21,6 +22,9 @@ QUERIES = encode(
     DATA,
 )
 BOTH = ("items", "tags")
+IMPLIED = Rules((SeenFilter(), DislikedFilter()))
+"""The rules of a pipeline that says nothing about them."""
+LIKED = Rules((DislikedFilter(),))
 
 
 class Stateless:
@@ -94,7 +98,7 @@ SUM = {"items": (Sum(),), "tags": (Sum(),)}
 def pipeline(sources, *, scorers=(), rerankers=SUM, fallback=(), rules=None):
     """Sources as (label, generator, k, gate, ...)."""
     made = tuple(Source(label, generator, k, tuple(gates)) for label, generator, k, *gates in sources)
-    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), rules or Rules("allow"))
+    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), rules or LIKED)
 
 
 def servers(slate):

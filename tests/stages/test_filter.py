@@ -17,7 +17,7 @@ from hybridrec.stages.component import VectorModel
 from hybridrec.stages.pipeline import Pipeline, Rules, Source
 from hybridrec.testing import FilterContract, toy_dataset, toy_queries
 from hybridrec_fusion.fixed_weights import Weighted
-from tests.stages.builders import QUERIES, Fixed, pipeline
+from tests.stages.builders import IMPLIED, QUERIES, Fixed, pipeline
 
 DATA = toy_dataset()
 NAMED = replace(toy_queries(DATA), ids=tuple(f"r{row}" for row in range(len(toy_queries(DATA)))))
@@ -78,7 +78,7 @@ def fitted():
 def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):
     """Every generator, before every re-ranker, with every other generator as its fallback in turn."""
     costs = AttributeFilter(AttributeFilter.Config(where="cost < 4 or request.budget > 3", unknown="allow"))
-    rules = Rules(filters=(ByGroup().fit(DATA), costs.fit(DATA)))
+    rules = Rules((*IMPLIED.filters, ByGroup().fit(DATA), costs.fit(DATA)))
     generators = [each for each in fitted if isinstance(each, Generator)]
     rerankers = [each for each in fitted if isinstance(each, Reranker) and not each.learns and each.fuses is not None]
     assert len(generators) > 15
@@ -123,7 +123,7 @@ def test_an_exclusion_of_the_wrong_shape_names_the_filter(given, message):
         def exclude(self, queries, target):
             return given
 
-    rules = Rules("allow", filters=(Wrong(),))
+    rules = Rules((Wrong(),))
     with pytest.raises(PluginError, match=message) as raised:
         pipeline([("g", Fixed(), 3)], rules=rules).slate(QUERIES, "items", 3)
     assert any("while filtering items: wrong 1" in note for note in raised.value.__notes__)

@@ -82,7 +82,7 @@ def test_a_filter_holds_in_the_run_and_when_serving(tmp_path):
         assert not run.slates("ruled")["id"].is_in(three).any()
         assert run.slates("ruled")["id"].equals(runs[0].slates("ruled")["id"])
         recommender = hybridrec.load(run)
-        assert recommender.pipelines["ruled"].rules.filters[0].name == "block"
+        assert [rule.name for rule in recommender.pipelines["ruled"].rules.filters] == ["seen", "disliked", "block"]
         shown = recommender.recommend(hybridrec.Query(), 10, pipeline="ruled").to_frame()["id"]
         assert not shown.is_in(three).any()
         assert recommender.recommend(hybridrec.Query(), 10, pipeline="plain").to_frame()["id"].is_in(three).any()
@@ -91,7 +91,8 @@ def test_a_filter_holds_in_the_run_and_when_serving(tmp_path):
 def test_shared_filters_hold_for_every_pipeline(tmp_path):
     path = made(tmp_path, "filters: [{use: block, ids: [a]}]", "filters: [{use: released}]")
     experiment = load_experiment(path, Registry())
-    places = {name: [spec.place for spec in plan.filters] for name, plan in experiment.pipelines.items()}
+    listed = {name: [spec for spec in plan.filters if not spec.implied] for name, plan in experiment.pipelines.items()}
+    places = {name: [spec.place for spec in specs] for name, specs in listed.items()}
     assert places == {"plain": ["filters[0]"], "ruled": ["filters[0]", "pipelines.ruled.filters[0]"]}
 
 

@@ -12,7 +12,22 @@ from hybridrec.stages.item_filters import BlockFilter, ReleasedFilter
 from hybridrec.stages.pipeline import Rules, cut
 from hybridrec.testing import toy_dataset
 from hybridrec_fusion.fixed_weights import Weighted
-from tests.stages.builders import BOTH, NAN, QUERIES, TAGS, Broken, Fixed, N, Only, Sum, pipeline, pool, servers
+from tests.stages.builders import (
+    BOTH,
+    IMPLIED,
+    LIKED,
+    NAN,
+    QUERIES,
+    TAGS,
+    Broken,
+    Fixed,
+    N,
+    Only,
+    Sum,
+    pipeline,
+    pool,
+    servers,
+)
 
 
 def proposed(pipe, target="items"):
@@ -38,7 +53,7 @@ class Deaf(Fixed):
 )
 def test_who_proposes_what_is_excluded_is_named(sources, fallback, place):
     with pytest.raises(PluginError, match="candidates: id 0 of query 0 is excluded") as info:
-        pipeline(sources, fallback=fallback, rules=Rules()).slate(QUERIES, "items", 5)
+        pipeline(sources, fallback=fallback, rules=IMPLIED).slate(QUERIES, "items", 5)
     assert f"in pipeline 'mine', {place}" in info.value.__notes__[0]
 
 
@@ -112,7 +127,7 @@ def test_cold_is_what_nobody_before_it_served():
 
 
 def test_a_generator_whose_ids_are_all_excluded_leaves_a_query_cold():
-    pipe = pipeline([("a", Fixed([0, 1]), 2), ("b", Fixed([9]), 1, "cold")], rules=Rules("exclude"))
+    pipe = pipeline([("a", Fixed([0, 1]), 2), ("b", Fixed([9]), 1, "cold")], rules=IMPLIED)
     assert proposed(pipe) == {"a": [[], [0, 1], [0, 1], [0, 1], [0, 1]], "b": [[9], [], [], [], []]}
 
 
@@ -134,8 +149,8 @@ def test_a_generator_listed_as_scorer_fills_its_column_for_all():
     assert list(pool.columns) == ["a", "b"]
 
 
-def test_seen_is_a_rule_and_disliked_is_never_recommended():
-    exclude, allow = (pipeline([("a", Fixed(), N)], rules=Rules(seen)) for seen in ("exclude", "allow"))
+def test_seen_and_disliked_are_rules():
+    exclude, allow = (pipeline([("a", Fixed(), N)], rules=rules) for rules in (IMPLIED, LIKED))
     all_of, some = range(N), exclude.slate(QUERIES, "items", N).ids
     assert set(some[0]) == {*all_of} - {0, 1} | {PADDING}
     assert set(some[1]) == {*all_of} - {2, 3, 11} | {PADDING}
@@ -150,7 +165,7 @@ def test_seen_is_a_rule_and_disliked_is_never_recommended():
 
 def test_allowed_and_universe_hold_together():
     allowed, candidate_items = np.arange(N) < 6, np.arange(N) >= 4
-    rules = Rules("exclude", (BlockFilter().restore({"excluded": ~allowed}),))
+    rules = Rules((*IMPLIED.filters, BlockFilter().restore({"excluded": ~allowed})))
     pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
     assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
     exclude = rules.exclude(QUERIES, "items", candidate_items)
@@ -161,7 +176,7 @@ def test_allowed_and_universe_hold_together():
 def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():
     released = np.arange(N, dtype=float)
     released[5] = np.nan
-    rules = Rules("allow", (ReleasedFilter().restore({"released": released}),))
+    rules = Rules((ReleasedFilter().restore({"released": released}),))
     pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
     queries = replace(QUERIES, times=np.array([3.0, np.nan, 100.0, -1.0, 3.0])[: len(QUERIES)], disliked=None)
     ids = pipe.slate(queries, "items", N).ids
@@ -176,7 +191,7 @@ def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served(
     pipe = pipeline(
         [("a", Fixed([6, 4]), 2, "has-items")],
         fallback=[("never", Fixed(targets=("tags",))), ("some", Fixed([4, 3, 2])), ("all", Fixed())],
-        rules=Rules("exclude"),
+        rules=IMPLIED,
     )
     slate = pipe.slate(QUERIES, "items", 6)
     assert slate.ids.tolist() == [
@@ -213,7 +228,7 @@ def test_the_fallback_is_asked_only_about_short_rows():
 
 def test_nobody_serves_a_query_whose_ids_are_all_excluded():
     two = BlockFilter().restore({"excluded": np.arange(N) >= 2})
-    rules = Rules("exclude", (two,))  # all that is allowed the first query has seen
+    rules = Rules((*IMPLIED.filters, two))  # all that is allowed the first query has seen
     slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], rules=rules).slate(QUERIES, "items", 3)
     assert (slate.ids[0] == PADDING).all()
     assert np.isnan(slate.scores[0]).all()
@@ -236,7 +251,7 @@ def test_one_by_one_gives_the_slates_of_the_batch(target, n):
         [("a", Fixed([6, 4, 1]), 2, "has-items"), ("b", Fixed([2, 1, 8]), 3), ("c", Fixed([5]), 1, "cold")],
         scorers=[("d", Fixed([1, 2, 3]))],
         fallback=[("e", Fixed([9, 0])), ("f", Fixed())],
-        rules=Rules("exclude"),
+        rules=IMPLIED,
     )
     batch = pipe.slate(QUERIES, target, n)
     for row in range(len(QUERIES)):
@@ -268,7 +283,7 @@ def test_one_item_in_all():
         def _scores(self, queries, target):
             return np.ones((len(queries), 1 if target == "items" else 0), np.float32)
 
-    pipe = pipeline([("a", Sole(), 3)], scorers=[("b", Sole())], fallback=[("c", Sole())], rules=Rules("exclude"))
+    pipe = pipeline([("a", Sole(), 3)], scorers=[("b", Sole())], fallback=[("c", Sole())], rules=IMPLIED)
     assert pipe.slate(queries, "items", 2).ids.tolist() == [[PADDING, PADDING], [0, PADDING]]
     assert pipe.slate(queries, "tags", 2).ids.tolist() == [[PADDING, PADDING]] * 2
 
@@ -306,7 +321,7 @@ def test_the_memo_shares_candidates_of_the_same_question_alone():
 
 def test_the_memo_never_takes_one_exclude_for_another():
     memo, generator = {}, Fixed()
-    pipes = [pipeline([("a", generator, 3)], rules=Rules(seen)) for seen in ("exclude", "allow")]
+    pipes = [pipeline([("a", generator, 3)], rules=rules) for rules in (IMPLIED, LIKED)]
     for turn in range(20):  # each call makes an Exclude of its own, and a freed one's address is used again
         first = pipes[turn % 2].slate(QUERIES, "items", 1, memo=memo).ids[0, 0]
         assert first == (2 if turn % 2 == 0 else 0)
@@ -328,7 +343,7 @@ def test_rules_and_fallback_write_to_nothing_they_are_given():
         ]
 
     before = content()
-    pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], rules=Rules("exclude"))
+    pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], rules=IMPLIED)
     for target in BOTH:
         pipe.slate(QUERIES, target, 9)
     assert content() == before
@@ -336,7 +351,7 @@ def test_rules_and_fallback_write_to_nothing_they_are_given():
 
 def test_a_history_with_repeats_is_excluded_once():
     queries = replace(QUERIES, history=Ragged.from_rows([[0, 1, 0, 0], [], [], [], []], N))
-    exclude = Rules("exclude").exclude(queries, "items")
+    exclude = IMPLIED.exclude(queries, "items")
     assert csr_matrix(exclude.rows).toarray()[0].tolist() == [1, 1] + [0] * 10
 
 
