@@ -42,6 +42,7 @@ SECTIONS = {
         "plugins/model.md",
         "plugins/torch.md",
         "plugins/long-fits.md",
+        "plugins/figures.md",
         "plugins/foreign-models.md",
         "plugins/text.md",
         "plugins/targets.md",

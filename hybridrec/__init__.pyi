@@ -120,6 +120,10 @@ from .stages.component import Generator as Generator
 from .stages.component import Reranker as Reranker
 from .stages.component import Scorer as Scorer
 from .stages.component import VectorModel as VectorModel
+from .stages.figures import CurveFigure as CurveFigure
+from .stages.figures import Figure as Figure
+from .stages.figures import StripesFigure as StripesFigure
+from .stages.figures import TableFigure as TableFigure
 from .stages.filter import Filter as Filter
 from .stages.normaliser import Normaliser as Normaliser
 from .stages.policies import simulated_marginals as simulated_marginals

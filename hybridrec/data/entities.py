@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
 from hybridrec.data.vocabulary import Vocabulary
-from hybridrec.types import Doubles, Floats
+from hybridrec.types import Doubles, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class Entities:
     def __len__(self) -> int:
         return len(self.vocabulary)
 
-    def names(self) -> tuple[str, ...]:
-        """Return a readable name of each: its text, or its id if it has none."""
+    def names(self, codes: Ints | None = None) -> tuple[str, ...]:
+        """Return a readable name of each, or of those with these codes: its text, or its id if it has none."""
+        if codes is not None:
+            ids = self.vocabulary.packed
+            return tuple(self.text[code] or ids[code] for code in codes.tolist())
         return tuple(text or name for text, name in zip(self.text, self.vocabulary.packed, strict=True))

@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -25,8 +25,9 @@ from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
-from hybridrec.stages.checks import check_self, check_state
+from hybridrec.stages.checks import check_figures, check_self, check_state
 from hybridrec.stages.component import CPU, Component
+from hybridrec.stages.figures import Figure
 from hybridrec.tracing import calling
 from hybridrec.types import State
 
@@ -255,6 +256,15 @@ class Fitted:
             if self._component is None:
                 self._component = self._restored()
             return self._component
+
+    def figures(self) -> Sequence[Figure]:
+        """Return the figures that the component gives of its fit, checked; a class that gives none is not even read."""
+        if self.spec.cls.figures is Component.figures:
+            return ()
+        with _noting(self.spec, self.job, "asking for the figures of"):
+            figures = self.component.figures(self.context.training_part(self.job))
+            check_figures(figures)
+        return figures
 
     def run(self) -> FitOutcome:
         """Look the fit up in the store, or compute and store it."""

@@ -32,10 +32,12 @@ from hybridrec.evaluation.report import (
     StatisticsReport,
     TradeoffPoint,
     TradeoffReport,
+    figure_report,
 )
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.summary import summarise
 from hybridrec.inference.servable import ServableRun
+from hybridrec.stages.figures import Figure
 from hybridrec.stages.slate import Slate
 from hybridrec.types import PADDING, Doubles, Ints, Sparse, Target
 
@@ -104,6 +106,7 @@ class ResultBuilder:
         self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
         self.latencies: dict[str, list[Doubles]] = {}
         self.fits: list[FitReport] = []
+        self.figures: dict[str, Sequence[Figure]] = {}
         self.notes = list(experiment.notes)
         self.samples: list[Sample] = []
         self.queries: list[FoldQueries] = []
@@ -125,6 +128,9 @@ class ResultBuilder:
             return
         for arm in trained_fold.arms:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
+        if len(self.samples) == 1:
+            shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}
+            self.figures = {label: figures for label, figures in shown.items() if figures}
         self.notes += trained_fold.notes
         for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
@@ -213,6 +219,7 @@ class ResultBuilder:
             seconds=watch.report(),
             environment=environment,
             fits=self.fits,
+            figures={label: list(map(figure_report, figures)) for label, figures in self.figures.items()},
             notes=[
                 *self.notes,
                 *conclusions.notes(pipelines, sum(_blind(fold.queries) for fold in self.queries), len(self.sample)),

@@ -19,6 +19,7 @@ from hybridrec.evaluation.samples import ALL
 from hybridrec.evaluation.summary import deciding, opening
 from hybridrec.reporting import tables
 from hybridrec.reporting import tuning_section as tuning
+from hybridrec.reporting.component_section import component_figures
 from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.map_section import SIZE, maps
@@ -53,6 +54,7 @@ def render(run: Run) -> str:
         differences=_differences(run),
         tables=tables,
         reason=reason,
+        components=component_figures(report),
         maps=maps(run),
         map_size=SIZE,
         segments=list(next(iter(report.pipelines.values())).segments),

@@ -56,7 +56,7 @@ def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -
     own = batch.history.ids if target == ITEMS else batch.matrix(target).indices
     if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
         vectors = component.vectors(target)
-        scores = _cosines(vectors, vectors[own[0]])
+        scores = kernels.cosines(vectors, vectors[own[0]])[None]
         scores[0, own] = np.nan
         ids, values = kernels.top_k(scores, n)
     else:
@@ -71,7 +71,7 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
     if words is None or not isinstance(component, VectorModel):
         raise ConfigError(f"'{label}' ({component.name}) has no vectors of words")
     vocabulary, vectors = words
-    scores = _cosines(vectors, component.query_vectors(batch, ITEMS)[0])
+    scores = kernels.cosines(vectors, component.query_vectors(batch, ITEMS)[0])[None]
     own = vocabulary.encode(tokens(batch.text[0]))
     scores[0, own[own != PADDING]] = np.nan
     ids, values = kernels.top_k(scores, n)
@@ -80,9 +80,3 @@ def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> 
         Neighbour(word, word, float(value))
         for word, value in zip(vocabulary.texts(ids[0][valid]), values[0][valid], strict=True)
     ]
-
-
-def _cosines(vectors: Floats, vector: Floats) -> Floats:
-    """Return float32 [1, N]: cosine of each of the vectors [N, D] with one of [D]; NaN where either is missing."""
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
-    return (vectors @ vector / np.where(lengths > 0, lengths, np.nan))[None].astype(np.float32)

@@ -13,6 +13,17 @@ from hybridrec.data.array_checks import check_array
 from hybridrec.errors import PluginError
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.component import Component
+from hybridrec.stages.figures import (
+    MOST_COLUMNS,
+    MOST_POINTS,
+    MOST_ROWS,
+    MOST_STRIPES,
+    MOST_VECTORS,
+    CurveFigure,
+    Figure,
+    StripesFigure,
+    TableFigure,
+)
 from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.types import PADDING, Bools, Floats, Ints, State
@@ -153,6 +164,41 @@ def check_state(state: State) -> None:
             raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")
         if array.dtype.hasobject:
             raise PluginError(f"state: '{name}' is an array of Python objects, which cannot be stored")
+
+
+def check_figures(figures: object) -> None:
+    """Refuse figures that the report cannot hold: of another type, empty, too large, or with parts that do not fit."""
+    if not isinstance(figures, Sequence):
+        raise PluginError(f"figures must return a list, not {type(figures).__name__}")
+    for figure in figures:
+        if not isinstance(figure, CurveFigure | TableFigure | StripesFigure):
+            others = "a CurveFigure, a TableFigure or a StripesFigure"
+            raise PluginError(f"figures: {type(figure).__name__} is not {others}")
+        if reason := _misfit(figure):
+            raise PluginError(f"figures: '{figure.title}': {reason}")
+
+
+def _misfit(figure: Figure) -> str:
+    """Return the reason why the report cannot hold a figure, empty if it can."""
+    if isinstance(figure, CurveFigure):
+        sizes = [("points", len(figure.points), MOST_POINTS)]
+        reason = "" if all(len(point) == 2 for point in figure.points) else "a point is a pair (x, y)"
+        if figure.chosen is not None and not 0 <= figure.chosen < len(figure.points):
+            reason = f"{figure.chosen} is not the place of a point"
+    elif isinstance(figure, TableFigure):
+        headers = len(figure.headers)
+        sizes = [("headers", headers, MOST_COLUMNS), ("rows", len(figure.rows), MOST_ROWS)]
+        uneven = [place for place, row in enumerate(figure.rows) if len(row) != headers]
+        reason = f"row {uneven[0]} has {len(figure.rows[uneven[0]])} cells for {headers} headers" if uneven else ""
+    else:
+        rows = len(figure.names)
+        dimensions = np.shape(figure.vectors)[-1] if np.ndim(figure.vectors) else 0
+        check_array(f"figures: '{figure.title}': vectors", figure.vectors, np.float32, (rows, dimensions))
+        sizes = [("vectors", rows, MOST_VECTORS), ("dimensions", dimensions, MOST_STRIPES)]
+        texts = len(figure.texts)
+        reason = "" if texts in (0, rows) else f"{texts} texts for {rows} vectors"
+    unfit = [f"{size} {name}, and 1 to {most} can be shown" for name, size, most in sizes if not 1 <= size <= most]
+    return (unfit or [reason])[0]
 
 
 def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from hybridrec.errors import PluginError
 from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
+from hybridrec.stages.figures import Figure
 from hybridrec.stages.pool import Pool
 from hybridrec.types import EVERY_KIND, ITEMS, USERS, Doubles, Field, Floats, Ints, Sparse, State, Target
 
@@ -131,6 +132,22 @@ class Component(Plugin):
     def notes(self) -> list[str]:
         """Return remarks on the fit for readers of the report, in sentences; none by default."""
         return []
+
+    def figures(self, data: Dataset) -> Sequence[Figure]:
+        """Return figures of the fit for the report: curves, tables, stripes; none by default.
+
+        `data` is the training part that it was fitted on. A run asks every generator and scorer that answers queries,
+        on its first fold: a restored instance must give the same as the fitted one. The same fit is not computed anew
+        for them, so keep them cheap, and keep what they show in the state.
+        """
+        return []
+
+    def clusters(self, target: Target) -> Ints | None:
+        """Return the cluster of each id of the target, int32 [N], from 0, -1 for none; None by default: no clusters.
+
+        Maps of items are coloured by them.
+        """
+        return None
 
     def report(self, step: int, of: int, /, **numbers: float) -> None:
         """Tell from `fit` that `step` of `of` steps are done, with numbers such as a loss, for those who wait for it.

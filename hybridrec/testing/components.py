@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hybridrec.data.array_checks import check_array
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.errors import HybridrecError
+from hybridrec.evaluation.report import figure_report
 from hybridrec.stages.candidates import Exclude
-from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
+from hybridrec.stages.checks import check_candidates, check_figures, check_scores, check_self, check_state
 from hybridrec.stages.component import Component, Generator, Scorer
 from hybridrec.testing._helpers import (
     assert_close,
@@ -285,6 +287,24 @@ class ComponentContract(BaseModelContract):
             ids = shuffled_ids(queries, target)
             mine_, restored_ = (score(m, queries, ids, target) for m in (model, other))
             assert identical(mine_, restored_), f"{target}: other scores after restore"
+
+    def test_shows_the_same_after_restore(self, options: Mapping[str, Any]) -> None:
+        """Require figures that the report can hold, and clusters int32 [N] from -1, identical after restore."""
+        model = self.model(options)
+        other = self.made(options, self.lent(options, toy()))
+        other.restore(through_a_file(model.state()))
+        for shown in (figures := model.figures(toy())), other.figures(toy()):
+            check_figures(shown)
+        same = [*map(figure_report, figures)] == [*map(figure_report, shown)]
+        assert same, "other figures after restore"
+        for target in targets_of(model):
+            clusters, restored = model.clusters(target), other.clusters(target)
+            if clusters is None or restored is None:
+                assert clusters is restored, f"{target}: clusters only before or only after restore"
+                continue
+            check_array(f"clusters of {target}", clusters, np.int32, (size(target),))
+            assert (clusters >= PADDING).all(), f"{target}: a cluster is {clusters.min()}; -1 stands for none"
+            assert identical(clusters, restored), f"{target}: other clusters after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require the dataset, queries, ids and exclusions to be unchanged after use: others share them."""

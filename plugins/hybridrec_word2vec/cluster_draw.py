@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -9,10 +10,29 @@ from pydantic import Field as Option
 from pydantic import field_validator
 from scipy.sparse import csr_matrix
 
-from hybridrec import PADDING, Dataset, DenseModel, Floats, Ints, Options, QueryBatch, State, Target, kernels
+from hybridrec import (
+    ITEMS,
+    PADDING,
+    CurveFigure,
+    Dataset,
+    DenseModel,
+    Figure,
+    Floats,
+    Ints,
+    Longs,
+    Options,
+    QueryBatch,
+    State,
+    TableFigure,
+    Target,
+    kernels,
+)
 from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
-from hybridrec_word2vec.kmeans import ElbowCurve, elbow, spherical_kmeans
+from hybridrec_word2vec.kmeans import ElbowCurve, elbow, farthest_from_chord, spherical_kmeans
 from hybridrec_word2vec.training import INSTALL_HINT
+
+MEMBERS = 5
+"""Items of a cluster that the report names."""
 
 
 class ClusterDrawOptions(Options):
@@ -82,6 +102,41 @@ class ClusterDraw(DenseModel):
         votes = (items @ member).toarray()
         majority = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), PADDING - 1)
         return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
+
+    def clusters(self, target: Target) -> Ints | None:
+        """Return the cluster of each item, -1 without a vector; None for any other target."""
+        return self.labels if target == ITEMS else None
+
+    def figures(self, data: Dataset) -> Sequence[Figure]:
+        """Return the curve from which the number of clusters was chosen, if it was, and all clusters by size."""
+        clustered = self.labels[self.labels != PADDING]
+        if not len(clustered):
+            return []
+        sizes = np.bincount(clustered)
+        table = TableFigure(
+            "Clusters",
+            ["cluster", "items", f"the {MEMBERS} of most users"],
+            [[number, size, " · ".join(names)] for number, size, names in self._members(data, sizes)],
+            f"{np.count_nonzero(sizes)} clusters of {sizes[sizes > 0].min()} to {sizes.max()} items, half of them of "
+            f"{np.median(sizes[sizes > 0]):g} or fewer; items without a vector: {len(self.labels) - len(clustered)}.",
+        )
+        if not len(self.curve.sizes):
+            return [table]
+        points = list(zip(self.curve.sizes.tolist(), self.curve.within.tolist(), strict=True))
+        note = (
+            "Sum of 1 - cosine of each item with the centre of its cluster; chosen where it is farthest from the chord."
+        )
+        chosen = farthest_from_chord(*self.curve)
+        return [CurveFigure("Within-cluster curve", "clusters", "within", points, chosen, note), table]
+
+    def _members(self, data: Dataset, sizes: Longs) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+        """Yield number, size and the names of the items of most users of each cluster, the largest cluster first."""
+        users = data.user_matrix(ITEMS).getnnz(axis=0)
+        best = np.lexsort((-users, self.labels))
+        starts = np.searchsorted(self.labels[best], np.arange(len(sizes)))
+        for cluster in np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]:
+            first = best[starts[cluster] : starts[cluster] + min(sizes[cluster], MEMBERS)]
+            yield int(cluster), int(sizes[cluster]), data.items.names(first.astype(np.int32))
 
     def state(self) -> State:
         """Return the cluster of every item, the curve, and the seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -13,11 +14,13 @@ from hybridrec import (
     DataError,
     Dataset,
     Doubles,
+    Figure,
     Floats,
     Options,
     QueryBatch,
     Sparse,
     State,
+    StripesFigure,
     Target,
     Tokenizer,
     VectorModel,
@@ -157,6 +160,16 @@ class Word2Vec(VectorModel):
         entities = sum(data.user_matrix(kind).nnz for kind in data.targets[1:] if kind in fields)
         tokens = len(data.interactions.ids) + entities + 10 * len(data.users)
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
+
+    def figures(self, data: Dataset) -> Sequence[Figure]:
+        """Return the vector of the item of the most users, and those of its nearest items, as stripes."""
+        if ITEMS not in self._fields:
+            return []
+        users = data.user_matrix(ITEMS).getnnz(axis=0)
+        users[np.isnan(self.vectors(ITEMS)[:, 0])] = 0
+        return (
+            [StripesFigure.of_neighbours(data.items, self.vectors(ITEMS), int(users.argmax()))] if users.any() else []
+        )
 
     def vectors(self, target: Target) -> Floats:
         """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen."""

@@ -143,3 +143,9 @@ def test_impressions_are_kept_apart_and_hidden_with_their_users():
 
 def test_entities_without_texts_are_named_by_their_ids():
     assert Entities(Vocabulary(["b", "a"])).names() == ("a", "b")
+
+
+def test_names_are_texts_or_ids_of_all_or_of_some():
+    artists = songs().entities["artists"]
+    assert artists.names() == ("Xena", "y", "Zoe")
+    assert artists.names(np.array([1, 2, 1], np.int32)) == ("y", "Zoe", "y")

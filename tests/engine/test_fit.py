@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec import PluginError, StoreError
+from hybridrec import CurveFigure, PluginError, StoreError
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
@@ -135,6 +135,17 @@ def test_a_failing_fit_says_where_and_keeps_the_others(experiment):
     ]
     report = hybridrec.run(path, ["components.noise.misbehave=''"]).report
     assert [fit.label for fit in report.fits if not fit.cached] == ["noise"]
+
+
+def test_figures_that_cannot_be_shown_name_their_component(experiment, monkeypatch):
+    path = experiment()
+    echo = importlib.import_module("toyland").Echo
+    monkeypatch.setattr(echo, "figures", lambda self, data: [CurveFigure("empty", "x", "y", [])])
+    with pytest.raises(PluginError, match="figures: 'empty': 0 points") as info:
+        hybridrec.run(path)
+    assert info.value.__notes__ == [
+        "while asking for the figures of components.noise in fold test (full): echo 1, plugin 'toyland' (toyland 1.5)"
+    ]
 
 
 @pytest.mark.parametrize("write", ['data.item_matrix("tags").data *= 2', "data.interactions.ids[:] = 0"])

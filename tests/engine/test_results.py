@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hybridrec
+from hybridrec import CurveFigure
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.results import FoldQueries, ResultBuilder
@@ -47,6 +48,29 @@ def test_the_report_follows_its_schema_and_holds_no_nan(experiment):
     jsonschema.validate(content, Report.model_json_schema())
     assert content["pipelines"]["hybrid"]["metrics"]["ndcg@5"].keys() == {"mean", "ci95"}
     assert content["pipelines"]["hybrid"]["segments"]["all"]["queries"] == content["pipelines"]["hybrid"]["queries"]
+
+
+def test_figures_are_those_of_the_first_fold_and_the_same_from_the_store(experiment, monkeypatch):
+    path = experiment(
+        ("{use: masked, test: 0.3}", "{use: random, test: 0.3, folds: 2}"), ("seed: 3", "seed: 3\nrepeats: 2")
+    )
+    echo = importlib.import_module("toyland").Echo
+    parts = []
+
+    def figures(self, data):
+        parts.append(data.fingerprint)
+        return [CurveFigure("c", "x", "y", [(len(data.items), self.numbers["items"][0])])]
+
+    monkeypatch.setattr(echo, "figures", figures)
+    first = hybridrec.run(path)
+    assert list(first.report.figures) == ["noise"]
+    assert [figure.points[0][0] for figure in first.report.figures["noise"]] == [40]
+    assert len(parts) == 1
+    again = hybridrec.run(path)
+    assert all(fit.cached for fit in again.report.fits)
+    assert again.report.figures == first.report.figures
+    assert parts == parts[:1] * 2
+    assert again.report.comparable() == first.report.comparable()
 
 
 def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_with_each(experiment):

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from hybridrec.testing import ComponentContract, toy_dataset
-from hybridrec_word2vec.cluster_draw import ClusterDraw, ClusterDrawOptions
+from hybridrec_word2vec.cluster_draw import MEMBERS, ClusterDraw, ClusterDrawOptions
 from hybridrec_word2vec.kmeans import elbow, farthest_from_chord, spherical_kmeans
 
 pytest.importorskip("gensim")
@@ -77,3 +77,45 @@ def test_items_come_from_the_majority_cluster():
 def test_vectors_of_anything_but_items_are_refused():
     with pytest.raises(ValidationError, match="must name `items`"):
         ClusterDrawOptions.model_validate({"vectors": {"fields": ["tags"]}})
+
+
+def fitted(**options):
+    config = ClusterDrawOptions.model_validate({"vectors": VECTORS, **options})
+    return ClusterDraw(config).fit(toy_dataset(), np.random.default_rng(0))
+
+
+def test_the_report_shows_the_curve_with_the_chosen_number_and_all_clusters():
+    data, model = toy_dataset(), fitted()
+    curve, table = model.figures(data)
+    assert [point[0] for point in curve.points] == model.curve.sizes.tolist()
+    assert [point[1] for point in curve.points] == model.curve.within.tolist()
+    assert curve.points[curve.chosen][0] >= len(table.rows) == len(np.unique(model.labels[model.labels >= 0]))
+    sizes = [size for _, size, _ in table.rows]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == np.count_nonzero(model.labels >= 0)
+    names, users = data.items.names(), data.user_matrix("items").getnnz(axis=0)
+    for cluster, size, members in table.rows:
+        mine = np.flatnonzero(model.labels == cluster)
+        assert size == len(mine)
+        first = members.split(" · ")
+        assert len(first) == min(size, MEMBERS)
+        assert first == [names[item] for item in mine[np.argsort(-users[mine], kind="stable")][:MEMBERS]]
+
+
+def test_a_number_that_was_given_has_no_curve():
+    model = fitted(clusters=4)
+    (table,) = model.figures(toy_dataset())
+    assert table.title == "Clusters"
+    assert f"{len(table.rows)} clusters of " in table.note
+    assert model.clusters("items") is model.labels
+    assert model.clusters("tags") is None
+
+
+def test_items_without_a_vector_are_counted():
+    model = fitted(clusters=2)
+    model.labels = np.where(np.arange(len(model.labels)) < 3, -1, model.labels).astype(np.int32)
+    (table,) = model.figures(toy_dataset())
+    assert table.note.endswith("; items without a vector: 4.")
+    assert sum(size for _, size, _ in table.rows) == len(model.labels) - 4
+    model.labels = np.full(len(model.labels), -1, np.int32)
+    assert model.figures(toy_dataset()) == []

@@ -159,3 +159,24 @@ def test_the_loss_of_every_epoch_is_kept_and_falls():
     assert (losses > 0).all()
     assert losses[-3:].mean() < losses[:3].mean()
     np.testing.assert_array_equal(Word2Vec(model.config).restore(model.state()).losses, losses)
+
+
+def test_the_item_of_the_most_users_is_shown_above_its_nearest():
+    data = toy_dataset()
+    options = Word2Vec.Config(dim=8, fields=("items",), epochs=3)
+    model = Word2Vec(options).fit(data, np.random.default_rng(0))
+    (figure,) = model.figures(data)
+    users = data.user_matrix("items").getnnz(axis=0)
+    assert figure.names[0] == data.items.names()[users.argmax()]
+    assert len(figure.names) == 6
+    cosines = [float(text.removeprefix("cosine ")) for text in figure.texts[1:]]
+    assert cosines == sorted(cosines, reverse=True)
+    assert np.array_equal(figure.vectors[0], model.vectors("items")[users.argmax()])
+
+
+def test_without_vectors_of_items_nothing_is_shown():
+    data = toy_dataset()
+    tags = Word2Vec(Word2Vec.Config(dim=8, fields=("tags",), epochs=1)).fit(data, np.random.default_rng(0))
+    assert tags.figures(data) == []
+    rare = Word2Vec.Config(dim=8, fields=("items",), epochs=1, min_count=10_000)
+    assert Word2Vec(rare).fit(data, np.random.default_rng(0)).figures(data) == []

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import Candidates, Exclude, PluginError
-from hybridrec.stages.checks import check_candidates, check_excluded, check_scores
+from hybridrec import Candidates, CurveFigure, Exclude, PluginError, StripesFigure, TableFigure
+from hybridrec.stages.checks import check_candidates, check_excluded, check_figures, check_scores
 
 NAN = np.nan
 
@@ -71,3 +71,46 @@ def test_broken_scores_are_refused(scores, message):
     with pytest.raises(PluginError, match=message):
         check_scores(scores, np.array([[1, -1]], np.int32))
     check_scores(np.array([[NAN, NAN]], np.float32), np.array([[1, -1]], np.int32))
+
+
+STRIPES = np.zeros((2, 3), np.float32)
+
+
+def test_good_figures_pass():
+    check_figures([])
+    check_figures(
+        (
+            CurveFigure("c", "x", "y", [(1, 2), (3, NAN)], chosen=1),
+            TableFigure("t", ["a", "b"], [["x", None], [1, 2.5]]),
+            StripesFigure("s", ["a", "b"], STRIPES, ["", "near"]),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("figure", "message"),
+    [
+        ("a picture", "str is not a CurveFigure, a TableFigure or a StripesFigure"),
+        (CurveFigure("c", "x", "y", []), "'c': 0 points, and 1 to 1000 can be shown"),
+        (CurveFigure("c", "x", "y", [(1, 1)] * 1001), "1001 points"),
+        (CurveFigure("c", "x", "y", [(1, 2, 3)]), "a point is a pair"),
+        (CurveFigure("c", "x", "y", [(1, 2)], chosen=1), "1 is not the place of a point"),
+        (TableFigure("t", ["a", "b"], [[1, 2], [1]]), "row 1 has 1 cells for 2 headers"),
+        (TableFigure("t", ["a"] * 21, [[1] * 21]), "21 headers, and 1 to 20"),
+        (TableFigure("t", ["a"], [[1]] * 1001), "1001 rows"),
+        (StripesFigure("s", ["a"], STRIPES), r"vectors must have the shape \[1, 3\], not \[2, 3\]"),
+        (StripesFigure("s", ["a"], STRIPES[0]), r"must have the shape \[1, 3\], not \[3\]"),
+        (StripesFigure("s", ["a", "b"], STRIPES.astype(float)), "must be float32"),
+        (StripesFigure("s", ["a", "b"], STRIPES, ["one"]), "1 texts for 2 vectors"),
+        (StripesFigure("s", ["a", "b"], STRIPES[:, :0]), "0 dimensions, and 1 to 2048"),
+        (StripesFigure("s", ["a"] * 51, np.zeros((51, 1), np.float32)), "51 vectors, and 1 to 50"),
+    ],
+)
+def test_figures_that_cannot_be_shown_are_refused(figure, message):
+    with pytest.raises(PluginError, match=message):
+        check_figures([figure])
+
+
+def test_figures_are_a_list():
+    with pytest.raises(PluginError, match="figures must return a list, not NoneType"):
+        check_figures(None)

@@ -7,7 +7,18 @@ import time
 import numpy as np
 import pytest
 
-from hybridrec import Candidates, DataError, DenseModel, Exclude, Options, PluginError, Scorer, kernels
+from hybridrec import (
+    Candidates,
+    CurveFigure,
+    DataError,
+    DenseModel,
+    Exclude,
+    Options,
+    PluginError,
+    Scorer,
+    TableFigure,
+    kernels,
+)
 from hybridrec.testing import ComponentContract
 
 
@@ -336,6 +347,32 @@ class FitsOtherwiseAlone(Prepares):
         return {"lengths": np.float32(self._from_catalogue is None)}
 
 
+class ShowsItsFit(Good):
+    """A class whose figures are gone with the fit."""
+
+    def fit(self, data, rng):
+        self._fitted = True
+        return super().fit(data, rng)
+
+    def figures(self, data):
+        return [CurveFigure("c", "x", "y", [(1, 2)])] if hasattr(self, "_fitted") else []
+
+
+class ShowsNothing(Good):
+    def figures(self, data):
+        return [TableFigure("t", ["a"], [])]
+
+
+class WideClusters(Good):
+    def clusters(self, target):
+        return np.zeros(self._together[target].shape[1], np.int64)
+
+
+class NegativeClusters(Good):
+    def clusters(self, target):
+        return np.full(self._together[target].shape[1], -2, np.int32)
+
+
 BROKEN = [
     (Undocumented, "test_config_fields_are_documented", "factors"),
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
@@ -367,6 +404,10 @@ BROKEN = [
     (KeepsANumber, "test_same_seed_same_result", "'scale' must be a numpy array, not float"),
     (KeepsANumber, "test_state_survives_a_file", "'scale' must be a numpy array, not float"),
     (Forgets, "test_state_survives_a_file", "after restore"),
+    (ShowsItsFit, "test_shows_the_same_after_restore", "other figures after restore"),
+    (ShowsNothing, "test_shows_the_same_after_restore", "0 rows"),
+    (WideClusters, "test_shows_the_same_after_restore", "must be int32, not int64"),
+    (NegativeClusters, "test_shows_the_same_after_restore", "a cluster is -2"),
     (WritesToTheData, "test_does_not_write_to_its_input", "read-only"),
     (WritesToTheQueries, "test_does_not_write_to_its_input", "read-only"),
     (UnlocksTheData, "test_does_not_write_to_its_input", "changed what it was given: data.interactions.weights"),

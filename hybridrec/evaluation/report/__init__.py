@@ -17,6 +17,7 @@ from hybridrec.evaluation.report.comparisons import (
     StatisticsReport,
     Verdict,
 )
+from hybridrec.evaluation.report.figures import CurveReport, FigureReport, StripesReport, TableReport, figure_report
 from hybridrec.evaluation.report.pipelines import (
     MetricReport,
     PipelineReport,
@@ -40,8 +41,10 @@ __all__ = [
     "LATENCY",
     "Comparison",
     "Correction",
+    "CurveReport",
     "DataReport",
     "Environment",
+    "FigureReport",
     "FitProgressReport",
     "FitReport",
     "Guardrail",
@@ -60,8 +63,11 @@ __all__ = [
     "ServedByReport",
     "Spread",
     "StatisticsReport",
+    "StripesReport",
+    "TableReport",
     "TradeoffPoint",
     "TradeoffReport",
     "TuningReport",
     "Verdict",
+    "figure_report",
 ]

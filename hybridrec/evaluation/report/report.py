@@ -8,6 +8,7 @@ from typing import Any, Literal
 from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.evaluation.report.base import Section
 from hybridrec.evaluation.report.comparisons import LATENCY, Comparison, Guardrail, RepeatsReport, StatisticsReport
+from hybridrec.evaluation.report.figures import FigureReport
 from hybridrec.evaluation.report.pipelines import PipelineReport, TradeoffReport
 from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
 from hybridrec.paths import Name
@@ -49,6 +50,8 @@ class Report(Section):
     environment: Environment
     fits: list[FitReport] = []
     """The fit plan, in order of execution."""
+    figures: dict[Name, list[FigureReport]] = {}
+    """By label of the component, what it shows of its fit in the first fold; most components show nothing."""
     notes: list[str] = []
     """Remarks for the reader, in sentences."""
 

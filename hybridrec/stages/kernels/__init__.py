@@ -8,7 +8,7 @@ from hybridrec.stages.kernels.csr import csr_rows, strongest
 from hybridrec.stages.kernels.hashed_random import draws, keyed_draws
 from hybridrec.stages.kernels.list_merge import merge
 from hybridrec.stages.kernels.mips import Longest
-from hybridrec.stages.kernels.products import gather_dot, pick, top_products
+from hybridrec.stages.kernels.products import cosines, gather_dot, pick, top_products
 from hybridrec.stages.kernels.relevance import hits, ndcg
 from hybridrec.stages.kernels.score_scales import min_max, ranks, zscore
 from hybridrec.stages.kernels.topk import best, order, top_k
@@ -16,6 +16,7 @@ from hybridrec.stages.kernels.topk import best, order, top_k
 __all__ = [
     "Longest",
     "best",
+    "cosines",
     "csr_rows",
     "draws",
     "gather_dot",

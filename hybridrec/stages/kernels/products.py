@@ -64,6 +64,12 @@ def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDA
     return keys
 
 
+def cosines(vectors: Floats, vector: Floats) -> Floats:
+    """Return the cosine of each of the vectors, [N, D], with one of [D]: float32 [N], NaN where either is missing."""
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
+    return np.asarray(vectors @ vector / np.where(lengths > 0, lengths, np.nan), np.float32)
+
+
 def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
     """Return the inner product of query q and vector `ids[q, j]`, NaN at padding: float32, shape of `ids`."""
     result = np.empty(ids.shape, np.float32)

@@ -39,3 +39,11 @@ def test_pick_and_gather_dot_take_their_own_candidates(monkeypatch):
     np.testing.assert_allclose(picked, wanted, rtol=1e-5, atol=1e-6)
     assert kernels.gather_dot(queries, vectors, ids[:, :0]).shape == (9, 0)
     assert kernels.gather_dot(queries[:0], vectors, ids[:0]).shape == (0, 12)
+
+
+def test_cosines_are_missing_where_a_vector_is():
+    vectors = np.array([[3, 4], [0, 0], [NAN, NAN], [-6, -8], [4, -3]], np.float32)
+    cosines = kernels.cosines(vectors, vectors[0])
+    assert cosines.dtype == np.float32
+    np.testing.assert_allclose(cosines, [1, NAN, NAN, -1, 0], atol=1e-6)
+    assert np.isnan(kernels.cosines(vectors, vectors[1])).all()

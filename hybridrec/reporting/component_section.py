@@ -1,0 +1,155 @@
+"""The figures that components gave of their fits: curves, tables and stripes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from hybridrec.evaluation.report import CurveReport, FigureReport, Report, StripesReport, TableReport
+from hybridrec.reporting.figures import Plane, Scale
+from hybridrec.reporting.tables import Cell, Table
+
+LEVELS = 6
+"""Strengths of a colour on each side of 0."""
+_OUTLIERS = 98.0
+"""Percentile of the absolute values from which on the colours are at their strongest."""
+_LONG_TABLE = 12
+"""Rows of a table that is folded at first."""
+_DOTS = 60
+"""The most points of a curve that have a dot each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFigures:
+    """The figures of one component, by their kinds."""
+
+    label: str
+    curves: Sequence[DrawnCurve]
+    stripes: Sequence[DrawnStripes]
+    tables: Sequence[DrawnTable]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCurve(Plane):
+    """A curve; `points` are those of which both numbers exist."""
+
+    report: CurveReport
+    points: Sequence[tuple[float, float]]
+
+    @classmethod
+    def of(cls, report: CurveReport) -> Self | None:
+        """Place the points; None if there are none."""
+        points = [(x, y) for x, y in report.points if x is not None and y is not None]
+        if not points:
+            return None
+        across = Scale.over((x for x, _ in points), whole=all(x.is_integer() for x, _ in points))
+        return cls(across, Scale.over(y for _, y in points), report, points)
+
+    @property
+    def dots(self) -> Sequence[tuple[float, float]]:
+        """Points with a dot each; none if there are so many that the line alone is clearer."""
+        return self.points if len(self.points) <= _DOTS else ()
+
+    @property
+    def chosen(self) -> tuple[float, float] | None:
+        """The point that the component chose."""
+        if self.report.chosen is None:
+            return None
+        x, y = self.report.points[self.report.chosen]
+        return None if x is None or y is None else (x, y)
+
+    @property
+    def description(self) -> str:
+        """The figure in words."""
+        (x, y), (last_x, last_y) = self.points[0], self.points[-1]
+        ends = f"{self.report.y} from {y:.4g} at {x:g} to {last_y:.4g} at {last_x:g} {self.report.x}"
+        chosen = "" if self.chosen is None else f"; chosen: {self.chosen[0]:g}"
+        return f"{self.report.title}: {ends}{chosen}"
+
+
+class Shade(NamedTuple):
+    """All stripes of a row with one colour: its side of 0, its opacity, and an SVG path, one unit for a dimension."""
+
+    side: str
+    opacity: float
+    path: str
+
+
+class StripedRow(NamedTuple):
+    """A vector: its name, the text at its end, and its stripes."""
+
+    name: str
+    text: str
+    shades: Sequence[Shade]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnStripes:
+    """Vectors of `dimensions` numbers as rows of stripes, all on one scale of colours."""
+
+    report: StripesReport
+    dimensions: int
+    rows: Sequence[StripedRow]
+
+    @classmethod
+    def of(cls, report: StripesReport) -> Self:
+        """Group the stripes by colour: the farther from 0 the stronger; missing numbers are blank, as 0 is."""
+        vectors = np.nan_to_num(np.array(report.vectors, np.float64))
+        strongest = np.percentile(np.abs(vectors), _OUTLIERS) or np.abs(vectors).max() or 1.0
+        levels = np.clip(np.rint(vectors / strongest * LEVELS), -LEVELS, LEVELS).astype(int)
+        texts = report.texts or [""] * len(report.names)
+        rows = [StripedRow(*row) for row in zip(report.names, texts, map(_shades, levels.tolist()), strict=True)]
+        return cls(report, vectors.shape[1], rows)
+
+
+class DrawnTable(NamedTuple):
+    """A table, and its note; a long one is folded."""
+
+    table: Table
+    note: str
+    folded: bool
+
+    @classmethod
+    def of(cls, report: TableReport) -> Self:
+        """Format the cells."""
+        rows = [[_cell(cell) for cell in row] for row in report.rows]
+        return cls(Table(report.title, report.headers, rows), report.note, len(rows) > _LONG_TABLE)
+
+
+def component_figures(report: Report) -> list[ComponentFigures]:
+    """Return the figures of a report, component by component."""
+    return [_of_component(label, figures) for label, figures in report.figures.items()]
+
+
+def _of_component(label: str, figures: Sequence[FigureReport]) -> ComponentFigures:
+    curves = [DrawnCurve.of(figure) for figure in figures if isinstance(figure, CurveReport)]
+    return ComponentFigures(
+        label,
+        [curve for curve in curves if curve is not None],
+        [DrawnStripes.of(figure) for figure in figures if isinstance(figure, StripesReport)],
+        [DrawnTable.of(figure) for figure in figures if isinstance(figure, TableReport)],
+    )
+
+
+def _shades(levels: Sequence[int]) -> list[Shade]:
+    """Return one path for each level but 0; neighbours of one level are one rectangle."""
+    paths: dict[int, str] = {}
+    place = 0
+    for level, run in groupby(levels):
+        width = len(list(run))
+        if level:
+            paths[level] = f"{paths.get(level, '')}M{place} 0h{width}v1h-{width}z"
+        place += width
+    return [
+        Shade("above" if level > 0 else "below", abs(level) / LEVELS, path) for level, path in sorted(paths.items())
+    ]
+
+
+def _cell(cell: str | int | float | None) -> Cell:
+    if cell is None or isinstance(cell, str):
+        return Cell(cell or "")
+    return Cell(f"{cell:,}" if isinstance(cell, int) else f"{cell:.4g}", cell)

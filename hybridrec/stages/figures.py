@@ -1,0 +1,96 @@
+"""Figures that a fitted component gives for the report, as plain values; the page of a run draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+
+import numpy as np
+
+from hybridrec.data.entities import Entities
+from hybridrec.stages import kernels
+from hybridrec.types import PADDING, Floats
+
+NEIGHBOURS = 5
+"""Number of neighbours whose vectors stand beside that of an entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurveFigure:
+    """A curve through points, such as the error by number of clusters.
+
+    title: in a few words
+    x, y: names of the two axes
+    points: (x, y) of each, in the order of the curve
+    chosen: place of the point that the component chose, which is marked; None for none
+    note: sentences below the figure
+    """
+
+    title: str
+    x: str
+    y: str
+    points: Sequence[tuple[float, float]]
+    chosen: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFigure:
+    """A table; a cell is a text, a number, or None for nothing.
+
+    title: in a few words
+    headers: name of each column
+    rows: a cell for each column
+    note: sentences below the table
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str | int | float | None]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StripesFigure:
+    """Vectors below one another, each as a row of coloured stripes, one for each dimension.
+
+    title: in a few words
+    names: name of each row
+    vectors: float32 [rows, D]
+    texts: text at the end of each row, such as a similarity; empty for none
+    note: sentences below the figure
+    """
+
+    title: str
+    names: Sequence[str]
+    vectors: Floats
+    texts: Sequence[str] = ()
+    note: str = ""
+
+    @classmethod
+    def of_neighbours(cls, entities: Entities, vectors: Floats, code: int, n: int = NEIGHBOURS) -> Self:
+        """Return the vector of an entity above those of the n nearest by cosine, from all of them, float32 [N, D]."""
+        cosines = kernels.cosines(vectors, vectors[code])[None]
+        cosines[0, code] = np.nan
+        ids, values = (row[0] for row in kernels.top_k(cosines, min(n, len(vectors))))
+        near = ids != PADDING
+        codes = np.concatenate([[code], ids[near]])
+        names = entities.names(codes)
+        texts = ["", *(f"cosine {value:.2f}" for value in values[near].tolist())]
+        return cls(f"{names[0]} and the nearest {len(names) - 1}", names, vectors[codes], texts)
+
+
+Figure: TypeAlias = CurveFigure | TableFigure | StripesFigure
+"""A figure for the report: a curve, a table or stripes."""
+
+MOST_POINTS = 1_000
+"""Largest number of points of a curve."""
+MOST_ROWS = 1_000
+"""Largest number of rows of a table."""
+MOST_COLUMNS = 20
+"""Largest number of columns of a table."""
+MOST_VECTORS = 50
+"""Largest number of vectors of a figure with stripes."""
+MOST_STRIPES = 2_048
+"""Largest number of dimensions of a vector with stripes."""
