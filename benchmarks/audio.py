@@ -1,12 +1,15 @@
 """Audio at its real size, and its value for recommendations.
 
     python -m benchmarks.audio size       # spectrograms of 20 GB reduced to short vectors: time and memory
+    python -m benchmarks.audio folder     # a file for each song, as Melon has them: time and memory
     python -m benchmarks.audio quality    # films without any ratings, recommended by their sound
 
 Size: 128 x 128 float32 each in one sparse .npy file, of which every twentieth is written and the others are unknown
 (zeros), reduced by `hybridrec reduce` in a separate process. The peak is the resident memory of that process according
 to the operating system, mapped pages included. A part that fits into memory is also reduced by scikit-learn's
 IncrementalPCA.
+
+Folder: spectrograms of 48 bands and 1,200 to 2,600 moments, a file for each, reduced by `hybridrec reduce FOLDER`.
 
 Quality: each film of the package gets a spectrogram, the sum of a pattern for each of its genres and of noise.
 """
@@ -131,6 +134,23 @@ def reduced(source: Path, target: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "hybridrec", "reduce", str(source), "--dims", str(DIMS), "-o", str(target)]
     subprocess.run(command, check=True)
     return time.perf_counter() - started, 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+@main.command()
+@click.option("--songs", default=2000, show_default=True, help="Number of files.")
+@click.option("--folder", type=click.Path(path_type=Path), help="For the files; else a temporary one.")
+def folder(songs: int, folder: Path | None) -> None:
+    """Reduce a folder with a spectrogram for each song."""
+    rng = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        mel, total = Path(place, "mel"), 0
+        for song in range(songs):
+            path = mel / f"arena_mel_{song // 1000}" / f"{song}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, rng.standard_normal((48, rng.integers(1200, 2601)), np.float32))
+            total += path.stat().st_size
+        seconds, peak = reduced(mel, Path(place, "vectors.parquet"))
+        print(f"{songs} songs, {total / 1e9:.2f} GB: {seconds:.1f} s, {peak / 1e9:.2f} GB resident at most")
 
 
 def ours(path: Path) -> float:

@@ -66,6 +66,7 @@ NAMES = [
     "InputPath",
     "Interleaved",
     "Ints",
+    "ItemVectors",
     "Job",
     "Kind",
     "Longs",

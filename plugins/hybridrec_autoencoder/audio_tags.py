@@ -62,7 +62,7 @@ class AudioTagAutoencoder(VectorModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train both spaces; raises DataError if the items have no vectors or nobody has tags."""
         if data.items.vectors is None or not data.items.vectors.any():
-            raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
+            raise DataError(f"{self.name}: the items have no vectors; readers take a file of them as `item_vectors`")
         tags = _item_tags(data)
         if not tags.nnz:
             raise DataError(f"{self.name}: neither items nor their users have tags")

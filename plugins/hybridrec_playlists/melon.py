@@ -6,13 +6,14 @@ import json
 from array import array
 from collections.abc import Sequence
 from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from hybridrec import DataError, Dataset, InputPath, Query, Reader, Tables, assemble, text_files
+from hybridrec import DataError, Dataset, InputPath, ItemVectors, Query, Reader, Tables, assemble, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +23,8 @@ ORIGIN = (
     "terms (A. Ferraro and others, 2021)"
 )
 SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
+LIKES = "likes"
+"""The feature of users with the number of likes of a playlist."""
 
 
 class MelonOptions(text_files.BadLineOptions):
@@ -36,10 +39,16 @@ class MelonOptions(text_files.BadLineOptions):
     questions=FILE` asks for the hidden part."""
 
     features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
-    """Properties of a song that become features."""
+    """Properties of a song that become features, by code and name: "album:2727 Debut"."""
 
     unplayed: bool = False
     """Include songs that are on no playlist, so that they can be recommended."""
+
+    likes: bool = False
+    """Read the number of likes of a playlist, as the feature `likes` of users."""
+
+    item_vectors: ItemVectors | None = None
+    """Dense content of songs, for example vectors that `hybridrec reduce` made of the challenge's spectrograms."""
 
 
 class MelonReader(Reader):
@@ -50,6 +59,7 @@ class MelonReader(Reader):
     """
 
     name = "melon"
+    version = "2"
     Config = MelonOptions
     config: MelonOptions
 
@@ -75,12 +85,15 @@ class MelonReader(Reader):
         songs = _Songs(None if self.config.unplayed else {*lists.songs})
         songs.read(folder / SONGS, self.bad_lines)
         genres = _genre_names(folder / GENRES)
+        sound = self.config.item_vectors
         return assemble(
             Tables(
                 interactions=lists.interactions(pl.Series(songs.ids, dtype=pl.UInt32), self.bad_lines),
                 entities={"users": lists.users(), "items": songs.items()},
                 user_has={"tags": lists.tag_rows()},
                 labels={"items": songs.features(self.config.features, genres)},
+                features={"users": lists.likes()} if self.config.likes else {},
+                vectors={} if sound is None else {"items": sound.read(self.bad_lines, self.frames)},
             )
         )
 
@@ -105,6 +118,7 @@ class _Playlists:
         self.lengths, self.tag_counts = array("I"), array("I")
         self.titles: list[str] = []
         self.changed: list[str] = []
+        self.liked = array("d")
         self.tags: list[str] = []
         self._known: set[int] = set()
 
@@ -114,8 +128,9 @@ class _Playlists:
             try:
                 playlist, songs = array("I", [entry["id"]])[0], array("I", entry["songs"])
                 title, tags, changed = entry["plylst_title"], entry["tags"], entry["updt_date"]
+                likes = float(entry.get("like_cnt", "nan"))
                 text = title + changed + "".join(tags)
-            except (KeyError, TypeError, OverflowError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 text = None
             if text is None:
                 bad_lines.add(path, [line], "no playlist with id, plylst_title, songs, tags and updt_date")
@@ -129,6 +144,7 @@ class _Playlists:
                 self.lengths.append(len(songs))
                 self.titles.append(title)
                 self.changed.append(changed)
+                self.liked.append(likes)
                 self.tags += tags
                 self.tag_counts.append(len(tags))
 
@@ -161,16 +177,24 @@ class _Playlists:
     def questions(self) -> dict[str, Query]:
         """Return the visible part of each playlist, by its id."""
         songs, tags = iter(self.songs), iter(self.tags)
-        rows = zip(self.users().iter_rows(), self.lengths, self.tag_counts, strict=True)
+        rows = zip(self.users().iter_rows(), self.liked, self.lengths, self.tag_counts, strict=True)
         return {
             playlist: Query(
                 items=[str(song) for song in islice(songs, n_songs)],
                 tags=list(islice(tags, n_tags)),
                 text=title,
                 time=time,
+                user_features={} if isnan(likes) else {LIKES: likes},
             )
-            for (playlist, title, time), n_songs, n_tags in rows
+            for (playlist, title, time), likes, n_songs, n_tags in rows
         }
+
+    def likes(self) -> pl.DataFrame:
+        """Return the columns id, likes."""
+        import polars as pl
+
+        ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
+        return pl.DataFrame({"id": ids, LIKES: pl.Series(np.asarray(self.liked)).fill_nan(None)})
 
     def tag_rows(self) -> pl.DataFrame:
         """Return the columns user, id."""
@@ -195,6 +219,7 @@ class _Songs:
         self.texts: list[str] = []
         self.issued: list[str] = []
         self.labels: dict[str, list[list[str]]] = {"genre": [], "artist": [], "album": []}
+        self.names: dict[str, dict[str, str]] = {"artist": {}, "album": {}}
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
         """Add the songs of the file."""
@@ -215,17 +240,20 @@ class _Songs:
         genres = [*song["song_gn_gnr_basket"], *song["song_gn_dtl_gnr_basket"]]
         above = [f"{code[:-2]}00" for code in genres]
         text = ", ".join(song["artist_name_basket"]) + f" - {song['song_name']}"
-        labels = {
-            "genre": sorted({*genres, *above}),
-            "artist": [str(artist) for artist in song["artist_id_basket"]],
-            "album": [str(song["album_id"])],
-        }
+        artists, album = [str(artist) for artist in song["artist_id_basket"]], str(song["album_id"])
+        labels = {"genre": sorted({*genres, *above}), "artist": artists, "album": [album]}
         issued = str(song["issue_date"])
         self.ids.append(song["id"])
         self.texts.append(text)
         self.issued.append(issued)
         for kind, values in labels.items():
             self.labels[kind].append(values)
+        # An id has the name that it is given first, so that other spellings make no features of their own.
+        if len(artists) == len(song["artist_name_basket"]):
+            for artist, name in zip(artists, song["artist_name_basket"], strict=True):
+                self.names["artist"].setdefault(artist, f"{artist} {name}")
+        if song.get("album_name"):
+            self.names["album"].setdefault(album, f"{album} {song['album_name']}")
 
     def items(self) -> pl.DataFrame:
         """Return the columns id, text, time."""
@@ -250,7 +278,7 @@ class _Songs:
         for kind in kinds:
             values = pl.Series("value", self.labels[kind], dtype=pl.List(pl.String))
             rows = pl.DataFrame([self._names().alias("id"), values]).explode("value").drop_nulls()
-            value = pl.col("value").replace(genres) if kind == "genre" else pl.col("value")
+            value = pl.col("value").replace(genres if kind == "genre" else self.names[kind])
             parts.append(rows.select("id", feature=f"{kind}:" + value))
         return pl.concat(parts)
 

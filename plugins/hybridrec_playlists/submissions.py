@@ -6,7 +6,7 @@ import gzip
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -103,7 +103,9 @@ class SubmissionExporter(Exporter):
         if not questions:
             raise DataError(f"{path} holds no questions")
         recommender = load(run)
-        queries = list(questions.values())
+        features = recommender.data.users.features
+        read = frozenset(() if features is None else features.columns)
+        queries = [_with_features(query, read) for query in questions.values()]
         for name, report in run.report.pipelines.items():
             if name not in recommender.pipelines:
                 continue
@@ -112,6 +114,13 @@ class SubmissionExporter(Exporter):
                 for target in report.candidate_recall
             }
             yield Answers(name, pl.Series(list(questions), dtype=pl.String), slates)
+
+
+def _with_features(query: Query, names: frozenset[str]) -> Query:
+    """Return the query with those features of its user that have these names."""
+    return replace(
+        query, user_features={name: query.user_features[name] for name in names & query.user_features.keys()}
+    )
 
 
 def _own(run: Run) -> Iterator[Answers]:

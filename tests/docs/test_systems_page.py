@@ -40,6 +40,7 @@ SMALL = {
         *(f"components.{way}.{key}" for way in ("mean", "voting", "clusters", "playlists") for key in SPACE),
     ],
     "published/melon-autoencoder": [*MELON, "components.autoencoder.epochs=5", "components.autoencoder.hidden=16"],
+    "melon-audio": [*MELON[:2], "split.test=0.2", "components.als.factors=8", "components.latent.hidden=16"],
     "published/spotify-skip-gram": ["components.word2vec.epochs=5", "split.test=0.2"],
     "published/song2vec": [
         "split.test=40",

@@ -120,3 +120,28 @@ def test_one_space_of_all_fields_is_asked_in_four_ways(melon, tmp_path):
     for arm in run.report.pipelines.values():
         assert {"items+title", "items+tags+title", "tags+title", "title"} <= arm.segments.keys()
         assert 0 < arm.metrics["melon"].mean < 1
+
+
+def test_the_sound_of_songs_answers_the_questions_of_the_challenge(tmp_path, call, monkeypatch):
+    pytest.importorskip("gensim")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
+    write_melon(tmp_path / "melon", audio=True)
+    assert call("reduce", "melon", "--dims", "8", "--moments", "8", "-o", "audio.parquet")[0] == 0
+    small = ["components.latent.hidden=16", "components.latent.tag_dim=8", "components.latent.epochs=30", "seed=1"]
+    sets = (f"data.folder={tmp_path / 'melon'}", f"data.item_vectors.path={tmp_path / 'audio.parquet'}", *SMALL, *small)
+    run = hybridrec.run(CONFIG.with_name("melon-audio.yaml"), sets)
+    assert list(run.report.pipelines) == ["latent", "hybrid"]
+    status, _, err = call("export", run.folder, "--format", "melon", "--set", "questions=melon/val.json")
+    assert (status, err) == (0, "")
+    asked = json.loads((tmp_path / "melon" / "val.json").read_text(encoding="utf-8"))
+    answers = json.loads((run.folder / "melon" / "latent.json").read_text(encoding="utf-8"))
+    for answer, question in zip(answers, asked, strict=True):
+        assert answer["id"] == question["id"]
+        assert_whole(answer, question["songs"])
+    # Songs from 150 on are on no playlist and have no tags; each 75 of them sound alike.
+    recommender = hybridrec.load(run)
+    vectors = recommender.components["latent"].vectors("items")
+    songs = np.array([int(song) for song in recommender.data.items.vocabulary.ids])
+    nearest = np.argsort(-vectors @ vectors[songs == 200][0])[:20]
+    assert set(songs[nearest] // 75) == {2}

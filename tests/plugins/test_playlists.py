@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -125,18 +126,59 @@ def test_a_melon_genre_brings_what_is_above_it():
     assert features_of(data, "102") == {
         "genre:GN0900 POP",
         "genre:GN0908 올디스",
-        "artist:3361",
-        "artist:2727",
-        "album:3",
+        "artist:3361 Low Harbour",
+        "artist:2727 유리배",
+        "album:3 Album 3",
     }
-    assert features_of(data, "106") == {"artist:29966", "album:4"}
+    assert features_of(data, "106") == {"artist:29966 Paper Kites of Ulm", "album:4 Album 4"}
     data, _ = read(MelonReader, folder=FIXTURES / "melon", unplayed=True)
     assert features_of(data, "100") == {
         "genre:GN0100 발라드",
         "genre:GN0105 2000년대",
         "genre:GN0101 세부장르전체",
-        "artist:2727",
+        "artist:2727 유리배",
     }
+
+
+def test_a_melon_artist_or_album_has_one_name_whatever_other_songs_call_it(tmp_path):
+    folder = tmp_path / "melon"
+    shutil.copytree(FIXTURES / "melon", folder)
+    songs = json.loads((folder / "song_meta.json").read_text(encoding="utf-8"))
+    songs[4] |= {"artist_name_basket": ["Yuribae"], "album_name": "Album two"}
+    songs[5] |= {"artist_name_basket": ["Low Harbour", "a guest without an id"]}
+    del songs[6]["album_name"]
+    (folder / "song_meta.json").write_text(json.dumps(songs), encoding="utf-8")
+    data, _ = read(MelonReader, folder=folder, features=["artist", "album"])
+    assert features_of(data, "104") == {"artist:2727 유리배", "album:2 Album 2"}
+    assert features_of(data, "105") == {"artist:3361 Low Harbour", "album:5 Album 5"}
+    assert features_of(data, "106") == {"artist:29966 Paper Kites of Ulm", "album:4 Album 4"}
+
+
+def test_likes_of_melon_playlists_are_a_feature_if_asked_for(tmp_path):
+    folder = tmp_path / "melon"
+    shutil.copytree(FIXTURES / "melon", folder)
+    lists = json.loads((folder / "train.json").read_text(encoding="utf-8"))
+    del lists[2]["like_cnt"]
+    (folder / "train.json").write_text(json.dumps(lists), encoding="utf-8")
+    data, _ = read(MelonReader, folder=folder, likes=True)
+    likes = dict(zip(data.users.vocabulary.ids, data.users.features.column("likes").values.tolist(), strict=True))
+    assert np.isnan(likes.pop("76951"))
+    assert likes == {"61281": 71, "10532": 1, "147456": 0}
+    data, _ = read(MelonReader, folder=folder)
+    assert data.users.features is None
+
+
+def test_vectors_of_melon_songs_come_with_their_ids(tmp_path):
+    vectors = pl.DataFrame({"id": ["105", "9", "101"], "vector": [[1.0, 2.0], [7.0, 7.0], [3.0, 4.0]]})
+    vectors.write_parquet(tmp_path / "v.parquet")
+    data, _ = read(MelonReader, folder=FIXTURES / "melon", item_vectors={"path": str(tmp_path / "v.parquet")})
+    found = dict(zip(data.items.vocabulary.ids, data.items.vectors.tolist(), strict=True))
+    assert found["105"] == [1, 2]
+    assert found["101"] == [3, 4]
+    assert found["102"] == [0, 0]
+    np.save(tmp_path / "v.npy", np.ones((6, 2)))
+    with pytest.raises(DataError, match=r"v\.npy: a \.npy file does not say whose vectors it holds; right is"):
+        read(MelonReader, folder=FIXTURES / "melon", item_vectors={"path": str(tmp_path / "v.npy")})
 
 
 @pytest.mark.parametrize(
@@ -369,7 +411,8 @@ def test_questions_show_what_the_challenge_shows():
     path = FIXTURES / "melon" / "val.json"
     asked = melon.read_questions(path, text_files.BadLines(strict=True))
     changed = np.datetime64("2019-05-27T14:14:33").astype(float)
-    assert asked == {"118598": Query(items=["105", "102"], tags=[], text="", time=changed)}
+    likes = {"likes": 1675.0}
+    assert asked == {"118598": Query(items=["105", "102"], tags=[], text="", time=changed, user_features=likes)}
     path = FIXTURES / "mpd" / "challenge_set.json"
     asked = mpd.read_questions(path, text_files.BadLines(strict=True))
     assert asked == {

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from hybridrec.data.builder import Tables, assemble
@@ -17,7 +15,7 @@ from hybridrec.data.features import FeatureType
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import ColumnTable, S, TimeUnit
 from hybridrec.data.io.files import FileSource
-from hybridrec.data.io.npy import NpyRows
+from hybridrec.data.io.item_vectors import ItemVectors
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
@@ -245,28 +243,10 @@ def _vectors(
     if options is None:
         return None
     if options.path.suffix != ".npy":
-        file = ColumnTable.of(options, bad_lines, frames)
-        ids, vectors = file.ids(options.id), file.vectors(options.vector)
-        usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
-        return ids.filter(usable), vectors[usable]
+        return options.read(bad_lines, frames)
     if items is None:
         raise DataError(f"{options.path}: a .npy file needs `items`, whose rows name the item of each vector")
-    ids = items.ids(items.source.id)
-    return ids, _load_npy(options.path, len(ids))
-
-
-def _load_npy(path: Path, rows: int) -> Floats:
-    """Load float32 [rows, D], finite."""
-    stored = NpyRows.of(path)
-    if len(stored.shape) != 2 or len(stored) != rows:
-        raise DataError(
-            f"{path} has the shape {stored.shape}; right is one vector for each of the {rows} rows of items "
-            "(`hybridrec reduce` makes vectors of arrays with more axes)"
-        )
-    vectors = np.empty(stored.shape, np.float32)
-    for block_rows, block in stored.blocks():
-        vectors[block_rows] = block
-    return vectors
+    return options.read(bad_lines, frames, items.ids(items.source.id))
 
 
 class Interactions(FileSource):
@@ -447,15 +427,3 @@ class Assignments(FileSource):
 
     id: str
     """Column of the entity."""
-
-
-class ItemVectors(FileSource):
-    """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
-
-    id: str = "id"
-    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file; it is read in
-    blocks, and `hybridrec reduce` makes a small one of a large one.
-    """
-
-    vector: str = "vector"
-    """Column of the vector, a list of numbers (Parquet, JSON Lines)."""

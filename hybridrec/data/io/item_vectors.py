@@ -1,0 +1,70 @@
+"""Dense content of items, read from a file of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridrec.data.io.columns import ColumnTable
+from hybridrec.data.io.files import NO_FRAMES, FileSource
+from hybridrec.data.io.npy import NpyRows
+from hybridrec.errors import DataError
+from hybridrec.types import Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.io import text_files
+
+
+class ItemVectors(FileSource):
+    """Dense content of items: audio or text embeddings; items that are not listed get zeros."""
+
+    id: str = "id"
+    """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file of the reader
+    `table`; it is read in blocks, and `hybridrec reduce` makes a small one of a large one, or a Parquet file of a
+    folder of spectrograms.
+    """
+
+    vector: str = "vector"
+    """Column of the vector, a list of numbers (Parquet, JSON Lines)."""
+
+    def read(
+        self,
+        bad_lines: text_files.BadLines,
+        frames: Mapping[str, pl.DataFrame] = NO_FRAMES,
+        rows: pl.Series | None = None,
+    ) -> tuple[pl.Series, Floats]:
+        """Read the vectors, finite: their items, and float32 [N, D].
+
+        `rows` are the items of the rows of a .npy file. Raises DataError if it is missing or malformed, and for a .npy
+        file without `rows`.
+        """
+        if self.path.suffix != ".npy":
+            file = ColumnTable.of(self, bad_lines, frames)
+            ids, vectors = file.ids(self.id), file.vectors(self.vector)
+            usable = ids.is_not_null().to_numpy() & np.isfinite(vectors).all(axis=1)
+            return ids.filter(usable), vectors[usable]
+        if rows is None:
+            raise DataError(
+                f"{self.path}: a .npy file does not say whose vectors it holds; right is the Parquet file that "
+                "`hybridrec reduce FOLDER` makes of a folder with a file for each item"
+            )
+        return rows, _load_npy(self.path, len(rows))
+
+
+def _load_npy(path: Path, rows: int) -> Floats:
+    """Load float32 [rows, D], finite."""
+    stored = NpyRows.of(path)
+    if len(stored.shape) != 2 or len(stored) != rows:
+        raise DataError(
+            f"{path} has the shape {stored.shape}; right is one vector for each of the {rows} rows of items "
+            "(`hybridrec reduce` makes vectors of arrays with more axes)"
+        )
+    vectors = np.empty(stored.shape, np.float32)
+    for place, block in stored.blocks():
+        vectors[place] = block
+    return vectors

@@ -1,0 +1,114 @@
+"""Folders of spectrograms: a .npy file for each item, of the same bands and any number of moments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+
+from hybridrec import DataError, Floats
+
+BANDS = 48
+"""Mel bands of the spectrograms of the Melon Playlist Dataset."""
+BLOCK = 64 << 20
+"""Bytes of rows that are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrogramFolder:
+    """Spectrograms below a folder in the order of their ids, each read when its row is written.
+
+    ids: the names of the files without .npy; whole numbers are ordered as numbers where all are such
+    files: the path of each, as text, which takes less memory
+    """
+
+    ids: list[str]
+    files: list[str]
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """List the files of a folder and of those in it; raises DataError for none, or two of one id."""
+        files: dict[str, str] = {}
+        for folder, _, names in os.walk(path):
+            for name, ending in map(os.path.splitext, names):
+                if ending != ".npy":
+                    continue
+                if other := files.get(name):
+                    raise DataError(f"{other} is of '{name}', and so is a file in {folder}: right is one for each item")
+                files[name] = os.path.join(folder, name + ending)  # noqa: PTH118
+        if not files:
+            raise DataError(f"{path}: no .npy file is in this folder; right is one ID.npy for each item")
+        number = all(name.isdecimal() for name in files)
+        ids = sorted(files, key=lambda name: (int(name) if number else 0, name))
+        return cls(ids, [files[name] for name in ids])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def write_rows(self, target: Path, moments: int, fit: Literal["pool", "cut"]) -> None:
+        """Write a .npy file of float32 [N, bands, moments], a block of rows at a time.
+
+        Raises DataError for a file that is not bands x moments of finite numbers, in as many bands as the first.
+        """
+        bring = pooled if fit == "pool" else cut
+        bands = len(_loaded(self.files[0], None))
+        header = {"descr": "<f4", "fortran_order": False, "shape": (len(self), bands, moments)}
+        with target.open("wb") as rows:
+            np.lib.format.write_array_header_1_0(rows, header)
+            for block in self._blocks(bands * moments * 4):
+                array = np.stack([bring(_loaded(file, bands), moments) for file in block])
+                rows.write(array.astype("<f4").tobytes())
+
+    def _blocks(self, row: int) -> Iterator[list[str]]:
+        """Yield the files of as many rows of so many bytes as are in memory at a time."""
+        step = max(BLOCK // row, 1)
+        for start in range(0, len(self), step):
+            yield self.files[start : start + step]
+
+
+def pooled(spectrogram: Floats, moments: int) -> Floats:
+    """Return float32 [bands, moments]: means over stretches of time of equal length, for any number of moments.
+
+    Stretch k holds the moments from floor(k T / M) up to ceil((k + 1) T / M), at least one, so that stretches of fewer
+    than M moments repeat some. Without any moment all are 0, which means unknown.
+    """
+    bands, length = spectrogram.shape
+    if not length:
+        return np.zeros((bands, moments), np.float32)
+    sums = np.cumsum(spectrogram, axis=1, dtype=np.float64)
+    sums = np.concatenate((np.zeros((bands, 1)), sums), axis=1)
+    starts = np.arange(moments) * length // moments
+    stops = -(-(np.arange(moments) + 1) * length // moments)
+    means = (sums[:, stops] - sums[:, starts]) / (stops - starts)
+    return means.astype(np.float32)
+
+
+def cut(spectrogram: Floats, moments: int) -> Floats:
+    """Return float32 [bands, moments]: the first ones; after the last its smallest value, which is silence in decibels.
+
+    Without any moment all are 0, which means unknown.
+    """
+    bands, length = spectrogram.shape
+    result = np.full((bands, moments), spectrogram.min() if length else 0, np.float32)
+    result[:, :length] = spectrogram[:, :moments]
+    return result
+
+
+def _loaded(path: str, bands: int | None) -> Floats:
+    """Load one spectrogram, [bands, moments]."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as .npy: {error}") from None
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or (bands is not None and len(array) != bands):
+        expected = "bands" if bands is None else f"{bands} bands, as those before it"
+        raise DataError(f"{path} has the shape {array.shape} and the type {array.dtype}; right is {expected} x moments")
+    with np.errstate(over="ignore"):  # values too large for float32 are refused below
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise DataError(f"{path}: not all numbers are finite")
+    return array
