@@ -1,4 +1,4 @@
-"""What users and plugins see by name, as text: `python -m tests.accept` writes it down, a test compares.
+"""Names that users and plugins see, as text: `python -m tests.accept` writes them down, a test compares.
 
 A change of any of these files is a change of the interface: it is made on purpose, and seen in review.
 """
@@ -26,7 +26,7 @@ class Own(Registry):
     def __init__(self) -> None:
         """Leave the others out."""
         everything = Registry().providers
-        super().__init__(block=[found.distribution for found in everything if found.distribution != "hybridrec"])
+        super().__init__(block=[plugin.distribution for plugin in everything if plugin.distribution != "hybridrec"])
 
 
 def interface() -> dict[str, str]:
@@ -42,7 +42,7 @@ def interface() -> dict[str, str]:
 
 
 def _names(registry: Registry) -> Iterator[str]:
-    """All that plugins and configs may name."""
+    """The names of everything that plugins and configs may use."""
     yield f"plugin API {hybridrec.API_VERSION}"
     yield from (f"public name {name}" for name in sorted(hybridrec.__all__))
     for name in reference.HOOKS:

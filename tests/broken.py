@@ -42,7 +42,7 @@ class InPlace(Same):
 
 
 class FileOptions(Options):
-    """Which file."""
+    """Options of a reader of one file."""
 
     path: InputPath = Path("plays.json")
     """The file."""
@@ -165,7 +165,7 @@ class WritesToTheData(Halves):
 
 
 class Hits(Metric):
-    """How many of the first k are relevant."""
+    """Relevant ids among the first k."""
 
     name = "hits"
 

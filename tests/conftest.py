@@ -1,4 +1,4 @@
-"""What the tests of experiments and of the command line share: a plugin of their own and a small experiment."""
+"""Fixtures of experiments and of the command line: a plugin of their own and a small experiment."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def registry() -> Registry:
 
 
 def inside(path: Path) -> Path:
-    """Where a config stands in the folder of all."""
+    """The place of a config in the folder of all."""
     return path.relative_to(FOLDER)
 
 

@@ -58,7 +58,7 @@ def named(text: str, components: set[str]) -> set[str]:
     return components & {text, *re.findall(r"[\w-]+", text)}
 
 
-def known() -> Iterator[tuple[str, int, str]]:
+def literals_with_names() -> Iterator[tuple[str, int, str]]:
     """File, line and name of every literal of the core with the name of a plugin's component, reasons aside."""
     components = names()
     for path in sorted(CORE.rglob("*.py")):
@@ -68,12 +68,16 @@ def known() -> Iterator[tuple[str, int, str]]:
 
 
 def test_no_string_of_the_core_names_a_component_of_a_plugin() -> None:
-    told = [f"{f}:{line}: {name}" for f, line, name in known() if name not in WORDS and (f, name) not in PLACES]
+    told = [
+        f"{f}:{line}: {name}"
+        for f, line, name in literals_with_names()
+        if name not in WORDS and (f, name) not in PLACES
+    ]
     assert not told, "take the name from the registry, or give the reason above"
 
 
 def test_every_exception_is_needed() -> None:
-    there = list(known())
+    there = list(literals_with_names())
     assert WORDS.keys() <= {name for _, _, name in there}
     assert PLACES.keys() <= {(file, name) for file, _, name in there}
 

@@ -19,13 +19,13 @@ def test_every_package_in_the_folder_is_an_entry_point_of_its_name():
 
 def test_import_linter_knows_the_same_packages():
     assert set(LINTER["root_packages"]) == PLUGINS | {"hybridrec"}
-    (contract,) = (found for found in LINTER["contracts"] if found["name"] == "plugins stand on the public API alone")
+    (contract,) = (entry for entry in LINTER["contracts"] if entry["name"] == "plugins stand on the public API alone")
     assert set(contract["source_modules"]) == PLUGINS
 
 
 def test_plugins_may_import_no_folder_of_the_core():
     """`hybridrec.testing` is public; every other module is reached through the names of `hybridrec` alone."""
-    (contract,) = (found for found in LINTER["contracts"] if found["name"] == "plugins stand on the public API alone")
+    (contract,) = (entry for entry in LINTER["contracts"] if entry["name"] == "plugins stand on the public API alone")
     modules = {
         path.stem for path in (ROOT / "hybridrec").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }

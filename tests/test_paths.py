@@ -1,4 +1,4 @@
-"""What becomes a path stays where it belongs, and files are written whole or not at all."""
+"""Names that become paths stay where they belong, and files are written whole or not at all."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_docstrings_of_functions_open_with_a_verb(folder: str):
     assert not wrong, f"{len(wrong)} open otherwise:\n" + "\n".join(wrong[:40])
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [*FOLDERS, "examples", "tests"])
 def test_docstrings_do_not_open_with_a_relative_clause(folder: str):
     wrong = [
         f"{place} {docstring.splitlines()[0]}"
@@ -83,7 +83,7 @@ def bound_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
 
 
-@pytest.mark.parametrize("folder", ["hybridrec", "plugins", "benchmarks", "docs"])
+@pytest.mark.parametrize("folder", [*FOLDERS, "examples", "tests"])
 def test_names_say_what_they_hold(folder: str):
     """`part` could be a training part, a share or a block of rows: the reader has to look it up."""
     wrong = [

@@ -237,7 +237,7 @@ def signatures() -> Iterator[tuple[str, dict[str, str], dict[str, object]]]:
 def strangers(annotation: object, around: dict[str, object]) -> Iterator[str]:
     """The names in an annotation that mean neither something public nor a type of another package."""
     if not isinstance(annotation, str):
-        yield from (str(found) for found in types_in(annotation) if not is_public(found))
+        yield from (str(annotated) for annotated in types_in(annotation) if not is_public(annotated))
         return
     for node in ast.walk(ast.parse(annotation, mode="eval")):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
@@ -247,7 +247,7 @@ def strangers(annotation: object, around: dict[str, object]) -> Iterator[str]:
             if value is None or isinstance(value, str):  # imported for type checkers alone, or an alias of such a name
                 yield from () if node.id in {*NAMES, "pl"} else (node.id,)
             elif not inspect.ismodule(value):
-                yield from () if all(is_public(found) for found in types_in(value)) else (node.id,)
+                yield from () if all(is_public(annotated) for annotated in types_in(value)) else (node.id,)
 
 
 def types_in(alias: object) -> Iterator[object]:

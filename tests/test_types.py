@@ -24,11 +24,11 @@ def test_constants_of_kinds_and_times_agree_with_the_data():
 
 def test_names_of_segments_follow_the_order_of_the_fields():
     """Reports of different versions can only be compared if a segment keeps its name."""
-    known = {"user": "user 01", "items": ["item 02"], "tags": ["tag 03"], "title": "odd"}
+    by_field = {"user": "user 01", "items": ["item 02"], "tags": ["tag 03"], "title": "odd"}
     queries, names = [], []
-    for size in range(1, len(known) + 1):
-        for fields in itertools.combinations(known, size):
-            queries.append(Query(**{"text" if field == "title" else field: known[field] for field in fields}))
+    for size in range(1, len(by_field) + 1):
+        for fields in itertools.combinations(by_field, size):
+            queries.append(Query(**{"text" if field == "title" else field: by_field[field] for field in fields}))
             names.append("+".join(fields))
     segments = encode(queries, toy_dataset()).segments().tolist()
     assert segments == names

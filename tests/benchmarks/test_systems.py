@@ -72,11 +72,11 @@ def test_the_command_fits_apart_runs_and_writes_the_page(experiment, systems, to
     monkeypatch.setenv("PYTHONPATH", str(toyland))
     experiment(SINGLES)
     command.main()
-    found = json.loads((systems / "results" / "toy.json").read_text())
-    assert found["fits"].keys() == {"ease", "pop", "noise"}
-    assert all(fit["cpu"] >= 0 and fit["peak"] >= 0 for fit in found["fits"].values())
-    again = {fit["label"] for fit in found["report"]["fits"] if not fit["cached"]}
-    assert not again & found["fits"].keys()
+    results = json.loads((systems / "results" / "toy.json").read_text())
+    assert results["fits"].keys() == {"ease", "pop", "noise"}
+    assert all(fit["cpu"] >= 0 and fit["peak"] >= 0 for fit in results["fits"].values())
+    again = {fit["label"] for fit in results["report"]["fits"] if not fit["cached"]}
+    assert not again & results["fits"].keys()
     rows = cells((systems / "systems.md").read_text())
     assert {"`ease`", "*hybrid*"} <= rows.keys()
 
@@ -105,6 +105,6 @@ def test_mixes_keep_the_order_of_the_tracks_that_were_identified():
         "tags": [{"key": "Category:House", "url": "u"}, {"key": "Essential Mix", "url": "u"}],
         "tracklist": [{"id": "b", "title": "[00] B"}, {"id": None, "title": "?"}, {"id": "a", "title": "[09] A"}],
     }
-    found = djmix.mixes(json.dumps([mix, mix | {"id": "mix1", "tags": [], "tracklist": []}]).encode())
-    assert found.rows()[0] == ("mix0", "2001 - Somebody @ Somewhere", ["House", "Essential Mix"], ["b", "a"])
-    assert found.rows()[1][2:] == ([], [])
+    mixes = djmix.mixes(json.dumps([mix, mix | {"id": "mix1", "tags": [], "tracklist": []}]).encode())
+    assert mixes.rows()[0] == ("mix0", "2001 - Somebody @ Somewhere", ["House", "Essential Mix"], ["b", "a"])
+    assert mixes.rows()[1][2:] == ([], [])

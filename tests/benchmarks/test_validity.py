@@ -32,10 +32,10 @@ def run(experiment):
 
 
 def test_a_run_becomes_a_population(run):
-    found = Population.of(run)
+    population = Population.of(run)
     report = run.report.pipelines
-    means = found.sums.sum(axis=1) / found.weights.sum()
-    assert means == pytest.approx([report[name].metrics["ndcg@5"].mean for name in found.arms])
+    means = population.sums.sum(axis=1) / population.weights.sum()
+    assert means == pytest.approx([report[name].metrics["ndcg@5"].mean for name in population.arms])
 
 
 def test_equal_arms_are_equal_and_the_truth_is_known(population, rng):
@@ -63,8 +63,8 @@ def test_rates_are_near_what_is_promised(population, rng, monkeypatch):
 
 def test_power_is_near_what_is_promised(population, run, rng):
     row = deciding(run.report)[0].model_copy(update={"control": "a", "variant": "b"})
-    for found in power.detected(population, row, 300, rng, 300):
-        assert found["found"] == pytest.approx(found["promised"], abs=0.1)
+    for result in power.detected(population, row, 300, rng, 300):
+        assert result["found"] == pytest.approx(result["promised"], abs=0.1)
 
 
 def test_off_policy_estimates_are_near_the_truth(population, rng, monkeypatch):
@@ -77,9 +77,9 @@ def test_off_policy_estimates_are_near_the_truth(population, rng, monkeypatch):
 
 
 def test_every_way_of_comparing_is_measured(run, rng):
-    found = power.sensitivity(run, 50, rng, 100)
-    assert {row["way"].split()[0] for row in found} == {"paired", "team-draft", "balanced", "unpaired"}
-    assert found[0]["times"] == 1
+    by_way = power.sensitivity(run, 50, rng, 100)
+    assert {row["way"].split()[0] for row in by_way} == {"paired", "team-draft", "balanced", "unpaired"}
+    assert by_way[0]["times"] == 1
 
 
 def test_peers_agree(run, population, rng, monkeypatch):

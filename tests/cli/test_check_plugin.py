@@ -46,8 +46,8 @@ def test_check_plugin_says_what_it_cannot_check(call, toyland):
 
 def test_a_plugin_is_checked_as_a_whole_also_where_one_of_its_classes_has_its_name(toyland, monkeypatch):
     registry = Registry()
-    (found,) = [provider for provider in registry.providers if provider.name == "toyland"]
-    monkeypatch.setattr(found, "name", "toy")
+    (toys,) = [provider for provider in registry.providers if provider.name == "toyland"]
+    monkeypatch.setattr(toys, "name", "toy")
     assert {cls.name for cls in classes_of("toy", registry)} >= {"toy", "echo"}
 
 

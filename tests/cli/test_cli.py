@@ -32,8 +32,8 @@ from tests.cli.processes import command, environment
 )
 def test_a_mistake_is_one_message_and_the_documented_status(call, experiment, replacement, status, message):
     path = experiment(replacement)
-    found, out, err = call("run", path)
-    assert found == status
+    exit_status, out, err = call("run", path)
+    assert exit_status == status
     assert out == ""
     assert err.startswith("error: ")
     assert message in err
@@ -79,19 +79,19 @@ def test_an_unreadable_run_ends_with_4(call, finished):
 @pytest.mark.parametrize("trace", ["0", "1"])
 def test_a_plugin_that_fails_shows_its_own_frames_and_where(experiment, toyland, tmp_path, trace):
     path = experiment(("use: echo", "use: echo, misbehave: raise"))
-    found = subprocess.run(
+    process = subprocess.run(
         command("run", path),
         cwd=tmp_path,
         env=environment(toyland) | {"HYBRIDREC_TRACE": trace},
         capture_output=True,
         text=True,
     )
-    assert found.returncode == 3
-    assert "error: RuntimeError: the echo is gone\n" in found.stderr
-    assert re.search(r'File ".*toyland\.py", line \d+, in ', found.stderr)
-    assert "\n  while fitting components.noise in fold test (full): echo 1, plugin 'toyland'" in found.stderr
-    assert ("fit.py" in found.stderr) == (trace == "1")
-    assert ("Traceback" in found.stderr) == (trace == "1")
+    assert process.returncode == 3
+    assert "error: RuntimeError: the echo is gone\n" in process.stderr
+    assert re.search(r'File ".*toyland\.py", line \d+, in ', process.stderr)
+    assert "\n  while fitting components.noise in fold test (full): echo 1, plugin 'toyland'" in process.stderr
+    assert ("fit.py" in process.stderr) == (trace == "1")
+    assert ("Traceback" in process.stderr) == (trace == "1")
 
 
 def test_help_tells_the_exit_status(call):

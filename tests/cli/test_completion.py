@@ -11,8 +11,8 @@ from hybridrec.cli import hybridrec
 
 def completed(*words: str) -> list[str]:
     *before, begun = words
-    found = ShellComplete(hybridrec, {}, "hybridrec", "_HYBRIDREC_COMPLETE").get_completions(before, begun)
-    return [item.value for item in found]
+    completions = ShellComplete(hybridrec, {}, "hybridrec", "_HYBRIDREC_COMPLETE").get_completions(before, begun)
+    return [item.value for item in completions]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

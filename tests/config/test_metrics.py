@@ -93,25 +93,25 @@ def loaded(experiment):
 
 
 def test_metrics_with_options_stand_beside_text_under_readable_names(loaded):
-    found = loaded(MIXED)
-    assert found.metrics == ["ndcg@5", "ndcg[gain=linear]@5", "cost@5", "tags/recall@3"]
-    plain, graded, cost, recall = (spec.measure for spec in found.metric_specs)
+    experiment = loaded(MIXED)
+    assert experiment.metrics == ["ndcg@5", "ndcg[gain=linear]@5", "cost@5", "tags/recall@3"]
+    plain, graded, cost, recall = (spec.measure for spec in experiment.metric_specs)
     assert (plain.metric.config.gain, graded.metric.config.gain) == ("binary", "linear")
     assert (cost.metric.config.price, cost.k) == ("price", 5)
     assert recall.k == 3
 
 
 def test_they_may_decide_be_added_up_held_and_tuned(loaded):
-    found = loaded(
+    experiment = loaded(
         f"[{{use: revenue, at: 5, as: earned}}, both, {GRADED}]",
         ("  control: control", "  control: control\n  borda: [earned]\n  guardrails: {earned: 0.1}\n"
                                "  combined: {both: {earned: 1, 'ndcg[gain=linear]@5': 2}}"),
         ("workers: 2", "workers: 2\ntune:\n  pipeline: hybrid\n  space: {components.ease.l2: [5, 9]}\n"
                        "  subject_to: ['ndcg[gain=linear]@5 >= 0.1']"),
     )  # fmt: skip
-    assert found.metrics == ["earned", "both", "ndcg[gain=linear]@5"]
-    assert found.tuning.metric_spec.key == "earned"
-    (bound,) = found.tuning.bounds
+    assert experiment.metrics == ["earned", "both", "ndcg[gain=linear]@5"]
+    assert experiment.tuning.metric_spec.key == "earned"
+    (bound,) = experiment.tuning.bounds
     assert bound.metric_spec.measure.metric.config.gain == "linear"
 
 

@@ -56,9 +56,9 @@ def test_the_keys_beside_the_name_of_a_plugin_are_its_options():
 
 def test_re_rankers_are_one_chain_or_one_for_each_target():
     generators = [{"from": "als"}]
-    one = PipelineUse.model_validate({"generators": generators, "rerank": [{"use": "rrf"}]})
+    single = PipelineUse.model_validate({"generators": generators, "rerank": [{"use": "rrf"}]})
     by_target = PipelineUse.model_validate({"generators": generators, "rerank": {"tags": [{"use": "rrf"}]}})
-    assert [use.use for use in one.rerank] == [use.use for use in by_target.rerank["tags"]] == ["rrf"]
+    assert [use.use for use in single.rerank] == [use.use for use in by_target.rerank["tags"]] == ["rrf"]
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,10 @@ def test_a_component_whose_label_is_its_name_need_not_say_so(experiment):
 
 
 def test_set_reaches_every_level(experiment):
-    found = load_experiment(experiment(), Registry(), ("seed=9", "components.ease.l2=7", "compare.metrics.0=map@3"))
-    assert found.config.seed == 9
-    assert found.components["ease"].options.l2 == 7
-    assert found.metric_specs[0].key == "map@3"
+    checked = load_experiment(experiment(), Registry(), ("seed=9", "components.ease.l2=7", "compare.metrics.0=map@3"))
+    assert checked.config.seed == 9
+    assert checked.components["ease"].options.l2 == 7
+    assert checked.metric_specs[0].key == "map@3"
 
 
 UNSERVED = "has no `fallback`: queries that no generator serves get an empty slate"
@@ -123,7 +123,7 @@ def test_a_pipeline_that_leaves_fallback_out_has_none_and_a_note_says_what_to_wr
 
 def test_the_note_names_no_component_that_the_config_does_not_have(experiment):
     fallbacks = ", fallback: [tag-fallback, popularity]}"
-    found = load_experiment(
+    checked = load_experiment(
         experiment(
             (f"[{{from: pop, k: 20}}]{fallbacks}", "[{from: ease, k: 20}]}"),
             (HYBRID + "\n    fallback: [tag-fallback, popularity]", HYBRID),
@@ -133,8 +133,8 @@ def test_the_note_names_no_component_that_the_config_does_not_have(experiment):
         ),
         Registry(),
     )  # fmt: skip
-    assert len(found.notes) == 2
-    assert all("`fallback: [NAME]` (`hybridrec show NAME` says if it serves every query)" in n for n in found.notes)
+    assert len(checked.notes) == 2
+    assert all("`fallback: [NAME]` (`hybridrec show NAME` says if it serves every query)" in n for n in checked.notes)
 
 
 def test_a_library_is_there_whether_or_not_it_was_imported_and_submodules_count():

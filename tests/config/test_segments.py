@@ -30,10 +30,10 @@ def loaded(experiment):
 
 
 def test_segmenters_have_labels_in_the_order_of_the_config(loaded):
-    found = loaded(SEGMENTS).segmenters
-    assert list(found) == ["known-fields", "activity", "much", "time"]
-    assert [segmenter.name for segmenter in found.values()] == ["known-fields", "activity", "activity", "time"]
-    assert (found["activity"].config.bounds, found["much"].config.bounds) == ([3], [5, 20])
+    segmenters = loaded(SEGMENTS).segmenters
+    assert list(segmenters) == ["known-fields", "activity", "much", "time"]
+    assert [segmenter.name for segmenter in segmenters.values()] == ["known-fields", "activity", "activity", "time"]
+    assert (segmenters["activity"].config.bounds, segmenters["much"].config.bounds) == ([3], [5, 20])
 
 
 def test_the_section_is_checked_alone(experiment):

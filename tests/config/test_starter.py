@@ -51,8 +51,8 @@ def test_a_published_data_set_gets_its_reader(start, name, how):
     assert data["reader"] == READERS[name]
     assert not Path(data.get("folder", data.get("path"))).is_absolute()
     assert f"recognised as what reader {READERS[name]} reads" in lines
-    found = experiment.reader.read()
-    assert lines[0].startswith(f"{len(found.interactions.ids)} interactions of {len(found.users)} users")
+    dataset = experiment.reader.read()
+    assert lines[0].startswith(f"{len(dataset.interactions.ids)} interactions of {len(dataset.users)} users")
 
 
 def test_a_part_of_a_published_data_set_is_a_table(start):

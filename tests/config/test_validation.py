@@ -92,8 +92,8 @@ def test_a_wrong_value_is_told_with_its_place_and_what_it_is(refused, case):
     message = refused(replacement)
     assert message.startswith(wanted)
     assert "\n" not in message
-    for part in more:
-        assert part in message
+    for text in more:
+        assert text in message
 
 
 @pytest.mark.parametrize("given", ["zscroe", "{use: zscroe}"])

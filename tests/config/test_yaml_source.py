@@ -136,8 +136,8 @@ def test_set_overrides_one_key(assignment, path, value):
     document = parse("seed: 1\np: {h: {w: {als: 1}}}\nlist: [{x: 1}, {x: 2}]\nempty:\n", "a.yaml")
     document.set(assignment)
     here = document.content
-    for part in path:
-        here = here[part]
+    for key in path:
+        here = here[key]
     assert here == value
 
 

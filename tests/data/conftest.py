@@ -1,4 +1,4 @@
-"""What the tests of files and readers share."""
+"""Fixtures that the tests of files and readers share."""
 
 import numpy as np
 import polars as pl

@@ -28,6 +28,6 @@ def refused(read, content, *says, **mapping):
     with pytest.raises(DataError) as caught:
         read({"plays.csv": content} if isinstance(content, str | bytes) else content, **mapping)
     message = str(caught.value)
-    for part in says:
-        assert part in message
+    for text in says:
+        assert text in message
     assert "\n" not in message

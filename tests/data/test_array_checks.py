@@ -1,4 +1,4 @@
-"""What a plugin returns in place of an array is named: its class, its type, its shape."""
+"""The message about a plugin that does not return an array names its class, its type and its shape."""
 
 import numpy as np
 import pytest

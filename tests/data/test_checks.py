@@ -1,4 +1,4 @@
-"""What the engine refuses from readers and splitters, and that the message names the offending value."""
+"""Refusals of what readers and splitters return; the message names the offending value."""
 
 from dataclasses import replace
 

@@ -71,8 +71,8 @@ def test_hiding_a_pair_hides_its_tags_and_a_staying_repeat_keeps_them():
     pairs = data.pairs
     me, guitar = data.users.vocabulary.encode(["me"])[0], data.items.vocabulary.encode(["🎸"])[0]
     own = (data.interactions.rows == me) & (data.interactions.ids == guitar)
-    one = np.arange(len(pairs)) == np.flatnonzero(own)[0]
+    first_repeat = np.arange(len(pairs)) == np.flatnonzero(own)[0]
     tags_of = lambda cut: ((cut.assignments["tags"][:, 0] == me) & (cut.assignments["tags"][:, 1] == guitar)).sum()
     assert tags_of(data) > 0
-    assert tags_of(data.hide(one)) == tags_of(data)
+    assert tags_of(data.hide(first_repeat)) == tags_of(data)
     assert tags_of(data.hide(own)) == 0

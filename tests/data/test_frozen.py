@@ -1,4 +1,4 @@
-"""What plugins are handed is read-only and canonical, and nothing is copied to make it so."""
+"""Arrays handed to plugins are read-only and canonical, and nothing is copied to make them so."""
 
 import pickle
 from dataclasses import fields, is_dataclass, replace

@@ -14,17 +14,17 @@ def content(batch):
     parts = [batch.take(np.array([row])) for row in range(len(batch))]
     return [
         (
-            part.users.tolist(),
+            queries.users.tolist(),
             *(
                 None if ragged is None else (ragged.ids.tolist(), ragged.offsets.tolist())
-                for ragged in (part.history, part.disliked)
+                for ragged in (queries.history, queries.disliked)
             ),
-            part.matrix("tags").toarray().tolist(),
-            part.text,
-            None if part.times is None else repr(part.times.tolist()),
-            None if part.user_features is None else part.user_features.matrix.toarray().tolist(),
+            queries.matrix("tags").toarray().tolist(),
+            queries.text,
+            None if queries.times is None else repr(queries.times.tolist()),
+            None if queries.user_features is None else queries.user_features.matrix.toarray().tolist(),
         )
-        for part in parts
+        for queries in parts
     ]
 
 

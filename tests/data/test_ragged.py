@@ -75,7 +75,7 @@ def test_selections_of_rows_and_ids():
 def test_blocks_are_all_rows_in_order_and_no_copies(block, monkeypatch):
     monkeypatch.setattr("hybridrec.data.ragged.BLOCK", block)
     parts = [ROWS.take(rows) for rows in ROWS.blocks()]
-    assert all(np.shares_memory(part.ids, ROWS.ids) for part in parts if len(part.ids))
+    assert all(np.shares_memory(piece.ids, ROWS.ids) for piece in parts if len(piece.ids))
     whole = Ragged.stack(parts)
     assert (whole.ids.tolist(), whole.offsets.tolist()) == (ROWS.ids.tolist(), ROWS.offsets.tolist())
     assert list(Ragged.empty(0, 3).blocks()) == []

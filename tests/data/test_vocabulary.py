@@ -55,10 +55,10 @@ def test_a_missing_id_is_refused_and_never_found():
 
 
 def test_ids_that_must_be_known_are_told_with_whose_they_are():
-    known = Vocabulary(["a", "b"])
-    assert known.encode_known(["b", "a"], "pinned").tolist() == [1, 0]
+    vocabulary = Vocabulary(["a", "b"])
+    assert vocabulary.encode_known(["b", "a"], "pinned").tolist() == [1, 0]
     with pytest.raises(DataError, match="pinned: 2 ids are not in the data, first 'c'"):
-        known.encode_known(["a", "c", "d"], "pinned")
+        vocabulary.encode_known(["a", "c", "d"], "pinned")
 
 
 def test_an_empty_vocabulary_knows_nothing():

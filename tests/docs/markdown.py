@@ -32,11 +32,11 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """All of a page, in order."""
-    return [Block(*found) for found in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+    return [Block(*groups) for groups in _BLOCK.findall(page.read_text(encoding="utf-8"))]
 
 
 def title(page: Path) -> str:
-    """What tests call a page."""
+    """The name of a page in tests."""
     return page.relative_to(ROOT).as_posix()
 
 
@@ -54,7 +54,7 @@ def written_plugin(page: Path) -> Path:
 
 
 def call(*command: str, cwd: Path, beside: Path | None = None) -> str:
-    """What a module of Python prints, run in a folder; it finds those there, or those `beside` it, and must succeed."""
+    """The output of a Python module, run in a folder; it finds those there, or those `beside` it, and must succeed."""
     paths = os.pathsep.join(map(str, (beside or cwd, ROOT, ROOT / "plugins")))
     env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

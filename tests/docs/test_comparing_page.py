@@ -36,9 +36,9 @@ def test_the_verdict_is_said_as_on_the_page(run: Run):
 
 
 def test_guardrails_of_the_page_are_all_judged(run: Run):
-    assert [one.metric for one in run.report.guardrails] == ["coverage@20", "diversity@20", "latency"]
-    for one in run.report.guardrails:
-        assert one.bounds is not None
+    assert [guardrail.metric for guardrail in run.report.guardrails] == ["coverage@20", "diversity@20", "latency"]
+    for guardrail in run.report.guardrails:
+        assert guardrail.bounds is not None
     assert f"leaves out each of {GROUPS} groups of users" in PAGE
     assert f"twelve blocks of {BLOCK_QUERIES} queries" in PAGE
     assert BLOCKS == 12

@@ -1,4 +1,4 @@
-"""What the README shows works: its config, its plugin, its commands."""
+"""The README's config, plugin and commands work."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def test_options_exist() -> None:
     for command, rest in re.findall(r"hybridrec ([a-z-]+) ([^\n]*)", SHELL):
         named = hybridrec.get_command(click.Context(hybridrec), command)
         below = named.commands.values() if isinstance(named, click.Group) else ()
-        known = {option for one in (named, *below) for parameter in one.params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", rest.split("&&")[0])) <= known
+        options = {option for level in (named, *below) for parameter in level.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest.split("&&")[0])) <= options
 
 
 @pytest.mark.parametrize("heading", ["Run it", "Test it"])
 def test_one_command_does_everything(heading: str) -> None:
-    found = re.search(rf"^## {heading}\n\n```bash\n(.*?)```", README, re.S | re.M)
-    assert found is not None
-    assert found[1].startswith("python -m pip install")
-    assert found[1].count("\n") == 1
+    match = re.search(rf"^## {heading}\n\n```bash\n(.*?)```", README, re.S | re.M)
+    assert match is not None
+    assert match[1].startswith("python -m pip install")
+    assert match[1].count("\n") == 1

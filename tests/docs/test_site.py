@@ -104,11 +104,11 @@ def test_every_hook_is_documented_with_its_signature(name: str, sections):
 
 
 def test_every_command_is_documented_with_its_options(sections):
-    found = sections("reference/commands.md")
+    texts = sections("reference/commands.md")
     for name in (*COMMANDS, *reference.own("commands", REGISTRY)):
         command = commands.get_command(click.Context(commands), name)
         assert command is not None
-        text = found[f"hybridrec {name}"]
+        text = texts[f"hybridrec {name}"]
         assert all(f"`{option.opts[0]}" in text for option in command.params if option.param_type_name == "option")
         assert "|  |" not in text, f"an option of {name} has no help"
 

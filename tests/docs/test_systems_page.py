@@ -76,13 +76,13 @@ class Row(NamedTuple):
 def tables() -> dict[str, list[Row]]:
     """Heading -> rows, of every section with a table of commands."""
     sections = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]
-    found = {}
+    rows_below = {}
     for heading, text in zip(sections[::2], sections[1::2], strict=True):
         _, head, below = text.partition(HEAD)
         if head:
             lines = below.partition("\n\n")[0].splitlines()
-            found[heading] = [Row(*(cell.strip() for cell in line.strip("|").split(" | "))) for line in lines]
-    return found
+            rows_below[heading] = [Row(*(cell.strip() for cell in line.strip("|").split(" | "))) for line in lines]
+    return rows_below
 
 
 def words_of(command: str) -> Iterator[str]:

@@ -20,21 +20,21 @@ METRICS = "  metrics: [ndcg@5, tags/ndcg@5]\n"
 
 
 def events(kind):
-    return [what for name, what in sys.modules["toyland"].events if name == kind]
+    return [fields for name, fields in sys.modules["toyland"].events if name == kind]
 
 
 def test_guardrails_are_measured_told_and_kept(experiment):
     rails = METRICS + "  guardrails: {coverage@5: 0.05, diversity@5: 0.9, latency: 0.99}\n"
     run = hybridrec.run(experiment((METRICS, rails)))
-    found = {one.metric: one for one in run.report.guardrails}
-    assert list(found) == ["coverage@5", "diversity@5", "latency"]
-    assert {(one.control, one.variant) for one in run.report.guardrails} == {("control", "hybrid")}
+    by_metric = {guardrail.metric: guardrail for guardrail in run.report.guardrails}
+    assert list(by_metric) == ["coverage@5", "diversity@5", "latency"]
+    assert {(guardrail.control, guardrail.variant) for guardrail in run.report.guardrails} == {("control", "hybrid")}
     arms = run.report.pipelines
     for metric in ("coverage@5", "diversity@5"):
         base, other = (arms[name].metrics[metric].mean for name in ("control", "hybrid"))
-        assert found[metric].loss == pytest.approx(1 - other / base)
-    assert found["diversity@5"].verdict == "held"
-    assert found["latency"].bounds is not None
+        assert by_metric[metric].loss == pytest.approx(1 - other / base)
+    assert by_metric["diversity@5"].verdict == "held"
+    assert by_metric["latency"].bounds is not None
     headers, (cells, *_) = verdict_table(run.report)
     eval_batch = cells[headers.index("guardrails")]
     assert all(f"{rail.verdict}: " in eval_batch and rail.metric in eval_batch for rail in run.report.guardrails)
@@ -44,8 +44,8 @@ def test_guardrails_are_measured_told_and_kept(experiment):
 def test_a_pipeline_that_shows_everybody_the_same_breaks_its_guardrail(experiment):
     turned = ("control: control", "control: hybrid"), (METRICS, METRICS + "  guardrails: {coverage@5: 0.05}\n")
     report = hybridrec.run(experiment(*turned, ("reader: toy", "reader: toy, users: 200"))).report
-    (found,) = report.guardrails
-    assert (found.variant, found.verdict) == ("control", "broken")
+    (guardrail,) = report.guardrails
+    assert (guardrail.variant, guardrail.verdict) == ("control", "broken")
     assert opening(report).endswith("; it breaks the guardrail coverage@5.")
 
 
@@ -73,22 +73,22 @@ def test_repeats_retrain_what_draws_and_average_what_is_measured(experiment):
     once = hybridrec.run(experiment())
     assert once.report.repeats is None
     run = hybridrec.run(experiment(), ["repeats=3"])
-    found = run.report.repeats
-    assert found.repeats == 3
-    assert found.retrained == ["noise"]
+    repeats = run.report.repeats
+    assert repeats.repeats == 3
+    assert repeats.retrained == ["noise"]
     noise = [fit for fit in run.report.fits if fit.label == "noise"]
     assert [fit.repeat for fit in noise] == [1, 2, 3]
     assert len({fit.key for fit in noise}) == 3
     assert len({fit.key for fit in run.report.fits if fit.label == "ease"}) == 1
     assert noise[0].key == next(fit.key for fit in once.report.fits if fit.label == "noise")
-    spread = found.arms["hybrid"]["ndcg@5"]
+    spread = repeats.arms["hybrid"]["ndcg@5"]
     assert spread.values[0] == pytest.approx(once.report.pipelines["hybrid"].metrics["ndcg@5"].mean)
     assert spread.deviation > 0
-    assert found.arms["control"]["ndcg@5"].deviation == 0
+    assert repeats.arms["control"]["ndcg@5"].deviation == 0
     assert run.report.pipelines["hybrid"].metrics["ndcg@5"].mean == pytest.approx(np.mean(spread.values))
     row = deciding(run.report)[0]
     headers, (cells, *_) = verdict_table(run.report)
-    (split,) = (one for one in found.comparison if one.metric == "ndcg@5")
+    (split,) = (comparison for comparison in repeats.comparison if comparison.metric == "ndcg@5")
     assert split.delta == pytest.approx(row.delta)
     low, high = split.ci95
     assert cells[headers.index("new users and seeds")].startswith(f"{low:+.4f} ... {high:+.4f}, ")

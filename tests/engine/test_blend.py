@@ -1,4 +1,4 @@
-"""What re-rankers learn from: fits that have not seen the answers, their statistics, nothing of the test."""
+"""Re-rankers learn from fits that have not seen the answers, from their statistics, and from nothing of the test."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def trained_fold(experiment, tmp_path):
 
 @pytest.fixture
 def calls(toyland, monkeypatch):
-    """What the student of the plugin `toyland` was fitted on and when it learned, in order."""
+    """The calls of the student of the plugin `toyland`, in order: fingerprints of fits, and "learn"."""
     from toyland import Student
 
     made = []
@@ -85,7 +85,7 @@ def test_answers_are_not_taken_for_those_on_another_training_part(trained_fold):
 
 
 def test_answers_are_not_taken_for_those_of_other_lessons(trained_fold, tmp_path):
-    """Whatever gives a re-ranker other weights, they find no slates that its former ones made."""
+    """Other weights, for any reason, lead to no slates that the former ones made."""
     _, before = trained_fold("[{use: student}]")
     store = Store(tmp_path / "store")
     for entry in store.artifacts():
@@ -114,8 +114,8 @@ def test_what_is_learned_knows_nothing_of_the_test(trained_fold, name):
     for target, (ranker,) in arm.rerankers.chains.items():
         before, after = ranker.state(), other.rerankers.chains[target][0].state()
         assert before.keys() == after.keys()
-        for what, values in before.items():
-            np.testing.assert_array_equal(values, after[what], err_msg=what)
+        for name_of_array, values in before.items():
+            np.testing.assert_array_equal(values, after[name_of_array], err_msg=name_of_array)
 
 
 def test_the_key_of_what_is_learned_from_depends_on_queries_truth_and_the_re_rankers_before(trained_fold):

@@ -1,4 +1,4 @@
-"""What depends on the catalogue alone is prepared once, whatever the folds, levels, labels, runs and processes."""
+"""Preparations of the catalogue alone are made once, whatever the folds, levels, labels, runs and processes."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def registry():
     return Registry()
 
 
-def part(users=60):
+def training_part(users=60):
     data = toy_dataset(users)
     return TrainingPart("test", "full", data, data.fingerprint)
 
@@ -38,7 +38,7 @@ def planned(experiment, tmp_path):
     fitter = Fitter(Store(tmp_path / "store"), registry, ThreadExecutor(1), seed=3, memory=10**9)
 
     def plan(label="noise", users=60):
-        data = part(users)
+        data = training_part(users)
         context = FitContext(fitter.store, registry, {data.fingerprint: data.train})
         return fitter.job(checked.components[label], data), context
 
@@ -111,7 +111,7 @@ def test_the_options_of_every_component_survive_the_way_through_a_job(registry, 
     except ValidationError:
         pytest.skip("it has options without defaults")
     fitter = Fitter(Store(tmp_path), registry, ThreadExecutor(1), seed=3, memory=10**9)
-    again = pickle.loads(pickle.dumps(fitter.job(spec, part()))).spec(registry)
+    again = pickle.loads(pickle.dumps(fitter.job(spec, training_part()))).spec(registry)
     assert again.cls is cls
     assert again.options.model_dump_json() == spec.options.model_dump_json()
 

@@ -39,7 +39,7 @@ def fitter(tmp_path, toyland):
     return Fitter(Store(tmp_path / "store"), Registry(), Watched(4), seed=3, memory=10**9)
 
 
-def part(fold, level="full"):
+def training_part(fold, level="full"):
     data = toy_dataset()
     return TrainingPart(fold, level, data, data.fingerprint)
 
@@ -47,15 +47,17 @@ def part(fold, level="full"):
 def test_jobs_that_come_to_the_same_key_are_fitted_once(specs, fitter):
     """Equal training parts of two folds: one fit, told of once, for both."""
     told = []
-    one, two = fitter.fit([(specs["noise"], part("one")), (specs["noise"], part("two"))], told.append)
-    assert one is two
-    assert [fit.key for fit in told] == [one.key] == [job.key for job in fitter.executor.jobs]
+    first, second = fitter.fit(
+        [(specs["noise"], training_part("one")), (specs["noise"], training_part("two"))], told.append
+    )
+    assert first is second
+    assert [fit.key for fit in told] == [first.key] == [job.key for job in fitter.executor.jobs]
 
 
 def test_what_is_used_is_fitted_too_and_is_the_very_instance(specs, fitter):
     pytest.importorskip("implicit")
     with one_thread_per_library():  # as in a run: ALS warns where the library has several
-        near, als = fitter.fit([(specs["near"], part("one")), (specs["als"], part("one"))])
+        near, als = fitter.fit([(specs["near"], training_part("one")), (specs["als"], training_part("one"))])
     assert near.job.base_model.key == als.key
     assert near.base_model is als
     assert len(fitter.executor.jobs) == 2
@@ -65,7 +67,7 @@ def test_what_is_used_may_use_another_itself(experiment, fitter):
     pytest.importorskip("implicit")
     chained = load_experiment(experiment(UPON), Registry()).components
     with one_thread_per_library():
-        (upon,) = fitter.fit([(chained["upon"], part("one"))])
+        (upon,) = fitter.fit([(chained["upon"], training_part("one"))])
     near = upon.base_model
     assert [job.label for job in fitter.executor.jobs] == ["als", "near", "upon"]
     assert (near.job.label, near.base_model.job.label, near.base_model.base_model) == ("near", "als", None)
@@ -75,20 +77,20 @@ def test_what_is_used_may_use_another_itself(experiment, fitter):
 def test_the_key_of_what_uses_another_holds_the_options_of_all_below(experiment, fitter):
     other = (UPON[0], UPON[1].replace("factors: 8", "factors: 4"))
     keys = [
-        {label: fitter.key(specs[label], part("one")) for label in ("als", "near", "upon", "pop")}
+        {label: fitter.key(specs[label], training_part("one")) for label in ("als", "near", "upon", "pop")}
         for specs in (load_experiment(experiment(change), Registry()).components for change in (UPON, other))
     ]
     assert {label for label in keys[0] if keys[0][label] != keys[1][label]} == {"als", "near", "upon"}
 
 
 def test_a_few_fits_share_all_threads(specs, fitter):
-    fitter.fit([(specs["noise"], part("one"))])
-    fitter.fit([(specs["ease"], part("one")), (specs["pop"], part("one"))])
+    fitter.fit([(specs["noise"], training_part("one"))])
+    fitter.fit([(specs["ease"], training_part("one")), (specs["pop"], training_part("one"))])
     assert [job.threads for job in fitter.executor.jobs] == [4, 2, 2]
 
 
 def test_a_job_says_how_much_memory_it_takes(specs, fitter):
-    data = part("one")
+    data = training_part("one")
     fitter.fit([(specs["ease"], data)])
     assert fitter.executor.jobs[0].memory == specs["ease"].create().memory(data.train) > 0
 

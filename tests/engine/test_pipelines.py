@@ -41,6 +41,6 @@ def test_released_needs_items_with_times():
 def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):
     path = experiment(("generators: [{from: pop, k: 20}]", "generators: [{from: ease, k: 20}]"))
     run = hybridrec.run(path)
-    found = run.slates("control", "tags")
-    assert len(found) == 5 * run.report.pipelines["control"].queries
-    assert set(found["served_by"]) <= {"tag-fallback", "popularity"}
+    slates = run.slates("control", "tags")
+    assert len(slates) == 5 * run.report.pipelines["control"].queries
+    assert set(slates["served_by"]) <= {"tag-fallback", "popularity"}

@@ -1,4 +1,4 @@
-"""What components report while they are fitted reaches observers, the progress and the report, and decides nothing."""
+"""Reports of components during their fit reach observers, the progress and the report, and decide nothing."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ class Shown(NullProgress):
     def __init__(self):
         self.told = []
 
-    def report(self, what, step, of, numbers):
-        self.told.append((what, step, of, numbers))
+    def report(self, fit, step, of, numbers):
+        self.told.append((fit, step, of, numbers))
 
 
 def test_a_report_reaches_progress_observers_and_the_report_of_the_run(config, learner):

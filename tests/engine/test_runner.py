@@ -105,7 +105,7 @@ def test_a_component_that_breaks_its_contract_is_named(experiment, misbehave, me
     path = experiment(("noise: {use: echo}", f"noise: {{use: echo, misbehave: {misbehave}}}"))
     with pytest.raises(PluginError, match=message) as info:
         hybridrec.run(path)
-    assert any(note in found for found in info.value.__notes__)
+    assert any(note in line for line in info.value.__notes__)
 
 
 def test_a_reader_that_gives_no_dataset_is_named(experiment, monkeypatch):
@@ -132,10 +132,10 @@ class Steps(NullProgress):
         self.tasks = []
 
     @contextmanager
-    def task(self, what, total):
+    def task(self, name, total):
         done = []
         yield done.append
-        self.tasks.append((what, total, sum(done)))
+        self.tasks.append((name, total, sum(done)))
 
 
 def test_progress_is_told_of_every_fit_and_every_query_of_each_pipeline(experiment):

@@ -75,11 +75,11 @@ class Trial:
         work.distributions.clear()  # to look up their versions takes a third of a run that finds all in the store
         result = work.run()
         slates = {
-            f"{name}/{target}/{fold}/{part}": hashlib.sha256(array.tobytes()).hexdigest()
+            f"{name}/{target}/{fold}/{array_name}": hashlib.sha256(array.tobytes()).hexdigest()
             for name, targets in result.slates.items()
             for target, folds in targets.items()
             for fold, slate in enumerate(folds)
-            for part, array in slate.state().items()
+            for array_name, array in slate.state().items()
         }
         return result.report.comparable(), slates
 

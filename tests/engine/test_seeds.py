@@ -10,9 +10,9 @@ from hybridrec.engine.store import Store
 def test_two_labels_of_one_component_get_seeds_of_their_own(experiment):
     path = experiment(("noise: {use: echo}", "noise: {use: echo}\n  more: {use: echo}"), ("[pop]", "[pop, more]"))
     report = hybridrec.run(path).report
-    found = [Store.default().get(fit.key)["items"] for fit in report.fits if fit.component == "echo"]
-    assert len(found) == 2
-    assert not np.array_equal(*found)
+    vectors = [Store.default().get(fit.key)["items"] for fit in report.fits if fit.component == "echo"]
+    assert len(vectors) == 2
+    assert not np.array_equal(*vectors)
 
 
 def test_seed_and_label_alone_decide_the_numbers():

@@ -277,7 +277,7 @@ def writer(store, rounds):
 
 
 def check_all(store):
-    """Whatever is there is whole; how much it is."""
+    """Assert that every entry is whole, and return their number."""
     artifacts = store.artifacts()
     for artifact in artifacts:
         state = store.get(artifact.key)

@@ -47,11 +47,11 @@ def test_on_the_base_level_only_what_stands_below_a_learner_is_fitted(experiment
     )
     checked = load_experiment(experiment(*learned, near), Registry())
     (fold,) = folds_of(checked, read(checked))
-    jobs = [(spec.label, part.level) for spec, part in jobs_of(checked, parts_of(fold, None))]
+    jobs = [(spec.label, training_part.level) for spec, training_part in jobs_of(checked, parts_of(fold, None))]
     assert {level for _, level in jobs} == {"full"}
     jobs = [
-        (spec.label, part.level)
-        for spec, part in jobs_of(checked, parts_of(fold, validation_fold(checked, fold, "validation")))
+        (spec.label, training_part.level)
+        for spec, training_part in jobs_of(checked, parts_of(fold, validation_fold(checked, fold, "validation")))
     ]
     assert len(jobs) == len({*jobs})
     full, out_of_fold = ({label for label, at in jobs if at == level} for level in ("full", "out_of_fold"))

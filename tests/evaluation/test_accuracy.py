@@ -61,10 +61,10 @@ def test_accuracy_equals_the_definition(metric, k):
         reference(metric.name, [i for i in row if i >= 0], set(right), k)
         for row, right in zip(ids.tolist(), relevant, strict=True)
     ]
-    found = metric().values(eval_batch(ids, relevant, n=40), k)
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert np.isnan(found).sum() == sum(not len(right) for right in relevant) > 0
+    values = metric().values(eval_batch(ids, relevant, n=40), k)
+    assert values.dtype == np.float64
+    np.testing.assert_allclose(values, expected, atol=1e-12)
+    assert np.isnan(values).sum() == sum(not len(right) for right in relevant) > 0
 
 
 def test_ndcg_equals_scikit_learn():
@@ -75,9 +75,9 @@ def test_ndcg_equals_scikit_learn():
     truth[:, 0] = 1
     ids, _ = kernels.top_k(scores, 10)
     matrix = csr_matrix(truth)
-    found = CLASSES["ndcg"]().values(EvalBatch("items", ids, kernels.hits(ids, matrix), matrix, dataset([[0]], 25)), 10)
+    ours = CLASSES["ndcg"]().values(EvalBatch("items", ids, kernels.hits(ids, matrix), matrix, dataset([[0]], 25)), 10)
     expected = [sklearn.ndcg_score(truth[[q]], scores[[q]], k=10) for q in range(30)]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("metric", ACCURACY_METRICS, ids=lambda metric: metric.name)

@@ -39,10 +39,10 @@ def test_tag_diversity_equals_all_pairs():
     lengths = np.linalg.norm(TAGS, axis=1)
     units = TAGS / np.where(lengths > 0, lengths, 1)[:, None]
     case = toy_batch()
-    for row, found in zip(case.ids[:, :5], TagDiversity().values(case, 5), strict=True):
+    for row, diversity in zip(case.ids[:, :5], TagDiversity().values(case, 5), strict=True):
         row = row[row >= 0]
         pairs = [1 - units[a] @ units[b] for n, a in enumerate(row) for b in row[:n]]
-        assert found == pytest.approx(np.mean(pairs) if pairs else math.nan, nan_ok=True)
+        assert diversity == pytest.approx(np.mean(pairs) if pairs else math.nan, nan_ok=True)
 
 
 def test_calibration_error_is_the_divergence_of_the_mixes():
@@ -50,17 +50,17 @@ def test_calibration_error_is_the_divergence_of_the_mixes():
     shares = TAGS / np.where(sums > 0, sums, 1)[:, None]
     history = QUERIES.history.matrix().toarray()
     case = toy_batch()
-    found = CalibrationError().values(case, 5)
-    assert (~np.isnan(found)).sum() > 3
+    values = CalibrationError().values(case, 5)
+    assert (~np.isnan(values)).sum() > 3
     for row in range(Q):
         wanted, slate = history[row] @ shares, case.ids[row, :5][case.ids[row, :5] >= 0]
         if not wanted.sum() or not len(slate):
-            assert math.isnan(found[row])
+            assert math.isnan(values[row])
             continue
         p, q = wanted / wanted.sum(), shares[slate].mean(axis=0)
-        known = p > 0
-        expected = (p[known] * np.log(p[known] / (0.99 * q + 0.01 * p)[known])).sum()
-        assert found[row] == pytest.approx(expected)
+        is_had = p > 0
+        expected = (p[is_had] * np.log(p[is_had] / (0.99 * q + 0.01 * p)[is_had])).sum()
+        assert values[row] == pytest.approx(expected)
 
 
 def test_a_slate_of_the_history_is_calibrated():
@@ -86,8 +86,8 @@ def test_gini_of_exposure():
     everything = np.arange(N, dtype=np.int32)[:, None]
     even = replace(case, ids=everything, hits=everything >= 0)
     assert gini.value([even], 1) == pytest.approx(0)
-    one = replace(case, ids=np.zeros((9, 1), np.int32), hits=np.zeros((9, 1), bool))
-    assert gini.value([one], 1) == pytest.approx(1 - 1 / N)
+    first_only = replace(case, ids=np.zeros((9, 1), np.int32), hits=np.zeros((9, 1), bool))
+    assert gini.value([first_only], 1) == pytest.approx(1 - 1 / N)
     exposure = np.zeros(N)
     for row in case.ids:
         for place, item in enumerate(row):
@@ -98,8 +98,8 @@ def test_gini_of_exposure():
     parts = [replace(case, ids=case.ids[rows]) for rows in (slice(0, 5), slice(5, Q))]
     assert gini.value(parts, 8) == pytest.approx(pairs)
     candidate_items = np.arange(N) < 10
-    assert gini.value([replace(one, candidate_items=candidate_items)], 1) == pytest.approx(0.9)
-    assert math.isnan(gini.value([replace(one, ids=one.ids - 1)], 1))
+    assert gini.value([replace(first_only, candidate_items=candidate_items)], 1) == pytest.approx(0.9)
+    assert math.isnan(gini.value([replace(first_only, ids=first_only.ids - 1)], 1))
 
 
 def test_coverage_counts_over_all_folds():

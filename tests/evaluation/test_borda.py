@@ -8,11 +8,11 @@ from hybridrec.evaluation.report import MetricReport, PipelineReport
 
 def arms(**values):
     """Arms with these means of r-precision, ndcg and clicks."""
-    found = {}
+    reports = {}
     for name, means in values.items():
         metrics = {key: MetricReport(mean=mean) for key, mean in zip(("r", "ndcg", "clicks"), means, strict=True)}
-        found[name] = PipelineReport(queries=1, units=1, metrics=metrics, segments={})
-    return found
+        reports[name] = PipelineReport(queries=1, units=1, metrics=metrics, segments={})
+    return reports
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_rows_come_by_pair_metric_and_segment():
     keys = [(row.variant, row.metric, row.segment) for row in rows]
     segments = ("all", "items", "tags")
     assert keys == [(v, m, s) for v in ("b", "a") for m in ("recall@10", "ndcg@10") for s in segments]
-    found = {(row.variant, row.metric, row.segment): row for row in rows}
-    assert found["b", "ndcg@10", "all"].verdict == "better"
-    assert found["a", "ndcg@10", "tags"].verdict == "worse"
-    equal = found["a", "recall@10", "all"]
+    by_place = {(row.variant, row.metric, row.segment): row for row in rows}
+    assert by_place["b", "ndcg@10", "all"].verdict == "better"
+    assert by_place["a", "ndcg@10", "tags"].verdict == "worse"
+    equal = by_place["a", "recall@10", "all"]
     assert (equal.verdict, equal.p_adjusted, equal.ties, equal.units) == ("undecided", 1, UNITS, UNITS)
 
 
@@ -52,11 +52,11 @@ def test_a_segment_that_is_everything_says_the_same_as_all():
     alone = replace(SAMPLE, segments=np.full(2 * UNITS, "items"))
     arms = [arm(name, gain, sample=alone) for name, gain in (("c", 0), ("b", 0.1), ("a", -0.1))]
     rows = run(arms, [("c", "b"), ("c", "a")], ["recall@10", "ndcg@10"])
-    found = {(row.variant, row.metric, row.segment): row for row in rows}
+    by_place = {(row.variant, row.metric, row.segment): row for row in rows}
     for variant, gain in (("b", 0.1), ("a", -0.1)):
         for metric in ("recall@10", "ndcg@10"):
-            whole = found[variant, metric, "all"]
-            assert found[variant, metric, "items"].model_copy(update={"segment": "all", "segmenter": ""}) == whole
+            whole = by_place[variant, metric, "all"]
+            assert by_place[variant, metric, "items"].model_copy(update={"segment": "all", "segmenter": ""}) == whole
         assert whole.delta == pytest.approx(gain, abs=0.02)
 
 
@@ -76,10 +76,10 @@ def test_each_segmenter_is_a_family_of_its_own():
         assert {row.family for row in family} == {sizes[segmenter]}
         corrected = holm(np.array([row.p_value for row in family]))
         assert [row.p_adjusted for row in family] == pytest.approx(corrected)
-    alone = run([replace(one, sample=SAMPLE) for one in arms], [("c", "b"), ("c", "a")])
+    alone = run([replace(evaluated, sample=SAMPLE) for evaluated in arms], [("c", "b"), ("c", "a")])
     same = [row for row in rows if row.segmenter in ("", "known-fields")]
-    for found in ("segment", "delta", "standard_error", "family", "wins"):
-        assert [getattr(row, found) for row in same] == [getattr(row, found) for row in alone]
+    for field in ("segment", "delta", "standard_error", "family", "wins"):
+        assert [getattr(row, field) for row in same] == [getattr(row, field) for row in alone]
 
 
 def test_the_delta_is_that_of_the_weighted_means():
@@ -118,8 +118,8 @@ def test_only_queries_that_both_arms_define_are_paired():
 
 def test_a_segment_without_the_metric_is_left_out():
     arms = [arm("c"), arm("v")]
-    for one in arms:
-        one.values["ndcg@10"][SAMPLE.segments == "tags"] = np.nan
+    for evaluated in arms:
+        evaluated.values["ndcg@10"][SAMPLE.segments == "tags"] = np.nan
     rows = run(arms, [("c", "v")])
     assert [(row.segment, row.family) for row in rows] == [("all", 1), ("items", 1)]
 

@@ -31,19 +31,19 @@ def held(*arms, margins, **more):
     [(0.0, 0.02, "held"), (0.1, 0.02, "broken"), (0.05, 0.02, "undecided"), (0.2, 0.9, "undecided")],
 )
 def test_a_planted_loss_of_a_metric_per_query(loss, spread, expected):
-    (found,) = held(arm("c"), arm("v", loss, spread), margins={"diversity@20": 0.05})
-    assert found.verdict == expected
-    low, high = found.bounds
-    assert low < found.loss < high
+    (guardrail,) = held(arm("c"), arm("v", loss, spread), margins={"diversity@20": 0.05})
+    assert guardrail.verdict == expected
+    low, high = guardrail.bounds
+    assert low < guardrail.loss < high
     if spread < 0.1:
-        assert found.loss == pytest.approx(loss, abs=0.01)
+        assert guardrail.loss == pytest.approx(loss, abs=0.01)
         assert high - low < 0.02
 
 
 def test_of_lower_is_better_metrics_more_is_lost():
-    (found,) = held(arm("c"), arm("v", -0.1), margins={"diversity@20": 0.05}, lower_is_better={"diversity@20"})
-    assert found.verdict == "broken"
-    assert found.loss == pytest.approx(0.1, abs=0.01)
+    (guardrail,) = held(arm("c"), arm("v", -0.1), margins={"diversity@20": 0.05}, lower_is_better={"diversity@20"})
+    assert guardrail.verdict == "broken"
+    assert guardrail.loss == pytest.approx(0.1, abs=0.01)
 
 
 def test_slower_is_a_loss():
@@ -80,9 +80,9 @@ def test_coverage_without_a_group_is_that_of_the_others():
     ids, groups = drawn(rng, 200, units), groups_of(units, rng)
     assert len(np.unique(groups)) == 40
     assert all(len(np.unique(groups[units == unit])) == 1 for unit in range(100))
-    found = covering(ids, units, groups)
+    coverage = covering(ids, units, groups)
     expected = [len(np.unique(ids[groups != group])) / 200 for group in range(40)]
-    np.testing.assert_allclose(found.without_group["coverage@5"], expected)
+    np.testing.assert_allclose(coverage.without_group["coverage@5"], expected)
 
 
 def test_bounds_of_coverage_hold_the_true_loss_as_often_as_they_say():
@@ -91,27 +91,27 @@ def test_bounds_of_coverage_hold_the_true_loss_as_often_as_they_say():
     units = np.arange(300, dtype=np.int32)
     groups = groups_of(units, rng)
 
-    def one():
+    def pair_of_arms():
         shown = [drawn(rng, width, units) for width in (200, 150)]
         return [covering(ids, units, groups) for ids in shown]
 
-    trials = [one() for _ in range(300)]
+    trials = [pair_of_arms() for _ in range(300)]
     means = np.array([[a.set_values["coverage@5"] for a in pair] for pair in trials]).mean(axis=0)
     truth = 1 - means[1] / means[0]
     assert truth > 0.1
-    found = [guardrails({"c": c, "v": v}, [("c", "v")], {"coverage@5": 0.05}, rng)[0] for c, v in trials]
-    below = np.mean([one.bounds[0] < truth for one in found])
-    above = np.mean([one.bounds[1] > truth for one in found])
+    judged = [guardrails({"c": c, "v": v}, [("c", "v")], {"coverage@5": 0.05}, rng)[0] for c, v in trials]
+    below = np.mean([rail.bounds[0] < truth for rail in judged])
+    above = np.mean([rail.bounds[1] > truth for rail in judged])
     assert min(below, above) >= 0.93
-    assert np.mean([one.verdict == "broken" for one in found]) > 0.9
+    assert np.mean([rail.verdict == "broken" for rail in judged]) > 0.9
 
 
 def test_what_has_no_interval_is_undecided():
     control, variant = (EvaluatedArm(n, SAMPLE, {}, {"coverage@5": v}, None, {"coverage@5": np.full(40, v)}) for n, v in
                         (("c", 0.5), ("v", 0.0)))  # fmt: skip
-    (found,) = held(control, variant, margins={"coverage@5": 0.1})
-    assert (found.verdict, found.loss, found.bounds) == ("undecided", 1.0, None)
-    assert reason(found) == "no interval; 10 % is accepted"
+    (guardrail,) = held(control, variant, margins={"coverage@5": 0.1})
+    assert (guardrail.verdict, guardrail.loss, guardrail.bounds) == ("undecided", 1.0, None)
+    assert reason(guardrail) == "no interval; 10 % is accepted"
     assert verdict(Change(0.2, np.nan, np.nan), 0.1) == "undecided"
 
 
@@ -124,10 +124,10 @@ def test_what_has_no_interval_is_undecided():
     ],
 )
 def test_the_reason_names_the_bound_that_decides(said, expected):
-    one = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=0.01, bounds=(-0.02, 0.03), verdict=said)
-    assert reason(one) == expected
+    rail = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=0.01, bounds=(-0.02, 0.03), verdict=said)
+    assert reason(rail) == expected
 
 
 def test_a_gain_is_called_one():
-    one = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=-0.4, bounds=(-0.5, -0.3), verdict="held")
-    assert reason(one) == "gain 40.0 %, surely no loss; 5 % is accepted"
+    rail = Guardrail(control="c", variant="v", metric="m", margin=0.05, loss=-0.4, bounds=(-0.5, -0.3), verdict="held")
+    assert reason(rail) == "gain 40.0 %, surely no loss; 5 % is accepted"

@@ -39,49 +39,49 @@ def balanced(a, b, n, first):
     ids, at = [], [0, 0]
     while len(ids) < n and min(at) < len(a):
         arm = first if at[0] == at[1] else int(at[1] < at[0])
-        if (found := (a, b)[arm][at[arm]]) not in ids:
-            ids.append(found)
+        if (item := (a, b)[arm][at[arm]]) not in ids:
+            ids.append(item)
         at[arm] += 1
     return ids
 
 
 def test_team_draft_is_one_of_the_possible_drafts(rng):
-    found = interleave(rows(A, times=MANY), rows(B, times=MANY), 4, "team-draft", rng)
+    interleaved = interleave(rows(A, times=MANY), rows(B, times=MANY), 4, "team-draft", rng)
     possible = {
         (tuple(ids), tuple(teams))
         for coins in itertools.product((0, 1), repeat=2)
         for ids, teams in [drafted(A, B, 4, iter(coins))]
     }
-    got = {(tuple(i), tuple(t)) for i, t in zip(found.ids.tolist(), found.team.tolist(), strict=True)}
+    got = {(tuple(i), tuple(t)) for i, t in zip(interleaved.ids.tolist(), interleaved.team.tolist(), strict=True)}
     assert got == possible
-    assert (found.team == 0).sum(axis=1).tolist() == [2] * MANY
+    assert (interleaved.team == 0).sum(axis=1).tolist() == [2] * MANY
 
 
 def test_balanced_is_what_either_coin_gives(rng):
-    found = interleave(rows(A, times=MANY), rows(B, times=MANY), 5, "balanced", rng)
-    assert {tuple(ids) for ids in found.ids.tolist()} == {tuple(balanced(A, B, 5, first)) for first in (0, 1)}
-    assert 0.4 < np.mean(found.ids[:, 0] == 1) < 0.6
+    interleaved = interleave(rows(A, times=MANY), rows(B, times=MANY), 5, "balanced", rng)
+    assert {tuple(ids) for ids in interleaved.ids.tolist()} == {tuple(balanced(A, B, 5, first)) for first in (0, 1)}
+    assert 0.4 < np.mean(interleaved.ids[:, 0] == 1) < 0.6
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_ids_are_distinct_and_ranks_are_those_of_the_slates(method, rng):
     source = np.random.default_rng(1)
     a, b = (source.permuted(np.tile(np.arange(30, dtype=np.int32), (50, 1)), axis=1)[:, :12] for _ in range(2))
-    found = interleave(a, b, 12, method, rng)
-    assert all(len(set(ids)) == 12 for ids in found.ids.tolist())
+    interleaved = interleave(a, b, 12, method, rng)
+    assert all(len(set(ids)) == 12 for ids in interleaved.ids.tolist())
     for arm, slates in enumerate((a, b)):
-        for ids, ranks, slate in zip(found.ids, found.ranks[arm], slates, strict=True):
+        for ids, ranks, slate in zip(interleaved.ids, interleaved.ranks[arm], slates, strict=True):
             assert [slate.tolist().index(i) if i in slate else 12 for i in ids] == ranks.tolist()
     again = interleave(a, b, 12, method, np.random.default_rng(7))
-    np.testing.assert_array_equal(found.ids, again.ids)
+    np.testing.assert_array_equal(interleaved.ids, again.ids)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_only_one_arm_can_add_counts_for_nobody(method, rng):
-    found = interleave(rows([1, -1, -1, -1], times=9), rows(B, times=9), 6, method, rng)
-    assert [sorted(ids) for ids in found.ids.tolist()] == [[-1, -1, 1, 2, 5, 6]] * 9
-    assert (found.team[:, 2:] == NOBODY).all()
-    everything = found.credits(found.ids != -1)
+    interleaved = interleave(rows([1, -1, -1, -1], times=9), rows(B, times=9), 6, method, rng)
+    assert [sorted(ids) for ids in interleaved.ids.tolist()] == [[-1, -1, 1, 2, 5, 6]] * 9
+    assert (interleaved.team[:, 2:] == NOBODY).all()
+    everything = interleaved.credits(interleaved.ids != -1)
     nobody = interleave(rows([-1, -1]), rows([-1, -1]), 3, method, rng)
     assert nobody.ids.tolist() == [[-1, -1, -1]]
     assert nobody.credits(np.ones((1, 3), bool)).tolist() == [[0], [0]]
@@ -89,15 +89,15 @@ def test_what_only_one_arm_can_add_counts_for_nobody(method, rng):
 
 
 def test_slates_of_different_width(rng):
-    found = interleave(rows([1, 2]), rows([3, 4, 5]), 4, "balanced", rng)
-    assert sorted(found.ids[0].tolist()) == [1, 2, 3, 4]
+    interleaved = interleave(rows([1, 2]), rows([3, 4, 5]), 4, "balanced", rng)
+    assert sorted(interleaved.ids[0].tolist()) == [1, 2, 3, 4]
 
 
 def test_team_draft_credits_the_team(rng):
-    found = interleave(rows(A), rows(B), 4, "team-draft", rng)
+    interleaved = interleave(rows(A), rows(B), 4, "team-draft", rng)
     chosen = np.array([[True, True, False, True]])
     for arm in (0, 1):
-        assert found.credits(chosen)[arm] == np.sum(found.team[chosen] == arm)
+        assert interleaved.credits(chosen)[arm] == np.sum(interleaved.team[chosen] == arm)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_team_draft_credits_the_team(rng):
 )
 def test_balanced_credits_by_the_best_ranks_that_were_seen(choices, credited):
     for seed in range(4):
-        found = interleave(rows(A), rows(B), 5, "balanced", np.random.default_rng(seed))
-        if choices == [1, 2] and found.ids[0, 0] == 2:
+        interleaved = interleave(rows(A), rows(B), 5, "balanced", np.random.default_rng(seed))
+        if choices == [1, 2] and interleaved.ids[0, 0] == 2:
             continue  # the same choices reach one place deep if 1 stands last, none of A's second
-        assert tuple(found.credits(np.isin(found.ids, choices))[:, 0]) == credited
+        assert tuple(interleaved.credits(np.isin(interleaved.ids, choices))[:, 0]) == credited
 
 
 def test_a_typo_and_a_mismatch_are_named(rng):
@@ -139,14 +139,14 @@ def test_neither_place_of_the_arms_is_favoured(method, rng):
     source = np.random.default_rng(2)
     a, b = (source.permuted(np.tile(np.arange(40, dtype=np.int32), (3000, 1)), axis=1)[:, :10] for _ in range(2))
     relevant = truth(range(0, 40, 4), times=3000)
-    found, swapped = replay(a, b, relevant, 10, method, rng), replay(b, a, relevant, 10, method, rng)
-    np.testing.assert_allclose(found.mean(axis=1), swapped[::-1].mean(axis=1), atol=0.01)
+    straight, swapped = replay(a, b, relevant, 10, method, rng), replay(b, a, relevant, 10, method, rng)
+    np.testing.assert_allclose(straight.mean(axis=1), swapped[::-1].mean(axis=1), atol=0.01)
     same = replay(a, a, relevant, 10, method, rng)
     assert same[0].mean() == pytest.approx(same[1].mean(), abs=0.01)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_better_arm_wins_and_silence_is_no_opinion(method, rng):
-    found = replay(rows([7, 8, 9], [7, 8, 9]), rows([1, 2, 9], [1, 2, 9]), truth([1, 2], []), 3, method, rng)
-    assert found[:, 0].tolist() == [0, 1]
-    assert np.isnan(found[:, 1]).all()
+    wins = replay(rows([7, 8, 9], [7, 8, 9]), rows([1, 2, 9], [1, 2, 9]), truth([1, 2], []), 3, method, rng)
+    assert wins[:, 0].tolist() == [0, 1]
+    assert np.isnan(wins[:, 1]).all()

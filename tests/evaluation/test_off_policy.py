@@ -16,30 +16,30 @@ def estimated(log: BanditLog, clips=(), resamples=500) -> list[OffPolicyEstimate
     return off_policy_estimates(log, np.random.default_rng(1), clips, resamples)
 
 
-def by_name(found: list[OffPolicyEstimate], clip: float | None = None) -> dict[str, OffPolicyEstimate]:
-    return {row.estimator: row for row in found if row.clip == clip}
+def by_name(estimates: list[OffPolicyEstimate], clip: float | None = None) -> dict[str, OffPolicyEstimate]:
+    return {row.estimator: row for row in estimates if row.clip == clip}
 
 
 def test_the_formulas():
     log = logged(actions=999, model=0.7)
     w, r = log.weights, log.reward
-    found = by_name(estimated(log, [2.0]))
-    assert found["ips"].value == pytest.approx(np.mean(w * r))
-    assert found["snips"].value == pytest.approx(np.sum(w * r) / np.sum(w))
-    assert found["dr"].value == pytest.approx(np.mean(log.expected + w * (r - log.predicted)))
-    assert found["snips"].lift == pytest.approx(found["snips"].value - r.mean())
-    assert found["ips"].effective_size == pytest.approx(w.sum() ** 2 / (w**2).sum())
-    assert (found["ips"].actions, found["ips"].units, found["ips"].clipped) == (999, 333, 0)
+    estimates = by_name(estimated(log, [2.0]))
+    assert estimates["ips"].value == pytest.approx(np.mean(w * r))
+    assert estimates["snips"].value == pytest.approx(np.sum(w * r) / np.sum(w))
+    assert estimates["dr"].value == pytest.approx(np.mean(log.expected + w * (r - log.predicted)))
+    assert estimates["snips"].lift == pytest.approx(estimates["snips"].value - r.mean())
+    assert estimates["ips"].effective_size == pytest.approx(w.sum() ** 2 / (w**2).sum())
+    assert (estimates["ips"].actions, estimates["ips"].units, estimates["ips"].clipped) == (999, 333, 0)
 
 
 def test_clipping_cuts_the_weights():
     log = logged(actions=900)
-    found = by_name(estimated(log, [2.0]), clip=2.0)
+    clipped = by_name(estimated(log, [2.0]), clip=2.0)
     w = np.minimum(log.weights, 2)
-    assert found["ips"].value == pytest.approx(np.mean(w * log.reward))
-    assert found["dr"].value == pytest.approx(np.mean(log.expected + w * (log.reward - log.predicted)))
-    assert found["ips"].clipped == pytest.approx(np.mean(log.weights > 2))
-    assert found["ips"].effective_size > 1.2 * by_name(estimated(log))["ips"].effective_size
+    assert clipped["ips"].value == pytest.approx(np.mean(w * log.reward))
+    assert clipped["dr"].value == pytest.approx(np.mean(log.expected + w * (log.reward - log.predicted)))
+    assert clipped["ips"].clipped == pytest.approx(np.mean(log.weights > 2))
+    assert clipped["ips"].effective_size > 1.2 * by_name(estimated(log))["ips"].effective_size
 
 
 @pytest.mark.parametrize("model", [1.0, 0.5])

@@ -17,7 +17,7 @@ from hybridrec.evaluation.samples import EvaluatedArm, Sample, distinct
 def test_equal_parts_of_a_sample_are_one():
     everyone, half = np.ones(4, bool), np.array([True, False] * 2)
     different, places = distinct([everyone, half, everyone.copy(), ~half])
-    assert [part.tolist() for part in different] == [everyone.tolist(), half.tolist(), (~half).tolist()]
+    assert [members.tolist() for members in different] == [everyone.tolist(), half.tolist(), (~half).tolist()]
     assert places == [0, 1, 0, 2]
 
 
@@ -55,7 +55,7 @@ def test_samples_of_folds_are_joined():
 
 
 class ByHistory(KnownFields):
-    """Whether a history is shown."""
+    """A segmenter by whether a history is shown."""
 
     def segment(self, queries, data):
         return np.where(queries.history.lengths > 0, "some", "none")
@@ -65,8 +65,8 @@ def test_samples_hold_the_segments_of_every_segmenter():
     segmenters = {"fields": KnownFields(), "shown": ByHistory()}
     both = Sample.join([Sample.of(fold(), segmenters), Sample.of(fold(truth=((2,), (4,))), segmenters)])
     assert (both.segmenter, list(both.more_segments)) == ("fields", ["shown"])
-    found = {name: (segmenter, int(where.sum())) for segmenter, name, where in both.parts()}
-    assert found == {
+    sizes = {name: (segmenter, int(where.sum())) for segmenter, name, where in both.parts()}
+    assert sizes == {
         "all": ("", 4), "items": ("fields", 2), "title": ("fields", 2),
         "shown: none": ("shown", 2), "shown: some": ("shown", 2),
     }  # fmt: skip

@@ -22,9 +22,9 @@ def planted(rng, repeats, users, seed, user, rest, mean=0.1):
 def test_the_parts_are_recovered_on_average():
     rng = np.random.default_rng(1)
     repeats, users, seed, user, rest = 5, 200, 0.03, 0.2, 0.1
-    found = np.array([split(planted(rng, repeats, users, seed, user, rest))[:2] for _ in range(600)]).mean(axis=0)
-    assert found[0] == pytest.approx(user**2 / users + rest**2 / (repeats * users), rel=0.05)
-    assert found[1] == pytest.approx(seed**2 / repeats, rel=0.1)
+    mean_split = np.array([split(planted(rng, repeats, users, seed, user, rest))[:2] for _ in range(600)]).mean(axis=0)
+    assert mean_split[0] == pytest.approx(user**2 / users + rest**2 / (repeats * users), rel=0.05)
+    assert mean_split[1] == pytest.approx(seed**2 / repeats, rel=0.1)
 
 
 @pytest.mark.parametrize(("seed", "user"), [(0.03, 0.2), (0.0, 0.2), (0.05, 0.05)])
@@ -38,17 +38,17 @@ def test_the_interval_covers_the_truth_for_new_users_and_seeds(seed, user):
             {"c": EvaluatedArm("c", sample, {"m": np.zeros(80)}), "v": EvaluatedArm("v", sample, {"m": row})}
             for row in gains
         ]
-        (found,) = seed_splits(repeats, [("c", "v")], ["m"])
-        hits += found.ci95[0] < 0.1 < found.ci95[1]
+        (seed_split,) = seed_splits(repeats, [("c", "v")], ["m"])
+        hits += seed_split.ci95[0] < 0.1 < seed_split.ci95[1]
     assert 0.92 <= hits / 400 <= 0.99
 
 
 def test_without_seeds_it_is_the_t_interval_of_the_users():
     values = np.tile(np.random.default_rng(3).normal(0.1, 1, 50), (3, 1))
-    found = split(values)
-    assert found.seeds == 0
-    assert found.degrees == 49
-    assert found.users == pytest.approx(values[0].var(ddof=1) / 50)
+    seed_split = split(values)
+    assert seed_split.seeds == 0
+    assert seed_split.degrees == 49
+    assert seed_split.users == pytest.approx(values[0].var(ddof=1) / 50)
 
 
 def test_weights_and_undefined_queries():
@@ -64,10 +64,10 @@ def test_weights_and_undefined_queries():
         }
         for place, row in enumerate(gains)
     ]
-    (found,) = seed_splits(repeats, [("c", "v")], ["m", "coverage@5"])
+    (seed_split,) = seed_splits(repeats, [("c", "v")], ["m", "coverage@5"])
     expected = np.average(gains[:, 10:], weights=weights[10:], axis=1)
-    assert found.delta == pytest.approx(expected.mean())
-    assert found.seeds_share == pytest.approx(found.seeds_variance / found.standard_error**2)
+    assert seed_split.delta == pytest.approx(expected.mean())
+    assert seed_split.seeds_share == pytest.approx(seed_split.seeds_variance / seed_split.standard_error**2)
     spread = spreads(repeats)["v"]
     assert spread["coverage@5"].values == [0, 0.1, 0.2]
     assert spread["coverage@5"].deviation == pytest.approx(0.1)
@@ -78,5 +78,5 @@ def test_one_user_gives_no_interval():
     repeats = [
         {"c": EvaluatedArm("c", sample, {"m": np.zeros(2)}), "v": EvaluatedArm("v", sample, {"m": np.ones(2)})}
     ] * 2
-    (found,) = seed_splits(repeats, [("c", "v")], ["m"])
-    assert (found.delta, found.ci95) == (1, None)
+    (seed_split,) = seed_splits(repeats, [("c", "v")], ["m"])
+    assert (seed_split.delta, seed_split.ci95) == (1, None)

@@ -36,16 +36,16 @@ def totals(values, units=None, weights=None, where=None):
 
 
 def test_totals_are_weighted_sums_of_units():
-    found = totals([1, 3, NAN, 5], units=[7, 7, 2, 2], weights=[1, 2, 4, 8])
-    np.testing.assert_array_equal(found.sums, [[40], [7]])
-    np.testing.assert_array_equal(found.weights, [[8], [3]])
-    assert found.means == pytest.approx(47 / 11)
-    assert found.units == [2]
+    summed = totals([1, 3, NAN, 5], units=[7, 7, 2, 2], weights=[1, 2, 4, 8])
+    np.testing.assert_array_equal(summed.sums, [[40], [7]])
+    np.testing.assert_array_equal(summed.weights, [[8], [3]])
+    assert summed.means == pytest.approx(47 / 11)
+    assert summed.units == [2]
 
 
 def test_totals_of_a_part_and_of_nothing():
-    found = totals([1, 3, 5], where=np.array([True, False, True]))
-    assert (found.means, found.units) == (3, 2)
+    summed = totals([1, 3, 5], where=np.array([True, False, True]))
+    assert (summed.means, summed.units) == (3, 2)
     nothing = totals([1, 3, 5], where=np.zeros(3, bool))
     assert np.isnan(nothing.means)
     assert nothing.units == 0
@@ -102,10 +102,10 @@ def test_mean_interval_of_a_ratio(rng):
     units = np.repeat(np.arange(400), 3)
     weights = np.tile([0.5, 0.3, 0.2], 400)
     values = source.random(1200)
-    found = totals(values, units, weights)
-    (low, high) = mean_intervals(found, rng, 4000)[0]
-    error = 1.96 * np.sqrt(np.square(found.sums - found.means * found.weights).sum()) / found.weights.sum()
-    assert (low, high) == pytest.approx((found.means[0] - error, found.means[0] + error), abs=error * 0.08)
+    summed = totals(values, units, weights)
+    (low, high) = mean_intervals(summed, rng, 4000)[0]
+    error = 1.96 * np.sqrt(np.square(summed.sums - summed.means * summed.weights).sum()) / summed.weights.sum()
+    assert (low, high) == pytest.approx((summed.means[0] - error, summed.means[0] + error), abs=error * 0.08)
 
 
 def test_queries_of_a_unit_are_not_independent(rng):
@@ -118,39 +118,39 @@ def test_queries_of_a_unit_are_not_independent(rng):
 def test_paired_counts_and_means(rng):
     control = np.array([[0.2], [0.4], [0.6], [0.0], [0.5]])
     gain = np.array([[0.1], [-0.1], [1e-15], [NAN], [0.3]])
-    found = paired(totals(gain), totals(np.where(np.isnan(gain), NAN, control)), rng, 200)
-    assert found.delta == pytest.approx(0.3 / 4)
-    assert found.relative == pytest.approx(0.3 / 1.7)
-    assert (found.units, found.wins, found.ties, found.losses) == (4, 2, 1, 1)
-    one = found.at(0)
-    assert one["wins"] == 2
-    assert isinstance(one["wins"], int)
-    assert one["ci95"] == found.ci95[0].tolist()
+    comparison = paired(totals(gain), totals(np.where(np.isnan(gain), NAN, control)), rng, 200)
+    assert comparison.delta == pytest.approx(0.3 / 4)
+    assert comparison.relative == pytest.approx(0.3 / 1.7)
+    assert (comparison.units, comparison.wins, comparison.ties, comparison.losses) == (4, 2, 1, 1)
+    row = comparison.at(0)
+    assert row["wins"] == 2
+    assert isinstance(row["wins"], int)
+    assert row["ci95"] == comparison.ci95[0].tolist()
 
 
 def test_paired_interval_is_of_the_difference(rng):
     source = np.random.default_rng(3)
     hard = source.random(500)
     gain = source.normal(0.02, 0.05, 500)
-    found = paired(totals(gain), totals(hard), rng, 4000)
+    comparison = paired(totals(gain), totals(hard), rng, 4000)
     half = 1.96 * gain.std(ddof=1) / np.sqrt(500)
-    np.testing.assert_allclose(found.ci95[0], gain.mean() + np.array([-half, half]), atol=half * 0.08)
-    assert found.relative_ci95[0, 0] < found.relative[0] < found.relative_ci95[0, 1]
-    assert found.p_value[0] == 1 / 4001
+    np.testing.assert_allclose(comparison.ci95[0], gain.mean() + np.array([-half, half]), atol=half * 0.08)
+    assert comparison.relative_ci95[0, 0] < comparison.relative[0] < comparison.relative_ci95[0, 1]
+    assert comparison.p_value[0] == 1 / 4001
 
 
 def test_no_queries_no_numbers(rng):
     nothing = totals([NAN, NAN, NAN])
-    found = paired(nothing, nothing, rng, 50)
-    assert np.isnan([found.delta, found.relative, *found.ci95.T, *found.relative_ci95.T]).all()
-    assert found.units == found.wins == found.ties == found.losses == 0
+    comparison = paired(nothing, nothing, rng, 50)
+    assert np.isnan([comparison.delta, comparison.relative, *comparison.ci95.T, *comparison.relative_ci95.T]).all()
+    assert comparison.units == comparison.wins == comparison.ties == comparison.losses == 0
 
 
 def test_a_single_unit_has_no_interval(rng):
-    found = paired(totals([0.5]), totals([0.5]), rng, 50)
-    assert found.delta == 0.5
-    assert np.isnan(found.ci95).all()
-    assert found.p_value == 1
+    comparison = paired(totals([0.5]), totals([0.5]), rng, 50)
+    assert comparison.delta == 0.5
+    assert np.isnan(comparison.ci95).all()
+    assert comparison.p_value == 1
 
 
 def test_randomization_equals_enumeration(rng):
@@ -174,20 +174,20 @@ def test_p_is_never_zero_and_one_for_equal_arms(rng):
 
 def test_t_is_that_of_scipy_where_all_units_weigh_alike(rng):
     gains = np.random.default_rng(5).exponential(1, (80, 2)) - 0.8
-    found = paired(totals(gains), totals(np.ones_like(gains)), rng, 100)
+    comparison = paired(totals(gains), totals(np.ones_like(gains)), rng, 100)
     expected = stats.ttest_1samp(gains, 0)
-    np.testing.assert_allclose(found.t, expected.statistic, rtol=1e-10)
-    np.testing.assert_allclose(found.p_t, expected.pvalue, rtol=1e-10)
-    np.testing.assert_allclose(found.effect_size, gains.mean(axis=0) / gains.std(axis=0, ddof=1))
-    np.testing.assert_allclose(found.standard_error, stats.sem(gains))
+    np.testing.assert_allclose(comparison.t, expected.statistic, rtol=1e-10)
+    np.testing.assert_allclose(comparison.p_t, expected.pvalue, rtol=1e-10)
+    np.testing.assert_allclose(comparison.effect_size, gains.mean(axis=0) / gains.std(axis=0, ddof=1))
+    np.testing.assert_allclose(comparison.standard_error, stats.sem(gains))
 
 
 def test_standard_errors_of_weighted_means_are_those_of_the_bootstrap(rng):
     source = np.random.default_rng(6)
     units, weights = np.sort(source.integers(0, 400, 1500)), source.exponential(1, 1500)
-    found = totals(source.normal(1, 1, 1500) + units / 200, units, weights)
-    drawn = resampled_sums(np.hstack([found.sums, found.weights]), rng, 4000)
-    assert standard_errors(found)[0] == pytest.approx((drawn[0] / drawn[1]).std(), rel=0.05)
+    summed = totals(source.normal(1, 1, 1500) + units / 200, units, weights)
+    drawn = resampled_sums(np.hstack([summed.sums, summed.weights]), rng, 4000)
+    assert standard_errors(summed)[0] == pytest.approx((drawn[0] / drawn[1]).std(), rel=0.05)
 
 
 def test_a_detectable_difference_is_found_with_the_promised_power():
@@ -242,8 +242,8 @@ def simulated(seed, comparisons, units, effect=0.0):
 
 def test_equal_arms_differ_at_the_promised_rate(rng):
     gains = simulated(1, 400, 150)
-    found = paired(totals(gains), totals(np.ones_like(gains)), rng, 1000)
-    assert 0.02 <= np.mean(found.p_value < 0.05) <= 0.08
+    comparison = paired(totals(gains), totals(np.ones_like(gains)), rng, 1000)
+    assert 0.02 <= np.mean(comparison.p_value < 0.05) <= 0.08
 
 
 def test_intervals_cover_the_true_difference(rng):

@@ -17,7 +17,7 @@ MODELS = {
 
 
 def origin(array):
-    """What an array is a view of."""
+    """The array that owns the memory of a view."""
     while isinstance(array, np.ndarray) and array.base is not None:
         array = array.base
     return array

@@ -1,4 +1,4 @@
-"""What a run serves: the data that queries need, with or without users, and the plugins behind it."""
+"""The contents of a served run: the data that queries need, with or without users, and the plugins behind it."""
 
 import numpy as np
 from pydantic import BaseModel

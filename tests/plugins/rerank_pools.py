@@ -1,4 +1,4 @@
-"""What the tests of re-rankers share: fused pools of all shapes, and how they are asked."""
+"""Helpers of the tests of re-rankers: fused pools of all shapes, and queries for them."""
 
 from __future__ import annotations
 

@@ -127,16 +127,16 @@ def asked(data):
     return data.queries(np.arange(USERS, dtype=np.int32))
 
 
-def share(found, exact):
-    """Of the exact ids that are found."""
-    return np.mean([np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, found.ids, strict=True)])
+def share(candidates, exact):
+    """The share of the exact ids among the candidates."""
+    return np.mean([np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, candidates.ids, strict=True)])
 
 
 def test_it_finds_most_of_an_exact_search_with_the_same_scores(model, data):
-    found = fitted(model, data, expansion=2).candidates(asked(data), 100, "items", Exclude())
+    candidates = fitted(model, data, expansion=2).candidates(asked(data), 100, "items", Exclude())
     exact = model.candidates(asked(data), 100, "items", Exclude())
-    assert 0.95 < share(found, exact) < 1  # it is not the exact search itself
-    np.testing.assert_allclose(found.scores, model.score(asked(data), found.ids, "items"), rtol=1e-5)
+    assert 0.95 < share(candidates, exact) < 1  # it is not the exact search itself
+    np.testing.assert_allclose(candidates.scores, model.score(asked(data), candidates.ids, "items"), rtol=1e-5)
 
 
 def test_more_is_found_the_further_it_looks(model, data):
@@ -151,32 +151,32 @@ def test_more_is_found_the_further_it_looks(model, data):
 def test_more_is_found_in_more_cells(model, data):
     exact = model.candidates(asked(data), 100, "items", Exclude())
     shares = [
-        share(fitted(model, data, probes=part, recall=0.1).candidates(asked(data), 100, "items", Exclude()), exact)
-        for part in (0.2, 0.6, 1)
+        share(fitted(model, data, probes=probes, recall=0.1).candidates(asked(data), 100, "items", Exclude()), exact)
+        for probes in (0.2, 0.6, 1)
     ]
     assert shares[0] < shares[1] < shares[2]
 
 
 def test_what_is_excluded_leaves_and_the_next_best_come(model, data):
-    """Of each query its first 30, for all every third, and what is not out yet."""
+    """Excluded are the first 30 of each query, every third item for all, and what is not out yet."""
     approximate, queries = fitted(model, data), asked(data)
     first = model.candidates(queries, 30, "items", Exclude()).ids
     rows = csr_matrix(
         (np.ones(first.size, np.float32), (np.repeat(np.arange(USERS), 30), first.ravel())), (USERS, ITEMS)
     )
     exclude = Exclude(rows, np.arange(ITEMS) % 3 == 0, np.arange(ITEMS, dtype=float), np.full(USERS, ITEMS * 0.9))
-    found = approximate.candidates(queries, 50, "items", exclude)
-    assert not exclude.holds(found.ids).any()
-    assert (found.ids >= 0).all()
-    assert share(found, model.candidates(queries, 50, "items", exclude)) > 0.95
+    candidates = approximate.candidates(queries, 50, "items", exclude)
+    assert not exclude.holds(candidates.ids).any()
+    assert (candidates.ids >= 0).all()
+    assert share(candidates, model.candidates(queries, 50, "items", exclude)) > 0.95
 
 
 def test_where_too_little_is_left_the_search_is_exact(model, data):
     allowed = np.zeros(ITEMS, bool)
     allowed[::50] = True
-    found = fitted(model, data).candidates(asked(data), 20, "items", Exclude(ids=~allowed))
+    candidates = fitted(model, data).candidates(asked(data), 20, "items", Exclude(ids=~allowed))
     exact = model.candidates(asked(data), 20, "items", Exclude(ids=~allowed))
-    np.testing.assert_array_equal(found.ids, exact.ids)
+    np.testing.assert_array_equal(candidates.ids, exact.ids)
 
 
 def test_too_low_a_recall_is_refused(model, data):
@@ -190,8 +190,8 @@ def test_the_recall_that_is_noted_is_what_queries_get(model, data):
     (note,) = fitted(model, data).notes()
     queries = asked(data)
     seen = Exclude(queries.history.matrix(binary=True))
-    found = fitted(model, data).candidates(queries, 100, "items", seen)
-    assert f"finds {share(found, model.candidates(queries, 100, 'items', seen)):.3f} of the first 100 items" in note
+    near = fitted(model, data).candidates(queries, 100, "items", seen)
+    assert f"finds {share(near, model.candidates(queries, 100, 'items', seen)):.3f} of the first 100 items" in note
 
 
 @pytest.mark.parametrize("probes", [1, 0.3])
@@ -208,8 +208,8 @@ def test_a_query_finds_the_same_in_any_batch(model, data, rows):
     approximate, queries = fitted(model, data), asked(data)
     whole = approximate.candidates(queries, 30, "items", Exclude())
     parts = [queries.take(slice(start, start + rows)) for start in range(0, USERS, rows)]
-    found = np.concatenate([approximate.candidates(part, 30, "items", Exclude()).ids for part in parts])
-    np.testing.assert_array_equal(found, whole.ids)
+    ids = np.concatenate([approximate.candidates(batch, 30, "items", Exclude()).ids for batch in parts])
+    np.testing.assert_array_equal(ids, whole.ids)
 
 
 class TestInAnExperiment:
@@ -249,13 +249,13 @@ class TestInAnExperiment:
         path = self.config(experiment)
         tune = "tune: {pipeline: near, search: random, trials: 4, space: {components.als.factors: [1, 8]}}\n"
         path.write_text(path.read_text() + tune, encoding="utf-8")
-        found = {trial.values["components.als.factors"]: trial.metrics for trial in hybridrec.tune(path).trials}
-        assert found[1] != found[8]
+        by_factors = {trial.values["components.als.factors"]: trial.metrics for trial in hybridrec.tune(path).trials}
+        assert by_factors[1] != by_factors[8]
 
     def test_data_that_grew_is_searched_anew(self, experiment):
-        """Where what it uses takes up new data without a fit, it stands on that."""
+        """The search stands on the refreshed model, which takes up new data without a fit."""
         run = hybridrec.run(self.config(experiment), ["refit=all", "data.users=50"])
-        how = {one.label: one.how for one in hybridrec.refresh(run, ["data.users=60"])}
+        how = {refreshed.label: refreshed.how for refreshed in hybridrec.refresh(run, ["data.users=60"])}
         assert (how["als"], how["near"]) == ("refreshed", "fitted again")
         recommender = hybridrec.load(run)
         als, near = (recommender.components[label] for label in ("als", "near"))

@@ -72,17 +72,17 @@ def test_halves_are_of_the_same_length_and_unknown_rows_stay_zeros():
     scaled, other = _scaled(rows, rows[:7])
     assert not scaled[::5].any()
     assert (scaled[:7] == other).all()
-    known = scaled[rows.any(axis=1)]
-    np.testing.assert_allclose(known.mean(axis=0), 0, atol=1e-5)
-    assert np.square(known).sum(axis=1).mean() == pytest.approx(LENGTH**2, rel=1e-5)
+    given = scaled[rows.any(axis=1)]
+    np.testing.assert_allclose(given.mean(axis=0), 0, atol=1e-5)
+    assert np.square(given).sum(axis=1).mean() == pytest.approx(LENGTH**2, rel=1e-5)
 
 
 def test_halves_are_hidden_as_often_as_asked_and_only_known_ones_count():
     rows = np.ones((4000, 3), np.float32)
-    known = np.ones((4000, 2), bool)
-    known[3000:, 1] = False
+    has_half = np.ones((4000, 2), bool)
+    has_half[3000:, 1] = False
     rows[3000:, 1:] = 0
-    halves = _Halves(rows, known, 1, 0.4, np.random.default_rng(0))
+    halves = _Halves(rows, has_half, 1, 0.4, np.random.default_rng(0))
     places = np.arange(4000)
     damaged = halves.damaged(places)
     assert (damaged[3000:] == rows[3000:]).all(), "the only half is never hidden"

@@ -110,10 +110,10 @@ def test_popularity_by_user_features_prefers_what_like_users_have():
     data = toy_dataset()
     queries = data.queries(np.array([0, 1, -1], np.int32))
     model = Popularity(PopularityOptions(by="user-features", smoothing=1e-6)).fit(data, RNG)
-    found = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
+    scores = model.scores(replace(queries, users=np.array([0, 1, -1], np.int32)), "items")
     traits, had = data.users.features.matrix.toarray(), data.interactions.matrix(binary=True).toarray()
     means = [np.mean([had[traits[:, f] > 0].mean(axis=0) for f in np.flatnonzero(traits[u])], axis=0) for u in (0, 1)]
-    np.testing.assert_allclose(found[:2], means, atol=1e-5)
+    np.testing.assert_allclose(scores[:2], means, atol=1e-5)
     assert np.isnan(model.scores(replace(queries, user_features=None), "items")).all()
     with pytest.raises(DataError, match="needs features of users"):
         Popularity(PopularityOptions(by="user-features")).fit(data.with_entities("users", features=None), RNG)
@@ -121,15 +121,15 @@ def test_popularity_by_user_features_prefers_what_like_users_have():
 
 def test_newest_comes_first_and_unknown_times_last():
     data = toy_dataset(users=4, items=4, tags=2).with_entities("items", times=np.array([5.0, np.nan, 9.0, 9.0]))
-    found = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())
-    assert found.ids[0].tolist() == [2, 3, 0, 1]
+    candidates = Newest().fit(data, RNG).candidates(toy_queries(data), 4, "items", Exclude())
+    assert candidates.ids[0].tolist() == [2, 3, 0, 1]
 
 
 def test_a_list_keeps_its_order_and_knows_nothing_else():
     data = toy_dataset()
     listed = Listed(ListedOptions(ids=["item 03", "item 00", "item 08"])).fit(data, RNG)
-    found = listed.candidates(toy_queries(data), 5, "items", Exclude())
-    assert (found.ids == [3, 0, 8, -1, -1]).all()
+    candidates = listed.candidates(toy_queries(data), 5, "items", Exclude())
+    assert (candidates.ids == [3, 0, 8, -1, -1]).all()
     with pytest.raises(DataError, match="1 id is not in the data, first 'item 99'"):
         Listed(ListedOptions(ids=["item 99"])).fit(data, RNG)
 

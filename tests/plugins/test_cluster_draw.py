@@ -34,19 +34,19 @@ def bundles(n, each, dim=30, seed=0):
 
 def test_kmeans_parts_what_points_in_different_directions():
     points = bundles(2, 50)
-    found = spherical_kmeans(points, 2, np.random.default_rng(0))
-    assert len(set(found.labels[:50])) == len(set(found.labels[50:])) == 1
-    assert found.labels[0] != found.labels[50]
+    fit = spherical_kmeans(points, 2, np.random.default_rng(0))
+    assert len(set(fit.labels[:50])) == len(set(fit.labels[50:])) == 1
+    assert fit.labels[0] != fit.labels[50]
     centre = points[:50].sum(axis=0) / np.linalg.norm(points[:50].sum(axis=0))
     rest = points[50:].sum(axis=0) / np.linalg.norm(points[50:].sum(axis=0))
-    assert found.within == pytest.approx((1 - points[:50] @ centre).sum() + (1 - points[50:] @ rest).sum(), rel=1e-3)
+    assert fit.within == pytest.approx((1 - points[:50] @ centre).sum() + (1 - points[50:] @ rest).sum(), rel=1e-3)
 
 
 def test_as_many_clusters_as_points_leave_nothing_within():
     points = bundles(5, 3)
-    found = spherical_kmeans(points, 15, np.random.default_rng(0))
-    assert len(np.unique(found.labels)) == 15
-    assert found.within == pytest.approx(0, abs=1e-5)
+    clustering = spherical_kmeans(points, 15, np.random.default_rng(0))
+    assert len(np.unique(clustering.labels)) == 15
+    assert clustering.within == pytest.approx(0, abs=1e-5)
 
 
 def test_the_elbow_is_farthest_from_the_chord():
@@ -57,9 +57,9 @@ def test_the_elbow_is_farthest_from_the_chord():
 
 
 def test_the_elbow_lies_near_the_number_of_bundles():
-    found, curve = elbow(bundles(60, 10, dim=80), np.random.default_rng(0))
+    clustering, curve = elbow(bundles(60, 10, dim=80), np.random.default_rng(0))
     assert (curve.sizes[0], curve.sizes[-1]) == (10, 500)
-    assert 50 <= len(np.unique(found.labels)) <= 130
+    assert 50 <= len(np.unique(clustering.labels)) <= 130
 
 
 def test_items_come_from_the_majority_cluster():

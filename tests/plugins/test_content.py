@@ -75,7 +75,7 @@ def test_words_of_few_items_connect_nothing():
         .scores(parity_queries(data, "items"), "items")
         for n in (1, 2)
     ]
-    assert [bool(np.isnan(found[:, 0]).any()) for found in scores] == [False, True]
+    assert [bool(np.isnan(scored[:, 0]).any()) for scored in scores] == [False, True]
 
 
 def test_query_tags_count_beside_the_history():

@@ -33,12 +33,12 @@ def counts(data):
 def test_one_feature_gives_the_logarithm_of_the_mean_number_of_users():
     data = toy_dataset()
     flags = np.arange(40)[:, None] % 3 == 0
-    n, known = counts(data), counts(data) > 0
+    n, is_had = counts(data), counts(data) > 0
     # Every item has the second feature, or it would have no content; the intercept takes its effect.
     data = with_features(data, np.hstack((flags, np.ones((40, 1), bool))))
-    found = scores(data, kinds=["features"], pairs=False, time_steps=0, l2=1e-6)[0]
-    wanted = np.where(flags[:, 0], n[known & flags[:, 0]].mean(), n[known & ~flags[:, 0]].mean())
-    np.testing.assert_allclose(found, np.log(wanted), atol=1e-3)
+    scored = scores(data, kinds=["features"], pairs=False, time_steps=0, l2=1e-6)[0]
+    wanted = np.where(flags[:, 0], n[is_had & flags[:, 0]].mean(), n[is_had & ~flags[:, 0]].mean())
+    np.testing.assert_allclose(scored, np.log(wanted), atol=1e-3)
 
 
 def test_cold_items_get_what_items_like_them_have_and_do_not_count_as_unpopular():
@@ -55,8 +55,8 @@ def test_cold_items_get_what_items_like_them_have_and_do_not_count_as_unpopular(
 
 
 def test_the_same_for_every_query():
-    found = scores(toy_dataset())
-    assert (found == found[0]).all()
+    scored = scores(toy_dataset())
+    assert (scored == scored[0]).all()
 
 
 def test_pairs_say_what_neither_of_two_features_says():
@@ -66,7 +66,7 @@ def test_pairs_say_what_neither_of_two_features_says():
     data = with_features(data, np.stack((a, b, ~a, ~b), axis=1))
     options = {"kinds": ["features"], "time_steps": 0, "l2": 0.1}
     with_pairs, without = (scores(data, pairs=pairs, **options)[0] for pairs in (True, False))
-    gap = [found[a != b].mean() - found[a == b].mean() for found in (with_pairs, without)]
+    gap = [scored[a != b].mean() - scored[a == b].mean() for scored in (with_pairs, without)]
     assert gap[0] > 1
     assert abs(gap[1]) < 0.2
 
@@ -74,10 +74,10 @@ def test_pairs_say_what_neither_of_two_features_says():
 def test_times_count_in_steps_and_unknown_ones_do_not():
     data = toy_dataset()
     data = data.hide((data.interactions.ids < 20) & (data.interactions.rows > 10))
-    found = scores(data, kinds=[], time_steps=4, l2=0.1)[0]
-    assert np.isnan(found[3]), "item 3 has no time, and nothing else is read"
-    assert np.nanmax(found[:20]) < found[20:].min()
-    assert len(np.unique(found[~np.isnan(found)])) == 4
+    scored = scores(data, kinds=[], time_steps=4, l2=0.1)[0]
+    assert np.isnan(scored[3]), "item 3 has no time, and nothing else is read"
+    assert np.nanmax(scored[:20]) < scored[20:].min()
+    assert len(np.unique(scored[~np.isnan(scored)])) == 4
 
 
 def test_what_few_items_have_is_left_out():

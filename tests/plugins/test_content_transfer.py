@@ -94,15 +94,15 @@ def test_ages_are_measured_against_the_newest_in_quartiles():
 
 def test_cold_items_are_found_by_colour():
     data = cold(toy_dataset(), np.arange(30, 40))
-    found = fit(data).scores(parity_queries(data, "items"), "items")[:, 30:]
-    assert (found[0, ::2] > found[1, ::2]).all()
-    assert (found[0, 1::2] < found[1, 1::2]).all()
+    scores = fit(data).scores(parity_queries(data, "items"), "items")[:, 30:]
+    assert (scores[0, ::2] > scores[1, ::2]).all()
+    assert (scores[0, 1::2] < scores[1, 1::2]).all()
 
 
 def test_cold_items_without_content_get_no_opinion():
     data = cold(toy_dataset(), [3, 6]).with_entities("items", features=None)  # item 3 has no time
-    found = fit(data, tags=0, text=0).scores(parity_queries(data, "items"), "items")
-    assert np.flatnonzero(np.isnan(found).any(axis=0)).tolist() == [3]
+    scores = fit(data, tags=0, text=0).scores(parity_queries(data, "items"), "items")
+    assert np.flatnonzero(np.isnan(scores).any(axis=0)).tolist() == [3]
 
 
 def test_without_interactions_it_says_so():

@@ -21,8 +21,8 @@ def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items()
     directions = data.items.vectors / np.linalg.norm(data.items.vectors, axis=1, keepdims=True)
     profile = sum(directions[item] for item in set(queries.history.take(np.array([0])).ids.tolist()))
     ids = np.arange(40, dtype=np.int32)[None]
-    found = ContentVectors().fit(data, RNG).score(queries.take(np.array([0])), ids, "items")[0]
-    np.testing.assert_allclose(found, directions @ profile / np.linalg.norm(profile), rtol=1e-5)
+    score = ContentVectors().fit(data, RNG).score(queries.take(np.array([0])), ids, "items")[0]
+    np.testing.assert_allclose(score, directions @ profile / np.linalg.norm(profile), rtol=1e-5)
 
 
 def test_items_without_a_vector_are_neither_read_nor_proposed():
@@ -30,10 +30,10 @@ def test_items_without_a_vector_are_neither_read_nor_proposed():
     vectors = data.items.vectors.copy()
     vectors[::2] = 0
     model = ContentVectors().fit(data.with_entities("items", vectors=vectors), RNG)
-    found = model.candidates(parity_queries(data, "items"), 40, "items", Exclude()).ids
-    assert (found[0] == -1).all(), "an even history has no vector"
-    assert sorted(found[1, :20]) == list(range(1, 40, 2))
-    assert (found[1, 20:] == -1).all()
+    ids = model.candidates(parity_queries(data, "items"), 40, "items", Exclude()).ids
+    assert (ids[0] == -1).all(), "an even history has no vector"
+    assert sorted(ids[1, :20]) == list(range(1, 40, 2))
+    assert (ids[1, 20:] == -1).all()
 
 
 def test_data_without_vectors_is_refused():

@@ -52,7 +52,7 @@ def rows(seed=0, users=30, items=12, tags=6):
 def test_the_gradient_is_that_of_the_loss():
     x, rng = rows(), np.random.default_rng(1)
     places = np.array([3, 0, 29])
-    network = Network(*(part.astype(np.float64) for part in Network.random(18, 5, 18, rng).parameters))
+    network = Network(*(weights.astype(np.float64) for weights in Network.random(18, 5, 18, rng).parameters))
     loss = Multinomial(x, [slice(0, 12), slice(12, 18)])
 
     def value():
@@ -76,8 +76,8 @@ def test_the_loss_is_the_multinomial_one_of_each_field():
     outputs = np.random.default_rng(2).normal(size=(2, 18)).astype(np.float32)
     wanted = 0.0
     for y, row in zip(outputs, x[[4, 25]].toarray(), strict=True):
-        for part in (slice(0, 12), slice(12, 18)):
-            wanted -= row[part] @ (y[part] - np.log(np.exp(y[part]).sum()))
+        for columns in (slice(0, 12), slice(12, 18)):
+            wanted -= row[columns] @ (y[columns] - np.log(np.exp(y[columns]).sum()))
     assert Multinomial(x, [slice(0, 12), slice(12, 18)])(outputs, np.array([4, 25])) == pytest.approx(wanted, rel=1e-5)
 
 
@@ -98,8 +98,8 @@ def test_adam_takes_the_steps_of_the_paper():
 def test_entries_and_fields_are_hidden_as_often_as_asked():
     x = csr_matrix(np.ones((3000, 10), np.float32))
     options = DenoisingOptions(dropout=0.25, hide_field=0.4)
-    found = Hiding(x, 6, options, np.random.default_rng(0))(np.arange(3000)).toarray() > 0
-    items, tags = found[:, :6], found[:, 6:]
+    is_shown = Hiding(x, 6, options, np.random.default_rng(0))(np.arange(3000)).toarray() > 0
+    items, tags = is_shown[:, :6], is_shown[:, 6:]
     np.testing.assert_allclose([1 - items.any(axis=1).mean(), 1 - tags.any(axis=1).mean()], 0.2, atol=0.03)
     assert items[items.any(axis=1)].mean() == pytest.approx(0.75, abs=0.02)
     alone = csr_matrix(np.eye(1, 10, dtype=np.float32))

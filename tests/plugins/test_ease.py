@@ -80,12 +80,12 @@ def test_scores_are_those_of_the_paper_for_items_alone():
     data = toy_dataset()
     queries = parity_queries(data, "items")
     x = data.interactions.matrix(binary=True)
-    known = np.asarray(x.sum(axis=0)).ravel() > 0
+    is_had = np.asarray(x.sum(axis=0)).ravel() > 0
     wanted = np.full((2, 40), np.nan)
-    wanted[:, known] = queries.history.matrix(binary=True).toarray()[:, known] @ naive(x[:, known], 10.0)
+    wanted[:, is_had] = queries.history.matrix(binary=True).toarray()[:, is_had] @ naive(x[:, is_had], 10.0)
     model = Ease(EaseOptions(l2=10, column_power=0)).fit(data, RNG)
     np.testing.assert_allclose(model.scores(queries, "items"), wanted, atol=1e-5)
-    assert not known[39], "the toy has a cold item"
+    assert not is_had[39], "the toy has a cold item"
 
 
 def test_column_power_divides_training_and_query_by_the_counts():
@@ -102,8 +102,8 @@ def test_item_tags_reach_cold_items():
     data = toy_dataset()
     queries = parity_queries(data, "items")
     assert np.isnan(Ease().fit(data, RNG).scores(queries, "items")[:, 39]).all()
-    found = Ease(EaseOptions(item_tags=1, min_items=2)).fit(data, RNG).scores(queries, "items")[:, 39]
-    assert found[1] > found[0], "item 39 is odd"
+    scores = Ease(EaseOptions(item_tags=1, min_items=2)).fit(data, RNG).scores(queries, "items")[:, 39]
+    assert scores[1] > scores[0], "item 39 is odd"
 
 
 def test_rare_tags_and_words_are_no_columns():

@@ -55,7 +55,7 @@ def fused(reranker, pool, tagged=None):
     parts = reranker.contributions(queries, pool)
     summed = np.sum(list(parts.values()), axis=0)
     np.testing.assert_allclose(summed[pool.valid], final[pool.valid], rtol=1e-5, atol=1e-6)
-    assert {part.dtype for part in parts.values()} == {np.dtype(np.float32)}
+    assert {contribution.dtype for contribution in parts.values()} == {np.dtype(np.float32)}
     return final
 
 
@@ -104,7 +104,7 @@ def test_weighted_as_by_hand(options, wanted):
 @pytest.mark.parametrize("normalise", SCALES)
 @pytest.mark.parametrize("missing", ["lowest", "mean"])
 def test_no_opinion_never_becomes_the_value_of_another_model(normalise, missing):
-    """Whatever the scale of the other model, the filled value of the first stays within its own."""
+    """The filled value of the first model stays within its own, whatever the scale of the other."""
     options = {"normalise": normalise, "missing": missing, "weights": {"a": 1, "b": 0}}
     small = weighted(PAIR, **options)
     large = weighted(pool_of({"a": PAIR.columns["a"], "b": PAIR.columns["b"] * 1e6}), **options)
@@ -181,7 +181,7 @@ def test_combmnz_counts_who_proposed_as_by_hand():
 
 
 def test_borda_as_by_hand():
-    """Of four candidates a ranks 3 2 1 -, b ranks 2 - 3 1: who is not ranked gets the one point that is left."""
+    """The unranked gets the one point that is left: of four candidates a ranks 3 2 1 -, b ranks 2 - 3 1."""
     np.testing.assert_allclose(fused(Borda(), PAIR)[0] * 4, [2 + 3, 3 + 1, 4 + 2, 1 + 4], rtol=1e-6)
     np.testing.assert_allclose(fused(Borda(BordaConfig(weights={"b": 2})), PAIR)[0] * 4, [6, 2, 4, 8], rtol=1e-6)
     two = pool_of({"a": [[7, NAN, NAN, NAN]]}, [[1, 2, 3, -1]])  # 3 candidates: 3 points, then (2 + 1) / 2 each
@@ -196,12 +196,12 @@ def test_ties_are_ties_in_the_empirical_distribution():
 
 def test_softmax_is_a_distribution_and_temperature_its_sharpness():
     values = np.array([[1, 2, 3, NAN], [4, 4, NAN, NAN], [NAN] * 4], np.float32)
-    found = Softmax().scale(values)
+    scaled = Softmax().scale(values)
     odds = np.exp(np.sqrt(1.5) * np.array([-1, 0, 1]))
-    np.testing.assert_allclose(found[0, :3], odds / odds.sum(), rtol=1e-5)
-    np.testing.assert_allclose(found[1, :2], 0.5)
-    assert (np.isnan(found) == np.isnan(values)).all()
-    np.testing.assert_allclose(found, Softmax().scale(100 * values + 7), rtol=1e-5)
+    np.testing.assert_allclose(scaled[0, :3], odds / odds.sum(), rtol=1e-5)
+    np.testing.assert_allclose(scaled[1, :2], 0.5)
+    assert (np.isnan(scaled) == np.isnan(values)).all()
+    np.testing.assert_allclose(scaled, Softmax().scale(100 * values + 7), rtol=1e-5)
     assert Softmax(SoftmaxConfig(temperature=0.2)).scale(values)[0, 2] > 0.95
 
 

@@ -50,9 +50,9 @@ def test_als_folds_in_by_the_closed_form():
     weights = als.matrix(queries)
     weights.data = 3 * weights.data * als.state()["scale"][weights.indices]
     given = als.query_vectors(queries, "items")
-    for vector, extra, known in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
+    for vector, extra, is_given in zip(given, weights.toarray(), weights.toarray() > 0, strict=True):
         left = factors.T @ factors + (factors.T * extra) @ factors + 0.5 * np.eye(6)
-        wanted = np.linalg.solve(left, factors.T @ ((1 + extra) * known)) if known.any() else np.full(6, np.nan)
+        wanted = np.linalg.solve(left, factors.T @ ((1 + extra) * is_given)) if is_given.any() else np.full(6, np.nan)
         np.testing.assert_allclose(vector, wanted, atol=1e-3)
 
 

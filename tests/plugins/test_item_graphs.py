@@ -60,11 +60,11 @@ def test_a_walk_by_hand() -> None:
 def test_a_query_takes_the_first_step() -> None:
     data = plays([0, 1], [0, 1, 2], [2], items=3)
     model = P3Alpha(P3AlphaOptions(alpha=2)).fit(data, RNG)
-    one, other, both = (
+    first, other, both = (
         np.nan_to_num(model.scores(encode([Query(items=items)], data), "items")[0])
         for items in (["item 00"], ["item 02"], ["item 00", "item 02"])
     )
-    np.testing.assert_allclose(both, (one + other) / 4, rtol=1e-6)
+    np.testing.assert_allclose(both, (first + other) / 4, rtol=1e-6)
 
 
 def test_only_the_strongest_neighbours_stay() -> None:
@@ -105,8 +105,8 @@ def test_slim_finds_the_minimum_of_the_paper() -> None:
         def loss(b, others=others, y=dense[:, j]):
             return ((y - others @ b) ** 2).sum() / 2 + l2 * (b**2).sum() / 2 + l1 * b.sum()
 
-        found = minimize(loss, np.full(5, 0.1), bounds=[(0, None)] * 5, tol=1e-12).x
-        np.testing.assert_allclose(np.delete(weights[:, j], j), found, atol=2e-3)
+        solution = minimize(loss, np.full(5, 0.1), bounds=[(0, None)] * 5, tol=1e-12).x
+        np.testing.assert_allclose(np.delete(weights[:, j], j), solution, atol=2e-3)
     assert (np.diag(weights) == 0).all()
 
 

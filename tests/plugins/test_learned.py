@@ -111,24 +111,24 @@ def test_features_as_by_hand():
     query = QueryBatch(np.array([-1], np.int32), history, {"tags": csr_matrix((1, 12), dtype=np.float32)}, ("",))
     query = replace(query, times=np.array([1.5e9 + 3 * DAY]))
     facts = Facts.of(TOY, "items")
-    found = {name: values[0] for name, values in features(query, pool, facts, ZScore())}
-    assert {values.dtype for values in found.values()} == {np.dtype(np.float32)}
-    np.testing.assert_allclose(found["b: value"], [4, NAN, 2, NAN])
-    np.testing.assert_allclose(found["b: normalised"], [1, NAN, -1, NAN])
-    np.testing.assert_allclose(found["a: rank"], [1 / 2, 1 / np.log2(3), 1, NAN], rtol=1e-6)
-    assert found["b: proposed"].tolist() == [1, 0, 1, 0]
-    assert found["proposals"].tolist() == [1, 1, 2, 0]
-    np.testing.assert_allclose(found["popularity"], [*facts.popularity[[0, 2, 3]], NAN])
+    by_name = {name: values[0] for name, values in features(query, pool, facts, ZScore())}
+    assert {values.dtype for values in by_name.values()} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(by_name["b: value"], [4, NAN, 2, NAN])
+    np.testing.assert_allclose(by_name["b: normalised"], [1, NAN, -1, NAN])
+    np.testing.assert_allclose(by_name["a: rank"], [1 / 2, 1 / np.log2(3), 1, NAN], rtol=1e-6)
+    assert by_name["b: proposed"].tolist() == [1, 0, 1, 0]
+    assert by_name["proposals"].tolist() == [1, 1, 2, 0]
+    np.testing.assert_allclose(by_name["popularity"], [*facts.popularity[[0, 2, 3]], NAN])
     first_used = TOY.interactions.times[TOY.interactions.ids == 3].min()
     days = -np.log1p((first_used - query.times[0]) / DAY)  # nobody says when item 3 came out
-    np.testing.assert_allclose(found["days since first"], [np.log1p(3), np.log1p(1), days, NAN], rtol=1e-5)
+    np.testing.assert_allclose(by_name["days since first"], [np.log1p(3), np.log1p(1), days, NAN], rtol=1e-5)
     profile = facts.content[[4, 6]].sum(axis=0)
     cosine = np.asarray(profile @ facts.content[[0, 2, 3]].T).ravel() / np.linalg.norm(profile)
-    np.testing.assert_allclose(found["similar to the history"], [*cosine, NAN], rtol=1e-5)
-    assert found["similar to the history"][:2].min() > found["similar to the history"][2]  # item 3 is odd
-    assert np.isnan(found["similar to the tags"]).all()
-    assert [found[f"knows {field}"][0] for field in ("user", "items", "tags", "title")] == [0, 1, 0, 0]
-    np.testing.assert_allclose(found["items known"], np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(by_name["similar to the history"], [*cosine, NAN], rtol=1e-5)
+    assert by_name["similar to the history"][:2].min() > by_name["similar to the history"][2]  # item 3 is odd
+    assert np.isnan(by_name["similar to the tags"]).all()
+    assert [by_name[f"knows {field}"][0] for field in ("user", "items", "tags", "title")] == [0, 1, 0, 0]
+    np.testing.assert_allclose(by_name["items known"], np.log(3), rtol=1e-6)
 
 
 def test_names_do_not_depend_on_the_order_of_the_config():
@@ -143,12 +143,12 @@ def test_names_do_not_depend_on_the_order_of_the_config():
 
 @pytest.mark.parametrize("ranker", rankers(), ids=lambda ranker: ranker.name)
 def test_a_ranker_finds_what_no_sum_of_columns_can(ranker):
-    """Which column to trust depends on the query, and popularity is in no column."""
+    """The column to trust depends on the query, and popularity is in no column."""
     learned(ranker)
     assert not any(verdict.guarded for verdict in ranker.verdicts.values())
-    found = value(ranker.rerank(batch(), FRESH, 20).final)
-    assert found > value(summed(FRESH)) + 0.05
-    assert found == pytest.approx(ranker.verdicts["all"].blend_value, abs=0.03)
+    gain = value(ranker.rerank(batch(), FRESH, 20).final)
+    assert gain > value(summed(FRESH)) + 0.05
+    assert gain == pytest.approx(ranker.verdicts["all"].blend_value, abs=0.03)
     summary = ranker.summary()
     assert set(summary["segments"]) == {"all", "tags", "nothing"}
     assert "popularity" in list(summary["features"])[:6]

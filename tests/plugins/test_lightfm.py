@@ -69,9 +69,9 @@ def test_scores_are_those_the_library_predicts(monkeypatch):
     wanted = trained["model"].predict(
         user.ravel(), item.ravel(), user_features=features, item_features=trained["items"], num_threads=1
     )
-    known = ~np.isnan(given)
-    assert known.any(axis=1).sum() > 50
-    np.testing.assert_allclose(given[known], wanted.reshape(given.shape)[known], atol=1e-4)
+    is_scored = ~np.isnan(given)
+    assert is_scored.any(axis=1).sum() > 50
+    np.testing.assert_allclose(given[is_scored], wanted.reshape(given.shape)[is_scored], atol=1e-4)
 
 
 def test_cold_items_are_ranked_by_their_features():
@@ -80,15 +80,15 @@ def test_cold_items_are_ranked_by_their_features():
     cold = np.arange(len(data.items)) >= 30
     train = data.hide(cold[data.interactions.ids])
     model = LightFM(LightFM.Config(dim=8, epochs=40)).fit(train, np.random.default_rng(0))
-    found = model.candidates(parity_queries(data, "tags"), 5, "items", Exclude(ids=~cold)).ids
-    assert (found % 2 == [[0], [1]]).all()
+    ids = model.candidates(parity_queries(data, "tags"), 5, "items", Exclude(ids=~cold)).ids
+    assert (ids % 2 == [[0], [1]]).all()
 
 
 def test_items_without_any_feature_are_no_candidates():
     data = toy_dataset()
     model = LightFM(LightFM.Config(dim=8, epochs=2, item_fields=("item",))).fit(data, np.random.default_rng(0))
-    found = model.candidates(everybody(data), len(data.items), "items", Exclude()).ids
-    assert not (found == len(data.items) - 1).any()
+    ids = model.candidates(everybody(data), len(data.items), "items", Exclude()).ids
+    assert not (ids == len(data.items) - 1).any()
 
 
 def test_features_of_a_field_share_a_weight_of_one():

@@ -48,10 +48,10 @@ def test_check_and_report_tell_what_was_passed_over(run, melon, tmp_path):
 
 def test_the_score_is_the_weighted_sum_over_songs_and_tags(run):
     for pipeline in run.report.pipelines.values():
-        found = pipeline.metrics
-        wanted = 0.85 * found["melon-ndcg@100"].mean + 0.15 * found["tags/melon-ndcg@10"].mean
-        assert found["melon"].mean == pytest.approx(wanted, rel=0.02)  # playlists without hidden tags count by songs
-        assert found["melon"].ci95 is not None
+        metrics = pipeline.metrics
+        wanted = 0.85 * metrics["melon-ndcg@100"].mean + 0.15 * metrics["tags/melon-ndcg@10"].mean
+        assert metrics["melon"].mean == pytest.approx(wanted, rel=0.02)  # playlists without hidden tags count by songs
+        assert metrics["melon"].ci95 is not None
     assert run.report.comparison[0].metric == "melon"
 
 
@@ -64,10 +64,10 @@ def test_nothing_is_recommended_before_it_is_out(run):
         assert set(late["year"]) <= {2019}
 
 
-def assert_whole(answer, known):
+def assert_whole(answer, shown):
     assert (len(answer["songs"]), len({*answer["songs"]})) == (100, 100)
     assert (len(answer["tags"]), len({*answer["tags"]})) == (10, 10)
-    assert not {*answer["songs"]} & {int(song) for song in known}
+    assert not {*answer["songs"]} & {int(song) for song in shown}
 
 
 def test_the_results_file_is_whole(run, tmp_path):
@@ -77,8 +77,8 @@ def test_the_results_file_is_whole(run, tmp_path):
         answers = json.loads(path.read_text(encoding="utf-8"))
         queries = run.queries()
         assert [answer["id"] for answer in answers] == [int(unit) for unit in queries["unit"]]
-        for answer, known in zip(answers, queries["items"], strict=True):
-            assert_whole(answer, known)
+        for answer, shown in zip(answers, queries["items"], strict=True):
+            assert_whole(answer, shown)
 
 
 def test_the_questions_of_the_challenge_are_answered(run, melon, tmp_path, monkeypatch):

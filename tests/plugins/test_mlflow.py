@@ -63,13 +63,13 @@ def test_a_run_arrives_with_a_nested_run_for_each_pipeline(finished, monkeypatch
     nested = {r.info.run_name: r.data for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
     assert set(nested) == {"control", "hybrid"}
     hybrid = finished.report.pipelines["hybrid"]
-    found = nested["hybrid"].metrics
-    assert found["ndcg_at_5"] == hybrid.metrics["ndcg@5"].mean
-    assert (found["ndcg_at_5.low"], found["ndcg_at_5.high"]) == hybrid.metrics["ndcg@5"].ci95
-    assert found["tags/ndcg_at_5"] == hybrid.metrics["tags/ndcg@5"].mean
+    metrics = nested["hybrid"].metrics
+    assert metrics["ndcg_at_5"] == hybrid.metrics["ndcg@5"].mean
+    assert (metrics["ndcg_at_5.low"], metrics["ndcg_at_5.high"]) == hybrid.metrics["ndcg@5"].ci95
+    assert metrics["tags/ndcg_at_5"] == hybrid.metrics["tags/ndcg@5"].mean
     segment = next(name for name in hybrid.segments if "+" in name)
-    assert found[f"{segment.replace('+', '_and_')}/ndcg_at_5"] == hybrid.segments[segment].metrics["ndcg@5"].mean
-    assert found["candidate_recall.items"] == hybrid.candidate_recall["items"]
+    assert metrics[f"{segment.replace('+', '_and_')}/ndcg_at_5"] == hybrid.segments[segment].metrics["ndcg@5"].mean
+    assert metrics["candidate_recall.items"] == hybrid.candidate_recall["items"]
 
 
 @pytest.mark.filterwarnings("ignore")

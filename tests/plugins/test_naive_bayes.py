@@ -27,8 +27,8 @@ def test_the_score_is_the_prior_and_every_items_likelihood():
     likelihood = (had.T @ tags + 2 * share[:, None]) / (n + 2)
     shown = queries.history.matrix(binary=True).toarray() > 0
     wanted = [0.5 * np.log(n) + np.log(likelihood[row] / share[row, None]).sum(axis=0) for row in shown]
-    found = fitted(data, smoothing=2, prior=0.5).scores(queries, "tags")
-    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    scores = fitted(data, smoothing=2, prior=0.5).scores(queries, "tags")
+    np.testing.assert_allclose(scores, wanted, rtol=1e-4)
 
 
 def test_an_item_is_no_witness_for_itself():
@@ -38,19 +38,17 @@ def test_an_item_is_no_witness_for_itself():
     (mine,) = queries.history.ids
     had = data.interactions.matrix(binary=True).toarray()
     n = had.sum(axis=0)[mine]
-    found = fitted(data, smoothing=1, prior=0).scores(queries, "items")
-    np.testing.assert_allclose(found[0, mine], -np.log(n + 1), rtol=1e-5)
+    scores = fitted(data, smoothing=1, prior=0).scores(queries, "items")
+    np.testing.assert_allclose(scores[0, mine], -np.log(n + 1), rtol=1e-5)
 
 
 def test_items_that_nobody_had_say_nothing_and_are_never_proposed():
     data = toy_dataset()
     cold = len(data.items) - 1
-    known, unknown = [0, 2], [0, 2, cold]
-    queries = replace(
-        data.queries(np.arange(3, dtype=np.int32)), history=Ragged.from_rows([known, unknown, [cold]], 40)
-    )
+    warm, unknown = [0, 2], [0, 2, cold]
+    queries = replace(data.queries(np.arange(3, dtype=np.int32)), history=Ragged.from_rows([warm, unknown, [cold]], 40))
     for target in ("items", "tags"):
-        found = fitted(data).scores(queries, target)
-        np.testing.assert_array_equal(found[0], found[1])
-        assert np.isnan(found[2]).all()
+        scores = fitted(data).scores(queries, target)
+        np.testing.assert_array_equal(scores[0], scores[1])
+        assert np.isnan(scores[2]).all()
     assert np.isnan(fitted(data).scores(queries, "items")[:, cold]).all()

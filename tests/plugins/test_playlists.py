@@ -172,10 +172,10 @@ def test_vectors_of_melon_songs_come_with_their_ids(tmp_path):
     vectors = pl.DataFrame({"id": ["105", "9", "101"], "vector": [[1.0, 2.0], [7.0, 7.0], [3.0, 4.0]]})
     vectors.write_parquet(tmp_path / "v.parquet")
     data, _ = read(MelonReader, folder=FIXTURES / "melon", item_vectors={"path": str(tmp_path / "v.parquet")})
-    found = dict(zip(data.items.vocabulary.ids, data.items.vectors.tolist(), strict=True))
-    assert found["105"] == [1, 2]
-    assert found["101"] == [3, 4]
-    assert found["102"] == [0, 0]
+    vector_of = dict(zip(data.items.vocabulary.ids, data.items.vectors.tolist(), strict=True))
+    assert vector_of["105"] == [1, 2]
+    assert vector_of["101"] == [3, 4]
+    assert vector_of["102"] == [0, 0]
     np.save(tmp_path / "v.npy", np.ones((6, 2)))
     with pytest.raises(DataError, match=r"v\.npy: a \.npy file does not say whose vectors it holds; right is"):
         read(MelonReader, folder=FIXTURES / "melon", item_vectors={"path": str(tmp_path / "v.npy")})
@@ -280,8 +280,8 @@ def test_mpd_slices_and_the_challenge_set():
     assert data.users.times[data.users.vocabulary.encode(["1"])[0]] == 1493424001
     assert data.items.text[data.items.vocabulary.encode(["spotify:track:t7"])[0]] == "Artist 2 - Track 7"
     assert features_of(data, "spotify:track:t7") == {"artist:spotify:artist:a2", "album:spotify:album:b2"}
-    one, _ = read(MPDReader, folder=FIXTURES / "mpd", slices=1)
-    assert list(one.users.vocabulary.ids) == ["0", "1", "2"]
+    first_slice, _ = read(MPDReader, folder=FIXTURES / "mpd", slices=1)
+    assert list(first_slice.users.vocabulary.ids) == ["0", "1", "2"]
 
 
 def test_malformed_mpd_playlists(tmp_path):
@@ -344,23 +344,23 @@ def eval_batch(ids, truth, width=12, artists=None):
 
 
 def test_melon_ndcg_has_the_whole_truth_in_its_ideal():
-    found = MelonNdcg().values(eval_batch([[0, 5], [5, 1], [0, 1]], [[0, 1, 2], [1], []]), 2)
+    values = MelonNdcg().values(eval_batch([[0, 5], [5, 1], [0, 1]], [[0, 1, 2], [1], []]), 2)
     ideal = 1 + 1 / np.log2(3) + 1 / np.log2(4)
-    np.testing.assert_allclose(found, [1 / ideal, 1 / np.log2(3), np.nan])
+    np.testing.assert_allclose(values, [1 / ideal, 1 / np.log2(3), np.nan])
 
 
 def test_an_artist_counts_a_quarter_and_once():
     # Items 0-3 are of artist 0, 4-7 of 1, 8-11 of 2; R is 4.
     slates = [[0, 4, 5, 11, 8], [1, 2, 3, 0, 8], [0, 1, 2, -1, -1], [11, 10, 9, 8, 0]]
     truth = [[0, 1, 6, 7], [1, 2, 3, 0], [4, 5, 6, 7], [0, 1, 2, 3]]
-    found = ArtistRPrecision().values(eval_batch(slates, truth, artists=[i // 4 for i in range(12)]), 5)
-    np.testing.assert_allclose(found, [(1 + 0.25 * 2) / 4, (4 + 0.25) / 4, 0, 0])
+    values = ArtistRPrecision().values(eval_batch(slates, truth, artists=[i // 4 for i in range(12)]), 5)
+    np.testing.assert_allclose(values, [(1 + 0.25 * 2) / 4, (4 + 0.25) / 4, 0, 0])
 
 
 def test_clicks_count_pages_of_ten():
     slates = np.arange(1, 21)[None, :].repeat(4, axis=0)
-    found = Clicks().values(eval_batch(slates, [[1], [11, 12], [0], []], width=30), 20)
-    np.testing.assert_allclose(found, [0, 1, 3, np.nan])
+    values = Clicks().values(eval_batch(slates, [[1], [11, 12], [0], []], width=30), 20)
+    np.testing.assert_allclose(values, [0, 1, 3, np.nan])
 
 
 def long_lists():

@@ -1,4 +1,4 @@
-"""What all re-rankers of a fused pool have in common; MMR, caps and corrections against plain loops."""
+"""Common properties of re-rankers of a fused pool; MMR, caps and corrections against plain loops."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -59,16 +59,16 @@ def test_what_the_package_offers():
 def test_nothing_is_lost_and_a_query_alone_is_as_in_the_batch(reranker, n):
     pool = made()
     before = pool.final.copy()
-    found = reranker.rerank(QUERIES, pool, n)
+    ranked = reranker.rerank(QUERIES, pool, n)
     np.testing.assert_array_equal(pool.final, before)
-    assert found.final.dtype == np.float32
+    assert ranked.final.dtype == np.float32
     pinned = np.isin(pool.ids, reranker.state().get("codes", []))  # a pinned item needs no score
-    np.testing.assert_array_equal(np.isnan(found.final), np.isnan(before) & ~pinned)
-    slate = cut(found, n).ids
-    assert [set(row) - {PADDING} for row in cut(found, K).ids] == [set(row) - {PADDING} for row in pool.ids]
+    np.testing.assert_array_equal(np.isnan(ranked.final), np.isnan(before) & ~pinned)
+    slate = cut(ranked, n).ids
+    assert [set(row) - {PADDING} for row in cut(ranked, K).ids] == [set(row) - {PADDING} for row in pool.ids]
     for row in range(Q):
-        one = np.array([row])
-        alone = reranker.rerank(QUERIES.take(one), rows(pool, one), n)
+        order = np.array([row])
+        alone = reranker.rerank(QUERIES.take(order), rows(pool, order), n)
         np.testing.assert_array_equal(cut(alone, n).ids[0], slate[row])
 
 
@@ -164,10 +164,10 @@ def test_caps_count_the_tags_with_the_prefix_and_fill_the_slate_with_the_others(
     ids = np.array([[0, 1, 2, 3, 4, 6]], np.int32)
     final = np.array([[6, 5, 4, 3, 2, 1]], np.float32)
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)
-    one = QUERIES.take(slice(0, 1))
+    query = QUERIES.take(slice(0, 1))
 
     def of(**options):
-        return cut(fitted(Caps, data, **options).rerank(one, pool, 6), 6).ids[0].tolist()
+        return cut(fitted(Caps, data, **options).rerank(query, pool, 6), 6).ids[0].tolist()
 
     assert of(most=1) == [0, 1, 2, 3, 4, 6]  # one even, one odd, then the others
     assert of(most=1, prefix=first) == [0, 1, 3, 2, 4, 6]  # odd items carry no such tag
@@ -178,12 +178,12 @@ def test_popularity_is_taken_off_as_by_hand():
     pool = made(3)
     users = np.asarray(DATA.interactions.matrix(binary=True).sum(axis=0)).ravel()
     for strength in (0.0, 0.5, -1.0):
-        found = fitted(PopularityCorrection, strength=strength).rerank(QUERIES, pool, 5).final
+        final = fitted(PopularityCorrection, strength=strength).rerank(QUERIES, pool, 5).final
         for row in range(Q):
             valid = pool.valid[row]
             scores, counts = pool.final[row, valid], np.log1p(users[pool.ids[row, valid]])
             z = [(x - np.nanmean(x)) / (np.nanstd(x) or 1) if len(x) else x for x in (scores, counts)]
-            np.testing.assert_allclose(found[row, valid], z[0] - strength * z[1], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(final[row, valid], z[0] - strength * z[1], rtol=1e-4, atol=1e-5)
 
 
 def test_freshness_halves_with_age_and_is_measured_from_the_query():
@@ -192,9 +192,9 @@ def test_freshness_halves_with_age_and_is_measured_from_the_query():
     ids = np.tile(np.arange(5, dtype=np.int32), (2, 1))
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {}, np.ones(ids.shape, np.float32))
     queries = replace(QUERIES.take(slice(0, 2)), times=np.array([100 * DAY, np.nan]))
-    found = fitted(Freshness, data, boost=2, half_life=10).rerank(queries, pool, 5).final
-    np.testing.assert_allclose(found[0], 2 * np.array([0, 1, 0.5, 1 / 16, 1]), rtol=1e-5)
-    np.testing.assert_allclose(found[1], 2 * np.array([0, 1 / 8, 1 / 16, 2**-7, 1]), rtol=1e-5)
+    final = fitted(Freshness, data, boost=2, half_life=10).rerank(queries, pool, 5).final
+    np.testing.assert_allclose(final[0], 2 * np.array([0, 1, 0.5, 1 / 16, 1]), rtol=1e-5)
+    np.testing.assert_allclose(final[1], 2 * np.array([0, 1 / 8, 1 / 16, 2**-7, 1]), rtol=1e-5)
     with pytest.raises(DataError, match="needs the times of items"):
         fitted(Freshness, DATA.with_entities("items", times=None))
 

@@ -21,8 +21,8 @@ class TestCalibration(RerankerContract):
 def divergence(wanted, slate):
     """KL(p || 0.99 q + 0.01 p) of Steck (2018)."""
     mix = 0.99 * slate + 0.01 * wanted
-    known = wanted > 0
-    return float((wanted[known] * np.log(wanted[known] / mix[known])).sum())
+    is_wanted = wanted > 0
+    return float((wanted[is_wanted] * np.log(wanted[is_wanted] / mix[is_wanted])).sum())
 
 
 @pytest.mark.parametrize("trade", [0.0, 0.4, 1.0])
@@ -63,6 +63,6 @@ def test_a_slate_has_the_history_s_mix_and_one_without_tags_keeps_its_order():
 
 def test_only_relevance_changes_nothing():
     pool = made(3)
-    found = cut(fitted(Calibration, relevance=1).rerank(QUERIES, pool, 25), 25).ids
-    np.testing.assert_array_equal(found, cut(pool, 25).ids)
-    assert (found != PADDING).any()
+    ids = cut(fitted(Calibration, relevance=1).rerank(QUERIES, pool, 25), 25).ids
+    np.testing.assert_array_equal(ids, cut(pool, 25).ids)
+    assert (ids != PADDING).any()

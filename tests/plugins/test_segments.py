@@ -89,8 +89,8 @@ def test_the_most_frequent_attribute_of_the_history_counts_and_of_equal_ones_the
         Query(items=["item 03"]),
         Query(text="words"),
     ]
-    found = named(Attribute, queries, described(), of="items", names=["comedy", "drama"])
-    assert found == ["comedy", "comedy", "drama", "unknown", "unknown"]
+    segments = named(Attribute, queries, described(), of="items", names=["comedy", "drama"])
+    assert segments == ["comedy", "comedy", "drama", "unknown", "unknown"]
     assert named(Attribute, queries, described(), of="items", names=["drama", "comedy"])[1] == "drama"
 
 
@@ -101,16 +101,16 @@ def test_numbers_are_cut_at_bounds_and_means_of_the_items_that_have_one():
         Query(items=["item 02", "item 02"]),
         Query(items=["item 03"]),
     ]
-    found = named(Attribute, queries, described(), of="items", names=["price"], bounds=[15, 20])
-    assert found == ["from 15 to 20", "from 20", "from 20", "unknown"]
+    segments = named(Attribute, queries, described(), of="items", names=["price"], bounds=[15, 20])
+    assert segments == ["from 15 to 20", "from 20", "from 20", "unknown"]
     assert named(Attribute, queries[:1], described(), of="items", names=["price"], bounds=[16]) == ["below 16"]
 
 
 def test_the_attribute_of_a_user_is_what_the_query_knows_of_it():
     queries = [Query(user="user 00"), Query(user="user 01"), Query(user="user 02"), Query(user="nobody")]
     assert named(Attribute, queries, described()) == ["age", "visits", "unknown", "unknown"]
-    found = named(Attribute, queries, described(), names=["age"], bounds=[18, 30])
-    assert found == ["below 18", "from 30", "unknown", "unknown"]
+    segments = named(Attribute, queries, described(), names=["age"], bounds=[18, 30])
+    assert segments == ["below 18", "from 30", "unknown", "unknown"]
     assert named(Attribute, [Query(tags=["tag 03"]), Query()], among="tags") == ["tag 03", "unknown"]
 
 

@@ -40,7 +40,7 @@ def plays(*rows: list[int], items: int, times: list[float] | None = None):
 
 
 def scores(model, data, *items: int):
-    """What a query of these items, in this order, gets for all items."""
+    """The scores of all items for a query of these items, in this order."""
     query = encode([Query(items=[data.items.vocabulary.ids[item] for item in items])], data)
     return model.fit(data, RNG).scores(query, "items")[0]
 
@@ -48,8 +48,8 @@ def scores(model, data, *items: int):
 def test_what_follows_by_hand() -> None:
     """0 is followed by 1 twice and by 2 once; of four followers two are 1s and two are 2s."""
     data = plays([0, 1, 2], [0, 1], [0, 2], items=3)
-    found = scores(MarkovChain(MarkovChainOptions(smoothing=2)), data, 0)
-    np.testing.assert_allclose(found, [0, (2 + 1) / 5, (1 + 1) / 5], rtol=1e-6)
+    scored = scores(MarkovChain(MarkovChainOptions(smoothing=2)), data, 0)
+    np.testing.assert_allclose(scored, [0, (2 + 1) / 5, (1 + 1) / 5], rtol=1e-6)
 
 
 def test_what_ends_a_session_is_followed_by_the_shares_of_all() -> None:
@@ -61,14 +61,14 @@ def test_earlier_items_count_less() -> None:
     data = plays([0, 1], [2, 3], items=4)
     options = MarkovChainOptions(smoothing=1, context=2, decay=0.25)
     after_0, after_2 = np.array([0, 0.75, 0, 0.25]), np.array([0, 0.25, 0, 0.75])
-    found = scores(MarkovChain(options), data, 1, 0, 2)
-    np.testing.assert_allclose(found, (0.25 * after_0 + after_2) / 1.25, rtol=1e-6)
+    scored = scores(MarkovChain(options), data, 1, 0, 2)
+    np.testing.assert_allclose(scored, (0.25 * after_0 + after_2) / 1.25, rtol=1e-6)
 
 
 def test_a_row_counts_back_from_its_end() -> None:
     history = Ragged.from_rows([[5, 6, 5], [], [7]], 8)
     assert recency.steps_from_end(history).tolist() == [2, 1, 0, 0]
-    assert [part.tolist() for part in recency.latest(history)] == [[0, 0, 2], [5, 6, 7], [0, 1, 0]]
+    assert [array.tolist() for array in recency.latest(history)] == [[0, 0, 2], [5, 6, 7], [0, 1, 0]]
 
 
 @pytest.mark.parametrize(("decay", "wanted"), [("linear", [1, 0.9, 0]), ("div", [1, 0.5, 1 / 13]), ("none", [1, 1, 1])])
@@ -81,11 +81,11 @@ def test_sessions_vote_by_hand() -> None:
     data = plays([0, 2], [1, 3, 4], [5], items=6)
     length = np.sqrt(0.5**2 + 1)
     similar = np.array([0.5 / (length * 2**0.5), 1 / (length * 3**0.5)])
-    found = scores(VSKNN(VSKNNOptions(decay="div", closeness="linear", idf=0)), data, 0, 1)
-    np.testing.assert_allclose(found[[2, 3]], similar * [0.9, 1], rtol=1e-6)
-    assert np.isnan(found[5])
+    scored = scores(VSKNN(VSKNNOptions(decay="div", closeness="linear", idf=0)), data, 0, 1)
+    np.testing.assert_allclose(scored[[2, 3]], similar * [0.9, 1], rtol=1e-6)
+    assert np.isnan(scored[5])
     rare = scores(VSKNN(VSKNNOptions(decay="div", closeness="linear", idf=2)), data, 0, 1)
-    np.testing.assert_allclose(rare[2], found[2] * np.log1p(3) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(rare[2], scored[2] * np.log1p(3) ** 2, rtol=1e-5)
 
 
 def test_the_last_common_item_is_the_closest() -> None:
@@ -98,22 +98,22 @@ def test_the_last_common_item_is_the_closest() -> None:
 @pytest.mark.parametrize(("times", "scored"), [([30, 10, 20], [1, 3]), ([10, 30, 20], [2, 3]), (None, [2, 3])])
 def test_the_most_recent_sessions_are_compared(times, scored) -> None:
     data = plays([0, 1], [0, 2], [0, 3], items=4, times=times)
-    found = scores(VSKNN(VSKNNOptions(**LOOSE, sample=2)), data, 0)
-    assert [item for item in (1, 2, 3) if not np.isnan(found[item])] == scored
+    votes = scores(VSKNN(VSKNNOptions(**LOOSE, sample=2)), data, 0)
+    assert [item for item in (1, 2, 3) if not np.isnan(votes[item])] == scored
 
 
-@pytest.mark.parametrize("known", ["times", "item_times"])
-def test_a_query_of_the_past_finds_the_sessions_of_its_time(known) -> None:
+@pytest.mark.parametrize("field", ["times", "item_times"])
+def test_a_query_of_the_past_finds_the_sessions_of_its_time(field) -> None:
     data = plays([0, 1], [0, 2], [0, 3], items=4, times=[10, 20, 99])
     model = VSKNN(VSKNNOptions(**LOOSE, sample=2)).fit(data, RNG)
-    query = encode([Query(items=["item 00"], **{"time": 12.0} if known == "times" else {known: [12.0]})], data)
+    query = encode([Query(items=["item 00"], **{"time": 12.0} if field == "times" else {field: [12.0]})], data)
     assert np.flatnonzero(~np.isnan(model.scores(query, "items")[0])).tolist() == [0, 1, 2]
 
 
 def test_the_most_similar_of_them_vote() -> None:
     data = plays([0, 1], [0, 2, 3], items=4)
-    found = scores(VSKNN(VSKNNOptions(**LOOSE, neighbours=1)), data, 0)
-    assert np.flatnonzero(~np.isnan(found)).tolist() == [0, 1]
+    scored = scores(VSKNN(VSKNNOptions(**LOOSE, neighbours=1)), data, 0)
+    assert np.flatnonzero(~np.isnan(scored)).tolist() == [0, 1]
 
 
 def test_blocks_of_any_size_give_the_same_scores(monkeypatch) -> None:

@@ -30,7 +30,7 @@ def test_settings_folder_vectors_and_nearest_tracks(playlists, tmp_path, monkeyp
     settings = {"window": 3, "dim": 8, "epochs": 5, "alpha": 0.05}
     sets = [f"components.word2vec.{key}={value}" for key, value in settings.items()]
     sets += [f"data.path={playlists}", "data.rows=708", "seed=8", "compare.resamples=100", "components.als.factors=4"]
-    call("run", CONFIG, "--name", "small", *(f"--set={one}" for one in sets))
+    call("run", CONFIG, "--name", "small", *(f"--set={assignment}" for assignment in sets))
     (folder,) = tmp_path.glob("runs/small-*")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert {key: config["components"]["word2vec"][key] for key in settings} == settings

@@ -50,10 +50,10 @@ def test_the_score_is_the_weighted_mean_of_smoothed_shares():
 def test_tags_follow_from_items_by_users_and_by_the_items_own_tags():
     data = toy_dataset()
     queries = parity_queries(data, "items")
-    found = fitted(data).scores(queries, "tags")
+    scores = fitted(data).scores(queries, "tags")
     even = np.arange(12) % 2 == 0
-    assert found[0, even].min() > found[0, ~even].max()
-    assert found[1, ~even].min() > found[1, even].max()
+    assert scores[0, even].min() > scores[0, ~even].max()
+    assert scores[1, ~even].min() > scores[1, even].max()
     assert np.isnan(fitted(data).scores(queries, "items")).all()
 
 
@@ -61,9 +61,9 @@ def test_without_users_tags_follow_from_the_items_own_tags_alone():
     data = toy_dataset().hide_users(np.ones(60, bool))
     queries = parity_queries(toy_dataset(), "items")
     own = (queries.history.matrix(binary=True) @ data.item_matrix("tags").sign()).toarray()
-    found = fitted(data, idf=0).scores(queries, "tags")
+    scores = fitted(data, idf=0).scores(queries, "tags")
     np.testing.assert_allclose(
-        found / found.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True), rtol=1e-5
+        scores / scores.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True), rtol=1e-5
     )
 
 

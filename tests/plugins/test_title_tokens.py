@@ -34,5 +34,5 @@ def test_an_unknown_form_of_a_known_word_is_read_by_its_letters(name):
         return component(given).restore(fitted.state()).score(query, items, "items")[0]
 
     assert np.isnan(scores("words")).all()
-    found = np.nan_to_num(scores("char-ngrams"))
-    assert found[::2].mean() > found[1::2].mean()
+    scored = np.nan_to_num(scores("char-ngrams"))
+    assert scored[::2].mean() > scored[1::2].mean()

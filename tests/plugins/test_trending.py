@@ -18,7 +18,7 @@ class TestTrendingContract(ComponentContract):
 
 
 def shares(rows, times, asked, **options):
-    """Of users with the given histories, at the times (in days) that are asked for."""
+    """The shares for users with the given histories, at the times (in days) that are asked for."""
     history = replace(Ragged.from_rows(rows, 3), times=np.array(times, float) * DAY)
     data = replace(toy_dataset(users=len(rows), items=3, tags=2), interactions=history)
     fitted = Trending(TrendingOptions(**options)).fit(data, np.random.default_rng(0))
@@ -28,13 +28,13 @@ def shares(rows, times, asked, **options):
 
 def test_an_interaction_counts_half_at_a_half_life_before_or_after():
     """Two users, 10 days apart: the near one counts 1, the far one 1/2, the same mirrored."""
-    found = shares([[0], [1]], [100, 110], [100, 110], half_life=10, smoothing=1e-9)
-    assert found == pytest.approx(np.array([[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0]]), abs=0.02)
+    share = shares([[0], [1]], [100, 110], [100, 110], half_life=10, smoothing=1e-9)
+    assert share == pytest.approx(np.array([[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0]]), abs=0.02)
 
 
 def test_without_a_time_or_anybody_near_the_overall_shares_stand():
-    found = shares([[0, 0], [1]], [100, 101, 100], [np.nan, 100_000], half_life=10)
-    assert found == pytest.approx(np.array([[0.5, 0.5, 0], [0.5, 0.5, 0]]), abs=1e-6)
+    share = shares([[0, 0], [1]], [100, 101, 100], [np.nan, 100_000], half_life=10)
+    assert share == pytest.approx(np.array([[0.5, 0.5, 0], [0.5, 0.5, 0]]), abs=1e-6)
 
 
 def test_smoothing_draws_towards_the_overall_shares():
@@ -43,8 +43,8 @@ def test_smoothing_draws_towards_the_overall_shares():
 
 
 def test_a_user_with_an_item_twice_in_a_bin_counts_once():
-    found = shares([[0, 0, 1], [1]], [5, 5, 5, 5], [5], half_life=100, smoothing=1e-9)
-    assert found == pytest.approx(np.array([[0.5, 1, 0]]), abs=1e-6)
+    share = shares([[0, 0, 1], [1]], [5, 5, 5, 5], [5], half_life=100, smoothing=1e-9)
+    assert share == pytest.approx(np.array([[0.5, 1, 0]]), abs=1e-6)
 
 
 def test_data_without_times_is_refused():

@@ -36,8 +36,8 @@ def test_scores_are_the_votes_of_the_nearest() -> None:
     cosine = has @ row / np.sqrt(np.maximum(has.sum(axis=1), 1) * row.sum())
     nearest = np.argsort(-cosine, kind="stable")[:2]
     expected = (cosine[nearest, None] ** 2 * has[nearest]).sum(axis=0)
-    found = np.nan_to_num(model.scores(query, "items")[0])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    scores = np.nan_to_num(model.scores(query, "items")[0])
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 def test_length_holds_long_histories_back() -> None:
@@ -47,9 +47,9 @@ def test_length_holds_long_histories_back() -> None:
     query = encode([Query(items=data.items.vocabulary.ids[:2].to_list())], data)
     for length in (0.0, 0.5, 0.8, 1.0):
         options = UserKNNOptions(tags=0, title=0, idf=0, length=length)
-        found = UserKNN(options).fit(data, np.random.default_rng(0)).scores(query, "items")[0]
+        scores = UserKNN(options).fit(data, np.random.default_rng(0)).scores(query, "items")[0]
         wanted = np.array([2.0, 4.0]) ** -length / 2 ** (1 - length)
-        np.testing.assert_allclose(found[[2, 3]], wanted, rtol=1e-5)
+        np.testing.assert_allclose(scores[[2, 3]], wanted, rtol=1e-5)
 
 
 def test_closeness_in_time_adds_to_the_similarity() -> None:

@@ -41,11 +41,11 @@ def test_gensim_reads_what_was_written(recommender, tmp_path):
     for target, ids in (("items", recommender.data.vocabulary("items")), ("tags", recommender.data.vocabulary("tags"))):
         read = KeyedVectors.load_word2vec_format(str(tmp_path / f"out/w2v.{target}.txt"))
         vectors = component.vectors(target)
-        known = np.flatnonzero(~np.isnan(vectors[:, 0]))
+        with_vector = np.flatnonzero(~np.isnan(vectors[:, 0]))
         names = [unquote(token) for token in read.index_to_key]
-        assert names == ids.decode(known).to_list()
+        assert names == ids.decode(with_vector).to_list()
         assert names == vocabulary.filter(kind=target)["id"].to_list()
-        np.testing.assert_array_equal(read.vectors, vectors[known])
+        np.testing.assert_array_equal(read.vectors, vectors[with_vector])
     counts = dict(vocabulary.filter(kind="items").select("id", "count").rows())
     plays = recommender.data.interactions.matrix().getnnz(axis=0)
     assert counts == {name: n for name, n in zip(recommender.data.items.vocabulary.ids, plays, strict=True) if n}

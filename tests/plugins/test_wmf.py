@@ -44,7 +44,7 @@ def query(data, *names, **rest):
 
 
 def loss(vector, items, ratings, rated, model):
-    """What the page of the component says, for one user."""
+    """The loss that the page of the component states, for one user."""
     scores = items @ vector
     config = model.config
     return (
@@ -117,7 +117,7 @@ def test_the_norm_exponent_leads_from_niche_to_popular():
 
 
 def test_explicit_ratings_lose_their_mean():
-    """Whoever likes and dislikes the same gets the same, however generous; equal ratings tell nothing."""
+    """Users who like and dislike the same get the same, however generous; equal ratings tell nothing."""
     data = toy_dataset()
     model = fitted(data, feedback="explicit", center="user", unobserved_weight=0)
     harsh, generous = (query(data, "item 02", "item 03", item_weights=w) for w in ([1, 3], [3, 5]))
@@ -158,8 +158,8 @@ def test_cold_items_are_found_beside_their_like(model, cold):
     component = model(model.Config(factors=8, regularization=1, cold=cold)).fit(data, np.random.default_rng(0))
     even, odd = query(data, *toy.items.vocabulary.ids[0:10:2]), query(data, *toy.items.vocabulary.ids[1:10:2])
     for colour, asked in enumerate((even, odd)):
-        found = component.candidates(asked, 5, "items", Exclude(ids=~hidden)).ids
-        assert (found % 2 == colour).sum() >= 4
+        ids = component.candidates(asked, 5, "items", Exclude(ids=~hidden)).ids
+        assert (ids % 2 == colour).sum() >= 4
     before = component.state()
     plain = model(model.Config(factors=8, regularization=1)).fit(data, np.random.default_rng(0)).state()
     np.testing.assert_array_equal(before["items"][~hidden], plain["items"][~hidden])
@@ -187,8 +187,8 @@ def test_least_squares_of_short_and_long_rows_alike():
     """Both ways of solving agree with the plain normal equations, row by row."""
     rng = np.random.default_rng(1)
     y = rng.normal(size=(20, 5))
-    known = rng.random((7, 20)) * (rng.random((7, 20)) < np.linspace(0, 1, 7)[:, None])
-    sparse = csr_matrix(known)
+    values = rng.random((7, 20)) * (rng.random((7, 20)) < np.linspace(0, 1, 7)[:, None])
+    sparse = csr_matrix(values)
     excess, ridge = rng.random(sparse.nnz), rng.random(7) + 0.1
     squares = LeastSquares.of(y, 0.4)
     np.testing.assert_allclose(squares.columns @ squares.columns.T, y @ y.T, atol=1e-12)

@@ -80,16 +80,16 @@ def test_several_workers_learn_from_files():
     model = Word2Vec(config).fit(data, np.random.default_rng(0))
     assert model.losses.shape == (config.epochs,)  # which threads add up without a lock: no more can be said of them
     players = data.queries(np.arange(40, dtype=np.int32))
-    found = model.candidates(players, 5, "items", Exclude()).ids
-    assert (found % 2 == np.arange(40)[:, None] % 2).mean() > 0.8
+    ids = model.candidates(players, 5, "items", Exclude()).ids
+    assert (ids % 2 == np.arange(40)[:, None] % 2).mean() > 0.8
 
 
 def test_sentences_longer_than_gensim_takes_are_cut():
     data = toy_dataset(users=3, items=4, tags=0)
     rows = [np.arange(LONGEST_SENTENCE + 5) % 4, [], [1]]
-    found = sentences(replace(data, interactions=Ragged.from_rows(rows, 4)), fields=("items",))
-    assert [len(text) for text in found] == [LONGEST_SENTENCE, 5, 1]
-    assert (len(found), found.longest) == (3, LONGEST_SENTENCE)
+    texts = sentences(replace(data, interactions=Ragged.from_rows(rows, 4)), fields=("items",))
+    assert [len(text) for text in texts] == [LONGEST_SENTENCE, 5, 1]
+    assert (len(texts), texts.longest) == (3, LONGEST_SENTENCE)
 
 
 def test_rare_tokens_are_no_candidates():
@@ -98,8 +98,8 @@ def test_rare_tokens_are_no_candidates():
     plays = np.bincount(data.interactions.ids, minlength=len(data.items))
     assert 0 < (plays < 18).sum() < len(plays)
     everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
-    found = model.candidates(everybody, len(data.items), "items", Exclude()).ids
-    assert not np.isin(found, np.flatnonzero(plays < 18)).any()
+    ids = model.candidates(everybody, len(data.items), "items", Exclude()).ids
+    assert not np.isin(ids, np.flatnonzero(plays < 18)).any()
 
 
 def test_context_takes_the_last_items_only():
@@ -137,9 +137,9 @@ def test_result_does_not_depend_on_the_hash_seed():
 def test_words_live_in_the_space_of_queries():
     data = toy_dataset()
     model = Word2Vec(Word2Vec.Config(dim=8, epochs=2)).fit(data, np.random.default_rng(0))
-    found = model.word_vectors()
-    assert found is not None
-    words, vectors = found
+    word_vectors = model.word_vectors()
+    assert word_vectors is not None
+    words, vectors = word_vectors
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
     nothing = csr_matrix((1, 12), dtype=np.float32)

@@ -51,8 +51,8 @@ def test_a_vote_is_the_mean_of_what_each_seed_predicts():
 
 def test_a_seed_votes_for_its_nearest_only():
     data, model = trained(Voting, neighbours=3)
-    found = model.candidates(encode([Query(items=["item 02"])], data), 10, "tags", Exclude()).ids
-    assert (found != -1).sum() == 3
+    ids = model.candidates(encode([Query(items=["item 02"])], data), 10, "tags", Exclude()).ids
+    assert (ids != -1).sum() == 3
 
 
 def test_fields_of_a_query_weigh_alike_however_many_tokens_they_have():
@@ -67,12 +67,12 @@ def test_fields_of_a_query_weigh_alike_however_many_tokens_they_have():
 def test_seeds_of_two_directions_are_two_clusters_the_heavier_first():
     units = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1], [0, 1], [0, 1]], np.float32)
     seeds = csr_matrix(np.array([[1, 0, 0, 1, 1, 1], [0, 1, 0, 0, 0, 0], [0] * 6], np.float32))
-    found = cluster(seeds, units, 3)
-    np.testing.assert_allclose(found[0, :2], [[0, 1], [1, 0]], atol=1e-6)
-    np.testing.assert_allclose(found[1, 0], units[1], atol=1e-6)
-    assert np.isnan(found[0, 2]).all()
-    assert np.isnan(found[1, 1:]).all()
-    assert np.isnan(found[2]).all()
+    clusters = cluster(seeds, units, 3)
+    np.testing.assert_allclose(clusters[0, :2], [[0, 1], [1, 0]], atol=1e-6)
+    np.testing.assert_allclose(clusters[1, 0], units[1], atol=1e-6)
+    assert np.isnan(clusters[0, 2]).all()
+    assert np.isnan(clusters[1, 1:]).all()
+    assert np.isnan(clusters[2]).all()
 
 
 def test_clusters_are_near_the_best_of_all_partitions():
@@ -80,10 +80,10 @@ def test_clusters_are_near_the_best_of_all_partitions():
     for _ in range(20):
         units = rng.normal(size=(7, 3)).astype(np.float32)
         units /= np.linalg.norm(units, axis=1, keepdims=True)
-        found = cluster(csr_matrix(np.ones((1, 7), np.float32)), units, 2)[0]
+        clusters = cluster(csr_matrix(np.ones((1, 7), np.float32)), units, 2)[0]
         parts = (np.array(bits) for bits in product((0, 1), repeat=7))
-        best = max(sum(np.linalg.norm(units[part == side].sum(axis=0)) for side in (0, 1)) for part in parts)
-        shares_reached.append((units @ found.T).max(axis=1).sum() / best)
+        best = max(sum(np.linalg.norm(units[sides == side].sum(axis=0)) for side in (0, 1)) for sides in parts)
+        shares_reached.append((units @ clusters.T).max(axis=1).sum() / best)
     assert np.mean(shares_reached) > 0.95
 
 
@@ -91,8 +91,8 @@ def test_clusters_take_turns_and_what_was_asked_takes_no_turn():
     scores = np.array([[[9, 8, 7, 6, 5], [1, 9, 2, 3, 8]]], np.float32)
     asked = csr_matrix(np.array([[1, 0, 0, 0, 0]], np.float32))
     # Without item 0: 1 2 3 4 and 1 4 3 2, in turn 1 (1) 2 4 3.
-    found = 1 / interleaved(scores, asked)[0] - 1
-    np.testing.assert_allclose(found[1:], [0, 2, 4, 3], atol=1e-5)
+    places = 1 / interleaved(scores, asked)[0] - 1
+    np.testing.assert_allclose(places[1:], [0, 2, 4, 3], atol=1e-5)
     nobody = interleaved(np.full((1, 2, 5), np.nan, np.float32), asked)
     assert np.isnan(nobody).all()
 

@@ -45,8 +45,8 @@ def install(install_fakes):
 
 
 def provider(registry, distribution):
-    (found,) = [p for p in registry.providers if p.distribution == distribution.replace("_", "-")]
-    return found
+    (providers,) = [p for p in registry.providers if p.distribution == distribution.replace("_", "-")]
+    return providers
 
 
 def test_every_fake_plugin_is_tested():
@@ -55,22 +55,22 @@ def test_every_fake_plugin_is_tested():
 
 def test_a_good_plugin_is_found_with_version_and_origin_even_where_its_entry_point_has_a_taken_name(install):
     registry = install("good")
-    found = provider(registry, "good")
-    assert (found.name, found.version, found.error) == ("tags", "1.2", None)
-    assert found.offers == {"components": ["nothing"]}
+    provided = provider(registry, "good")
+    assert (provided.name, provided.version, provided.error) == ("tags", "1.2", None)
+    assert provided.offers == {"components": ["nothing"]}
     assert registry.get("components", "nothing").name == "nothing"
     assert registry.get("components", "tag-fallback").name == "tag-fallback"
-    assert registry.provider_of(registry.get("components", "nothing")) is found
-    assert str(found) == "plugin 'tags' (good 1.2, module good_plugin)"
+    assert registry.provider_of(registry.get("components", "nothing")) is provided
+    assert str(provided) == "plugin 'tags' (good 1.2, module good_plugin)"
 
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_plugin_is_remembered_with_its_cause(install, case):
     registry = install(case)
-    found = provider(registry, case)
-    assert found in registry.broken
-    assert found.offers == {}
-    assert BROKEN[case] in f"{type(found.error).__name__}: {found.error}"
+    provided = provider(registry, case)
+    assert provided in registry.broken
+    assert provided.offers == {}
+    assert BROKEN[case] in f"{type(provided.error).__name__}: {provided.error}"
     assert registry.get("components", "ease").name == "ease"
     assert not [plugin for plugin in registry.manager.get_plugins() if plugin.__name__ == f"{case}_plugin"]
 
@@ -130,8 +130,8 @@ def test_an_api_version_is_text(install, monkeypatch):
 def test_a_blocked_plugin_is_not_even_imported(install, name):
     install("import_error")
     registry = Registry(block=[name])
-    found = provider(registry, "import_error")
-    assert (found.blocked, found.error) == (True, None)
+    provided = provider(registry, "import_error")
+    assert (provided.blocked, provided.error) == (True, None)
     with pytest.raises(ConfigError, match="It may belong to a blocked plugin: plugin 'import_error'"):
         registry.get("components", "half")
     with pytest.raises(ConfigError, match="is blocked"):
@@ -165,7 +165,7 @@ def test_the_trace_shows_hooks_and_components_with_times(experiment, monkeypatch
     lines = capsys.readouterr().err.splitlines()
     assert all(re.match(r"\[trace\] +\d+\.\d\d ms  ", line) for line in lines)
     told = "\n".join(lines)
-    for what in (
+    for step in (
         "loading plugin 'toyland' (toyland 1.5, module toyland)",
         "hybridrec_components of toyland",
         "while reading the data: toy 1",
@@ -177,7 +177,7 @@ def test_the_trace_shows_hooks_and_components_with_times(experiment, monkeypatch
         "FitFinished to toy-events 1",
         "RunFinished to toy-events 1",
     ):
-        assert what in told
+        assert step in told
     monkeypatch.setenv("HYBRIDREC_TRACE", "0")
     Registry()
     assert capsys.readouterr().err == ""
@@ -216,9 +216,9 @@ def test_the_same_module_under_two_names_is_refused_once(install):
 @pytest.mark.parametrize("kind", ["component", "normaliser", "reader", "splitter", "metric"])
 def test_unknown_names_are_answered_with_the_nearest_and_all_there_are(kind):
     registry = Registry()
-    known = registry.names(f"{kind}s")
-    with pytest.raises(ConfigError, match=rf"unknown {kind} '{known[0]}x': did you mean '{known[0]}'\?.*{known[-1]}"):
-        registry.get(f"{kind}s", known[0] + "x")
+    names = registry.names(f"{kind}s")
+    with pytest.raises(ConfigError, match=rf"unknown {kind} '{names[0]}x': did you mean '{names[0]}'\?.*{names[-1]}"):
+        registry.get(f"{kind}s", names[0] + "x")
 
 
 def _installed():

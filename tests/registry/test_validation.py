@@ -1,4 +1,4 @@
-"""What an author forgets or misspells in a class is told when the plugin is loaded."""
+"""Attributes that an author forgets or misspells in a class are reported when the plugin is loaded."""
 
 import sys
 import types
@@ -35,7 +35,7 @@ class ByConfig(Year):
 
 
 class Both(Year):
-    """What is nearly one of the engine's names stands beside it."""
+    """An attribute that is nearly one of the engine's names stands beside that one."""
 
     need = "items"
     needs = frozenset({"items", "tags"})
@@ -58,7 +58,7 @@ class Learner(Reranker):
 
 
 class Hits(Mean):
-    """What only components have means something else here."""
+    """A name that only components know means something else here."""
 
     name = "hits"
     needs = 3

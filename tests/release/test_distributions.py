@@ -1,4 +1,4 @@
-"""What is published installs and works: `pytest -m release`, with `pip install -e '.[release]'`; some minutes.
+"""Published distributions install and work: `pytest -m release`, with `pip install -e '.[release]'`; some minutes.
 
 The distributions are built once, and installed into fresh environments from the package index's wheels.
 """
@@ -94,8 +94,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(built: tuple[Path, Path])
     configs = {f"hybridrec/configs/{path.relative_to(ROOT / 'configs')}" for path in (ROOT / "configs").rglob("*.yaml")}
     assert configs <= set(names)
     assert {"hybridrec/py.typed", "hybridrec/__init__.pyi"} <= set(names)
-    known = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl", ".yaml"}
-    assert [name for name in names if Path(name).suffix not in known] == []
+    suffixes = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl", ".yaml"}
+    assert [name for name in names if Path(name).suffix not in suffixes] == []
 
 
 def test_the_sdist_holds_what_is_under_version_control(built: tuple[Path, Path]):

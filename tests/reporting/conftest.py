@@ -53,11 +53,12 @@ def tamed(place: int) -> str:
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> hybridrec.Run:
     """60 users of two tastes, 24 items."""
     folder = tmp_path_factory.mktemp("hostile")
-    who, what = np.nonzero(np.random.default_rng(4).random((60, 24)) < 0.45)
-    kept = (who % 2 == what % 2) | (what < 4)
+    user_codes, item_codes = np.nonzero(np.random.default_rng(4).random((60, 24)) < 0.45)
+    kept = (user_codes % 2 == item_codes % 2) | (item_codes < 4)
     users, items = range(60), range(24)
     texts = [tamed(place) for place in users]
-    pl.DataFrame({"who": [texts[u] for u in who[kept]], "what": what[kept]}).write_csv(folder / "plays.csv")
+    plays = pl.DataFrame({"who": [texts[u] for u in user_codes[kept]], "what": item_codes[kept]})
+    plays.write_csv(folder / "plays.csv")
     tags = [f"{tamed(user % 2)}" for user in users]
     pl.DataFrame({"who": texts, "title": texts, "tag": tags}).write_csv(folder / "users.csv")
     pl.DataFrame({"what": list(items), "name": texts[:24]}).write_csv(folder / "items.csv")

@@ -65,7 +65,7 @@ def chromium(path: Path, profile: Path, *options: str) -> tuple[str, list[str]]:
 
 
 def probe(page: Path, folder: Path, width: int, *options: str) -> dict:
-    """What a copy of the page says of itself in a frame of this width."""
+    """The properties that a copy of the page reports of itself in a frame of this width."""
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
     (folder / "copy.html").write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     outer = folder / "outer.html"
@@ -139,12 +139,12 @@ def test_tables_sort_by_their_values(page, tmp_path):
 
 def brightness(colour: str) -> float:
     """Relative luminance of `rgb(r, g, b)` (WCAG 2)."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    parts = [int(channel) / 255 for channel in re.findall(r"\d+", colour)[:3]]
+    linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     """WCAG 2 contrast ratio."""
-    dark, light = sorted((brightness(one), brightness(other)))
+    dark, light = sorted((brightness(colour), brightness(other)))
     return (light + 0.05) / (dark + 0.05)

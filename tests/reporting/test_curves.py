@@ -18,8 +18,8 @@ def report(*points):
 
 
 def test_every_other_metric_has_a_curve_on_which_all_lies():
-    found = report((0.5, 0.2, 0.9, 0.1), (1.0, 0.3, 0.8, 0.1), (0.1, None, 0.95, 0.2))
-    curves = Curve.all_of(found, "ndcg@5")
+    tradeoff = report((0.5, 0.2, 0.9, 0.1), (1.0, 0.3, 0.8, 0.1), (0.1, None, 0.95, 0.2))
+    curves = Curve.all_of(tradeoff, "ndcg@5")
     assert [curve.y_metric for curve in curves] == ["diversity@5", "coverage@5"]
     for curve in curves:
         assert [point.x.label for point in curve.points] == ["0.5", "1"]

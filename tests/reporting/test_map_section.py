@@ -58,17 +58,17 @@ def test_a_damaged_map_is_named(mapped):
 
 
 def test_the_best_known_of_each_cluster_name_it(mapped):
-    (found,) = maps(mapped)
-    assert (found.label, len(found.points)) == ("pop", 24)
-    assert [(cluster.number, cluster.items) for cluster in found.clusters] == [(1, 8), (2, 8), (3, 8)]
-    assert found.clusters[1].names == [tamed(n) for n in (1, 4, 7, 10, 13, 16)]
-    assert found.description.startswith(
+    (item_map,) = maps(mapped)
+    assert (item_map.label, len(item_map.points)) == ("pop", 24)
+    assert [(cluster.number, cluster.items) for cluster in item_map.clusters] == [(1, 8), (2, 8), (3, 8)]
+    assert item_map.clusters[1].names == [tamed(n) for n in (1, 4, 7, 10, 13, 16)]
+    assert item_map.description.startswith(
         f"24 items of pop; nearby points are similar. cluster 1: {tamed(0)}, {tamed(3)}"
     )
-    radii = [point.radius for point in found.points]
+    radii = [point.radius for point in item_map.points]
     assert radii == sorted(radii)  # the best known are drawn last
     assert radii[-1] == 8
-    assert maps(hybridrec.Run.open(mapped.folder)) == [found]
+    assert maps(hybridrec.Run.open(mapped.folder)) == [item_map]
 
 
 def test_a_long_name_is_cut_and_stands_where_there_is_room():
@@ -82,8 +82,8 @@ def test_items_in_one_place_are_drawn_there(mapped):
     frame = pl.read_parquet(mapped.folder / "maps/pop.parquet").with_columns(x=pl.lit(2.5), y=pl.lit(-1.0))
     frame.write_parquet(mapped.folder / "maps/pop.parquet")
     write_manifest(mapped.folder)
-    (found,) = maps(Run.open(mapped.folder))
-    assert {(point.x, point.y) for point in found.points} == {(16.0, 16.0)}
+    (item_map,) = maps(Run.open(mapped.folder))
+    assert {(point.x, point.y) for point in item_map.points} == {(16.0, 16.0)}
 
 
 def test_a_run_without_maps_has_none(hostile_run):

@@ -71,7 +71,7 @@ def test_every_section_is_there_and_can_be_reached(parsed, hostile_run):
     ids = [a["id"] for _, a in parsed.elements if "id" in a]
     assert len(ids) == len(set(ids))
     words = " ".join(parsed.text)
-    for what in (
+    for passage in (
         "control",
         "in ndcg@5, all queries",
         opening(hostile_run.report),
@@ -80,7 +80,7 @@ def test_every_section_is_there_and_can_be_reached(parsed, hostile_run):
         "data fingerprint",
         "use: popularity",
     ):
-        assert what in words
+        assert passage in words
     assert hostile_run.report.config_hash in words
 
 

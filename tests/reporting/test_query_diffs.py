@@ -43,10 +43,10 @@ def test_where_less_is_better_a_loss_of_the_number_is_a_gain(hostile_run):
     row = deciding(hostile_run.report)[0]
     upright, reversed_ = Differences(hostile_run), Differences(hostile_run)
     reversed_.lower_is_better = [row.metric]
-    one, other = upright.of(row), reversed_.of(row)
-    assert (one.histogram.wins, one.histogram.losses) == (other.histogram.losses, other.histogram.wins)
-    assert [moved.query for moved in one.better] == [moved.query for moved in other.worse]
-    assert [moved.gain for moved in one.better] == [-moved.gain for moved in other.worse]
+    straight, other = upright.of(row), reversed_.of(row)
+    assert (straight.histogram.wins, straight.histogram.losses) == (other.histogram.losses, other.histogram.wins)
+    assert [moved.query for moved in straight.better] == [moved.query for moved in other.worse]
+    assert [moved.gain for moved in straight.better] == [-moved.gain for moved in other.worse]
 
 
 def test_a_metric_that_no_query_has_makes_no_difference(hostile_run):

@@ -19,7 +19,7 @@ def test_guardrails_and_repeats_have_sections(experiment):
     assert {"guardrails", "repeats"} <= sections(text)
     parsed = Reader(text)
     words = " ".join(parsed.text)
-    for what in (
+    for passage in (
         "held: ",
         "diversity@5 of hybrid against control: ",
         "Losses against the control",
@@ -29,7 +29,7 @@ def test_guardrails_and_repeats_have_sections(experiment):
         "share of seeds",
         "the slates are those of the first",
     ):
-        assert what in words
+        assert passage in words
     links = {str(link["href"]).removeprefix("#") for link in parsed.all("a")}
     assert links == sections(text)
 

@@ -55,11 +55,11 @@ def test_points_are_no_arms(run, experiment):
 def test_points_ask_no_generator_again(run, toyland):
     import toyland
 
-    generated = {what["pipeline"] for name, what in toyland.events if name == "stage" and what["stage"] == "generate"}
+    generated = {told["pipeline"] for name, told in toyland.events if name == "stage" and told["stage"] == "generate"}
     assert len(generated) >= 2
     toyland.events.clear()
     again = hybridrec.run(run.folder / "config.yaml", ["tradeoffs.0.over=[0.1, 0.9]"])
-    stages = [what["stage"] for name, what in toyland.events if name == "stage"]
+    stages = [told["stage"] for name, told in toyland.events if name == "stage"]
     assert set(stages) == {"rerank"}
     assert [point.value for point in again.report.tradeoffs[0].points] == [0.1, 0.9]
 

@@ -73,10 +73,10 @@ def test_a_bundle_gives_what_the_run_gives_without_data_config_store_and_run(run
     recommender = hybridrec.load(bundle)
     assert list(recommender.pipelines) == ["control", "hybrid", "learned"]
     for name, slate in zip(recommender.pipelines, expected, strict=True):
-        found = recommender.recommend(QUERIES, pipeline=name, n=10)
-        assert np.array_equal(found.ids, slate.ids)
-        assert np.array_equal(found.scores, slate.scores, equal_nan=True)
-        assert found.to_frame().equals(slate.to_frame())
+        answer = recommender.recommend(QUERIES, pipeline=name, n=10)
+        assert np.array_equal(answer.ids, slate.ids)
+        assert np.array_equal(answer.scores, slate.scores, equal_nan=True)
+        assert answer.to_frame().equals(slate.to_frame())
     assert (
         recommender.recommend(Query(user="user 04")).ids.tolist()
         == served.recommend(Query(user="user 04")).ids.tolist()
@@ -197,7 +197,7 @@ def test_a_bundle_of_another_format_names_who_wrote_it(bundle):
 
 
 def test_a_missing_plugin_is_named_with_the_command_that_installs_it(bundle, monkeypatch):
-    others = [found for found in importlib.metadata.entry_points(group=GROUP) if found.name != "toyland"]
+    others = [entry for entry in importlib.metadata.entry_points(group=GROUP) if entry.name != "toyland"]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: others)
     message = r"needs the plugin 'toyland' of toyland 1\.5, which is not installed: pip install 'toyland==1\.5'"
     with pytest.raises(PluginError, match=message):

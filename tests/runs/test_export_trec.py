@@ -48,12 +48,12 @@ def test_parquet_holds_the_same_in_plain_ids_and_qrels_are_the_truth(experiment)
         assert qrels.columns == ["query", "id", "relevant"]
         assert qrels.select("query", "id").equals(truth)
         assert qrels["relevant"].unique().to_list() == [1]
-        written = [(int(q), unquote(one)) for q, _, one, _ in lines(run.folder / f"trec/{target}.qrels")]
+        written = [(int(q), unquote(item)) for q, _, item, _ in lines(run.folder / f"trec/{target}.qrels")]
         assert written == truth.rows()
         slates = pl.read_parquet(run.folder / f"parquet/hybrid.{target}.run.parquet")
         assert slates.drop("run").equals(run.slates("hybrid", target).select("query", "id", "rank", "score"))
         assert slates["run"].unique().to_list() == ["hybrid"]
-        places = [(int(q), unquote(one), int(rank)) for q, _, one, rank, *_ in
+        places = [(int(q), unquote(item), int(rank)) for q, _, item, rank, *_ in
                   lines(run.folder / f"trec/hybrid.{target}.run")]  # fmt: skip
         assert places == slates.select("query", "id", "rank").rows()
 

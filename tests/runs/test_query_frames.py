@@ -16,8 +16,8 @@ def test_the_folder_says_what_was_known_and_what_was_hidden(experiment):
     asked, measured = run.queries(), run.per_query().filter(pl.col("pipeline") == "hybrid")
     assert asked["query"].to_list() == measured["query"].to_list()
     assert asked["unit"].to_list() == measured["unit"].to_list()
-    known = {"items": asked["items"].list.len() > 0, "tags": asked["tags"].list.len() > 0, "title": asked["text"] != ""}
-    for field, there in known.items():
+    given = {"items": asked["items"].list.len() > 0, "tags": asked["tags"].list.len() > 0, "title": asked["text"] != ""}
+    for field, there in given.items():
         segments = measured["segment"].str.split("+")
         assert there.to_list() == [field in parts for parts in segments]
     assert asked["items"].list.set_intersection(asked["relevant_items"]).list.len().sum() == 0

@@ -23,8 +23,8 @@ def test_slates_and_truth_give_the_metric_of_the_run(run, target):
     for name, ids in zip(("control", "hybrid"), slates, strict=True):
         expected = measured[name,]["recall@5" if target == "items" else "tags/recall@5"].to_numpy()
         relevant = np.diff(truth.indptr)
-        found = kernels.hits(ids[:, :5], truth).sum(axis=1) / np.where(relevant, relevant, np.nan)
-        np.testing.assert_allclose(found, expected)
+        recall = kernels.hits(ids[:, :5], truth).sum(axis=1) / np.where(relevant, relevant, np.nan)
+        np.testing.assert_allclose(recall, expected)
 
 
 def test_rows_are_comparisons_of_shares_won(run):

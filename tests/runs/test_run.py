@@ -41,7 +41,7 @@ def sent(finished, experiment, tmp_path):
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:
-    """All that lies below a folder, and what is in it."""
+    """The files below a folder, with their contents."""
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 

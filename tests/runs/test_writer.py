@@ -23,9 +23,9 @@ def test_the_folder_holds_the_whole_run(experiment):
     assert {path.name for path in (run.folder / "slates").iterdir()} == {
         f"{name}.{target}.parquet" for name in ("control", "hybrid") for target in ("items", "tags")
     }
-    found = run.slates("hybrid")
-    assert found.columns == ["query", "rank", "id", "score", "served_by"]
-    assert found.group_by("query").len()["len"].to_list() == [10] * run.report.pipelines["hybrid"].queries
+    slates = run.slates("hybrid")
+    assert slates.columns == ["query", "rank", "id", "score", "served_by"]
+    assert slates.group_by("query").len()["len"].to_list() == [10] * run.report.pipelines["hybrid"].queries
     assert run.lock["config_hash"] == run.report.config_hash
     assert run.lock["data"]["fingerprint"] == run.report.data.fingerprint
     assert run.lock["environment"]["packages"]["toyland"] == "1.5"

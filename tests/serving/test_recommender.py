@@ -88,8 +88,8 @@ def test_one_blas_thread_serves_and_the_others_are_there_again_afterwards(recomm
 def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recommender):
     data = recommender.data
     history = list(data.items.vocabulary.decode(data.interactions.take(np.array([4])).ids))
-    found = recommender.recommend(Query(user="user 04"))
-    (own,) = ids(found)
+    slate = recommender.recommend(Query(user="user 04"))
+    (own,) = ids(slate)
     assert not set(own) & set(history)
     (without,) = ids(recommender.recommend(Query(user="user 04", disliked=own[:2])))
     assert not set(without) & {*history, *own[:2]}
@@ -100,23 +100,23 @@ def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recomme
 
 
 def test_an_unknown_user_and_an_empty_query_get_the_fallback_of_what_is_known(recommender):
-    found = recommender.recommend([Query(user="who?"), Query(), Query(user="user 59")], pipeline="control")
-    assert found.ids[0].tolist() == found.ids[1].tolist()
-    assert (found.ids >= 0).all()
+    slate = recommender.recommend([Query(user="who?"), Query(), Query(user="user 59")], pipeline="control")
+    assert slate.ids[0].tolist() == slate.ids[1].tolist()
+    assert (slate.ids >= 0).all()
     assert recommender.recommend([]).ids.shape == (0, 10)
 
 
 def test_more_than_the_catalogue_is_all_of_it_once(recommender):
-    found = recommender.recommend(Query(items=["item 02"]), n=100)
-    known = found.ids[0][found.ids[0] >= 0]
-    assert sorted(known) == [code for code in range(40) if code != 2]
-    assert (found.ids[0][39:] == -1).all()
+    slate = recommender.recommend(Query(items=["item 02"]), n=100)
+    shown = slate.ids[0][slate.ids[0] >= 0]
+    assert sorted(shown) == [code for code in range(40) if code != 2]
+    assert (slate.ids[0][39:] == -1).all()
 
 
 def test_tags_are_recommended_too(recommender):
-    found = recommender.recommend(Query(tags=["tag 00"]), target="tags")
-    assert found.ids.shape == (1, 5)
-    assert 0 not in found.ids
+    slate = recommender.recommend(Query(tags=["tag 00"]), target="tags")
+    assert slate.ids.shape == (1, 5)
+    assert 0 not in slate.ids
 
 
 @pytest.mark.parametrize(

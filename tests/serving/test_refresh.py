@@ -19,14 +19,14 @@ def run(experiment):
     return hybridrec.run(experiment(SERVED, ALS))
 
 
-def how(found):
-    return {one.label: one.how for one in found}
+def how(refreshed):
+    return {component.label: component.how for component in refreshed}
 
 
 def proposed(recommender, label, query):
     batch = recommender.encode([query])
-    found = recommender.components[label].candidates(batch, 50, "items", hybridrec.Exclude())
-    return set(recommender.data.items.vocabulary.decode(found.ids[found.ids >= 0]))
+    candidates = recommender.components[label].candidates(batch, 50, "items", hybridrec.Exclude())
+    return set(recommender.data.items.vocabulary.decode(candidates.ids[candidates.ids >= 0]))
 
 
 def test_what_is_new_is_recommended(run):
@@ -67,11 +67,11 @@ def test_what_is_not_refreshed_is_what_a_run_on_the_data_fits(run, experiment):
 
 
 def test_a_run_never_finds_what_was_refreshed(run, experiment):
-    """What a run gives depends on its config and data alone: nothing that was refreshed is in the store."""
+    """A run depends on its config and data alone: nothing that was refreshed is in the store."""
     hybridrec.refresh(run, GROWN)
     config = experiment(SERVED, ALS, ("{reader: toy}", "{reader: toy, users: 80, items: 50}"))
     beside, alone = (hybridrec.load(hybridrec.run(config, store=at)) for at in (".hybridrec/store", "other"))
-    vectors = [found.components["noise"].vectors("items") for found in (beside, alone)]
+    vectors = [recommender.components["noise"].vectors("items") for recommender in (beside, alone)]
     assert np.array_equal(*vectors, equal_nan=True)
 
 

@@ -12,9 +12,9 @@ from hybridrec.serving.similar import similar
 def test_neighbours_leave_out_what_was_asked_and_refuse_what_proposes_nothing(recommender):
     near = similar(recommender, "ease", Query(items=["item 02"]), "items", 5)
     assert len(near) == 5
-    assert "item 02" not in [one.id for one in near]
-    assert all(int(one.id[-2:]) % 2 == 0 for one in near[:3])
-    assert [one.similarity for one in near] == sorted((one.similarity for one in near), reverse=True)
+    assert "item 02" not in [item.id for item in near]
+    assert all(int(item.id[-2:]) % 2 == 0 for item in near[:3])
+    assert [item.similarity for item in near] == sorted((item.similarity for item in near), reverse=True)
     with pytest.raises(ConfigError, match="no component is labelled 'eas': did you mean 'ease'"):
         similar(recommender, "eas", Query(items=["item 02"]), "items", 5)
     with pytest.raises(ConfigError, match="proposes no tags"):
@@ -25,9 +25,9 @@ def test_neighbours_in_a_space_of_vectors_are_by_cosine(experiment):
     run = hybridrec.run(experiment(("  ease: {l2: 5}", "  ease: {use: als, factors: 8}"), ("workers: 2", "refit: all")))
     recommender = hybridrec.load(run)
     near = similar(recommender, "ease", Query(items=["item 02"]), "items", 100)
-    assert "item 02" not in [one.id for one in near]
-    assert all(-1.001 <= one.similarity <= 1.001 for one in near)
-    assert np.mean([int(one.id[-2:]) % 2 == 0 for one in near[:10]]) > 0.8
+    assert "item 02" not in [item.id for item in near]
+    assert all(-1.001 <= item.similarity <= 1.001 for item in near)
+    assert np.mean([int(item.id[-2:]) % 2 == 0 for item in near[:10]]) > 0.8
 
 
 def test_neighbours_of_tags_and_words_come_from_their_own_spaces(experiment):

@@ -51,8 +51,8 @@ class Fixed(Stateless, Generator, Scorer):
     def _scores(self, queries, target):
         width = len(DATA.items if target == "items" else DATA.vocabulary("tags"))
         row = np.full(width, -np.inf, np.float32)
-        known = [i for i in self.ids if i < width]
-        row[known] = N - np.arange(len(known))
+        ids = [i for i in self.ids if i < width]
+        row[ids] = N - np.arange(len(ids))
         return np.tile(row, (len(queries), 1))
 
     def candidates(self, queries, k, target, exclude):

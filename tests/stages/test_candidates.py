@@ -16,9 +16,9 @@ GROUPS = {"groups": np.array([IDS, np.arange(9) != 2]), "group": np.array([1, -1
 
 def test_exclude_takes_rows_and_is_equal_only_to_itself():
     exclude = Exclude(ROWS, IDS)
-    part = exclude.take(np.array([2, 0]))
-    assert part.rows.toarray().tolist() == ROWS.toarray()[[2, 0]].tolist()
-    assert np.shares_memory(part.ids, IDS)
+    taken = exclude.take(np.array([2, 0]))
+    assert taken.rows.toarray().tolist() == ROWS.toarray()[[2, 0]].tolist()
+    assert np.shares_memory(taken.ids, IDS)
     assert Exclude().take(slice(0, 1)).rows is None
     assert exclude == exclude
     assert exclude != Exclude(ROWS, IDS)
@@ -47,9 +47,9 @@ def test_exclude_masks_pieces_of_another_order(rows, ids, released, order, group
     places[order] = np.arange(len(order))
     arranged = exclude.arranged(order.astype(np.int32), places)
     for start, stop in ((0, 2), (2, 3), (1, len(order))):
-        part = np.zeros((3, stop - start), np.float32)
-        arranged.mask(part, start)
-        np.testing.assert_array_equal(part, whole[:, order[start:stop]])
+        piece = np.zeros((3, stop - start), np.float32)
+        arranged.mask(piece, start)
+        np.testing.assert_array_equal(piece, whole[:, order[start:stop]])
 
 
 def test_a_query_is_left_what_its_group_is_left():
@@ -57,10 +57,10 @@ def test_a_query_is_left_what_its_group_is_left():
     exclude.mask(scores)
     most = [0, 1, 2, 3, 4, 6, 7, 8]
     assert [np.flatnonzero(row == 0).tolist() for row in scores] == [[2], most, most]
-    part = exclude.take(np.array([1, 0]))
-    assert part.group.tolist() == [-1, 1]
+    taken = exclude.take(np.array([1, 0]))
+    assert taken.group.tolist() == [-1, 1]
     assert [(rows.tolist(), left.tolist()) for rows, left in exclude.narrow(1)] == [([0], [2])]
-    assert list(part.take(slice(0, 1)).narrow(9)) == []
+    assert list(taken.take(slice(0, 1)).narrow(9)) == []
 
 
 def test_a_rule_that_leaves_one_of_a_hundred_takes_a_byte_per_id():
@@ -107,7 +107,7 @@ def test_two_exclusions_together_exclude_what_either_does():
             "released": rng.random(n) * 6,
             "groups": rng.random((3, n)) < 0.4,
         }
-        kept = {name: part for name, part in parts.items() if name in which}
+        kept = {name: array for name, array in parts.items() if name in which}
         if "released" in kept:
             kept["times"] = times
         if "groups" in kept:
@@ -115,9 +115,9 @@ def test_two_exclusions_together_exclude_what_either_does():
         return Exclude(**kept)
 
     choices = [(), ("rows",), ("ids",), ("released",), ("groups",), ("rows", "ids", "released", "groups")]
-    for one in choices:
+    for names in choices:
         for other in choices:
-            first, second = made(one), made(other)
+            first, second = made(names), made(other)
             both = first.also(second)
             np.testing.assert_array_equal(dense(both, q, n), dense(first, q, n) | dense(second, q, n))
     with pytest.raises(ValueError, match="other times"):

@@ -1,4 +1,4 @@
-"""What the engine refuses from components, and that the message names the offending value."""
+"""Refusals of what components return; the message names the offending value."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ class Vectors(Stateless, VectorModel):
 
 
 class Doubles(Vectors):
-    """Of another type than asked for: it is converted."""
+    """Vectors of another type than asked for: they are converted."""
 
     def vectors(self, target):
         return RIGHT.astype(np.float64)
@@ -65,12 +65,12 @@ IDS = np.arange(9) == 5
 @pytest.mark.parametrize("exclude", [Exclude(), Exclude(ROWS), Exclude(ids=IDS), Exclude(ROWS, IDS)])
 @pytest.mark.parametrize("model", [Vectors(), Doubles(), Dense()], ids=["vectors", "doubles", "dense"])
 def test_models_propose_and_score_the_same(model, exclude):
-    found = model.candidates(QUERIES, 9, "items", exclude)
-    check_candidates(found, 3, 9, 9)
-    scores = model.score(QUERIES, found.ids, "items")
-    check_scores(scores, found.ids)
-    np.testing.assert_allclose(scores, found.scores, rtol=1e-5)
-    left_out = [set(range(9)) - set(row.tolist()) for row in found.ids]
+    candidates = model.candidates(QUERIES, 9, "items", exclude)
+    check_candidates(candidates, 3, 9, 9)
+    scores = model.score(QUERIES, candidates.ids, "items")
+    check_scores(scores, candidates.ids)
+    np.testing.assert_allclose(scores, candidates.scores, rtol=1e-5)
+    left_out = [set(range(9)) - set(row.tolist()) for row in candidates.ids]
     everywhere = {5} if exclude.ids is not None else set()
     assert left_out[0] == everywhere | ({0, 3} if exclude.rows is not None else set())
     assert left_out[1] == everywhere
@@ -91,11 +91,11 @@ def test_a_dense_model_scores_a_few_queries_at_a_time(monkeypatch):
     queries = QueryBatch(np.full(4, -1, np.int32), history, {"tags": csr_matrix((4, 2), dtype=np.float32)}, ("",) * 4)
     wanted = history.matrix().toarray() @ np.arange(81).reshape(9, 9)
     barred = csr_matrix(np.eye(4, 9))
-    found = Histories().candidates(queries, 9, "items", Exclude(barred))
-    picked = np.take_along_axis(np.where(barred.toarray() > 0, np.nan, wanted), found.ids, axis=1)
-    np.testing.assert_array_equal(found.scores[:, :8], picked[:, :8])
-    np.testing.assert_array_equal(found.ids[:, 8], -1)
-    np.testing.assert_array_equal(Histories().score(queries, found.ids, "items"), found.scores)
+    candidates = Histories().candidates(queries, 9, "items", Exclude(barred))
+    picked = np.take_along_axis(np.where(barred.toarray() > 0, np.nan, wanted), candidates.ids, axis=1)
+    np.testing.assert_array_equal(candidates.scores[:, :8], picked[:, :8])
+    np.testing.assert_array_equal(candidates.ids[:, 8], -1)
+    np.testing.assert_array_equal(Histories().score(queries, candidates.ids, "items"), candidates.scores)
 
 
 def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(monkeypatch):
@@ -105,14 +105,14 @@ def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(
     learned = [RIGHT]
     monkeypatch.setattr(Vectors, "vectors", lambda *_: learned[-1])
     model, queries = Vectors(), toy_queries(DATA).take(slice(0, 3))
-    found = model.candidates(queries, 9, "items", Exclude())
-    model.score(queries, found.ids, "items")
+    candidates = model.candidates(queries, 9, "items", Exclude())
+    model.score(queries, candidates.ids, "items")
     assert len(asked) == 1
-    model.score(queries.take(slice(0, 2)), found.ids[:2], "items")
-    Vectors().score(queries, found.ids, "items")
+    model.score(queries.take(slice(0, 2)), candidates.ids[:2], "items")
+    Vectors().score(queries, candidates.ids, "items")
     assert len(asked) == 3
     learned.append(RIGHT.copy())
-    model.score(queries, found.ids, "items")
+    model.score(queries, candidates.ids, "items")
     assert len(asked) == 4
 
 

@@ -66,13 +66,13 @@ def components():
 
 @pytest.fixture(scope="module")
 def fitted():
-    found = []
+    fits = []
     for component in components():
         try:
-            found.append(component.fit(DATA, np.random.default_rng(0)))
+            fits.append(component.fit(DATA, np.random.default_rng(0)))
         except (HybridrecError, ImportError):  # it needs what the toy data lack, or a library that is not here
             continue
-    return found
+    return fits
 
 
 def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):

@@ -64,11 +64,11 @@ def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
             self.needs = frozenset(needs)
 
         def candidates(self, queries, k, target, exclude):
-            found = super().candidates(queries, k, target, exclude)
+            candidates = super().candidates(queries, k, target, exclude)
             silent = ~np.any([queries.has(field) for field in self.needs], axis=0) if self.needs else False
             none = Candidates.empty(len(queries), k)
             rows = np.broadcast_to(silent, len(queries))[:, None]
-            return Candidates(np.where(rows, none.ids, found.ids), np.where(rows, none.scores, found.scores))
+            return Candidates(np.where(rows, none.ids, candidates.ids), np.where(rows, none.scores, candidates.scores))
 
     def of(*sources, **more):
         return servers(pipeline([(str(g), s, 3) for g, s in enumerate(sources)], **more).slate(QUERIES, "items", 2))
@@ -77,10 +77,10 @@ def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
     assert of(Knows("tags"), Knows("items")) == ["blend:items", "blend:items", "blend:tags", "none", "none"]
     assert of(Knows("tags"), Knows("user")) == ["blend:user", "none", "blend:tags", "none", "none"]
     assert of(Knows("title"), Knows()) == ["blend", "blend", "blend", "blend:title", "blend"]
-    for number, known in ((3, "few-items"), (2, "items")):
+    for number, known_by in ((3, "few-items"), (2, "items")):
         many, few = f"items>={number}", f"items<{number}"
         both = pipeline([("many", Knows("items"), 3, many), ("few", Knows("items", "tags"), 3, few)])
-        told = [f"blend:{known}", f"blend:{known}", "blend:tags", "none", "none"]
+        told = [f"blend:{known_by}", f"blend:{known_by}", "blend:tags", "none", "none"]
         assert servers(both.slate(QUERIES, "items", 2)) == told
     assert of(Knows("tags"), fallback=[("some", Fixed())]) == ["blend:tags", "some", "blend:tags", "some", "some"]
 
@@ -104,8 +104,8 @@ def test_served_by_names_the_best_that_who_proposed_knew_of_the_query():
 )
 def test_gates_let_through_what_a_query_knows(gates, active):
     generator = Fixed([7])
-    found = proposed(pipeline([("a", generator, 2, *gates)]))["a"]
-    assert found == [[7] if q in active else [] for q in range(5)]
+    lists = proposed(pipeline([("a", generator, 2, *gates)]))["a"]
+    assert lists == [[7] if q in active else [] for q in range(5)]
     assert generator.asked == ([len(active)] if active else [])  # nobody is asked about nothing
 
 

@@ -63,10 +63,10 @@ def test_slates_with_more_columns_are_joined_cut_and_kept():
     again = Slate.restore("items", slate.state())
     assert again.requests == slate.requests
     np.testing.assert_array_equal(again.extras["noise"], slate.extras["noise"])
-    part = slate.take(slice(1, 2))
-    assert part.requests == slate.requests[1:2]
-    np.testing.assert_array_equal(part.extras["propensity"], slate.extras["propensity"][1:2])
-    assert Slate.stack([slate, part]).requests == (*slate.requests, slate.requests[1])
+    second = slate.take(slice(1, 2))
+    assert second.requests == slate.requests[1:2]
+    np.testing.assert_array_equal(second.extras["propensity"], slate.extras["propensity"][1:2])
+    assert Slate.stack([slate, second]).requests == (*slate.requests, slate.requests[1])
     mixed = Slate.stack([plain, slate])
     assert mixed.requests is None
     assert np.isnan(mixed.extras["noise"][: len(plain)]).all()

@@ -8,11 +8,11 @@ from tests.stages.builders import NAN, pool
 
 
 def test_provenance_is_read_from_the_bits():
-    found = pool([[3, 5, 9, -1]], sources=[[1, 2, 3, 0]])
-    assert found.proposed_by("a").tolist() == [[True, False, True, False]]
-    assert found.proposed_by("b").tolist() == [[False, True, True, False]]
+    proposals = pool([[3, 5, 9, -1]], sources=[[1, 2, 3, 0]])
+    assert proposals.proposed_by("a").tolist() == [[True, False, True, False]]
+    assert proposals.proposed_by("b").tolist() == [[False, True, True, False]]
     with pytest.raises(ValueError, match="not in tuple"):
-        found.proposed_by("c")
+        proposals.proposed_by("c")
 
 
 def test_ranked_leaves_no_score_at_padding():

@@ -1,4 +1,4 @@
-"""What a query shows, and what it dislikes: excluded by every pipeline that does not say otherwise."""
+"""Items that a query shows or dislikes: excluded by every pipeline that does not say otherwise."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def repeats(monkeypatch):
 
 
 def test_truth_that_all_pipelines_exclude_is_cut(made, repeats):
-    """What was had before the last two items may be asked for, and is found."""
+    """Items had before the last two may be asked for, and are retrieved."""
     run = hybridrec.run(made("filters: [{use: seen, last: 2}]"))
     asked = run.queries()
     for shown, wanted in zip(asked["items"], asked["relevant_items"], strict=True):

@@ -39,10 +39,10 @@ def test_a_slate_comes_back_from_arrays():
 
 def test_some_slates_keep_their_servers_and_vocabulary():
     whole = replace(slate([[1, 0], [0, -1]], [1, 2], ("none", "a", "b")), vocabulary=Vocabulary(["x", "y"]))
-    part = whole.take(slice(1, 2))
-    np.testing.assert_array_equal(part.scores, np.array([[1, NAN]], np.float32))
-    assert part.to_frame().rows() == [(0, 1, "x", 1.0, "b")]
-    both = Slate.stack([part, part])
+    second = whole.take(slice(1, 2))
+    np.testing.assert_array_equal(second.scores, np.array([[1, NAN]], np.float32))
+    assert second.to_frame().rows() == [(0, 1, "x", 1.0, "b")]
+    both = Slate.stack([second, second])
     assert both.to_frame()["query"].to_list() == [0, 1]
 
 

@@ -83,21 +83,21 @@ class WrongNeeds(Good):
 
 class WideIds(Good):
     def candidates(self, queries, k, target, exclude):
-        found = super().candidates(queries, k, target, exclude)
-        return Candidates(found.ids.astype(np.int64), found.scores)
+        candidates = super().candidates(queries, k, target, exclude)
+        return Candidates(candidates.ids.astype(np.int64), candidates.scores)
 
 
 class Repeats(Good):
     def candidates(self, queries, k, target, exclude):
-        found = super().candidates(queries, k, target, exclude)
-        found.ids[:, 1:2] = found.ids[:, :1]
-        return found
+        candidates = super().candidates(queries, k, target, exclude)
+        candidates.ids[:, 1:2] = candidates.ids[:, :1]
+        return candidates
 
 
 class ScoredPadding(Good):
     def candidates(self, queries, k, target, exclude):
-        found = super().candidates(queries, k, target, exclude)
-        return Candidates(found.ids, np.nan_to_num(found.scores, nan=-3.4e38))
+        candidates = super().candidates(queries, k, target, exclude)
+        return Candidates(candidates.ids, np.nan_to_num(candidates.scores, nan=-3.4e38))
 
 
 class NeverMoreThanTheCatalogue(Good):
@@ -278,9 +278,9 @@ class Contrary(Good):
 class KnowsNothingNew(Good):
     refreshes = True
 
-    def refresh(self, data, known, rng):
+    def refresh(self, data, new_codes, rng):
         self.fit(data, rng)
-        self.new = np.setdiff1d(np.arange(len(data.items)), known["items"])
+        self.new = np.setdiff1d(np.arange(len(data.items)), new_codes["items"])
         return self
 
     def state(self):

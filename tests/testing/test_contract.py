@@ -1,4 +1,4 @@
-"""What a plugin is known to fail is expected, as long as it fails; what cannot be fitted is told once."""
+"""A known failure of a plugin is expected as long as it fails; a fit that is impossible is reported once."""
 
 import re
 
@@ -24,18 +24,18 @@ class TestKnownToFail(MetricContract):
 
 
 def test_expected_failures_are_told_apart():
-    found = {outcome.check: outcome for outcome in run_checks(TestKnownToFail)}
-    assert found["values_are_well_formed"].status == "expected failure"
-    assert found["values_are_well_formed"].message == "single precision is enough for us"
-    others = {outcome.status for check, outcome in found.items() if check != "values_are_well_formed"}
+    by_check = {outcome.check: outcome for outcome in run_checks(TestKnownToFail)}
+    assert by_check["values_are_well_formed"].status == "expected failure"
+    assert by_check["values_are_well_formed"].message == "single precision is enough for us"
+    others = {outcome.status for check, outcome in by_check.items() if check != "values_are_well_formed"}
     assert others == {"passed", "not applicable"}
 
 
 def test_an_expected_failure_that_passes_is_a_failure():
     mended = type("Mended", (Hits,), {"expected_failures": {"values_are_well_formed": "long ago"}})
-    found = outcomes(suite(MetricContract, mended), "values_are_well_formed")
-    assert [outcome.status for outcome in found] == ["failed"]
-    assert "remove it from `expected_failures`" in found[0].message
+    of_check = outcomes(suite(MetricContract, mended), "values_are_well_formed")
+    assert [outcome.status for outcome in of_check] == ["failed"]
+    assert "remove it from `expected_failures`" in of_check[0].message
 
 
 def test_one_case_can_be_expected_to_fail():
@@ -48,8 +48,8 @@ def test_one_case_can_be_expected_to_fail():
             assert data.size("tags") or "tags" not in data.entities
             return super().fit(data, rng)
 
-    found = outcomes(suite(ComponentContract, Fragile), "edge_datasets")
-    assert {o.case: o.status for o in found if o.status != "passed"} == {"{}, no tags": "expected failure"}
+    of_check = outcomes(suite(ComponentContract, Fragile), "edge_datasets")
+    assert {o.case: o.status for o in of_check if o.status != "passed"} == {"{}, no tags": "expected failure"}
 
 
 class RefusesToFit(Popularity):

@@ -1,4 +1,4 @@
-"""What the contract suites compare with: forms of answers, ties, contents of arguments, and files."""
+"""Helpers of the contract suites compare forms of answers, ties, contents of arguments, and files."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def test_only_the_same_search_is_resumed(tunable):
 def test_the_report_of_the_tuned_run_says_how_it_was_tuned(tunable):
     tuned = hybridrec.tune(tunable())
     run = hybridrec.run(tuned.config)
-    found = run.report.tuning
-    assert found is not None
-    assert (found.best, found.values) == (tuned.best[0].number, tuned.best[0].values)
-    assert found.trials == [trial.metrics["ndcg@5"] for trial in tuned.trials]
+    tuning = run.report.tuning
+    assert tuning is not None
+    assert (tuning.best, tuning.values) == (tuned.best[0].number, tuned.best[0].values)
+    assert tuning.trials == [trial.metrics["ndcg@5"] for trial in tuned.trials]
     content = json.loads((run.folder / "report.json").read_text())
     jsonschema.validate(content, Report.model_json_schema())
-    assert Run.open(run.folder).report.tuning == found
+    assert Run.open(run.folder).report.tuning == tuning
     assert hybridrec.run(tuned.config, [f"{POP}=0.77"]).report.tuning is None  # that is not what was chosen
 
 

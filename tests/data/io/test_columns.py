@@ -26,9 +26,9 @@ def test_no_column_of_text_is_held_whole(read, monkeypatch, name):
     collect, held = pl.LazyFrame.collect, []
 
     def watched(frame, **how):
-        found = collect(frame, **how)
-        held.extend(len(column) for column in found if column.dtype == pl.String and column.is_in(["u0", "s0"]).any())
-        return found
+        table = collect(frame, **how)
+        held.extend(len(column) for column in table if column.dtype == pl.String and column.is_in(["u0", "s0"]).any())
+        return table
 
     monkeypatch.setattr(pl.LazyFrame, "collect", watched)
     content = PIECES if name.endswith("parquet") else PIECES.write_csv()

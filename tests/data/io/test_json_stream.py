@@ -22,10 +22,10 @@ def test_elements_come_whole_from_chunks_of_any_size(tmp_path, indent):
     path = tmp_path / "lists.json"
     objects = [{"id": i, "title": 'a } "b" [ \\ 하나', "songs": [1, {"x": []}]} for i in range(9)]
     path.write_text(json.dumps(objects, indent=indent, ensure_ascii=False), encoding="utf-8")
-    assert [found for _, found in read_elements(path, BadLines(strict=True))] == objects
+    assert [element for _, element in read_elements(path, BadLines(strict=True))] == objects
     slices = {"info": {"slice": [0]}, "playlists": objects, "more": [{"id": 1}]}
     path.write_text(json.dumps(slices, indent=indent), encoding="utf-8")
-    assert [found for _, found in read_elements(path, BadLines(strict=True), "playlists")] == objects
+    assert [element for _, element in read_elements(path, BadLines(strict=True), "playlists")] == objects
 
 
 @pytest.mark.usefixtures("chunk")
@@ -33,8 +33,8 @@ def test_broken_elements_are_passed_over(tmp_path):
     path = tmp_path / "lists.json"
     path.write_bytes(b'[\n{"id": 1},\n{"id": 2,},\n3,\n{"id": "\xff"},\n{"id": 5},\n{"id": "x},\n{"id": 6},\n{"id": 7}')
     bad_lines = BadLines(strict=False)
-    found = [(line, element["id"]) for line, element in read_elements(path, bad_lines)]
-    assert found == [(2, 1), (6, 5), (8, 6), (9, 7)]
+    elements = [(line, element["id"]) for line, element in read_elements(path, bad_lines)]
+    assert elements == [(2, 1), (6, 5), (8, 6), (9, 7)]
     assert bad_lines.count == 5
     assert "line 3: not JSON" in bad_lines.notes()[0]
     assert "line 4: not a JSON object" in bad_lines.notes()[0]
@@ -72,7 +72,7 @@ def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monk
     path.write_text("[" + ",\n".join(json.dumps({"id": i, "songs": list(range(200))}) for i in range(4000)) + "]")
     tracemalloc.start()
     try:
-        assert sum(len(found["songs"]) for _, found in read_elements(path, BadLines(strict=True))) == 800_000
+        assert sum(len(element["songs"]) for _, element in read_elements(path, BadLines(strict=True))) == 800_000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

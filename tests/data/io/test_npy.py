@@ -14,7 +14,7 @@ def test_blocks_are_the_rows_in_order_as_float32(save_npy):
         rows = NpyRows.of(save_npy(array))
         parts, blocks = zip(*rows.blocks(), strict=True)
         assert len(parts) > 3
-        assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
+        assert [taken.start for taken in parts[1:]] == [taken.stop for taken in parts[:-1]]
         whole = np.concatenate(blocks)
         assert whole.dtype == np.float32
         np.testing.assert_array_equal(whole, array.reshape(200, 30).astype(np.float32))

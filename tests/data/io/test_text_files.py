@@ -1,4 +1,4 @@
-"""What readers are made of: blocks of lines, numbered texts, malformed lines."""
+"""Building blocks of readers: blocks of lines, numbered texts, malformed lines."""
 
 import polars as pl
 import pytest

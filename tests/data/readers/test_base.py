@@ -1,4 +1,4 @@
-"""What readers are by default: nobody's format, without tables from Python, and silent of lines that are all sound."""
+"""Defaults of readers: nobody's format, no tables from Python, and silence about lines that are all sound."""
 
 from pathlib import Path
 
@@ -53,6 +53,6 @@ def test_a_format_without_characteristic_names_is_recognised_by_no_reader():
 def test_tables_from_python_belong_to_one_reader_alone():
     with pytest.raises(TypeError):
         Plain().frames["interactions"] = None
-    one, other = Plain(), Plain()
-    one.frames = {"interactions": None}
-    assert dict(other.frames) == {}
+    first, second = Plain(), Plain()
+    first.frames = {"interactions": None}
+    assert dict(second.frames) == {}

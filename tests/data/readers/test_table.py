@@ -135,9 +135,9 @@ def test_vectors_from_parquet_and_npy(read):
 
 
 def test_the_order_of_rows_does_not_show_in_the_codes(read):
-    one = read({"plays.csv": "uid,song,p\n1,a,1\n2,b,1\n1,c,2\n"}, interactions={**PLAYS, "position": "p"})
-    two = read({"plays.csv": "uid,song,p\n1,c,2\n2,b,1\n1,a,1\n"}, interactions={**PLAYS, "position": "p"})
-    assert one.fingerprint == two.fingerprint
+    first = read({"plays.csv": "uid,song,p\n1,a,1\n2,b,1\n1,c,2\n"}, interactions={**PLAYS, "position": "p"})
+    second = read({"plays.csv": "uid,song,p\n1,c,2\n2,b,1\n1,a,1\n"}, interactions={**PLAYS, "position": "p"})
+    assert first.fingerprint == second.fingerprint
 
 
 def test_the_order_of_assignments_does_not_show(read):

@@ -1,4 +1,4 @@
-"""What segmenters may return, and what batches of queries carry."""
+"""Checks of the segments that segmenters return, and of batches of queries that carry them."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ N = len(QUERIES)
 
 
 class Says(Segmenter):
-    """Whatever it is told to."""
+    """A segmenter that returns whatever it is told to."""
 
     name = "says"
     answer = None

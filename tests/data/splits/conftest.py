@@ -1,4 +1,4 @@
-"""What the tests of splits share."""
+"""Fixtures that the tests of splits share."""
 
 from __future__ import annotations
 

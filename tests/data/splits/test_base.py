@@ -1,4 +1,4 @@
-"""What every split of known users owes: truth that training lacks, and queries of what it has."""
+"""Properties of every split of known users: training lacks the truth, and has what queries show."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_truth_is_what_training_lacks_and_queries_show_what_it_has(splitter, dat
             assert cut.weights.tolist() == [1.0] * len(cut.units)
             assert len(np.unique(cut.units)) == len(cut.units)
             assert (cut.truth["items"].getnnz(axis=1) + cut.truth["tags"].getnnz(axis=1) > 0).all()
-            known = cut.queries.users != PADDING
-            assert (cut.queries.users == np.where(known, cut.units, PADDING)).all()
-            assert (known == cut.queries.has("items")).all()
+            is_user = cut.queries.users != PADDING
+            assert (cut.queries.users == np.where(is_user, cut.units, PADDING)).all()
+            assert (is_user == cut.queries.has("items")).all()
             assert cut.queries.history.ids.tolist() == cut.train.interactions.take(cut.units).ids.tolist()
-            assert (cut.queries.matrix("tags")[known] != cut.train.user_matrix("tags")[cut.units[known]]).nnz == 0
+            assert (cut.queries.matrix("tags")[is_user] != cut.train.user_matrix("tags")[cut.units[is_user]]).nnz == 0
         tags = fold.truth["tags"] + (fold.queries.matrix("tags") > 0).astype(np.float32)
         if splitter.name != "cold-items":  # where tags of hidden items are nobody's truth
             assert (tags != all_tags[fold.units]).nnz == 0

@@ -47,9 +47,9 @@ def test_cold_items_are_chosen_whatever_their_popularity(data):
         again = np.repeat(np.arange(len(history.ids)), np.where(fold.candidate_items[history.ids], 50, 1))
         popular = Ragged.from_columns(history.rows[again], history.ids[again], (30, 40), times=history.times[again])
         plain = replace(history, weights=None, groups=None)
-        one, two = (cut(replace(data, interactions=interactions)) for interactions in (plain, popular))
-        assert one.candidate_items.tolist() == two.candidate_items.tolist() == fold.candidate_items.tolist()
-        assert one.train.fingerprint == two.train.fingerprint
+        of_plain, of_popular = (cut(replace(data, interactions=interactions)) for interactions in (plain, popular))
+        assert of_plain.candidate_items.tolist() == of_popular.candidate_items.tolist() == fold.candidate_items.tolist()
+        assert of_plain.train.fingerprint == of_popular.train.fingerprint
 
 
 def test_cold_items_among_all(data):

@@ -1,4 +1,4 @@
-"""What `each-position` shows and asks for, and that every list counts alike."""
+"""The lists that `each-position` shows and asks for; every list counts alike."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_folds_are_disjoint_and_complete():
     folds = parts(things, 0.2, 3, np.random.default_rng(0))
     assert list(folds) == ["fold-0", "fold-1", "fold-2"]
     assert sorted(np.concatenate(list(folds.values()))) == things.tolist()
-    assert all((np.diff(part) > 0).all() for part in folds.values())
+    assert all((np.diff(members) > 0).all() for members in folds.values())
     assert list(parts(things, 0.2, None, np.random.default_rng(0))) == ["test"]
 
 
@@ -115,9 +115,9 @@ def test_nothing_is_hidden_of_nothing():
 def test_rows_that_hold_all_entries_are_no_copies():
     matrix = csr_matrix(np.array([[0, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]], np.float32))
     for rows in ([1, 3], [0, 1, 3], [1, 2], []):
-        found = of_rows(matrix, np.array(rows, np.int32))
-        np.testing.assert_array_equal(found.toarray(), matrix.toarray()[rows])
-        assert np.shares_memory(found.data, matrix.data) == (found.nnz == matrix.nnz)
+        picked = of_rows(matrix, np.array(rows, np.int32))
+        np.testing.assert_array_equal(picked.toarray(), matrix.toarray()[rows])
+        assert np.shares_memory(picked.data, matrix.data) == (picked.nnz == matrix.nnz)
 
 
 DATA = random_dataset()
@@ -131,7 +131,7 @@ def folds(splitter, data):
 
 
 def weight(user, item):
-    """All that the user ever gave the item."""
+    """The summed weight of all interactions of the user with the item."""
     history = DATA.interactions.take(np.array([user]))
     return history.weights[history.ids == item].sum()
 

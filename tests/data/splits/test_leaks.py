@@ -42,7 +42,7 @@ def validation(splitter: Splitter, seed: int) -> Cut:
 
 
 def visible(fold: Fold) -> dict[str, object]:
-    """All that components and queries get from a fold, and who is asked."""
+    """Everything that components and queries get from a fold, and the users that are asked."""
     return {
         "name": fold.name,
         "train": fold.train.fingerprint,
@@ -70,7 +70,7 @@ def shown(queries: QueryBatch) -> dict[str, object]:
     return texts | {"text": queries.text}
 
 
-def found(fold: Fold) -> list[list[int]]:
+def truth_of(fold: Fold) -> list[list[int]]:
     return fold.truth["items"].toarray().tolist()
 
 
@@ -86,7 +86,7 @@ def test_hidden_content_reaches_neither_training_nor_queries(name, level, seed):
         again = cut(other)[number]
         assert other.fingerprint != data.fingerprint
         assert visible(again) == visible(fold)
-        assert found(again) != found(fold)
+        assert truth_of(again) != truth_of(fold)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,9 +95,9 @@ def test_the_order_of_rows_in_the_files_is_nothing_to_learn_from(name, seed):
     rng = np.random.default_rng(seed)
     rows = random_rows(rng)
     cut = outer(SPLITS[name], seed)
-    for one, two in zip(cut(dataset_of(rows)), cut(dataset_of(rows.shuffled(rng))), strict=True):
-        assert visible(one) == visible(two)
-        assert found(one) == found(two)
+    for fold, shuffled_fold in zip(cut(dataset_of(rows)), cut(dataset_of(rows.shuffled(rng))), strict=True):
+        assert visible(fold) == visible(shuffled_fold)
+        assert truth_of(fold) == truth_of(shuffled_fold)
 
 
 @pytest.mark.parametrize("name", SPLITS)

@@ -1,4 +1,4 @@
-"""What `masked` holds out, shows and asks for."""
+"""The users and items that `masked` holds out, shows and asks for."""
 
 from __future__ import annotations
 

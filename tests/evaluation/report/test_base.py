@@ -1,4 +1,4 @@
-"""What all sections share: no unknown keys, and null for what JSON cannot represent."""
+"""Properties of all sections: no unknown keys, and null for what JSON cannot represent."""
 
 from __future__ import annotations
 

@@ -15,26 +15,26 @@ from tests.evaluation.report.conftest import SAMPLE, UNITS
 
 def test_means_by_segment_and_by_what_served_the_query(arms, report):
     values = arms["hybrid"].values["ndcg@10"]
-    found = report.pipelines["hybrid"]
-    assert (found.queries, found.units) == (2 * UNITS, UNITS)
-    assert found.metrics["ndcg@10"].mean == pytest.approx(np.average(values, weights=SAMPLE.weights))
-    assert found.segments["all"].metrics == found.metrics
-    assert found.segments["tags"].metrics["ndcg@10"].mean == pytest.approx(values[1::2].mean())
-    assert found.segments["tags"].queries == UNITS
-    low, high = found.metrics["ndcg@10"].ci95
-    assert low < found.metrics["ndcg@10"].mean < high
-    served_by = found.served_by["popularity"]
+    hybrid = report.pipelines["hybrid"]
+    assert (hybrid.queries, hybrid.units) == (2 * UNITS, UNITS)
+    assert hybrid.metrics["ndcg@10"].mean == pytest.approx(np.average(values, weights=SAMPLE.weights))
+    assert hybrid.segments["all"].metrics == hybrid.metrics
+    assert hybrid.segments["tags"].metrics["ndcg@10"].mean == pytest.approx(values[1::2].mean())
+    assert hybrid.segments["tags"].queries == UNITS
+    low, high = hybrid.metrics["ndcg@10"].ci95
+    assert low < hybrid.metrics["ndcg@10"].mean < high
+    served_by = hybrid.served_by["popularity"]
     assert (served_by.queries, served_by.share) == (10, pytest.approx(0.1))
     assert served_by.metrics["ndcg@10"].mean == pytest.approx(np.average(values[:10], weights=SAMPLE.weights[:10]))
 
 
 def test_means_of_a_server_of_one_whole_segment_are_those_of_the_segment(arms, rng):
     served = [replace(arm, served_by=np.tile(["main", "popularity"], UNITS)) for arm in arms.values()]
-    for name, found in summarise(served, rng, resamples=500).items():
+    for name, pipeline in summarise(served, rng, resamples=500).items():
         for segment, served_by in (("items", "main"), ("tags", "popularity")):
-            assert found.segments[segment].metrics["ndcg@10"] == found.served_by[served_by].metrics["ndcg@10"]
+            assert pipeline.segments[segment].metrics["ndcg@10"] == pipeline.served_by[served_by].metrics["ndcg@10"]
         mean = arms[name].values["ndcg@10"][1::2].mean()
-        assert found.served_by["popularity"].metrics["ndcg@10"].mean == pytest.approx(mean)
+        assert pipeline.served_by["popularity"].metrics["ndcg@10"].mean == pytest.approx(mean)
 
 
 def test_an_arm_of_an_older_file_has_no_more_than_its_metrics():
@@ -46,12 +46,12 @@ def test_an_arm_of_an_older_file_has_no_more_than_its_metrics():
     assert arm.learned == {}  # no two arms share what they learned
 
 
-@pytest.mark.parametrize(("target", "known"), [("items", True), ("tags", True), ("play/lists", False)])
-def test_the_ceiling_is_by_target(target, known):
+@pytest.mark.parametrize(("target", "has_truth"), [("items", True), ("tags", True), ("play/lists", False)])
+def test_the_ceiling_is_by_target(target, has_truth):
     def made():
         return PipelineReport(queries=1, units=1, metrics={}, segments={}, candidate_recall={target: np.nan})
 
-    if known:
+    if has_truth:
         assert made().candidate_recall == {target: None}
     else:
         with pytest.raises(ValidationError, match="candidate_recall"):

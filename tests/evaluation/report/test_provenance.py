@@ -1,4 +1,4 @@
-"""Where the numbers come from: the data, the fits, this process and its packages."""
+"""The origin of the numbers: the data, the fits, this process and its packages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hybridrec.testing import toy_dataset
 
 def test_data_is_counted_and_known_by_its_fingerprint():
     data = toy_dataset()
-    found = DataReport.of(data)
-    assert (found.users, found.items, found.entities) == (60, 40, {"tags": 12})
-    assert found.interactions == len(data.interactions.ids)
-    assert found.fingerprint == data.fingerprint
-    assert DataReport.of(data.hide(data.interactions.ids == 0)).fingerprint != found.fingerprint
+    counted = DataReport.of(data)
+    assert (counted.users, counted.items, counted.entities) == (60, 40, {"tags": 12})
+    assert counted.interactions == len(data.interactions.ids)
+    assert counted.fingerprint == data.fingerprint
+    assert DataReport.of(data.hide(data.interactions.ids == 0)).fingerprint != counted.fingerprint
 
 
 def test_versions_are_of_the_packages_that_are_installed():
-    found = Environment.current(["pydantic", "numpy", "no-such-package"])
-    assert list(found.packages) == ["numpy", "pydantic"]
-    assert found.packages["numpy"] == np.__version__
-    assert (found.python, found.cores >= 1) == (platform.python_version(), True)
+    environment = Environment.current(["pydantic", "numpy", "no-such-package"])
+    assert list(environment.packages) == ["numpy", "pydantic"]
+    assert environment.packages["numpy"] == np.__version__
+    assert (environment.python, environment.cores >= 1) == (platform.python_version(), True)
 
 
 FIT = {

@@ -1,4 +1,4 @@
-"""What the kernels are compared with: scores that are hard to rank, and the plainest ranking of them."""
+"""References for the kernels: scores that are hard to rank, and the plainest ranking of them."""
 
 import math
 

@@ -20,10 +20,10 @@ def test_the_strongest_entries_of_sparse_rows(k):
     for row, values in enumerate(dense):
         best = sorted(np.flatnonzero(values), key=lambda column, values=values: (-values[column], column))[:k]
         wanted[row, best] = values[best]
-    found = kernels.strongest(csr_matrix(dense), k)
-    assert np.array_equal(found.toarray(), wanted)
-    assert found.nnz == (wanted > 0).sum()
-    assert found.has_sorted_indices
+    kept = kernels.strongest(csr_matrix(dense), k)
+    assert np.array_equal(kept.toarray(), wanted)
+    assert kept.nnz == (wanted > 0).sum()
+    assert kept.has_sorted_indices
 
 
 def test_the_strongest_need_no_order():

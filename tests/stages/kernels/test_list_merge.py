@@ -26,19 +26,20 @@ def test_merge_is_the_union_with_provenance(queries, lists, width):
     assert [array.dtype for array in arrays] == [np.int32, np.uint64] + [np.float32] * (2 * lists)
     assert {array.shape for array in arrays} == {ids.shape}
     assert all(array.flags.c_contiguous for array in arrays)
-    unions = [sorted({int(i) for part, _ in parts for i in part[q]} - {-1}) for q in range(queries)]
+    unions = [sorted({int(i) for list_ids, _ in parts for i in list_ids[q]} - {-1}) for q in range(queries)]
     assert ids.shape[1] == max(map(len, unions), default=0)
     for q, union in enumerate(unions):
         assert ids[q].tolist() == union + [-1] * (ids.shape[1] - len(union))
         for place, i in enumerate(ids[q]):
-            held = [i != -1 and i in part[q] for part, _ in parts]
+            held = [i != -1 and i in list_ids[q] for list_ids, _ in parts]
             assert int(sources[q, place]) == sum(1 << g for g, holds in enumerate(held) if holds)
             scores = [
-                part_scores[q][part[q] == i][0] if h else NAN
-                for (part, part_scores), h in zip(parts, held, strict=True)
+                part_scores[q][list_ids[q] == i][0] if h else NAN
+                for (list_ids, part_scores), h in zip(parts, held, strict=True)
             ]
             np.testing.assert_array_equal([column[q, place] for column in columns], np.array(scores, np.float32))
-            listed = [part[q].tolist().index(i) + 1 if h else INF for (part, _), h in zip(parts, held, strict=True)]
+            rows = [list_ids[q].tolist() for list_ids, _ in parts]
+            listed = [row.index(i) + 1 if h else INF for row, h in zip(rows, held, strict=True)]
             assert [rank[q, place] for rank in ranks] == listed
 
 
@@ -60,6 +61,6 @@ def test_merge_takes_ids_too_large_for_short_keys():
 
 @pytest.mark.parametrize("lists", [0, 65])
 def test_merge_says_how_many_lists_it_takes(lists):
-    part = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
+    single = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     with pytest.raises(ValueError, match=f"1 to 64 candidate lists, not from {lists}"):
-        kernels.merge([part] * lists)
+        kernels.merge([single] * lists)

@@ -18,9 +18,9 @@ def test_zscore_row_by_row():
     given = kernels.zscore(rows)
     assert given.dtype == np.float32
     for row, values in zip(rows.astype(np.float64), given, strict=True):
-        known = row[~np.isnan(row)]
-        spread = known.std() if len(known) else 0
-        wanted = (row - known.mean()) / spread if spread else row * 0
+        numbers = row[~np.isnan(row)]
+        spread = numbers.std() if len(numbers) else 0
+        wanted = (row - numbers.mean()) / spread if spread else row * 0
         np.testing.assert_allclose(values, wanted, atol=1e-5)
 
 
