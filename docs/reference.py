@@ -195,10 +195,15 @@ def hooks_page() -> str:
     return joined(parts)
 
 
-def described(name: str) -> str:
-    """Return the text below a public constant or type, where it is defined."""
+def described(name: str) -> Iterator[str]:
+    """Yield the definition of a public constant or type, unless it calls what is internal, and the text below it."""
     tree = ast.parse(inspect.getsource(importlib.import_module(f"hybridrec.{_homes()[name]}")))
-    return _attribute_texts(tree).get(name, "")
+    for statement in tree.body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(defined)) | ast.Assign(targets=[ast.Name(defined)]) if defined == name:
+                if not any(isinstance(node, ast.Call) for node in ast.walk(statement)):
+                    yield fence("python", ast.unparse(statement))
+    yield _attribute_texts(tree).get(name, "")
 
 
 def _attribute_texts(definition: ast.Module | ast.ClassDef) -> dict[str, str]:
@@ -242,7 +247,7 @@ def _described(name: str, thing: Any) -> Iterator[str]:
     """Yield the paragraphs on a public name: signature, text, and every public method."""
     yield f"## {name}"
     if isinstance(thing, type(Any)) or not (inspect.isclass(thing) or inspect.isfunction(thing)) or thing is str:
-        yield described(name)
+        yield from described(name)
         return
     model = inspect.isclass(thing) and issubclass(thing, BaseModel)
     yield fence("python", f"{'class' if inspect.isclass(thing) else 'def'} {name}{'' if model else signature(thing)}")

@@ -79,8 +79,11 @@ def field_docstrings(model: type[Options]) -> dict[str, str]:
 class Plugin(ABC):
     """The base of all classes that plugin modules offer: components, filters, readers, metrics and the others.
 
-    `name` is the value of `use` in the YAML. Increase `version` whenever the same data and options would produce
-    another result: stored fits of older versions are then no longer used.
+    name: the value of `use` in the YAML
+    version: increase it whenever the same data and options would produce another result: stored fits of older versions
+        are then no longer used
+    Config: the class of its options
+    config: the options of this instance, validated
     """
 
     name: ClassVar[str]

@@ -37,6 +37,8 @@ def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
 
 
 _ROLES = _roles()
+_PAGES = {"generator": "model", "scorer": "model", "fusion": "re-ranker"}
+"""Kind of class -> page of docs/plugins about it, where it has another name."""
 KINDS = (*_ROLES,)
 """The kinds of new plugins: a class for a role."""
 
@@ -86,6 +88,7 @@ def _words_of(kind: str, package: str) -> dict[str, str]:
         "contract": role.contract.partition(":")[2],
         "role": kinds.resolve(role.contract).role,
         "option": option,
+        "page": _PAGES.get(kind, kind),
     }
 
 

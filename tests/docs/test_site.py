@@ -87,9 +87,13 @@ def test_every_public_name_and_method_is_documented_with_its_signature(module: M
         )
         for key, member in vars(thing).items() if inspect.isclass(thing) and thing is not str else ():
             function = getattr(member, "__func__", member)
-            if key.startswith("_") or not inspect.isfunction(function):
+            if key.startswith("_"):
                 continue
-            if key.startswith("test_") and issubclass(thing, testing.Contract):
+            if isinstance(member, property | cached_property):
+                assert re.search(rf"^- `{key}`: \w+", text, re.M), f"{name}.{key} is not described"
+            elif not inspect.isfunction(function):
+                continue
+            elif key.startswith("test_") and issubclass(thing, testing.Contract):
                 assert f"`{key.removeprefix('test_')}`: {' '.join(inspect.getdoc(member).split())}" in text
             else:
                 entry = re.search(rf"^- `{key}{re.escape(reference.signature(function))}`: \w+", text, re.M)

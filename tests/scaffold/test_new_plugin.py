@@ -90,10 +90,24 @@ def test_new_plugins_are_formatted_and_linted(name: str, tmp_path: Path, registr
         python("ruff", *command, "--no-cache", ".", cwd=tmp_path, env=dict(os.environ))
 
 
+SPARSE = '''\
+"""A model with scipy, as nearly every one has it."""
+
+from hybridrec import Sparse
+from scipy import sparse
+
+
+def doubled(matrix: Sparse) -> Sparse:
+    """Return twice the matrix."""
+    return sparse.csr_matrix(matrix + sparse.identity(matrix.shape[0]) @ matrix)
+'''
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Registry):
     folder = new_plugin("mood-music", kind, tmp_path, registry)
+    (folder / "src" / "hybridrec_mood_music" / "sparse.py").write_text(SPARSE)
     env = installed(folder)
     python("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
 
@@ -116,6 +130,7 @@ def test_all_kinds_have_the_same_files(kind: str, plugins: dict[str, Path]):
         "pyproject.toml",
         "README.md",
         ".github/workflows/ci.yml",
+        ".gitignore",
         f"src/{package}/__init__.py",
         f"src/{package}/example.yaml",
         f"src/{package}/py.typed",
@@ -124,7 +139,17 @@ def test_all_kinds_have_the_same_files(kind: str, plugins: dict[str, Path]):
     project = (folder / "pyproject.toml").read_text()
     assert f'my-{kind} = "{package}"' in project
     assert f'"hybridrec>={__version__}"' in project
-    assert "${{ matrix.python }}" in (folder / ".github/workflows/ci.yml").read_text()
+    workflow = (folder / ".github/workflows/ci.yml").read_text()
+    assert "${{ matrix.python }}" in workflow
+    assert f"HYBRIDREC: ${{{{ vars.HYBRIDREC || 'hybridrec>={__version__}' }}}}" in workflow
+    assert """pip install "$HYBRIDREC" -e '.[dev]'""" in workflow
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_readme_names_a_page_that_is_there(kind: str, tmp_path: Path, registry: Registry):
+    folder = new_plugin("mood-music", kind, tmp_path, registry)
+    (page,) = re.findall(r"`(docs/plugins/.*?\.md)`", (folder / "README.md").read_text())
+    assert (ROOT / page).is_file()
 
 
 def test_nothing_is_overwritten(tmp_path: Path, registry: Registry):

@@ -1,6 +1,6 @@
 """The numerical kernels of the engine: pure functions over blocks of queries.
 
-Shapes: Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32, padded with -1;
+Shapes are said with Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32, padded with -1;
 scores are float32, NaN where there is none. Ties go to the lower id, so results are the same on every machine.
 """
 
