@@ -171,7 +171,8 @@ def _inline(value: object) -> str:
 def _from_root(path: Path) -> str:
     """Read a page of the top folder, with its links made those of a page in docs/."""
     text = path.read_text(encoding="utf-8").replace("](docs/", "](")
-    return text.replace("](CONTRIBUTING.md", "](contributing.md")
+    first = min(DOCS.glob("decisions/*.md")).name  # a folder is no page of the site
+    return text.replace("](CONTRIBUTING.md", "](contributing.md").replace("](decisions/)", f"](decisions/{first})")
 
 
 def _title(text: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 import hybridrec
 import hybridrec_fusion
 from hybridrec.cli import COMMANDS
+from hybridrec.cli import hybridrec as commands
 from hybridrec.registry.discovery import Registry
 from hybridrec.scaffold import KINDS, new_plugin
 from tests.docs.markdown import ROOT, blocks, call, marked, written_plugin
@@ -34,6 +35,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_tests_of_all_pages_pass(package: Path):
+    (shown,) = [code for _, _, code in blocks(ROOT / "README.md") if "class Longest(" in code]
+    (package / "tests" / "test_readme.py").write_text(f"{shown}\n\n{CONTRACT_OF_THE_README}", encoding="utf-8")
     tests = [str(written_plugin(page)) for page in PAGES if marked(page, "test")]
     options = ["-q", "-p", "no:cacheprovider", "-W", "error", "-n", "0", "--rootdir", str(package)]
     printed = call("pytest", *options, *tests, "tests", cwd=package, beside=package / "src")
@@ -41,11 +44,25 @@ def test_the_tests_of_all_pages_pass(package: Path):
     assert " 1 xfailed" in printed
 
 
-def test_the_tutorial_prints_what_it_says(package: Path):
+CONTRACT_OF_THE_README = """\
+from hybridrec.testing import ComponentContract
+
+
+class TestLongest(ComponentContract):
+    component = Longest
+"""
+
+
+def test_the_tutorial_prints_what_it_says(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.syspath_prepend(str(package / "src"))
+    monkeypatch.chdir(tmp_path)
     told = [block for block in blocks(TUTORIAL) if block.language == "text" or "hybridrec run" in block.code]
     assert [block.language for block in told] == ["bash", "text"] * 2
     for command, output in zip(told[::2], told[1::2], strict=True):
-        printed = call(*shlex.split(command.code), cwd=package, beside=package / "src").splitlines()
+        commands.main(shlex.split(command.code)[1:], standalone_mode=False)
+        printed = capsys.readouterr().out.splitlines()
         assert [line for line in output.code.splitlines() if line not in printed] == []
 
 
@@ -79,16 +96,6 @@ def test_commands_in_the_text_exist(page: Path):
 def test_every_page_is_linked_from_the_first():
     linked = re.findall(r"\]\(plugins/([\w-]+\.md)", HUB.read_text(encoding="utf-8"))
     assert sorted(set(linked)) == [page.name for page in PAGES]
-
-
-def test_the_plugin_of_the_readme_works(tmp_path: Path):
-    (code,) = [code for _, _, code in blocks(ROOT / "README.md") if "class Longest(" in code]
-    contract = (
-        "from hybridrec.testing import ComponentContract\n\n\n"
-        "class TestLongest(ComponentContract):\n    component = Longest\n"
-    )
-    (tmp_path / "test_longest.py").write_text(f"{code}\n\n{contract}", encoding="utf-8")
-    assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_longest.py", cwd=tmp_path)
 
 
 def test_every_kind_of_new_plugin_has_its_row():

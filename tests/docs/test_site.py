@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -44,6 +45,29 @@ def sections(pages: dict[str, str]) -> Callable[[str], dict[str, str]]:
     return split
 
 
+def slug(heading: str) -> str:
+    """The anchor of a heading, as the site makes it."""
+    return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+def test_links_lead_to_pages_and_headings_that_are_there(pages):
+    anchors = {
+        name: {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)} for name, text in pages.items()
+    }
+    lost = []
+    for name, text in pages.items():
+        prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", prose):
+            path, _, anchor = link.partition("#")
+            target = os.path.normpath(Path(name).parent / path) if path else name
+            if target in pages:
+                lost += [f"{name}: {link}"] if anchor and anchor not in anchors[target] else []
+            elif not (build.DOCS / target).is_file():
+                lost.append(f"{name}: {link}")
+    assert lost == []
+
+
+@pytest.mark.slow
 def test_the_site_is_built(tmp_path: Path, pages):
     pytest.importorskip("zensical")
     build.build(tmp_path / "site")
