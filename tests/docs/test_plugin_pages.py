@@ -27,7 +27,7 @@ BLENDS = ROOT / "docs" / "choosing-a-blend.md"
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of the tutorial: what `new-plugin` writes, with the files on the page in place of the first ones."""
     folder = new_plugin("near-miss", "generator", tmp_path_factory.mktemp("tutorial"), Registry())
-    installed(folder, "near-miss")
+    installed(folder)
     for _, file, code in blocks(TUTORIAL):
         if file.endswith((".py", ".yaml")):
             (folder / "src" / "hybridrec_near_miss" / file).write_text(code, encoding="utf-8")
