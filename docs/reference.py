@@ -197,12 +197,13 @@ def hooks_page() -> str:
 
 def described(name: str) -> Iterator[str]:
     """Yield the definition of a public constant or type, unless it calls what is internal, and the text below it."""
-    tree = ast.parse(inspect.getsource(importlib.import_module(f"hybridrec.{_homes()[name]}")))
+    source = inspect.getsource(importlib.import_module(f"hybridrec.{_homes()[name]}"))
+    tree = ast.parse(source)
     for statement in tree.body:
         match statement:
             case ast.AnnAssign(target=ast.Name(defined)) | ast.Assign(targets=[ast.Name(defined)]) if defined == name:
                 if not any(isinstance(node, ast.Call) for node in ast.walk(statement)):
-                    yield fence("python", ast.unparse(statement))
+                    yield fence("python", ast.get_source_segment(source, statement) or "")
     yield _attribute_texts(tree).get(name, "")
 
 
