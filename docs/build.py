@@ -25,7 +25,14 @@ DOCS = ROOT / "docs"
 SECTIONS = {
     "Start": ("start.md", "your-data.md", "data-sets.md", "python.md"),
     "Blend and tune": ("stages.md", "filters.md", "choosing-a-blend.md", "re-ranking.md", "cold-start.md", "tuning.md"),
-    "Compare": ("comparing-blends.md", "validity.md", "results.md", "systems.md", "systems-measured.md"),
+    "Compare": (
+        "comparing-blends.md",
+        "other-systems.md",
+        "validity.md",
+        "results.md",
+        "systems.md",
+        "systems-measured.md",
+    ),
     "Choose models": (
         "word2vec.md",
         "factorization.md",

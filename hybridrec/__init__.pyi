@@ -4,6 +4,7 @@ from .api import FitPlan as FitPlan
 from .api import Job as Job
 from .api import plan as plan
 from .api import run as run
+from .cli._console import print_report as print_report
 from .cli._console import print_table as print_table
 from .config.composition import Experiment as Experiment
 from .config.composition import PipelineConfig as PipelineConfig

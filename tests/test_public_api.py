@@ -151,6 +151,7 @@ NAMES = [
     "pack_csr",
     "pack_words",
     "plan",
+    "print_report",
     "print_table",
     "refresh",
     "replacing",

@@ -118,7 +118,7 @@ class Bars:
             click.echo(told, err=True)
 
 
-def result(report: Report) -> None:
+def print_report(report: Report) -> None:
     """Print the tables and the verdict of a report."""
     from hybridrec.evaluation.summary import result_tables
 

@@ -38,7 +38,7 @@ def run(
     parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
     """
     from hybridrec.api import run as carry_out
-    from hybridrec.cli._console import Bars, result
+    from hybridrec.cli._console import Bars, print_report
     from hybridrec.reporting.page import PAGE
 
     assignments = (*assignments, f"name={name}") if name else assignments
@@ -54,6 +54,6 @@ def run(
             plugins=plugins,
         )
     if not quiet:
-        result(finished.report)
+        print_report(finished.report)
         print(finished.folder / PAGE)
     print(finished.folder / "report.json")

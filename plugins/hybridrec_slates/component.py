@@ -1,0 +1,103 @@
+"""Component `slate-file`: candidates that another system chose, from a file."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
+
+from hybridrec import DataError, Dataset, DenseModel, Floats, InputPath, Options, QueryBatch, State, Target
+from hybridrec_slates.files import read_slates
+from hybridrec_slates.qrels import QUERIES
+
+
+class SlatesOptions(Options):
+    """Options of `slates`."""
+
+    path: InputPath = Field(examples=["ours.run"])
+    """Slates of one system: TREC text (query, Q0, id, rank, score, name), ordered by score, or a table with the columns
+    query, id, and rank or score."""
+    scores: Literal["rank", "file"] = "rank"
+    """Score by the place from the end, or by the score of the file, for fusions that add scores."""
+    digest: str = Field("", validate_default=True)
+    """Digest of the file, made when the config is read: a changed file is another component."""
+
+    @field_validator("digest", mode="after")
+    @classmethod
+    def _of_the_file(cls, digest: str, info: ValidationInfo) -> str:
+        return digest_of(info.data["path"]) if "path" in info.data else digest
+
+
+def digest_of(path: Path) -> str:
+    """Return the digest of a file; empty if it cannot be read, which is told when it is."""
+    try:
+        with path.open("rb") as file:
+            digest = blake2b(digest_size=16)
+            while block := file.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError:
+        return ""
+
+
+class Slates(DenseModel):
+    """Slates of another system, for the queries of reader `qrels`; a query without a slate gets nothing.
+
+    They are ranked as in the file, and can be blended (`rrf`, `weighted`), filtered and re-ranked like the candidates
+    of any generator.
+    """
+
+    name = "slate-file"
+    targets = ("items",)
+    Config = SlatesOptions
+    config: SlatesOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Read the file; raises DataError for data without queries, and for ids that it does not have."""
+        if QUERIES not in data.entities:
+            raise DataError("component 'slate-file': the data has no queries; use it with the reader `qrels`")
+        frame = read_slates(self.config.path)
+        rows = data.entities[QUERIES].vocabulary.encode_known(frame["query"].to_list(), self.name)
+        ids = data.items.vocabulary.encode_known(frame["id"].to_list(), self.name)
+        order = np.argsort(rows, kind="stable")
+        lengths = np.bincount(rows, minlength=len(data.entities[QUERIES]))
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        places = np.arange(len(rows)) - np.repeat(offsets[:-1], lengths)
+        scores = np.repeat(lengths, lengths) - places
+        if self.config.scores == "file":
+            scores = frame["score"].to_numpy()[order]
+        names = data.entities[QUERIES].vocabulary.ids.to_list()
+        return self.restore(
+            {
+                "queries": np.array(names, np.str_),
+                "offsets": offsets,
+                "ids": ids[order],
+                "scores": np.asarray(scores, np.float32),
+                "items": np.array(len(data.items)),
+            }
+        )
+
+    def scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """Return float32 [Q, I]: the scores of the ids in the slate of each query, NaN for all others."""
+        scores = np.full((len(queries), int(self._state["items"])), np.nan, np.float32)
+        rows = np.array([self._rows.get(name, -1) for name in queries.ids or [""] * len(queries)])
+        answered = np.flatnonzero(rows >= 0)
+        offsets = self._state["offsets"]
+        lengths = (offsets[1:] - offsets[:-1])[rows[answered]]
+        starts = np.repeat(offsets[rows[answered]] - np.concatenate(([0], np.cumsum(lengths)))[:-1], lengths)
+        entries = np.arange(lengths.sum()) + starts
+        scores[np.repeat(answered, lengths), self._state["ids"][entries]] = self._state["scores"][entries]
+        return scores
+
+    def state(self) -> State:
+        """Return the slates as arrays, with the ids of their queries."""
+        return self._state
+
+    def restore(self, state: State) -> Self:
+        """Restore the slates from `state`."""
+        self._state = state
+        self._rows = {str(name): row for row, name in enumerate(state["queries"].tolist())}
+        return self

@@ -1,0 +1,41 @@
+"""Segmenter `context`: a column of the request."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridrec import DataError, Dataset, Options, QueryBatch, Segmenter, did_you_mean
+
+UNKNOWN = "unknown"
+
+
+class ContextOptions(Options):
+    """Options of `context`."""
+
+    column: str
+    """The column of the request."""
+
+
+class ContextSegmenter(Segmenter):
+    """Each value of a column of the request (device, shop, ...) is a segment; a missing one is `unknown`."""
+
+    name = "context"
+    Config = ContextOptions
+    config: ContextOptions
+
+    def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
+        """Return str [Q]; raises DataError if the requests do not have the column."""
+        name = self.config.column
+        columns = {} if queries.context is None else queries.context.columns
+        if name not in columns:
+            raise DataError(f"segmenter 'context': requests have no column {name!r}; {did_you_mean(name, columns)}")
+        column = columns[name]
+        if column.type == "category":
+            labels = np.array([*column.categories, UNKNOWN])
+            return labels[column.single()].astype(str)  # -1, unknown, is the last one
+        assert queries.context is not None
+        numbers = queries.context.numbers(name)
+        distinct, places = np.unique(numbers, return_inverse=True)
+        labels = np.array([UNKNOWN if np.isnan(value) else f"{value:g}" for value in distinct])
+        return labels[places].astype(str)
