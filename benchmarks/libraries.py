@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.readme import markdown
 from benchmarks.timing import ROOT, race
-from hybridrec.config import yaml_source
+from hybridrec.config import yaml_document
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.json_stream import read_elements
 from hybridrec.inference.array_file import read_artifact, write_artifact
@@ -59,7 +59,7 @@ def yaml_lines(blocks: int, repeats: int) -> None:
             "line",
             len(text.splitlines()),
             {
-                "PyYAML, with lines": lambda text=text: yaml_source.parse(text, ""),
+                "PyYAML, with lines": lambda text=text: yaml_document.parse(text, ""),
                 "ruamel.yaml, nodes": lambda text=text: YAML(typ="safe", pure=True).compose(text),
                 "ruamel.yaml, round trip": lambda text=text: YAML().load(text),
             },

@@ -134,7 +134,7 @@ def plan(
         Sample.of(fold, experiment.segmenters)  # what a segmenter cannot name is told here
         folds, queries = folds + 1, queries + len(fold.queries)
         fold_plan = work.trainers[0].plan(fold)
-        stacking_queries += 0 if fold_plan.cut.validation is None else len(fold_plan.cut.validation.queries)
+        stacking_queries += 0 if fold_plan.splits.validation is None else len(fold_plan.splits.validation.queries)
         for spec, training_part in fold_plan.jobs:
             job = (spec.label, training_part.level)
             keys = {trainer.fitter.key(spec, training_part) for trainer in work.trainers}

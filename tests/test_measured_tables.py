@@ -10,7 +10,7 @@ import yaml
 
 import hybridrec
 from benchmarks import readme, word2vec
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import yaml_document
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 
@@ -61,6 +61,6 @@ def test_pairs_name_those_that_cannot_be_told_apart(experiment):
 def test_the_sweep_is_a_valid_experiment(tmp_path: Path):
     base = yaml.safe_load(word2vec.CONFIG.read_text(encoding="utf-8"))
     config = word2vec.sweep(base)
-    check(documents.parse(yaml.safe_dump(config, sort_keys=False), "sweep"), Registry(), tmp_path)
+    check(yaml_document.parse(yaml.safe_dump(config, sort_keys=False), "sweep"), Registry(), tmp_path)
     assert {label for label, _, _ in word2vec.variants()} >= set(config["components"]) - {word2vec.BASE}
     assert len(config["pipelines"]) == len(config["components"]) > 20

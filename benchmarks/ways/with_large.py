@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.timing import in_blocks
 from hybridrec import PADDING
 from hybridrec.data.readers.table import TableReader
-from hybridrec.stages.pipeline import Rules
+from hybridrec.stages.pipeline import Filters
 from hybridrec.stages.query_filters import SeenFilter
 from hybridrec_implicit.als import ALS
 
@@ -24,12 +24,12 @@ with threadpool_limits(limits=1):
     model.fit(data, np.random.default_rng(0))
     clock.phase("fit")
     queries = data.queries(np.random.default_rng(1).permutation(len(data.users))[: int(sys.argv[2])].astype(np.int32))
-    rules, short = Rules((SeenFilter(),)), []
+    filters, short = Filters((SeenFilter(),)), []
 
     def ask(rows):
         """Find candidates for a block of queries."""
         batch = queries.take(rows)
-        candidates = model.candidates(batch, job.TOP, "items", rules.exclude(batch, "items"))
+        candidates = model.candidates(batch, job.TOP, "items", filters.exclude(batch, "items"))
         short.append(int((candidates.ids == PADDING).sum()))
 
     in_blocks(ask, len(queries), 512)()

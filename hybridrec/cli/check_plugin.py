@@ -75,11 +75,11 @@ def check_plugin(
 
 def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:
     """Return the assignments of `--set` that each class takes. Raises ConfigError for an option that none has."""
-    from hybridrec.config import yaml_source as documents
+    from hybridrec.config import yaml_document
     from hybridrec.errors import ConfigError, did_you_mean
     from hybridrec.plugin import Options
 
-    given = documents.parse("{}", "--set")
+    given = yaml_document.parse("{}", "--set")
     for assignment in assignments:
         given.set(assignment)
     models = {cls: getattr(cls, "Config", Options) for cls in classes}  # a command has none

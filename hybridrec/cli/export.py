@@ -64,10 +64,10 @@ def export(
 
 def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
     """Return the exporter with its options; raises ConfigError for unknown or invalid ones."""
-    from hybridrec.config import yaml_source
+    from hybridrec.config import yaml_document
     from hybridrec.config.validation import Validator
 
-    given = yaml_source.YamlSource(f"--format {cls.name} --set", {})
+    given = yaml_document.YamlDocument(f"--format {cls.name} --set", {})
     for assignment in assignments:
         given.set(assignment)
     return cls(Validator(given, {}).validate(cls.Config, given.content, ()))

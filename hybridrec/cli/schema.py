@@ -21,7 +21,7 @@ def schema(of: str, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     from hybridrec.evaluation.report import Report
     from hybridrec.registry.discovery import Registry
 
-    document = (
+    json_schema = (
         experiment_schema(Registry(block=block, plugins=plugins)) if of == "experiment" else Report.model_json_schema()
     )
-    print(json.dumps(document, indent=1, ensure_ascii=False))
+    print(json.dumps(json_schema, indent=1, ensure_ascii=False))

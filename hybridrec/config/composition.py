@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec.config.yaml_source import KeyPath, dotted
+from hybridrec.config.yaml_document import KeyPath, dotted
 from hybridrec.data.readers.base import Reader
 from hybridrec.errors import ConfigError, HybridrecError
 from hybridrec.plugin import Options, Plugin

@@ -276,7 +276,7 @@ class CheckedExperiment:
     @property
     def measured(self) -> dict[str, PipelineSpec]:
         """Every pipeline that is evaluated: those of the config, and the points of the curves."""
-        return self.pipelines | {plan.name: plan for curve in self.curves for plan in curve.points}
+        return self.pipelines | {pipeline.name: pipeline for curve in self.curves for pipeline in curve.points}
 
     @property
     def metrics(self) -> list[str]:
@@ -345,7 +345,7 @@ class CheckedExperiment:
     @property
     def kept(self) -> bool:
         """True if slates and learned weights are kept for later runs: there is source of all that they stand on."""
-        rerankers = [spec for plan in self.measured.values() for spec in plan.reranker_specs()]
+        rerankers = [spec for pipeline in self.measured.values() for spec in pipeline.reranker_specs()]
         return all(spec.kept for spec in (*self.components.values(), *rerankers))
 
     @property

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
 
-from hybridrec.config import composition
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import composition, yaml_document
 from hybridrec.config.composition import SOURCE, plain_config
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.resolve import Checker
 from hybridrec.config.search_space import tuning
 from hybridrec.config.validation import nested_models
-from hybridrec.config.yaml_source import KeyPath, YamlSource
+from hybridrec.config.yaml_document import KeyPath, YamlDocument
 from hybridrec.data.io.files import FRAME, File
 from hybridrec.data.readers.frames import frame_names, polars_frames
 from hybridrec.errors import ConfigError, did_you_mean
@@ -42,7 +41,7 @@ class OpenedConfig:
     frames: the tables that were passed along with it
     """
 
-    document: YamlSource
+    document: YamlDocument
     folder: Path
     text: str
     path: Path | None
@@ -80,11 +79,11 @@ def registry_for(
         if path.as_posix().startswith(PREFIX):
             registry = Registry(block=block, plugins=plugins, prefer=prefer)
             path = located(path, registry)
-        document = documents.load(path)
+        document = yaml_document.load(path)
     else:
         content = {"plugins": config.plugins} if isinstance(config, composition.Experiment) else config
         section = content.get("plugins") if isinstance(content, Mapping) else None
-        document = YamlSource(SOURCE, {"plugins": dict(section)} if isinstance(section, Mapping) else {})
+        document = YamlDocument(SOURCE, {"plugins": dict(section)} if isinstance(section, Mapping) else {})
     for assignment in assignments:
         if assignment.startswith("plugins."):
             document.set(assignment)
@@ -110,10 +109,10 @@ def open_config(
     frames = polars_frames(data or {})
     if isinstance(config, (str, Path)):
         path = located(Path(config), registry)
-        document = documents.load(path)
+        document = yaml_document.load(path)
         opened = OpenedConfig(document, path.resolve().parent, path.read_text(encoding="utf-8"), path, frames)
     elif isinstance(config, (Mapping, composition.Experiment)):
-        document = YamlSource(SOURCE, plain_config(config, registry))
+        document = YamlDocument(SOURCE, plain_config(config, registry))
         text = yaml.safe_dump(document.content, sort_keys=False, allow_unicode=True)
         opened = OpenedConfig(document, Path.cwd(), text, None, frames)
     else:
@@ -136,7 +135,7 @@ def load_experiment(
     return open_config(config, registry, assignments, data).check(registry)
 
 
-def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None:
+def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> None:
     """Make the reader take the table of this name in the section `data` from the frame, unless it has a path."""
     section = document.content.get("data")
     if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
@@ -166,7 +165,7 @@ def _refer_to_frame(document: YamlSource, name: str, registry: Registry) -> None
         mapped["path"] = f"{FRAME}{name}"
 
 
-def check(document: YamlSource, registry: Registry, folder: Path) -> CheckedExperiment:
+def check(document: YamlDocument, registry: Registry, folder: Path) -> CheckedExperiment:
     """Check a document; relative paths in it start at `folder`."""
     _refuse_passwords(document, document.content, ())
     checker = Checker(document, registry, folder)
@@ -180,7 +179,7 @@ _PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\
 """A URL with a password; a name in braces in its place, which a plugin fills in, is none."""
 
 
-def _refuse_passwords(document: YamlSource, value: object, path: KeyPath) -> None:
+def _refuse_passwords(document: YamlDocument, value: object, path: KeyPath) -> None:
     """Raise ConfigError, without showing it, for a URL that holds a password: configs are written into runs."""
     if isinstance(value, str) and _PASSWORD.search(value):
         raise ConfigError(

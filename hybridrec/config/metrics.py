@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hybridrec.config.experiment import MetricSpec
 from hybridrec.config.models import Compare, ExperimentConfig, MetricUse
-from hybridrec.config.yaml_source import KeyPath
+from hybridrec.config.yaml_document import KeyPath
 from hybridrec.errors import ConfigError, unknown_pipeline
 from hybridrec.evaluation.metrics import Metric, MetricAtK, SetMetric, parse_metric
 from hybridrec.evaluation.report import LATENCY
@@ -104,9 +104,9 @@ def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: Key
 def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
     """Return a metric with the options of the config; raises ConfigError if one is unknown or not valid."""
     target, called = _target(checker, entry.use, config, (*path, "use"))
-    name, cut, depth = called.partition("@")
+    name, at, depth = called.partition("@")
     cls = checker.find("metrics", name, (*path, "use"))
-    if cut:
+    if at:
         raise checker.fail((*path, "use"), f"the cut-off of '{called}' is a key of its own: write `at: {depth or 10}`")
     if cls.cut_off and entry.at is None:
         raise checker.fail(path, f"metric '{called}': the cut-off is missing; add for example `at: 10`")

@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import yaml_document
 from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, FilterSpec, PipelineSpec, TradeoffCurve
 from hybridrec.config.metrics import metric_specs
 from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.segments import segmenters
 from hybridrec.config.validation import Validator
-from hybridrec.config.yaml_source import KeyPath, YamlSource
+from hybridrec.config.yaml_document import KeyPath, YamlDocument
 from hybridrec.errors import (
     ConfigError,
     HybridrecError,
@@ -37,7 +37,7 @@ from hybridrec.types import Target
 class Checker(Validator):
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
-    def __init__(self, document: YamlSource, registry: Registry, folder: Path) -> None:
+    def __init__(self, document: YamlDocument, registry: Registry, folder: Path) -> None:
         super().__init__(document, {"folder": folder, "registry": registry})
         self.registry = registry
         self.folder = folder
@@ -63,15 +63,15 @@ class Checker(Validator):
         components = {label: self.with_base_model(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
-        plans = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
+        pipelines = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
         if config.compare.singles:
-            plans.update(self.singles(config, components, plans))
+            pipelines.update(self.singles(config, components, pipelines))
         return CheckedExperiment(
             config=config,
             reader=reader,
             splitter=splitter,
             components=components,
-            pipelines=plans,
+            pipelines=pipelines,
             metric_specs=metric_specs(self, config),
             segmenters=segmenters(self, config.compare),
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
@@ -190,9 +190,9 @@ class Checker(Validator):
             self.list_file(getattr(use, key), (*path, key, "path"))
         if "fallback" not in use.model_fields_set:
             self.notes.append(_without_fallback(name, components.values()))
-        plan = PipelineSpec(name, use, self.rerankers(use, config, path), filters=self.filters(use, config, path))
-        self.opinions(plan, components, path)
-        return plan
+        spec = PipelineSpec(name, use, self.rerankers(use, config, path), filters=self.filters(use, config, path))
+        self.opinions(spec, components, path)
+        return spec
 
     def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
         """Return the filters of a pipeline: those it has by default, listed ones, and those with a key of their own."""
@@ -208,7 +208,7 @@ class Checker(Validator):
             made.append((AllowFilter(ListOptions(ids=use.allow.ids, path=use.allow.path)), (*path, "allow")))
         if use.block is not None:
             made.append((BlockFilter(ListOptions(ids=use.block.ids, path=use.block.path)), (*path, "block")))
-        return (*implied, *(FilterSpec(documents.dotted(place), each) for each, place in made))
+        return (*implied, *(FilterSpec(yaml_document.dotted(place), each) for each, place in made))
 
     def implied_filters(
         self, use: PipelineUse, listed: Sequence[tuple[Filter, KeyPath]], path: KeyPath
@@ -219,7 +219,7 @@ class Checker(Validator):
         """
         for cls in QUERY_FILTERS:
             places = [place for each, place in listed if isinstance(each, cls)]
-            key, allowed = documents.dotted((*path, cls.name)), getattr(use, cls.name) == "allow"
+            key, allowed = yaml_document.dotted((*path, cls.name)), getattr(use, cls.name) == "allow"
             if places and allowed:
                 raise self.fail((*places[0], "use"), f"'{key}: allow' says the opposite; leave one of them out")
             if not places and not allowed:
@@ -264,11 +264,11 @@ class Checker(Validator):
             raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")
         return spec
 
-    def opinions(self, plan: PipelineSpec, components: dict[str, ComponentSpec], path: KeyPath) -> None:
+    def opinions(self, pipeline: PipelineSpec, components: dict[str, ComponentSpec], path: KeyPath) -> None:
         """Check that re-rankers only weigh columns that the pool has, and that several columns have a fusion."""
-        columns = list(dict.fromkeys([g.source for g in plan.use.generators] + plan.use.scorers))
-        for target, chain in plan.rerankers.items():
-            place: KeyPath = (*path, "rerank", *([target] if isinstance(plan.use.rerank, dict) else []))
+        columns = list(dict.fromkeys([g.source for g in pipeline.use.generators] + pipeline.use.scorers))
+        for target, chain in pipeline.rerankers.items():
+            place: KeyPath = (*path, "rerank", *([target] if isinstance(pipeline.use.rerank, dict) else []))
             serving = [label for label in columns if components[label].create().recommends(target)]
             if len(serving) > 1:
                 self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
@@ -277,7 +277,7 @@ class Checker(Validator):
                 if index + 1 < len(chain) and spec.create().stochastic:  # type: ignore[attr-defined]
                     message = f"'{spec.cls.name}' draws the slate, so it must be the last: move it behind the others"
                     raise self.fail((*at, "use"), message)
-                self.pool_labels(spec, plan.use, components, at)
+                self.pool_labels(spec, pipeline.use, components, at)
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
@@ -327,7 +327,7 @@ class Checker(Validator):
             raise self.fail(place, f"'{spec.cls.name}' learns, and what it would use has seen the answers")
 
     def singles(
-        self, config: ExperimentConfig, components: dict[str, ComponentSpec], plans: dict[str, PipelineSpec]
+        self, config: ExperimentConfig, components: dict[str, ComponentSpec], pipelines: dict[str, PipelineSpec]
     ) -> Iterator[tuple[str, PipelineSpec]]:
         """Yield one reference arm per declared component: alone, behind the fallback chain of the first pipeline."""
         first = next(iter(config.pipelines.values()))
@@ -336,7 +336,7 @@ class Checker(Validator):
             if not issubclass(components[label].cls, Generator):
                 self.notes.append(f"'{label}' generates no candidates and is not a reference arm of its own")
                 continue
-            if label in plans:
+            if label in pipelines:
                 raise self.fail(("pipelines", label), "with `singles: true` no pipeline may have a component's label")
             alone = PipelineUse.model_validate(
                 {"generators": [{"from": label, "k": depth}]}
@@ -345,7 +345,7 @@ class Checker(Validator):
                     for key in ("fallback", "seen", "disliked", "released", "allow", "block", "filters")
                 }
             )
-            filters = next(iter(plans.values())).filters
+            filters = next(iter(pipelines.values())).filters
             yield label, PipelineSpec(label, alone, dict.fromkeys(config.targets, ()), single=True, filters=filters)
 
     def curve(
@@ -359,7 +359,7 @@ class Checker(Validator):
         points = []
         for place, value in enumerate(use.over):
             content = config.pipelines[use.pipeline].model_dump(by_alias=True)
-            documents.assign(content, use.vary, value, self.document.where((*path, "vary")))
+            yaml_document.assign(content, use.vary, value, self.document.where((*path, "vary")))
             try:
                 varied = self.validate(PipelineUse, content, varies)
                 name = f"{use.pipeline} {use.vary}={value:g}"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hybridrec.config.experiment import Bound, CheckedExperiment, Dimension, Tuning
 from hybridrec.config.metrics import named_metric
 from hybridrec.config.models import Range, Tune
-from hybridrec.config.yaml_source import KeyPath, YamlSource, assign
+from hybridrec.config.yaml_document import KeyPath, YamlDocument, assign
 from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
 from hybridrec.registry.discovery import Registry
 
 if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
 
-Check: TypeAlias = Callable[[YamlSource, Registry, Path], CheckedExperiment]
+Check: TypeAlias = Callable[[YamlDocument, Registry, Path], CheckedExperiment]
 """The check of a whole document. It calls this module, which cannot import it and takes it as an argument."""
 TUNABLE = ("components", "pipelines")
 """The sections with tunable options. The rest of a config decides the queries, and values that were measured on
@@ -106,12 +106,12 @@ def _start(checker: Checker, experiment: CheckedExperiment, key: str) -> Any:
 class Variants:
     """A maker of checked experiments from a document; relative paths in it start at `folder`."""
 
-    document: YamlSource
+    document: YamlDocument
     registry: Registry
     folder: Path
     check: Check
 
-    def content(self, values: Mapping[str, Any]) -> YamlSource:
+    def content(self, values: Mapping[str, Any]) -> YamlDocument:
         """Return the document with values inserted at their dotted paths, and without its section `tune`."""
         changed = replace(self.document, content=deepcopy(self.document.content))
         changed.content.pop("tune", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybridrec.config.models import Compare, SegmenterUse
-from hybridrec.config.yaml_source import KeyPath
+from hybridrec.config.yaml_document import KeyPath
 from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.data.segments.base import Segmenter
 

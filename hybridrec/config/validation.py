@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hybridrec.config.yaml_source import KeyPath, YamlSource
+from hybridrec.config.yaml_document import KeyPath, YamlDocument
 from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.secret import MISTAKE
 
@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 class Validator:
     """A maker of models from the parts of one document; `context` is passed to the validators of the models."""
 
-    def __init__(self, document: YamlSource, context: dict[str, Any]) -> None:
+    def __init__(self, document: YamlDocument, context: dict[str, Any]) -> None:
         self.document = document
         self.context = context
 

@@ -34,7 +34,7 @@ class Analysis:
     def declared(self) -> list[Pair]:
         """Every blend against the control."""
         control = self.experiment.config.compare.control
-        blends = [name for name, plan in self.experiment.pipelines.items() if not plan.single]
+        blends = [name for name, pipeline in self.experiment.pipelines.items() if not pipeline.single]
         return [] if control is None else self._distinct((control, blend) for blend in blends)
 
     @property
@@ -44,9 +44,9 @@ class Analysis:
         A pipeline is not compared with itself, nor is a pair compared twice because one of its arms has
         two names: that would only make the family of tests larger.
         """
-        plans = self.experiment.pipelines
-        singles = [name for name, plan in plans.items() if plan.single]
-        blends = [name for name, plan in plans.items() if not plan.single]
+        pipelines = self.experiment.pipelines
+        singles = [name for name, pipeline in pipelines.items() if pipeline.single]
+        blends = [name for name, pipeline in pipelines.items() if not pipeline.single]
         references = self._distinct((single, blend) for blend in blends for single in singles)
         return [*self.declared, *(pair for pair in references if pair not in self._either_way(self.declared))]
 

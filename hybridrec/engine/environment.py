@@ -30,7 +30,7 @@ def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[s
         if (provider := registry.provider_of(cls)) is not None and not provider.file:
             named.add(provider.distribution)
     specs = [*experiment.components.values()]
-    specs += [spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs()]
+    specs += [spec for pipeline in experiment.pipelines.values() for spec in pipeline.reranker_specs()]
     libraries = {module for spec in specs for module in spec.requires}
     required = {requirement for name in named for requirement in _requirements(name)}
     return named | required | {name for module in libraries for name in distributions_with(module)}
@@ -78,7 +78,7 @@ def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:
         yield type(observer)
     for metric_spec in experiment.metric_specs:
         yield type(metric_spec.measure.metric)
-    chains = (spec for plan in experiment.pipelines.values() for spec in plan.reranker_specs())
+    chains = (spec for pipeline in experiment.pipelines.values() for spec in pipeline.reranker_specs())
     for spec in (*experiment.components.values(), *chains):
         yield spec.cls
         yield from _among(spec.options)

@@ -107,11 +107,13 @@ class Fitter:
         `done` is called with each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
         too large.
         """
-        plan = list(jobs)
-        base_models = [(base_model, training_part) for spec, training_part in plan for base_model in spec.base_models]
-        keys = [self.key(spec, training_part) for spec, training_part in plan]
+        planned = list(jobs)
+        base_models = [
+            (base_model, training_part) for spec, training_part in planned for base_model in spec.base_models
+        ]
+        keys = [self.key(spec, training_part) for spec, training_part in planned]
         distinct = {self.key(spec, training_part): (spec, training_part) for spec, training_part in base_models} | dict(
-            zip(keys, plan, strict=True)
+            zip(keys, planned, strict=True)
         )
         missing = {key: self.within_budget(*job) for key, job in distinct.items() if key not in self.store}
         threads = max(self.executor.workers // max(len(missing), 1), 1)
@@ -121,7 +123,7 @@ class Fitter:
             heard.add(job.key)
             self.listener(job, point)
 
-        parts = {training_part.fingerprint: training_part.train for _, training_part in plan}
+        parts = {training_part.fingerprint: training_part.train for _, training_part in planned}
         context = FitContext(self.store, self.registry, parts, listener)
         fits = {
             key: context.fitted(self.job(spec, training_part, threads=threads, memory=missing.get(key, 0)))

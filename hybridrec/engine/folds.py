@@ -19,7 +19,7 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import DataError, PluginError
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
-from hybridrec.stages.pipeline import Rules
+from hybridrec.stages.pipeline import Filters
 from hybridrec.stages.query_filters import SeenFilter
 from hybridrec.tracing import calling, each
 from hybridrec.types import Bools, Sparse
@@ -59,7 +59,7 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
-        if any(any(map(_excludes_seen, plan.filters)) for plan in experiment.pipelines.values()):
+        if any(any(map(_excludes_seen, pipeline.filters)) for pipeline in experiment.pipelines.values()):
             check_hidden(fold)
     fold = without_excluded(fold, shared_filters(experiment))
     first = next(iter(experiment.segmenters.values()))
@@ -73,8 +73,8 @@ def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
 
     Those that exclude all that a query shows are left out: a fold that asks for it is refused.
     """
-    first, *others = (plan.filters for plan in experiment.pipelines.values())
-    shared = (spec for spec in first if all(any(spec.is_like(other) for other in plan) for plan in others))
+    first, *others = (pipeline.filters for pipeline in experiment.pipelines.values())
+    shared = (spec for spec in first if all(any(spec.is_like(other) for other in chain) for chain in others))
     return tuple(spec for spec in shared if not _excludes_seen(spec))
 
 
@@ -84,13 +84,13 @@ def _excludes_seen(spec: FilterSpec) -> bool:
 
 
 def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
-    """Return a fold whose truth is cut to what the filters allow, without queries that have nothing left to find.
+    """Return a fold whose truth is limited to what the filters allow, without queries that have nothing left to find.
 
     No pipeline may show the rest, so no ranking could be right about it. A fold of which nothing is excluded is
     returned as it is. Raises DataError if nothing is left at all.
     """
-    rules = Rules(tuple(fitted_filter(spec, fold.train) for spec in filters))
-    allowed = {target: ~_held(rules.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
+    fitted = Filters(fitted_filter(spec, fold.train) for spec in filters)
+    allowed = {target: ~_held(fitted.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
     if all(mask.all() for mask in allowed.values()):
         return fold
     truth = {target: entries(matrix, allowed[target]) for target, matrix in fold.truth.items()}

@@ -35,7 +35,7 @@ def seconds_per_query(
         for turn in np.concatenate([rng.permutation(len(arms)) for _ in range(TIMES)]):
             arm = arms[turn]
             started = time.perf_counter()
-            exclude = arm.rules.exclude(queries, question.target, question.candidate_items)
+            exclude = arm.filters.exclude(queries, question.target, question.candidate_items)
             arm.pipeline.slate(queries, question.target, question.n, exclude)
             taken = (time.perf_counter() - started) / size
             seconds[arm.name][place] = min(seconds[arm.name][place], taken)

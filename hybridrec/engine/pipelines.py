@@ -15,7 +15,7 @@ from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assem
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker
 from hybridrec.stages.filter import Filter
-from hybridrec.stages.pipeline import Pipeline, Rules
+from hybridrec.stages.pipeline import Filters, Pipeline
 from hybridrec.tracing import calling
 from hybridrec.types import Target
 
@@ -27,35 +27,37 @@ class FittedPipeline:
     It is pickled with its components as keys of the store, and its re-rankers as they are.
     """
 
-    def __init__(self, plan: PipelineSpec, fitted: Mapping[str, Fitted], rules: Rules, rerankers: Rerankers) -> None:
+    def __init__(
+        self, spec: PipelineSpec, fitted: Mapping[str, Fitted], filters: Filters, rerankers: Rerankers
+    ) -> None:
         """Take the components of the pipeline from `fitted`, by label, all fitted on that part."""
-        self.plan = plan
-        self.layout = layout_of(plan)
-        self.rules = rules
+        self.spec = spec
+        self.layout = layout_of(spec)
+        self.filters = filters
         self.rerankers = rerankers
         self._fitted = {label: fitted[label] for label in self.layout.labels}
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
-        self.rules_key = digest([filter_key(each) for each in rules.filters])
+        self.filters_key = digest([filter_key(each) for each in filters])
         self.pool_key = digest(
             [[use.label, fitted[use.label].key, use.k, use.when] for use in self.layout.generators],
             [[label, fitted[label].key] for label in self.layout.scorers],
-            self.rules_key,
+            self.filters_key,
         )
         self.order_key = digest(rerankers.keys, [fitted[label].key for label in self.layout.fallback])
 
     def __reduce__(self) -> tuple[object, ...]:
-        return FittedPipeline, (self.plan, self._fitted, self.rules, self.rerankers)
+        return FittedPipeline, (self.spec, self._fitted, self.filters, self.rerankers)
 
     @property
     def name(self) -> str:
         """The name of the pipeline."""
-        return self.plan.name
+        return self.spec.name
 
     @property
     def single(self) -> bool:
         """True for a component alone, ranked as it is."""
-        return self.plan.single
+        return self.spec.single
 
     def draws(self, target: Target) -> bool:
         """Return True if it draws the slates for the target at random."""
@@ -67,15 +69,15 @@ class FittedPipeline:
         with self._lock:
             if self._pipeline is None:
                 components = {label: fitted.component for label, fitted in self._fitted.items()}
-                self._pipeline = assemble(self.layout, components, self.rerankers.chains, self.rules)
+                self._pipeline = assemble(self.layout, components, self.rerankers.chains, self.filters)
             return self._pipeline
 
 
-def layout_of(plan: PipelineSpec) -> PipelineLayout:
+def layout_of(pipeline: PipelineSpec) -> PipelineLayout:
     """Return the stages of a pipeline in the config, as plain data."""
-    use = plan.use
+    use = pipeline.use
     generators = tuple(GeneratorLayout(each.source, each.k, tuple(each.when)) for each in use.generators)
-    return PipelineLayout(plan.name, generators, tuple(use.scorers), tuple(use.fallback))
+    return PipelineLayout(pipeline.name, generators, tuple(use.scorers), tuple(use.fallback))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,9 @@ class Rerankers:
 NO_RERANKERS = Rerankers({}, [])
 
 
-def rules_of(plan: PipelineSpec, data: Dataset) -> Rules:
-    """Return the rules of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
-    return Rules(tuple(fitted_filter(spec, data) for spec in plan.filters))
+def filters_of(pipeline: PipelineSpec, data: Dataset) -> Filters:
+    """Return the filters of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
+    return Filters(fitted_filter(spec, data) for spec in pipeline.filters)
 
 
 def fitted_filter(spec: FilterSpec, data: Dataset) -> Filter:

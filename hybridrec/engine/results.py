@@ -231,18 +231,18 @@ class ResultBuilder:
 
     def _unheard(self) -> Iterator[str]:
         """Yield a sentence for each empty column of a blend: such a column has no effect, whatever its weight."""
-        for name, plan in self.experiment.pipelines.items():
+        for name, pipeline in self.experiment.pipelines.items():
             for target, n_scored in self.measured[name].n_scored.items():
                 silent = [label for label, queries in n_scored.items() if not queries]
-                if plan.single or len(silent) == len(n_scored):  # then there were no candidates, and that is said
+                if pipeline.single or len(silent) == len(n_scored):  # then there were no candidates, and that is said
                     continue
                 for label in silent:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
 
     def _short(self) -> Iterator[str]:
         """Yield a sentence for each pipeline with listed filters of which slates stayed short."""
-        for name, plan in self.experiment.pipelines.items():
-            filtered = any(not spec.implied for spec in plan.filters)
+        for name, pipeline in self.experiment.pipelines.items():
+            filtered = any(not spec.implied for spec in pipeline.filters)
             for target, answers in self.measured[name].answers.items() if filtered else ():
                 lengths = np.concatenate([(given.slate.ids != PADDING).sum(axis=1) for given in answers])
                 n = self.experiment.config.targets[target]
@@ -274,11 +274,11 @@ class ResultBuilder:
     def _tradeoff(self, curve: TradeoffCurve) -> TradeoffReport:
         """Return all metrics at every point of a curve, on resamples of its own."""
         rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
-        arms = [self.averaged[plan.name] for plan in curve.points]
+        arms = [self.averaged[pipeline.name] for pipeline in curve.points]
         summaries = summarise(arms, rng, self.experiment.config.compare.resamples)
         points = [
-            TradeoffPoint(value=value, metrics=summaries[plan.name].metrics)
-            for value, plan in zip(curve.use.over, curve.points, strict=True)
+            TradeoffPoint(value=value, metrics=summaries[pipeline.name].metrics)
+            for value, pipeline in zip(curve.use.over, curve.points, strict=True)
         ]
         return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
 

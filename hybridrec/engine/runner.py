@@ -177,7 +177,7 @@ class ExperimentRunner:
 
     def refit(self, data: Dataset) -> ServableRun:
         """Train the pipelines on the whole data, for serving."""
-        blends = {name: plan for name, plan in self.experiment.pipelines.items() if not plan.single}
+        blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         trained_fold = self.prepare(full_fold(data), trainer)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
@@ -198,7 +198,7 @@ class ExperimentRunner:
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
         """Return the queries of a fold for one target; they have names if a pipeline draws from them."""
-        drawn = any(plan.draws(target) for plan in self.experiment.pipelines.values())
+        drawn = any(pipeline.draws(target) for pipeline in self.experiment.pipelines.values())
         return question_of(fold, target, self.experiment.config.targets[target], named=drawn)
 
     def ask(
@@ -243,7 +243,7 @@ def servable_run(
 ) -> ServableRun:
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
-    filters = [each for pipeline in pipelines.values() for each in pipeline.rules.filters]
+    filters = [each for pipeline in pipelines.values() for each in pipeline.filters]
     segmenter = next(iter(experiment.segmenters.values()))
     in_use = (*components.values(), *rerankers, *filters, segmenter)
     # What queries know, show and dislike, serving knows without a plugin.

@@ -19,7 +19,7 @@ from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import validation_fold
 from hybridrec.engine.keys import digest, reranker_key
-from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, rules_of
+from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, filters_of
 from hybridrec.engine.seeds import label_rng
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.stages.checks import check_self
@@ -40,8 +40,8 @@ def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) ->
     """Yield the fits of a fold: on "full" every component in use, on "out_of_fold" those below learning
     re-rankers; base models come before the components that use them."""
     for level, training_part in parts.items():
-        plans = [plan for plan in experiment.pipelines.values() if level == "full" or plan.learns]
-        wanted = [experiment.components[label] for plan in plans for label in plan.labels]
+        pipelines = [pipeline for pipeline in experiment.pipelines.values() if level == "full" or pipeline.learns]
+        wanted = [experiment.components[label] for pipeline in pipelines for label in pipeline.labels]
         specs = [spec for upper in wanted for spec in (*upper.base_models, upper)]
         for label in dict.fromkeys(spec.label for spec in specs):
             yield experiment.components[label], training_part
@@ -67,7 +67,7 @@ class FoldSplits:
 class FoldFitPlan:
     """The fits on the parts of a fold."""
 
-    cut: FoldSplits
+    splits: FoldSplits
     jobs: list[PlannedFit]
 
 
@@ -97,26 +97,26 @@ class FoldTrainer:
 
     def plan(self, fold: Fold) -> FoldFitPlan:
         """Return the fits of this fold."""
-        return self.planned(self.cut(fold))
+        return self.planned(self.splits(fold))
 
-    def cut(self, fold: Fold) -> FoldSplits:
-        """Cut the training parts of this fold."""
+    def splits(self, fold: Fold) -> FoldSplits:
+        """Return the training parts of this fold, and its validation fold if blends are learned."""
         fold = self.apply_k_core(fold)
         validation = self.validation_split(fold)
         return FoldSplits(fold, validation, parts_of(fold, validation))
 
-    def planned(self, cut: FoldSplits) -> FoldFitPlan:
-        """Return the fits of a fold that is cut already; refuse rules that do not suit its data, before any fit."""
+    def planned(self, splits: FoldSplits) -> FoldFitPlan:
+        """Return the fits of a split fold; filters that do not suit its data are refused, before any fit."""
         for pipeline in self.experiment.pipelines.values():
-            rules_of(pipeline, cut.fold.train)
-        return FoldFitPlan(cut, list(jobs_of(self.experiment, cut.parts)))
+            filters_of(pipeline, splits.fold.train)
+        return FoldFitPlan(splits, list(jobs_of(self.experiment, splits.parts)))
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
         """Execute the plan: fit, learn, assemble."""
-        fold = plan.cut.fold
+        fold = plan.splits.fold
         # Points of curves are only measured: a fold without queries needs none.
-        plans = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
-        rules = {name: rules_of(pipeline, fold.train) for name, pipeline in plans.items()}
+        pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
+        filters = {name: filters_of(pipeline, fold.train) for name, pipeline in pipelines.items()}
         fits = self.fitter.fit(plan.jobs, done)
         by_level: Fits = {"full": {}, "out_of_fold": {}}
         for (spec, training_part), fit in zip(plan.jobs, fits, strict=True):
@@ -125,9 +125,9 @@ class FoldTrainer:
         learned: Learned = {}
         finals = by_level["full"].values()
         notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
-        for name, pipeline in plans.items():
-            rerankers, summary = self.rerankers(pipeline, plan.cut, by_level)
-            arms.append(FittedPipeline(pipeline, by_level["full"], rules[name], rerankers))
+        for name, pipeline in pipelines.items():
+            rerankers, summary = self.rerankers(pipeline, plan.splits, by_level)
+            arms.append(FittedPipeline(pipeline, by_level["full"], filters[name], rerankers))
             if name not in self.experiment.pipelines:
                 continue
             if summary:
@@ -145,26 +145,26 @@ class FoldTrainer:
 
     def validation_split(self, fold: Fold) -> Fold | None:
         """Return the validation fold inside the training part, if a blend is learned on it."""
-        if not any(plan.learns for plan in self.experiment.pipelines.values()):
+        if not any(pipeline.learns for pipeline in self.experiment.pipelines.values()):
             return None
         return validation_fold(self.experiment, fold, "validation")
 
-    def rerankers(self, pipeline: PipelineSpec, cut: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
+    def rerankers(self, pipeline: PipelineSpec, splits: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
         """Return the chains of a pipeline, learned on out-of-sample scores where they learn, and a summary of that."""
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
         for target, specs in pipeline.rerankers.items():
             stacking_set = None
-            if cut.validation is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
+            if splits.validation is not None and any(spec.create().learns for spec in specs):  # type: ignore[attr-defined]
                 arm = FittedPipeline(
-                    pipeline, fits["out_of_fold"], rules_of(pipeline, cut.validation.train), NO_RERANKERS
+                    pipeline, fits["out_of_fold"], filters_of(pipeline, splits.validation.train), NO_RERANKERS
                 )
-                stacking_set = StackingSet(self.runner, arm, cut.fold.name, cut.validation, target)
+                stacking_set = StackingSet(self.runner, arm, splits.fold.name, splits.validation, target)
             chain = []
             for spec in specs:
                 base_models = {level: fitted[spec.uses] for level, fitted in fits.items() if spec.uses in fitted}
-                reranker, key = self.reranker(spec, stacking_set, cut, base_models)
+                reranker, key = self.reranker(spec, stacking_set, splits, base_models)
                 chain.append(reranker)
                 keys.append(key)
                 if reranker.summary():
@@ -176,7 +176,7 @@ class FoldTrainer:
         self,
         spec: ComponentSpec,
         stacking_set: StackingSet | None,
-        cut: FoldSplits,
+        splits: FoldSplits,
         base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
         """Return one re-ranker, fitted on the full training part, and its key; it learns first, if it can.
@@ -193,10 +193,11 @@ class FoldTrainer:
                 check_self(reranker, "restore", reranker.restore(state))
                 learned_from.append(key)
             stacking_set.pass_on(base, reranker_key(spec, *_key(base_models.get("out_of_fold")), *learned_from))
-        fitted = self.fitted(reranker, spec, cut.fold)
+        fitted = self.fitted(reranker, spec, splits.fold)
         # A policy draws from the random numbers of its fit: they decide its slates.
         drawn_from = [spec.label, str(self.experiment.config.seed)] if fitted.stochastic else []
-        return fitted, reranker_key(spec, cut.parts["full"].fingerprint, *_key(base_model), *learned_from, *drawn_from)
+        data = splits.parts["full"].fingerprint
+        return fitted, reranker_key(spec, data, *_key(base_model), *learned_from, *drawn_from)
 
     def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
         """Fit the blend of a re-ranker that was fitted out of fold, or restore it from the store.

@@ -193,8 +193,8 @@ def _times(factors: Doubles, rows: Sparse) -> Sparse:
 
 def _blocks(costs: Longs, budget: int) -> list[Longs]:
     """Split row numbers into consecutive blocks whose costs stay near `budget`."""
-    cuts = np.flatnonzero(np.diff(np.cumsum(costs) // budget)) + 1
-    return np.split(np.arange(len(costs)), cuts)
+    ends = np.flatnonzero(np.diff(np.cumsum(costs) // budget)) + 1
+    return np.split(np.arange(len(costs)), ends)
 
 
 def _ratio(numerator: Doubles, denominator: Longs) -> Doubles:

@@ -18,7 +18,7 @@ from hybridrec.inference.blocks import blocks
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
-from hybridrec.stages.pipeline import Memo, Pipeline, Rules
+from hybridrec.stages.pipeline import Filters, Memo, Pipeline
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
 from hybridrec.types import Bools, Doubles, Sparse, State, Target
@@ -56,12 +56,12 @@ class BlockMapper(Protocol):
 class KeyedPipeline(Protocol):
     """A pipeline with the keys of everything that decides its output.
 
-    rules_key is the key of the filter rules, pool_key that of generators, scorers and rules, order_key
+    filters_key is the key of the filters, pool_key that of generators, scorers and filters, order_key
     that of the re-rankers and the fallback.
     """
 
-    rules: Rules
-    rules_key: str
+    filters: Filters
+    filters_key: str
     pool_key: str
     order_key: str
 
@@ -122,19 +122,19 @@ class EvalQueries:
 
 
 class QueryBlock:
-    """Some rows of a batch of queries. They are cut out by the worker, and pickled without the rest of the batch."""
+    """Some rows of a batch of queries. They are taken out by the worker, and pickled without the rest of the batch."""
 
     def __init__(self, batch: EvalQueries, rows: slice) -> None:
         self.batch = batch
         self.rows = rows
 
     def __reduce__(self) -> tuple[object, ...]:
-        return QueryBlock, (self.cut(), slice(0, len(self)))
+        return QueryBlock, (self.take(), slice(0, len(self)))
 
     def __len__(self) -> int:
         return len(range(*self.rows.indices(len(self.batch))))
 
-    def cut(self) -> EvalQueries:
+    def take(self) -> EvalQueries:
         """Return the rows as a batch of their own."""
         return self.batch.take(self.rows)
 
@@ -267,7 +267,7 @@ def _results(
     pipelines: Sequence[KeyedPipeline], arms: Sequence[KeyedPipeline], cache: Cache, queries: QueryBlock, clock: Clock
 ) -> list[BatchResults]:
     """Return the results of some of the arms."""
-    block = queries.cut()
+    block = queries.take()
     memo: Memo = {}
     excludes: dict[str, Exclude] = {}
     pools: dict[str, tuple[Pool, Doubles, Counter[str]]] = {}
@@ -275,9 +275,9 @@ def _results(
 
     def slate_of(each: KeyedPipeline) -> Slate:
         if each.name not in slates:
-            if each.rules_key not in excludes:
-                excludes[each.rules_key] = each.rules.exclude(block.queries, block.target, block.candidate_items)
-            exclude = excludes[each.rules_key]
+            if each.filters_key not in excludes:
+                excludes[each.filters_key] = each.filters.exclude(block.queries, block.target, block.candidate_items)
+            exclude = excludes[each.filters_key]
             if each.pool_key not in pools:
                 pool = _pool(each, cache, block, exclude, memo, clock)
                 wanted = np.diff(block.truth.indptr)
@@ -304,8 +304,8 @@ def _results(
 
 
 def _candidates(pipeline: KeyedPipeline, cache: Cache, queries: QueryBlock, clock: Clock) -> CandidateBlock:
-    block = queries.cut()
-    exclude = pipeline.rules.exclude(block.queries, block.target, block.candidate_items)
+    block = queries.take()
+    exclude = pipeline.filters.exclude(block.queries, block.target, block.candidate_items)
     return CandidateBlock(block, exclude, _pool(pipeline, cache, block, exclude, {}, clock))
 
 

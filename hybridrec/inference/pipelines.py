@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.pipeline import Filters, Pipeline, Source
 from hybridrec.types import Target
 
 
@@ -39,11 +39,11 @@ def assemble(
     layout: PipelineLayout,
     components: Mapping[str, Component],
     rerankers: Mapping[Target, tuple[Reranker, ...]],
-    rules: Rules,
+    filters: Filters,
 ) -> Pipeline:
     """Return the pipeline of a layout on these components, all fitted on the same training part.
 
-    `rerankers` are fitted chains by target, `rules` the filter rules.
+    `rerankers` are fitted chains by target.
     """
     return Pipeline(
         name=layout.name,
@@ -53,5 +53,5 @@ def assemble(
         scorers=tuple((label, cast(Scorer, components[label])) for label in layout.scorers),
         rerankers=dict(rerankers),
         fallback=tuple((label, cast(Generator, components[label])) for label in layout.fallback),
-        rules=rules,
+        filters=filters,
     )

@@ -32,7 +32,7 @@ from hybridrec.runs.manifest import checked_file, has_file, not_a_run
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.filter import Filter
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.pipeline import Filters, Pipeline, Source
 from hybridrec.stages.query_filters import QUERY_FILTERS
 from hybridrec.tracing import calling
 from hybridrec.types import State, Target
@@ -136,7 +136,7 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
     for label, component in servable.components.items():
         state |= _below(f"component/{label}", _state_of(component))
     for name, pipeline in servable.pipelines.items():
-        for index, each in enumerate(pipeline.rules.filters):
+        for index, each in enumerate(pipeline.filters):
             state |= _below(f"filter/{name}/{index}", _state_of(each))
         for target, chain in pipeline.rerankers.items():
             for index, reranker in enumerate(chain):
@@ -355,7 +355,7 @@ class _Reader:
             scorers=tuple((label, cast(Scorer, components[label])) for label in entry.scorers),
             rerankers=rerankers,
             fallback=tuple((label, cast(Generator, components[label])) for label in entry.fallback),
-            rules=Rules(tuple(self.filter(name, index, item) for index, item in enumerate(entry.filters))),
+            filters=Filters(self.filter(name, index, item) for index, item in enumerate(entry.filters)),
         )
 
     def filter(self, pipeline: str, index: int, entry: _Component) -> Filter:
@@ -427,7 +427,7 @@ def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
             for target, chain in pipeline.rerankers.items()
         },
         fallback=tuple(label for label, _ in pipeline.fallback),
-        filters=tuple(_Component.of(each, servable) for each in pipeline.rules.filters),
+        filters=tuple(_Component.of(each, servable) for each in pipeline.filters),
     )
 
 

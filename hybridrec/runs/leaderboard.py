@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from hybridrec.config.yaml_source import KeyPath, dotted
+from hybridrec.config.yaml_document import KeyPath, dotted
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.report import MetricReport
 from hybridrec.runs.run import REPORT, Run

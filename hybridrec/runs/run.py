@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from hybridrec.config.yaml_source import dotted
+from hybridrec.config.yaml_document import dotted
 from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.report import Report
 from hybridrec.evaluation.samples import Sample

@@ -47,7 +47,7 @@ class Explanation:
 
 def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data: Dataset) -> list[Explanation]:
     """Explain the slate of one query, place by place, through the same stages that made it."""
-    exclude = pipeline.rules.exclude(query, target)
+    exclude = pipeline.filters.exclude(query, target)
     pool = pipeline.score(query, pipeline.generate(query, target, exclude))
     slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
     ids = slate.ids[0][slate.ids[0] != PADDING]

@@ -18,7 +18,7 @@ from hybridrec.data.transforms import k_core
 from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, TrainingPart
-from hybridrec.engine.pipelines import rules_of
+from hybridrec.engine.pipelines import filters_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
@@ -150,11 +150,11 @@ class _Update:
         if spec.base_model is not None:
             check_self(component, "use", component.use(self.fitted[spec.base_model.label]))
 
-    def pipeline(self, plan: PipelineSpec) -> Pipeline:
+    def pipeline(self, pipeline: PipelineSpec) -> Pipeline:
         """Return a pipeline on the new components, whose re-rankers keep their learned state."""
-        use, before = plan.use, self.before.pipelines[plan.name]
+        use, before = pipeline.use, self.before.pipelines[pipeline.name]
         return Pipeline(
-            name=plan.name,
+            name=pipeline.name,
             sources=tuple(
                 Source(g.source, cast(Generator, self.fitted[g.source]), g.k, tuple(g.when)) for g in use.generators
             ),
@@ -163,10 +163,10 @@ class _Update:
                 target: tuple(
                     self._reranker(spec, was) for spec, was in zip(specs, before.rerankers[target], strict=True)
                 )
-                for target, specs in plan.rerankers.items()
+                for target, specs in pipeline.rerankers.items()
             },
             fallback=tuple((label, cast(Generator, self.fitted[label])) for label in use.fallback),
-            rules=rules_of(plan, self.train),
+            filters=filters_of(pipeline, self.train),
         )
 
     def _reranker(self, spec: ComponentSpec, reranker: Reranker) -> Reranker:

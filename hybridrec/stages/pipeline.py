@@ -79,19 +79,18 @@ def _open(gate: str, queries: QueryBatch) -> Bools:
     return (queries.history.lengths >= number) == (">=" in gate)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Restrictions on the recommendations of a pipeline: its filters, fitted."""
+class Filters(tuple[Filter, ...]):
+    """The fitted filters of a pipeline: restrictions on its recommendations."""
 
-    filters: tuple[Filter, ...] = ()
+    __slots__ = ()
 
     def exclude(self, queries: QueryBatch, target: Target, candidate_items: Bools | None = None) -> Exclude:
-        """Return the exclusion of everything that a query may not be shown: by all rules together.
+        """Return the exclusion of everything that a query may not be shown: by all filters together.
 
         Of `candidate_items`, bool[I], the others are excluded, too.
         """
         exclude = Exclude(ids=~candidate_items if target == ITEMS and candidate_items is not None else None)
-        for each in self.filters:
+        for each in self:
             with calling(each, f"while filtering {target}"):
                 given = each.exclude(queries, target)
                 check_exclude(given, len(queries), queries.width(target))
@@ -108,7 +107,7 @@ class Pipeline:
     scorers: tuple[tuple[str, Scorer], ...]
     rerankers: dict[Target, tuple[Reranker, ...]]
     fallback: tuple[tuple[str, Generator], ...]
-    rules: Rules = field(default_factory=Rules)
+    filters: Filters = field(default_factory=Filters)
 
     def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
         """Generate and merge candidates (first stage); each column holds the scores of a generator."""
@@ -148,7 +147,7 @@ class Pipeline:
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
     ) -> Slate:
         """Run all stages, from generators to fallback: the best n for each query."""
-        exclude = self.rules.exclude(queries, target) if exclude is None else exclude
+        exclude = self.filters.exclude(queries, target) if exclude is None else exclude
         pool = self.score(queries, self.generate(queries, target, exclude, memo))
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
@@ -203,7 +202,7 @@ class Pipeline:
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
         """Cut the slate and fill short rows from the fallback generators, in their order."""
-        slate = self._named(queries, pool, cut(pool, n))
+        slate = self._named(queries, pool, slate_of(pool, n))
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
             if not generator.recommends(pool.target) or not len(short):
@@ -290,8 +289,8 @@ def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
     return ("user", ITEMS, FEW, *queries.entities, "title")
 
 
-def cut(pool: Pool, n: int) -> Slate:
-    """Cut the best n of a ranked pool; ties go to the lower id. Raises ValueError for an unranked pool."""
+def slate_of(pool: Pool, n: int) -> Slate:
+    """Return the best n of a ranked pool; ties go to the lower id. Raises ValueError for an unranked pool."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
     # Candidates with a final score of NaN come last. Padding is NaN, too, but stays after them: it ends every row, and

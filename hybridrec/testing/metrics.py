@@ -93,8 +93,8 @@ class MetricContract(PluginContract):
         metric, eval_batch = self.made(options), self.eval_batch()
         if not metric.cut_off:
             return
-        cut = replace(eval_batch, ids=eval_batch.ids[:, :4], hits=eval_batch.hits[:, :4])
-        assert np.allclose(_values(metric, eval_batch, 4), _values(metric, cut, 4), equal_nan=True), (
+        shorter = replace(eval_batch, ids=eval_batch.ids[:, :4], hits=eval_batch.hits[:, :4])
+        assert np.allclose(_values(metric, eval_batch, 4), _values(metric, shorter, 4), equal_nan=True), (
             "places after k count"
         )
 

@@ -64,13 +64,13 @@ class CachingFitter(Fitter):
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order: from memory, from the store, or fitted."""
-        plan = {_job(spec, training_part): (spec, training_part) for spec, training_part in jobs}
-        fits = {job: self._kept.get(job) for job in plan}
-        missing = {job: plan[job] for job, fitted in fits.items() if fitted is None}
+        planned = {_job(spec, training_part): (spec, training_part) for spec, training_part in jobs}
+        fits = {job: self._kept.get(job) for job in planned}
+        missing = {job: planned[job] for job, fitted in fits.items() if fitted is None}
         if missing:
             for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
                 fits[job] = fitted
-                spec, training_part = plan[job]
+                spec, training_part = planned[job]
                 self._kept.put(job, fitted, spec.create().memory(training_part.train))
         return [fitted for fitted in fits.values() if fitted is not None]
 
@@ -78,13 +78,13 @@ class CachingFitter(Fitter):
 class Objective:
     """The metrics of variants of one experiment on the validation queries of all its folds.
 
-    The data is read and cut once. Fitted components and pools stay in memory, so that a variant which
+    The data is read and split once. Fitted components and pools stay in memory, so that a variant which
     differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store. The observers
     of `work` are told of fits, once of those that stay in memory.
     """
 
     def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
-        """Cut `data` into folds as `work` would, inside the training parts."""
+        """Split `data` into folds as `work` would, inside the training parts."""
         config = experiment.config
         self.work = work
         self.fitter = CachingFitter(
@@ -97,8 +97,8 @@ class Objective:
         )
         self.runner = BatchRunner(NullStore(), work.executor, config.memory)
         trainer = self._preparer(experiment)
-        self.cuts = [trainer.cut(fold) for fold in folds_of(experiment, data)]
-        self.weights = np.concatenate([cut.fold.weights for cut in self.cuts])
+        self.splits = [trainer.splits(fold) for fold in folds_of(experiment, data)]
+        self.weights = np.concatenate([splits.fold.weights for splits in self.splits])
         self._pools: LRUCache[list[CandidateBlock]] = LRUCache(config.memory // 4)
 
     def measure(
@@ -109,11 +109,11 @@ class Objective:
         trainer = self._preparer(variant)
         eval_batch: dict[Target, list[EvalBatch]] = {metric_spec.target: [] for metric_spec in metric_specs.values()}
         with one_thread_per_library():
-            for cut in self._cuts(trainer):
-                (arm,) = trainer.prepare(trainer.planned(cut), self.work.fitted).arms
+            for splits in self._splits(trainer):
+                (arm,) = trainer.prepare(trainer.planned(splits), self.work.fitted).arms
                 for target, batches in eval_batch.items():
-                    blocks = self._pooled(arm, cut.fold, target, variant.config.targets[target])
-                    batches.append(judge(cut.fold, target, self.runner.slate(arm, blocks)))
+                    blocks = self._pooled(arm, splits.fold, target, variant.config.targets[target])
+                    batches.append(judge(splits.fold, target, self.runner.slate(arm, blocks)))
             return {
                 name: self._mean(metric_spec, eval_batch[metric_spec.target])
                 for name, metric_spec in metric_specs.items()
@@ -122,11 +122,13 @@ class Objective:
     def _preparer(self, variant: CheckedExperiment) -> FoldTrainer:
         return FoldTrainer(variant, self.fitter, self.runner)
 
-    def _cuts(self, trainer: FoldTrainer) -> list[FoldSplits]:
-        """Return the folds, cut again if this variant is the first that learns on a part inside them."""
-        if self.cuts[0].validation is None and any(plan.learns for plan in trainer.experiment.pipelines.values()):
-            self.cuts = [trainer.cut(cut.fold) for cut in self.cuts]
-        return self.cuts
+    def _splits(self, trainer: FoldTrainer) -> list[FoldSplits]:
+        """Return the folds, split again if this variant is the first that learns on a part inside them."""
+        if self.splits[0].validation is None and any(
+            pipeline.learns for pipeline in trainer.experiment.pipelines.values()
+        ):
+            self.splits = [trainer.splits(splits.fold) for splits in self.splits]
+        return self.splits
 
     def _pooled(self, arm: FittedPipeline, fold: Fold, target: Target, n: int) -> list[CandidateBlock]:
         key = (fold.name, target, arm.pool_key)

@@ -12,7 +12,7 @@ import yaml
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import check
 from hybridrec.config.search_space import Variants
-from hybridrec.config.yaml_source import parse
+from hybridrec.config.yaml_document import parse
 from hybridrec.errors import ConfigError
 
 

@@ -28,8 +28,8 @@ from hybridrec_vectors.spectrogram_folder import BANDS, SpectrogramFolder
     "--fit",
     default="pool",
     show_default=True,
-    type=click.Choice(["pool", "cut"]),
-    help="Bring spectrograms to that length by means over equal stretches of time, or by cutting and padding.",
+    type=click.Choice(["pool", "crop"]),
+    help="Bring spectrograms to that length by means over equal stretches of time, or by cropping and padding.",
 )
 @click.option(
     "-o",
@@ -43,7 +43,7 @@ def reduce(
     array: Path,
     dims: int,
     moments: int,
-    fit: Literal["pool", "cut"],
+    fit: Literal["pool", "crop"],
     output: Path | None,
     catalogue: bool,
     force: bool,
@@ -77,7 +77,7 @@ def _reduce_file(rows: NpyRows, dims: int, output: Path, catalogue: bool) -> Non
 
 
 def _reduce_folder(
-    spectrograms: SpectrogramFolder, dims: int, moments: int, fit: Literal["pool", "cut"], output: Path
+    spectrograms: SpectrogramFolder, dims: int, moments: int, fit: Literal["pool", "crop"], output: Path
 ) -> None:
     import polars as pl
 

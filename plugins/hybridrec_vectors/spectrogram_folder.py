@@ -49,12 +49,12 @@ class SpectrogramFolder:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def write_rows(self, target: Path, moments: int, fit: Literal["pool", "cut"]) -> None:
+    def write_rows(self, target: Path, moments: int, fit: Literal["pool", "crop"]) -> None:
         """Write a .npy file of float32 [N, bands, moments], a block of rows at a time.
 
         Raises DataError for a file that is not bands x moments of finite numbers, in as many bands as the first.
         """
-        bring = pooled if fit == "pool" else cut
+        bring = pooled if fit == "pool" else cropped
         bands = len(_loaded(self.files[0], None))
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(self), bands, moments)}
         with target.open("wb") as rows:
@@ -87,7 +87,7 @@ def pooled(spectrogram: Floats, moments: int) -> Floats:
     return means.astype(np.float32)
 
 
-def cut(spectrogram: Floats, moments: int) -> Floats:
+def cropped(spectrogram: Floats, moments: int) -> Floats:
     """Return float32 [bands, moments]: the first ones; after the last its smallest value, which is silence in decibels.
 
     Without any moment all are 0, which means unknown.

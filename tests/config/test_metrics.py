@@ -11,7 +11,7 @@ from hybridrec.config.json_schema import experiment_schema
 from hybridrec.config.load import load_experiment
 from hybridrec.config.metrics import metric_spec
 from hybridrec.config.resolve import Checker
-from hybridrec.config.yaml_source import load
+from hybridrec.config.yaml_document import load
 from hybridrec.errors import ConfigError, DataError
 from hybridrec.registry.describe import describe
 from hybridrec.registry.discovery import Registry

@@ -4,7 +4,7 @@ import pytest
 
 from hybridrec.config.load import check, load_experiment
 from hybridrec.config.search_space import Variants
-from hybridrec.config.yaml_source import load
+from hybridrec.config.yaml_document import load
 from hybridrec.errors import ConfigError, HybridrecError
 from hybridrec.registry.discovery import Registry
 

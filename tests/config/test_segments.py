@@ -9,7 +9,7 @@ from hybridrec.config.load import load_experiment
 from hybridrec.config.models import Compare
 from hybridrec.config.resolve import Checker
 from hybridrec.config.segments import segmenters
-from hybridrec.config.yaml_source import load
+from hybridrec.config.yaml_document import load
 from hybridrec.errors import ConfigError
 from hybridrec.registry.describe import describe
 from hybridrec.registry.discovery import Registry

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from hybridrec.config.validation import Validator, nested_models
-from hybridrec.config.yaml_source import parse
+from hybridrec.config.yaml_document import parse
 from hybridrec.errors import ConfigError
 
 HYBRID = "    rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]"

@@ -11,7 +11,7 @@ import pytest
 
 from hybridrec import run as run_experiment
 from hybridrec.cli import COMMANDS, hybridrec
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import yaml_document
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset, toy_queries
@@ -27,7 +27,7 @@ def codes(language: str) -> list[str]:
 
 def test_the_config_is_valid(tmp_path: Path) -> None:
     (config,) = codes("yaml")
-    experiment = check(documents.parse(config, "README.md"), Registry(), tmp_path)
+    experiment = check(yaml_document.parse(config, "README.md"), Registry(), tmp_path)
     assert [plan.name for plan in experiment.pipelines.values() if not plan.single] == ["control", "hybrid"]
 
 

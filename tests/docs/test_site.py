@@ -18,7 +18,7 @@ from docs import build, reference
 from hybridrec import testing
 from hybridrec.cli import COMMANDS
 from hybridrec.cli import hybridrec as commands
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import yaml_document
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.kinds import KINDS
@@ -153,8 +153,8 @@ def test_every_plugin_class_has_a_page_whose_config_is_valid(kind: str, tmp_path
     for name in reference.own(kind, REGISTRY):
         page = pages[f"reference/{kind}/{name}.md"]
         (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
-        piece = documents.parse(example, name).content
-        experiment = documents.parse("{}", name)
+        piece = yaml_document.parse(example, name).content
+        experiment = yaml_document.parse("{}", name)
         experiment.content = whole(piece)
         assert check(experiment, REGISTRY, tmp_path)
 

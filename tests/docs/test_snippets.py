@@ -28,7 +28,7 @@ import yaml
 
 from hybridrec import MissingDependencyError
 from hybridrec.cli import hybridrec
-from hybridrec.config import yaml_source as documents
+from hybridrec.config import yaml_document
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
 from tests.docs.markdown import PAGES, ROOT, Block, blocks, marked, title, written_plugin
@@ -76,7 +76,7 @@ def test_a_config_is_valid_or_a_piece_of_a_valid_one(page: Path, block: Block, t
     experiment = whole(yaml.safe_load(block.code))
     registry = Registry(plugins=[written_plugin(page)] if marked(page, "test") else [])
     try:
-        check(documents.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), registry, tmp_path)
+        check(yaml_document.parse(yaml.safe_dump(experiment, sort_keys=False), "page"), registry, tmp_path)
     except MissingDependencyError as error:  # the Korean tokenizer is not among what is installed for the tests
         pytest.skip(str(error))
 

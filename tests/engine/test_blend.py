@@ -51,7 +51,7 @@ def calls(toyland, monkeypatch):
 
 def test_a_learner_is_fitted_where_it_learns_and_again_where_it_ranks(trained_fold, calls):
     plan, _ = trained_fold("[{use: student}]")
-    base, final = plan.cut.parts["out_of_fold"].fingerprint, plan.cut.parts["full"].fingerprint
+    base, final = plan.splits.parts["out_of_fold"].fingerprint, plan.splits.parts["full"].fingerprint
     assert base != final
     assert calls == [base, "learn", final] * 2  # for items and for tags
     calls.clear()
@@ -70,7 +70,7 @@ def test_what_stands_before_a_learner_has_the_statistics_of_the_base_level_too(t
     )
     chain = "{items: [{use: weighted}, {use: popularity-correction}, {use: student}], tags: [{use: weighted}]}"
     plan, _ = trained_fold(chain)
-    assert fitted == [plan.cut.parts["out_of_fold"].fingerprint, plan.cut.parts["full"].fingerprint]
+    assert fitted == [plan.splits.parts["out_of_fold"].fingerprint, plan.splits.parts["full"].fingerprint]
 
 
 def test_answers_are_not_taken_for_those_on_another_training_part(trained_fold):
@@ -120,7 +120,7 @@ def test_what_is_learned_knows_nothing_of_the_test(trained_fold, name):
 
 def test_the_key_of_what_is_learned_from_depends_on_queries_truth_and_the_re_rankers_before(trained_fold):
     plan, blend = trained_fold(RERANK)
-    fold = plan.cut.fold
+    fold = plan.splits.fold
     runner = BatchRunner(NullStore(), ThreadExecutor(1), 10**9)
 
     def key(validation=fold, target="items", before=()):

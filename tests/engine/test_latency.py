@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from hybridrec.engine import latency
 from hybridrec.engine.latency import BLOCK_QUERIES, BLOCKS, TIMES, seconds_per_query
 from hybridrec.inference.batch_runner import EvalQueries
-from hybridrec.stages.pipeline import Rules
+from hybridrec.stages.pipeline import Filters
 from hybridrec.testing import toy_dataset
 
 DATA = toy_dataset(users=100)
@@ -28,7 +28,7 @@ def arm(monkeypatch):
             now[0] += durations[len(asked) % len(durations)]
             asked.append(queries)
 
-        return SimpleNamespace(name=name, rules=Rules(), pipeline=SimpleNamespace(slate=slate), asked=asked)
+        return SimpleNamespace(name=name, filters=Filters(), pipeline=SimpleNamespace(slate=slate), asked=asked)
 
     return make
 

@@ -1,4 +1,4 @@
-"""Pipelines on fitted components: filter rules in the codes of the data, and keys of what decides."""
+"""Pipelines on fitted components: filters in the codes of the data, and keys of what decides."""
 
 import pytest
 
@@ -6,7 +6,7 @@ import hybridrec
 from hybridrec import DataError
 from hybridrec.config.experiment import FilterSpec, PipelineSpec
 from hybridrec.config.models import PipelineUse
-from hybridrec.engine.pipelines import rules_of
+from hybridrec.engine.pipelines import filters_of
 from hybridrec.engine.store import Store
 from hybridrec.stages.item_filters import ReleasedFilter
 from hybridrec.testing import toy_dataset
@@ -32,10 +32,10 @@ def test_released_needs_items_with_times():
     use = PipelineUse.model_validate({"generators": [{"from": "pop"}], "released": True})
     released = (FilterSpec("pipelines.hybrid.released", ReleasedFilter()),)
     plan, data = PipelineSpec("hybrid", use, {}, filters=released), toy_dataset()
-    (fitted,) = rules_of(plan, data).filters
+    (fitted,) = filters_of(plan, data)
     assert fitted.state()["released"] is data.items.times
     with pytest.raises(hybridrec.DataError, match=r"pipelines.hybrid.released: the items of the data have no times"):
-        rules_of(plan, data.with_entities("items", times=None))
+        filters_of(plan, data.with_entities("items", times=None))
 
 
 def test_a_pipeline_without_a_generator_for_a_target_leaves_it_to_the_fallback(experiment):

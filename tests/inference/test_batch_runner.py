@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from hybridrec.inference.batch_runner import BatchRunner, EvalQueries, QueryBlock
 from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout, assemble
 from hybridrec.inference.threads import ThreadPool
-from hybridrec.stages.pipeline import Pipeline, Rules
+from hybridrec.stages.pipeline import Filters, Pipeline
 from hybridrec.testing import toy_dataset
 from tests.toyland.toyland import Proposer
 
@@ -34,10 +34,10 @@ class Alone:
     name: str
     pool_key: str
     order_key: str = "order"
-    rules_key: str = "rules"
+    filters_key: str = "filters"
     single: bool = False
     asked: int = 0
-    rules: Rules = field(default_factory=Rules)
+    filters: Filters = field(default_factory=Filters)
 
     def draws(self, target) -> bool:
         return False
@@ -46,7 +46,7 @@ class Alone:
     def pipeline(self) -> Pipeline:
         self.asked += 1
         layout = PipelineLayout(self.name, (GeneratorLayout("first", 10),))
-        return assemble(layout, {"first": Proposer().fit(DATA, None)}, {}, self.rules)
+        return assemble(layout, {"first": Proposer().fit(DATA, None)}, {}, self.filters)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_block_takes_its_own_rows_along_and_no_others(batch):
     """A worker elsewhere gets what it needs: an eighth of the queries in an eighth of the bytes."""
     block = QueryBlock(batch, slice(8, 12))
     there = pickle.loads(pickle.dumps(block))
-    np.testing.assert_array_equal(there.cut().queries.users, np.arange(8, 12))
+    np.testing.assert_array_equal(there.take().queries.users, np.arange(8, 12))
     assert len(there) == len(block) == 4
     assert len(pickle.dumps(block)) < len(pickle.dumps(batch))
 

@@ -11,7 +11,7 @@ from hybridrec.testing import CommandContract
 from hybridrec_vectors import spectrogram_folder
 from hybridrec_vectors.principal_components import pca
 from hybridrec_vectors.reduction import reduce
-from hybridrec_vectors.spectrogram_folder import SpectrogramFolder, cut, pooled
+from hybridrec_vectors.spectrogram_folder import SpectrogramFolder, cropped, pooled
 from tests.data.builders import spectrograms
 
 
@@ -83,7 +83,7 @@ def songs(tmp_path, monkeypatch):
     return tmp_path / "mel"
 
 
-@pytest.mark.parametrize("fit", ["pool", "cut"])
+@pytest.mark.parametrize("fit", ["pool", "crop"])
 def test_a_folder_becomes_a_table_of_ids_and_vectors_in_the_order_of_the_ids(songs, call, tmp_path, fit):
     target = tmp_path / "v.parquet"
     command = ("reduce", songs, "--dims", "2", "--moments", "8", "--fit", fit, "-o", target)
@@ -130,11 +130,11 @@ def test_pooling_takes_means_over_equal_stretches():
     assert pooled(spectrogram[:, :0], 2).tolist() == [[0, 0], [0, 0]]
 
 
-def test_cutting_takes_the_first_moments_and_pads_with_silence():
+def test_cropping_takes_the_first_moments_and_pads_with_silence():
     spectrogram = np.array([[-3, -1, -2], [-9, -4, -5]], np.float32)
-    assert cut(spectrogram, 2).tolist() == [[-3, -1], [-9, -4]]
-    assert cut(spectrogram, 4).tolist() == [[-3, -1, -2, -9], [-9, -4, -5, -9]]
-    assert cut(spectrogram[:, :0], 2).tolist() == [[0, 0], [0, 0]]
+    assert cropped(spectrogram, 2).tolist() == [[-3, -1], [-9, -4]]
+    assert cropped(spectrogram, 4).tolist() == [[-3, -1, -2, -9], [-9, -4, -5, -9]]
+    assert cropped(spectrogram[:, :0], 2).tolist() == [[0, 0], [0, 0]]
 
 
 WRONG = {

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 import hybridrec_rerank
 from hybridrec import PADDING, DataError, PluginError, Pool
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract, edge_datasets
 from hybridrec_rerank.calibration import Calibration
 from hybridrec_rerank.caps import Caps, CapsOptions, admit
@@ -64,12 +64,12 @@ def test_nothing_is_lost_and_a_query_alone_is_as_in_the_batch(reranker, n):
     assert ranked.final.dtype == np.float32
     pinned = np.isin(pool.ids, reranker.state().get("codes", []))  # a pinned item needs no score
     np.testing.assert_array_equal(np.isnan(ranked.final), np.isnan(before) & ~pinned)
-    slate = cut(ranked, n).ids
-    assert [set(row) - {PADDING} for row in cut(ranked, K).ids] == [set(row) - {PADDING} for row in pool.ids]
+    slate = slate_of(ranked, n).ids
+    assert [set(row) - {PADDING} for row in slate_of(ranked, K).ids] == [set(row) - {PADDING} for row in pool.ids]
     for row in range(Q):
         order = np.array([row])
         alone = reranker.rerank(QUERIES.take(order), rows(pool, order), n)
-        np.testing.assert_array_equal(cut(alone, n).ids[0], slate[row])
+        np.testing.assert_array_equal(slate_of(alone, n).ids[0], slate[row])
 
 
 @pytest.mark.parametrize("reranker", ALL, ids=NAMES)
@@ -123,8 +123,8 @@ def test_mmr_is_the_formula(trade, n):
 
 def test_mmr_trades_relevance_for_variety():
     pool = made(2)
-    order = {share: cut(fitted(MMR, relevance=share, dim=4).rerank(QUERIES, pool, 5), 5) for share in (1.0, 0.5)}
-    np.testing.assert_array_equal(order[1.0].ids, cut(pool, 5).ids)
+    order = {share: slate_of(fitted(MMR, relevance=share, dim=4).rerank(QUERIES, pool, 5), 5) for share in (1.0, 0.5)}
+    np.testing.assert_array_equal(order[1.0].ids, slate_of(pool, 5).ids)
     vectors = fitted(MMR, dim=4).state()["vectors"]
 
     def likeness(slate):
@@ -167,7 +167,7 @@ def test_caps_count_the_tags_with_the_prefix_and_fill_the_slate_with_the_others(
     query = QUERIES.take(slice(0, 1))
 
     def of(**options):
-        return cut(fitted(Caps, data, **options).rerank(query, pool, 6), 6).ids[0].tolist()
+        return slate_of(fitted(Caps, data, **options).rerank(query, pool, 6), 6).ids[0].tolist()
 
     assert of(most=1) == [0, 1, 2, 3, 4, 6]  # one even, one odd, then the others
     assert of(most=1, prefix=first) == [0, 1, 3, 2, 4, 6]  # odd items carry no such tag
@@ -215,7 +215,7 @@ def test_rerankers_are_chained_in_any_order(chain):
     pool = made(4)
     for place in (*chain, 3, 0):
         pool = ALL[place].rerank(QUERIES, pool, 10)
-    assert [set(row) - {PADDING} for row in cut(pool, K).ids] == [set(row) - {PADDING} for row in pool.ids]
+    assert [set(row) - {PADDING} for row in slate_of(pool, K).ids] == [set(row) - {PADDING} for row in pool.ids]
 
 
 class TestMMR(RerankerContract):

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec import PADDING, Pool, Ragged
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.calibration import Calibration, select
 from tests.plugins.rerank_pools import DATA, QUERIES, N, Q, fitted, made
@@ -56,13 +56,13 @@ def test_a_slate_has_the_history_s_mix_and_one_without_tags_keeps_its_order():
     ids = np.tile(np.arange(5, 29, dtype=np.int32), (3, 1))
     final = np.where(ids % 2, 2.0, 1.0).astype(np.float32) - ids.astype(np.float32) / 100
     pool = Pool("items", ids, ("g",), np.ones(ids.shape, np.uint64), {"a": final}, final)
-    slates = cut(fitted(Calibration, data, relevance=0.01).rerank(queries, pool, 8), 8).ids
+    slates = slate_of(fitted(Calibration, data, relevance=0.01).rerank(queries, pool, 8), 8).ids
     assert (slates[0] % 2 == 0).sum() == 6  # three quarters, as in the history
-    np.testing.assert_array_equal(slates[1:], cut(pool, 8).ids[1:])
+    np.testing.assert_array_equal(slates[1:], slate_of(pool, 8).ids[1:])
 
 
 def test_only_relevance_changes_nothing():
     pool = made(3)
-    ids = cut(fitted(Calibration, relevance=1).rerank(QUERIES, pool, 25), 25).ids
-    np.testing.assert_array_equal(ids, cut(pool, 25).ids)
+    ids = slate_of(fitted(Calibration, relevance=1).rerank(QUERIES, pool, 25), 25).ids
+    np.testing.assert_array_equal(ids, slate_of(pool, 25).ids)
     assert (ids != PADDING).any()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.dpp import DPP, SMALLEST, select
 from tests.plugins.rerank_pools import QUERIES, Q, fitted, made
@@ -55,11 +55,10 @@ def test_the_vectors_of_a_component_decide_what_is_alike():
     pool = made(2)
     alike = np.ones((40, 3), np.float32)
     np.testing.assert_array_equal(
-        cut(fitted(DPP, vectors=alike, uses="als", relevance=0.5).rerank(QUERIES, pool, 5), 5).ids[:, 0],
-        cut(pool, 5).ids[:, 0],
+        slate_of(fitted(DPP, vectors=alike, uses="als", relevance=0.5).rerank(QUERIES, pool, 5), 5).ids[:, 0],
+        slate_of(pool, 5).ids[:, 0],
     )
     other = np.random.default_rng(1).standard_normal((40, 3)).astype(np.float32)
-    slates = [
-        cut(fitted(DPP, vectors=v, uses="als", relevance=0.2).rerank(QUERIES, pool, 5), 5).ids for v in (alike, other)
-    ]
+    chains = [fitted(DPP, vectors=vectors, uses="als", relevance=0.2) for vectors in (alike, other)]
+    slates = [slate_of(chain.rerank(QUERIES, pool, 5), 5).ids for chain in chains]
     assert (slates[0] != slates[1]).any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybridrec import PADDING
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.exposure import Exposure, select
 from tests.plugins.rerank_pools import QUERIES, Q, fitted, made
@@ -61,5 +61,5 @@ def test_a_group_that_stands_last_is_seen_in_proportion():
     first = groups[0, np.argsort(places)[:20], 0]
     assert seen[first == 1].sum() / seen.sum() == pytest.approx(0.25, abs=0.05)
     pool = made(3)
-    whole = cut(fitted(Exposure, relevance=1).rerank(QUERIES, pool, 9), 9)
-    np.testing.assert_array_equal(whole.ids, cut(pool, 9).ids)
+    whole = slate_of(fitted(Exposure, relevance=1).rerank(QUERIES, pool, 9), 9)
+    np.testing.assert_array_equal(whole.ids, slate_of(pool, 9).ids)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridrec import PADDING, DataError, PluginError, Pool
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.explore import Explore
 from hybridrec_rerank.pinned import Pinned, PinnedOptions
@@ -51,7 +51,7 @@ def pool_of(ids, sources=None):
 
 
 def order(reranker, pool, n):
-    ids = cut(reranker.rerank(ONE, pool, n), pool.ids.shape[1]).ids[0]
+    ids = slate_of(reranker.rerank(ONE, pool, n), pool.ids.shape[1]).ids[0]
     return ids[ids != PADDING].tolist()
 
 
@@ -75,7 +75,8 @@ def test_quotas_by_hand(sources, wanted):
 
 def test_quotas_are_kept_wherever_candidates_suffice():
     pool, n = made(5), 8
-    slate = cut(fitted(Quotas, sources={"g": {"at_least": 3}, "h": {"at_most": 5}}).rerank(QUERIES, pool, n), n).ids
+    quotas = fitted(Quotas, sources={"g": {"at_least": 3}, "h": {"at_most": 5}})
+    slate = slate_of(quotas.rerank(QUERIES, pool, n), n).ids
     for row, ids in enumerate(slate):
         proposed = {label: pool.ids[row][pool.proposed_by(label)[row]] for label in ("g", "h")}
         scored = pool.ids[row][~np.isnan(pool.final[row])]

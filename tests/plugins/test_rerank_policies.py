@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hybridrec import PADDING, simulated_marginals
-from hybridrec.stages.pipeline import cut
+from hybridrec.stages.pipeline import slate_of
 from hybridrec.testing import RerankerContract
 from hybridrec_rerank.epsilon_greedy import EpsilonGreedy
 from hybridrec_rerank.plackett_luce import PlackettLuce
@@ -74,7 +74,7 @@ def test_epsilon_greedy_spreads_epsilon_over_what_is_left():
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.depth}")
 def test_what_it_does_not_show_has_no_chance(policy):
     pool = made()
-    slates = cut(policy.rerank(NAMED, pool, 10), 10).ids
+    slates = slate_of(policy.rerank(NAMED, pool, 10), 10).ids
     strange = np.where(slates == PADDING, PADDING, 10_000 + np.arange(10)).astype(np.int32)
     assert not policy.propensities(NAMED, pool, strange)[slates != PADDING].any()
     twice = np.repeat(slates[:, :1], 2, axis=1)
@@ -84,7 +84,7 @@ def test_what_it_does_not_show_has_no_chance(policy):
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: f"{policy.name}-{policy.depth}")
 def test_a_drawn_slate_has_a_chance_at_each_place(policy):
     pool = made()
-    slates = cut(policy.rerank(NAMED, pool, 10), 10).ids
+    slates = slate_of(policy.rerank(NAMED, pool, 10), 10).ids
     given = policy.propensities(NAMED, pool, slates)
     valid = slates != PADDING
     assert (given[valid] > 0).all()
@@ -96,8 +96,8 @@ def test_a_drawn_slate_has_a_chance_at_each_place(policy):
 def test_the_order_of_the_batch_does_not_matter(policy):
     pool = made()
     turned = np.arange(Q)[::-1]
-    whole = cut(policy.rerank(NAMED, pool, 5), 5).ids
-    other = cut(policy.rerank(NAMED.take(turned), pool.take(turned), 5), 5).ids
+    whole = slate_of(policy.rerank(NAMED, pool, 5), 5).ids
+    other = slate_of(policy.rerank(NAMED.take(turned), pool.take(turned), 5), 5).ids
     np.testing.assert_array_equal(whole[turned], other)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from hybridrec import Candidates, Exclude, Generator, Pool, Query, Reranker, Scorer, Slate, kernels
 from hybridrec.data.encoding import encode
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.pipeline import Filters, Pipeline, Source
 from hybridrec.stages.query_filters import DislikedFilter, SeenFilter
 from hybridrec.testing import toy_dataset
 
@@ -22,9 +22,9 @@ QUERIES = encode(
     DATA,
 )
 BOTH = ("items", "tags")
-IMPLIED = Rules((SeenFilter(), DislikedFilter()))
-"""The rules of a pipeline that says nothing about them."""
-LIKED = Rules((DislikedFilter(),))
+IMPLIED = Filters((SeenFilter(), DislikedFilter()))
+"""The filters of a pipeline that says nothing about them."""
+LIKED = Filters((DislikedFilter(),))
 
 
 class Stateless:
@@ -95,10 +95,10 @@ class Sum(Reranker):
 SUM = {"items": (Sum(),), "tags": (Sum(),)}
 
 
-def pipeline(sources, *, scorers=(), rerankers=SUM, fallback=(), rules=None):
+def pipeline(sources, *, scorers=(), rerankers=SUM, fallback=(), filters=None):
     """Sources as (label, generator, k, gate, ...)."""
     made = tuple(Source(label, generator, k, tuple(gates)) for label, generator, k, *gates in sources)
-    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), rules or LIKED)
+    return Pipeline("mine", made, tuple(scorers), rerankers, tuple(fallback), LIKED if filters is None else filters)
 
 
 def servers(slate):

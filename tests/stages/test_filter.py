@@ -14,7 +14,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
 from hybridrec.stages.attribute_filter import AttributeFilter
 from hybridrec.stages.component import VectorModel
-from hybridrec.stages.pipeline import Pipeline, Rules, Source
+from hybridrec.stages.pipeline import Filters, Pipeline, Source
 from hybridrec.testing import FilterContract, toy_dataset, toy_queries
 from hybridrec_fusion.fixed_weights import Weighted
 from tests.stages.builders import IMPLIED, QUERIES, Fixed, pipeline
@@ -78,7 +78,7 @@ def fitted():
 def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):
     """Every generator, before every re-ranker, with every other generator as its fallback in turn."""
     costs = AttributeFilter(AttributeFilter.Config(where="cost < 4 or request.budget > 3", unknown="allow"))
-    rules = Rules((*IMPLIED.filters, ByGroup().fit(DATA), costs.fit(DATA)))
+    filters = Filters((*IMPLIED, ByGroup().fit(DATA), costs.fit(DATA)))
     generators = [each for each in fitted if isinstance(each, Generator)]
     rerankers = [each for each in fitted if isinstance(each, Reranker) and not each.learns and each.fuses is not None]
     assert len(generators) > 15
@@ -96,9 +96,9 @@ def test_no_first_party_pipeline_ever_shows_what_is_excluded(fitted):
                     scorers,
                     {"items": chain, "tags": (Weighted(),) if generator.recommends("tags") else ()},
                     (("f", fallback),),
-                    rules,
+                    filters,
                 )
-                exclude = rules.exclude(NAMED, target)
+                exclude = filters.exclude(NAMED, target)
                 slate = pipe.slate(NAMED, target, 9)
                 held = exclude.holds(slate.ids)
                 assert not held.any(), f"{generator.name}, {reranker.name}, {fallback.name} show {slate.ids[held][:1]}"
@@ -123,8 +123,8 @@ def test_an_exclusion_of_the_wrong_shape_names_the_filter(given, message):
         def exclude(self, queries, target):
             return given
 
-    rules = Rules((Wrong(),))
+    filters = Filters((Wrong(),))
     with pytest.raises(PluginError, match=message) as raised:
-        pipeline([("g", Fixed(), 3)], rules=rules).slate(QUERIES, "items", 3)
+        pipeline([("g", Fixed(), 3)], filters=filters).slate(QUERIES, "items", 3)
     assert any("while filtering items: wrong 1" in note for note in raised.value.__notes__)
     assert not isinstance(raised.value, DataError)

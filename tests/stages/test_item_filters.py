@@ -82,7 +82,7 @@ def test_a_filter_holds_in_the_run_and_when_serving(tmp_path):
         assert not run.slates("ruled")["id"].is_in(three).any()
         assert run.slates("ruled")["id"].equals(runs[0].slates("ruled")["id"])
         recommender = hybridrec.load(run)
-        assert [rule.name for rule in recommender.pipelines["ruled"].rules.filters] == ["seen", "disliked", "block"]
+        assert [rule.name for rule in recommender.pipelines["ruled"].filters] == ["seen", "disliked", "block"]
         shown = recommender.recommend(hybridrec.Query(), 10, pipeline="ruled").to_frame()["id"]
         assert not shown.is_in(three).any()
         assert recommender.recommend(hybridrec.Query(), 10, pipeline="plain").to_frame()["id"].is_in(three).any()

@@ -1,4 +1,4 @@
-"""Pipelines of components whose answers are written down: gates, rules, servers, sharing, blame."""
+"""Pipelines of components whose answers are written down: gates, filters, servers, sharing, blame."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from hybridrec import PADDING, Candidates, ConfigError, Exclude, PluginError, Pool, Query, Ragged
 from hybridrec.data.encoding import encode
 from hybridrec.stages.item_filters import BlockFilter, ReleasedFilter
-from hybridrec.stages.pipeline import Rules, cut
+from hybridrec.stages.pipeline import Filters, slate_of
 from hybridrec.testing import toy_dataset
 from hybridrec_fusion.fixed_weights import Weighted
 from tests.stages.builders import (
@@ -32,7 +32,7 @@ from tests.stages.builders import (
 
 def proposed(pipe, target="items"):
     """Label -> for each query, the ids that this generator proposed."""
-    pool = pipe.generate(QUERIES, target, pipe.rules.exclude(QUERIES, target))
+    pool = pipe.generate(QUERIES, target, pipe.filters.exclude(QUERIES, target))
     by = {label: pool.proposed_by(label) for label in pool.generators}
     return {label: [pool.ids[q][flags[q]].tolist() for q in range(len(QUERIES))] for label, flags in by.items()}
 
@@ -53,7 +53,7 @@ class Deaf(Fixed):
 )
 def test_who_proposes_what_is_excluded_is_named(sources, fallback, place):
     with pytest.raises(PluginError, match="candidates: id 0 of query 0 is excluded") as info:
-        pipeline(sources, fallback=fallback, rules=IMPLIED).slate(QUERIES, "items", 5)
+        pipeline(sources, fallback=fallback, filters=IMPLIED).slate(QUERIES, "items", 5)
     assert f"in pipeline 'mine', {place}" in info.value.__notes__[0]
 
 
@@ -127,7 +127,7 @@ def test_cold_is_what_nobody_before_it_served():
 
 
 def test_a_generator_whose_ids_are_all_excluded_leaves_a_query_cold():
-    pipe = pipeline([("a", Fixed([0, 1]), 2), ("b", Fixed([9]), 1, "cold")], rules=IMPLIED)
+    pipe = pipeline([("a", Fixed([0, 1]), 2), ("b", Fixed([9]), 1, "cold")], filters=IMPLIED)
     assert proposed(pipe) == {"a": [[], [0, 1], [0, 1], [0, 1], [0, 1]], "b": [[9], [], [], [], []]}
 
 
@@ -150,7 +150,7 @@ def test_a_generator_listed_as_scorer_fills_its_column_for_all():
 
 
 def test_seen_and_disliked_are_rules():
-    exclude, allow = (pipeline([("a", Fixed(), N)], rules=rules) for rules in (IMPLIED, LIKED))
+    exclude, allow = (pipeline([("a", Fixed(), N)], filters=filters) for filters in (IMPLIED, LIKED))
     all_of, some = range(N), exclude.slate(QUERIES, "items", N).ids
     assert set(some[0]) == {*all_of} - {0, 1} | {PADDING}
     assert set(some[1]) == {*all_of} - {2, 3, 11} | {PADDING}
@@ -165,33 +165,33 @@ def test_seen_and_disliked_are_rules():
 
 def test_allowed_and_universe_hold_together():
     allowed, candidate_items = np.arange(N) < 6, np.arange(N) >= 4
-    rules = Rules((*IMPLIED.filters, BlockFilter().restore({"excluded": ~allowed})))
-    pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
+    filters = Filters((*IMPLIED, BlockFilter().restore({"excluded": ~allowed})))
+    pipe = pipeline([("a", Fixed(), N)], filters=filters, fallback=[("f", Fixed())])
     assert set(pipe.slate(QUERIES, "items", 4).ids[2]) == {0, 1, 2, 3}
-    exclude = rules.exclude(QUERIES, "items", candidate_items)
+    exclude = filters.exclude(QUERIES, "items", candidate_items)
     assert pipe.slate(QUERIES, "items", 4, exclude).ids[2].tolist() == [4, 5, PADDING, PADDING]
-    assert rules.exclude(QUERIES, "tags", candidate_items).ids is None  # nor the list nor candidate items are of tags
+    assert filters.exclude(QUERIES, "tags", candidate_items).ids is None  # nor the list nor candidate items are of tags
 
 
 def test_what_was_not_out_at_the_time_of_the_query_is_not_recommended():
     released = np.arange(N, dtype=float)
     released[5] = np.nan
-    rules = Rules((ReleasedFilter().restore({"released": released}),))
-    pipe = pipeline([("a", Fixed(), N)], rules=rules, fallback=[("f", Fixed())])
+    filters = Filters((ReleasedFilter().restore({"released": released}),))
+    pipe = pipeline([("a", Fixed(), N)], filters=filters, fallback=[("f", Fixed())])
     queries = replace(QUERIES, times=np.array([3.0, np.nan, 100.0, -1.0, 3.0])[: len(QUERIES)], disliked=None)
     ids = pipe.slate(queries, "items", N).ids
     assert set(ids[0]) == {0, 1, 2, 3, 5, PADDING}
     assert set(ids[1]) == set(ids[2]) == {*range(N)}
-    assert set(rules.exclude(queries, "items").take(np.array([2, 0])).times) == {100.0, 3.0}
-    assert rules.exclude(queries, "tags").released is None
-    assert rules.exclude(replace(queries, times=None), "items").released is None
+    assert set(filters.exclude(queries, "items").take(np.array([2, 0])).times) == {100.0, 3.0}
+    assert filters.exclude(queries, "tags").released is None
+    assert filters.exclude(replace(queries, times=None), "items").released is None
 
 
 def test_the_fallback_fills_in_its_order_without_duplicates_and_says_who_served():
     pipe = pipeline(
         [("a", Fixed([6, 4]), 2, "has-items")],
         fallback=[("never", Fixed(targets=("tags",))), ("some", Fixed([4, 3, 2])), ("all", Fixed())],
-        rules=IMPLIED,
+        filters=IMPLIED,
     )
     slate = pipe.slate(QUERIES, "items", 6)
     assert slate.ids.tolist() == [
@@ -228,8 +228,8 @@ def test_the_fallback_is_asked_only_about_short_rows():
 
 def test_nobody_serves_a_query_whose_ids_are_all_excluded():
     two = BlockFilter().restore({"excluded": np.arange(N) >= 2})
-    rules = Rules((*IMPLIED.filters, two))  # all that is allowed the first query has seen
-    slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], rules=rules).slate(QUERIES, "items", 3)
+    filters = Filters((*IMPLIED, two))  # all that is allowed the first query has seen
+    slate = pipeline([("a", Fixed(), 3)], fallback=[("b", Fixed())], filters=filters).slate(QUERIES, "items", 3)
     assert (slate.ids[0] == PADDING).all()
     assert np.isnan(slate.scores[0]).all()
     assert servers(slate) == ["none", *["blend"] * 4]
@@ -251,7 +251,7 @@ def test_one_by_one_gives_the_slates_of_the_batch(target, n):
         [("a", Fixed([6, 4, 1]), 2, "has-items"), ("b", Fixed([2, 1, 8]), 3), ("c", Fixed([5]), 1, "cold")],
         scorers=[("d", Fixed([1, 2, 3]))],
         fallback=[("e", Fixed([9, 0])), ("f", Fixed())],
-        rules=IMPLIED,
+        filters=IMPLIED,
     )
     batch = pipe.slate(QUERIES, target, n)
     for row in range(len(QUERIES)):
@@ -283,7 +283,7 @@ def test_one_item_in_all():
         def _scores(self, queries, target):
             return np.ones((len(queries), 1 if target == "items" else 0), np.float32)
 
-    pipe = pipeline([("a", Sole(), 3)], scorers=[("b", Sole())], fallback=[("c", Sole())], rules=IMPLIED)
+    pipe = pipeline([("a", Sole(), 3)], scorers=[("b", Sole())], fallback=[("c", Sole())], filters=IMPLIED)
     assert pipe.slate(queries, "items", 2).ids.tolist() == [[PADDING, PADDING], [0, PADDING]]
     assert pipe.slate(queries, "tags", 2).ids.tolist() == [[PADDING, PADDING]] * 2
 
@@ -321,7 +321,7 @@ def test_the_memo_shares_candidates_of_the_same_question_alone():
 
 def test_the_memo_never_takes_one_exclude_for_another():
     memo, generator = {}, Fixed()
-    pipes = [pipeline([("a", generator, 3)], rules=rules) for rules in (IMPLIED, LIKED)]
+    pipes = [pipeline([("a", generator, 3)], filters=filters) for filters in (IMPLIED, LIKED)]
     for turn in range(20):  # each call makes an Exclude of its own, and a freed one's address is used again
         first = pipes[turn % 2].slate(QUERIES, "items", 1, memo=memo).ids[0, 0]
         assert first == (2 if turn % 2 == 0 else 0)
@@ -343,7 +343,7 @@ def test_rules_and_fallback_write_to_nothing_they_are_given():
         ]
 
     before = content()
-    pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], rules=IMPLIED)
+    pipe = pipeline([("a", Fixed(), 2)], fallback=[("b", Fixed())], filters=IMPLIED)
     for target in BOTH:
         pipe.slate(QUERIES, target, 9)
     assert content() == before
@@ -422,10 +422,10 @@ def test_cut_orders_by_final_then_by_id_and_keeps_padding_last():
     ranked = pool([[2, 4, 6, 8], [1, -1, -1, -1], [-1] * 4]).ranked(
         np.array([[NAN, 1, 3, 1], [NAN, 5, 5, 5], [5, 5, 5, 5]])
     )
-    slate = cut(ranked, 5)
+    slate = slate_of(ranked, 5)
     assert slate.ids.tolist() == [[6, 4, 8, 2, -1], [1, -1, -1, -1, -1], [-1] * 5]
     np.testing.assert_array_equal(slate.scores[0], [3, 1, 1, NAN, NAN])
     assert [slate.servers[served_by] for served_by in slate.served_by] == ["blend", "blend", "none"]
     assert (slate.ids.dtype, slate.scores.dtype, slate.served_by.dtype) == (np.int32, np.float32, np.int8)
     with pytest.raises(ValueError, match="no final score"):
-        cut(pool([[1]]), 1)
+        slate_of(pool([[1]]), 1)

@@ -48,7 +48,7 @@ def test_other_pipelines_say_how_probable_a_slate_is():
     fixed = pipeline([("few", Fixed([1, 2, 3]), 3)], rerankers={}, fallback=[("all", Fixed())])
     ids = drawn.slate(NAMED, "items", 5).ids
     for pipe, wanted in ((wide, [[1 / 4, 1 / 3, 1 / 2, 1, 1]] * len(ids)), (fixed, ids == [1, 2, 3, 0, 4])):
-        exclude = pipe.rules.exclude(NAMED, "items")
+        exclude = pipe.filters.exclude(NAMED, "items")
         pool = pipe.score(NAMED, pipe.generate(NAMED, "items", exclude))
         own = pipe.complete(NAMED, pipe.rank(NAMED, pool, 5), 5, exclude)
         np.testing.assert_allclose(pipe.propensities(NAMED, pool, own, ids), wanted, rtol=1e-6)

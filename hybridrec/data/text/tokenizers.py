@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hybridrec.data.ragged import Ragged
-from hybridrec.data.text.words import cut_words, encode_words, pack_words, tokens, unpack_words
+from hybridrec.data.text.words import Tokenize, encode_words, pack_words, tokenize_words, tokens, unpack_words
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import MissingDependencyError
 from hybridrec.plugin import Options
 from hybridrec.types import Sparse, State
 
-Cut: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
-"""Function that returns the tokens of each text, in order."""
 _MODEL = "model"
 _SPARE = 16
 """Pieces in addition to the letters: marks for unknown text, ends and blanks, and letters of rarer compositions."""
@@ -67,10 +65,10 @@ class Tokenizer(Options):
         """Learn the tokenizer's model from the texts, as bytes; empty for those that learn nothing."""
         return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
 
-    def cutter(self, model: NDArray[np.uint8]) -> Cut:
-        """Build the function that cuts texts; raises MissingDependencyError if its library is not installed."""
+    def function(self, model: NDArray[np.uint8]) -> Tokenize:
+        """Return the function that tokenizes texts; raises MissingDependencyError if its library is not installed."""
         if self.use == "words":
-            return cut_words
+            return tokenize_words
         if self.use == "char-ngrams":
             return lambda texts: [ngrams(text, self.shortest, self.longest) for text in texts]
         return _pieces(model) if self.use == "sentencepiece" else _morphemes
@@ -83,20 +81,20 @@ class TokenVocabulary:
         """Take the tokens and the tokenizer with its learned `model`."""
         self.words = words
         self._model = model
-        self._cut = tokenizer.cutter(model)
+        self._tokenize = tokenizer.function(model)
 
     @classmethod
     def build(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
         """Collect all tokens of the texts."""
         model = tokenizer.build(texts)
-        return cls(tokenizer, encode_words(texts, cut=tokenizer.cutter(model))[0], model)
+        return cls(tokenizer, encode_words(texts, tokenize=tokenizer.function(model))[0], model)
 
     def __len__(self) -> int:
         return len(self.words)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Encode the tokens of each text, in order, `len(texts)` rows; unknown ones are skipped."""
-        return encode_words(texts, self.words, self._cut)[1]
+        return encode_words(texts, self.words, self._tokenize)[1]
 
     def counts(self, texts: Sequence[str]) -> Sparse:
         """Count each token in each text: csr float32 [len(texts), number of tokens]."""
@@ -151,7 +149,7 @@ def _learn_pieces(texts: Sequence[str], pieces: int) -> NDArray[np.uint8]:
     return np.frombuffer(model.getvalue(), np.uint8)
 
 
-def _pieces(model: NDArray[np.uint8]) -> Cut:
+def _pieces(model: NDArray[np.uint8]) -> Tokenize:
     if not len(model):
         return lambda texts: [[] for _ in texts]
     processor = _library("sentencepiece", "sentencepiece").SentencePieceProcessor(model_proto=model.tobytes())

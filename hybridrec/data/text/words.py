@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import PADDING, Sparse
 
+Tokenize: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
+"""Function that returns the tokens of each text, in order."""
 _WORD = re.compile(r"\w+")
 
 
@@ -26,7 +29,7 @@ def tokens(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
 
-def cut_words(texts: Sequence[str]) -> list[list[str]]:
+def tokenize_words(texts: Sequence[str]) -> list[list[str]]:
     """Split each text into words, in order."""
     return [tokens(text) for text in texts]
 
@@ -34,13 +37,13 @@ def cut_words(texts: Sequence[str]) -> list[list[str]]:
 def encode_words(
     texts: Sequence[str],
     words: Vocabulary | None = None,
-    cut: Callable[[Sequence[str]], list[list[str]]] = cut_words,
+    tokenize: Tokenize = tokenize_words,
 ) -> tuple[Vocabulary, Ragged]:
     """Encode the words of each text, in order: a vocabulary and a Ragged of len(texts) rows.
 
     Without `words` the vocabulary is learned from the texts; with it, other words are skipped.
     """
-    rows = cut(texts)
+    rows = tokenize(texts)
     flat = [word for row in rows for word in row]
     vocabulary = Vocabulary(flat) if words is None else words
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))

@@ -17,7 +17,7 @@ MAX_NODES = 100_000
 
 
 @dataclass(slots=True)
-class YamlSource:
+class YamlDocument:
     """The content of a YAML file, and the line of each key path."""
 
     source: str
@@ -42,7 +42,7 @@ class YamlSource:
         assign(self.content, key, value, f"--set {assignment}")
 
 
-def load(path: Path) -> YamlSource:
+def load(path: Path) -> YamlDocument:
     """Read one YAML file. Duplicate keys, unknown tags and alias bombs are refused."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def load(path: Path) -> YamlSource:
     return parse(text, str(path))
 
 
-def parse(text: str, source: str) -> YamlSource:
+def parse(text: str, source: str) -> YamlDocument:
     """Parse text as `load` parses a file; `source` names it in messages."""
     document = _value(text, source)
     if not isinstance(document.content, dict):
@@ -63,9 +63,9 @@ def parse(text: str, source: str) -> YamlSource:
     return document
 
 
-def _value(text: str, source: str) -> YamlSource:
+def _value(text: str, source: str) -> YamlDocument:
     """Parse any YAML value, safely."""
-    document = YamlSource(source, None)
+    document = YamlDocument(source, None)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -101,7 +101,7 @@ def dotted(path: KeyPath) -> str:
 class _Builder:
     """A converter of YAML nodes to plain values that notes lines and counts the values behind aliases."""
 
-    def __init__(self, loader: yaml.SafeLoader, document: YamlSource) -> None:
+    def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self.loader = loader
         self.document = document
         self.nodes = 0

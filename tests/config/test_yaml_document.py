@@ -3,7 +3,7 @@
 import pytest
 
 from hybridrec import ConfigError
-from hybridrec.config.yaml_source import load, parse
+from hybridrec.config.yaml_document import load, parse
 
 
 def refused(text):
