@@ -134,7 +134,14 @@ class Recommender:
             return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
-        profiles = replace(self.data.queries(asked.users), times=asked.times, disliked=asked.disliked, ids=asked.ids)
+        profiles = replace(
+            self.data.queries(asked.users),
+            times=asked.times,
+            disliked=asked.disliked,
+            user_features=asked.user_features,
+            context=asked.context,
+            ids=asked.ids,
+        )
         both = QueryBatch.stack([profiles, stated.take(others)])
         return both.take(np.argsort(np.concatenate([profiled, others])))
 

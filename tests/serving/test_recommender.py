@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import hybridrec
-from hybridrec import ConfigError, DataError, Query, StoreError
+from hybridrec import ConfigError, DataError, FeatureColumn, Features, Query, StoreError
 from hybridrec.data.encoding import encode
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
@@ -97,6 +97,17 @@ def test_a_user_alone_brings_their_history_and_what_the_query_says_stays(recomme
     assert batch.users.tolist() == [-1, 4, 5]
     assert batch.history.lengths.tolist() == [0, len(history), 1]
     assert batch.times.tolist() == pytest.approx([NAN, 5.0, NAN], nan_ok=True)
+
+
+def test_a_user_alone_keeps_the_columns_of_the_request_and_stated_features(recommender):
+    ages = FeatureColumn("number", np.arange(60, dtype=np.float32))
+    recommender.data = recommender.data.with_entities("users", features=Features({"age": ages}))
+    named = Query(user="user 04", context={"device": "tv", "budget": 3}, user_features={"age": 41})
+    batch = recommender.encode([named, Query(user="user 05"), Query(items=["item 01"], context={"device": "phone"})])
+    assert batch.history.lengths[0] > 1
+    assert batch.context.column("device").single().tolist() == [1, -1, 0]
+    assert batch.context.numbers("budget").tolist() == pytest.approx([3, NAN, NAN], nan_ok=True)
+    assert batch.user_features.numbers("age").tolist() == pytest.approx([41, 5, NAN], nan_ok=True)
 
 
 def test_an_unknown_user_and_an_empty_query_get_the_fallback_of_what_is_known(recommender):
