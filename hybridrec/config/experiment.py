@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
@@ -24,8 +24,10 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import used_component
 from hybridrec.stages.component import CPU, Component
 from hybridrec.stages.filter import Filter
+from hybridrec.stages.query_filters import SeenFilter
 from hybridrec.types import Target
 
+RelevantItems: TypeAlias = Literal["all", "new", "repeated"]
 M = TypeVar("M", bound=BaseModel)
 OBSERVE = "observe"
 """The section of a config that decides nothing."""
@@ -115,6 +117,11 @@ class FilterSpec:
     implied: bool = False
     """True if a pipeline has it without listing it: `seen` or `disliked`."""
 
+    @property
+    def excludes_seen(self) -> bool:
+        """True if it excludes all that a query shows."""
+        return isinstance(self.filter, SeenFilter) and self.filter.config.everything
+
     def is_like(self, other: FilterSpec) -> bool:
         """Return True if the other one is the same rule, wherever the config says it."""
         return type(self.filter) is type(other.filter) and self.filter.config == other.filter.config
@@ -166,6 +173,8 @@ class MetricSpec:
 
     target: Target
     measure: MetricAtK
+    of: RelevantItems = "all"
+    """The relevant items that count: all, or those that the query does not show, or does."""
 
     @property
     def key(self) -> str:
@@ -334,7 +343,7 @@ class CheckedExperiment:
                 if entry not in compare.combined:
                     next(specs)
             else:
-                named = {"at": entry.at, "as": entry.label}
+                named = {"at": entry.at, "as": entry.label, "of": None if entry.of == "all" else entry.of}
                 resolved.append(
                     {"use": entry.use}
                     | {key: value for key, value in named.items() if value is not None}

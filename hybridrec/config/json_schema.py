@@ -75,7 +75,7 @@ def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
         "anyOf": [{"const": cls.name}, for_targets],
         "description": schema["properties"]["use"]["description"],
     }
-    schema["properties"] |= {key: own[key] for key in ("at", "as")}
+    schema["properties"] |= {key: own[key] for key in ("at", "of", "as")}
     return schema
 
 

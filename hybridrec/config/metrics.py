@@ -114,12 +114,15 @@ def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentC
         raise checker.fail((*path, "at"), f"metric '{called}' takes no cut-off; leave `at` out")
     metric: Metric = cls(checker.validate(cls.Config, entry.options, path))
     measure = MetricAtK(metric, entry.at, entry.label)
-    if entry.label is None and (changed := _changed_options(metric)):
+    changed = _changed_options(metric) + ([] if entry.of == "all" else [f"of={entry.of}"])
+    if entry.label is None and changed:
         label = f"{name}[{','.join(changed)}]{'' if entry.at is None else f'@{entry.at}'}"
         if not _READABLE.fullmatch(label):
             raise checker.fail(path, f"'{label}' cannot be read as a name in reports; add one: `as: NAME`")
         measure = measure._replace(label=label)
-    spec = MetricSpec(target, measure)
+    if entry.of != "all" and (target != ITEMS or isinstance(metric, SetMetric)):
+        raise checker.fail((*path, "of"), f"'{entry.use}' cannot be divided: only items of a query are new or repeated")
+    spec = MetricSpec(target, measure, entry.of)
     if measure.name in RESERVED or spec.key in config.compare.combined:
         raise checker.fail((*path, "as"), f"'{measure.name}' means something else in reports; choose another name")
     return _within_slate(checker, spec, spec.key, config, path)

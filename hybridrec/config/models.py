@@ -81,9 +81,11 @@ class MetricUse(Use):
     """Name of the metric; `tags/ndcg` is for the target tags."""
     at: int | None = Field(None, ge=1)
     """The cut-off; left out for a metric that has none."""
+    of: Literal["all", "new", "repeated"] = "all"
+    """The relevant items that count: all, those that the query does not show, or those that it does."""
     label: ReportLabel | None = Field(None, alias="as")
     """The name in reports, without the target; by default name, changed options and cut-off:
-    `ndcg[gain=linear]@20`."""
+    `ndcg[gain=linear]@20`, `ndcg[of=new]@20`."""
 
 
 def _text_or_mapping(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeo
 from hybridrec.config.segments import segmenters
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_document import KeyPath, YamlDocument
+from hybridrec.data.splits.base import Splitter
 from hybridrec.errors import (
     ConfigError,
     HybridrecError,
@@ -66,6 +67,7 @@ class Checker(Validator):
         pipelines = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
         if config.compare.singles:
             pipelines.update(self.singles(config, components, pipelines))
+        self.refuse_unanswerable(splitter, pipelines)
         return CheckedExperiment(
             config=config,
             reader=reader,
@@ -82,6 +84,19 @@ class Checker(Validator):
                 name: self.observer(name, options or {}, ("observe", name)) for name, options in config.observe.items()
             },
         )
+
+    def refuse_unanswerable(self, splitter: Splitter, pipelines: Mapping[str, PipelineSpec]) -> None:
+        """Raise ConfigError if the split asks for items that queries show, and a pipeline excludes them."""
+        if not splitter.asks_for_seen:
+            return
+        for name, pipeline in pipelines.items():
+            if any(spec.excludes_seen for spec in pipeline.filters):
+                path = ("pipelines", name) if name in self.document.content.get("pipelines", {}) else ("split", "seen")
+                raise self.fail(
+                    path,
+                    f"the split asks for items that users had before (`seen: allow`), which '{name}' excludes; write "
+                    "`seen: allow` in the pipeline, too",
+                )
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
         """Find a plugin class by name and make an instance with validated options."""

@@ -160,14 +160,20 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
     placed += [starter for starter in by_role["fallback"] if starter.label not in undeclared]
     components = {s.label: _use(s) for s in starters if s in placed}
     fallback = [starter.label for starter in by_role["fallback"]]
-    pipelines: dict[str, Any] = {"control": {"generators": [{"from": control.label, "k": 200}], "fallback": fallback}}
+    repeats = data.split.get("seen") == "allow"
+    seen = {"seen": "allow"} if repeats else {}
+    pipelines: dict[str, Any] = {
+        "control": {"generators": [{"from": control.label, "k": 200}], "fallback": fallback, **seen}
+    }
     if by_role["fusion"]:
         pipelines["hybrid"] = {
             "generators": [{"from": starter.label, "k": 200} for starter in generators],
             "scorers": [starter.label for starter in by_role["scorer"]],
             "rerank": [{"use": by_role["fusion"][0].component, **by_role["fusion"][0].options}],
             "fallback": [*fallback],  # the same list would be written as an anchor
+            **seen,
         }
+    divided = [{"use": "ndcg", "at": 10, "of": relevant} for relevant in ("new", "repeated")] if repeats else []
     return {
         "name": "experiment",
         "seed": 1,
@@ -176,7 +182,11 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
         "components": components,
         "targets": {"items": 20},
         "pipelines": pipelines,
-        "compare": {"control": "control", "singles": True, "metrics": ["ndcg@10", "recall@20", "coverage@10"]},
+        "compare": {
+            "control": "control",
+            "singles": True,
+            "metrics": ["ndcg@10", *divided, "recall@20", "coverage@10"],
+        },
         "refit": "all",
     }
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hybridrec.config.experiment import CheckedExperiment, MetricSpec
+from hybridrec.config.experiment import CheckedExperiment, MetricSpec, RelevantItems
+from hybridrec.data.dataset import contains, pair_keys
 from hybridrec.data.splits.base import Fold
+from hybridrec.data.splits.holdout import entries
 from hybridrec.evaluation.metrics import EvalBatch, SetMetric, combine
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.inference.batch_runner import BatchResults, EvalQueries
@@ -32,10 +34,11 @@ class MetricAccumulator:
 
     def add(self, fold: Fold, target: Target, answers: BatchResults, metric_specs: tuple[MetricSpec, ...]) -> None:
         """Measure the results for the queries of a fold."""
-        eval_batch = judge(fold, target, answers.slate)
+        whole = judge(fold, target, answers.slate)
         for metric_spec in metric_specs:
             if metric_spec.target != target:
                 continue
+            eval_batch = whole if metric_spec.of == "all" else divided(whole, metric_spec.of)
             if isinstance(metric_spec.measure.metric, SetMetric):
                 self.eval_batch.setdefault(metric_spec.key, []).append(eval_batch)
             else:
@@ -106,6 +109,21 @@ def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
         queries=fold.queries,
         gains=fold.gains.get(target),
     )
+
+
+def divided(eval_batch: EvalBatch, of: RelevantItems) -> EvalBatch:
+    """Return slates with the part of their truth that queries show (`repeated`), or do not show (`new`)."""
+    truth = eval_batch.truth
+    assert eval_batch.queries is not None
+    shown = eval_batch.queries.history.matrix(binary=True)
+    rows = kernels.csr_rows(truth)
+    width = truth.shape[1]
+    pairs = pair_keys(kernels.csr_rows(shown), shown.indices, width)
+    is_shown = contains(pairs, pair_keys(rows, truth.indices, width))
+    kept = is_shown if of == "repeated" else ~is_shown
+    left = entries(truth, kept)
+    gains = None if eval_batch.gains is None else entries(eval_batch.gains, kept)
+    return replace(eval_batch, truth=left, hits=kernels.hits(eval_batch.ids, left), gains=gains)
 
 
 def weighted_mean(values: Doubles, weights: Doubles) -> float | None:

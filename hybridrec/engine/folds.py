@@ -20,7 +20,6 @@ from hybridrec.errors import DataError, PluginError
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.pipeline import Filters
-from hybridrec.stages.query_filters import SeenFilter
 from hybridrec.tracing import calling, each
 from hybridrec.types import Bools, Sparse
 
@@ -59,7 +58,7 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
     with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
         check_fold(fold, data)
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
-        if any(any(map(_excludes_seen, pipeline.filters)) for pipeline in experiment.pipelines.values()):
+        if any(spec.excludes_seen for pipeline in experiment.pipelines.values() for spec in pipeline.filters):
             check_hidden(fold)
     fold = without_excluded(fold, shared_filters(experiment))
     first = next(iter(experiment.segmenters.values()))
@@ -75,12 +74,7 @@ def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
     """
     first, *others = (pipeline.filters for pipeline in experiment.pipelines.values())
     shared = (spec for spec in first if all(any(spec.is_like(other) for other in chain) for chain in others))
-    return tuple(spec for spec in shared if not _excludes_seen(spec))
-
-
-def _excludes_seen(spec: FilterSpec) -> bool:
-    """Return True for a filter that excludes all that a query shows."""
-    return isinstance(spec.filter, SeenFilter) and spec.filter.config.everything
+    return tuple(spec for spec in shared if not spec.excludes_seen)
 
 
 def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:

@@ -141,7 +141,7 @@ REFUSED_OPTIONS = {
     "beyond the slate": ("{use: ndcg, at: 11}", "[1]: 'ndcg@11' looks further than the slate"),
     "missing target": ("{use: users/ndcg, at: 1}", "[1].use: 'users/ndcg' needs the target 'users', which"),
     "no name": ("{at: 5}", "[1].use: this key is required"),
-    "neither text nor mapping": ("5", "[1]: Input should be a mapping with keys of as, at, use, got 5"),
+    "neither text nor mapping": ("5", "[1]: Input should be a mapping with keys of as, at, of, use, got 5"),
     "same name": ("{use: ndcg, at: 5}", "[1]: 'ndcg@5' is listed twice"),
     "name of a column": ("{use: ndcg, at: 5, as: unit}", "[1].as: 'unit' means something else in reports"),
     "name of the guardrail": ("{use: ndcg, at: 5, as: latency}", "[1].as: 'latency' means something else"),
@@ -242,3 +242,15 @@ def test_the_report_and_the_values_by_query_name_them(experiment):
     shown = {name: number.mean for name, number in run.report.pipelines["hybrid"].metrics.items()}
     assert shown["ndcg@5"] != shown["ndcg[gain=linear]@5"]  # the toys have weights of 1 to 3
     assert shown["cost@5"] > 0
+
+
+def test_only_items_are_new_or_repeated(experiment):
+    for metric, message in (
+        (
+            "{use: tags/ndcg, at: 5, of: new}",
+            "'tags/ndcg' cannot be divided: only items of a query are new or repeated",
+        ),
+        ("{use: coverage, at: 5, of: new}", "'coverage' cannot be divided"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_experiment(experiment(("[ndcg@5, tags/ndcg@5]", f"[{metric}]")), Registry())

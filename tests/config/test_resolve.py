@@ -4,6 +4,7 @@ import pytest
 
 from hybridrec.config.load import load_experiment
 from hybridrec.config.resolve import is_importable
+from hybridrec.errors import ConfigError
 from hybridrec.registry.discovery import Registry
 
 HYBRID = "    rerank: [{use: weighted, weights: {ease: 1, pop: 0.2}}]"
@@ -142,3 +143,12 @@ def test_a_library_is_there_whether_or_not_it_was_imported_and_submodules_count(
     assert is_importable("scipy.sparse")
     assert not is_importable("scipy.no_such_module")
     assert not is_importable("no_such_library.below")
+
+
+def test_a_pipeline_may_not_exclude_what_the_split_asks_for(experiment):
+    path = experiment(("{use: masked, test: 0.3}", "{use: temporal, seen: allow}"))
+    message = (
+        r"toy.yaml:\d+: pipelines.control: the split asks for items that users had before .* which 'control' excludes"
+    )
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(path, Registry())

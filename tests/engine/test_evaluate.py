@@ -63,3 +63,27 @@ def test_slates_are_judged_by_what_was_hidden(experiment):
     assert batch.hits[asked].tolist() == [[True, False]] * len(asked)
     assert batch.hits.sum() == len(asked)
     assert batch.train is fold.train
+
+
+def test_relevant_items_are_divided_into_new_and_repeated_ones(experiment):
+    replacements = (
+        ("split: {use: masked, test: 0.3}", "split: {use: temporal, seen: allow}"),
+        ("targets: {items: 10, tags: 5}", "targets: {items: 10}"),
+        ("fallback: [tag-fallback, popularity]}\n  hybrid:", "fallback: [popularity], seen: allow}\n  hybrid:"),
+        ("    fallback: [tag-fallback, popularity]\n", "    fallback: [popularity]\n    seen: allow\n"),
+        ("[ndcg@5, tags/ndcg@5]", "[recall@5, {use: recall, at: 5, of: new}, {use: recall, at: 5, of: repeated}]"),
+    )
+    run = hybridrec.run(experiment(*replacements))
+    frame = run.per_query().filter(pl.col("pipeline") == "hybrid").fill_nan(None)
+    names = [name for name in frame.columns if name.startswith("recall")]
+    assert names == ["recall@5", "recall[of=new]@5", "recall[of=repeated]@5"]
+    queries = run.queries()
+    repeated = [len(set(row["items"]) & set(row["relevant_items"])) for row in queries.iter_rows(named=True)]
+    relevant = queries["relevant_items"].list.len().to_list()
+    assert 0 < sum(repeated) < sum(relevant)
+    for row, values in enumerate(frame.select(names).iter_rows()):
+        whole, new, old = values
+        assert (new is None) == (repeated[row] == relevant[row])
+        assert (old is None) == (repeated[row] == 0)
+        hits = (new or 0) * (relevant[row] - repeated[row]) + (old or 0) * repeated[row]
+        assert whole * relevant[row] == pytest.approx(hits)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec.data.dataset import Dataset
+from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.encoding import TAGS
 from hybridrec.data.io.infer_schema import SchemaHints, infer_schema
 from hybridrec.data.ragged import Ragged
@@ -137,9 +137,11 @@ def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str,
             return {"use": "masked"}, why
         return {"use": "masked", "scenarios": {field: 0.4 if "items" in field else 0.1 for field in shown}}, why
     if history.times is not None:
-        asked, informed = _asked_later(history)
+        asked, informed, repeated = _asked_later(history)
         if informed >= min(FEW, max(1, 0.1 * len(data.users))):
             why = f"there are times: of {asked:,} users who act in the latest fifth, {informed:,} acted before"
+            if repeated >= REPEATED and informed >= SOME:
+                return {"use": "temporal", "seen": "allow"}, f"{why}; {repeated:.0%} of what they do then repeats"
             return {"use": "temporal"}, why
         return {"use": "random"}, (
             f"there are times, but only {informed:,} of {len(data.users):,} users act before and in the latest fifth: "
@@ -152,6 +154,10 @@ MOST = 0.8
 """Share of users that makes a kind of data."""
 FEW = 200
 """Queries from which on the latest fifth is worth asking."""
+SOME = 20
+"""Users from which on a share of what they do says something."""
+REPEATED = 0.3
+"""Share of the latest interactions that repeat earlier ones of the user, from which on repeats are asked for."""
 LATEST = 0.2
 """Share of the interactions that a temporal split asks for."""
 
@@ -171,10 +177,14 @@ def _share_of_one_moment(history: Ragged) -> float:
     return float((within[several] == 0).mean())
 
 
-def _asked_later(history: Ragged) -> tuple[int, int]:
-    """Return the number of users who act in the latest interactions, and of those among them who acted before."""
+def _asked_later(history: Ragged) -> tuple[int, int, float]:
+    """Return the number of users who act in the latest interactions, that of those among them who acted before, and
+    the share of these users' latest interactions with items that they had before."""
     assert history.times is not None
     cut_off = np.quantile(history.times, 1 - LATEST)
     late = history.times >= cut_off
     later, before = (np.bincount(history.rows[flags], minlength=len(history)) > 0 for flags in (late, ~late))
-    return int(later.sum()), int((later & before).sum())
+    keys = pair_keys(history.rows, history.ids, history.width)
+    returning = late & before[history.rows]
+    repeated = contains(keys[~late], keys[returning]).mean() if returning.any() else 0.0
+    return int(later.sum()), int((later & before).sum()), float(repeated)

@@ -50,6 +50,11 @@ class Splitter(Plugin):
     or `Fold.queries`.
     """
 
+    @property
+    def asks_for_seen(self) -> bool:
+        """True if queries may ask for items that they show: then no pipeline may exclude these."""
+        return False
+
     @abstractmethod
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield the folds on which the experiment is evaluated."""

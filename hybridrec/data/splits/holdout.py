@@ -178,19 +178,22 @@ def fold_of(
     time: float | None = None,
     candidate_items: Bools | None = None,
     sequential: bool = False,
+    seen: bool = False,
 ) -> Fold | None:
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None without queries.
 
     Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of
     weight 1. It shows the user's training data; its truth is the rest, so items that the user also has in
-    training are not asked for. Users without any visible interaction are unknown: training has no data about
-    them, and their queries have no user id, only the entities, title and features that the data declares. `time` is
-    the time of all queries; without it each has its user's. If the split is `sequential`, so that a query is asked
-    at the moment of the first hidden interaction, it has the context of that interaction.
+    training are not asked for, unless `seen`: then every hidden interaction is asked for. Users without any
+    visible interaction are unknown: training has no data about them, and their queries have no user id, only the
+    entities, title and features that the data declares. `time` is the time of all queries; without it each has
+    its user's. If the split is `sequential`, so that a query is asked at the moment of the first hidden
+    interaction, it has the context of that interaction.
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)
-    truth: dict[Target, Sparse] = {ITEMS: gone}
+    asked = data.interactions.where(hidden) if seen else data.interactions
+    truth: dict[Target, Sparse] = {ITEMS: _ones(asked.matrix(binary=True)) if seen else gone}
     for kind in data.targets[1:]:
         truth[kind] = set_difference(data.user_matrix(kind), shown.user_matrix(kind))
     wanted = sum(matrix.getnnz(axis=1) for matrix in truth.values())
@@ -212,7 +215,7 @@ def fold_of(
         units=users,
         weights=np.ones(len(users)),
         candidate_items=candidate_items,
-        gains=gains_of(relevant["items"], data.interactions.take(users)),
+        gains=gains_of(relevant["items"], asked.take(users)),
     )
 
 

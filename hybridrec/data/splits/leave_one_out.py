@@ -20,6 +20,9 @@ class LeaveOneOutOptions(Options):
 
     pick: Literal["last", "random"] = "last"
     """The item of each user that is hidden: that of the last interaction, or a random one."""
+    seen: Literal["exclude", "allow"] = "exclude"
+    """`allow` hides one interaction and leaves its repeats: the item may be one that the user had before. The pipelines
+    then need `seen: allow`, too."""
     validation: float = Field(1.0, gt=0, le=1)
     """Share of the training users with two or more items of whom one more is hidden to learn blends on."""
 
@@ -28,12 +31,18 @@ class LeaveOneOut(Splitter):
     """Hide one item of each user who has at least two: all interactions of that (user, item) pair.
 
     If the item of the last interaction also occurs earlier, its repeats are hidden with it, and the last visible
-    interaction is the latest one with another item.
+    interaction is the latest one with another item. With `seen: allow` a single interaction of each user with two or
+    more is hidden.
     """
 
     name = "leave-one-out"
     Config = LeaveOneOutOptions
     config: LeaveOneOutOptions
+
+    @property
+    def asks_for_seen(self) -> bool:
+        """True if the options say so."""
+        return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield one fold; raises DataError if no user has two distinct items."""
@@ -45,7 +54,7 @@ class LeaveOneOut(Splitter):
 
     def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
         history = data.interactions
-        pairs = Pairs.distinct(history)
+        pairs = Pairs(history.lengths) if self.asks_for_seen else Pairs.distinct(history)
         users = np.flatnonzero(pairs.lengths >= 2)
         if not len(users):
             raise DataError(
@@ -61,6 +70,7 @@ class LeaveOneOut(Splitter):
             starts = np.cumsum(pairs.lengths) - pairs.lengths
             hidden = np.zeros(len(pairs), bool)
             hidden[starts[users] + rng.integers(pairs.lengths[users])] = True
-        fold = fold_of(name, data, pairs.entries(hidden), sequential=self.config.pick == "last")
+        sequential = self.config.pick == "last"
+        fold = fold_of(name, data, pairs.entries(hidden), sequential=sequential, seen=self.asks_for_seen)
         assert fold is not None  # each of `users` keeps an item and has one to find
         return fold

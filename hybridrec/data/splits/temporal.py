@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +25,9 @@ class TemporalOptions(Options):
     cut: datetime | None = None
     """Hide everything from this time on instead: a date or time in ISO 8601 (2020-01-31, 2020-01-31T12:00:00),
     UTC if it has no offset."""
+    seen: Literal["exclude", "allow"] = "exclude"
+    """`allow` asks for items that the user had before the cut as well: what is bought, played or read again. The
+    pipelines then need `seen: allow`, too."""
     min_history: int = Field(0, ge=0)
     """Distinct items before the cut that a user needs to become a query; 0 includes new users."""
     validation: float = Field(0.2, gt=0, lt=1)
@@ -34,14 +38,19 @@ class Temporal(Splitter):
     """Learn from the past and ask for the future: everything from a point in time on is hidden.
 
     With a share, the cut is right after the latest interaction that stays, and interactions at the same time stay
-    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for.
-    All queries have the time of the cut. Data without times (declared tags, titles, features, and tags given to
-    items that the user already had) counts as known before it.
+    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for,
+    unless `seen` says so. All queries have the time of the cut. Data without times (declared tags, titles,
+    features, and tags given to items that the user already had) counts as known before it.
     """
 
     name = "temporal"
     Config = TemporalOptions
     config: TemporalOptions
+
+    @property
+    def asks_for_seen(self) -> bool:
+        """True if the options say so."""
+        return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield one fold; raises DataError if times are missing, or a side of the cut is empty."""
@@ -55,7 +64,15 @@ class Temporal(Splitter):
     def _fold(self, name: str, data: Dataset, cut: float) -> Fold:
         times = _times(data)
         hidden = times >= cut
-        fold = fold_of(name, data, hidden, min_history=self.config.min_history, time=cut, sequential=True)
+        fold = fold_of(
+            name,
+            data,
+            hidden,
+            min_history=self.config.min_history,
+            time=cut,
+            sequential=True,
+            seen=self.asks_for_seen,
+        )
         if fold is None:
             raise DataError(
                 f"split temporal: a cut at {_iso(cut)} leaves {int((~hidden).sum())} interactions before and "

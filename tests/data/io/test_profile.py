@@ -134,3 +134,10 @@ def test_what_stands_between_tags_is_seen(look, mark, said):
     )
     assert profile.data["items"].get("value_separator") == said
     assert profile.tags == (1 if mark == "/" else 2)
+
+
+def test_data_that_repeats_asks_for_repeats(look):
+    rows = [f"u{user},s{(user + week) % 3},{week}" for week in range(1, 11) for user in range(40)]
+    inferred = look({"p.csv": "user,song,day\n" + "\n".join(rows) + "\n"})
+    assert inferred.split == {"use": "temporal", "seen": "allow"}
+    assert "100% of what they do then repeats" in inferred.reasons["split"][0]

@@ -27,3 +27,13 @@ def test_leave_one_out_validation_takes_a_share_of_users(data):
     splitter = LeaveOneOut(LeaveOneOut.Config(validation=0.5))
     enough = (data.interactions.matrix(binary=True).getnnz(axis=1) >= 2).sum()
     assert len(splitter.validation_split(data, np.random.default_rng(0)).units) == round(enough / 2)
+
+
+def test_leave_one_out_may_hide_one_of_several_repeats():
+    data = histories(random_dataset(), [4, 5, 6], [7, 8, 7], [9], [3, 3])
+    splitter = LeaveOneOut(LeaveOneOut.Config(seen="allow"))
+    (fold,) = folds_of(splitter, data)
+    assert fold.units.tolist() == [0, 1, 3]
+    assert fold.truth["items"].indices.tolist() == [6, 7, 3]
+    assert fold.train.interactions.take(np.arange(4)).ids.tolist() == [4, 5, 7, 8, 9, 3]
+    assert not LeaveOneOut().asks_for_seen

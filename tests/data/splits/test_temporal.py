@@ -68,3 +68,20 @@ def test_temporal_errors_give_the_range_of_the_data(data):
     times[3] = np.nan
     with pytest.raises(DataError, match=r"1 of \d+ interactions have no time"):
         folds_of(Temporal(), replace(data, interactions=replace(data.interactions, times=times)))
+
+
+def test_temporal_may_ask_for_what_users_had_before():
+    data = histories(random_dataset(), [1, 2, 3, 1, 1], [4, 5], [6, 6], times=[10, 20, 30, 40, 50, 20, 30, 30, 40])
+    splitter = Temporal(Temporal.Config(cut="1970-01-01T00:00:30", seen="allow"))
+    assert splitter.asks_for_seen
+    (fold,) = folds_of(splitter, data)
+    assert [row.indices.tolist() for row in fold.truth["items"]] == [[1, 3], [5], [6]]
+    assert all(set(row.data) == {1.0} for row in fold.truth["items"])
+    assert fold.queries.history.take(np.array([0])).ids.tolist() == [1, 2]
+
+
+def test_gains_of_repeats_are_those_of_hidden_interactions_alone():
+    data = histories(random_dataset(), [1, 1, 1], [2, 3], times=[10, 30, 40, 10, 30])
+    weighted = replace(data, interactions=replace(data.interactions, weights=np.array([9, 2, 3, 1, 5], np.float32)))
+    (fold,) = folds_of(Temporal(Temporal.Config(cut="1970-01-01T00:00:30", seen="allow")), weighted)
+    assert fold.gains["items"].toarray()[0, 1] == 5
