@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -34,6 +36,12 @@ _REQUESTS = 2000
 """Draws of a policy: a share of them is known within five standard errors, at most 0.06."""
 
 
+@lru_cache(maxsize=64)
+def _shared(contract: Callable[[], RerankerContract], reranker: type[Reranker], options: str) -> Reranker:
+    """Return the re-ranker of this class and configuration, fitted once for all checks of a contract."""
+    return contract()._trained(json.loads(options))
+
+
 class RerankerContract(BaseModelContract):
     """The contract of re-rankers: one named check for each requirement.
 
@@ -50,6 +58,11 @@ class RerankerContract(BaseModelContract):
     columns: ClassVar[tuple[str, ...]] = ()
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
+        """Return the re-ranker, fitted; checks that do not fit it again share it."""
+        cls: Any = type(self)
+        return _shared(cls, self.reranker, json.dumps(dict(options)))
+
+    def _trained(self, options: Mapping[str, Any]) -> Reranker:
         """Fit the re-ranker on the toy dataset; if it learns, on the pool of `pool`, with random relevant ids."""
         made: Reranker = fitted(self.made(options, self.lent(options, toy())), toy())
         if made.learns:
@@ -162,14 +175,15 @@ class RerankerContract(BaseModelContract):
 
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Require an identical order from a second instance fitted on the same data."""
-        first, again = (self.model(options).rerank(self.queries(), self.pool(), 5).final for _ in range(2))
+        models = (self.model(options), self._trained(options))
+        first, again = (model.rerank(self.queries(), self.pool(), 5).final for model in models)
         assert first is not None, "wrote no `final`"
         assert again is not None, "wrote no `final`"
         assert identical(first, again), "another `final` from the same data"
 
     def test_fit_keeps_what_was_learned(self, options: Mapping[str, Any]) -> None:
         """Require `fit` to change statistics only: weights learned on one training part are used on another."""
-        model = self.model(options)
+        model = self._trained(options)
         before = model.rerank(self.queries(), self.pool(), 5).final
         after = fitted(model, toy()).rerank(self.queries(), self.pool(), 5).final
         assert before is not None, "wrote no `final`"

@@ -14,9 +14,10 @@ SHARED = {"config_fields_are_documented", "has_a_name_and_a_version"}
 
 
 def outcomes(contract: type[Contract], check: str) -> list[Outcome]:
-    """Return the outcomes of one check in all its cases."""
+    """Run one check in all its cases, and return their outcomes."""
+    alone = type(contract.__name__, (contract,), {"checks": classmethod(lambda _: [check])})
     with np.errstate(all="ignore"):
-        return [outcome for outcome in run_checks(contract) if outcome.check == check]
+        return list(run_checks(alone))
 
 
 def suite(contract: type[Contract], subject: Any, **given: Any) -> type[Contract]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -72,9 +71,16 @@ class Breaks(Sound):
         return super().export(run, folder)
 
 
-def failed(cls: type[Exporter], **more: Any) -> set[str]:
-    suite = type("Suite", (ExporterContract,), {"exporter": cls, **more})
-    return {outcome.check for outcome in run_checks(suite) if outcome.status == "failed"}
+@pytest.fixture
+def own(toyland: Path, tmp_path: Path) -> Path:
+    """The config of a run that no other test looks at."""
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "{name: own, data: {reader: toy}, split: {use: masked}, components: {popularity: {}}, "
+        "pipelines: {a: {generators: [{from: popularity}], fallback: []}}, targets: {items: 5}, "
+        "compare: {metrics: [ndcg@5], resamples: 100}}"
+    )
+    return path
 
 
 @pytest.mark.parametrize(
@@ -83,19 +89,11 @@ def failed(cls: type[Exporter], **more: Any) -> set[str]:
         (Sound, set()),
         (Forgets, {"returns_the_paths_that_it_wrote"}),
         (WritesHere, {"writes_only_inside_the_folder"}),
+        (WritesIntoTheRun, {"writes_only_inside_the_folder"}),
         (Breaks, {"exports_the_whole_or_nothing"}),
     ],
 )
-def test_each_check_fails_for_what_it_is_about(cls: type[Exporter], checks: set[str], tmp_path, monkeypatch):
+def test_each_check_fails_for_what_it_is_about(cls: type[Exporter], checks: set[str], own: Path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert failed(cls) == checks
-
-
-def test_a_file_in_the_folder_of_the_run_is_found(toyland, tmp_path):
-    experiment = tmp_path / "own.yaml"  # a run that no other test looks at
-    experiment.write_text(
-        "{name: own, data: {reader: toy}, split: {use: masked}, components: {popularity: {}}, "
-        "pipelines: {a: {generators: [{from: popularity}], fallback: []}}, targets: {items: 5}, "
-        "compare: {metrics: [ndcg@5], resamples: 100}}"
-    )
-    assert failed(WritesIntoTheRun, experiment=experiment) == {"writes_only_inside_the_folder"}
+    suite = type("Suite", (ExporterContract,), {"exporter": cls, "experiment": own})
+    assert {outcome.check for outcome in run_checks(suite) if outcome.status == "failed"} == checks
