@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from hybridrec.cli import main
 from hybridrec.data.io import npy
@@ -40,6 +41,17 @@ compare:
 workers: 2
 observe: {toy-events: {}}
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Lets BLAS have one thread, here and in processes that tests start.
+
+    Threads that wait for each other spin: with two, small matrices took six times the CPU beside another worker.
+    """
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(limits=1):
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture
@@ -103,6 +115,19 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
             status = end.code
         out, err = capsys.readouterr()
         return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def succeed(call: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs the command line in this process and in a folder, where it must succeed: standard output."""
+
+    def run(*arguments: object, cwd: Path) -> str:
+        monkeypatch.chdir(cwd)
+        status, out, err = call(*arguments)
+        assert status == 0, err
+        return out
 
     return run
 
