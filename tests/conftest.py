@@ -124,6 +124,7 @@ def succeed(call: Callable[..., tuple[int, str, str]], monkeypatch: pytest.Monke
     """Runs the command line in this process and in a folder, where it must succeed: standard output."""
 
     def run(*arguments: object, cwd: Path) -> str:
+        monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
         monkeypatch.chdir(cwd)
         status, out, err = call(*arguments)
         assert status == 0, err

@@ -15,48 +15,61 @@ EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/pyproject.
 
 
 @pytest.fixture
-def call(request: pytest.FixtureRequest, tmp_path: Path):
-    """Runs a module where the example is installed, as far as Python can see."""
-    folder: Path = request.getfixturevalue("example")
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    entries = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["hybridrec"].items())
-    (info / "entry_points.txt").write_text(f"[hybridrec]\n{entries}\n")
-    paths = os.pathsep.join(map(str, (tmp_path, folder / "src", ROOT, ROOT / "plugins")))
-    env = os.environ | {"PYTHONPATH": paths, "MYPYPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment in which the examples are installed, as far as Python can see: metadata are in the folder."""
+    for folder in EXAMPLES:
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        name, version = project["name"], project["version"]
+        info = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        entries = "\n".join(f"{name} = {module}" for name, module in project["entry-points"]["hybridrec"].items())
+        (info / "entry_points.txt").write_text(f"[hybridrec]\n{entries}\n")
+    sources = (folder / "src" for folder in EXAMPLES)
+    paths = os.pathsep.join(map(str, (tmp_path, *sources, ROOT, ROOT / "plugins")))
+    return os.environ | {"PYTHONPATH": paths, "MYPYPATH": str(ROOT)}
 
-    def run(*command: str, cwd: Path = folder) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    return run
+def python(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Run a module of Python, which must succeed, and return what it prints."""
+    words = [sys.executable, "-m", *map(str, command)]
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_there_are_examples():
     assert [path.name for path in EXAMPLES] == ["hybridrec-long-tail", "hybridrec-m3u", "hybridrec-markov"]
 
 
+def test_examples_pass_their_own_tests(environment):
+    """One process runs the tests of all, with the settings of the first, which are those of each."""
+    settings = [tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["pytest"] for folder in EXAMPLES]
+    assert settings == [settings[0]] * len(EXAMPLES)
+    options = ("-q", "-rp", "-p", "no:cacheprovider", "-c", EXAMPLES[0] / "pyproject.toml", f"--rootdir={ROOT}")
+    printed = python("pytest", *options, *EXAMPLES, cwd=ROOT, env=environment)
+    for folder in EXAMPLES:
+        assert f"PASSED examples/{folder.name}/tests/" in printed
+
+
+def test_examples_are_formatted_and_linted():
+    for command in (("format", "--check"), ("check",)):
+        python("ruff", *command, "--no-cache", *EXAMPLES, cwd=ROOT)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_passes_its_own_tests(example, call):
-    assert " passed" in call("pytest", "-q", "-p", "no:cacheprovider")
+def test_an_example_is_typed(example, environment):
+    cache = f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}"
+    python("mypy", "--follow-imports=silent", cache, cwd=example, env=environment)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_formatted_linted_and_typed(example, call):
-    call("ruff", "format", "--check", "--no-cache", ".")
-    call("ruff", "check", "--no-cache", ".")
-    call("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}")
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_the_config_it_ships_runs_by_its_name(example, call, tmp_path):
+def test_the_config_it_ships_runs_by_its_name(example, environment, succeed, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(example / "src"))
     name = example.name.removeprefix("hybridrec-")
-    assert "variant" in call("hybridrec", "run", f"plugin:{name}/example.yaml", cwd=tmp_path)
+    assert "variant" in succeed("run", f"plugin:{name}/example.yaml", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -55,10 +58,18 @@ def written_plugin(page: Path) -> Path:
 
 def call(*command: str, cwd: Path, beside: Path | None = None) -> str:
     """The output of a Python module, run in a folder; it finds those there, or those `beside` it, and must succeed."""
-    paths = os.pathsep.join(map(str, (beside or cwd, ROOT, ROOT / "plugins")))
-    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    return python("-m", *command, cwd=cwd, beside=beside)
+
+
+def python(*words: str, cwd: Path, beside: Path | None = None) -> str:
+    """The output of Python, called with these words as in `call`."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (beside or cwd, ROOT, ROOT / "plugins")))}
+    done = subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def words_of(command: str) -> Iterator[str]:
+    """The words of a command, with its patterns expanded as a shell does."""
+    for word in shlex.split(command):
+        yield from sorted(glob.glob(word)) or [word]  # noqa: PTH207

@@ -74,9 +74,9 @@ def test_the_config_of_a_page_runs_with_its_classes(page: Path, tmp_path: Path):
     assert run.report.pipelines.keys() >= {"control", "variant"}
 
 
-def test_the_blends_on_the_page_run(tmp_path: Path):
+def test_the_blends_on_the_page_run(tmp_path: Path, succeed):
     (tmp_path / "choosing.yaml").write_text(marked(BLENDS, "run"), encoding="utf-8")
-    printed = call("hybridrec", "run", "choosing.yaml", cwd=tmp_path)
+    printed = succeed("run", "choosing.yaml", cwd=tmp_path)
     assert {"equal", "by-weights", "by-features"} <= set(printed.split())
 
 

@@ -14,11 +14,9 @@ python, toml, other marks: the page has a test of its own (OWN)
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from hybridrec.cli import hybridrec
 from hybridrec.config import yaml_document
 from hybridrec.config.load import check
 from hybridrec.registry.discovery import Registry
-from tests.docs.markdown import PAGES, ROOT, Block, blocks, marked, title, written_plugin
+from tests.docs.markdown import PAGES, Block, blocks, marked, python, title, words_of, written_plugin
 
 OWN = {
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
@@ -98,19 +96,23 @@ def test_what_is_data_can_be_read(page: Path, block: Block):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if {kind(b) for b in blocks(page)} & RUN - OWN.get(title(page), set())], ids=title
 )
-def test_what_a_page_runs_runs(page: Path, tmp_path: Path):
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "plugins"))), "OMP_NUM_THREADS": "1"}
+def test_what_a_page_runs_runs(page: Path, tmp_path: Path, succeed: Callable[..., str], monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for block in blocks(page):
         if "." in block.mark:
             (tmp_path / block.mark).write_text(block.code, encoding="utf-8")
         elif kind(block) == "yaml file":
             (tmp_path / f"{yaml.safe_load(block.code)['name']}.yaml").write_text(block.code, encoding="utf-8")
-        elif kind(block) in RUN:
-            shell = block.language == "bash"
-            hybridrec_here = f'set -e; hybridrec() {{ "{sys.executable}" -m hybridrec "$@"; }}\n{block.code}'
-            command = ["bash", "-c", hybridrec_here] if shell else [sys.executable, "-W", "error", "-c", block.code]
-            done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-            assert done.returncode == 0, f"{block.code}\n{done.stdout}{done.stderr}"
+        elif kind(block) == "python run":
+            python("-W", "error", "-c", block.code, cwd=tmp_path)
+        elif kind(block) == "bash run":
+            for line in filter(None, block.code.splitlines()):
+                command, _, file = line.partition(" > ")
+                program, *words = words_of(command)
+                assert program == "hybridrec", "the commands of a page are run in this process"
+                printed = succeed(*words, cwd=tmp_path)
+                if file:
+                    (tmp_path / file).write_text(printed, encoding="utf-8")
 
 
 def parse(command: click.Command, name: str, words: list[str]) -> None:

@@ -6,19 +6,16 @@ of its own, in the order of the page.
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 import re
-import shlex
 import shutil
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
 from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
-from tests.docs.markdown import ROOT, call
+from tests.docs.markdown import ROOT, call, words_of
 from tests.founding_files import write_melon, write_million_song, write_spotify, write_yes
 
 PAGE = ROOT / "docs" / "systems.md"
@@ -85,12 +82,6 @@ def tables() -> dict[str, list[Row]]:
     return rows_below
 
 
-def words_of(command: str) -> Iterator[str]:
-    """The words of a command, with its patterns expanded as a shell does."""
-    for word in shlex.split(command.strip("`")):
-        yield from sorted(glob.glob(word)) or [word]  # noqa: PTH207
-
-
 def small(words: list[str]) -> list[str]:
     """The words of a command with assignments that make its config small; those on the page come last."""
     config = next((word for word in words if word.startswith("configs/")), None)
@@ -131,7 +122,7 @@ def test_every_command_of_a_system_shows_what_the_page_says(system, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
     for row in tables()[system]:
-        words = small([*words_of(row.command)])
+        words = small([*words_of(row.command.strip("`"))])
         if words[0] == "hybridrec":
             hybridrec.main(words[1:], standalone_mode=False)
             told = "".join(capsys.readouterr())

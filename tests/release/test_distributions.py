@@ -139,7 +139,7 @@ def test_the_lowest_versions_that_are_allowed_pass_the_tests(tmp_path: Path):
     shell(sys.executable, "-m", "uv", "venv", "-q", "--python", sys.executable, tmp_path / "venv")
     lowest = ("--resolution", "lowest-direct", "--only-binary", ":all:")
     shell(sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *lowest, "-e", f"{ROOT}[all,dev]")
-    shell(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", timeout=3600, OMP_NUM_THREADS="1")
+    shell(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", timeout=3600)
 
 
 def _packages() -> set[str]:
