@@ -86,11 +86,12 @@ def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
     _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
 
 
-def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = ()) -> None:
+def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = (), proposed: Floats | None = None) -> None:
     """Refuse scores that break the contract of scorers.
 
     Required: float32 in the shape of `ids`, NaN at padding, never infinite; with `columns`, valid and distinct names,
-    as much for each of them, [C, Q, K].
+    as much for each of them, [C, Q, K]. NaN at an id is "no opinion", which a component has on no candidate that it
+    proposed itself: `proposed` are its scores as a generator, NaN at what it did not propose.
     """
     if columns:
         _check_names(columns)
@@ -101,6 +102,9 @@ def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = ()) -> None
         of = f"scores of '{name}'" if name else "scores"
         _refuse(of + ": padding of query {1} has the score {0}, not NaN", (ids == PADDING) & ~np.isnan(values), values)
         _refuse(of + ": a score of query {1} is {0}; return NaN for 'no opinion'", np.isinf(values), values)
+        if proposed is not None:
+            message = of + ": id {0} of query {1} is NaN, but the component proposed it itself"
+            _refuse(message, np.isnan(values) & ~np.isnan(proposed), ids)
 
 
 def _check_names(columns: Sequence[str]) -> None:
@@ -129,8 +133,8 @@ def check_propensities(propensities: Floats, ids: Ints) -> None:
 def check_ranked(ranked: Pool, pool: Pool) -> None:
     """Refuse a result that breaks the contract of re-rankers, given the pool that they received.
 
-    Required: the same candidates, and `final` None or float32 in the shape of the ids, never infinite, NaN at
-    padding; `extras` float32 in that shape, under names that mean nothing else in a slate.
+    Required: the same candidates, and `final` None or float32 in the shape of the ids, finite at every candidate, NaN
+    at padding; `extras` float32 in that shape, under names that mean nothing else in a slate.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
@@ -146,7 +150,13 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
     if not np.isnan(ranked.final.reshape(-1)[pool.padding]).all():
         wrong = ~pool.valid & ~np.isnan(ranked.final)
         _refuse("final: padding of query {1} has the score {0}, not NaN", wrong, ranked.final)
-    _refuse("final: a candidate of query {1} has the score {0}", np.isinf(ranked.final), ranked.final)
+    finite = np.isfinite(ranked.final)
+    if np.count_nonzero(finite) != pool.ids.size - len(pool.padding):
+        row, column = np.argwhere(pool.valid & ~finite)[0]
+        raise PluginError(
+            f"final: id {pool.ids[row, column]} of query {row} has the score {ranked.final[row, column]}; give every "
+            "candidate a number: only a filter removes one"
+        )
 
 
 def check_self(component: C, method: str, returned: object) -> C:

@@ -209,7 +209,7 @@ class Reranker(Component):
 
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Return the same pool with `final` set; the best n by `final` become the slate.
+        """Return the same pool with `final` set, a number for every candidate; the best n by it become the slate.
 
         Columns of its own, by candidate, go into `extras`; they stand in the slate by place. A policy draws by
         `kernels.keyed_draws` from `queries.ids` and a seed that it took from the `rng` of `fit`: the same request gets

@@ -133,7 +133,7 @@ class Pipeline:
             if scorer.recommends(pool.target):
                 with self._note("scorer", label, scorer):
                     scores = scorer.score(queries, pool.ids, pool.target)
-                    check_scores(scores, pool.ids, scorer.columns)
+                    check_scores(scores, pool.ids, scorer.columns, None if scorer.columns else pool.columns.get(label))
                     if not scorer.columns:
                         columns[label] = scores
                         places.pop(label, None)
@@ -293,8 +293,7 @@ def slate_of(pool: Pool, n: int) -> Slate:
     """Return the best n of a ranked pool; ties go to the lower id. Raises ValueError for an unranked pool."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
-    # Candidates with a final score of NaN come last. Padding is NaN, too, but stays after them: it ends every row, and
-    # ties are in column order.
+    # Padding is NaN, which comes last.
     best = kernels.order(pool.final, n)
     places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # flat indices: the fastest gather
     ids, scores = pool.ids.reshape(-1).take(places), pool.final.reshape(-1).take(places)

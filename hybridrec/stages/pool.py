@@ -30,7 +30,7 @@ class Pool:
     columns: label -> float32 [Q, K], scores, NaN for "no opinion"; in the order of the pipeline: its generators,
         then its scorers. Results depend on this order (sums of floats, searches of weights), so it is part of the
         pool and preserved in the store
-    final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding
+    final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding and only there
     places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
         its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
     extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them

@@ -129,9 +129,14 @@ class RerankerContract(BaseModelContract):
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
 
     def test_nobody_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """Require it to accept columns without scores, a pool without candidates, and an empty batch."""
+        """Require it to accept columns without scores, a pool without candidates, and an empty batch.
+
+        A re-ranker that does not fuse is given an order beside the silent columns, as in a chain.
+        """
         model, queries, pool = self.model(options), self.queries(), self.pool()
-        silent = {label: np.full_like(values, np.nan) for label, values in pool.columns.items()}
+        silent = replace(pool, columns={label: np.full_like(own, np.nan) for label, own in pool.columns.items()})
+        if model.fuses is False:
+            silent = silent.ranked(next(iter(pool.columns.values())))
         nothing = np.empty((len(queries), 0), np.float32)
         bare = Pool(
             "items",
@@ -142,7 +147,7 @@ class RerankerContract(BaseModelContract):
         )
         nobody = pool.take(slice(0, 0))
         for asked, given in (
-            (queries, replace(pool, columns=silent)),
+            (queries, silent),
             (queries, bare),
             (queries.take(slice(0, 0)), nobody),
         ):

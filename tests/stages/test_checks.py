@@ -5,7 +5,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec import Candidates, CurveFigure, Exclude, PluginError, StripesFigure, TableFigure
-from hybridrec.stages.checks import check_candidates, check_excluded, check_figures, check_scores
+from hybridrec.stages.checks import check_candidates, check_excluded, check_figures, check_ranked, check_scores
+from tests.stages.builders import pool
 
 NAN = np.nan
 
@@ -114,3 +115,20 @@ def test_figures_that_cannot_be_shown_are_refused(figure, message):
 def test_figures_are_a_list():
     with pytest.raises(PluginError, match="figures must return a list, not NoneType"):
         check_figures(None)
+
+
+def test_scores_and_orders_have_nan_where_the_contract_has_it():
+    ids = np.array([[4, 7, -1], [3, -1, -1]], np.int32)
+    given = np.array([[NAN, 2, NAN], [1, NAN, NAN]], np.float32)
+    check_scores(given, ids)
+    check_scores(given, ids, proposed=np.array([[NAN, 5, NAN], [NAN, NAN, NAN]], np.float32))
+    with pytest.raises(PluginError, match="scores: id 4 of query 0 is NaN, but the component proposed it itself"):
+        check_scores(given, ids, proposed=np.array([[5, 5, NAN], [5, NAN, NAN]], np.float32))
+    candidates_of_two = pool(ids, {"a": given})
+    with pytest.raises(PluginError, match="final: id 4 of query 0 has the score nan; give every candidate a number"):
+        check_ranked(candidates_of_two.ranked(given), candidates_of_two)
+    whole = np.where(ids < 0, np.float32(NAN), np.nan_to_num(given))
+    check_ranked(candidates_of_two.ranked(whole), candidates_of_two)
+    whole[1, 0] = -np.inf
+    with pytest.raises(PluginError, match="final: id 3 of query 1 has the score -inf"):
+        check_ranked(candidates_of_two.ranked(whole), candidates_of_two)

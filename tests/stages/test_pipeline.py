@@ -235,13 +235,30 @@ def test_nobody_serves_a_query_whose_ids_are_all_excluded():
     assert servers(slate) == ["none", *["blend"] * 4]
 
 
-def test_a_candidate_without_any_score_stands_last_but_before_padding():
-    pipe = pipeline(
-        [("a", Fixed([9, 2]), 2), ("b", Fixed([5]), 1)],
-        rerankers={"items": (Only("a"),)},
-    )
-    slate = pipe.slate(QUERIES, "items", 4)
-    assert slate.ids[4].tolist() == [9, 2, 5, PADDING]
+def test_a_re_ranker_may_not_leave_a_candidate_without_a_score():
+    """Ranked last it would be shown all the same where others are few: only a filter removes it."""
+    pipe = pipeline([("a", Fixed([9, 2]), 2), ("b", Fixed([5]), 1)], rerankers={"items": (Only("a"),)})
+    with pytest.raises(
+        PluginError, match="final: id 5 of query 0 has the score nan; give every candidate a num"
+    ) as info:
+        pipe.slate(QUERIES, "items", 4)
+    assert info.value.__notes__[0].startswith("in pipeline 'mine', re-ranker 'sum'")
+    assert replace(pipe, rerankers={"items": (Sum(),)}).slate(QUERIES, "items", 4).ids[0].tolist() == [5, 9, 2, PADDING]
+
+
+def test_a_scorer_may_have_no_opinion_but_on_what_it_proposed():
+    """A pool of one column is ordered by it, so no candidate may be without."""
+    a, b = Fixed([5, 1, 7]), Fixed([7])
+    blend = pipeline([("a", a, 2), ("b", b, 1)], scorers=[("b", b), ("c", Fixed([5]))])
+    columns = blend.score(QUERIES, blend.generate(QUERIES, "items", Exclude())).columns
+    assert np.isnan(columns["b"][0]).tolist() == [True, True, False]
+    assert np.isnan(columns["c"][0]).tolist() == [True, False, True]
+    forgetful = pipeline([("a", a, 2)], scorers=[("a", Fixed([5]))])
+    with pytest.raises(
+        PluginError, match="scores: id 1 of query 0 is NaN, but the component proposed it itself"
+    ) as info:
+        forgetful.slate(QUERIES, "items", 2)
+    assert info.value.__notes__[0].startswith("in pipeline 'mine', scorer 'a'")
 
 
 @pytest.mark.parametrize("target", BOTH)

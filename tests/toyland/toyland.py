@@ -190,7 +190,7 @@ class Homeless(Echo):
 
 
 class Student(Reranker):
-    """Learns how many queries it was shown and what they weighed, and ranks by the first column."""
+    """Learns how many queries it was shown and what they weighed, and ranks by the first column, its gaps last."""
 
     name = "student"
     learns = True
@@ -204,7 +204,7 @@ class Student(Reranker):
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """By the first column."""
-        return pool.ranked(next(iter(pool.columns.values())))
+        return pool.ranked(np.nan_to_num(next(iter(pool.columns.values())), nan=-1e6))
 
     def summary(self) -> dict[str, Any]:
         """Return the lesson under names."""
