@@ -73,6 +73,7 @@ from .evaluation.off_policy import OffPolicyEstimate as OffPolicyEstimate
 from .evaluation.off_policy import off_policy_estimates as off_policy_estimates
 from .evaluation.report import Comparison as Comparison
 from .evaluation.report import DataReport as DataReport
+from .evaluation.report import MapLegend as MapLegend
 from .evaluation.report import Report as Report
 from .evaluation.samples import Sample as Sample
 from .observers.base import Event as Event
@@ -109,6 +110,7 @@ from .runs.run import Run as Run
 from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation
 from .serving.explain import Move as Move
+from .serving.lookup import Match as Match
 from .serving.recommender import Recommender as Recommender
 from .serving.recommender import load as load
 from .serving.refresh import Refreshed as Refreshed

@@ -70,6 +70,8 @@ NAMES = [
     "Job",
     "Kind",
     "Longs",
+    "MapLegend",
+    "Match",
     "MemoryBudgetError",
     "Metric",
     "MissingDependencyError",

@@ -32,6 +32,17 @@ class ComponentFigures:
     stripes: Sequence[DrawnStripes]
     tables: Sequence[DrawnTable]
 
+    @classmethod
+    def of(cls, label: str, figures: Sequence[FigureReport]) -> Self:
+        """Draw the figures of one component."""
+        curves = [DrawnCurve.of(figure) for figure in figures if isinstance(figure, CurveReport)]
+        return cls(
+            label,
+            [curve for curve in curves if curve is not None],
+            [DrawnStripes.of(figure) for figure in figures if isinstance(figure, StripesReport)],
+            [DrawnTable.of(figure) for figure in figures if isinstance(figure, TableReport)],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnCurve(Plane):
@@ -122,17 +133,7 @@ class DrawnTable(NamedTuple):
 
 def component_figures(report: Report) -> list[ComponentFigures]:
     """Return the figures of a report, component by component."""
-    return [_of_component(label, figures) for label, figures in report.figures.items()]
-
-
-def _of_component(label: str, figures: Sequence[FigureReport]) -> ComponentFigures:
-    curves = [DrawnCurve.of(figure) for figure in figures if isinstance(figure, CurveReport)]
-    return ComponentFigures(
-        label,
-        [curve for curve in curves if curve is not None],
-        [DrawnStripes.of(figure) for figure in figures if isinstance(figure, StripesReport)],
-        [DrawnTable.of(figure) for figure in figures if isinstance(figure, TableReport)],
-    )
+    return [ComponentFigures.of(label, figures) for label, figures in report.figures.items()]
 
 
 def _shades(levels: Sequence[int]) -> list[Shade]:

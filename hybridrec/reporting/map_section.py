@@ -1,48 +1,66 @@
-"""The map of items on the page: points in a plane, coloured by cluster, labelled with the best-known names."""
+"""The maps of items on the page: points in a plane, coloured by group, labelled with the best-known names."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from hybridrec.runs.run import MAPS, Run, read_frame
+from hybridrec.evaluation.report import MapLegend
+from hybridrec.reporting.component_section import ComponentFigures
+from hybridrec.runs.run import Run
+from hybridrec.types import Doubles, Longs
 
 if TYPE_CHECKING:
     import polars as pl
 
 SIZE = 640.0
 """Width and height of the figure, in units in which a name is 15 high."""
+COLOURS = 10
+"""Number of colours; the groups take them in turn."""
+NAMED = 2_000
+"""Items, the best-known, that have a circle with their name; all others are dots."""
 _MARGIN = 16.0
-_NAMED = 6
-"""Items of each cluster that the list below the figure names."""
+_MEMBERS = 6
+"""Items of each group that the list below the figure names."""
 _LONGEST = 28
+_LETTER = (8.5, 16.0)
+"""Width and height of a letter of a label."""
 
 
 class MapPoint(NamedTuple):
-    """An item; `cluster` counts from 1."""
+    """One of the best-known items; `colour` counts from 1, 0 is that of no group."""
 
     x: float
     y: float
     radius: float
-    cluster: int
+    colour: int
     name: str
 
 
-class Cluster(NamedTuple):
-    """A cluster, its size, its best-known items, and the position of the first of them."""
+class Dots(NamedTuple):
+    """All other items of one colour, as an SVG path."""
 
-    number: int
+    colour: int
+    path: str
+
+
+class Group(NamedTuple):
+    """A group that has a colour of its own: its size, its best-known items, and the position of the first of them."""
+
+    colour: int
+    name: str
     items: int
-    names: list[str]
+    members: list[str]
     x: float
     y: float
 
     @property
     def label(self) -> str:
-        """The best-known name, shortened to fit into the figure."""
-        name = self.names[0]
+        """The name of the best-known item, shortened to fit into the figure."""
+        name = self.members[0]
         return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
     @property
@@ -50,41 +68,104 @@ class Cluster(NamedTuple):
         """The side on which the label has room."""
         return "start" if self.x < SIZE / 2 else "end"
 
+    @property
+    def height(self) -> float:
+        """The height of the foot of the label."""
+        return max(self.y - 8, _LETTER[1])
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The left and the right end of the label, approximately."""
+        width = _LETTER[0] * len(self.label)
+        return (self.x, self.x + width) if self.anchor == "start" else (self.x - width, self.x)
+
+    def covers(self, other: Group) -> bool:
+        """Return True if the labels of both would lie on one another."""
+        (left, right), (others_left, others_right) = self.span, other.span
+        return abs(self.height - other.height) < _LETTER[1] and left < others_right and others_left < right
+
 
 @dataclass(frozen=True, slots=True)
 class ItemMap:
-    """The map of one component."""
+    """The map of one component; `others` is the number of groups whose colours repeat, `height` that of the figure."""
 
     label: str
-    points: list[MapPoint]
-    clusters: list[Cluster]
+    legend: MapLegend
+    items: int
+    points: Sequence[MapPoint]
+    dots: Sequence[Dots]
+    groups: Sequence[Group]
+    others: int
+    height: float
+    figures: ComponentFigures
+
+    @classmethod
+    def of(cls, label: str, frame: pl.DataFrame, legend: MapLegend) -> Self:
+        """Build a map from a frame whose best-known items come first."""
+        plane = frame.select("x", "y").to_numpy().astype(np.float64)
+        low, span = plane.min(axis=0), float(np.ptp(plane, axis=0).max()) or 1.0
+        places = _MARGIN + (SIZE - 2 * _MARGIN) * (plane - low) / span
+        numbers = frame["group"].to_numpy().astype(np.int64)
+        colours = np.where(numbers < 0, 0, numbers % COLOURS + 1)
+        groups = [
+            _group(legend, number, np.flatnonzero(numbers == number), places, frame["name"])
+            for number in np.unique(numbers[numbers >= 0])[:COLOURS].tolist()
+        ]
+        return cls(
+            label,
+            legend,
+            len(frame),
+            _points(places, colours, frame),
+            list(_dots(places[NAMED:], colours[NAMED:])),
+            groups,
+            len(np.unique(numbers[numbers >= 0])) - len(groups),
+            max(float(places[:, 1].max()) + _MARGIN, SIZE / 4),
+            ComponentFigures.of(label, legend.figures),
+        )
+
+    @property
+    def labels(self) -> list[Group]:
+        """Groups whose label finds room beside those of larger ones."""
+        kept: list[Group] = []
+        for group in self.groups:
+            if not any(group.covers(other) for other in kept):
+                kept.append(group)
+        return kept
+
+    @property
+    def dot(self) -> float:
+        """The width of a dot: the more there are, the smaller."""
+        return float(np.clip(300 / np.sqrt(max(self.items, 1)), 1.2, 3.0))
 
     @property
     def description(self) -> str:
         """The figure in words."""
-        groups = "; ".join(f"cluster {c.number}: {', '.join(c.names[:3])}" for c in self.clusters)
-        return f"{len(self.points)} items of {self.label}; nearby points are similar. {groups}"
+        groups = "; ".join(f"{group.name}: {', '.join(group.members[:3])}" for group in self.groups)
+        return f"{self.items} items of {self.label}; nearby points are similar. {groups}"
 
 
 def maps(run: Run) -> list[ItemMap]:
     """Read the maps of a run, in order of their labels; raises StoreError for a damaged one."""
-    paths = sorted((run.folder / MAPS).glob("*.parquet"))
-    return [_map(path.stem, read_frame(run.file(f"{MAPS}/{path.name}"))) for path in paths]
+    return [ItemMap.of(label, *run.item_map(label)) for label in run.maps]
 
 
-def _map(label: str, frame: pl.DataFrame) -> ItemMap:
-    """Build a map from a frame whose most frequent items come first."""
-    plane = frame.select("x", "y").to_numpy().astype(np.float64)
-    low, span = plane.min(axis=0), float(np.ptp(plane, axis=0).max()) or 1.0
-    places = _MARGIN + (SIZE - 2 * _MARGIN) * (plane - low) / span
-    counts = frame["count"].to_numpy()
-    radii = 2.5 + 5.5 * np.sqrt(counts / max(counts.max(), 1))
-    numbers, names = frame["cluster"].to_numpy() + 1, frame["name"].to_list()
-    columns = (places[:, 0].tolist(), places[:, 1].tolist(), radii.tolist(), numbers.tolist(), names)
-    points = [MapPoint(*point) for point in zip(*columns, strict=True)]
-    clusters = []
-    for number in np.unique(numbers):
-        members = np.flatnonzero(numbers == number)
-        x, y = places[members[0]].tolist()
-        clusters.append(Cluster(int(number), len(members), [names[m] for m in members[:_NAMED]], x, y))
-    return ItemMap(label, points[::-1], clusters)  # the best known are drawn last, on top
+def _group(legend: MapLegend, number: int, members: Longs, places: Doubles, names: pl.Series) -> Group:
+    x, y = places[members[0]].tolist()
+    best_known = [names[int(member)] for member in members[:_MEMBERS]]
+    return Group(number % COLOURS + 1, legend.groups[number], len(members), best_known, x, y)
+
+
+def _points(places: Doubles, colours: Longs, frame: pl.DataFrame) -> list[MapPoint]:
+    """Return the circles of the best-known items, the best known last: they are drawn on top."""
+    counts = frame["count"].to_numpy()[:NAMED]
+    radii = 2.5 + 5.5 * np.sqrt(counts / max(counts.max(initial=0), 1))
+    columns = (*places[:NAMED].T.tolist(), radii.tolist(), colours[:NAMED].tolist(), frame["name"][:NAMED].to_list())
+    return [MapPoint(*point) for point in zip(*columns, strict=True)][::-1]
+
+
+def _dots(places: Doubles, colours: Longs) -> list[Dots]:
+    """Return a path for each colour, those of no group first, with a dot for each item."""
+    return [
+        Dots(colour, "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places[colours == colour].tolist()))
+        for colour in np.unique(colours).tolist()
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,12 +12,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hybridrec.config.yaml_document import dotted
 from hybridrec.errors import DataError, StoreError
-from hybridrec.evaluation.report import Report
+from hybridrec.evaluation.report import MapLegend, Report, figure_report
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
 from hybridrec.paths import Key, inside, printable
 from hybridrec.runs.bundle import copy_bundle
 from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run, replace_file
+from hybridrec.stages.figures import Figure
 from hybridrec.types import Target
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 
 
 MAPS = "maps"
+MAP_COLUMNS = {"id", "name", "count", "x", "y", "group"}
+_LEGEND = "hybridrec.legend"
+"""Key in the metadata of the file of a map."""
 
 
 MORE_SEGMENTS = "segment/"
@@ -127,14 +132,36 @@ class Run:
         """Return one row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
         return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
 
-    def add_map(self, label: str, frame: pl.DataFrame) -> Path:
+    def add_map(self, label: str, frame: pl.DataFrame, legend: MapLegend, figures: Sequence[Figure] = ()) -> Path:
         """Write a map of items into its folder, shown by its page under this label; return the path.
 
-        frame: one row per item, the best-known first: id, name, count, x, y, and cluster, from 0
+        frame: one row per item, the best-known first: id, name, count, x, y, and group, from 0, or -1 for none
+        figures: what stands below the map
         Raises StoreError for a label that cannot be the name of a file.
         """
         file = inside(self.folder / MAPS, f"{label}.parquet").name
-        return replace_file(self.folder, f"{MAPS}/{file}", frame.write_parquet)
+        legend = legend.model_copy(update={"figures": list(map(figure_report, figures))})
+        metadata = {_LEGEND: legend.model_dump_json()}
+        return replace_file(self.folder, f"{MAPS}/{file}", lambda path: frame.write_parquet(path, metadata=metadata))
+
+    def item_map(self, label: str) -> tuple[pl.DataFrame, MapLegend]:
+        """Return a map of items as it was added; raises StoreError if there is none, or if it is damaged."""
+        import polars as pl
+
+        file = self.file(f"{MAPS}/{inside(self.folder / MAPS, f'{label}.parquet').name}")
+        frame = read_frame(file)
+        try:
+            legend = MapLegend.model_validate_json(pl.read_parquet_metadata(file).get(_LEGEND, ""))
+        except ValidationError:
+            raise StoreError(f"{file} is not a map of this version: draw it again") from None
+        if MAP_COLUMNS - set(frame.columns) or not frame["group"].is_between(-1, len(legend.groups) - 1).all():
+            raise StoreError(f"{file} cannot be read: its items do not fit its legend")
+        return frame, legend
+
+    @property
+    def maps(self) -> list[str]:
+        """The labels of its maps of items, in order."""
+        return sorted(path.stem for path in (self.folder / MAPS).glob("*.parquet"))
 
     def _frame(self, file: str) -> pl.DataFrame:
         return read_frame(self.file(file))

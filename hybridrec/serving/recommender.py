@@ -25,9 +25,10 @@ from hybridrec.observers.base import Observer, SlatesServed
 from hybridrec.observers.dispatch import Observers
 from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
+from hybridrec.serving.lookup import Match, find
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.stages.slate import Slate
-from hybridrec.types import PADDING, Target
+from hybridrec.types import ITEMS, PADDING, EntityKind, Target
 
 if TYPE_CHECKING:
     from hybridrec.plugin import Plugin
@@ -144,6 +145,13 @@ class Recommender:
         )
         both = QueryBatch.stack([profiles, stated.take(others)])
         return both.take(np.argsort(np.concatenate([profiled, others])))
+
+    def find(self, text: str, kind: EntityKind = ITEMS) -> Match:
+        """Return the item, or the entity of another kind, that a loosely typed name means: by id, name, nearest name.
+
+        Raises DataError for a kind that the data does not have, and if no name is near.
+        """
+        return find(text, self.data, kind)
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """Return a pipeline by name, by default the last one of the config."""

@@ -14,8 +14,9 @@ import polars as pl
 import pytest
 
 import hybridrec
+from hybridrec import CurveFigure, MapLegend, Run, StripesFigure, TableFigure
+from hybridrec.evaluation.report import figure_report
 from hybridrec.reporting.page import write
-from hybridrec.runs.manifest import replace_file
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium (Debian: apt-get install chromium)")
@@ -107,12 +108,35 @@ def test_the_sections_that_not_every_run_has_are_drawn_as_well(experiment, tmp_p
     rng = np.random.default_rng(1)
     frame = pl.DataFrame(
         {"id": names, "name": [f"a rather long name of {name}" for name in names], "count": range(len(names), 0, -1),
-         "x": rng.normal(size=len(names)), "y": rng.normal(size=len(names)), "cluster": np.arange(len(names)) % 8}
+         "x": rng.normal(size=len(names)), "y": rng.normal(size=len(names)), "group": np.arange(len(names)) % 8}
     )  # fmt: skip
-    replace_file(run.folder, "maps/ease.parquet", frame.write_parquet)
+    legend = MapLegend(colours="clusters", groups=[f"cluster {number}" for number in range(8)], of=len(names))
+    run.add_map("ease", frame, legend)
     said = probe(write(run), tmp_path, width, *(["--force-dark-mode"] if dark else []))
     assert all(w > 200 and h > 80 for w, h in said["figures"])
     assert len(names) in said["marks"]
+    assert said["outside"] == [0] * len(said["figures"])
+    assert said["scrolled"] <= said["width"]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)])
+def test_figures_of_components_fit_the_page_and_can_be_read(hostile_run, tmp_path, width, dark):
+    rng = np.random.default_rng(1)
+    figures = [
+        CurveFigure("Within-cluster curve", "clusters", "within", [(k, 900 / k) for k in range(10, 400, 20)], chosen=9),
+        StripesFigure(
+            "One", ["a long name of a song " * 3] * 6, rng.normal(size=(6, 300)).astype(np.float32), ["t"] * 6
+        ),
+        TableFigure("Clusters", ["cluster", "items", "members"], [[k, k, "a song · " * 20] for k in range(40)]),
+    ]
+    shown = hostile_run.report.model_copy(update={"figures": {"pop": list(map(figure_report, figures))}})
+    copy = shutil.copytree(hostile_run.folder, tmp_path / "run")
+    said = probe(write(Run(copy, shown)), tmp_path, width, *(["--force-dark-mode"] if dark else []))
+    curve, *stripes = said["figures"][8:]
+    assert curve[0] > 200
+    assert curve[1] > 80
+    assert len(stripes) == 6
+    assert all(width > 250 and height > 15 for width, height in stripes)
     assert said["outside"] == [0] * len(said["figures"])
     assert said["scrolled"] <= said["width"]
 

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import StoreError
+from hybridrec import CurveFigure, MapLegend, StoreError
 from hybridrec.engine.store import Store
+from hybridrec.evaluation.report import figure_report
 from hybridrec.runs.export_trec import ParquetExporter
 from hybridrec.runs.exporter import export
-from hybridrec.runs.manifest import write_manifest
+from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import write_report
 from tests.conftest import CONFIG, TOYLAND
@@ -203,11 +204,34 @@ def test_the_store_is_not_left(sent, tmp_path):
 
 
 def test_a_map_is_a_file_of_the_run_unless_its_label_leads_elsewhere(sent, tmp_path):
-    run, frame = Run.open(sent), pl.DataFrame({"id": ["a"], "x": [0.5]})
-    path = run.add_map("als", frame)
-    assert pl.read_parquet(run.file("maps/als.parquet")).equals(frame)
+    run = Run.open(sent)
+    frame = pl.DataFrame({"id": ["a"], "name": ["A"], "count": [1], "x": [0.5], "y": [0.5], "group": [0]})
+    legend = MapLegend(colours="clusters", groups=["first"], of=3, space="digest")
+    figure = CurveFigure("c", "x", "y", [(1, 2)])
+    path = run.add_map("als", frame, legend, [figure])
+    assert run.maps == ["als"]
+    read, back = run.item_map("als")
+    assert read.equals(frame)
+    assert back == legend.model_copy(update={"figures": [figure_report(figure)]})
     before = everything(tmp_path)
     with pytest.raises(StoreError, match="cannot be the name of a file"):
-        run.add_map("../../als", frame)
+        run.add_map("../../als", frame, legend)
+    with pytest.raises(StoreError, match="cannot be the name of a file"):
+        run.item_map("../../als")
     assert everything(tmp_path) == before
     assert path == sent / "maps/als.parquet"
+
+
+def test_a_map_that_does_not_fit_its_legend_is_refused(sent):
+    run = Run.open(sent)
+    frame = pl.DataFrame({"id": ["a"], "name": ["A"], "count": [1], "x": [0.5], "y": [0.5], "group": [1]})
+    legend = MapLegend(colours="clusters", groups=["first"], of=3)
+    with pytest.raises(StoreError, match=r"als\.parquet cannot be read: .* does not list it"):
+        run.item_map("als")
+    for wrong in (frame, frame.drop("y").with_columns(group=0), frame.with_columns(group=-2)):
+        run.add_map("als", wrong, legend)
+        with pytest.raises(StoreError, match="do not fit its legend"):
+            run.item_map("als")
+    replace_file(run.folder, "maps/als.parquet", frame.write_parquet)
+    with pytest.raises(StoreError, match="not a map of this version: draw it again"):
+        run.item_map("als")

@@ -178,3 +178,10 @@ def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, m
     monkeypatch.setattr(Registry().get("components", "echo"), "fit", None)
     ids = serving_again(run, monkeypatch, version="2", reads_versions=frozenset({"1"}))
     assert np.array_equal(ids, before)
+
+
+def test_names_are_found_in_its_data(recommender):
+    assert recommender.find("item 07").name == recommender.data.items.names()[7]
+    assert recommender.find("tag-03", "tags").id == "tag 03"
+    with pytest.raises(DataError, match="unknown kind 'moods'"):
+        recommender.find("calm", "moods")

@@ -17,7 +17,14 @@ from hybridrec.evaluation.report.comparisons import (
     StatisticsReport,
     Verdict,
 )
-from hybridrec.evaluation.report.figures import CurveReport, FigureReport, StripesReport, TableReport, figure_report
+from hybridrec.evaluation.report.figures import (
+    CurveReport,
+    FigureReport,
+    MapLegend,
+    StripesReport,
+    TableReport,
+    figure_report,
+)
 from hybridrec.evaluation.report.pipelines import (
     MetricReport,
     PipelineReport,
@@ -50,6 +57,7 @@ __all__ = [
     "Guardrail",
     "GuardrailVerdict",
     "Interval",
+    "MapLegend",
     "MetricReport",
     "Number",
     "PipelineReport",

@@ -59,6 +59,21 @@ class StripesReport(Section):
 FigureReport: TypeAlias = Annotated[CurveReport | TableReport | StripesReport, Field(discriminator="kind")]
 
 
+class MapLegend(Section):
+    """The legend of a map of items."""
+
+    colours: str
+    """The meaning of the colours, in a few words: "clusters of cluster-draw"."""
+    groups: list[str]
+    """Name of each group of items, by its number in the map."""
+    of: int
+    """Number of items that have vectors; a map may hold fewer, those of the most queries."""
+    space: str = ""
+    """Digest of the vectors that were placed, so that the same need not be placed again."""
+    figures: list[FigureReport] = []
+    """Figures that stand below the map."""
+
+
 def figure_report(figure: Figure) -> FigureReport:
     """Return the figure of a component as the report holds it."""
     if isinstance(figure, CurveFigure):
