@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from hybridrec import DataError, Dataset, Options, QueryBatch, Segmenter, did_you_mean
 
@@ -13,7 +14,7 @@ UNKNOWN = "unknown"
 class ContextOptions(Options):
     """Options of `context`."""
 
-    column: str
+    column: str = Field(examples=["device"])
     """The column of the request."""
 
 
