@@ -11,6 +11,7 @@ from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
     from hybridrec.serving.explain import Explanation
+    from hybridrec.serving.recommender import Recommender
 
 
 @click.command()
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     help="A CSV file `item,rating` of a person's ratings, from 0 (a dislike); items as for --item.",
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of recommendations.")
-@click.option("--pipeline", help="Pipeline of the run (default: the last one).")
+@click.option(
+    "--pipeline",
+    help="Pipeline of the run; by default the best of those that beat the control and break no guardrail, else the "
+    "control.",
+)
 @click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
 @TARGET
 @BLOCK
@@ -84,6 +89,8 @@ def recommend(
     if user is not None and recommender.knows_users and user not in recommender.data.users.vocabulary:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)
+    if pipeline is None:
+        click.echo(_default(recommender), err=True)
     headers = ["rank", "name", "id", "score", "served_by"]
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.served_by] for e in slate]
     if explain:
@@ -98,6 +105,13 @@ def _assigned(pair: str, option: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise click.UsageError(f"{option} '{pair}': write NAME=VALUE")
     return name, value
+
+
+def _default(recommender: Recommender) -> str:
+    """Format the name of the pipeline that answers, and those of the others."""
+    others = [name for name in recommender.pipelines if name != recommender.default]
+    hint = f", the default of the run; others by --pipeline: {', '.join(others)}" if others else ""
+    return f"pipeline: {recommender.default}{hint}"
 
 
 def _reasons(place: Explanation) -> tuple[str, str, str, str]:

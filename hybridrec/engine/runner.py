@@ -31,6 +31,7 @@ from hybridrec.engine.timers import Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
 from hybridrec.errors import PluginError
 from hybridrec.evaluation.report import LATENCY, Environment
+from hybridrec.evaluation.summary import winner
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
 from hybridrec.inference.threads import one_thread_per_library
@@ -157,7 +158,7 @@ class ExperimentRunner:
             self.evaluate(data)
             report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
             refitted = config.refit == "all" and not self.experiment.validation
-            servable = self.refit(data) if refitted else None
+            servable = self.refit(data, winner(report)) if refitted else None
         report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
         return self.results.result(report, data, self.executor.workers, servable)
 
@@ -175,14 +176,14 @@ class ExperimentRunner:
                 if repeat == 1:
                     self.time(fold, trained_fold)
 
-    def refit(self, data: Dataset) -> ServableRun:
-        """Train the pipelines on the whole data, for serving."""
+    def refit(self, data: Dataset, default: str) -> ServableRun:
+        """Train the pipelines on the whole data, for serving; `default` is the one to serve unless another is named."""
         blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         trained_fold = self.prepare(full_fold(data), trainer)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
         pipelines = {arm.name: arm.pipeline for arm in trained_fold.arms}
-        return servable_run(self.experiment, self.registry, data, components, pipelines)
+        return servable_run(self.experiment, self.registry, data, components, pipelines, default)
 
     def prepare(self, fold: Fold, trainer: FoldTrainer) -> TrainedFold:
         """Fit the components of a fold and let its blends learn."""
@@ -240,6 +241,7 @@ def servable_run(
     data: Dataset,
     components: Mapping[str, Component],
     pipelines: Mapping[str, Pipeline],
+    default: str,
 ) -> ServableRun:
     """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
@@ -256,6 +258,7 @@ def servable_run(
         name=experiment.config.name,
         targets=experiment.config.targets,
         pipelines=pipelines,
+        default=default,
         components=components,
         uses={label: base_model.label for label, base_model in base_models.items() if base_model is not None},
         data=served_data(data),

@@ -98,6 +98,23 @@ def deciding(report: Report) -> list[Comparison]:
     return declared + others
 
 
+def winner(report: Report) -> str:
+    """Return the name of the pipeline that a run serves by default.
+
+    Among the pipelines that beat the control in the first metric over all queries and break no guardrail, it is the
+    one with the best mean; where there is none, it is the control. Without a control nothing is tested, and the best
+    mean of all pipelines decides. Components alone are not served.
+    """
+    served = [name for name, arm in report.pipelines.items() if not arm.single]
+    declared = [row for row in deciding(report) if not report.pipelines[row.control].single]
+    if not declared:
+        metric = next(iter(report.pipelines[served[0]].metrics), "")
+        return max(served, key=lambda name: _merit(report, name, metric))
+    won = [row for row in declared if row.verdict == "better" and not _broken(report, row)]
+    best = max(won, key=lambda row: _merit(report, row.variant, row.metric), default=None)
+    return declared[0].control if best is None else best.variant
+
+
 def opening(report: Report) -> str:
     """Write the sentence that opens the verdict: the winner, its gains, and the segments where it does not win.
 

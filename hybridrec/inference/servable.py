@@ -51,7 +51,8 @@ class ServableRun:
 
     name: of the experiment
     targets: the targets, with the length of their slates
-    pipelines: by name, in the order of the config; the last one is the default
+    pipelines: by name, in the order of the config
+    default: the name of the pipeline that answers unless another is asked for: the winner of the run
     components: by label, those that the pipelines need
     uses: label -> label of the component's base model
     data: users, items and other entities, as far as queries need them (`served_data`)
@@ -66,6 +67,7 @@ class ServableRun:
     name: str
     targets: Mapping[Target, int]
     pipelines: Mapping[str, Pipeline]
+    default: str
     components: Mapping[str, Component]
     uses: Mapping[str, str]
     data: Dataset

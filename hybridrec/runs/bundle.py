@@ -126,6 +126,8 @@ class _Description(BaseModel, extra="forbid"):
     plugins: tuple[_Plugin, ...]
     components: dict[str, _Component]
     pipelines: dict[str, _Pipeline]
+    default: str
+    """The pipeline that answers unless another is asked for."""
     segmenter: _Segmenter | None = None
     """None for what queries know."""
 
@@ -155,6 +157,7 @@ def write_bundle(path: Path, servable: ServableRun) -> None:
             for label, component in servable.components.items()
         },
         pipelines={name: _described(pipeline, servable) for name, pipeline in servable.pipelines.items()},
+        default=servable.default,
         segmenter=None if isinstance(servable.segmenter, KnownFields) else _Segmenter.of(servable.segmenter),
     )
     write_artifact(path, _KEY, state, description.model_dump(mode="json"))
@@ -189,6 +192,7 @@ def read_bundle(
         pipelines={
             name: reader.pipeline(name, entry, components, data) for name, entry in description.pipelines.items()
         },
+        default=description.default,
         components=components,
         uses={label: entry.uses for label, entry in description.components.items() if entry.uses is not None},
         data=data,

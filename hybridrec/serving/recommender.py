@@ -42,6 +42,8 @@ class Recommender:
     name: of the experiment
     data: users, items and other entities, as far as queries need them
     pipelines: by name
+    default: the name of the pipeline that answers unless another is asked for, the winner of the run: the best of those
+        that beat the control in the first metric over all queries and break no guardrail, else the control
     components: the fitted ones, by label
     targets: the targets, with the length of their slates unless a query sets it
     """
@@ -51,6 +53,7 @@ class Recommender:
         self.name = servable.name
         self.data = servable.data
         self.pipelines = dict(servable.pipelines)
+        self.default = servable.default
         self.components = dict(servable.components)
         self.targets = dict(servable.targets)
         self.knows_users = servable.users
@@ -69,7 +72,7 @@ class Recommender:
         pipeline: str | None = None,
         target: Target = "items",
     ) -> Slate:
-        """Return the best n for each query; by default n and the pipeline are those of the experiment.
+        """Return the best n for each query; by default n is that of the experiment, and the pipeline its winner.
 
         Raises ConfigError for an unknown pipeline or target, and DataError for a query with a user id if the bundle
         holds no users. `Slate.to_frame` returns external ids. A pipeline that draws names the request of each slate in
@@ -154,9 +157,8 @@ class Recommender:
         return find(text, self.data, kind)
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """Return a pipeline by name, by default the last one of the config."""
-        if name is None:
-            return list(self.pipelines.values())[-1]
+        """Return a pipeline by name, by default the winner of the run."""
+        name = self.default if name is None else name
         if name not in self.pipelines:
             raise ConfigError(unknown_pipeline(name, self.pipelines))
         return self.pipelines[name]

@@ -88,7 +88,7 @@ def refresh(
         update = _Update(experiment, before, train, fitter)
         done = {refreshed.label: refreshed for refreshed in update.components()}
         pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}
-    after = servable_run(experiment, registry, dataset, update.fitted, pipelines)
+    after = servable_run(experiment, registry, dataset, update.fitted, pipelines, before.default)
     replace_file(run.folder, BUNDLE, lambda path: write_bundle(path, after))
     return [done[label] for label in before.components]
 

@@ -10,8 +10,13 @@ def test_recommend_by_items_tags_text_and_user(call, finished):
     assert status == 0
     assert "user 'nobody' is unknown" in out
     assert "Recommended tags" in out
-    status, out, _ = call("recommend", finished, "--user", "user 03", "--pipeline", "control")
-    assert status == 0
+    status, out, err = call("recommend", finished, "--user", "user 03", "--pipeline", "control")
+    assert (status, err) == (0, "")
+
+
+def test_it_says_which_pipeline_answers_where_none_is_named(call, finished):
+    status, _, err = call("recommend", finished, "--user", "user 03")
+    assert (status, err) == (0, "pipeline: hybrid, the default of the run; others by --pipeline: control\n")
 
 
 def test_recommend_explains_sources_ranks_and_contributions(call, finished):
@@ -25,7 +30,8 @@ def test_recommend_from_a_file_of_ratings(call, finished, tmp_path):
     ratings = tmp_path / "mine.csv"
     ratings.write_text('item,rating\nitem 02,1\n"Item 4",0.5\n\nitem 06,0\n')
     status, out, err = call("recommend", finished, "--ratings", ratings, "-n", "30")
-    assert (status, err) == (0, "")
+    assert status == 0
+    assert err.startswith("pipeline: ")
     assert "'Item 4' is taken for '" in out
     assert not any(f" item {seen} " in out for seen in ("02", "04", "06")), "what was rated is not recommended"
     status, both, _ = call("recommend", finished, "--ratings", ratings, "--item", "item 08", "-n", "30")

@@ -21,7 +21,7 @@ from hybridrec.evaluation.report import (
     SeedSplit,
     StatisticsReport,
 )
-from hybridrec.evaluation.summary import html, opening, verdict_table
+from hybridrec.evaluation.summary import html, opening, verdict_table, winner
 
 
 def pipeline(mean: float, **fields) -> PipelineReport:
@@ -214,3 +214,30 @@ def test_what_people_wrote_is_no_markup(experiment):
     report = report.model_copy(update={"name": "<script>", "notes": ["<img src=x>"]})
     assert "&lt;script&gt;" in html(report)
     assert "<img" not in html(report)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "broken", "served"),
+    [
+        ({"blend": "better", "other": "better"}, (), "blend"),
+        ({"blend": "undecided", "other": "better"}, (), "other"),
+        ({"blend": "better", "other": "better"}, ("blend",), "other"),
+        ({"blend": "better", "other": "worse"}, ("blend",), "control"),
+        ({"blend": "equivalent within the margin", "other": "not tested"}, (), "control"),
+    ],
+)
+def test_the_best_that_beats_the_control_and_breaks_no_guardrail_is_served(verdicts, broken, served):
+    rows = [comparison(variant, "control", verdict) for variant, verdict in verdicts.items()]
+    alone = [comparison(variant, "ease", "better") for variant in verdicts]  # gains over a component serve nobody
+    rails = [
+        Guardrail(control="control", variant=name, metric="coverage@5", margin=0.1, loss=0.3, bounds=(0.2, 0.4),
+                  verdict="broken" if name in broken else "undecided")
+        for name in verdicts
+    ]  # fmt: skip
+    assert winner(report(*rows, *alone, guardrails=rails)) == served
+
+
+def test_without_a_control_the_best_mean_is_served_though_a_component_alone_is_better():
+    assert winner(report()) == "blend"
+    assert winner(report(comparison("blend", "ease", "worse"), comparison("other", "ease", "worse"))) == "blend"
+    assert winner(report(pipelines={"ease": pipeline(0.9, single=True)})) == "blend"

@@ -16,6 +16,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError, PluginError, Query, Run, StoreError
+from hybridrec.evaluation.summary import winner
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import plugin_classes
 from hybridrec.registry.discovery import Registry
@@ -72,6 +73,7 @@ def test_a_bundle_gives_what_the_run_gives_without_data_config_store_and_run(run
     assert list(Path().iterdir()) == [Path("toy.hybridrec")]
     recommender = hybridrec.load(bundle)
     assert list(recommender.pipelines) == ["control", "hybrid", "learned"]
+    assert recommender.default == winner(run.report)
     for name, slate in zip(recommender.pipelines, expected, strict=True):
         answer = recommender.recommend(QUERIES, pipeline=name, n=10)
         assert np.array_equal(answer.ids, slate.ids)

@@ -35,6 +35,27 @@ def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
         assert alone.servers[alone.served_by[0]] == batch.servers[batch.served_by[row]]
 
 
+LATER = ("compare:", "  last: {generators: [{from: pop, k: 20}], fallback: [tag-fallback, popularity]}\ncompare:")
+"""One more pipeline, the control again, as the last one."""
+
+
+def test_the_winner_of_the_run_answers_and_not_the_last_pipeline(experiment):
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), LATER))
+    recommender = hybridrec.load(run)
+    means = {name: arm.metrics["ndcg@5"].mean for name, arm in run.report.pipelines.items()}
+    assert max(means, key=means.__getitem__) == recommender.default == "hybrid"
+    hybrid = recommender.recommend(QUERIES, pipeline="hybrid")
+    np.testing.assert_array_equal(recommender.recommend(QUERIES).ids, hybrid.ids)
+    assert (recommender.recommend(QUERIES, pipeline="last").ids != hybrid.ids).any()
+
+
+def test_the_control_answers_where_nothing_is_better(experiment):
+    swapped = (("control: {gen", "hybrid: {gen"), ("  hybrid:\n", "  control:\n"))
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), *swapped))
+    assert {row.verdict for row in run.report.comparison if (row.metric, row.segment) == ("ndcg@5", "all")} == {"worse"}
+    assert hybridrec.load(run).default == "control"
+
+
 def test_it_is_the_path_that_was_evaluated(recommender, experiment):
     """The pipelines trained on everything, asked by the code of the evaluation, give the same slates."""
     from hybridrec.config.load import load_experiment
