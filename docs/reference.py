@@ -169,13 +169,13 @@ def _subjects() -> dict[str, tuple[str, str, list[str]]]:
     """Return file -> title, introduction and names in order; a name belongs to the folder that defines it."""
     of_folder = {folder: file for file, (_, _, folders) in SUBJECTS.items() for folder in folders}
     names: dict[str, list[str]] = {file: [] for file in SUBJECTS}
-    for name, home in sorted(_homes().items()):
+    for name, home in sorted(homes().items()):
         if not inspect.ismodule(getattr(hybridrec, name)):
             names[of_folder.get(home.partition(".")[0], of_folder[""])].append(name)
     return {file: (title, text, names[file]) for file, (title, text, _) in SUBJECTS.items()}
 
 
-def _homes() -> dict[str, str]:
+def homes() -> dict[str, str]:
     """Return public name -> module that defines it, below `hybridrec`."""
     stub = (ROOT / "hybridrec" / "__init__.pyi").read_text(encoding="utf-8")
     return {name: home for home, name in re.findall(r"^from \.(\S+) import \w+ as (\w+)$", stub, re.M)}
@@ -197,7 +197,7 @@ def hooks_page() -> str:
 
 def described(name: str) -> Iterator[str]:
     """Yield the definition of a public constant or type, unless it calls what is internal, and the text below it."""
-    source = inspect.getsource(importlib.import_module(f"hybridrec.{_homes()[name]}"))
+    source = inspect.getsource(importlib.import_module(f"hybridrec.{homes()[name]}"))
     tree = ast.parse(source)
     for statement in tree.body:
         match statement:

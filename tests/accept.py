@@ -6,7 +6,9 @@ A change of any of these files is a change of the interface: it is made on purpo
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from hybridrec.config.json_schema import experiment_schema
 from hybridrec.evaluation.report import Report
 from hybridrec.registry import kinds
 from hybridrec.registry.discovery import Registry
+from tests import signatures
+from tests.signatures import Snapshot
 
 ROOT = Path(__file__).parents[1]
+SIGNATURES = "tests/accepted/signatures.txt"
 
 
 class Own(Registry):
@@ -37,8 +42,15 @@ def interface() -> dict[str, str]:
         "docs/report.schema.json": _json(Report.model_json_schema()),
         **{f"docs/{file}": page for file, page in reference.api_pages().items()},
         "tests/accepted/names.txt": "\n".join(_names(registry)) + "\n",
+        SIGNATURES: accepted().updated(signatures.signatures(), hybridrec.API_VERSION).written(hybridrec.API_VERSION),
         "tests/accepted/commands.md": reference.commands_page(registry),
     }
+
+
+def accepted() -> Snapshot:
+    """Return the accepted signatures."""
+    path = ROOT / SIGNATURES
+    return Snapshot.parse(path.read_text(encoding="utf-8")) if path.exists() else Snapshot({})
 
 
 def _names(registry: Registry) -> Iterator[str]:
@@ -57,7 +69,13 @@ def _json(content: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    if violations := accepted().violations(signatures.signatures(), hybridrec.API_VERSION):
+        raise SystemExit("\n".join(violations))
     for file, content in interface().items():
         (ROOT / file).parent.mkdir(exist_ok=True)
         (ROOT / file).write_text(content, encoding="utf-8")
         print(f"wrote {file}")
+    if "--final" in sys.argv:
+        snapshot = replace(accepted(), final=hybridrec.API_VERSION)
+        (ROOT / SIGNATURES).write_text(snapshot.written(hybridrec.API_VERSION), encoding="utf-8")
+        print(f"plugin API {hybridrec.API_VERSION} is final")
