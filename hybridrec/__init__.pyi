@@ -92,6 +92,7 @@ from .plugin import InputPath as InputPath
 from .plugin import Options as Options
 from .plugin import Plugin as Plugin
 from .plugin import Starter as Starter
+from .plugin import StarterConfig as StarterConfig
 from .registry.discovery import Provider as Provider
 from .registry.discovery import Registry as Registry
 from .registry.hookspecs import API_VERSION as API_VERSION

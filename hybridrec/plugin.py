@@ -13,9 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from hybridrec.assigned_text import beside_the_command
 
 
 def beside_the_config(path: Path, info: ValidationInfo) -> Path:
@@ -24,8 +26,9 @@ def beside_the_config(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None else Path(folder, path.expanduser()).resolve()
 
 
-InputPath = Annotated[Path, AfterValidator(beside_the_config)]
-"""A path in a config; a relative one starts at `folder` of the validation context, the folder of the config file."""
+InputPath = Annotated[Path, BeforeValidator(beside_the_command), AfterValidator(beside_the_config)]
+"""A path in a config; a relative one starts at `folder` of the validation context, the folder of the config file, and
+one in an assignment (`--set`) where the command is given."""
 
 
 class Options(BaseModel):
@@ -104,6 +107,24 @@ class Plugin(ABC):
 StarterRole = Literal["control", "generator", "scorer", "fusion", "fallback"]
 """A place in the config that `hybridrec init` writes: the component of the pipeline `control`; a generator, scorer
 or fusion of the pipeline `hybrid`; a fallback of both."""
+
+
+@dataclass(frozen=True, slots=True)
+class StarterConfig:
+    """A config, as a plugin ships it, that a plugin proposes for the data that `hybridrec init` found.
+
+    `init` writes the one of the highest priority in place of a config made of components, with the user's own data in
+    it, and names the others.
+
+    file: its name, "plugin:NAME/FILE.yaml"
+    changes: key path -> value, for what suits this data better: {"split.test": 0.2}; `data` holds no more than what the
+        reader needs to find the data, so that options of the reader are among the changes
+    priority: of several the highest one counts, of equal ones the first in order of their files
+    """
+
+    file: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

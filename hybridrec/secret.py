@@ -14,6 +14,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationIn
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
 
 KEYED = "keyed"
@@ -31,7 +32,7 @@ class Secret:
     """A secret of an option: `env:NAME` or `file:PATH` in a config, a password or token when `reveal` is called.
 
     Only the reference is written to files and shown; nothing of it enters keys of the store. A relative path starts
-    at the folder of the config.
+    at the folder of the config, or where the command is given if it is assigned (`--set`).
     """
 
     __slots__ = ("reference",)
@@ -99,7 +100,7 @@ def _validated(value: object, info: ValidationInfo) -> Secret:
         return value
     if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
         raise PydanticCustomError(MISTAKE, _REMEDY)
-    folder = (info.context or {}).get("folder")
+    folder = Path.cwd() if isinstance(value, AssignedText) else (info.context or {}).get("folder")
     if folder is not None and value.startswith("file:"):
         return Secret(f"file:{Path(folder, Path(value.removeprefix('file:')).expanduser()).resolve()}")
     return Secret(value)

@@ -117,6 +117,7 @@ NAMES = [
     "Splitter",
     "StageFinished",
     "Starter",
+    "StarterConfig",
     "State",
     "Store",
     "StoreError",

@@ -23,6 +23,7 @@ COMMANDS = (
     "check-plugin",
     "compare",
     "completion",
+    "configs",
     "export",
     "init",
     "new-plugin",

@@ -8,7 +8,11 @@ import click
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 SET = click.option(
-    "--set", "assignments", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY.PATH=VALUE",
+    help="Override a key of the config. A relative path starts at the current folder.",
 )
 STORE = click.option(
     "--store",

@@ -25,7 +25,7 @@ def refresh(
     """Update a finished RUN (made with `refit: all`) so that it recommends from its data as it is now.
 
     Components that can be updated with the new data are not fitted again, the others are; learned blends stay. --set
-    may name other data, as in `--set data.interactions.path=...`, and nothing else. The report is not changed.
+    may name other data, as in `--set data.interactions.path=new.csv`, and nothing else. The report is not changed.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.serving.refresh import refresh as take_up

@@ -7,29 +7,53 @@ from pathlib import Path
 
 import click
 
+WIDTH = 90
+"""Characters of a line that keys may take; the others are counted."""
+VALUE = 30
+"""Characters of a value."""
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--metric", help="Sort by this metric (default: the first one of the latest run).")
-def runs(folder: Path, metric: str | None) -> None:
-    """List the finished runs in FOLDER, best first, with the config keys in which they differ.
+@click.option("--all", "every", is_flag=True, help="Show every key in which runs differ, and whole values.")
+def runs(folder: Path, metric: str | None, every: bool) -> None:
+    """List the finished runs in FOLDER, a line each, with the config keys in which they differ.
 
-    Each run is listed with its best blend. Only results on the same queries can be ranked: runs on other
-    queries are in tables of their own.
+    Each run is listed with its best blend. Only results on the same queries can be ranked: runs that asked the same
+    (column `queries`) stand together, best first.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.evaluation.summary import cell
     from hybridrec.runs.leaderboard import leaderboard
 
     board = leaderboard(folder, metric)
-    for group in board.groups:
-        rows = [[row.run.folder.name, row.pipeline, cell(row.result), _assigned(row.differences)] for row in group.runs]
-        only = f", {_assigned(group.differences)}" if group.differences else ""
-        title = f"Runs in {folder} that asked the same {group.asked} queries ({group.queries[:8]}{only})"
-        print_table(title, ["run", "best blend", board.metric, "differs in"], rows)
+    rows = [
+        [
+            row.run.folder.name,
+            f"{group.asked} ({group.queries[:8]})",
+            row.pipeline,
+            cell(row.result),
+            _assigned({**row.differences, **group.differences}, every),
+        ]
+        for group in board.groups
+        for row in group.runs
+    ]
+    title = f"Runs in {folder}, best first among those that asked the same queries"
+    print_table(title, ["run", "queries", "best blend", board.metric, "differs in"], rows)
     for reason in board.unreadable:
         print(f"note: {reason}")
 
 
-def _assigned(keys: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in keys.items())
+def _assigned(keys: Mapping[str, str], every: bool) -> str:
+    """Return the keys with their values, as many as a line takes, and the number of the others."""
+    texts = [f"{key}={value if every or len(value) <= VALUE else value[:VALUE] + '...'}" for key, value in keys.items()]
+    shown: list[str] = []
+    length = 0
+    for text in texts:
+        length += len(text) + 2
+        if shown and length > WIDTH and not every:
+            break
+        shown.append(text)
+    hidden = len(texts) - len(shown)
+    return ", ".join(shown) + (f" + {hidden} more" if hidden else "")

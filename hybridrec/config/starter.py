@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from hybridrec.config.load import check
 from hybridrec.config.resolve import is_importable
+from hybridrec.config.yaml_document import parse
+from hybridrec.config.yaml_edit import edited_text
 from hybridrec.data.checks import check_dataset
+from hybridrec.data.io.dialect import is_tab_table
 from hybridrec.data.io.files import FORMATS, format_of
 from hybridrec.data.io.infer_schema import SchemaHints
 from hybridrec.data.io.profile import DataProfile, describe, profile
-from hybridrec.errors import ConfigError, DataError, HybridrecError, PluginError, did_you_mean
-from hybridrec.plugin import Starter, StarterRole
+from hybridrec.errors import (
+    ConfigError,
+    DataError,
+    HybridrecError,
+    MissingDependencyError,
+    PluginError,
+    did_you_mean,
+)
+from hybridrec.plugin import Starter, StarterConfig, StarterRole
 from hybridrec.registry.discovery import Registry
+from hybridrec.registry.plugin_files import located
 from hybridrec.stages.component import Generator, Reranker, Scorer
 from hybridrec.tracing import calling, origin, traced
 
@@ -30,15 +44,27 @@ def starting_config(
 
     `paths` are files and folders. A published data set gets the reader that recognises it; the columns of other files
     are inferred, with what `hints` says of them. Paths in the config are relative to `folder`, where it will be.
-    The components are those that plugins propose in the hook `hybridrec_starters`. Raises DataError where a file cannot
-    be read or none resembles interactions, ConfigError where nothing generates candidates, and PluginError for an
-    invalid proposal.
+    What plugins propose in the hook `hybridrec_starters` decides: a config that one of them ships for such data, or a
+    config of the proposed components. Raises DataError where a file cannot be read or none resembles interactions,
+    ConfigError where nothing generates candidates, and PluginError for an invalid proposal.
     """
     data = _published(paths, folder, registry) or profile(_tables(paths), folder, hints)
-    starters, missing = _starters(data, registry)
+    proposals = _proposals(data, registry)
+    shipped = sorted(
+        (proposal for proposal in proposals if isinstance(proposal, StarterConfig)),
+        key=lambda proposal: (-proposal.priority, proposal.file),
+    )
+    lines = _description(data)
+    for proposal in shipped:
+        text, problem = _shipped(proposal, data, folder, registry)
+        if text is not None:
+            others = [f"also for such data: {other.file}" for other in shipped if other is not proposal]
+            return [*lines, f"the config is that of {proposal.file}", *others], text
+        lines.append(problem)
+    starters, missing = _distinct([proposal for proposal in proposals if isinstance(proposal, Starter)], registry)
     content = _config(data, starters)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    return [*_description(data), *missing], _HEADER + _with_reasons(text, data)
+    return [*lines, *missing], _HEADER + _with_reasons(text, data)
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
@@ -69,9 +95,12 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
         with calling(reader, "while looking at files"):
             options = reader.recognises(files)
         if options is not None:
+            may_skip = "strict" in reader.Config.model_fields and "strict" not in options
             with calling(reader, "while reading what it recognised"):
-                made = reader(reader.Config.model_validate(options))
+                made = reader(reader.Config.model_validate({**options, "strict": False} if may_skip else options))
                 data = check_dataset(made.read())
+            if may_skip and made.notes():
+                options = {**options, "strict": False}
             relative = {
                 key: os.path.relpath(value, folder) if isinstance(value, Path) else value
                 for key, value in options.items()
@@ -83,11 +112,20 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
     """Return the files, and from folders those of a known ending; raises DataError if there are none."""
-    files = [file for path in paths for file in _inside(path) if file == path or format_of(file)]
+    files = [
+        file
+        for path in paths
+        for file in _inside(path)
+        if file == path or format_of(file) or (file.suffix in PLAIN and is_tab_table(file))
+    ]
     if not files:
         folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
         raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")
     return files
+
+
+PLAIN = (".txt", ".dat", "")
+"""Endings of names that say nothing: such a file of a folder is a table if tabs cut its lines alike."""
 
 
 def _inside(path: Path) -> list[Path]:
@@ -95,19 +133,47 @@ def _inside(path: Path) -> list[Path]:
     return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
-def _starters(data: DataProfile, registry: Registry) -> tuple[list[Starter], list[str]]:
-    """Return the proposals of all plugins, the first ones first, and a line for each missing library.
+def _shipped(proposal: StarterConfig, data: DataProfile, folder: Path, registry: Registry) -> tuple[str | None, str]:
+    """Return the text of a shipped config with this data in it, or None and what it lacks.
 
-    Of several proposals under one label the first counts.
+    Raises PluginError if it is not a valid config then.
     """
-    proposals: list[Starter] = []
+    place = f"hybridrec_starters proposes {proposal.file}"
+    try:
+        text = located(Path(proposal.file), registry).read_text(encoding="utf-8")
+        values = {tuple(path.split(".")): value for path, value in proposal.changes.items()}
+        text = edited_text(text, {("data",): data.data, **values})
+        text = re.sub(r"\A(#.*\n)*", "", text)
+        check(parse(text, proposal.file), registry, folder)
+    except MissingDependencyError as error:
+        return None, f"left out a config: {error}"
+    except (HybridrecError, KeyError, IndexError, TypeError, ValueError, OSError) as error:
+        raise PluginError(f"{place}: {error}") from error
+    head = (
+        f"{_HEADER}# It is {proposal.file} with this data; `hybridrec configs` and that name print its own comments.\n"
+    )
+    return head + _with_reasons(text, replace(data, reasons={"data": data.reasons.get("data", ())})), ""
+
+
+def _proposals(data: DataProfile, registry: Registry) -> list[Starter | StarterConfig]:
+    """Return the proposals of all plugins for this data."""
+    proposals: list[Starter | StarterConfig] = []
     for implementation in registry.manager.hook.hybridrec_starters.get_hookimpls():
         plugin = origin(str(getattr(implementation.plugin, "__name__", implementation.plugin)))
         with traced(f"hybridrec_starters of {plugin}"):
             offered: Any = implementation.function(*(data for _ in implementation.argnames))
         for starter in offered:
-            _refuse_wrong(starter, plugin, registry)
+            if not isinstance(starter, StarterConfig):
+                _refuse_wrong(starter, plugin, registry)
             proposals.append(starter)
+    return proposals
+
+
+def _distinct(proposals: list[Starter], registry: Registry) -> tuple[list[Starter], list[str]]:
+    """Return the proposed components, the first ones first, and a line for each missing library.
+
+    Of several proposals under one label the first counts.
+    """
     proposals.sort(key=lambda starter: (-starter.priority, starter.label, starter.component))
     distinct: dict[str, Starter] = {}
     missing = []
@@ -133,7 +199,9 @@ _STAGES: dict[StarterRole, type] = {
 def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
     """Raise PluginError for a proposal that would make a config which `check` refuses."""
     if not isinstance(starter, Starter):
-        raise PluginError(f"{plugin}: hybridrec_starters must return a list of Starter, got {starter!r}")
+        raise PluginError(
+            f"{plugin}: hybridrec_starters must return a list of Starter or StarterConfig, got {starter!r}"
+        )
     place = f"{plugin}: hybridrec_starters proposes '{starter.component}'"
     if unknown := sorted(starter.roles - _STAGES.keys()):
         raise PluginError(f"{place} as {unknown[0]}: {did_you_mean(unknown[0], _STAGES)}")

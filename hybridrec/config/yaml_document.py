@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -34,12 +35,15 @@ class YamlDocument:
         return f"{place}: {dotted(path)}" if path else place
 
     def set(self, assignment: str) -> None:
-        """Apply `a.b.c=value` (the value is YAML), creating missing mappings on the way."""
+        """Apply `a.b.c=value` (the value is YAML), creating missing mappings on the way.
+
+        A relative path in the value starts at the current folder, not at that of the file.
+        """
         key, equals, text = assignment.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {assignment}: expected key.path=value")
         value = _value(text, f"--set {assignment}").content
-        assign(self.content, key, value, f"--set {assignment}")
+        assign(self.content, key, _as_assigned(value), f"--set {assignment}")
 
 
 def load(path: Path) -> YamlDocument:
@@ -88,6 +92,15 @@ def assign(content: Any, key: str, value: object, subject: str) -> None:
             here[step] = {}
         here = here[place]
     here[_place(here, last, f"{subject}: {'.'.join(above)}")] = value
+
+
+def _as_assigned(value: Any) -> Any:
+    """Return a value whose texts know that they were assigned, for those that are paths."""
+    if isinstance(value, str):
+        return AssignedText(value)
+    if isinstance(value, dict):
+        return {key: _as_assigned(below) for key, below in value.items()}
+    return [_as_assigned(below) for below in value] if isinstance(value, list) else value
 
 
 def dotted(path: KeyPath) -> str:

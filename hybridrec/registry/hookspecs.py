@@ -12,7 +12,7 @@ from hybridrec.registry import kinds
 
 if TYPE_CHECKING:
     from hybridrec.data.io.profile import DataProfile
-    from hybridrec.plugin import Starter
+    from hybridrec.plugin import Starter, StarterConfig
 
 PROJECT = "hybridrec"
 API_VERSION = "1.0"
@@ -25,8 +25,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def hybridrec_starters(data: DataProfile) -> Sequence[Starter]:  # type: ignore[empty-body]
-    """Propose components for the config that `hybridrec init` writes for this data; only `init` calls this hook."""
+def hybridrec_starters(data: DataProfile) -> Sequence[Starter | StarterConfig]:  # type: ignore[empty-body]
+    """Propose components, or a whole config, for what `hybridrec init` writes; only `init` calls this hook."""
 
 
 def offer_hooks() -> Any:

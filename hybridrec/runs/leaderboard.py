@@ -126,9 +126,10 @@ def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
 
 
 def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Return for each config the keys whose value is not the same in all."""
+    """Return for each config the keys whose value is not the same in all, those that all have before the others."""
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]
+    differing.sort(key=lambda key: any(key not in config for config in configs))
     return [{key: config[key] for key in differing if key in config} for config in configs]
 
 

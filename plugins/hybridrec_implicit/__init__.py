@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
-    from hybridrec import Component, DataProfile, Starter
+    from hybridrec import Component, DataProfile, Starter, StarterConfig
 
 
 @hookimpl
@@ -22,11 +22,19 @@ def hybridrec_components() -> list[type[Component]]:
 
 
 @hookimpl
-def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose ALS, also as the control, and item neighbours: both grow only with the interactions."""
-    from hybridrec import Starter
+def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
+    """Propose ALS, also as the control, and item neighbours: both grow only with the interactions.
 
+    Triplets of user, item and count without a header, beside names of the items, are the form of the Million Song
+    Dataset Challenge: its configs are proposed for them.
+    """
+    from hybridrec import Starter, StarterConfig
+
+    interactions = data.data.get("interactions")
+    triplets = isinstance(interactions, dict) and interactions.get("columns") == ["user", "item", "count"]
+    challenge = ("million-song", "published/three-stage") if triplets and data.texts else ()
     return [
         Starter("als", frozenset({"control", "generator", "scorer"}), {"factors": 64}, priority=100),
         Starter("item-knn", frozenset({"generator", "scorer"}), priority=90),
+        *(StarterConfig(f"plugin:core/configs/{name}.yaml", priority=-place) for place, name in enumerate(challenge)),
     ]

@@ -1,6 +1,13 @@
 """Published collections of playlists: their readers, and the metrics, queries and files of their challenges."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from hybridrec import Exporter, Metric, Reader, Splitter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile, StarterConfig
 
 
 @hookimpl
@@ -37,3 +44,34 @@ def hybridrec_exporters() -> list[type[Exporter]]:
     from hybridrec_playlists.submissions import MelonExporter, MPDExporter
 
     return [MelonExporter, MPDExporter]
+
+
+CONFIGS = {
+    "melon": ("melon", "melon-audio", "published/melonrec-w2v", "published/melon-autoencoder"),
+    "yes-radio": ("song2vec", "published/song2vec", "yes-radio"),
+    "spotify": ("spotify", "published/spotify-skip-gram"),
+    "mpd": ("mpd",),
+    "radio": ("song2vec-radio",),
+}
+"""Reader -> configs for its data, the one to begin with first."""
+FEW_LISTS, MANY_ROWS = 5_000, 1_000_000
+"""Lists below which a share of them is held out, where the config holds 1,000 out; rows of which the first are read."""
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[StarterConfig]:
+    """The configs of the systems that were published on the data of a reader."""
+    from hybridrec import StarterConfig
+
+    reader = data.data["reader"]
+    changes: dict[str, object] = {"refit": "all"}
+    if reader == "yes-radio" and data.users < FEW_LISTS:
+        changes |= {"split.test": 0.2, "split.validation": 0.2}
+    elif reader == "spotify" and data.interactions > MANY_ROWS:
+        changes |= {"data.rows": MANY_ROWS}
+    elif reader == "radio":
+        changes |= {"data.length": 50}
+    return [
+        StarterConfig(f"plugin:core/configs/{name}.yaml", changes, priority=-place)
+        for place, name in enumerate(CONFIGS.get(reader, ()))
+    ]

@@ -1,6 +1,7 @@
 """The first config for files: readers recognise published data sets, everything else is a table."""
 
 import re
+import shutil
 import types
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import yaml
 import hybridrec
 import hybridrec_linear
 import hybridrec_tags
-from hybridrec import ConfigError, DataError, PluginError, Starter, hookimpl
+from hybridrec import ConfigError, DataError, PluginError, Starter, StarterConfig, hookimpl
 from hybridrec.config.load import load_experiment
 from hybridrec.config.starter import starting_config
 from hybridrec.registry.discovery import Registry
+from tests.founding_files import write_million_song
 
 FIXTURES = Path(__file__).parents[1] / "plugins" / "fixtures"
 READERS = {
@@ -84,6 +86,66 @@ def test_slices_that_are_not_all_of_their_folder_are_not_taken_for_it(start):
 def test_a_folder_of_nothing_that_can_be_read_is_refused(start):
     with pytest.raises(DataError, match=r"feature-lines: no reader recognises what is in it, and no file in it ends"):
         start(FIXTURES / "feature-lines")
+
+
+SYSTEMS = {
+    "melon": ("melon", {"items": 100, "tags": 10}, "masked", "melon"),
+    "yes": ("song2vec", {"items": 25}, "each-position", "hit-rate@25"),
+    "spotify": ("spotify", {"items": 100}, "masked", "ndcg@100"),
+    "radio": ("song2vec-radio", {"items": 25}, "each-position", "hit-rate@25"),
+    "mpd": ("mpd", {"items": 500}, "ten-categories", "artist-r-precision"),
+}
+"""Fixture -> config, targets, split and first metric of the system that was published on such data."""
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_published_data_gets_the_config_of_the_system_published_on_it(start, tmp_path, name):
+    config, targets, split, metric = SYSTEMS[name]
+    for library in ("gensim", "implicit"):
+        pytest.importorskip(library)
+    lines, _, experiment = start(FIXTURES / name)
+    assert f"the config is that of plugin:core/configs/{config}.yaml" in lines
+    assert (experiment.config.name, experiment.config.targets) == (config, targets)
+    assert (experiment.config.split.use, experiment.config.compare.metrics[0]) == (split, metric)
+    assert experiment.config.refit == "all"
+    text = (tmp_path / "experiment.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=.hybridrec/")
+    assert "hybridrec run configs/" not in text, "commands of the shipped file are about another one"
+    if name == "melon":
+        assert "# as announced" in text
+        assert "also for such data: plugin:core/configs/published/melonrec-w2v.yaml" in lines
+
+
+def test_a_config_whose_library_is_missing_is_left_out_and_named(start, monkeypatch):
+    for module in ("hybridrec.config.resolve", "hybridrec.config.starter"):
+        monkeypatch.setattr(f"{module}.is_importable", lambda module: module not in ("implicit", "gensim"))
+    lines, _, experiment = start(FIXTURES / "yes")
+    assert any(line.startswith("left out a config: plugin:core/configs/song2vec.yaml:") for line in lines)
+    assert "the config is that of" not in "".join(lines)
+    assert list(experiment.config.components) == ["ease", "tag-fallback"]
+
+
+def test_malformed_lines_are_skipped_and_told(start, tmp_path):
+    folder = tmp_path / "melon"
+    shutil.copytree(FIXTURES / "melon", folder)
+    path = folder / "train.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("[{", '[{"id": 1}, {', 1), encoding="utf-8")
+    lines, data, _ = start(folder)
+    assert data["strict"] is False
+    assert any("1 malformed line was skipped" in line for line in lines)
+
+
+def test_triplets_without_a_header_are_plays_and_get_the_config_of_their_challenge(start, tmp_path):
+    pytest.importorskip("implicit")
+    folder = write_million_song(tmp_path / "million-song")
+    (folder / "README.txt").write_text("What is here,\nand what is not.\n")
+    lines, data, experiment = start(folder)
+    assert data["interactions"]["path"] == "million-song/triplets.txt"
+    assert data["interactions"] | {"user": "user", "item": "item", "weight": "count"} == data["interactions"]
+    assert data["items"]["path"] == "million-song/songs.csv"
+    assert "the config is that of plugin:core/configs/million-song.yaml" in lines
+    assert experiment.config.compare.metrics[0] == "map@500"
+    assert len(experiment.reader.read().users) == 200
 
 
 PLAYS = "user,item\na,b\na,c\nd,b\nd,c\n"
@@ -172,6 +234,40 @@ def test_what_lacks_its_library_is_left_out_and_named(proposed, monkeypatch):
     assert "left out 'als': the library 'implicit' is not installed: pip install 'hybridrec[implicit]'" in lines
 
 
+def test_the_proposed_config_of_the_highest_priority_is_written_with_its_changes(proposed):
+    def shipped(name, **more):
+        return StarterConfig(f"plugin:core/configs/{name}.yaml", **more)
+
+    changes = {"components.linear.l2": 7, "data.strict": False, "refit": "all"}
+    config, lines, text = proposed(shipped("venues"), shipped("autoencoder", changes=changes, priority=1))
+    assert "the config is that of plugin:core/configs/autoencoder.yaml" in lines
+    assert "also for such data: plugin:core/configs/venues.yaml" in lines
+    assert config["components"]["linear"]["l2"] == 7
+    assert config["data"]["interactions"] == {"path": "plays.csv", "user": "user", "item": "item"}
+    assert (config["data"]["strict"], config["refit"]) == (False, "all")
+    assert "# nDCG@20 of songs and nDCG@10 of tags" in text
+    assert "Two autoencoders complete" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("plugin:core/configs/autoencodr.yaml", "did you mean 'configs/autoencoder.yaml'?"),
+        ("plugin:nobody/x.yaml", "no plugin is called 'nobody'"),
+        ("nowhere.yaml", "No such file"),
+    ],
+)
+def test_a_proposed_config_that_is_not_there_is_refused_with_its_name(proposed, file, told):
+    with pytest.raises(PluginError, match=f"proposes {file}") as raised:
+        proposed(StarterConfig(file))
+    assert told in str(raised.value)
+
+
+def test_a_proposed_change_that_makes_an_invalid_config_is_refused(proposed):
+    with pytest.raises(PluginError, match=r"proposes plugin:core/configs/autoencoder\.yaml: .*components\.linear\.l3"):
+        proposed(StarterConfig("plugin:core/configs/autoencoder.yaml", {"components.linear.l3": 7}))
+
+
 def test_without_a_fusion_the_control_is_alone_and_without_models_there_is_no_config(proposed):
     config, _, _ = proposed(block=["fusion"])
     assert list(config["pipelines"]) == ["control"]
@@ -180,7 +276,7 @@ def test_without_a_fusion_the_control_is_alone_and_without_models_there_is_no_co
 
 
 WRONG = {
-    "not a proposal": ("als", "must return a list of Starter, got 'als'"),
+    "not a proposal": ("als", "must return a list of Starter or StarterConfig, got 'als'"),
     "unknown component": (Starter("eas", frozenset({"scorer"})), "'eas': unknown component 'eas': did you mean 'ease'"),
     "unknown role": (Starter("ease", frozenset({"fusoin"})), "'ease' as fusoin: did you mean 'fusion'"),
     "another stage": (Starter("ease", frozenset({"fusion"})), "'ease' as fusion, which must be a Reranker"),

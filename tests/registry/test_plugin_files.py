@@ -8,7 +8,7 @@ import pytest
 
 from hybridrec import ConfigError
 from hybridrec.registry.discovery import Registry
-from hybridrec.registry.plugin_files import located
+from hybridrec.registry.plugin_files import located, shipped_configs
 from tests import fake_plugin
 
 
@@ -56,3 +56,41 @@ def test_a_plugin_that_is_a_module_ships_no_files(install_fakes):
     install_fakes("slow_import")
     with pytest.raises(ConfigError, match=r"plugin 'slow_import' .* is a single module, which ships no files"):
         located(Path("plugin:slow_import/tiny.yaml"), Registry())
+
+
+EXPERIMENT = (
+    "# yaml-language-server: $schema=x\n# {}\n#\n#   hybridrec run it\nname: tiny\ndata: {{}}\npipelines: {{}}\n"
+)
+
+
+def test_the_experiments_of_plugins_are_listed_with_their_first_sentence(package: Path):
+    (package / "best.yaml").write_text(EXPERIMENT.format("What is best? It is measured here."))
+    sub = package / "configs" / "sub"
+    sub.mkdir()
+    (sub / "long.yaml").write_text(EXPERIMENT.format("Much is said: " + "word " * 40))
+    own = [config for config in shipped_configs(Registry()) if config.name.startswith("plugin:shipping/")]
+    assert [(config.name, config.summary) for config in own] == [
+        ("plugin:shipping/best.yaml", "What is best?"),
+        ("plugin:shipping/configs/sub/long.yaml", "Much is said"),
+    ], "a file that is no experiment is not among them"
+    assert all(located(Path(config.name), Registry()) == config.path for config in own)
+    assert not [config for config in shipped_configs(Registry(block=["shipping"])) if "shipping" in config.name]
+
+
+def test_the_configs_of_a_clone_lie_beside_its_package():
+    configs = {config.name: config for config in shipped_configs(Registry())}
+    root = Path(__file__).parents[2]
+    names = {f"plugin:core/{path.relative_to(root).as_posix()}" for path in (root / "configs").rglob("*.yaml")}
+    assert names == {name for name in configs if name.startswith("plugin:core/")}
+    quickstart = configs["plugin:core/configs/quickstart.yaml"]
+    assert located(Path(quickstart.name), Registry()) == root / "configs" / "quickstart.yaml"
+    assert quickstart.summary.endswith("?")
+    for file in ("pyproject.toml", "configs/../README.md"):
+        with pytest.raises(ConfigError, match="ships no file"):
+            located(Path(f"plugin:core/{file}"), Registry())
+
+
+def test_a_folder_beside_an_installed_package_is_not_its_own(package: Path):
+    (package.parent / "configs").mkdir()
+    (package.parent / "configs" / "other.yaml").write_text(EXPERIMENT.format("Another's."))
+    assert "plugin:shipping/configs/other.yaml" not in [config.name for config in shipped_configs(Registry())]

@@ -116,6 +116,9 @@ def test_the_core_alone_runs_an_experiment(built: tuple[Path, Path], tmp_path: P
     assert "broken" not in shell(programs / "hybridrec", "plugins", cwd=tmp_path)
     (tmp_path / "released.yaml").write_text(CONFIG, encoding="utf-8")
     assert "variant" in shell(programs / "hybridrec", "run", "released.yaml", cwd=tmp_path)
+    name = "plugin:core/configs/autoencoder.yaml"
+    assert name in shell(programs / "hybridrec", "configs", cwd=tmp_path)
+    assert "is valid" in shell(programs / "hybridrec", "check", name, cwd=tmp_path)
     there = shell(programs / "pip", "list", "--format=freeze")
     assert not re.search("^(gensim|implicit|lightfm)", there, re.M)
 

@@ -7,50 +7,8 @@ import yaml
 import hybridrec
 from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
-from hybridrec.tuning.yaml_edit import _edited
+from hybridrec.tuning import yaml_edit
 from tests.tuning.searches import POP, WEIGHTS
-
-TEXT = """\
-# head
-name: x   # its name
-components:
-  als: {factors: 3} # factors
-  ease:
-  pop: {}
-  # below
-  w2v:
-    dim: 32   # dims
-    blocks:   # as a list
-      - a
-      - b     # last
-tune:
-  space:
-    a.b: [1, 2]   # gone
-# tail
-compare: {metrics: [ndcg@5]}
-"""
-
-
-def test_a_file_is_edited_where_the_values_stand():
-    values = {
-        ("components", "als", "factors"): 64,
-        ("components", "als", "more"): 0.5,
-        ("components", "ease", "l2"): 5,
-        ("components", "pop", "a"): "no",
-        ("components", "pop", "b"): 1,
-        ("components", "w2v", "fields"): ["x", "y"],
-        ("components", "w2v", "dim"): 1e-9,
-        ("components", "w2v", "blocks"): ["c"],
-    }
-    edited = _edited(TEXT, values)
-    content = yaml.safe_load(TEXT)
-    del content["tune"]
-    for (_, label, key), value in values.items():
-        content["components"][label] = {**(content["components"][label] or {}), key: value}
-    assert yaml.safe_load(edited) == content
-    for comment in ("# head", "# its name", "# factors", "# below", "# dims", "# tail"):
-        assert comment in edited
-    assert "# gone" not in edited
 
 
 def test_the_comments_of_the_author_stay_and_where_values_come_from_is_added(tunable):
@@ -79,3 +37,13 @@ def test_a_text_that_cannot_be_edited_becomes_the_resolved_config(tunable):
     tuned = hybridrec.tune(path)
     best = load_experiment(tuned.config, Registry()).resolved["pipelines"]
     assert best["hybrid"]["rerank"][0]["weights"]["pop"] == tuned.best[0].values[POP]
+
+
+def test_a_text_whose_edit_fails_becomes_the_resolved_config(tunable, monkeypatch):
+    def fails(*given, **more):
+        raise IndexError
+
+    monkeypatch.setattr(yaml_edit, "edited_text", fails)
+    tuned = hybridrec.tune(tunable(WEIGHTS, ("seed: 3", "seed: 3  # lucky")))
+    assert "# lucky" not in tuned.config.read_text()
+    assert yaml.safe_load(tuned.config.read_text())["seed"] == 3

@@ -84,6 +84,16 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
     return Dialect(options, names, bool(has_header), tuple(reasons))
 
 
+def is_tab_table(path: Path) -> bool:
+    """Return True for a text file whose first lines have the same number of tabs each, one or more."""
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        lines = [line for line in islice(file, SAMPLE) if line.strip()]
+    tabs = {line.count(b"\t") for line in lines}
+    return len(lines) > 1 and len(tabs) == 1 and 0 not in tabs
+
+
 def encoding_of(path: Path, head: bytes) -> str | None:
     """Return the encoding of a text file, None if it is UTF-8; `head` are its first bytes."""
     from charset_normalizer import from_bytes

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias, cast
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from hybridrec.assigned_text import beside_the_command
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options, beside_the_config
@@ -58,11 +59,15 @@ NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
 """Nothing handed in."""
 
 
+def _assigned(value: object) -> object:
+    return value if isinstance(value, str) and value.startswith(FRAME) else beside_the_command(value)
+
+
 def _file_or_frame(path: Path, info: ValidationInfo) -> Path:
     return path if str(path).startswith(FRAME) else beside_the_config(path, info)
 
 
-TablePath = Annotated[Path, AfterValidator(_file_or_frame)]
+TablePath = Annotated[Path, BeforeValidator(_assigned), AfterValidator(_file_or_frame)]
 """A path in a configuration as `InputPath`, or `frame:NAME`."""
 
 

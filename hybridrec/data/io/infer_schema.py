@@ -41,6 +41,8 @@ USABLE = 0.9
 """Share of the values of a column that must be weights for the column to be one; the other rows are left out."""
 LONG_TAIL = 20
 """Times the median that the largest count is, from which on logarithms are taken."""
+TRIPLET = ("user", "item", "count")
+"""Names of the columns of triplets, which come without any: those of the Million Song Dataset, for example."""
 CATEGORIES = 200
 """Distinct values up to which a column that says nothing else is a category."""
 
@@ -198,7 +200,23 @@ def _look(path: Path, folder: Path, hints: SchemaHints) -> _File:
     profiles = {name: profile_column(frame[name]) for name in frame.columns}
     if missing := sorted({text for column in profiles.values() for text in column.missing}):
         frame, _ = _rows_of(path, {**options, "missing": missing}, folder)
+    if hints.user is None and hints.item is None and _are_triplets(frame, profiles):
+        options["columns"] = list(TRIPLET)
+        frame = frame.rename(dict(zip(frame.columns, TRIPLET, strict=True)))
+        profiles = {name: profile_column(frame[name]) for name in TRIPLET}
+        reasons += ("three columns without names, of ids, ids and counts, are taken for user, item and count",)
     return _File(path, options, frame, profiles, reasons)
+
+
+def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) -> bool:
+    """Return True for columns without names of which each pair of the first two, ids, has a count in the third."""
+    if frame.columns != ["column1", "column2", "column3"]:
+        return False
+    first, second, third = profiles.values()
+    if not (first.may_be_id and second.may_be_id) or first.is_unique or second.is_unique:
+        return False
+    counts = third.numbers is not None and third.numbers[2] and third.numbers[0] >= 1
+    return counts and len(frame.select("column1", "column2").unique()) > 0.95 * len(frame)
 
 
 def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
