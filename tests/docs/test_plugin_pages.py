@@ -61,7 +61,7 @@ def test_the_tutorial_prints_what_it_says(
     told = [block for block in blocks(TUTORIAL) if block.language == "text" or "hybridrec run" in block.code]
     assert [block.language for block in told] == ["bash", "text"] * 2
     for command, output in zip(told[::2], told[1::2], strict=True):
-        commands.main(shlex.split(command.code)[1:], standalone_mode=False)
+        commands.main(shlex.split(command.code.replace("\\\n", ""))[1:], standalone_mode=False)
         printed = capsys.readouterr().out.splitlines()
         assert [line for line in output.code.splitlines() if line not in printed] == []
 

@@ -81,7 +81,7 @@ def test_a_config_is_valid_or_a_piece_of_a_valid_one(page: Path, block: Block, t
 
 @pytest.mark.parametrize(("page", "block"), of("bash"))
 def test_commands_exist_with_their_options(page: Path, block: Block):
-    for line in block.code.splitlines():
+    for line in block.code.replace("\\\n", "").splitlines():
         for command in line.partition(" #")[0].partition(" > ")[0].split("&&"):
             words = shlex.split(command)
             if words[:1] == ["hybridrec"]:
