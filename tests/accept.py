@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,11 @@ class Own(Registry):
     """The plugins of this repository, whatever else is installed."""
 
     def __init__(self) -> None:
-        """Leave the others out."""
+        """Leave the others out; raises RuntimeError where the installed entry points are those of another commit."""
+        declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+        installed = metadata.distribution("hybridrec").entry_points.select(group="hybridrec")
+        if {entry.name: entry.value for entry in installed} != declared["hybridrec"]:
+            raise RuntimeError("the installed entry points are not those of pyproject.toml: pip install -e . again")
         everything = Registry().providers
         super().__init__(block=[plugin.distribution for plugin in everything if plugin.distribution != "hybridrec"])
 
