@@ -23,7 +23,7 @@ PROVENANCE: Mapping[str, Any] = {
 
 
 class Report(Section):
-    """A finished run."""
+    """A finished run; `hybridrec schema --of report` explains every key, those of nested mappings, too."""
 
     format: Literal[1] = 1
     """Version of this file's format."""
