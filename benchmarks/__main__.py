@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approximate, exclusion, growth, kernels, large, pipeline, sharing, startup
+from benchmarks import approximate, exclusion, growth, kernels, large, pipeline, published_sizes, sharing, startup
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "approximate": approximate.approximate,
     "exclusion": exclusion.exclusion,
     "startup": startup.startup,
+    "published-sizes": published_sizes.published_sizes,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,0 +1,55 @@
+"""The picture of Song2Vec: drawn from report.json and the map alone, the same each time, refused without figures."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from benchmarks import pictures
+from hybridrec import CurveFigure, MapLegend, Run, StripesFigure
+from hybridrec.evaluation.report import FitProgressReport, figure_report
+from hybridrec.runs.writer import write_report
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def shown(experiment):
+    """A run with the figures of Song2Vec."""
+    run = hybridrec.run(experiment())
+    rng = np.random.default_rng(0)
+    curve = CurveFigure("Within-cluster curve", "clusters", "within", [(10, 9.0), (20, 4.0), (40, 3.0)], chosen=1)
+    stripes = StripesFigure(
+        "Dark Star and the nearest 1", ["Dark Star", "Ripple"], rng.normal(size=(2, 8)).astype("f4"), ["", "near"]
+    )
+    fit = run.report.fits[0].model_copy(
+        update={
+            "label": "song2vec",
+            "level": "full",
+            "progress": FitProgressReport(of=2, steps=[1, 2], numbers={"loss": [2, 1]}),
+        }
+    )
+    figures = {"song2vec": [figure_report(stripes)], "cluster-draw": [figure_report(curve)]}
+    run = Run(run.folder, run.report.model_copy(update={"figures": figures, "fits": [fit]}))
+    write_report(run)
+    frame = pl.DataFrame(
+        {"id": ["a", "b"], "name": ["A", "B"], "count": [2, 1], "x": [0.0, 1.0], "y": [0.0, 1.0], "group": [0, -1]}
+    )
+    run.add_map("song2vec", frame, MapLegend(colours="1 of 2 clusters", groups=["cluster 3"], of=2))
+    return run
+
+
+def test_all_parts_are_drawn_the_same_each_time(shown, tmp_path):
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    pictures.main(str(shown.folder), first)
+    pictures.main(str(shown.folder), second)
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text(encoding="utf-8")
+    for words in ("loss by epoch", "within against clusters", "Dark Star", "1 of 2 clusters"):
+        assert f"<!-- {words}" in text
+
+
+def test_a_run_without_the_figures_is_refused(experiment, tmp_path):
+    run = hybridrec.run(experiment())
+    with pytest.raises(SystemExit, match="no CurveReport of song2vec or cluster-draw"):
+        pictures.main(str(run.folder), tmp_path / "none.svg")
