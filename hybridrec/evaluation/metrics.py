@@ -74,6 +74,7 @@ class Metric(Plugin):
     """A number per query: `values` at a cut-off; the report shows means over queries and their intervals."""
 
     higher_is_better: bool = True
+    """False for a metric that should be small."""
     cut_off: ClassVar[bool] = True
     """True if the metric is written with a cut-off (`ndcg@20`); otherwise `k` is the width of the slates."""
 

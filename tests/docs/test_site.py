@@ -92,12 +92,14 @@ def test_every_page_is_in_the_navigation(pages):
     assert listed == pages.keys()
 
 
+@pytest.fixture(scope="module")
+def described(pages, sections) -> dict[str, str]:
+    """The text of each name on the pages of the public API."""
+    return {name: text for page in pages if page.startswith("api/") for name, text in sections(page).items()}
+
+
 @pytest.mark.parametrize("module", [hybridrec, *reference.MODULES.values()], ids=lambda module: module.__name__)
-def test_every_public_name_and_method_is_documented_with_its_signature(module: ModuleType, pages, sections):
-    described: dict[str, str] = {}
-    for page in pages:
-        if page.startswith("api/"):
-            described |= sections(page)
+def test_every_public_name_and_method_is_documented_with_its_signature(module: ModuleType, pages, described):
     for name in module.__all__:
         thing = getattr(module, name)
         if inspect.ismodule(thing):
@@ -122,6 +124,19 @@ def test_every_public_name_and_method_is_documented_with_its_signature(module: M
             else:
                 entry = re.search(rf"^- `{key}{re.escape(reference.signature(function))}`: \w+", text, re.M)
                 assert entry, f"{name}.{key} is not described with its signature"
+
+
+@pytest.mark.parametrize("module", [hybridrec, testing], ids=lambda module: module.__name__)
+def test_every_public_attribute_of_a_class_is_described(module: ModuleType, described):
+    """A class that only sets an attribute of its base anew need not describe it."""
+    lost = []
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if inspect.isclass(thing) and thing is not str:
+            inherited = {key for base in thing.__mro__[1:] for key in vars(base).get("__annotations__", {})}
+            own = {key for key in vars(thing).get("__annotations__", {}) if not key.startswith(("_", "model_"))}
+            lost += [f"{name}.{key}" for key in own - inherited if not re.search(rf"\b{key}\b", described[name])]
+    assert lost == []
 
 
 @pytest.mark.parametrize("name", reference.HOOKS)
