@@ -36,6 +36,11 @@ def announcing_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, interrupted)
     try:
         yield
+    except KeyboardInterrupt:
+        from hybridrec.inference.threads import end_threads
+
+        end_threads()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

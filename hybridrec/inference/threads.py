@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import TypeVar
 
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
@@ -25,13 +24,26 @@ class _Here(threading.local):
 _here = _Here()
 
 
-@cache
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
 def _pool(workers: int) -> ThreadPoolExecutor:
     """Return the pool of so many threads, which is kept: its threads keep the memory into which they write scores.
 
     Fresh pages would cost as much as the scores.
     """
-    return ThreadPoolExecutor(workers, "hybridrec", initializer=lambda: setattr(_here, "works", True))
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers, "hybridrec", initializer=lambda: setattr(_here, "works", True))
+    return _pools[workers]
+
+
+def end_threads() -> None:
+    """End the threads of all pools as soon as their running work is done; the next work starts others.
+
+    An executor does not know of a thread whose start was interrupted: without this the process waits for it forever.
+    """
+    while _pools:
+        _pools.popitem()[1].shutdown(cancel_futures=True)
 
 
 class ThreadPool:

@@ -20,7 +20,7 @@ def test_ctrl_c_says_that_nothing_is_lost(experiment, toyland, tmp_path):
     while not list(store.glob("??/[!.]*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert [line for line in err.splitlines() if line] == [
         "waiting for the fits that run, to keep them; Ctrl-C again leaves at once",

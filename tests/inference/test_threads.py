@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hybridrec.inference import threads
-from hybridrec.inference.threads import ThreadPool, one_thread_per_library
+from hybridrec.inference.threads import ThreadPool, end_threads, one_thread_per_library
 
 
 def test_the_order_is_that_of_the_blocks_whoever_is_first():
@@ -65,3 +65,24 @@ def test_the_limit_of_libraries_lasts_until_the_last_who_holds_it_leaves(monkeyp
         second.__exit__(None, None, None)
         assert blas_threads() == before
         assert 2 in before
+
+
+def test_a_thread_whose_start_was_interrupted_ends(monkeypatch):
+    """As by a Ctrl-C between its start and the note that the executor makes of it."""
+    start = threading.Thread.start
+    started = []
+
+    def interrupted(thread):
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ThreadPool(13).threads.submit(int)
+    monkeypatch.undo()
+    end_threads()
+    (thread,) = started
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    assert list(ThreadPool(13).map(abs, [-1, 2])) == [1, 2]
