@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hybridrec.cli import main
 from hybridrec.data.io import npy
+from hybridrec.testing import benchmark
 from tests import fake_plugin
 
 TOYLAND = Path(__file__).parent / "toyland"
@@ -41,6 +44,17 @@ compare:
 workers: 2
 observe: {toy-events: {}}
 """
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the seconds of the tests by folder, longest first, added up over all workers."""
+    seconds: Counter[str] = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            seconds["/".join(Path(report.location[0]).parts[1:-1][:1]) or "tests"] += report.duration
+    if len(seconds) > 1:
+        told = ", ".join(f"{folder} {spent:.0f}" for folder, spent in seconds.most_common())
+        terminalreporter.write_line(f"seconds of {sum(seconds.values()):.0f}: {told}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,6 +131,12 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return status, out, err
 
     return run
+
+
+@pytest.fixture
+def instant_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `check-plugin` report no time for the import of a plugin, which it measures in a process of its own."""
+    monkeypatch.setattr(benchmark, "seconds_of_import", lambda _: 0.0)
 
 
 @pytest.fixture

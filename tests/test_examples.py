@@ -60,7 +60,7 @@ def test_examples_are_formatted_and_linted():
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_typed(example, environment):
-    cache = f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}"
+    cache = f"--cache-dir={ROOT / '.mypy_cache' / 'examples'}"  # not that of tests that may run beside it
     python("mypy", "--follow-imports=silent", cache, cwd=example, env=environment)
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing.runner import classes_of
 
@@ -15,6 +17,7 @@ def test_check_plugin_shows_every_check_and_the_speed(call, toyland):
     assert [line.split()[0] for line in out.splitlines()[-2:]] == ["popularity", "constant"]
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_check_plugin_names_what_failed(call, install_fakes):
     install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores", "--verbose")
@@ -25,6 +28,7 @@ def test_check_plugin_names_what_failed(call, install_fakes):
     assert "an id of query 0 has the score nan" in row
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_checks_that_fail_for_one_reason_share_a_row(call, install_fakes):
     install_fakes("nan_scores")
     status, out, err = call("check-plugin", "nan_scores")
@@ -33,6 +37,7 @@ def test_checks_that_fail_for_one_reason_share_a_row(call, install_fakes):
     assert re.search(r"candidates_are_well_formed \(and \d+ for the same reason\)", err)
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_check_plugin_says_what_it_cannot_check(call, toyland):
     status, out, err = call("check-plugin", "homeless")
     assert (status, out) == (2, "")
@@ -51,6 +56,7 @@ def test_a_plugin_is_checked_as_a_whole_also_where_one_of_its_classes_has_its_na
     assert {cls.name for cls in classes_of("toy", registry)} >= {"toy", "echo"}
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_options_without_a_default_are_given_on_the_command_line(call, tmp_path):
     (tmp_path / "plays.csv").write_text("user,item\nann,rain\nben,rain\n", encoding="utf-8")
     columns = f"interactions={{path: {tmp_path}/plays.csv, user: user, item: item}}"
@@ -61,12 +67,14 @@ def test_options_without_a_default_are_given_on_the_command_line(call, tmp_path)
     assert "'popularity' half_life: " in call("check-plugin", "popularity", "--set", "half_life=-1")[2]
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_what_reorders_is_checked_behind_a_single_column(call):
     status, out, err = call("check-plugin", "mmr")
     assert (status, err) == (0, "")
     assert "failed" not in out
 
 
+@pytest.mark.usefixtures("instant_imports")
 def test_checks_that_have_nothing_to_look_at_are_not_applicable(call):
     assert re.search(r"a set is one number +1 +not applicable", call("check-plugin", "ndcg")[1])
     assert re.search(r"takes up data that grew +1 +not applicable", call("check-plugin", "popularity")[1])

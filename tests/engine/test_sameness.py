@@ -154,9 +154,10 @@ def test_the_experiment_learns_and_blends(filled):
     assert not all(row["guarded"] for row in _verdicts(report["pipelines"]))
 
 
+@pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 20), marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_order_of_the_fits_and_the_number_of_workers_change_nothing(trial, filled, workers, tmp_path):
-    for seed in range(20):
+def test_the_order_of_the_fits_and_the_number_of_workers_change_nothing(trial, filled, workers, seeds, tmp_path):
+    for seed in seeds:
         check_same(trial.run(Store(tmp_path / str(seed)), workers, ShuffledExecutor(workers, seed)), filled[1])
 
 
@@ -179,7 +180,11 @@ def test_what_left_the_store_is_made_again_and_is_what_it_was(trial, filled, tmp
         assert {entry.key for entry in store.artifacts()} <= set(keys)
 
 
-def test_a_run_that_ended_at_any_write_leaves_nothing_that_changes_the_next(trial, filled, tmp_path, monkeypatch):
+@pytest.mark.parametrize("remainder", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2, 3))])
+def test_a_run_that_ended_at_any_write_leaves_nothing_that_changes_the_next(
+    trial, filled, remainder, tmp_path, monkeypatch
+):
+    """Every write is one of four tests' own: a quarter of them is tried each time, the others with the slow tests."""
     write = artifact.write_artifact
     left = [0]
 
@@ -192,7 +197,8 @@ def test_a_run_that_ended_at_any_write_leaves_nothing_that_changes_the_next(tria
 
     monkeypatch.setattr("hybridrec.engine.store.write_artifact", ending)
     writes = len(filled[0].artifacts())
-    for place in range(writes):
+    assert writes > 20
+    for place in range(remainder, writes, 4):
         store = Store(tmp_path / str(place))
         left[0] = place
         with pytest.raises(EndedError):

@@ -64,6 +64,7 @@ def test_new_plugins_pass_their_own_tests(plugins: dict[str, Path]):
         assert f"PASSED {folder.name}/tests/test_{folder.name.replace('-', '_')}.py" in printed
 
 
+@pytest.mark.usefixtures("instant_imports")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_experiment_of_a_new_plugin_runs_and_its_checks_pass(
     kind: str, plugins: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeed
