@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 import textwrap
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import chain, pairwise
@@ -278,7 +279,11 @@ def public_members(cls: type) -> Iterator[tuple[str, str]]:
         for name, text in _attribute_texts(definition).items():
             if not name.startswith("_"):
                 yield name, " ".join(text.split())
-    for key, member in tuple(vars(cls).items()):  # a copy, because a signature may add to it
+    # Methods to override may stand in a base of several contracts that has no section of its own.
+    bases = [base for base in cls.__mro__[1:] if issubclass(base, testing.Contract)]
+    shared = [vars(base) for base in bases if base.__name__ not in testing.__all__]
+    members = dict(ChainMap({}, vars(cls), *shared))  # a copy, because a signature may add to it
+    for key, member in members.items():
         if key.startswith("_") or (key.startswith("test_") and issubclass(cls, testing.Contract)):
             continue
         plain = isinstance(member, property | cached_property)

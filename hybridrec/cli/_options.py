@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce, wraps
 from pathlib import Path
+from typing import Any, TypedDict
 
 import click
 
@@ -44,3 +47,34 @@ TARGET = click.option(
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))
+
+
+class ExperimentOptions(TypedDict):
+    """The options of a command that carries an experiment out, under the names that the functions of the API have."""
+
+    store: Path
+    runs: Path
+    block: tuple[str, ...]
+    plugins: tuple[Path, ...]
+
+
+def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add CONFIG and the options of a command that carries an experiment out.
+
+    The command is called with the path of the config, the assignments and `ExperimentOptions`, then with its own.
+    """
+
+    @wraps(command)
+    def collected(
+        config: Path,
+        assignments: tuple[str, ...],
+        store_folder: Path,
+        runs: Path,
+        block: tuple[str, ...],
+        plugins: tuple[Path, ...],
+        **own: Any,
+    ) -> None:
+        options = ExperimentOptions(store=store_folder, runs=runs, block=block, plugins=plugins)
+        command(config, assignments, options, **own)
+
+    return reduce(lambda wrapped, add: add(wrapped), (RUNS, PLUGIN, BLOCK, STORE, SET, CONFIG), collected)

@@ -7,26 +7,18 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import announcing_interrupts
-from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, RUNS, SET, STORE
+from hybridrec.cli._options import ExperimentOptions, experiment_options
 
 
 @click.command()
-@CONFIG
-@SET
-@STORE
-@BLOCK
-@PLUGIN
-@RUNS
+@experiment_options
 @click.option("--name", help="Name of the run, instead of the config's.")
-@click.option("--validation", is_flag=True, help="Measure on validation queries cut out of the training parts instead.")
+@click.option("--validation", is_flag=True, help="Measure on validation queries of the training parts instead.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the path of the report.")
 def run(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path,
-    block: tuple[str, ...],
-    plugins: tuple[Path, ...],
-    runs: Path,
+    options: ExperimentOptions,
     name: str | None,
     validation: bool,
     quiet: bool,
@@ -43,16 +35,7 @@ def run(
 
     assignments = (*assignments, f"name={name}") if name else assignments
     with announcing_interrupts():
-        finished = carry_out(
-            config,
-            assignments,
-            store=store_folder,
-            runs=runs,
-            progress=Bars(quiet),
-            validation=validation,
-            block=block,
-            plugins=plugins,
-        )
+        finished = carry_out(config, assignments, **options, progress=Bars(quiet), validation=validation)
     if not quiet:
         print_report(finished.report)
         print(finished.folder / PAGE)

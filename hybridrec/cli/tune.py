@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, RUNS, SET, STORE
+from hybridrec.cli._options import ExperimentOptions, experiment_options
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,12 +22,7 @@ SHOWN = 10
 
 
 @click.command()
-@CONFIG
-@SET
-@STORE
-@BLOCK
-@PLUGIN
-@RUNS
+@experiment_options
 @click.option("--trials", type=click.IntRange(min=1), help="Total number of trials, earlier ones included.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Begin no trial after so many seconds.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Continue an earlier search.")
@@ -35,10 +30,7 @@ SHOWN = 10
 def tune(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path,
-    block: tuple[str, ...],
-    plugins: tuple[Path, ...],
-    runs: Path,
+    options: ExperimentOptions,
     trials: int | None,
     seconds: float | None,
     resume: Path | None,
@@ -59,11 +51,8 @@ def tune(
             trials=trials,
             seconds=seconds,
             resume_from=resume,
-            store=store_folder,
-            runs=runs,
             callback=shown,
-            block=block,
-            plugins=plugins,
+            **options,
         )
     if quiet:
         print(tuned.config)

@@ -68,8 +68,8 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
     """Return the features of the users by the data, with those that the queries state in their place."""
     stated = _columns([query.user_features for query in queries], features, "user_features")
     if features is None or stated is None:
-        return None if features is None else features.rows(users)
-    return features.rows(users).updated(stated)
+        return None if features is None else features.take(users)
+    return features.take(users).updated(stated)
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:

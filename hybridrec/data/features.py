@@ -93,12 +93,12 @@ class FeatureColumn:
         for row, value in enumerate(values):
             if value is None:
                 continue
-            for name in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [None]:
-                if not isinstance(name, str):
-                    raise DataError(f"{place}: {value!r} is not a text (or a list of texts)")
-                if name in codes:
-                    rows.append(row)
-                    columns.append(codes[name])
+            names = [value] if isinstance(value, str) else value
+            if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+                raise DataError(f"{place}: {value!r} is not a text (or a list of texts)")
+            present = [codes[name] for name in names if name in codes]
+            rows += [row] * len(present)
+            columns += present
         ones = np.ones(len(rows), np.float32)
         matrix = csr_matrix((ones, (rows, columns)), shape=(len(values), len(self.categories)), dtype=np.float32)
         return FeatureColumn("category", matrix, self.categories)
@@ -164,10 +164,6 @@ class Features:
         numbers[weights.row] = weights.data
         return numbers
 
-    def rows(self, codes: Ints) -> Features:
-        """Return the features of these codes, one row for each; of a code of -1 nothing is known."""
-        return self.take(codes)
-
     def take(self, rows: NDArray[np.integer] | slice) -> Features:
         """Return the given rows, in the given order; a row of -1 is unknown."""
         return Features({name: column.take(rows) for name, column in self.columns.items()})
@@ -221,17 +217,9 @@ class Features:
         return encoded
 
     def _encode_matrix(self) -> tuple[tuple[str, ...], Sparse]:
-        names: list[str] = []
-        blocks: list[Sparse] = []
-        for name, column in self.columns.items():
-            if column.type == "category":
-                names += (
-                    column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
-                )
-                blocks.append(column.values)
-            elif column.type == "flag":
-                names.append(name)
-                blocks.append(csr_matrix((column.values == 1).astype(np.float32)[:, None]))
+        columns = {name: column for name, column in self.columns.items() if column.type in ("category", "flag")}
+        blocks = [_indicators(column) for column in columns.values()]
+        names = [text for name, column in columns.items() for text in _names(name, column)]
         if not blocks:
             return (), frozen_csr(csr_matrix((len(self), 0), dtype=np.float32))
         if len(blocks) == 1:
@@ -240,6 +228,18 @@ class Features:
         order = sorted(range(len(names)), key=lambda place: names[place].encode())
         matrix = hstack(blocks, format="csr", dtype=np.float32)[:, order]
         return tuple(names[place] for place in order), frozen_csr(matrix)
+
+
+def _indicators(column: FeatureColumn) -> Sparse:
+    """Return csr float32 [N, categories] of a category column, [N, 1] with a 1 for each true value of a flag."""
+    return column.values if column.type == "category" else csr_matrix((column.values == 1).astype(np.float32)[:, None])
+
+
+def _names(name: str, column: FeatureColumn) -> Sequence[str]:
+    """Return the names of the indicators of a column: "column:category", bare of labels, and that of a flag."""
+    if column.type == "flag":
+        return [name]
+    return column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
 
 
 def _csr_rows(matrix: Sparse, rows: NDArray[np.integer]) -> Sparse:

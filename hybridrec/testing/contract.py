@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin, field_docstrings
 from hybridrec.secret import redacted
+from hybridrec.testing._helpers import assert_unchanged, contents, toy
+from hybridrec.testing.datasets import toy_dataset, toy_queries
 from hybridrec.tracing import blame, plugin_frames, writes
 
 if TYPE_CHECKING:
@@ -136,6 +140,34 @@ class PluginContract(Contract):
         assert all(isinstance(version, str) for version in older), (
             "`reads_versions` contains a version that is not text"
         )
+
+
+class QueryContract(PluginContract):
+    """Base of the suites of plugin classes that are asked about queries on data, such as filters and segmenters."""
+
+    def data(self) -> Dataset:
+        """Return the training part: the toy dataset; override it for other data with as many ids."""
+        return toy()
+
+    def queries(self) -> QueryBatch:
+        """Return a batch with queries of all kinds for `data`."""
+        return toy_queries(self.data())
+
+    def made(self, options: Mapping[str, Any]) -> Any:
+        """Build an instance of the class under test."""
+        return self.subject()(self.options(options))
+
+    def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
+        """Put a new instance to all its uses."""
+        raise NotImplementedError
+
+    def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
+        """Require data and queries to be unchanged after use: others share them."""
+        queries = self.queries()
+        data = toy_dataset() if self.data() is toy() else self.data()
+        before = contents(data=data, queries=queries)
+        self.ask(options, data, queries)
+        assert_unchanged(before, data=data, queries=queries)
 
 
 def run_checks(contract: type[Contract]) -> Iterator[Outcome]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
 from hybridrec.data.dataset import Dataset, empty_csr
@@ -28,56 +27,75 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     "tag 11"). The same arguments always give the same data.
     """
     rng = np.random.default_rng(20)
-    n_users, n_items, n_tags = np.arange(users), np.arange(items), np.arange(tags)
-    played = _same_colour(n_users, n_items) & (rng.random((users, items)) < 0.5)
+    history = _toy_history(users, items, rng)
+    user_tags, item_tags = (
+        csr_of(_same_colour(rows, tags) & (rng.random((rows, tags)) < 0.4)) for rows in (users, items)
+    )
+    return Dataset(
+        entities={
+            USERS: _toy_users(users),
+            ITEMS: _toy_items(items, rng),
+            "tags": Entities(Vocabulary(f"tag {t:02}" for t in range(tags))),
+        },
+        interactions=replace(history, context=_toy_context(history)),
+        user_has={"tags": user_tags},
+        item_has={"tags": item_tags},
+        assignments={"tags": _toy_assignments(history, tags)},
+    )
+
+
+def _toy_history(users: int, items: int, rng: np.random.Generator) -> Ragged:
+    """Draw the interactions, with times and weights."""
+    played = _same_colour(users, items) & (rng.random((users, items)) < 0.5)
     played[-1, :] = False
     played[:, -1] &= items == 1  # the last item is cold, unless it is the only one
     user, item = np.nonzero(played)
     again = rng.random(len(user)) < 0.2
     user, item = np.concatenate((user, user[again])), np.concatenate((item, item[again]))
-    history = Ragged.from_columns(
+    return Ragged.from_columns(
         user.astype(np.int32),
         item.astype(np.int32),
         (users, items),
         times=1.6e9 + rng.permutation(len(user)).astype(np.float64) * DAY,
         weights=rng.integers(1, 4, len(user)).astype(np.float32),
     )
-    declared_user_tags = _same_colour(n_users, n_tags) & (rng.random((users, tags)) < 0.4)
-    declared_item_tags = _same_colour(n_items, n_tags) & (rng.random((items, tags)) < 0.4)
-    played_on = np.where(history.ids % 2 == 0, 0, 1)
-    context = Features(
+
+
+def _toy_context(history: Ragged) -> Features:
+    """Return the columns of the requests behind the interactions: a device of the item's colour, and a budget."""
+    device = one_hot(history.ids % 2, 2)
+    return Features(
         {
-            "device": FeatureColumn("category", one_hot(played_on, 2), ("phone", "tv")),
+            "device": FeatureColumn("category", device, ("phone", "tv")),
             "budget": FeatureColumn("number", (1 + history.rows % 5).astype(np.float32)),
         }
     )
-    return Dataset(
-        entities={
-            USERS: Entities(
-                Vocabulary(f"user {u:02}" for u in n_users),
-                text=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
-                features=Features.of_labels(("even", "odd", "low", "high"), _toy_features(users)),
-            ),
-            ITEMS: Entities(
-                Vocabulary(f"item {i:02}" for i in n_items),
-                text=tuple(f"{_colour(i)} song {i % 7}" for i in range(items)),
-                times=np.where(n_items == 3, np.nan, 1.5e9 + n_items * DAY),
-                features=Features(
-                    {
-                        LABELS: FeatureColumn(
-                            "category", _toy_item_features(items), ("even", "odd", "low", "high", "price")
-                        ),
-                        "cost": FeatureColumn("number", np.where(n_items == 3, np.nan, n_items % 5).astype(np.float32)),
-                    }
-                ),
-                vectors=(np.eye(2)[n_items % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
-            ),
-            "tags": Entities(Vocabulary(f"tag {t:02}" for t in n_tags)),
-        },
-        interactions=replace(history, context=context),
-        user_has={"tags": csr_of(declared_user_tags)},
-        item_has={"tags": csr_of(declared_item_tags)},
-        assignments={"tags": _toy_assignments(history, tags)},
+
+
+def _toy_users(users: int) -> Entities:
+    """Return the users with their titles and features."""
+    return Entities(
+        Vocabulary(f"user {u:02}" for u in range(users)),
+        text=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
+        features=Features.of_labels(("even", "odd", "low", "high"), _toy_features(users)),
+    )
+
+
+def _toy_items(items: int, rng: np.random.Generator) -> Entities:
+    """Return the items with their texts, times, features and vectors; of item 3 time and cost are unknown."""
+    code = np.arange(items)
+    labels = ("even", "odd", "low", "high", "price")
+    return Entities(
+        Vocabulary(f"item {i:02}" for i in range(items)),
+        text=tuple(f"{_colour(i)} song {i % 7}" for i in range(items)),
+        times=np.where(code == 3, np.nan, 1.5e9 + code * DAY),
+        features=Features(
+            {
+                LABELS: FeatureColumn("category", _toy_item_features(items), labels),
+                "cost": FeatureColumn("number", np.where(code == 3, np.nan, code % 5).astype(np.float32)),
+            }
+        ),
+        vectors=(np.eye(2)[code % 2] + rng.normal(0, 0.1, (items, 2))).astype(np.float32),
     )
 
 
@@ -128,8 +146,8 @@ def _colour(code: int) -> str:
     return ("even", "odd")[code % 2]
 
 
-def _same_colour(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Bools:
-    return (rows[:, None] - columns[None, :]) % 2 == 0
+def _same_colour(rows: int, columns: int) -> Bools:
+    return (np.arange(rows)[:, None] - np.arange(columns)[None, :]) % 2 == 0
 
 
 def csr_of(flags: Bools) -> Sparse:

@@ -100,7 +100,7 @@ def _counts(queries: QueryBatch) -> Sparse:
 def _of_users(queries: QueryBatch, features: Features) -> Features:
     """Return the features of the users, a row for each query; unknown where the queries know none."""
     if queries.user_features is None:
-        return features.rows(np.full(len(queries), -1, np.int32))
+        return features.take(np.full(len(queries), -1, np.int32))
     return queries.user_features
 
 

@@ -37,7 +37,7 @@ def test_labels_keep_their_full_names_and_weights():
 
 
 def test_a_row_of_minus_one_is_unknown():
-    rows = FEATURES.rows(np.array([1, -1, 0], np.int32))
+    rows = FEATURES.take(np.array([1, -1, 0], np.int32))
     assert len(rows) == 3
     assert values(rows.column("price")) == "[5.0, nan, 0.0]"
     assert values(rows.column("genre")) == [[1, 1], [0, 0], [1, 0]]

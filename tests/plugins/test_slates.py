@@ -236,9 +236,9 @@ class TestContext(SegmenterContract):
     segmenter = ContextSegmenter
     configs = [{"column": "device"}, {"column": "budget"}]
 
-    def queries(self, data):
+    def queries(self):
         shown = [Query(items=["item 02"], context={"device": "tv", "budget": 2.5}), Query(context={"device": "phone"})]
-        return encode([*shown, Query(items=["item 03"], context={"budget": 3})], data)
+        return encode([*shown, Query(items=["item 03"], context={"budget": 3})], self.data())
 
 
 def test_a_split_of_other_data_is_refused():
@@ -250,7 +250,7 @@ def test_a_split_of_other_data_is_refused():
 
 def test_values_of_a_column_are_segments():
     data = toy_dataset()
-    queries = TestContext().queries(data)
+    queries = TestContext().queries()
     for column, segments in (("device", ["tv", "phone", "unknown"]), ("budget", ["2.5", "unknown", "3"])):
         segmenter = ContextSegmenter(ContextSegmenter.Config(column=column))
         assert segmenter.segment(queries, data).tolist() == segments
@@ -259,4 +259,4 @@ def test_values_of_a_column_are_segments():
 def test_a_column_that_requests_lack_is_refused():
     data = toy_dataset()
     with pytest.raises(DataError, match="requests have no column 'shop'"):
-        ContextSegmenter(ContextSegmenter.Config(column="shop")).segment(TestContext().queries(data), data)
+        ContextSegmenter(ContextSegmenter.Config(column="shop")).segment(TestContext().queries(), data)

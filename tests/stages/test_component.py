@@ -8,23 +8,13 @@ from hybridrec import DenseModel, Exclude, Options, QueryBatch, Ragged, Reranker
 from hybridrec.stages import component
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.testing import toy_dataset, toy_queries
+from tests.stages.builders import Stateless
 
 DATA = toy_dataset(users=6, items=9, tags=4)
 QUERIES = toy_queries(DATA).take(slice(0, 3))
 RNG = np.random.default_rng(0)
 LEFT, RIGHT = RNG.standard_normal((3, 5)).astype(np.float32), RNG.standard_normal((9, 5)).astype(np.float32)
 LEFT[2] = np.nan
-
-
-class Stateless:
-    def fit(self, data, rng):
-        return self
-
-    def state(self):
-        return {}
-
-    def restore(self, state):
-        return self
 
 
 class Vectors(Stateless, VectorModel):

@@ -122,9 +122,7 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
 
     options = file.source
     file = file.unrolled(options.item)
-    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
-    if options.time is not None:
-        columns["time"] = file.times(options.time, options.time_unit, options.time_format)
+    columns = _interaction_columns(file)
     if options.weight is not None:
         columns["weight"] = file.weights(options.weight)
     if options.position is not None:
@@ -140,6 +138,15 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     if not len(frame):
         raise DataError(f"{options.path} has no interactions: it has no rows, or none of a weight above 0")
     return frame
+
+
+def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressions]) -> dict[str, pl.Series]:
+    """Return the columns user and item of an unrolled file, and time if there is one."""
+    options = file.source
+    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
+    if options.time is not None:
+        columns["time"] = file.times(options.time, options.time_unit, options.time_format)
+    return columns
 
 
 def _entities(file: ColumnTable[Described]) -> pl.DataFrame:
@@ -184,12 +191,7 @@ def _assignments(file: ColumnTable[Assignments]) -> pl.DataFrame:
 def _impressions(file: ColumnTable[Impressions]) -> pl.DataFrame:
     import polars as pl
 
-    options = file.source
-    file = file.unrolled(options.item)
-    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
-    if options.time is not None:
-        columns["time"] = file.times(options.time, options.time_unit, options.time_format)
-    return pl.DataFrame(columns).drop_nulls()
+    return pl.DataFrame(_interaction_columns(file.unrolled(file.source.item))).drop_nulls()
 
 
 def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:

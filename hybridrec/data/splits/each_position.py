@@ -13,7 +13,7 @@ from hybridrec.data.dataset import Dataset, empty_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, choose, set_difference
+from hybridrec.data.splits.holdout import Pairs, choose, set_difference, train_without
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, PADDING, Floats, Ints, Sparse, Target
@@ -61,14 +61,7 @@ class EachPosition(Splitter):
 
     def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
         held = self._held_out(data, share, rng)
-        is_held = np.zeros(len(data.users), bool)
-        is_held[held] = True
-        train = data.hide_users(is_held)
-        if not len(train.interactions.ids):
-            raise DataError(
-                f"split each-position: holding out {len(held)} of {len(data.users)} users leaves no interaction to "
-                "learn from; hold out fewer"
-            )
+        train = train_without(data, held, self.name, "hold out fewer")
         lists = data.interactions.take(held)
         around = _around(lists, self.config.window)
         asked = np.flatnonzero(around.lengths)

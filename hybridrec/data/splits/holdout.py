@@ -126,6 +126,19 @@ def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generato
     return {f"fold-{number}": np.sort(members) for number, members in enumerate(shuffled)}
 
 
+def train_without(data: Dataset, held: Ints, split: str, remedy: str) -> Dataset:
+    """Return the training part without the held-out users; raises DataError, with the remedy, if nothing is left."""
+    is_held = np.zeros(len(data.users), bool)
+    is_held[held] = True
+    train = data.hide_users(is_held)
+    if not len(train.interactions.ids):
+        raise DataError(
+            f"split {split}: holding out {len(held)} of {len(data.users)} users leaves no interaction to learn from; "
+            f"{remedy}"
+        )
+    return train
+
+
 def entries(matrix: Sparse, keep: Bools) -> Sparse:
     """Return the matrix with only the stored entries where `keep`, bool[nnz], is true."""
     counts = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))

@@ -12,7 +12,16 @@ from pydantic import field_validator
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, choose, choose_share, entries, gains_of, parts, set_difference
+from hybridrec.data.splits.holdout import (
+    Pairs,
+    choose,
+    choose_share,
+    entries,
+    gains_of,
+    parts,
+    set_difference,
+    train_without,
+)
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Field, Ints, Longs, Sparse, Target
@@ -127,16 +136,9 @@ class Masked(Splitter):
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
         """Hold out these users: train on the others, and ask for a hidden share of the items and tags of these."""
-        is_held = np.zeros(len(data.users), bool)
-        is_held[held] = True
-        train = data.hide_users(is_held)
-        if not len(train.interactions.ids):
-            raise DataError(
-                f"split masked: holding out {len(held)} of {len(data.users)} users leaves no interaction to learn "
-                "from; lower `test`, or raise `folds` or `min_items`"
-            )
+        train = train_without(data, held, self.name, "lower `test`, or raise `folds` or `min_items`")
         hidden = np.zeros(len(pairs), bool)
-        hidden[is_held[pairs.rows]] = choose_share(pairs.lengths[held], self.config.hide, rng)
+        hidden[np.isin(pairs.rows, held)] = choose_share(pairs.lengths[held], self.config.hide, rng)
         shown = data.hide(pairs.entries(hidden))
         rows, shows, weights = self._ask(len(held), rng)
         users = held[rows]
