@@ -283,6 +283,11 @@ class CheckedExperiment:
     """The search space of `hybridrec tune`, if the config has one."""
 
     @property
+    def refitted(self) -> bool:
+        """True if the pipelines are trained on all data at the end, to recommend with."""
+        return self.config.refit == "all" and not self.validation
+
+    @property
     def measured(self) -> dict[str, PipelineSpec]:
         """Every pipeline that is evaluated: those of the config, and the points of the curves."""
         return self.pipelines | {pipeline.name: pipeline for curve in self.curves for pipeline in curve.points}

@@ -26,6 +26,7 @@ from hybridrec.evaluation.guardrails import groups_of
 from hybridrec.evaluation.report import (
     DataReport,
     Environment,
+    FigureReport,
     FitReport,
     PipelineReport,
     Report,
@@ -37,7 +38,6 @@ from hybridrec.evaluation.report import (
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.evaluation.summary import summarise
 from hybridrec.inference.servable import ServableRun
-from hybridrec.stages.figures import Figure
 from hybridrec.stages.slate import Slate
 from hybridrec.types import PADDING, Doubles, Ints, Sparse, Target
 
@@ -106,7 +106,8 @@ class ResultBuilder:
         self.identities: dict[str, tuple[str, ...]] = dict.fromkeys(experiment.measured, ())
         self.latencies: dict[str, list[Doubles]] = {}
         self.fits: list[FitReport] = []
-        self.figures: dict[str, Sequence[Figure]] = {}
+        self.figures: dict[str, list[FigureReport]] = {}
+        self.figures_of = ""
         self.notes = list(experiment.notes)
         self.samples: list[Sample] = []
         self.queries: list[FoldQueries] = []
@@ -128,12 +129,17 @@ class ResultBuilder:
             return
         for arm in trained_fold.arms:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
-        if len(self.samples) == 1:
-            shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}
-            self.figures = {label: figures for label, figures in shown.items() if figures}
+        if len(self.samples) == 1 and not self.experiment.refitted:
+            self.show(fold, trained_fold)
         self.notes += trained_fold.notes
         for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
+
+    def show(self, fold: Fold, trained_fold: TrainedFold) -> None:
+        """Keep what the components of a fold show of their fits."""
+        shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}
+        self.figures = {label: list(map(figure_report, figures)) for label, figures in shown.items() if figures}
+        self.figures_of = fold.name if self.figures else ""
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
         """Return the result as a value."""
@@ -219,7 +225,6 @@ class ResultBuilder:
             seconds=watch.report(),
             environment=environment,
             fits=self.fits,
-            figures={label: list(map(figure_report, figures)) for label, figures in self.figures.items()},
             notes=[
                 *self.notes,
                 *conclusions.notes(pipelines, sum(_blind(fold.queries) for fold in self.queries), len(self.sample)),

@@ -150,15 +150,14 @@ class ExperimentRunner:
 
     def run(self) -> RunResult:
         """Run the experiment, with a training on the whole data at the end if the run is to be served."""
-        config = self.experiment.config
         with one_thread_per_library():
             with self.watch.timing("read"):
                 data, notes = read_with_notes(self.experiment, self.store)
             self.results.notes += notes
             self.evaluate(data)
             report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
-            refitted = config.refit == "all" and not self.experiment.validation
-            servable = self.refit(data, winner(report)) if refitted else None
+            servable = self.refit(data, winner(report)) if self.experiment.refitted else None
+            report.figures, report.figures_of = self.results.figures, self.results.figures_of
         report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
         return self.results.result(report, data, self.executor.workers, servable)
 
@@ -180,7 +179,9 @@ class ExperimentRunner:
         """Train the pipelines on the whole data, for serving; `default` is the one to serve unless another is named."""
         blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
-        trained_fold = self.prepare(full_fold(data), trainer)
+        everything = full_fold(data)
+        trained_fold = self.prepare(everything, trainer)
+        self.results.show(everything, trained_fold)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
         pipelines = {arm.name: arm.pipeline for arm in trained_fold.arms}
         return servable_run(self.experiment, self.registry, data, components, pipelines, default)

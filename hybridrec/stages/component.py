@@ -136,9 +136,9 @@ class Component(Plugin):
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return figures of the fit for the report: curves, tables, stripes; none by default.
 
-        `data` is the training part that it was fitted on. A run asks every generator and scorer that answers queries,
-        on its first fold: a restored instance must give the same as the fitted one. The same fit is not computed anew
-        for them, so keep them cheap, and keep what they show in the state.
+        `data` is the training part that it was fitted on. A run asks every generator and scorer once: those that were
+        fitted on all data, which recommend (`refit: all`), else those of the first fold. A restored instance must give
+        the same as the fitted one, so what they show is part of the state; keep them cheap.
         """
         return []
 

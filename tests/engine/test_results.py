@@ -64,6 +64,7 @@ def test_figures_are_those_of_the_first_fold_and_the_same_from_the_store(experim
     monkeypatch.setattr(echo, "figures", figures)
     first = hybridrec.run(path)
     assert list(first.report.figures) == ["noise"]
+    assert first.report.figures_of == first.report.fits[0].fold
     assert [figure.points[0][0] for figure in first.report.figures["noise"]] == [40]
     assert len(parts) == 1
     again = hybridrec.run(path)
@@ -71,6 +72,20 @@ def test_figures_are_those_of_the_first_fold_and_the_same_from_the_store(experim
     assert again.report.figures == first.report.figures
     assert parts == parts[:1] * 2
     assert again.report.comparable() == first.report.comparable()
+
+
+def test_figures_of_a_run_that_recommends_are_those_of_the_fits_on_all_data(experiment, monkeypatch):
+    echo = importlib.import_module("toyland").Echo
+    monkeypatch.setattr(
+        echo, "figures", lambda self, data: [CurveFigure("c", "x", "y", [(data.interactions.ids.size, 0)])]
+    )
+    path = experiment(("seed: 3", "seed: 3\nrefit: all"))
+    report = hybridrec.run(path).report
+    assert report.figures_of == "everything"
+    assert report.figures["noise"][0].points == [(report.data.interactions, 0)]
+    validated = hybridrec.run(path, validation=True).report
+    assert validated.figures_of != "everything"
+    assert validated.figures["noise"][0].points[0][0] < report.data.interactions
 
 
 def test_singles_are_arms_behind_the_same_fallback_and_the_blend_is_compared_with_each(experiment):

@@ -51,7 +51,10 @@ class Report(Section):
     fits: list[FitReport] = []
     """The fit plan, in order of execution."""
     figures: dict[Name, list[FigureReport]] = {}
-    """By label of the component, what it shows of its fit in the first fold; most components show nothing."""
+    """By label of the component, what it shows of its fit; most components show nothing."""
+    figures_of: str = ""
+    """The fold of these fits: `everything` where the run was trained on all data at the end (`refit: all`), else the
+    first."""
     notes: list[str] = []
     """Remarks for the reader, in sentences."""
 
