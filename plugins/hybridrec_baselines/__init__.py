@@ -23,5 +23,5 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose popularity as the last fallback: it serves every query."""
-    return [Starter("popularity", frozenset({"fallback"}), priority=-100)]
+    """Propose popularity as the last fallback, which serves every query, and in the blend: some data has no more."""
+    return [Starter("popularity", frozenset({"fallback", "generator", "scorer"}), priority=-100)]

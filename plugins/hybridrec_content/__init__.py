@@ -1,8 +1,14 @@
 """Components that use the content of items: similarity, expected popularity, and neighbours for cold items."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from hybridrec import Component, hookimpl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hybridrec import Component, Starter, hookimpl
+
+if TYPE_CHECKING:
+    from hybridrec import DataProfile
 
 
 @hookimpl
@@ -14,3 +20,11 @@ def hybridrec_components() -> Sequence[type[Component]]:
     from hybridrec_content.vectors import ContentVectors
 
     return [Content, ContentPopularity, ContentTransfer, ContentVectors]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose similar content, where items have texts or tags."""
+    if not (data.texts or data.tagged_items):
+        return []
+    return [Starter("content", frozenset({"generator", "scorer"}), priority=40)]

@@ -38,7 +38,7 @@ class ALSOptions(ColumnOptions, ColdOptions):
     frequency_power: float = Field(0.0, ge=0, le=1)
     """Power of the sum of confidences of a user or column, relative to the mean sum, by which its regularization grows;
     0 regularizes all equally."""
-    alpha: float = Field(10.0, gt=0)
+    alpha: float = Field(3.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in a missing value it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)
     """Power of a column's count, relative to the mean count, by which its values are divided, so that popular items

@@ -15,8 +15,11 @@ from hybridrec_linear.linear_model import LinearModel
 class EaseOptions(ScaledColumnOptions):
     """Options of `ease`."""
 
-    l2: float = Field(40.0, gt=0)
-    """Regularization (lambda of the paper); with `column_power: 0` good values are some hundreds."""
+    l2: float = Field(200.0, gt=0)
+    """Regularization (lambda of the paper); good values are some hundreds, and some tens with a `column_power` of 0.25.
+    """
+    column_power: float = Field(0.0, ge=0, le=1)
+    """Power of a column's count by which it is divided, so that popular items dominate less; 0 is as published."""
 
 
 class Ease(LinearModel):

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
-    from hybridrec import Component
+    from hybridrec import Component, DataProfile, Starter
+
+
+NEIGHBOUR_USERS = 200_000
+"""Largest number of users for which `user-knn` is proposed: each query is compared with all of them."""
 
 
 @hookimpl
@@ -16,3 +20,13 @@ def hybridrec_components() -> list[type[Component]]:
     from hybridrec_neighbours.users import UserKNN
 
     return [UserKNN]
+
+
+@hookimpl
+def hybridrec_starters(data: DataProfile) -> list[Starter]:
+    """Propose neighbours among users, where these are not too many."""
+    from hybridrec import Starter
+
+    if data.users > NEIGHBOUR_USERS:
+        return []
+    return [Starter("user-knn", frozenset({"generator", "scorer"}), priority=70)]

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 import hybridrec
+import hybridrec_content
 import hybridrec_linear
+import hybridrec_neighbours
 import hybridrec_tags
 from hybridrec import ConfigError, DataError, PluginError, Starter, StarterConfig, hookimpl
 from hybridrec.config.load import load_experiment
@@ -122,7 +124,7 @@ def test_a_config_whose_library_is_missing_is_left_out_and_named(start, monkeypa
     lines, _, experiment = start(FIXTURES / "yes")
     assert any(line.startswith("left out a config: plugin:core/configs/song2vec.yaml:") for line in lines)
     assert "the config is that of" not in "".join(lines)
-    assert list(experiment.config.components) == ["ease", "tag-fallback"]
+    assert list(experiment.config.components)[:2] == ["ease", "user-knn"]
 
 
 def test_malformed_lines_are_skipped_and_told(start, tmp_path):
@@ -154,6 +156,8 @@ components:
   als: {factors: 64}
   item-knn: {}
   ease: {}
+  user-knn: {}
+  popularity: {}
 targets: {items: 20}
 pipelines:
   control:
@@ -165,7 +169,9 @@ pipelines:
     - {from: als, k: 200}
     - {from: item-knn, k: 200}
     - {from: ease, k: 200}
-    scorers: [als, item-knn, ease]
+    - {from: user-knn, k: 200}
+    - {from: popularity, k: 200}
+    scorers: [als, item-knn, ease, user-knn, popularity]
     rerank:
     - {use: validated, k: 10}
     fallback: [tag-fallback, popularity]
@@ -200,6 +206,9 @@ def test_proposals_depend_on_the_data():
     assert [starter.label for starter in hybridrec_linear.hybridrec_starters(profile)] == ["ease"]
     assert hybridrec_linear.hybridrec_starters(types.SimpleNamespace(items=20_001)) == []
     assert [starter.roles for starter in hybridrec_tags.hybridrec_starters(profile)] == [{"fallback"}]
+    assert not hybridrec_content.hybridrec_starters(types.SimpleNamespace(texts=0, tagged_items=0))
+    assert hybridrec_content.hybridrec_starters(types.SimpleNamespace(texts=1, tagged_items=0))
+    assert not hybridrec_neighbours.hybridrec_starters(types.SimpleNamespace(users=200_001))
     profile.tags = 1
     assert [starter.roles for starter in hybridrec_tags.hybridrec_starters(profile)] == [
         {"fallback", "generator", "scorer"}
@@ -230,7 +239,7 @@ def test_what_lacks_its_library_is_left_out_and_named(proposed, monkeypatch):
     monkeypatch.setattr("hybridrec.config.starter.is_importable", lambda module: module != "implicit")
     config, lines, _ = proposed()
     assert [generator["from"] for generator in config["pipelines"]["control"]["generators"]] == ["ease"]
-    assert list(config["components"]) == ["ease"]
+    assert list(config["components"]) == ["ease", "user-knn", "popularity"]
     assert "left out 'als': the library 'implicit' is not installed: pip install 'hybridrec[implicit]'" in lines
 
 
@@ -272,7 +281,7 @@ def test_without_a_fusion_the_control_is_alone_and_without_models_there_is_no_co
     config, _, _ = proposed(block=["fusion"])
     assert list(config["pipelines"]) == ["control"]
     with pytest.raises(ConfigError, match="no plugin proposes a generator for this data"):
-        proposed(block=["fusion", "implicit", "linear", "tags", "baselines"])
+        proposed(block=["fusion", "implicit", "linear", "neighbours", "tags", "baselines"])
 
 
 WRONG = {

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hybridrec.data.io.files import opened
+from hybridrec.data.io.files import COLONS, COLONS_AS, opened
 from hybridrec.errors import DataError
 
-SEPARATORS = (",", "\t", ";", "|", " ")
+SEPARATORS = (COLONS, ",", "\t", ";", "|", " ")
 ENCODINGS = ("cp949", "cp932", "gb18030", "big5", "cp1251", "koi8_r", "euc_jp")
 """Encodings of other scripts, beside LATIN, that spreadsheets and old tools wrote."""
 MANY = 0.3
@@ -136,6 +136,8 @@ def _lines(text: str, whole: bool) -> list[str]:
 
 
 def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[str]]:
+    if separator == COLONS:
+        lines, separator = [line.replace(COLONS, COLONS_AS) for line in lines], COLONS_AS
     if quote is None:
         return list(csv.reader(list(lines), delimiter=separator, quoting=csv.QUOTE_NONE))
     return list(csv.reader(list(lines), delimiter=separator, quotechar=quote))
@@ -154,7 +156,8 @@ def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | N
             width, count = widths.most_common(1)[0]
             if width > 1 and rows > len(lines) / 20:  # an open quote swallows the lines after it
                 like_first = lengths[0] == width  # a decimal comma is in every line but that of the names
-                rank = (round(count / rows, 1), like_first, separator == default, quote is not None, width)
+                usual = {default: 1, COLONS: 2}.get(separator, 0)  # nobody writes two colons for anything else
+                rank = (round(count / rows, 1), like_first, usual, quote is not None, width)
                 tried.append((rank, separator, quote))
             elif separator != " " and rows - widths[1] > rows / 5:
                 uneven.append((separator, quote))

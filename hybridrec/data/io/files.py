@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, TypeAlias, cast
@@ -53,6 +54,8 @@ Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 """One ASCII character."""
 
 
+COLONS, COLONS_AS = "::", "\x1f"
+"""A separator of two characters, and the one that replaces it while a file is read."""
 FRAME = "frame:"
 """The beginning of a path that names a frame handed in from Python."""
 NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
@@ -81,8 +84,8 @@ class File(Options):
     """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson; those of text may be
     compressed (.csv.gz, .csv.zst)."""
 
-    separator: Character | None = None
-    """Character between the fields of a line; by default a comma in csv and a tab in tsv."""
+    separator: Character | Literal["::"] | None = None
+    """Character between the fields of a line, or `::`; by default a comma in csv and a tab in tsv."""
 
     quote: Character | None = '"'
     """Character around fields that contain the separator (csv, tsv); null if quotes have no meaning in this file."""
@@ -123,8 +126,8 @@ class File(Options):
 
     @property
     def delimiter(self) -> str:
-        """The character between two fields of a line."""
-        return self.separator or ("\t" if self.kind == "tsv" else ",")
+        """The character between two fields of a line, once `::` is replaced."""
+        return COLONS_AS if self.separator == COLONS else self.separator or ("\t" if self.kind == "tsv" else ",")
 
     @property
     def dialect(self) -> dict[str, Any]:
@@ -171,6 +174,16 @@ def opened(path: Path) -> BinaryIO:
     if path.suffix.lower() == ".zst":
         raise DataError(f"{path}: its lines can be looked at one by one only once it is decompressed (`zstd -d`)")
     return path.open("rb")
+
+
+def _content(file: File) -> bytes:
+    with opened(file.path) as lines:
+        return _parted(file, lines.read())
+
+
+def _parted(file: File, text: bytes) -> bytes:
+    """Return text with separators of one character."""
+    return text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
 
 
 def load(
@@ -249,7 +262,7 @@ def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -
             return frame, None
         if file.kind == "jsonl":
             return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
-        return _read_csv(file, file.path), None
+        return _read_csv(file, io.BytesIO(_content(file)) if file.separator == COLONS else file.path), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         if not bad_lines.strict and file.kind != "parquet":
             return _read_what_is_whole(file, bad_lines)
@@ -307,7 +320,7 @@ def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, 
 
     whole, numbers, width = [], [], None
     with opened(file.path) as lines:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(map(partial(_parted, file), lines), start=1):
             problem, fields = what_is_wrong(file, line, width)
             if problem:
                 bad_lines.add(file.path, [number], problem)
@@ -333,8 +346,7 @@ def first_broken_line(file: File) -> str | None:
         return None
     if file.path.suffix.lower() == ".zst":
         return None
-    with opened(file.path) as lines:
-        raw = lines.read()
+    raw = _content(file)
     try:
         text = raw.decode(file.encoding)
     except UnicodeDecodeError as error:

@@ -145,6 +145,8 @@ def ranked(
             if column.is_unique and column.rows > 1:
                 score -= 2.0
                 reasons.append("no value repeats")
+            elif column.type == "number" and not word and column.distinct <= 20 and column.repeats >= 20:
+                score -= 2.0  # a rating, say
             elif column.repeats >= 1.5:
                 score += 0.5
                 reasons.append(f"{column.distinct:,} values that occur {column.repeats:.3g} times each")

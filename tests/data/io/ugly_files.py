@@ -85,6 +85,9 @@ UGLY: dict[str, UglyFile] = {
         {"plays.csv": table("user", "song", "rating", separator=";")}, {**PLAIN, "separator": ";", "weight": "rating"}
     ),
     "pipes": UglyFile({"plays.txt": table("user", "song", "rating", separator="|")}, {**PLAIN, "separator": "|"}),
+    "two colons": UglyFile(
+        {"plays.dat": table("user", "song", "rating", separator="::")}, {**PLAIN, "separator": "::", "format": "csv"}
+    ),
     "tabs in a file called csv": UglyFile(
         {"plays.csv": table("user", "song", "rating", separator="\t")}, {**PLAIN, "separator": "\t"}
     ),
