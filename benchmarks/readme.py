@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hybridrec.engine.seeds import label_rng
 from hybridrec.evaluation.compare import compare
-from hybridrec.evaluation.report import Comparison, PipelineReport, Report
+from hybridrec.evaluation.report import Comparison, MetricReport, Report
 from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.evaluation.summary import cell
 from hybridrec.runs.run import Run
@@ -76,7 +76,7 @@ def table(report: Report, metric: str | None = None) -> str:
     head = ["pipeline", *(f"{metric}, {segment}" for segment in shown), f"`{blend}` against it"]
     rows = [head, ["---"] * len(head)]
     for name, arm in report.pipelines.items():
-        cells = [_number(arm, segment, metric) for segment in shown]
+        cells = [figure(MetricReport(mean=arm.segments[segment].metrics[metric].mean)) for segment in shown]
         label = f"**{name}**" if name == blend else f"{name} (alone)" if arm.single else name
         rows.append([label, *cells, _against(report, name, blend, metric)])
     return markdown(rows)
@@ -102,8 +102,8 @@ def tradeoffs(report: Report) -> str:
     for curve in report.tradeoffs:
         metrics = list(curve.points[0].metrics)
         head = [f"`{curve.vary}` of {curve.pipeline}", *metrics]
-        points = ([f"{point.value:g}", *(cell(point.metrics[metric]) for metric in metrics)] for point in curve.points)
-        tables.append(markdown([head, ["---"] * len(head), *points]))
+        rows = [[f"{point.value:g}", *(figure(point.metrics[name]) for name in metrics)] for point in curve.points]
+        tables.append(markdown([head, ["---"] * len(head), *rows]))
     return "\n\n".join(tables)
 
 
@@ -128,9 +128,11 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _number(arm: PipelineReport, segment: str, metric: str) -> str:
-    number = arm.segments[segment].metrics[metric]
-    return "" if number.mean is None else f"{number.mean:.{DIGITS}f}"
+def figure(number: MetricReport) -> str:
+    """Format a mean with its interval; without one it has only the digits that all machines agree on."""
+    if number.mean is None or number.ci95 is not None:
+        return cell(number)
+    return f"{number.mean:.{DIGITS}f}"
 
 
 def _against(report: Report, control: str, variant: str, metric: str) -> str:

@@ -12,6 +12,7 @@ import hybridrec
 from benchmarks import readme, word2vec
 from hybridrec.config import yaml_document
 from hybridrec.config.load import check
+from hybridrec.evaluation.report import MetricReport
 from hybridrec.registry.discovery import Registry
 
 CURVE = ("workers: 2", "tradeoffs:\n  - {pipeline: hybrid, vary: rerank.0.weights.pop, over: [0, 1]}\nworkers: 2")
@@ -46,6 +47,9 @@ def test_means_without_intervals_have_the_digits_that_all_machines_agree_on(expe
     means = [cell for row in rows for cell in row.split(" | ")[1:-1]]
     assert means
     assert all(re.fullmatch(r"\d\.\d{3}", mean) for mean in means)
+    assert readme.figure(MetricReport(mean=0.12345)) == "0.123"
+    assert readme.figure(MetricReport(mean=0.1234, ci95=(0.1134, 0.1334))) == "0.1234 ± 0.0100"
+    assert readme.figure(MetricReport(mean=None)) == ""
 
 
 def test_pairs_name_those_that_cannot_be_told_apart(experiment):

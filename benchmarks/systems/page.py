@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.readme import markdown
+from benchmarks.readme import figure, markdown
 from hybridrec.evaluation.report import MetricReport, PipelineReport, Report
-from hybridrec.evaluation.summary import cell
 
 ALL = "all"
 Fits = Mapping[str, Mapping[str, float]]
@@ -74,5 +73,5 @@ def quality(column: Column, arm: PipelineReport, top: float | None = None) -> st
     """Format the mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
     metric = column.of(arm)
     deciding = column.segment == ALL and column.metric == next(iter(arm.metrics))
-    text = cell(metric if deciding else MetricReport(mean=metric.mean))
+    text = figure(metric if deciding else MetricReport(mean=metric.mean))
     return f"**{text}**" if text and metric.mean == top else text

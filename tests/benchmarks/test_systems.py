@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -53,12 +54,13 @@ def test_the_table_has_quality_from_the_report_and_time_and_memory_from_the_fits
     assert rows["`noise`"][-2:] == ["2.00", "3,210"]
     assert rows["*hybrid*"][-2:] == ["", ""]
     items = report.pipelines["hybrid"].segments["items"].metrics["ndcg@5"]
-    assert rows["*hybrid*"][1] == f"{items.mean:.4f}"
+    assert rows["*hybrid*"][1] == f"{items.mean:.3f}"
     means = {name: report.pipelines[name].metrics["ndcg@5"].mean for name in fits}
     best = max(means, key=means.get)
     for name in fits:
         assert rows[f"`{name}`"][0].startswith("**") is (name == best)
         assert f"{means[name]:.4f} ± " in rows[f"`{name}`"][0]
+        assert all(re.fullmatch(r"\**\d\.\d{3}\**", cell) for cell in rows[f"`{name}`"][1:-2])
 
 
 def test_the_hit_rate_of_every_position_is_called_ahr(experiment):
