@@ -1,4 +1,4 @@
-"""Epochs of a published system: `with_published_sizes.py SYSTEM WORKERS SHRINK`; prints times and private memory."""
+"""Epochs of a published system: `with_published_sizes.py SYSTEM WORKERS EPOCHS SHRINK`; prints times and memory."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import gensim.models  # noqa: F401  (imports are nobody's time)
 import numpy as np
 
-from benchmarks.published_sizes import EPOCHS, SYSTEMS
+from benchmarks.published_sizes import SYSTEMS
 from hybridrec_word2vec import embedding
 from hybridrec_word2vec.embedding import Word2Vec
 
@@ -36,9 +36,9 @@ class Peak(threading.Thread):
 
 def main():
     """Draw the data, train, and print the measurements."""
-    system, workers, shrink = SYSTEMS[sys.argv[1]], int(sys.argv[2]), int(sys.argv[3])
+    system, (workers, n_epochs, shrink) = SYSTEMS[sys.argv[1]], map(int, sys.argv[2:])
     data = system.dataset(shrink)
-    model = Word2Vec(Word2Vec.Config.model_validate(system.options(epochs=EPOCHS, workers=workers)))
+    model = Word2Vec(Word2Vec.Config.model_validate(system.options(epochs=n_epochs, workers=workers)))
     ends = []
     model._reporter = lambda *_: ends.append((time.perf_counter(), time.process_time()))
     size, train = {}, embedding.train

@@ -50,6 +50,7 @@ def test_each_system_is_measured_on_one_thread_and_two():
         assert list(work.ways) == ["1 worker", "2 workers"]
         assert work.name.startswith(system.name)
         assert all(way.wall[0] > 0 and way.facts["private memory at the peak, GB"] > 0.01 for way in work.ways.values())
-        first, *computed = [ratio["what"] for ratio in work.ratios]
-        assert first == "2 workers / 1 worker"
-        assert all("computed" in name for name in computed)
+        ratio, *hours = [ratio["what"] for ratio in work.ratios]
+        epochs = system.options()["epochs"]
+        assert ratio == "2 workers / 1 worker"
+        assert hours == [f"hours of {epochs} epochs on {workers}, {epochs - 2} of them computed" for workers in (1, 2)]
