@@ -10,7 +10,7 @@ from hybridrec_word2vec.kmeans import elbow, farthest_from_chord, spherical_kmea
 
 pytest.importorskip("gensim")
 
-VECTORS = {"dim": 8, "fields": ["items"], "epochs": 60, "algorithm": "skip-gram", "alpha": 0.025}
+VECTORS = {"dim": 8, "fields": ["items"], "epochs": 20, "algorithm": "skip-gram", "alpha": 0.025}
 
 
 class TestClusterDraw(ComponentContract):

@@ -15,10 +15,10 @@ from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial
 class TestDenoisingAutoencoder(ComponentContract):
     component = DenoisingAutoencoder
     configs = [
-        {"hidden": 16, "epochs": 60, "batch": 16},
+        {"hidden": 16, "epochs": 25, "batch": 16},
         {
             "hidden": 8,
-            "epochs": 40,
+            "epochs": 20,
             "batch": 7,
             "learning_rate": 0.01,
             "weights": "log",
@@ -32,7 +32,7 @@ class TestDenoisingAutoencoder(ComponentContract):
 
 class TestDenoisingAutoencoderOfItems(ComponentContract):
     component = DenoisingAutoencoder
-    configs = [{"hidden": 16, "epochs": 60, "batch": 16, "tag_weight": 0}]
+    configs = [{"hidden": 16, "epochs": 25, "batch": 16, "tag_weight": 0}]
     learns_the_checkerboard = ("items",)
 
 

@@ -28,11 +28,11 @@ pytestmark = pytest.mark.skipif(not _installed(), reason="no package that provid
 class TestLightFM(ComponentContract):
     component = LightFM
     configs = (
-        {"dim": 8, "epochs": 40},
-        {"dim": 8, "epochs": 40, "user_fields": ["items", "tags"], "item_fields": ["item"], "loss": "bpr"},
-        {"dim": 8, "user_fields": ["title", "items"], "loss": "logistic", "epochs": 60},
-        {"dim": 8, "user_fields": ["title"], "tokenizer": {"use": "char-ngrams"}, "epochs": 40},
-        {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "share_weight": False, "epochs": 40},
+        {"dim": 8, "epochs": 20},
+        {"dim": 8, "epochs": 20, "user_fields": ["items", "tags"], "item_fields": ["item"], "loss": "bpr"},
+        {"dim": 8, "user_fields": ["title", "items"], "loss": "logistic", "epochs": 20},
+        {"dim": 8, "user_fields": ["title"], "tokenizer": {"use": "char-ngrams"}, "epochs": 20},
+        {"dim": 8, "user_fields": ["user", "tags"], "max_sampled": 3, "share_weight": False, "epochs": 20},
         {
             "dim": 8,
             "epochs": 10,

@@ -12,7 +12,10 @@ pytest.importorskip("gensim")
 
 class TestTitleVectors(ComponentContract):
     component = TitleVectors
-    configs = ({"dim": 8}, {"dim": 8, "tokenizer": {"use": "char-ngrams"}, "algorithm": "cbow", "window": None})
+    configs = (
+        {"dim": 8},
+        {"dim": 8, "epochs": 5, "tokenizer": {"use": "char-ngrams"}, "algorithm": "cbow", "window": None},
+    )
     learns_the_checkerboard = ("items",)
 
 

@@ -22,8 +22,22 @@ class TestWord2Vec(ComponentContract):
     configs = (
         {"dim": 8},
         {"dim": 8, "fields": ["items"], "context": 2, "shuffle": False, "window": 3},
-        {"dim": 8, "fields": ["user", "items", "tags", "title"], "score": "cosine", "algorithm": "skip-gram"},
-        {"dim": 8, "algorithm": "skip-gram", "window": None, "alpha": 0.025, "weights": {"tags": 0.5}, "min_count": 2},
+        {
+            "dim": 8,
+            "fields": ["user", "items", "tags", "title"],
+            "score": "cosine",
+            "algorithm": "skip-gram",
+            "epochs": 20,
+        },
+        {
+            "dim": 8,
+            "epochs": 20,
+            "algorithm": "skip-gram",
+            "window": None,
+            "alpha": 0.025,
+            "weights": {"tags": 0.5},
+            "min_count": 2,
+        },
         {"dim": 8, "fields": ["items", "title", "features"], "repeat": {"features": 2}, "average": "fields"},
         {"dim": 8, "tokenizer": {"use": "char-ngrams"}},
     )

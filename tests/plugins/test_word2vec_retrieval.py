@@ -18,14 +18,14 @@ class TestVoting(ComponentContract):
     component = Voting
     configs = (
         {"dim": 8, "neighbours": 10, "fields": ["items", "tags", "title", "features"]},
-        {"dim": 8, "score": "cosine", "algorithm": "skip-gram", "average": "fields"},
+        {"dim": 8, "epochs": 20, "score": "cosine", "algorithm": "skip-gram", "average": "fields"},
     )
     learns_the_checkerboard = ("items", "tags", "title")
 
 
 class TestClusters(ComponentContract):
     component = Clusters
-    configs = ({"dim": 8}, {"dim": 8, "clusters": 1, "score": "cosine", "algorithm": "skip-gram"})
+    configs = ({"dim": 8}, {"dim": 8, "epochs": 20, "clusters": 1, "score": "cosine", "algorithm": "skip-gram"})
     learns_the_checkerboard = ("items", "tags", "title")
 
 
