@@ -68,7 +68,7 @@ SETS = {
     ),
     "radio": DataFiles(("radio/classic_rock_raw_data.csv",), "callsign", "song", "time", "temporal"),
     "films": DataFiles(
-        ("movietweetings/50K/ratings.dat", "movietweetings/50K/movies.dat"), "column1", "column2", "column4", "random"
+        ("movietweetings/50K/ratings.dat", "movietweetings/50K/movies.dat"), "column1", "column2", "column4", "temporal"
     ),
 }
 

@@ -562,11 +562,16 @@ def _description(file: _File, owner: str, key: str, *, lists: bool) -> dict[str,
     mapping: dict[str, Any] = {**file.options, "id": key}
     rest = {name: column for name, column in file.profiles.items() if name != key}
     tag = best_named(rest, "tag", ("text", "list"))
+    text = best_named(rest, "text", ("text",))
+    if "columns" in file.options:  # no names: values alone tell
+        plain = {name: column for name, column in rest.items() if column.type == "text"}
+        tag = next((name for name, column in plain.items() if column.separator is not None), None)
+        titles = (name for name, column in plain.items() if column.separator is None and column.repeats < 1.5)
+        text = next(titles, None)
     if tag is not None:
         mapping["tags"] = [tag]
         separator = rest[tag].separator
         mapping |= {"value_separator": separator} if separator not in (None, "|", "/") else {}
-    text = best_named(rest, "text", ("text",))
     if owner == "user":
         mapping |= {"title": text} if text is not None and (lists or "title" in words_of(text)) else {}
         features = _categories(rest, {text, tag})

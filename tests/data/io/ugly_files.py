@@ -85,6 +85,14 @@ UGLY: dict[str, UglyFile] = {
         {"plays.csv": table("user", "song", "rating", separator=";")}, {**PLAIN, "separator": ";", "weight": "rating"}
     ),
     "pipes": UglyFile({"plays.txt": table("user", "song", "rating", separator="|")}, {**PLAIN, "separator": "|"}),
+    "no header in any file": UglyFile(
+        {
+            "plays.csv": table(rows=[(u, 1000 + int(s[1:]), n) for u, s, n in ROWS]),
+            "songs.csv": table(rows=[(1000 + k, f"Song {k} of many", ("a|b", "b|c", "a")[k % 3]) for k in range(40)]),
+        },
+        {"user": "column1", "item": "column2", "weight": "column3"},
+        {"id": "column1", "text": ["column2"], "tags": ["column3"]},
+    ),
     "two colons": UglyFile(
         {"plays.dat": table("user", "song", "rating", separator="::")}, {**PLAIN, "separator": "::", "format": "csv"}
     ),
