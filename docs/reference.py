@@ -88,7 +88,8 @@ def index_page(registry: Registry) -> str:
 
 def commands_page(registry: Registry) -> str:
     """Render every command of the distribution with its arguments and options, those of its plugins last."""
-    parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {commands.epilog}"]
+    exit_status, _, _ = (commands.epilog or "").partition("\n\n")  # commands of plugins are listed here
+    parts = ["# Commands", f"`hybridrec COMMAND --help` says the same. {exit_status}"]
     offered = [registry.get("commands", name) for name in own("commands", registry)]
     of_plugins = click.Group("hybridrec", commands=offered)
     for name, command in chain(_commands("hybridrec", commands), _commands("hybridrec", of_plugins)):

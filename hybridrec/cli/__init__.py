@@ -12,9 +12,10 @@ import click
 from hybridrec import __version__
 from hybridrec.errors import HybridrecError, PluginError
 
-_EXIT = """Plugins may bring further commands: `hybridrec plugins` lists them. \
-Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
-3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted."""
+_EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
+3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted.
+
+Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
 
 COMMANDS = (
@@ -78,7 +79,7 @@ def _command_of_a_plugin(name: str) -> click.Command:
     return command
 
 
-@click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT)
+@click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(__version__, package_name="hybridrec")
 def hybridrec() -> None:
     """Combine candidates from many models, blend and re-rank them, and measure the result: one YAML file."""

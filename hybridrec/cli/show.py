@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @BLOCK
 @PLUGIN
 def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
-    """Explain a component, normaliser, reader, splitter, segmenter or metric: its purpose and every option it takes.
+    """Explain everything that is called NAME, of whatever kind: its purpose and every option it takes.
 
-    Without NAME, list all names by kind, and those of components by stage.
+    Several kinds may have one name, as the filter and the segmenter `attribute`. Without NAME, list all names by
+    kind, and those of components by stage.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.registry.describe import describe

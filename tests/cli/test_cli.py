@@ -88,8 +88,9 @@ def test_a_plugin_that_fails_shows_its_own_frames_and_where(call, experiment, mo
     assert ("Traceback" in err) == (trace == "1")
 
 
-def test_help_tells_the_exit_status(call):
+def test_help_tells_the_exit_status_and_where_commands_of_plugins_are_named(call):
     status, out, _ = call("--help")
+    assert out.splitlines()[-1].strip() == "Commands of plugins are not listed here: `hybridrec plugins` names them."
     assert status == 0
     assert "130 interrupted" in " ".join(out.split())
 

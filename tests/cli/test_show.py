@@ -24,6 +24,15 @@ def test_a_name_of_two_kinds_is_suggested_once(call):
     assert err.count(" random,") == 1
 
 
+def test_a_name_of_two_kinds_is_explained_for_both(call):
+    status, out, _ = call("show", "attribute")
+    assert status == 0
+    assert out.startswith("attribute (filter, version ")
+    assert "\nattribute (segmenter, version " in out
+    assert "\nwhere " in out
+    assert "\nbounds " in out
+
+
 def test_show_and_check_plugin_leave_a_blocked_plugin_out(call, install_fakes):
     install_fakes("clash")
     status, out, _ = call("show", "ease", "--block", "clash")
