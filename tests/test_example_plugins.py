@@ -1,0 +1,277 @@
+"""The plugins in `examples/plugins/`: they pass their contracts, and do what their pages promise on small data."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import tokenize
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from examples.plugins.activity_segments import RecentPlays
+from examples.plugins.device_ranker import DeviceRanker
+from examples.plugins.event_log import EventLog
+from examples.plugins.price_cap import PriceCap
+from examples.plugins.tag_share_metric import TagShare
+from examples.plugins.text_embeddings import LatentText
+from hybridrec import Experiment, PipelineConfig, Query, take, use
+from hybridrec.testing import (
+    ComponentContract,
+    FilterContract,
+    MetricContract,
+    ObserverContract,
+    RerankerContract,
+    SegmenterContract,
+)
+
+FOLDER = Path(__file__).parents[1] / "examples" / "plugins"
+FILES = sorted(FOLDER.rglob("*.py"))
+LAYOUT = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+PUBLIC = {"hybridrec", "hybridrec.kernels", "hybridrec.testing", "hybridrec.text_files"}
+
+
+def private_imports(tree: ast.AST) -> list[str]:
+    """Return the imports of a module from hybridrec that are neither public modules nor public names."""
+    wrong = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            wrong += [alias.name for alias in node.names if alias.name.startswith("hybridrec")]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hybridrec"):
+            names = [alias.name for alias in node.names]
+            wrong += names if node.module not in PUBLIC else [name for name in names if name.startswith("_")]
+    return [name for name in wrong if name not in PUBLIC]
+
+
+def module_state(tree: ast.Module) -> list[str]:
+    """Return the assignments at the top level of a module, beside the version of the API."""
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
+    return [text for node in assigned if not (text := ast.unparse(node)).startswith("requires_api = ")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_plugins_import_public_names_and_keep_no_state(file: Path):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    assert not private_imports(tree)
+    assert not module_state(tree)
+    assert not any(isinstance(node, ast.Global) for node in ast.walk(tree))
+
+
+def test_the_search_finds_private_imports_and_state():
+    tree = ast.parse("from hybridrec.data import Dataset\nimport hybridrec.stages\ncache = {}\nrequires_api = '1.0'")
+    assert private_imports(tree) == ["Dataset", "hybridrec.stages"]
+    assert module_state(tree) == ["cache = {}"]
+
+
+def lines_of_code(file: Path) -> int:
+    """Count lines that hold code: no blanks, no comments, no docstrings and no texts that describe options."""
+    source = file.read_text(encoding="utf-8")
+    texts = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr) and is_text(node.value)]
+    described = {line for node in texts for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    held = [token for token in tokens if token.type not in LAYOUT]
+    return len({line for token in held for line in range(token.start[0], token.end[0] + 1)} - described)
+
+
+def is_text(node: ast.expr) -> bool:
+    """Return True for a text constant."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_the_table_lists_every_plugin_with_its_lines():
+    rows = [line.split("|") for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()]
+    stated = {row[1].split("](")[1].split(")")[0]: int(row[4]) for row in rows if len(row) == 7 and "](" in row[1]}
+    places = {path: [FOLDER / path] if path.endswith(".py") else (FOLDER / path).glob("src/**/*.py") for path in stated}
+    assert {path: sum(map(lines_of_code, files)) for path, files in places.items()} == stated
+    assert set(stated) == {file.relative_to(FOLDER).parts[0] for file in FILES if "tests" not in file.parts}
+
+
+class TestLatentText(ComponentContract):
+    component = LatentText
+    configs = ({"dimensions": 8},)
+    learns_the_checkerboard = ("items", "title")
+
+
+class TestPriceCap(FilterContract):
+    filter = PriceCap
+    configs = [{}, {"price": "cost", "tolerance": 0.5}]
+
+
+class TestDeviceRanker(RerankerContract):
+    reranker = DeviceRanker
+    configs = [{"trees": 5}]
+
+
+class TestRecentPlays(SegmenterContract):
+    segmenter = RecentPlays
+    configs = [{}, {"days": 10000, "many": 2}]
+
+
+class TestTagShare(MetricContract):
+    metric = TagShare
+    configs = [{"tag": "tag 03"}, {"tag": "tag 03", "aim": 0.2}]
+
+
+class TestEventLog(ObserverContract):
+    observer = EventLog
+    configs = [{}, {"least": 1, "runs": "failed"}]
+
+
+def folders(path: Path) -> dict[str, Path]:
+    """Return the folders of a run below a temporary one."""
+    return {"store": path / "store", "runs": path / "runs"}
+
+
+def plays(n: int = 1500, songs: int = 20) -> pl.DataFrame:
+    """Build plays of songs by 60 users; phones play the first half of the songs, televisions the second."""
+    rng = np.random.default_rng(0)
+    on_tv = rng.integers(0, 2, n)
+    return pl.DataFrame(
+        {
+            "user": [f"u{user}" for user in rng.integers(0, 60, n)],
+            "song": [f"s{song}" for song in rng.zipf(1.6, n) % (songs // 2) + songs // 2 * on_tv],
+            "time": np.arange(n, dtype=float),
+            "device": np.array(["phone", "tv"])[on_tv],
+            "budget": rng.integers(1, 5, n).astype(float),
+        }
+    )
+
+
+COLUMNS = {
+    "user": "user",
+    "item": "song",
+    "time": "time",
+    "context": {"device": "category", "budget": "number"},
+}
+
+
+def test_the_ranker_learns_what_the_device_is_worth(tmp_path):
+    popular = {"generators": [take("popularity")], "fallback": []}
+    experiment = Experiment(
+        name="device",
+        data=use("table", interactions=COLUMNS),
+        split=use("leave-one-out"),
+        components={"popularity": use("popularity")},
+        pipelines={
+            "control": PipelineConfig(**popular, seen="allow"),
+            "variant": PipelineConfig(**popular, seen="allow", rerank=[use(DeviceRanker, trees=20)]),
+        },
+        compare={"control": "control", "metrics": ["ndcg@5"], "resamples": 1000},
+        refit="all",
+    )
+    run = hybridrec.run(experiment, data={"interactions": plays()}, plugins=[DeviceRanker], **folders(tmp_path))
+    assert [row.verdict for row in run.report.comparison if row.segment == "all"] == ["better"]
+    recommender = hybridrec.load(run, plugins=[DeviceRanker])
+    requests = [Query(user="u1", context={"device": device}) for device in ("phone", "tv")]
+    slates = recommender.recommend(requests, n=4, pipeline="variant").to_frame()
+    assert [song in {f"s{n}" for n in range(10, 20)} for song in slates["id"]] == [False] * 4 + [True] * 4
+
+
+def test_no_slate_exceeds_the_budget(tmp_path):
+    songs = pl.DataFrame({"id": [f"s{n}" for n in range(20)], "price": [*np.arange(19) % 6.0, None]})
+    experiment = Experiment(
+        name="budget",
+        data=use("table", interactions=COLUMNS, items={"id": "id", "features": {"price": "number"}}),
+        split=use("leave-one-out"),
+        components={"popularity": use("popularity")},
+        filters=[use(PriceCap)],
+        pipelines={"control": PipelineConfig(generators=[take("popularity")], seen="allow", fallback=[])},
+        refit="all",
+    )
+    frames = {"interactions": plays(), "items": songs}
+    run = hybridrec.run(experiment, data=frames, plugins=[PriceCap], **folders(tmp_path))
+    prices = dict(songs.iter_rows())
+    recommender = hybridrec.load(run, plugins=[PriceCap])
+    free, capped = (
+        recommender.recommend([Query(context=context)], n=20).to_frame()["id"].to_list()
+        for context in ({}, {"budget": 2.0})
+    )
+    assert len(free) == 20
+    assert {prices[song] for song in capped} == {0.0, 1.0, 2.0}
+
+
+def test_a_new_item_is_proposed_by_its_text(tmp_path):
+    rng = np.random.default_rng(1)
+    stories = pl.DataFrame(
+        {
+            "id": [f"f{n}" for n in range(40)],
+            "text": [f"{'zombie horror' if n % 2 else 'love story'} {n}" for n in range(40)],
+        }
+    )
+    seen = pl.DataFrame(
+        {
+            "user": [f"u{user}" for user in range(30) for _ in range(8)],
+            "item": [f"f{2 * film + user % 2}" for user in range(30) for film in rng.permutation(20)[:8]],
+        }
+    )
+    experiment = Experiment(
+        name="cold",
+        data=use("table", interactions={"user": "user", "item": "item"}, items={"id": "id", "text": ["text"]}),
+        split=use("cold-items", test=0.3),
+        components={"random": use("random"), "latent-text": use(LatentText, dimensions=4)},
+        pipelines={
+            "control": PipelineConfig(generators=[take("random")], fallback=[]),
+            "variant": PipelineConfig(generators=[take("latent-text")], fallback=[]),
+        },
+        compare={"control": "control", "metrics": ["ndcg@10"], "resamples": 1000},
+        refit="all",
+    )
+    frames = {"interactions": seen, "items": stories}
+    run = hybridrec.run(experiment, data=frames, plugins=[LatentText], **folders(tmp_path))
+    assert [row.verdict for row in run.report.comparison if row.segment == "all"] == ["better"]
+    slate = hybridrec.load(run, plugins=[LatentText]).recommend([Query(text="zombie")], n=5, pipeline="variant")
+    horror = set(stories.filter(pl.col("text").str.contains("zombie"))["id"])
+    assert set(slate.to_frame()["id"]) <= horror
+
+
+def test_a_run_is_measured_by_activity_and_by_tag_and_is_logged(tmp_path):
+    songs = pl.DataFrame(
+        {"id": [f"s{n}" for n in range(20)], "label": ["indie" if n % 2 else "major" for n in range(20)]}
+    )
+    experiment = Experiment(
+        name="mixed",
+        data=use("table", interactions=COLUMNS, items={"id": "id", "tags": {"label": "label"}}),
+        split=use("temporal", cut="1970-01-01T00:20:00", seen="allow"),
+        components={"popularity": use("popularity")},
+        pipelines={"control": PipelineConfig(generators=[take("popularity")], seen="allow", fallback=[])},
+        targets={"items": 10},
+        compare={
+            "metrics": [
+                {"use": "tag-share", "tag": "label:indie", "at": 10, "as": "indie@10"},
+                {"use": "tag-share", "tag": "label:indie", "aim": 0.1, "at": 10, "as": "some-indie@10"},
+            ],
+            "segments": [{"use": "recent-plays", "days": 200.5 / 86400, "many": 4}],
+        },
+        observe={"event-log": {"path": str(tmp_path / "events.csv")}},
+    )
+    frames = {"interactions": plays(), "items": songs}
+    run = hybridrec.run(experiment, data=frames, plugins=[RecentPlays, TagShare, EventLog], **folders(tmp_path))
+
+    slates = run.slates("control").with_columns(indie=pl.col("id").str.slice(1).cast(int) % 2 == 1)
+    shares = slates.group_by("query", maintain_order=True).agg(pl.col("indie").mean())["indie"]
+    measured = run.per_query()
+    assert measured["indie@10"].to_list() == pytest.approx(shares.to_list())
+    assert set(measured["some-indie@10"]) == {1.0}
+
+    past, future = plays().filter(pl.col("time") < 1200), plays().filter(pl.col("time") >= 1200)
+    recent = past.filter(pl.col("time") >= 1000)["user"].value_counts()
+    counts = future.select("user").unique().join(recent, on="user", how="left")["count"].fill_null(0)
+    segments = ["many" if count >= 4 else "few" if count else "none" for count in counts]
+    assert set(segments) == {"many", "few", "none"}
+    assert sorted(measured["segment"]) == sorted(segments)
+
+    rows = list(csv.reader((tmp_path / "events.csv").read_text().splitlines()))
+    assert [event for _, event, _, _ in rows][:: len(rows) - 1] == ["RunStarted", "RunFinished"]
+    assert [subject for _, event, subject, _ in rows if event == "FitFinished"] == ["popularity"]
+    assert len({run_id for run_id, *_ in rows}) == 1
