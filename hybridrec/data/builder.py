@@ -237,14 +237,16 @@ def _texts(frame: pl.DataFrame | None, column: str, ids: Vocabulary) -> tuple[st
 
     if frame is None or column not in frame.columns:
         return ("",) * len(ids)
-    texts = frame.select("id", pl.col(column).fill_null("")).unique("id", keep="first")
+    texts = frame.select(pl.col("id").cast(pl.String), pl.col(column).fill_null("")).unique("id", keep="first")
     return tuple(_of_ids(ids).join(texts, on="id", how="left", maintain_order="left")[column].fill_null(""))
 
 
 def _times(frame: pl.DataFrame | None, ids: Vocabulary) -> Doubles | None:
+    import polars as pl
+
     if frame is None or "time" not in frame.columns:
         return None
-    times = frame.select("id", "time").unique("id", keep="first")
+    times = frame.select(pl.col("id").cast(pl.String), "time").unique("id", keep="first")
     joined = _of_ids(ids).join(times, on="id", how="left", maintain_order="left")["time"]
     return joined.fill_null(np.nan).to_numpy().astype(np.float64)
 

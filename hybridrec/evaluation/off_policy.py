@@ -98,8 +98,9 @@ def off_policy_estimates(
     values = ratio(*np.split(resampled_sums(np.hstack([grouped.sums, grouped.weights]), rng, resamples), 2))
     influence = columns.residuals / columns.weights.sum(axis=0)
     bounds = interval(values, columns.units, degrees_of_freedom(influence, columns.units))
-    freedom = degrees_of_freedom(influence - influence[:, -1:], columns.units)
-    lift_bounds = interval(values - values[-1], columns.units, freedom)
+    differing = np.maximum(columns.units, columns.units[-1])  # whose weights are all 0 still have a reward in the log
+    freedom = degrees_of_freedom(influence - influence[:, -1:], differing)
+    lift_bounds = interval(values - values[-1], differing, freedom)
     means, errors = columns.means, standard_errors(columns)
     counts = [level.sums.shape[1] for level in parts]
     rows = [(name, clip) for clip, count in zip(levels, counts, strict=True) for name in ESTIMATORS[:count]]

@@ -42,6 +42,14 @@ def test_blocks_may_bring_different_tables_and_columns_in_another_order():
     assert joined_tables.interactions.with_columns(pl.col("user", "item").cast(pl.String)).equals(frame)
 
 
+def test_blocks_may_bring_texts_and_times_of_items():
+    """Ids of blocks become an enumeration, and are looked up as texts all the same."""
+    frame = interactions(np.random.default_rng(4), 60)
+    names = frame.select(id="item").unique("id", maintain_order=True).with_columns(text=pl.col("id") + "!", time=1.0)
+    blocks = [Tables(block, entities={"items": names}) for block in cut(frame, [20])]
+    assert assemble(iter(blocks)).fingerprint == assemble(Tables(frame, entities={"items": names})).fingerprint
+
+
 def test_blocks_that_do_not_fit_together_are_refused_with_their_number():
     frame = interactions(np.random.default_rng(5), 10)
     message = "Tables.interactions of block 2 has the columns user, item; before it had user, item, time"

@@ -75,3 +75,12 @@ def test_actions_of_a_unit_are_not_independent():
 
 def test_without_a_model_there_is_no_dr():
     assert totals(replace(logged(), predicted=None, expected=None)).sums.shape[1] == 2
+
+
+def test_units_without_weight_still_count_for_the_lift():
+    """Explored actions that the target never takes leave fewer units with a weight than the log has."""
+    explored = np.arange(400) % 5 < 2
+    propensity, reward = np.where(explored, 0.1, 0.6), (np.arange(400) % 7 < 4).astype(float)
+    log = BanditLog(np.arange(400, dtype=np.int32), reward, propensity, np.where(explored, 0.0, 1.0))
+    for row in estimated(log, resamples=500):
+        assert row.lift_ci95[0] < row.lift < row.lift_ci95[1]

@@ -1,0 +1,88 @@
+"""`epsilon-places`: tries another good candidate at any place now and then, and logs how probable each slate was."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from hybridrec import Bools, Dataset, Floats, Ints, Options, Pool, QueryBatch, Reranker, State, kernels
+
+
+class EpsilonPlacesOptions(Options):
+    """Options of `epsilon-places`."""
+
+    epsilon: float = Field(0.1, gt=0, lt=1)
+    """Probability that a place is drawn, evenly, instead of going to the best that is left."""
+    depth: int = Field(20, ge=2)
+    """Number of the best candidates among which is drawn; further places follow in order."""
+
+
+class EpsilonPlaces(Reranker):
+    """Epsilon-greedy at each place: the best candidate that is left, or any of the best `depth` that are."""
+
+    name = "epsilon-places"
+    fuses = False
+    stochastic = True
+    Config = EpsilonPlacesOptions
+    config: EpsilonPlacesOptions
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> EpsilonPlaces:
+        """Take a seed."""
+        self._seed = int(rng.integers(2**63))
+        return self
+
+    def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+        """Draw the first n places; what is not drawn follows in the order that there was."""
+        order, left = self._ranked(pool)
+        final = np.full(pool.ids.shape, np.nan, np.float32)
+        np.put_along_axis(final, order, -np.arange(order.shape[1], dtype=np.float32)[None], axis=1)
+        rows = np.arange(len(queries))
+        places = min(n, left.shape[1])
+        assert queries.ids is not None  # a policy is asked with the names of its requests
+        draws = kernels.keyed_draws(queries.ids, np.arange(2 * places), self._seed)
+        for place in range(places):
+            probabilities = self._probabilities(left)
+            explores = draws[:, 2 * place] < self.config.epsilon
+            nth = (draws[:, 2 * place + 1] * left.sum(axis=1)).astype(np.int64) + 1
+            drawn = (np.cumsum(left, axis=1) == nth[:, None]).argmax(axis=1)
+            chosen = np.where(explores, drawn, probabilities.argmax(axis=1))
+            some = np.flatnonzero(left.any(axis=1))
+            final[some, order[some, chosen[some]]] = places - place
+            left[rows, chosen] = False
+        return pool.ranked(final)
+
+    def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
+        """Return the probability of each place given those before; beyond the best `depth` it is certain."""
+        order, left = self._ranked(pool)
+        ranked = np.take_along_axis(pool.ids, order, axis=1)
+        rest = np.take_along_axis(pool.valid, order, axis=1)
+        rest[:, : left.shape[1]] = False
+        result = np.zeros(ids.shape, np.float32)
+        for place in range(ids.shape[1] if ranked.size else 0):
+            here = ranked == ids[:, [place]]
+            certain = rest & (np.cumsum(rest, axis=1) == 1) & ~left.any(axis=1, keepdims=True)
+            result[:, place] = (here[:, : left.shape[1]] * self._probabilities(left)).sum(axis=1)
+            result[:, place] += (here & certain).sum(axis=1)
+            left &= ~here[:, : left.shape[1]]
+            rest &= ~here
+        return result
+
+    def state(self) -> State:
+        """Return the seed."""
+        return {"seed": np.array(self._seed)}
+
+    def restore(self, state: State) -> EpsilonPlaces:
+        """Take the seed from `state`."""
+        self._seed = int(state["seed"])
+        return self
+
+    def _ranked(self, pool: Pool) -> tuple[Ints, Bools]:
+        """Return the candidates from best to worst, and bool [Q, depth]: those among which is drawn."""
+        order = kernels.order(pool.fused())
+        return order, np.take_along_axis(pool.valid, order, axis=1)[:, : self.config.depth]
+
+    def _probabilities(self, left: Bools) -> Floats:
+        """Return float32, shape of `left`: the probability of each candidate that is left to be next."""
+        best = left & (np.cumsum(left, axis=1) == 1)
+        evenly = left / np.maximum(left.sum(axis=1, keepdims=True), 1)
+        return ((1 - self.config.epsilon) * best + self.config.epsilon * evenly).astype(np.float32)
