@@ -46,7 +46,7 @@ class Scale:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Two to six round values, fewer of a narrow `whole` scale: position and text of each."""
+        """Position and text of two to six round values of the scale; a narrow `whole` scale has fewer."""
         power = 10.0 ** math.floor(math.log10((self.high - self.low) / 5))
         step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if (self.high - self.low) / step <= 5)
         step = max(step, 1.0) if self.whole else step

@@ -415,7 +415,7 @@ class _Reader:
             return check_self(component, "restore", component.restore(self.below(key)))
 
     def way_out(self, cls: type[Plugin] | None = None) -> str:
-        """Return the end of an error about plugins that differ from those with which the bundle was written."""
+        """Format how to install the plugins with which the bundle was written, as the end of an error message."""
         provider = None if cls is None else self.registry.provider_of(cls)
         modules = {source.module for source in self.sources} if provider is None else {provider.module}
         hints = dict.fromkeys(source.install_hint for source in self.sources if source.module in modules)

@@ -103,7 +103,7 @@ def _deepest(metrics: Sequence[str | Mapping[str, Any]]) -> int:
 
 
 def named(paths: Sequence[str]) -> dict[str, Path]:
-    """Return the systems by name: from NAME=FILE, or from the name of the file; raises ConfigError for two of one."""
+    """Map the name of each system, as in NAME=FILE or else that of the file, to its file; no name may repeat."""
     systems: dict[str, Path] = {}
     for text in paths:
         name, equals, path = text.partition("=")

@@ -315,7 +315,7 @@ def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, pl.Series]:
-    """Read the lines that polars can parse one by one, with the row of the file of each; the others are malformed."""
+    """Parse line by line, and return the sound lines with their row numbers; the others are reported as malformed."""
     import polars as pl
 
     whole, numbers, width = [], [], None

@@ -220,7 +220,7 @@ def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) ->
 
 
 def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the rows of a file, without broken lines, and what was broken; quotes that are not closed mean nothing."""
+    """Return the sound rows of a file, and notes on the others; where a quote is not closed, quotes are characters."""
     try:
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()
     except DataError as error:
