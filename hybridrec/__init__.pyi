@@ -135,6 +135,7 @@ from .stages.policies import simulated_marginals as simulated_marginals
 from .stages.pool import PROPENSITY as PROPENSITY
 from .stages.pool import Pool as Pool
 from .stages.slate import Slate as Slate
+from .stages.validation_split import ValidationSplit as ValidationSplit
 from .tuning.study_dir import Tuned as Tuned
 from .tuning.trials import Trial as Trial
 from .tuning.tune import TuneCallback as TuneCallback

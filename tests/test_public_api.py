@@ -133,6 +133,7 @@ NAMES = [
     "TuneCallback",
     "Tuned",
     "USERS",
+    "ValidationSplit",
     "Values",
     "VectorModel",
     "Vocabulary",

@@ -146,7 +146,11 @@ class Checker(Validator):
         if reference.label in users:
             circle = " uses ".join(f"'{label}'" for label in (*users[users.index(reference.label) :], reference.label))
             raise self.fail((*path, *reference.path), f"a component cannot stand on itself: {circle}")
-        return replace(spec, base_model=self.with_base_model(components[reference.label], components, users))
+        spec = replace(spec, base_model=self.with_base_model(components[reference.label], components, users))
+        if spec.create().validates:
+            message = f"'{spec.cls.name}' validates what it learns, and '{reference.label}' would have seen the answers"
+            raise self.fail((*path, *reference.path), message)
+        return spec
 
     def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
         """Return the reference in a component's options to another one, which must exist and satisfy the option."""

@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.keys import digest, fit_key
 from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
@@ -28,8 +29,12 @@ from hybridrec.secret import redacted
 from hybridrec.stages.checks import check_figures, check_self, check_state
 from hybridrec.stages.component import CPU, Component
 from hybridrec.stages.figures import Figure
+from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.tracing import calling
 from hybridrec.types import State
+
+if TYPE_CHECKING:
+    from hybridrec.engine.folds import PartSplitter
 
 RANDOM = "random"
 """Key in the metadata of a fit in the store: true if it drew random numbers."""
@@ -57,6 +62,7 @@ class FitJob:
     base_model: the job of the base model, if the component has one
     device: where the component may compute, if it uses a device
     prepared: key in the store of what the component prepares of the catalogue; empty if it prepares nothing
+    validation: fingerprint of the validation split inside the training part; empty if the component does not validate
     """
 
     component: str
@@ -73,6 +79,7 @@ class FitJob:
     base_model: FitJob | None = None
     device: str = CPU
     prepared: str = ""
+    validation: str = ""
 
     @property
     def place(self) -> str:
@@ -123,8 +130,9 @@ class FitOutcome:
 class FitContext:
     """The resources of the process that runs a job: the store, the training parts in memory, the installed plugins.
 
-    It is pickled as the store with the names of blocked plugins and the plugins without packaging: another process
-    takes training parts from the store and components from these and its own plugins.
+    It is pickled as the store with the names of blocked plugins and the plugins without packaging, and the splitter if
+    a component validates: another process takes training parts from the store and components from these and its own
+    plugins.
     """
 
     def __init__(
@@ -139,6 +147,10 @@ class FitContext:
         `listener` is told what components report while this process fits them, in the thread of the fit.
         """
         self.listener = listener
+        self.splitter: PartSplitter | None = None
+        """Cuts the validation splits of components, if one asks for it."""
+        self.splits: Mapping[str, ValidationSplit] = {}
+        """Those that are cut already, by their fingerprints."""
         self.store = store
         self.registry = registry
         self.parts = parts or {}
@@ -148,12 +160,13 @@ class FitContext:
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
-    def __getstate__(self) -> tuple[Store, _Choice]:
-        return self.store, _Choice.of(self.registry)
+    def __getstate__(self) -> tuple[Store, _Choice, PartSplitter | None]:
+        return self.store, _Choice.of(self.registry), self.splitter
 
-    def __setstate__(self, state: tuple[Store, _Choice]) -> None:
-        store, choice = state
+    def __setstate__(self, state: tuple[Store, _Choice, PartSplitter | None]) -> None:
+        store, choice, splitter = state
         self.__init__(store, _registry(choice))  # type: ignore[misc]
+        self.splitter = splitter
 
     def fitted(self, job: FitJob) -> Fitted:
         """Return the fit for the key of a job, of which this process has only one."""
@@ -180,6 +193,22 @@ class FitContext:
                 else:
                     self._unstored[job.prepared] = state
             return state
+
+    def validation_split(self, job: FitJob) -> ValidationSplit:
+        """Return the validation split of a job; in another process than the one that planned it, it is cut again.
+
+        Raises PluginError if it is another one there.
+        """
+        if (split := self.splits.get(job.validation)) is not None:
+            return split
+        assert self.splitter is not None, "a job with a validation split comes with its splitter"
+        split = self.splitter.split(self.training_part(job), job.fold, job.level)
+        if fingerprint(split) != job.validation:
+            raise PluginError(
+                f"the splitter '{self.splitter.splitter.name}' cuts another validation split for "
+                f"components.{job.label} here than in the process that plans the fits: install the same versions"
+            )
+        return split
 
     def training_part(self, job: FitJob) -> Dataset:
         """Return the training part of a job; raises StoreError if it is neither in memory nor in the store."""
@@ -304,9 +333,11 @@ class Fitted:
         component._reporter = self._reporter(series)
         if job.prepared:
             component._from_catalogue = self.context.prepared(job)
+        if job.validation:
+            component.validation = self.context.validation_split(job)
         with _noting(spec, job, "fitting"):
             check_self(component, "fit", component.fit(training_part, rng))
-            component._reporter = component._from_catalogue = None
+            component._reporter = component._from_catalogue = component.validation = None
             state = component.state()
             check_state(state)
             notes = [redacted(note) for note in component.notes()]
@@ -359,7 +390,7 @@ def prepare_job(context: FitContext, job: FitJob) -> None:
 
 def _check_key(job: FitJob, spec: ComponentSpec) -> None:
     uses = None if job.base_model is None else job.base_model.key
-    if job.key != fit_key(spec, job.data, job.seed, job.repeat, uses=uses):
+    if job.key != fit_key(spec, job.data, job.seed, job.repeat, uses=uses, validation=job.validation):
         raise PluginError(
             f"components.{job.label} ({job.component}) would differ if it was fitted here: the plugins, their "
             "options or the versions of their libraries differ from those of the process that plans the fits; "

@@ -8,13 +8,16 @@ from functools import cached_property, partial
 
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit import RANDOM, FitContext, FitJob, Fitted, Listener, options_text, prepare_job
+from hybridrec.engine.folds import PartSplitter
 from hybridrec.engine.keys import fit_key, prepared_key
 from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.store import Store
 from hybridrec.errors import MemoryBudgetError
 from hybridrec.registry.discovery import Registry
+from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.tracing import calling
 
 
@@ -27,6 +30,16 @@ class TrainingPart:
     """Level of its fits: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)."""
     train: Dataset
     fingerprint: str
+    splitter: PartSplitter | None = None
+    """Cuts `validation`; without one no component has a validation split."""
+
+    @cached_property
+    def validation(self) -> tuple[str, ValidationSplit] | None:
+        """The validation split of components that validate, after its fingerprint; cut when the first asks for it."""
+        if self.splitter is None:
+            return None
+        split = self.splitter.split(self.train, self.fold, self.level)
+        return fingerprint(split), split
 
     @cached_property
     def catalogue(self) -> str:
@@ -36,6 +49,11 @@ class TrainingPart:
     def place(self, label: str) -> str:
         """Return the key in the `lock.json` of a run for the fit of a component on this part."""
         return f"{self.fold}/{self.level}/{label}"
+
+
+def validation_of(spec: ComponentSpec, training_part: TrainingPart) -> str:
+    """Return the fingerprint of the validation split of a component; empty if it does not validate."""
+    return training_part.validation[0] if spec.create().validates and training_part.validation is not None else ""
 
 
 Done = Callable[[Fitted], None]
@@ -72,10 +90,11 @@ class Fitter:
     def key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
         """Return the key of a fit in the store. A fit that drew no random number is the same in every repeat."""
         uses = None if spec.base_model is None else self.key(spec.base_model, training_part)
-        key = fit_key(spec, training_part.fingerprint, self.seed, uses=uses)
+        validation = validation_of(spec, training_part)
+        key = fit_key(spec, training_part.fingerprint, self.seed, uses=uses, validation=validation)
         if self.repeat == 1 or (self.store.about(key) or {}).get(RANDOM) is False:
             return key
-        return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses)
+        return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses, validation=validation)
 
     def prepared_key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
         """Return the key in the store of what a component prepares of the catalogue; empty if it prepares nothing."""
@@ -99,6 +118,7 @@ class Fitter:
             base_model=None if spec.base_model is None else self.job(spec.base_model, training_part, threads=threads),
             device=spec.device,
             prepared=self.prepared_key(spec, training_part),
+            validation=validation_of(spec, training_part),
         )
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
@@ -125,6 +145,9 @@ class Fitter:
 
         parts = {training_part.fingerprint: training_part.train for _, training_part in planned}
         context = FitContext(self.store, self.registry, parts, listener)
+        asked = [training_part for spec, training_part in distinct.values() if validation_of(spec, training_part)]
+        context.splitter = asked[0].splitter if asked else None
+        context.splits = dict(each.validation for each in asked if each.validation is not None)
         fits = {
             key: context.fitted(self.job(spec, training_part, threads=threads, memory=missing.get(key, 0)))
             for key, (spec, training_part) in distinct.items()
@@ -147,9 +170,9 @@ class Fitter:
 
     def _put_parts(self, parts: Mapping[str, TrainingPart]) -> None:
         """Store training parts for workers in other processes."""
-        for fingerprint, training_part in parts.items():
+        for key, training_part in parts.items():
             name = f"{training_part.fold}/{training_part.level}"
-            self.store.put(fingerprint, training_part.train.state(), {"training part": name})
+            self.store.put(key, training_part.train.state(), {"training part": name})
 
     def within_budget(self, spec: ComponentSpec, training_part: TrainingPart) -> int:
         """Return the estimated peak bytes of a fit; raises MemoryBudgetError if they are over the budget."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
-from hybridrec.data.splits.base import Fold
+from hybridrec.data.splits.base import Fold, Splitter
 from hybridrec.data.splits.holdout import entries
 from hybridrec.engine.pipelines import fitted_filter
 from hybridrec.engine.seeds import label_rng
@@ -20,6 +20,7 @@ from hybridrec.errors import DataError, PluginError
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.pipeline import Filters
+from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.tracing import calling, each
 from hybridrec.types import Bools, Sparse
 
@@ -53,14 +54,52 @@ def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> 
     return _checked(experiment, validation, fold.train)
 
 
+@dataclass(frozen=True, slots=True)
+class PartSplitter:
+    """The splitter of an experiment, to be applied once more to the training parts of components that validate.
+
+    seen: the filter of a pipeline that excludes all that a query shows; None if no pipeline has one
+    filters: the other filters that all pipelines share
+    """
+
+    splitter: Splitter
+    seen: FilterSpec | None
+    filters: tuple[FilterSpec, ...]
+    seed: int
+
+    @classmethod
+    def of(cls, experiment: CheckedExperiment) -> PartSplitter:
+        """Return the splitter of an experiment."""
+        # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
+        listed = (spec for pipeline in experiment.pipelines.values() for spec in pipeline.filters)
+        seen = next((spec for spec in listed if spec.excludes_seen), None)
+        return cls(experiment.splitter, seen, shared_filters(experiment), experiment.config.seed)
+
+    def split(self, train: Dataset, fold: str, level: str) -> ValidationSplit:
+        """Cut queries out of the training part of a fold and level, by random numbers that nothing else draws."""
+        with calling(self.splitter, f"while splitting the training part of {fold} ({level}) for a component"):
+            rng = label_rng(self.seed, f"choices of components in {fold} ({level})")
+            inner = self.splitter.validation_split(train, rng)
+        inner = replace(self.checked(inner, train), name=f"validation of components in {fold} ({level})")
+        if not len(inner.queries):
+            raise DataError(f"{inner.name}: the split holds nothing out that could be asked")
+        specs = self.filters if self.seen is None else (self.seen, *self.filters)
+        filters = Filters(fitted_filter(spec, inner.train) for spec in specs)
+        exclude = {target: filters.exclude(inner.queries, target, inner.candidate_items) for target in inner.truth}
+        return ValidationSplit(inner, exclude)
+
+    def checked(self, fold: Fold, data: Dataset) -> Fold:
+        """Return a fold of `data` that keeps the contract, without what the filters exclude."""
+        with calling(self.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{self.splitter.name}'"):
+            check_fold(fold, data)
+            if self.seen is not None:
+                check_hidden(fold)
+        return without_excluded(fold, self.filters)
+
+
 def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
     """Return a fold of `data` that keeps the contract; its queries carry their segments by the first segmenter."""
-    with calling(experiment.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{experiment.splitter.name}'"):
-        check_fold(fold, data)
-        # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
-        if any(spec.excludes_seen for pipeline in experiment.pipelines.values() for spec in pipeline.filters):
-            check_hidden(fold)
-    fold = without_excluded(fold, shared_filters(experiment))
+    fold = PartSplitter.of(experiment).checked(fold, data)
     first = next(iter(experiment.segmenters.values()))
     if isinstance(first, KnownFields):  # what queries know they need not carry
         return fold

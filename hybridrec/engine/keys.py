@@ -47,8 +47,13 @@ def digest(*values: object) -> str:
     return json_digest(values)
 
 
-def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None) -> str:
-    """Return a hex digest of everything that decides a fit; `uses` is the key of the fit of its base model."""
+def fit_key(
+    spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None, validation: str = ""
+) -> str:
+    """Return a hex digest of everything that decides a fit.
+
+    `uses` is the key of the fit of its base model, `validation` the fingerprint of its validation split.
+    """
     decisive: dict[str, object] = {
         "component": spec.cls.name,
         "version": spec.cls.version,
@@ -62,6 +67,8 @@ def fit_key(spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *
     }
     if uses is not None:
         decisive["uses"] = uses
+    if validation:
+        decisive["validation"] = validation
     if spec.decisive_device is not None:
         decisive["device"] = spec.decisive_device
     if repeat > 1:

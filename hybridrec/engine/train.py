@@ -17,7 +17,7 @@ from hybridrec.data.transforms import k_core
 from hybridrec.engine.blend import StackingSet
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
-from hybridrec.engine.folds import validation_fold
+from hybridrec.engine.folds import PartSplitter, validation_fold
 from hybridrec.engine.keys import digest, reranker_key
 from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, filters_of
 from hybridrec.engine.seeds import label_rng
@@ -28,11 +28,13 @@ from hybridrec.tracing import calling
 from hybridrec.types import State, Target
 
 
-def parts_of(fold: Fold, validation: Fold | None) -> dict[str, TrainingPart]:
+def parts_of(fold: Fold, validation: Fold | None, splitter: PartSplitter | None = None) -> dict[str, TrainingPart]:
     """Return the training parts of a fold by level: "full", and "out_of_fold" if blends are learned."""
-    parts = {"full": TrainingPart(fold.name, "full", fold.train, fold.train.fingerprint)}
+    parts = {"full": TrainingPart(fold.name, "full", fold.train, fold.train.fingerprint, splitter)}
     if validation is not None:
-        parts["out_of_fold"] = TrainingPart(fold.name, "out_of_fold", validation.train, validation.train.fingerprint)
+        parts["out_of_fold"] = TrainingPart(
+            fold.name, "out_of_fold", validation.train, validation.train.fingerprint, splitter
+        )
     return parts
 
 
@@ -103,7 +105,7 @@ class FoldTrainer:
         """Return the training parts of this fold, and its validation fold if blends are learned."""
         fold = self.apply_k_core(fold)
         validation = self.validation_split(fold)
-        return FoldSplits(fold, validation, parts_of(fold, validation))
+        return FoldSplits(fold, validation, parts_of(fold, validation, PartSplitter.of(self.experiment)))
 
     def planned(self, splits: FoldSplits) -> FoldFitPlan:
         """Return the fits of a split fold; filters that do not suit its data are refused, before any fit."""

@@ -18,6 +18,7 @@ from hybridrec.data.transforms import k_core
 from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, TrainingPart
+from hybridrec.engine.folds import PartSplitter
 from hybridrec.engine.pipelines import filters_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
@@ -114,7 +115,8 @@ class _Update:
         specs = [self.experiment.components[label] for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
         on_refreshed = {spec.label for spec in specs if refreshing & {below.label for below in spec.base_models}}
-        training_part = TrainingPart("everything", "full", self.train, self.train.fingerprint)
+        splitter = PartSplitter.of(self.experiment)
+        training_part = TrainingPart("everything", "full", self.train, self.train.fingerprint, splitter)
         again = [(spec, training_part) for spec in specs if spec.label not in refreshing | on_refreshed]
         for fit in self.fitter.fit(again):
             self.fitted[fit.spec.label] = fit.component

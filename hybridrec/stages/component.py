@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.figures import Figure
 from hybridrec.stages.pool import Pool
 from hybridrec.types import EVERY_KIND, ITEMS, USERS, Doubles, Field, Floats, Ints, Sparse, State, Target
+
+if TYPE_CHECKING:
+    from hybridrec.stages.validation_split import ValidationSplit
 
 CPU = "cpu"
 """The device that every machine has."""
@@ -34,8 +37,10 @@ class Component(Plugin):
         kind; at least one must be known for the component to have an opinion. Empty if it serves every query
     folds_in: true if it serves users that are not in training from the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
+    validation: given to a class that `validates` before `fit` and taken from it after; None outside of runs
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
+    validates: true if `fit` wants `validation`, queries out of its own training part, for choices of its own
     prepares: the options that decide what `prepare` makes of the catalogue; None, as for most, if it makes nothing
     uses_device: true if it computes on `device`, which is then part of the key of its fits
     device: where it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" where it is served
@@ -45,13 +50,15 @@ class Component(Plugin):
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
 
-    The first four and `prepares` may be set per instance if they depend on the configuration.
+    The first four, `validates` and `prepares` may be set per instance if they depend on the configuration.
     """
 
     targets: tuple[Target, ...] = (ITEMS,)
     needs: frozenset[Field] = frozenset()
     folds_in: bool = False
     refreshes: bool = False
+    validates: bool = False
+    validation: ValidationSplit | None = None
     prepares: tuple[str, ...] | None = None
     _from_catalogue: State | None = None
     threads: int = 1
@@ -333,6 +340,10 @@ class VectorModel(Generator, Scorer):
         if kept is None or kept[0] is not vectors:
             kept = self._by_length[target] = (vectors, kernels.Longest.of(vectors))
         return Candidates(*kernels.top_products(asked, vectors, k, exclude, kept[1]))
+
+    def forget(self) -> None:
+        """Drop what is kept for the vectors: for a model that has learned since, in the same arrays."""
+        self._by_length.clear()
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Return the inner products of each query with its own candidates."""

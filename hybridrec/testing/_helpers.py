@@ -14,10 +14,13 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
+from hybridrec.data.splits.holdout import hide_pairs
 from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import DataError
 from hybridrec.stages.candidates import Candidates, Exclude
 from hybridrec.stages.checks import check_candidates, check_scores, check_self, check_state
 from hybridrec.stages.component import Component, Generator, Scorer
+from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.testing.datasets import edge_datasets, toy_dataset, toy_queries
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
@@ -98,6 +101,15 @@ def tied(scores: Floats) -> Bools:
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
 
 
+def validation_of(data: Dataset) -> ValidationSplit | None:
+    """Return a validation split inside a dataset; None if it has no interactions to spare."""
+    try:
+        fold = hide_pairs("validation", data, 0.3, np.random.default_rng(0))
+    except DataError:
+        return None
+    return ValidationSplit(fold, {target: Exclude(rows=fold.queries.matrix(target)) for target in fold.truth})
+
+
 C = TypeVar("C", bound=Component)
 T = TypeVar("T", bound=np.generic)
 
@@ -121,8 +133,12 @@ def queries_of_all_kinds() -> QueryBatch:
 
 
 def fitted(component: C, data: Dataset) -> C:
-    """Fit the component on `data`; raises PluginError if `fit` does not return it."""
-    return check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
+    """Fit the component on `data`, as a run would; raises PluginError if `fit` does not return it."""
+    if component.validates:
+        component.validation = validation_of(data)
+    check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
+    component.validation = None
+    return component
 
 
 def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -381,12 +381,19 @@ class ComponentContract(BaseModelContract):
             opinions = score(other, queries, ids, target)[:, np.isin(ids, new)]
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
+    def test_fits_without_a_validation_split(self, options: Mapping[str, Any]) -> None:
+        """Require a component that `validates` to be fitted without a split, too, as it is outside of runs."""
+        data, model = toy(), self.made(options, self.lent(options, toy()))
+        if model.validates:
+            check_self(model, "fit", model.fit(data, np.random.default_rng(0)))
+            check_state(model.state())
+
     def test_prepares_the_catalogue_alone(self, options: Mapping[str, Any]) -> None:
         """Require `prepare` to need no more than the catalogue and the options that `prepares` names, twice the same.
 
         A fit must give the same whether the run has prepared the catalogue or it does so itself.
         """
-        data, model = toy(), self.component(self.options(options))
+        data, model = toy(), self.made(options, self.lent(options, toy()))
         if model.prepares is None:
             return
         state = model.preparer().prepare(data.catalogue)

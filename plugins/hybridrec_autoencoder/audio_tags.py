@@ -21,7 +21,7 @@ from hybridrec import (
     Target,
     VectorModel,
 )
-from hybridrec_autoencoder.network import Network, TrainingOptions, train
+from hybridrec_autoencoder.network import Network, TrainingOptions, reported, train
 
 LENGTH = 4.0
 """Root mean square length of either half of a row; at this length hidden values are neither linear nor saturated."""
@@ -74,7 +74,9 @@ class AudioTagAutoencoder(VectorModel):
         some = has_half.any(axis=1)
         network = Network.random(rows.shape[1], self.config.hidden, rows.shape[1], rng)
         halves = _Halves(rows[some], has_half[some], audio.shape[1], self.config.hide_half, rng)
-        self._losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, rng, self.report)
+        epochs = self.config.epochs
+        losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, epochs, rng)
+        self._losses = reported(losses, epochs, self.report)
         self._items = _directions(network, rows)
         self._tags = _directions(network, np.hstack((np.zeros((len(alone), audio.shape[1]), np.float32), alone)))
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from hybridrec import (
     Target,
     VectorModel,
 )
-from hybridrec_autoencoder.network import Network, train
+from hybridrec_autoencoder.network import Network, reported, train
 from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial, log_shares, rows_of, unit
 
 
@@ -44,9 +45,25 @@ class DenoisingAutoencoder(VectorModel):
         super().__init__(config)
         self.targets = (EVERY_KIND,) if self.config.tag_weight else (ITEMS,)
         self.needs = frozenset(self.targets)
+        self.validates = self.config.patience is not None
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on the users of a training part; raises DataError if there is nothing to learn from."""
+        epochs, patience = self.config.epochs, self.config.patience
+        if self.validation is not None and patience is not None:
+            trial = self._training(self.validation.train, rng.spawn(1)[0], epochs)
+            epochs = self.validation.best_step(self, trial, epochs, patience)
+        self._losses = reported(self._training(data, rng, epochs), epochs, self.report)
+        return self
+
+    def notes(self) -> list[str]:
+        """Return the number of epochs, if it was chosen."""
+        if not self.validates:
+            return []
+        return [f"{len(self._losses)} of {self.config.epochs} epochs ranked the validation queries best"]
+
+    def _training(self, data: Dataset, rng: np.random.Generator, epochs: int) -> Iterator[float]:
+        """Train from the beginning; yield the mean loss after each epoch, in which the model is ready to be asked."""
         rows, self._ids = self._training_rows(data)
         self._kinds = tuple(kind for kind in data.targets if self.recommends(kind))
         self._sizes = np.array([data.size(kind) for kind in self._kinds], np.int64)
@@ -58,9 +75,9 @@ class DenoisingAutoencoder(VectorModel):
             self._network.bias[span] = log_shares(rows[:, span])
         hiding = Hiding(rows, self._part("items").stop, self.config, rng)
         loss = Multinomial(rows, parts)
-        self._losses = train(self._network, rows.shape[0], hiding, loss, self.config, rng, self.report)
-        self._outputs = {target: self._vectors(target) for target in self._kinds}
-        return self
+        for mean in train(self._network, rows.shape[0], hiding, loss, self.config, epochs, rng):
+            self._outputs = {target: self._vectors(target) for target in self._kinds}
+            yield mean
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of weights, gradients, Adam's means and a temporary, and of three outputs of a batch."""

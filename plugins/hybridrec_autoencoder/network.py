@@ -9,8 +9,9 @@ weight decay (Loshchilov and Hutter 2019), which shrinks V and W, not the biases
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -125,25 +126,33 @@ def train(
     corrupt: Corrupt,
     loss: Loss,
     options: TrainingOptions,
+    epochs: int,
     rng: np.random.Generator,
-    report: Callable[..., None],
-) -> Doubles:
-    """Train the network in place on rows 0 to `rows`; return the mean loss of each epoch, float64 [epochs].
+) -> Iterator[float]:
+    """Train the network in place on rows 0 to `rows`; yield the mean loss of each epoch when it is done.
 
-    `report` is told the loss of each epoch as a component tells it.
+    The learning rate falls over `epochs`, which stand in place of those of the options.
     """
     adam = Adam(network.parameters, options.weight_decay)
-    losses = np.zeros(options.epochs)
-    for epoch in range(options.epochs):
-        rate = options.learning_rate * (0.55 + 0.45 * np.cos(np.pi * epoch / options.epochs))
+    for epoch in range(epochs):
+        mean = 0.0
+        rate = options.learning_rate * (0.55 + 0.45 * np.cos(np.pi * epoch / epochs))
         order = rng.permutation(rows)
         for start in range(0, rows, options.batch):
             here = order[start : start + options.batch]
             inputs = corrupt(here)
             hidden = network.hidden(inputs)
             slopes = network.outputs(hidden)
-            losses[epoch] += loss(slopes, here) / rows
+            mean += loss(slopes, here) / rows
             slopes /= len(here)
             adam.step(network.gradients(inputs, hidden, slopes), rate)
-        report(epoch + 1, options.epochs, loss=losses[epoch])
-    return losses
+        yield mean
+
+
+def reported(losses: Iterator[float], epochs: int, report: Callable[..., None]) -> Doubles:
+    """Return the losses of `epochs` epochs, float64 [epochs]; each is reported when its epoch is done."""
+    done = np.zeros(epochs)
+    for epoch, loss in enumerate(islice(losses, epochs)):
+        done[epoch] = loss
+        report(epoch + 1, epochs, loss=loss)
+    return done

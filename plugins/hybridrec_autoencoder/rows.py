@@ -24,6 +24,9 @@ class DenoisingOptions(TrainingOptions):
     hide_field: float = Field(0.4, ge=0, le=1)
     """Probability that all items or all tags of a row are hidden (half of the time each), so that either is completed
     from the other; only for rows with both."""
+    patience: int | None = Field(None, ge=1)
+    """End training this many epochs after validation queries were ranked best, and train as many epochs as that took on
+    all that there is; null trains all `epochs`. The queries are cut out of the component's own training part."""
     min_users: int = Field(2, ge=1)
     """Fewest users of an item or tag; those with fewer are neither read nor recommended."""
 

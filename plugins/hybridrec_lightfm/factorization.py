@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice, repeat
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -55,6 +57,9 @@ class LightFMOptions(Options):
     """Dimensions of the space."""
     epochs: int = Option(20, gt=0)
     """Passes over the training data."""
+    patience: int | None = Option(None, gt=0)
+    """End training this many epochs after validation queries were ranked best, and train as many epochs as that took on
+    all that there is; null trains all `epochs`. The queries are cut out of the component's own training part."""
     learning_rate: float = Option(0.05, gt=0)
     """Initial learning rate of adagrad."""
     schedule: Literal["adagrad", "adadelta"] = "adagrad"
@@ -90,9 +95,26 @@ class LightFM(VectorModel):
         super().__init__(config)
         self.needs = frozenset(_NEEDS[field] for field in self.config.user_fields)
         self.folds_in = "items" in self.config.user_fields
+        self.validates = self.config.patience is not None
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on all users who have interactions."""
+        self._epochs, patience = self.config.epochs, self.config.patience
+        if self.validation is not None and patience is not None:
+            trial = self._training(self.validation.train, rng.spawn(1)[0])
+            self._epochs = self.validation.best_step(self, trial, self._epochs, patience)
+        for epoch, _ in enumerate(islice(self._training(data, rng), self._epochs), 1):
+            self.report(epoch, self._epochs)
+        return self
+
+    def notes(self) -> list[str]:
+        """Return the number of epochs, if it was chosen."""
+        if not self.validates:
+            return []
+        return [f"{self._epochs} of {self.config.epochs} epochs ranked the validation queries best"]
+
+    def _training(self, data: Dataset, rng: np.random.Generator) -> Iterator[None]:
+        """Train from the beginning; yield after each epoch, in which the model is ready to be asked."""
         space = self._user_space(data)
         users, positives = self._training_rows(data, space, rng)
         items = self._item_rows(data)
@@ -100,19 +122,23 @@ class LightFM(VectorModel):
         dim = self.config.dim
         vectors = np.full((users.shape[1], dim + 1), np.nan, np.float32)
         features = np.full((items.shape[1], dim + 1), np.nan, np.float32)
+        models: Iterable[Any] = repeat(None, self.config.epochs)
         if positives.nnz:
             positives = positives[:, warm]
             if self.config.loss == "logistic":
                 positives = _with_negatives(positives, rng)
-            model = self._train(users, items[warm], positives, int(rng.integers(2**31)))
-            vectors[:] = np.column_stack((model.user_embeddings, model.user_biases))
-            features[:] = np.column_stack((model.item_embeddings, model.item_biases))
-            vectors[~_used(users)] = np.nan
-            features[~_used(items[warm])] = np.nan
-        represented = _sums(items, features)
-        ones = np.where(np.isnan(represented[:, :1]), np.nan, np.float32(1))
-        # The inner product of (embedding, user bias, 1) and (embedding, 1, item bias) includes both biases.
-        return self._become(space, vectors, np.hstack((represented[:, :dim], ones, represented[:, dim:])))
+            models = self._models(users, items[warm], positives, int(rng.integers(2**31)))
+        for model in models:
+            if model is not None:
+                vectors = np.column_stack((model.user_embeddings, model.user_biases))
+                features = np.column_stack((model.item_embeddings, model.item_biases))
+                vectors[~_used(users)] = np.nan
+                features[~_used(items[warm])] = np.nan
+            represented = _sums(items, features)
+            ones = np.where(np.isnan(represented[:, :1]), np.nan, np.float32(1))
+            # The inner product of (embedding, user bias, 1) and (embedding, 1, item bias) includes both biases.
+            self._become(space, vectors, np.hstack((represented[:, :dim], ones, represented[:, dim:])))
+            yield
 
     def _user_space(self, data: Dataset) -> UserSpace:
         return UserSpace.of(data, self.config.user_fields, self.config.tokenizer)
@@ -136,8 +162,8 @@ class LightFM(VectorModel):
             positives.append(wanted.matrix(binary=True))
         return csr_matrix(vstack(features)), csr_matrix(vstack(positives))
 
-    def _train(self, users: Sparse, items: Sparse, positives: Sparse, seed: int) -> Any:
-        """Train LightFM's own model, on one thread for reproducibility."""
+    def _models(self, users: Sparse, items: Sparse, positives: Sparse, seed: int) -> Iterator[Any]:
+        """Train LightFM's own model, on one thread for reproducibility; yield it after each epoch."""
         model = load_lightfm().LightFM(
             no_components=self.config.dim,
             loss=self.config.loss,
@@ -151,7 +177,8 @@ class LightFM(VectorModel):
         for matrix in (users, items, positives):
             # LightFM reads 32-bit indices only.
             matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
-        return model.fit(positives, user_features=users, item_features=items, epochs=self.config.epochs, num_threads=1)
+        for _ in range(self.config.epochs):  # the same as all of them at once
+            yield model.fit_partial(positives, user_features=users, item_features=items, epochs=1, num_threads=1)
 
     def state(self) -> State:
         """Return the words and field widths, and the vectors of user features and of items, with their biases."""

@@ -9,7 +9,6 @@ import pytest
 
 import hybridrec
 from hybridrec.engine.store import Store
-from tests.docs.markdown import ROOT, marked
 from tests.engine.toy_runs import LEARNED
 
 PLUGIN = """
@@ -128,14 +127,8 @@ def test_what_was_lost_is_made_again_and_damaged_too(config, plugin):
     assert notes(again) == notes(first)
 
 
-def test_processes_share_it_as_well(config, plugin):
-    place = {}
-    exec(marked(ROOT / "docs" / "executors.md", "processes.py"), place)
-    executor = place["ProcessExecutor"](2)
-    try:
-        run = hybridrec.run(config(), plugins=[plugin], executor=executor)
-    finally:
-        executor.pool.shutdown()
+def test_processes_share_it_as_well(config, plugin, processes):
+    run = hybridrec.run(config(), plugins=[plugin], executor=processes)
     assert prepared() == ["0 interactions, weight 1.0"]
     assert len(notes(run)) == 2
 

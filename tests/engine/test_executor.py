@@ -12,19 +12,8 @@ import hybridrec
 from hybridrec import FitJob, FitOutcome, PluginError
 from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
 from hybridrec.engine.store import Store
-from tests.docs.markdown import ROOT, marked
 
 JOB = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, "key")
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """The executor that stands in the docs, for all tests: its processes take a while to start."""
-    place = {}
-    exec(marked(ROOT / "docs" / "executors.md", "processes.py"), place)
-    executor = place["ProcessExecutor"](2)
-    yield executor
-    executor.pool.shutdown()
 
 
 @pytest.fixture

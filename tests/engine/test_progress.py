@@ -10,7 +10,6 @@ import pytest
 import hybridrec
 from hybridrec.engine.progress import MOST_POINTS, ProgressPoint, ProgressSeries, progress_report
 from hybridrec.engine.runner import NullProgress
-from tests.docs.markdown import ROOT, marked
 
 PLUGIN = '''
 from hybridrec import find
@@ -60,15 +59,6 @@ def config(experiment):
         )
 
     return write
-
-
-@pytest.fixture(scope="module")
-def processes():
-    place = {}
-    exec(marked(ROOT / "docs" / "executors.md", "processes.py"), place)
-    executor = place["ProcessExecutor"](1)
-    yield executor
-    executor.pool.shutdown()
 
 
 def series(n, names=("loss",)):

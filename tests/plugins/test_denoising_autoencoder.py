@@ -26,6 +26,7 @@ class TestDenoisingAutoencoder(ComponentContract):
             "hide_field": 1,
             "dropout": 0,
         },
+        {"hidden": 16, "epochs": 60, "batch": 16, "patience": 20},
     ]
     learns_the_checkerboard = ("items", "tags")
 

@@ -52,13 +52,14 @@ def everybody(data):
 def test_scores_are_those_the_library_predicts(monkeypatch):
     """All users and warm items of the toy data, from arrays, against LightFM.predict."""
     trained = {}
-    train = LightFM._train
+    train = LightFM._models
 
     def spy(self, users, items, positives, seed):
-        trained.update(model=train(self, users, items, positives, seed), items=items)
-        return trained["model"]
+        for model in train(self, users, items, positives, seed):
+            trained.update(model=model, items=items)
+            yield model
 
-    monkeypatch.setattr(LightFM, "_train", spy)
+    monkeypatch.setattr(LightFM, "_models", spy)
     data = toy_dataset()
     model = LightFM(LightFM.Config(dim=6, epochs=5)).fit(data, np.random.default_rng(0))
     queries = everybody(data)

@@ -323,6 +323,28 @@ class TestPreparesContract(ComponentContract):
     configs = ({}, {"power": 2, "other": 3})
 
 
+class Validates(Good):
+    """Ranks a validation split before it learns from everything."""
+
+    validates = True
+
+    def fit(self, data, rng):
+        if self.validation is None:
+            return super().fit(data, rng)
+        super().fit(self.validation.train, rng)
+        assert 0 <= self.validation.ndcg(self) <= 1
+        return super().fit(data, rng)
+
+
+class TestValidatesContract(ComponentContract):
+    component = Validates
+
+
+class NeedsASplit(Validates):
+    def fit(self, data, rng):
+        return super().fit(self.validation.train, rng)
+
+
 class PreparesInteractions(Prepares):
     def prepare(self, catalogue):
         return {"lengths": catalogue.interactions.matrix(binary=True).sum(axis=0).A1}
@@ -415,6 +437,7 @@ BROKEN = [
     (DividesByTags, "test_edge_datasets", "division"),
     (SaysTooLittle, "test_edge_datasets", "too short"),
     (KnowsNothingNew, "test_takes_up_data_that_grew", "never proposes an id that is new"),
+    (NeedsASplit, "test_fits_without_a_validation_split", "'NoneType' object has no attribute 'train'"),
     (PreparesInteractions, "test_prepares_the_catalogue_alone", "'lengths' depends on more than the catalogue"),
     (PreparesAtRandom, "test_prepares_the_catalogue_alone", "'lengths' depends on more than the catalogue"),
     (PreparesMoreThanItSays, "test_prepares_the_catalogue_alone", "'lengths' depends on more than .* `prepares`"),
@@ -438,7 +461,7 @@ def run_check(component, check):
 )
 def test_each_check_catches_a_component_that_breaks_it(component, check, message):
     run_check(Good, check)
-    with pytest.raises((AssertionError, PluginError, ArithmeticError, ValueError), match=message):
+    with pytest.raises((AssertionError, AttributeError, PluginError, ArithmeticError, ValueError), match=message):
         run_check(component, check)
 
 

@@ -1,0 +1,79 @@
+"""Queries with known answers out of a component's own training part, for early stopping and other choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.splits.base import Fold
+from hybridrec.stages import kernels
+from hybridrec.stages.candidates import Exclude
+from hybridrec.stages.component import Generator, VectorModel
+from hybridrec.types import Target
+
+_BLOCK = 2048
+"""Queries answered at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSplit:
+    """A fold inside the training part of a component, made by the splitter of the experiment.
+
+    fold: what to learn from (`train`), the queries, and their truth, which is in the training part as well
+    exclude: for each target of the truth, what all pipelines of the experiment exclude
+    """
+
+    fold: Fold
+    exclude: dict[Target, Exclude]
+
+    @property
+    def train(self) -> Dataset:
+        """The training part without what the queries ask for."""
+        return self.fold.train
+
+    def target(self, generator: Generator) -> Target | None:
+        """Return the first target that is asked for and that the generator recommends; None if there is none."""
+        asked = (target for target, truth in self.fold.truth.items() if truth.nnz and generator.recommends(target))
+        return next(asked, None)
+
+    def ndcg(self, generator: Generator, k: int = 20) -> float:
+        """Return the mean nDCG@k of the candidates of a generator, which was taught `train` alone; NaN without queries.
+
+        Gains are binary, queries have the weights of the fold, and the target is the first that is asked for.
+        """
+        target = self.target(generator)
+        if target is None:
+            return float("nan")
+        truth = self.fold.truth[target]
+        wanted = np.diff(truth.indptr)
+        asked = np.flatnonzero(wanted)
+        values = np.empty(len(asked))
+        if isinstance(generator, VectorModel):
+            generator.forget()
+        for start in range(0, len(asked), _BLOCK):
+            rows = asked[start : start + _BLOCK]
+            ids = generator.candidates(self.fold.queries.take(rows), k, target, self.exclude[target].take(rows)).ids
+            order = np.tile(-np.arange(k, dtype=np.float32), (len(rows), 1))
+            values[start : start + _BLOCK] = kernels.ndcg(order, kernels.hits(ids, truth[rows]), wanted[rows], k)
+        return float(np.average(values, weights=self.fold.weights[asked]))
+
+    def best_step(self, generator: Generator, steps: Iterable[object], of: int, patience: int, k: int = 20) -> int:
+        """Return the number of the step, from 1, after which a generator ranks best; of equal ones the first.
+
+        Each of `steps`, `of` of them at most, teaches the generator more of `train`; they end once `patience` in a row
+        brought nothing better. The nDCG@k of each is reported. Without steps, or queries to rank, all `of` are best.
+        """
+        if self.target(generator) is None:
+            return of
+        best, best_value = of, -np.inf
+        for step, _ in enumerate(steps, 1):
+            value = self.ndcg(generator, k)
+            generator.report(step, of, **{f"validation_ndcg@{k}": value})
+            if value > best_value:
+                best, best_value = step, value
+            elif step - best >= patience:
+                break
+        return best
