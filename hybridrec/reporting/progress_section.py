@@ -44,8 +44,12 @@ class Series(Plane):
             repeat = f", repeat {fit.repeat}" if fit.repeat > 1 else ""
             label, kind = f"{fit.fold}, {fit.level}{repeat}", "blend" if fit.level == "full" else "single"
             for name, values in fit.progress.numbers.items():
-                if any(value is not None for value in values):
-                    line = Line(label, kind, fit.progress.steps, values, fit.progress.of)
+                told = [place for place, value in enumerate(values) if value is not None]
+                if told:
+                    # A fit may search for its length first, and count its steps from 1 again.
+                    span = slice(told[0], told[-1] + 1)
+                    steps = fit.progress.steps[span]
+                    line = Line(label, kind, steps, values[span], max(fit.progress.of, steps[-1]))
                     lines.setdefault((fit.label, name), []).append(line)
         return [cls.of(f"{label}: {name} by step", drawn) for (label, name), drawn in lines.items()]
 

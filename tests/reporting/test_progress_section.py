@@ -59,6 +59,19 @@ def test_a_missing_number_interrupts_the_line():
     assert (path.count("M"), path.count("L")) == (2, 1)
 
 
+def test_numbers_of_a_search_and_of_the_fit_after_it_lie_on_scales_of_their_own():
+    searched = fit(ndcg=[0.1, 0.3, 0.2, None, None], loss=[None, None, None, 2.0, 1.0])
+    searched.progress.steps, searched.progress.of = [1, 2, 3, 1, 2], 2
+    ndcg, loss = Series.all_of([searched])
+    for figure, steps in (ndcg, 3), (loss, 2):
+        (line,) = figure.lines
+        drawn = places(figure.path(line))
+        assert len(drawn) == steps
+        assert [x for x, _ in drawn] == sorted({x for x, _ in drawn})
+        assert all(0 < x < WIDTH for x, _ in drawn)
+    assert ndcg.lines[0].text == "fold 1, full: 0.1 → 0.2 after 3 of 3 steps"
+
+
 def test_numbers_that_were_never_finite_have_no_figure():
     assert Series.all_of([fit(loss=[None, None])]) == []
 
