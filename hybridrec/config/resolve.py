@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -35,6 +36,17 @@ from hybridrec.stages.query_filters import QUERY_FILTERS
 from hybridrec.types import Target
 
 
+@contextmanager
+def _gathered(problems: list[str]) -> Iterator[None]:
+    """Keep the message of a mistake in the config instead of raising it: those of other sections are told with it."""
+    try:
+        yield
+    except ConfigError as error:
+        if type(error) is not ConfigError:
+            raise
+        problems.append(str(error))
+
+
 class Checker(Validator):
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
@@ -56,11 +68,24 @@ class Checker(Validator):
             }
         config = self.validate(ExperimentConfig, content, ())
         self.device = config.device or CPU
-        reader = self.plugin("readers", config.data.reader, config.data.options, ("data",), "reader")
-        splitter = self.plugin("splitters", config.split.use, config.split.options, ("split",), "use")
-        components = {
-            label: self.component(label, use, ("components", label)) for label, use in config.components.items()
-        }
+        problems: list[str] = []
+        components, observers = {}, {}
+        with _gathered(problems):
+            reader = self.plugin("readers", config.data.reader, config.data.options, ("data",), "reader")
+        with _gathered(problems):
+            splitter = self.plugin("splitters", config.split.use, config.split.options, ("split",), "use")
+        for label, use in config.components.items():
+            with _gathered(problems):
+                components[label] = self.component(label, use, ("components", label))
+        with _gathered(problems):
+            metrics = metric_specs(self, config)
+        with _gathered(problems):
+            by_segmenter = segmenters(self, config.compare)
+        for name, options in config.observe.items():
+            with _gathered(problems):
+                observers[name] = self.observer(name, options or {}, ("observe", name))
+        if problems:
+            raise ConfigError("\n".join(dict.fromkeys(problems)))
         components = {label: self.with_base_model(spec, components) for label, spec in components.items()}
         for name, pipeline in config.pipelines.items():
             self.add_fallbacks(components, name, pipeline)
@@ -74,15 +99,13 @@ class Checker(Validator):
             splitter=splitter,
             components=components,
             pipelines=pipelines,
-            metric_specs=metric_specs(self, config),
-            segmenters=segmenters(self, config.compare),
+            metric_specs=metrics,
+            segmenters=by_segmenter,
             curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
             notes=tuple(self.notes),
             choices=tuple(self.choices),
             reader_digest=self.registry.source_of(type(reader)),
-            observers={
-                name: self.observer(name, options or {}, ("observe", name)) for name, options in config.observe.items()
-            },
+            observers=observers,
         )
 
     def refuse_unanswerable(self, splitter: Splitter, pipelines: Mapping[str, PipelineSpec]) -> None:

@@ -152,3 +152,19 @@ def test_a_pipeline_may_not_exclude_what_the_split_asks_for(experiment):
     )
     with pytest.raises(ConfigError, match=message):
         load_experiment(path, Registry())
+
+
+def test_mistakes_of_several_sections_are_told_at_once(experiment):
+    path = experiment(
+        ("reader: toy", "reader: toi"), ("use: masked", "use: maskd"), ("ease: {l2: 5}", "ease: {l3: 5}"),
+        ("use: echo", "use: ecko"), ("tags/ndcg@5", "tags/ncdg@5"), ("toy-events", "toy-event"),
+    )  # fmt: skip
+    with pytest.raises(ConfigError) as info:
+        load_experiment(path, Registry())
+    lines = str(info.value).splitlines()
+    for line, key, nearest in (
+        (3, "data.reader", "toy"), (4, "split.use", "masked"), (6, "components.ease.l3", "l2"),
+        (8, "components.noise.use", "echo"), (19, "compare.metrics", "ndcg"), (22, "observe.toy-event", "toy-events"),
+    ):  # fmt: skip
+        assert any(f"toy.yaml:{line}: {key}" in told and f"'{nearest}'" in told for told in lines), (key, lines)
+    assert len(lines) == 6
