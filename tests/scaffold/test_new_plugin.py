@@ -99,12 +99,16 @@ def doubled(matrix: Sparse) -> Sparse:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_has_strict_types(kind: str, tmp_path: Path, registry: Registry):
-    folder = new_plugin("mood-music", kind, tmp_path, registry)
-    (folder / "src" / "hybridrec_mood_music" / "sparse.py").write_text(SPARSE)
-    env = installed(folder)
-    python("mypy", "--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}", cwd=folder, env=env)
+def test_new_plugins_have_strict_types(tmp_path: Path, registry: Registry):
+    """One process checks all with the settings of one, which are those of each."""
+    folders = [new_plugin(f"my-{kind}", kind, tmp_path, registry) for kind in KINDS]
+    for folder in folders:
+        (folder / "src" / folder.name.replace("-", "_") / "sparse.py").write_text(SPARSE)
+    env = installed(*folders)
+    env["MYPYPATH"] = os.pathsep.join(map(str, (ROOT, *(folder / "src" for folder in folders))))
+    options = ("--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'scaffold'}")
+    sources = (str(folder / place) for folder in folders for place in ("src", "tests"))
+    python("mypy", *options, f"--config-file={folders[0] / 'pyproject.toml'}", *sources, cwd=tmp_path, env=env)
 
 
 @pytest.mark.parametrize("kind", KINDS)
