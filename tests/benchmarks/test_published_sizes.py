@@ -43,6 +43,7 @@ def test_shares_fall_with_the_rank():
     assert ids.max() < 50
 
 
+@pytest.mark.slow
 def test_each_system_is_measured_on_one_thread_and_two():
     works = published_sizes(quick=True)
     assert len(works) == len(SYSTEMS)
