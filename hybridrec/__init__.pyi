@@ -134,6 +134,8 @@ from .stages.normaliser import Normaliser as Normaliser
 from .stages.policies import simulated_marginals as simulated_marginals
 from .stages.pool import PROPENSITY as PROPENSITY
 from .stages.pool import Pool as Pool
+from .stages.similarity import Similarity as Similarity
+from .stages.similarity import SimilarityOptions as SimilarityOptions
 from .stages.slate import Slate as Slate
 from .stages.validation_split import ValidationSplit as ValidationSplit
 from .tuning.study_dir import Tuned as Tuned

@@ -111,6 +111,8 @@ NAMES = [
     "Secret",
     "Segmenter",
     "SetMetric",
+    "Similarity",
+    "SimilarityOptions",
     "Slate",
     "SlatesServed",
     "Sparse",

@@ -6,11 +6,29 @@ from typing import Self
 
 import numpy as np
 
-from hybridrec import DataError, Dataset, Floats, QueryBatch, State, Target, VectorModel
+from hybridrec import (
+    DataError,
+    Dataset,
+    Floats,
+    QueryBatch,
+    Similarity,
+    SimilarityOptions,
+    State,
+    Target,
+    VectorModel,
+)
+
+
+class ContentVectorsOptions(SimilarityOptions):
+    """Options of `content-vectors`."""
+
+    similarity: Similarity = "cosine"
+    """Score of an item: its cosine with the mean direction of the history's vectors; or its inner product with the mean
+    of those vectors, or the negative squared distance to it, where lengths have a meaning."""
 
 
 class ContentVectors(VectorModel):
-    """Cosine of an item's vector and the mean direction of the history's vectors, each item once.
+    """Similarity of an item's vector and the mean of the history's vectors, each item once.
 
     As a vector model it can define similarity for re-rankers (`uses`) and `hybridrec similar`. Items without a
     vector get no opinion. `content` blends the same cosine with tags, features and text.
@@ -20,21 +38,30 @@ class ContentVectors(VectorModel):
     needs = frozenset({"items"})
     folds_in = True
     targets = ("items",)
+    Config = ContentVectorsOptions
+    config: ContentVectorsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the directions of the vectors; raises DataError if the data has none."""
+        """Store the vectors, for the cosine their directions; raises DataError if the data has none."""
         if data.items.vectors is None or not data.items.vectors.any():
-            raise DataError(f"{self.name}: the items have no vectors; the reader `table` takes them as `item_vectors`")
-        self._items = _unit(data.items.vectors)
-        return self
+            raise DataError(f"{self.name}: the items have no vectors; readers take a file of them as `item_vectors`")
+        vectors = _unit(data.items.vectors)
+        if self.config.similarity != "cosine":
+            vectors = np.where(np.isnan(vectors), vectors, data.items.vectors)
+        return self.restore({"items": vectors})
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, D] of length 1; NaN if no item of the history has a vector."""
-        return _unit(queries.history.matrix(binary=True) @ np.nan_to_num(self._items))
+        """Return float32, as wide as `vectors`; NaN if no item of the history has a vector."""
+        history = queries.history.matrix(binary=True)
+        total = history @ np.nan_to_num(self._items)
+        if self.config.similarity == "cosine":
+            return _unit(total)
+        count = history @ (~np.isnan(self._items[:, 0])).astype(np.float32)
+        return self.config.probes((total / np.where(count > 0, count, np.nan)[:, None]).astype(np.float32))
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [I, D] of length 1; NaN for items without a vector."""
-        return self._items
+        """Return float32 [I, D], for the cosine of length 1; D + 2 for `euclidean`; NaN for items without a vector."""
+        return self._places
 
     def state(self) -> State:
         """Return the vectors."""
@@ -43,6 +70,7 @@ class ContentVectors(VectorModel):
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._items = state["items"]
+        self._places = self._items if self.config.similarity == "cosine" else self.config.places(self._items)
         return self
 
 

@@ -18,6 +18,7 @@ from hybridrec import (
     Floats,
     Ints,
     QueryBatch,
+    SimilarityOptions,
     Sparse,
     State,
     Target,
@@ -28,7 +29,7 @@ from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thre
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
-class ALSOptions(ColumnOptions, ColdOptions):
+class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     """Options of `als`."""
 
     factors: int = Field(64, gt=0)
@@ -169,6 +170,7 @@ class ALS(ColumnModel, VectorModel):
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
         self.kinds = tuple(map(str, state["kinds"]))
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
+        self._places = {target: self.config.places(vectors) for target, vectors in self._vectors.items()}
         columns = list(self._vectors.values())
         self._squares = LeastSquares(state["spread"], columns[0] if len(columns) == 1 else np.concatenate(columns))
         return self
@@ -187,18 +189,18 @@ class ALS(ColumnModel, VectorModel):
         return 4 * rows * self.config.factors + 24 * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of the target: float32 [N, factors]."""
-        return self._vectors[target]
+        """Return float32 [N, factors], the vectors of the target scaled for the similarity; 2 more for `euclidean`."""
+        return self._places[target]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, factors]; NaN where nothing in the query was seen in training."""
+        """Return float32, as wide as `vectors`; NaN where nothing in the query was seen in training."""
         confidence = self._confidence(self.matrix(queries), self._scale)
         confidence.data[~self._learned[confidence.indices]] = 0
         confidence.eliminate_zeros()
         ridge = self._ridge(confidence, int(np.count_nonzero(self._learned)), float(self._usual))
         vectors = self._squares.solve(confidence, confidence.data - 1, ridge)
         vectors[confidence.getnnz(axis=1) == 0] = np.nan
-        return vectors
+        return self.config.probes(vectors)
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
         """Return the matrix with confidences as values; it shares its index arrays with the argument."""

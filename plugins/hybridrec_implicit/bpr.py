@@ -7,12 +7,15 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import ITEMS, Dataset, Floats, QueryBatch, Sparse, State, Target, VectorModel
+from hybridrec import ITEMS, Dataset, Floats, QueryBatch, SimilarityOptions, Sparse, State, Target, VectorModel
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
-class BPROptions(ColumnOptions):
-    """Options of `bpr`; `weights` and `tag_weight` apply to the mean of a query, while training counts all equally."""
+class BPROptions(ColumnOptions, SimilarityOptions):
+    """Options of `bpr`; `weights` and `tag_weight` apply to the mean of a query, while training counts all equally.
+
+    The bias of an item, its popularity, belongs to the inner product alone: other similarities leave it out.
+    """
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""
@@ -75,6 +78,9 @@ class BPR(ColumnModel, VectorModel):
         columns = list(self._vectors.values())
         self._columns = columns[0] if len(columns) == 1 else np.concatenate(columns)
         self._learned = ~np.isnan(self._columns[:, 0])
+        self._places: State = self._vectors
+        if not self.config.is_plain:
+            self._places = {target: self.config.places(vectors[:, :-1]) for target, vectors in self._vectors.items()}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -85,16 +91,18 @@ class BPR(ColumnModel, VectorModel):
         return 4 * rows * (self.config.factors + 1) + 12 * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, factors + 1], the bias last."""
-        return self._vectors[target]
+        """Return float32 [N, factors + 1], the bias last; without it and scaled for another similarity."""
+        return self._places[target]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, factors + 1], 1 last; NaN where nothing in the query was seen in training."""
+        """Return float32, as wide as `vectors`; NaN where nothing in the query was seen in training."""
         matrix = self.matrix(queries)
         matrix.data[~self._learned[matrix.indices]] = 0
         matrix.eliminate_zeros()
         total = matrix @ self._learned.astype(np.float32)
         total = np.where(total > 0, total, np.float32(np.nan))
         result = (matrix @ self._columns) / total[:, None]
+        if not self.config.is_plain:
+            return self.config.probes(result[:, :-1])
         result[:, -1] = np.where(np.isnan(total), np.nan, 1)
         return result

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, Doubles, Floats, QueryBatch, Ragged, Sparse, State, Target, VectorModel
+from hybridrec import (
+    ITEMS,
+    PADDING,
+    Dataset,
+    Doubles,
+    Floats,
+    Ints,
+    QueryBatch,
+    Ragged,
+    SimilarityOptions,
+    Sparse,
+    State,
+    Target,
+    VectorModel,
+)
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
+from hybridrec_implicit.gradient_descent import Loss, descend
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
-class WMFOptions(ColdOptions):
+class WMFOptions(ColdOptions, SimilarityOptions):
     """Options of `wmf`."""
 
     factors: int = Field(64, gt=0)
@@ -21,8 +37,9 @@ class WMFOptions(ColdOptions):
     feedback: Literal["implicit", "explicit"] = "implicit"
     """Value of an entry: `implicit` is 1, or its weight where that is below 1 (a rating between 0 and 1); `explicit` is
     its weight, a rating on any scale."""
-    center: Literal["none", "user", "global"] = "none"
-    """Mean that is subtracted from explicit ratings: none, that of the user's own ratings, or that of all ratings."""
+    center: Literal["none", "user", "item", "global"] = "none"
+    """Mean that is subtracted from explicit ratings: none, that of the user's own ratings, of the item's ratings, or of
+    all ratings. That of the item is added to its score again (mean normalization), as it orders items."""
     observed_weight: float = Field(1.0, gt=0)
     """Weight of the squared error of an entry."""
     unobserved_weight: float = Field(0.1, ge=0)
@@ -31,13 +48,15 @@ class WMFOptions(ColdOptions):
     """Weight of the squared score of all pairs, including entries; it keeps scores of unrated items from growing."""
     regularization: float = Field(3.0, gt=0)
     """Weight of the squared length of each vector."""
+    solver: Literal["wals", "sgd"] = "wals"
+    """Minimization of the loss: weighted alternating least squares, which solve it exactly for one side at a time, or
+    stochastic gradient descent with sampled negatives."""
     iterations: int = Field(15, gt=0)
-    """Rounds of solving for users, then for items."""
-    similarity: Literal["dot", "cosine", "euclidean"] = "dot"
-    """Score of an item: its inner product with the query, their cosine, or their negative squared distance."""
-    norm_exponent: float = Field(1.0, ge=0, le=1)
-    """For `dot`: the score is |v|^e |q| cos(q, v). Popular items have long vectors: 1 is the inner product, which
-    favours them; values towards 0, which ranks like the cosine, favour niche items."""
+    """Rounds of solving for users, then for items; with `sgd` passes over the entries, of which it needs more."""
+    learning_rate: float = Field(0.5, gt=0)
+    """Step size of `sgd`; it falls to a tenth over the iterations."""
+    negatives: int = Field(4, gt=0)
+    """Random pairs that `sgd` draws for each entry in place of all pairs without one."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -45,13 +64,13 @@ class WMFOptions(ColdOptions):
             raise ValueError(
                 "center needs feedback: explicit; implicit entries are 1, and nothing would be left of them"
             )
-        if self.norm_exponent != 1 and self.similarity != "dot":
-            raise ValueError(f"norm_exponent needs similarity: dot; {self.similarity} has no exponent")
+        if self.center == "item" and not self.is_plain:
+            raise ValueError("center: item adds the mean of an item to its score, which needs similarity: dot")
         return self
 
 
 class WMF(VectorModel):
-    """Weighted matrix factorization by alternating least squares.
+    """Weighted matrix factorization, by alternating least squares or stochastic gradient descent.
 
     Users u_i and items v_j minimize
 
@@ -59,11 +78,13 @@ class WMF(VectorModel):
 
     with the observed and unobserved weight of Google's course "Recommendation Systems" (2018; Hu, Koren and Volinsky
     2008) and its gravity g. A new user is *projected*: the query's ratings enter the same least squares with the items
-    held fixed; an item the query dislikes counts as an entry of 0 (implicit feedback).
+    held fixed; an item the query dislikes counts as an entry of 0 (implicit feedback). A new item is projected with the
+    users held fixed, when the component is refreshed.
     """
 
     name = "wmf"
     version = "2"
+    refreshes = True
     needs = frozenset({"items"})
     folds_in = True
     Config = WMFOptions
@@ -71,23 +92,59 @@ class WMF(VectorModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Factorize the training matrix."""
-        ratings = self._ratings(data.interactions)
-        mean = np.array(ratings.data.mean() if ratings.nnz else 0.0)
-        entries = self._entries(ratings, mean)
+        entries, means = self._training_entries(data)
         learned = entries.getnnz(axis=0) > 0
         start = rng.standard_normal((len(learned), self.config.factors), np.float32)
         start *= (learned[:, None] * 0.1 / np.sqrt(self.config.factors)).astype(np.float32)
-        vectors = alternate(
-            self._side(entries),
-            self._side(entries.T.tocsr()),
-            start,
-            unobserved=self._everywhere,
-            iterations=self.config.iterations,
+        solve = self._descend if self.config.solver == "sgd" else self._alternate
+        return self._learn(solve(entries, start, rng), entries, means, data)
+
+    def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
+        """Run half a round more: solve all users from the current vectors, then every item from the users."""
+        entries, means = self._training_entries(data)
+        vectors = np.zeros((len(data.items), self.config.factors), np.float32)
+        kept = self._learned & (new_codes[ITEMS] != PADDING)
+        vectors[new_codes[ITEMS][kept]] = self._items[kept]
+        for side in (entries, entries.T.tocsr()):
+            vectors = LeastSquares.of(vectors, self._everywhere).solve(*self._side(side)).astype(np.float32)
+        return self._learn(vectors, entries, means, data)
+
+    def _alternate(self, entries: Sparse, start: Floats, rng: np.random.Generator) -> Floats:
+        """Return item vectors after rounds of alternating least squares."""
+        sides = self._side(entries), self._side(entries.T.tocsr())
+        return alternate(*sides, start, unobserved=self._everywhere, iterations=self.config.iterations)
+
+    def _descend(self, entries: Sparse, start: Floats, rng: np.random.Generator) -> Floats:
+        """Return item vectors after passes of stochastic gradient descent."""
+        config = self.config
+        return descend(
+            entries,
+            Loss(config.observed_weight, config.unobserved_weight, config.gravity, config.regularization),
+            start * 10,  # so near to 0 the gradient vanishes, too
+            passes=config.iterations,
+            rate=config.learning_rate,
+            negatives=config.negatives,
+            rng=rng,
+            report=self.report,
         )
+
+    def _training_entries(self, data: Dataset) -> tuple[Sparse, Doubles]:
+        """Return the centered ratings of the training part, and the mean of each item, or of all: float64 [I] or []."""
+        ratings = self._ratings(data.interactions)
+        means = np.array(ratings.data.mean() if ratings.nnz else 0.0)
+        if self.config.center == "item":
+            count = ratings.getnnz(axis=0)
+            total = np.bincount(ratings.indices, ratings.data, len(count))
+            means = total / np.maximum(count, 1)
+        return self._entries(ratings, means), means
+
+    def _learn(self, vectors: Floats, entries: Sparse, means: Doubles, data: Dataset) -> Self:
+        """Take these item vectors, float32 [I, factors], as the fitted model."""
+        learned = entries.getnnz(axis=0) > 0
         squares = LeastSquares.of(np.where(learned[:, None], vectors, 0), self._everywhere)
         items = np.where(learned[:, None], squares.columns, np.float32(np.nan))
         items = with_cold_items(items, data, self.config)
-        return self.restore({"items": items, "spread": squares.spread, "learned": learned, "mean": mean})
+        return self.restore({"items": items, "spread": squares.spread, "learned": learned, "mean": means})
 
     @property
     def _everywhere(self) -> float:
@@ -105,11 +162,13 @@ class WMF(VectorModel):
         ratings.data = (ratings.data / repeats.data).astype(np.float32)
         return ratings
 
-    def _entries(self, ratings: Sparse, mean: Doubles) -> Sparse:
-        """Subtract the mean that `center` names from the ratings."""
+    def _entries(self, ratings: Sparse, means: Doubles) -> Sparse:
+        """Subtract the mean that `center` names from the ratings; `means` is that of each item, or of all ratings."""
         entries = ratings.copy()
         if self.config.center == "global":
-            entries.data -= np.float32(mean)
+            entries.data -= np.float32(means)
+        elif self.config.center == "item":
+            entries.data = (entries.data - means[ratings.indices]).astype(np.float32)
         elif self.config.center == "user":
             count = np.diff(ratings.indptr)
             rows = np.repeat(np.arange(len(count)), count)
@@ -130,23 +189,22 @@ class WMF(VectorModel):
     def state(self) -> State:
         """Return the vectors, float32 [I, factors], with rows of NaN for items without one.
 
-        Their eigenvalues, a mask of the items seen in training, and the mean rating come with them.
+        Their eigenvalues, a mask of the items seen in training, and the mean rating, of each item with `center: item`,
+        come with them.
         """
         return {
-            "items": self._items, "spread": self._squares.spread, "learned": self._learned, "mean": self._mean
+            "items": self._items, "spread": self._squares.spread, "learned": self._learned, "mean": self._means
         }  # fmt: skip
 
     def restore(self, state: State) -> Self:
         """Restore the vectors, and prepare scores and projection."""
-        self._items, self._learned, self._mean = np.asarray(state["items"], np.float32), state["learned"], state["mean"]
+        self._items = np.asarray(state["items"], np.float32)
+        self._learned, self._means = state["learned"], state["mean"]
         learned = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
         self._squares = LeastSquares(state["spread"], learned)
-        length = np.linalg.norm(self._items, axis=1, keepdims=True)
-        if self.config.similarity == "euclidean":
-            self._places = np.concatenate((self._items, length**2, np.ones_like(length)), axis=1)
-        else:
-            exponent = 0 if self.config.similarity == "cosine" else self.config.norm_exponent
-            self._places = self._items / np.where(length > 0, length, 1) ** np.float32(1 - exponent)
+        self._places = self.config.places(self._items)
+        if self.config.center == "item":
+            self._places = np.column_stack((self._places, self._means)).astype(np.float32)
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -155,20 +213,22 @@ class WMF(VectorModel):
         return 4 * rows * self.config.factors + 32 * len(data.interactions.ids)
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [I, factors], scaled for the similarity; [I, factors + 2] for `euclidean`: v, |v|², 1."""
+        """Return float32 [I, factors], scaled for the similarity; with `center: item` the mean of each item comes last.
+
+        [I, factors + 2] for `euclidean`: v, |v|², 1.
+        """
         return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32, as wide as `vectors`; NaN if no rating was seen in training or all are equal."""
-        projected = self._project(queries)
-        length = np.linalg.norm(projected, axis=1, keepdims=True)
-        if self.config.similarity == "euclidean":
-            return np.concatenate((2 * projected, -np.ones_like(length), -(length**2)), axis=1)
-        return projected / length if self.config.similarity == "cosine" else projected
+        probes = self.config.probes(self._project(queries))
+        if self.config.center == "item":
+            probes = np.column_stack((probes, np.where(np.isnan(probes[:, 0]), np.nan, 1))).astype(np.float32)
+        return probes
 
     def _project(self, queries: QueryBatch) -> Floats:
         """Project the queries, float32 [Q, factors], to the vectors that training would learn for these ratings."""
-        entries = self._entries(self._ratings(queries.history), self._mean)
+        entries = self._entries(self._ratings(queries.history), self._means)
         informative = abs(entries) @ self._learned.astype(np.float32) > 0
         if queries.disliked is not None and self.config.feedback == "implicit":
             entries = _with_zeros(entries, queries.disliked)

@@ -56,7 +56,8 @@ SMALL = {
         "components.word2vec.epochs=5",
         "components.cluster-draw.vectors.epochs=2",
     ],
-    "wmf": ["data.min_items=20"],
+    "wmf": ["data.min_items=20", "components.wmf-descent.iterations=5"],
+    "explicit-ratings": ["k_core.items=20", "components.by-descent.iterations=5"],
 }
 """Config -> what makes it small enough for data that is."""
 RATINGS = "item,rating\nRainy Song 2,1\nRainy Song 4,0.5\nHighway Song 3,0\n"

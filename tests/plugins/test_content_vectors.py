@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hybridrec import DataError, Exclude
-from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
+from hybridrec import DataError, Exclude, Query
+from hybridrec.testing import ComponentContract, encode, parity_queries, toy_dataset
 from hybridrec_content.vectors import ContentVectors
 
 RNG = np.random.default_rng(0)
@@ -12,6 +12,7 @@ RNG = np.random.default_rng(0)
 
 class TestContentVectors(ComponentContract):
     component = ContentVectors
+    configs = ({}, {"similarity": "dot"})
     learns_the_checkerboard = ("items",)
 
 
@@ -23,6 +24,23 @@ def test_the_score_is_the_cosine_with_the_mean_direction_of_the_distinct_items()
     ids = np.arange(40, dtype=np.int32)[None]
     score = ContentVectors().fit(data, RNG).score(queries.take(np.array([0])), ids, "items")[0]
     np.testing.assert_allclose(score, directions @ profile / np.linalg.norm(profile), rtol=1e-5)
+
+
+def test_the_distance_and_the_inner_product_are_those_to_the_mean_of_the_vectors():
+    data = toy_dataset()
+    vectors = data.items.vectors.copy()
+    vectors[4] = 0
+    data = data.with_entities("items", vectors=vectors)
+    asked = encode([Query(items=["item 02", "item 04", "item 05", "item 05"])], data)
+    mean, ids = vectors[[2, 5]].mean(axis=0), np.array([[1, 4, 7]], np.int32)
+    for similarity, expected in (
+        ("dot", vectors[[1, 7]] @ mean),
+        ("euclidean", -((vectors[[1, 7]] - mean) ** 2).sum(axis=1)),
+    ):
+        model = ContentVectors(ContentVectors.Config(similarity=similarity)).fit(data, RNG)
+        scores = model.score(asked, ids, "items")[0]
+        np.testing.assert_allclose(scores[[0, 2]], expected, rtol=1e-4, atol=1e-5)
+        assert np.isnan(scores[1])
 
 
 def test_items_without_a_vector_are_neither_read_nor_proposed():

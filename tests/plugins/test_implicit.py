@@ -22,13 +22,20 @@ class TestALS(ComponentContract):
         {"factors": 8, "regularization": 1, "fields": ["items"], "weights": "log"},
         {"factors": 8, "fields": ["tags"], "weights": "raw", "regularization": 1},
         {"factors": 8, "regularization": 1, "frequency_power": 1, "cold": "regression"},
+        {"factors": 8, "regularization": 1, "similarity": "cosine"},
+        {"factors": 8, "regularization": 1, "similarity": "euclidean"},
     )
     learns_the_checkerboard = ("items", "tags")
 
 
 class TestBPR(ComponentContract):
     component = BPR
-    configs = ({"factors": 8}, {"factors": 8, "fields": ["items"]})
+    configs = (
+        {"factors": 8},
+        {"factors": 8, "fields": ["items"]},
+        {"factors": 8, "similarity": "cosine"},
+        {"factors": 8, "norm_exponent": 0.5},
+    )
     learns_the_checkerboard = ("items", "tags")
 
 
@@ -40,6 +47,33 @@ class TestItemKNN(ComponentContract):
 
 def everybody(data):
     return data.queries(np.arange(len(data.users), dtype=np.int32))
+
+
+@pytest.mark.parametrize("model", [ALS, BPR])
+def test_vectors_are_compared_as_asked_and_trained_alike(model):
+    """Each similarity by hand, from the vectors of the plain model; BPR's bias counts in its inner product alone."""
+    data = toy_dataset()
+    asked, ids = encode([Query(items=["item 02", "item 05"])], data), np.array([[1, 4, 7]], np.int32)
+
+    def fit(**options):
+        return model(model.Config(factors=6, **options)).fit(data, np.random.default_rng(1))
+
+    plain = fit()
+    q, v = plain.query_vectors(asked, "items")[0], plain.vectors("items")[[1, 4, 7]]
+    np.testing.assert_allclose(plain.score(asked, ids, "items")[0], v @ q, rtol=1e-5)
+    if model is BPR:
+        q, v = q[:-1], v[:, :-1]
+    length = np.linalg.norm(v, axis=1)
+    for options, expected in (
+        ({"norm_exponent": 0.5}, v @ q / length**0.5),
+        ({"similarity": "cosine"}, v @ q / length / np.linalg.norm(q)),
+        ({"similarity": "euclidean"}, -((v - q) ** 2).sum(axis=1)),
+    ):
+        other = fit(**options)
+        np.testing.assert_allclose(other.score(asked, ids, "items")[0], expected, rtol=1e-3, atol=1e-5)
+        assert all(
+            np.array_equal(other.state()[k], plain.state()[k], equal_nan=k in data.targets) for k in plain.state()
+        )
 
 
 def test_als_folds_in_by_the_closed_form():

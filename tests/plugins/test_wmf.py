@@ -23,6 +23,7 @@ class TestWMF(ComponentContract):
         {"factors": 6, "similarity": "cosine", "cold": "mean"},
         {"factors": 6, "similarity": "euclidean", "cold": "regression"},
         {"factors": 6, "norm_exponent": 0.5, "gravity": 0.1},
+        {"factors": 8, "solver": "sgd", "iterations": 60, "regularization": 1},
     )
     learns_the_checkerboard = ("items",)
 
@@ -32,6 +33,8 @@ class TestExplicitWMF(ComponentContract):
     configs = (
         {"factors": 6, "feedback": "explicit", "center": "user", "unobserved_weight": 0, "gravity": 0.01},
         {"factors": 6, "feedback": "explicit", "center": "global", "unobserved_weight": 0},
+        {"factors": 6, "feedback": "explicit", "center": "item", "unobserved_weight": 0},
+        {"factors": 6, "feedback": "explicit", "unobserved_weight": 0, "gravity": 0.1, "solver": "sgd"},
     )
 
 
@@ -53,6 +56,84 @@ def loss(vector, items, ratings, rated, model):
         + config.gravity * (scores**2).sum()
         + config.regularization * (vector**2).sum()
     )
+
+
+def total_loss(model, data):
+    """The loss of all users, who are solved for from the items, and of the items."""
+    entries, _ = model._training_entries(data)
+    items = np.nan_to_num(model.state()["items"]).astype(np.float64)
+    users = model._squares.solve(*model._side(entries)).astype(np.float64)
+    each = [loss(user, items, entries[row].data, entries[row].indices, model) for row, user in enumerate(users)]
+    return sum(each) + model.config.regularization * (items**2).sum()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unobserved_weight": 0.1},
+        {"unobserved_weight": 0.3, "observed_weight": 2, "gravity": 0.05},
+        {"unobserved_weight": 0, "gravity": 0.2, "feedback": "explicit"},
+    ],
+)
+def test_gradient_descent_comes_to_the_loss_of_least_squares(options):
+    data = toy_dataset(users=200)
+    shared = {"regularization": 0.7, **options}
+    best = total_loss(fitted(data, iterations=60, **shared), data)
+    passes = {"solver": "sgd", "learning_rate": 0.2, **shared}
+    few, many = (total_loss(fitted(data, iterations=number, **passes), data) for number in (5, 150))
+    assert best * 0.999 < many < best * 1.02
+    assert few > many * 1.05
+
+
+def test_no_rate_makes_gradient_descent_diverge():
+    data = toy_dataset()
+    losses = [total_loss(fitted(data, solver="sgd", learning_rate=rate, iterations=30), data) for rate in (0.1, 1e4)]
+    assert losses[1] < 3 * losses[0]
+
+
+def test_the_error_of_each_pass_is_told_and_falls():
+    model, told = WMF(WMF.Config(factors=4, solver="sgd", iterations=20)), []
+    model._reporter = lambda step, of, numbers: told.append((step, of, numbers["loss"]))
+    model.fit(toy_dataset(), np.random.default_rng(0))
+    assert [step for step, _, _ in told] == list(range(1, 21))
+    assert told[-1][2] < told[0][2] / 2
+
+
+def test_a_new_item_is_projected_with_the_users_as_they_are():
+    """Half a round more: items are solved from users who are solved from the items that were known."""
+    data = toy_dataset()
+    before = data.hide(data.interactions.ids == 7)
+    model = fitted(before, iterations=40, regularization=1)
+    assert np.isnan(model.vectors("items")[7]).all()
+    codes = {"items": np.arange(len(data.items), dtype=np.int32), "tags": np.arange(data.size("tags"), dtype=np.int32)}
+    refreshed = model.refresh(data, codes, np.random.default_rng(9))
+    again = fitted(data, iterations=40, regularization=1)
+    everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
+    ids = np.tile(np.arange(len(data.items), dtype=np.int32), (len(data.users), 1))
+    np.testing.assert_allclose(
+        refreshed.score(everybody, ids, "items"), again.score(everybody, ids, "items"), atol=0.06
+    )
+
+
+def test_the_mean_of_an_item_is_taken_off_and_added_to_its_score():
+    """Ratings of two items far apart for everybody: the factors see what is left, the score has both."""
+    data = toy_dataset(users=4, items=4, tags=2)
+    ratings = np.array([[5, 1, 4, 2], [4, 2, 5, 2], [5, 1, 0, 0], [0, 0, 4, 2]], np.float32)
+    rows, columns = np.nonzero(ratings)
+    history = Ragged.from_columns(
+        rows.astype(np.int32), columns.astype(np.int32), (4, 4), weights=ratings[rows, columns]
+    )
+    data = replace(data, interactions=history, assignments={})
+    model = fitted(data, feedback="explicit", center="item", unobserved_weight=0, regularization=0.1)
+    mean = ratings.sum(axis=0) / (ratings > 0).sum(axis=0)
+    np.testing.assert_allclose(model.state()["mean"], mean, rtol=1e-6)
+    everybody = data.queries(np.arange(4, dtype=np.int32))
+    scores = model.score(everybody, np.tile(np.arange(4, dtype=np.int32), (4, 1)), "items")
+    factors = model._project(everybody) @ model.state()["items"].T
+    np.testing.assert_allclose(scores, factors + mean, rtol=1e-4)
+    np.testing.assert_allclose(scores[ratings > 0], ratings[ratings > 0], atol=0.4)
+    as_everybody = query(data, data.items.vocabulary.ids[3], item_weights=[2.0])
+    assert np.isnan(model.query_vectors(as_everybody, "items")).all()
 
 
 @pytest.mark.parametrize("rated", [[3, 5], [1, 2, 3, 5, 8, 9]], ids=["few", "more than factors"])
@@ -138,7 +219,11 @@ def test_repeated_ratings_count_by_their_mean():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"center": "user"}, "feedback: explicit"), ({"similarity": "cosine", "norm_exponent": 0.5}, "similarity: dot")],
+    [
+        ({"center": "user"}, "feedback: explicit"),
+        ({"similarity": "cosine", "norm_exponent": 0.5}, "similarity: dot"),
+        ({"center": "item", "feedback": "explicit", "similarity": "cosine"}, "center: item .* needs similarity: dot"),
+    ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValidationError, match=message):

@@ -1,0 +1,146 @@
+"""Stochastic gradient descent on the loss of weighted matrix factorization, with sampled negatives and gravity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec import Bools, Doubles, Floats, Ints, Longs, Sparse, kernels
+
+BATCH = 1024
+"""Entries of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Weights of the loss: w Σ_observed (r - u·v)² + w0 Σ_unobserved (u·v)² + g Σ_all (u·v)² + λ (Σ |u|² + Σ |v|²)."""
+
+    observed: float
+    unobserved: float
+    gravity: float
+    regularization: float
+
+
+def descend(
+    entries: Sparse,
+    loss: Loss,
+    vectors: Floats,
+    *,
+    passes: int,
+    rate: float,
+    negatives: int,
+    rng: np.random.Generator,
+    report: Callable[..., None],
+) -> Floats:
+    """Return column vectors, float32 [N, D], after passes over the entries, csr [rows, N], from `vectors`.
+
+    A step takes some entries and, for each of them, `negatives` pairs of a row and a column drawn at random; pairs that
+    have an entry are dropped, and the others are weighed so that their sum is expected to be that of all pairs without
+    one. Gravity is not sampled: its gradient is g V'V u for rows, and likewise for columns. Both it and the
+    regularization of a vector are spread over the steps in which it has entries, so that the expected sum of a pass is
+    the gradient of the loss, whose minimum alternating least squares find as well.
+
+    A vector moves by rate / (1 + rate h) against its gradient, h being a bound of its curvature in this step: at no
+    rate does it overshoot the minimum of what the step sees. The rate falls to a tenth over the passes. `report` is
+    told the mean squared error of the entries as a component tells it.
+    """
+    model = _Model(entries, loss, vectors, negatives, rng)
+    for epoch in range(passes):
+        share = 1 - 0.9 * epoch / passes
+        squares = sum(model.step(places, rate * share) for places in model.batches())
+        report(epoch + 1, passes, loss=squares / max(entries.nnz, 1))
+    return model.columns
+
+
+class _Model:
+    """Vectors of rows and columns while they are trained."""
+
+    def __init__(self, entries: Sparse, loss: Loss, columns: Floats, negatives: int, rng: np.random.Generator) -> None:
+        self.columns = columns.copy()
+        self._rng, self._loss, self._negatives = rng, loss, negatives
+        self._of_row, self._of_column, self._values = kernels.csr_rows(entries), entries.indices, entries.data
+        self._keys = self._of_row.astype(np.int64) * entries.shape[1] + self._of_column  # ascending
+        self._row_counts, self._column_counts = (entries.getnnz(axis).astype(np.float32) for axis in (1, 0))
+        self._filled_rows, self._filled_columns = map(np.flatnonzero, (self._row_counts, self._column_counts))
+        self._rows = (rng.standard_normal((entries.shape[0], columns.shape[1])) * columns.std()).astype(np.float32)
+        self._rows[self._row_counts == 0] = 0
+        self._grams = [_gram(self._rows), _gram(self.columns)]
+        pairs = len(self._filled_rows) * len(self._filled_columns) - entries.nnz
+        drawn = entries.nnz * negatives * pairs / max(pairs + entries.nnz, 1)
+        self._weight_of_negative = loss.unobserved * pairs / drawn if drawn else 0.0
+
+    def batches(self) -> Iterator[Longs]:
+        """Yield the places of the entries of each step, all of them once, in random order."""
+        order = self._rng.permutation(len(self._values))
+        for start in range(0, len(order), BATCH):
+            yield order[start : start + BATCH]
+
+    def step(self, places: Longs, rate: float) -> float:
+        """Move the vectors of these entries and of negatives; return the sum of squared errors of the entries."""
+        rows, columns = self._of_row[places], self._of_column[places]
+        values = self._values[places]
+        weights = np.full(len(places), self._loss.observed, np.float32)
+        if self._weight_of_negative:
+            drawn = len(places) * self._negatives
+            other_rows = self._rng.choice(self._filled_rows, drawn)
+            other_columns = self._rng.choice(self._filled_columns, drawn)
+            lacking = ~self._has(other_rows, other_columns)
+            rows = np.concatenate((rows, other_rows[lacking]))
+            columns = np.concatenate((columns, other_columns[lacking]))
+            values = np.concatenate((values, np.zeros(int(lacking.sum()), np.float32)))
+            negative = np.float32(self._weight_of_negative)
+            weights = np.concatenate((weights, np.full(len(rows) - len(places), negative)))
+        u, v = self._rows[rows], self.columns[columns]
+        errors = np.einsum("ij,ij->i", u, v) - values
+        entry = np.arange(len(rows)) < len(places)
+        shares = [
+            _shares(of, entry, counts) for of, counts in ((rows, self._row_counts), (columns, self._column_counts))
+        ]
+        for side, (of, mine, others) in enumerate(((rows, self._rows, v), (columns, self.columns, u))):
+            self._move(side, mine, of, others, weights, errors, shares[side], rate)
+        return float(np.square(errors[: len(places)]).sum())
+
+    def _move(
+        self,
+        side: int,
+        mine: Floats,
+        of: Longs,
+        others: Floats,
+        weights: Floats,
+        errors: Floats,
+        share: Floats,
+        rate: float,
+    ) -> None:
+        """Move the vectors `mine` of one side at `of`, given those of the other side of each pair."""
+        touched, place = np.unique(of, return_inverse=True)
+        sums = csr_matrix((np.ones(len(of), np.float32), (place, np.arange(len(of)))), (len(touched), len(of)))
+        here = mine[touched]
+        shares = (sums @ share)[:, None]
+        gram = self._grams[1 - side]
+        pulled = self._loss.gravity * (here @ gram.astype(np.float32)) + np.float32(self._loss.regularization) * here
+        gradient = sums @ ((weights * errors)[:, None] * others) + shares * pulled
+        steep = self._loss.regularization + self._loss.gravity * float(np.trace(gram))
+        curvature = (sums @ (weights * np.square(others).sum(axis=1)))[:, None] + shares * np.float32(steep)
+        moved = (here - rate / (1 + rate * curvature) * gradient).astype(np.float32)
+        self._grams[side] += _gram(moved) - _gram(here)
+        mine[touched] = moved
+
+    def _has(self, rows: Longs, columns: Longs) -> Bools:
+        """Return True for pairs that have an entry."""
+        keys = rows.astype(np.int64) * len(self._column_counts) + columns
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return self._keys[places] == keys
+
+
+def _shares(of: Ints | Longs, entry: Bools, counts: Floats) -> Floats:
+    """Return the share of a pass that each pair is of its vector: 1 over the number of its entries; 0 of negatives."""
+    return (entry / np.maximum(counts[of], 1)).astype(np.float32)
+
+
+def _gram(vectors: Floats) -> Doubles:
+    """Return V'V, float64 [D, D]."""
+    exact = vectors.astype(np.float64)
+    return exact.T @ exact
