@@ -35,6 +35,9 @@ class SpotifyOptions(text_files.BadLineOptions):
     min_items: int = Field(default=2, ge=1)
     """Fewest entries of a playlist; others are dropped."""
 
+    fold_case: bool = False
+    """Take names of artists and tracks that differ in upper and lower case alone for the same, in lower case."""
+
 
 class SpotifyReader(Reader):
     """Playlists of users as users, "user_id/playlistname", with the name as title; tracks as items.
@@ -65,7 +68,7 @@ class SpotifyReader(Reader):
         parts, owners = [], []
         last = None if self.config.rows is None else self.config.rows + 1
         for block in text_files.parse_lines(path, ROW, LAYOUT, self.bad_lines, header=True, last=last):
-            rows = _cleaned(block)
+            rows = _cleaned(block, self.config.fold_case)
             before = len(tracks)
             pairs = rows.select(user=playlists.codes(rows["list"]), item=tracks.codes(rows["song"]))
             parts.append(pairs)
@@ -102,12 +105,14 @@ class SpotifyReader(Reader):
         )
 
 
-def _cleaned(block: pl.DataFrame) -> pl.DataFrame:
+def _cleaned(block: pl.DataFrame, fold_case: bool) -> pl.DataFrame:
     """Clean the columns list, song, artist: doubled or escaped quotes become single ones."""
     import polars as pl
 
     plain = (pl.col(name).str.replace_all(r'""|\\"', '"') for name in ("user", "artist", "track", "playlist"))
     rows = block.select(plain)
+    if fold_case:
+        rows = rows.with_columns(pl.col("artist", "track").str.to_lowercase())
     return rows.select(
         "artist", list=pl.col("user") + "/" + pl.col("playlist"), song=pl.col("artist") + " - " + pl.col("track")
     )

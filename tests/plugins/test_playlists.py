@@ -248,7 +248,7 @@ def test_spotify_rows_become_playlists():
         read(SpotifyReader, path=SPOTIFY)
     data, reader = read(SpotifyReader, path=SPOTIFY, strict=False)
     assert "2 malformed lines" in reader.notes()[0]
-    assert "line 9: not" in reader.notes()[0]
+    assert "lines 8 and 9: not" in reader.notes()[0]
     assert list(data.users.vocabulary.ids) == ["07f0/HARD ROCK 2010", "944c/a, b/c", "9cc0/HARD ROCK 2010"]
     assert data.users.text == ("HARD ROCK 2010", "a, b/c", "HARD ROCK 2010")
     assert plays_of(data, "9cc0/HARD ROCK 2010") == [
@@ -431,3 +431,15 @@ def test_the_core_knows_none_of_these_collections():
     texts = {path: path.read_text(encoding="utf-8") for path in Path(hybridrec.__file__).parent.rglob("*.py")}
     assert len(texts) > 100
     assert [path for path, text in texts.items() if re.search(r"\b(melon|mpd)\b", text, re.I)] == []
+
+
+def test_case_of_spotify_tracks_is_folded_if_asked_for(tmp_path):
+    path = tmp_path / "spotify_dataset.csv"
+    names = ("Elvis", "elvis", "ELVIS")
+    rows = [f'"u{user}","{name}","Alison","Mix"' for user in (1, 2) for name in names]
+    path.write_text("\n".join(['"user_id", "artistname", "trackname", "playlistname"', *rows, ""]))
+    data, _ = read(SpotifyReader, path=path)
+    assert len(data.items) == 3
+    data, _ = read(SpotifyReader, path=path, fold_case=True)
+    assert list(data.items.vocabulary.ids) == ["elvis - alison"]
+    assert data.users.text[0] == "Mix"
