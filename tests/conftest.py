@@ -51,7 +51,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seconds: Counter[str] = Counter()
     for report in chain.from_iterable(terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport):
-            seconds["/".join(Path(report.location[0]).parts[1:-1][:1]) or "tests"] += report.duration
+            file = Path(report.nodeid.partition("::")[0])  # the location of a contract's check is that of the contract
+            seconds["/".join(file.parts[1:-1][:1]) or "tests"] += report.duration
     if len(seconds) > 1:
         told = ", ".join(f"{folder} {spent:.0f}" for folder, spent in seconds.most_common())
         terminalreporter.write_line(f"seconds of {sum(seconds.values()):.0f}: {told}")
