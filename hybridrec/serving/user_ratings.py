@@ -26,7 +26,8 @@ class UserRating:
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
     """Read the rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
 
-    A rating is a number from 0; 0 is a dislike. Raises DataError with the line if one cannot be used.
+    A rating is a number from 0; 0 is a dislike. It goes to 1 where the data has no weights, whose scale it could be on.
+    Raises DataError with the line if one cannot be used.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
@@ -67,6 +68,11 @@ def _rated(fields: list[str], where: str, data: Dataset) -> UserRating:
         rating = math.nan
     if not 0 <= rating < math.inf:
         raise DataError(f"{where}: the rating of '{typed}' is '{stated}', not a number from 0")
+    if rating > 1 and len(data.interactions.ids) and data.interactions.weights is None:
+        raise DataError(
+            f"{where}: the rating of '{typed}' is '{stated}'; the data of this run has no ratings, "
+            "so that yours go from 0, a dislike, to 1"
+        )
     try:
         return UserRating(typed, find(typed, data, "items"), rating)
     except DataError as error:

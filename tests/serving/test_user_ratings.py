@@ -1,7 +1,9 @@
 """A person's own ratings: read by id or loose name, refused with file and line."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hybridrec import DataError
@@ -26,6 +28,19 @@ def test_ratings_that_cannot_be_used_are_named_with_their_line(text, message, tm
     (tmp_path / "mine.csv").write_text(text)
     with pytest.raises(DataError, match=re.escape(message)):
         read_ratings(tmp_path / "mine.csv", toy_dataset())
+
+
+def test_ratings_go_to_one_where_the_data_has_none(tmp_path):
+    (tmp_path / "mine.csv").write_text("item 02,1\nitem 04,1.4\n")
+    data = toy_dataset()
+    plain = replace(data, interactions=replace(data.interactions, weights=None))
+    with pytest.raises(
+        DataError, match=r"line 2: the rating of 'item 04' is '1\.4'; the data of this run has no ratings"
+    ):
+        read_ratings(tmp_path / "mine.csv", plain)
+    weights = np.ones(len(data.interactions.ids), np.float32)
+    rated = replace(data, interactions=replace(data.interactions, weights=weights))
+    assert [rating.rating for rating in read_ratings(tmp_path / "mine.csv", rated)] == [1, 1.4]
 
 
 def test_a_missing_file_of_ratings(tmp_path):
