@@ -44,7 +44,7 @@ def test_methods_fields_properties_and_kernels_have_lines():
         "Ragged.last(self, n: int) -> Ragged",
         "kernels.hits(ids: Ints, truth: Sparse) -> Bools",
         "class DenseModel(Generator, Scorer)",
-        "hybridrec_starters(data: DataProfile) -> Sequence[Starter]",
+        "hybridrec_starters(data: DataProfile) -> Sequence[Starter | StarterConfig]",
         "PADDING = -1",
     ):
         assert line in NOW

@@ -88,7 +88,7 @@ def test_a_vector_model_must_serve_the_target(experiment):
 def explained(experiment):
     def explain(chain):
         run = hybridrec.run(experiment(*ITEMS, ALS, MANY, SERVED, chained(chain)))
-        return hybridrec.load(run).explain(Query(items=["item 02", "item 04", "item 06"]), 10)
+        return hybridrec.load(run).explain(Query(items=["item 02", "item 04", "item 06"]), 10, pipeline="hybrid")
 
     return explain
 

@@ -79,7 +79,7 @@ class Near(Reranker):
         return self
 
     def rerank(self, queries, pool, n):
-        return pool.ranked(next(iter(pool.columns.values())))
+        return pool.ranked(np.nan_to_num(next(iter(pool.columns.values()))))
 
 
 class UponOptions(Options):
