@@ -68,7 +68,9 @@ class DenoisingAutoencoder(VectorModel):
         self._kinds = tuple(kind for kind in data.targets if self.recommends(kind))
         self._sizes = np.array([data.size(kind) for kind in self._kinds], np.int64)
         if not rows.nnz:
-            raise DataError(f"{self.name}: no item or tag of the training part has {self.config.min_users} users")
+            raise DataError(
+                f"{self.name}: no item or tag of the training part has as many users as `min_users` asks for"
+            )
         self._network = Network.random(len(self._ids), self.config.hidden, len(self._ids), rng)
         parts = [span for target in self._kinds if (span := self._part(target)).stop > span.start]
         for span in parts:
@@ -87,7 +89,9 @@ class DenoisingAutoencoder(VectorModel):
     def _training_rows(self, data: Dataset) -> tuple[Sparse, Ints]:
         """Return the users' non-empty rows, csr [R, C], and the id of each column: items, then those of other kinds."""
         rows = rows_of(data.queries(np.arange(len(data.users), dtype=np.int32)), self.config)
-        ids = np.flatnonzero(rows.getnnz(axis=0) >= self.config.min_users).astype(np.int32)
+        kinds = [kind for kind in data.targets if self.recommends(kind)]
+        fewest = np.repeat([self.config.fewest_users(kind) for kind in kinds], [data.size(kind) for kind in kinds])
+        ids = np.flatnonzero(rows.getnnz(axis=0) >= fewest).astype(np.int32)
         rows = rows[:, ids]
         return rows[np.diff(rows.indptr) > 0], ids
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix, hstack
 
-from hybridrec import Floats, Longs, QueryBatch, Sparse, Values, kernels, valued
+from hybridrec import Floats, Longs, QueryBatch, Sparse, Target, Values, kernels, valued
 from hybridrec_autoencoder.network import TrainingOptions
 
 
@@ -27,8 +28,13 @@ class DenoisingOptions(TrainingOptions):
     patience: int | None = Field(None, ge=1)
     """End training this many epochs after validation queries were ranked best, and train as many epochs as that took on
     all that there is; null trains all `epochs`. The queries are cut out of the component's own training part."""
-    min_users: int = Field(2, ge=1)
-    """Fewest users of an item or tag; those with fewer are neither read nor recommended."""
+    min_users: Annotated[int, Field(ge=1)] | dict[Target, Annotated[int, Field(ge=1)]] = 2
+    """Fewest users of an item or tag; those with fewer are neither read nor recommended. A mapping gives kinds a number
+    of their own, `{items: 10, tags: 1}`, and 2 to those that it does not name."""
+
+    def fewest_users(self, kind: Target) -> int:
+        """Return the fewest users of an entity of a kind."""
+        return self.min_users if isinstance(self.min_users, int) else self.min_users.get(kind, 2)
 
 
 def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:

@@ -36,7 +36,10 @@ SMALL = {
         *MELON,
         *(f"components.{way}.{key}" for way in ("mean", "voting", "clusters", "playlists") for key in SPACE),
     ],
-    "published/melon-autoencoder": [*MELON, "components.autoencoder.epochs=5", "components.autoencoder.hidden=16"],
+    "published/melon-autoencoder": [
+        *MELON,
+        *(f"components.autoencoder.{key}" for key in ("epochs=5", "hidden=16", "min_users=1")),
+    ],
     "melon-audio": [*MELON[:2], "split.test=0.2", "components.als.factors=8", "components.latent.hidden=16"],
     "published/spotify-skip-gram": ["components.word2vec.epochs=5", "split.test=0.2"],
     "published/song2vec": [

@@ -128,3 +128,17 @@ def test_the_loss_of_each_epoch_is_kept():
     losses = DenoisingAutoencoder(options).fit(toy_dataset(), np.random.default_rng(0)).state()["losses"]
     assert len(losses) == 40
     assert losses[-5:].mean() < losses[:5].mean()
+
+
+def test_items_and_tags_have_thresholds_of_their_own():
+    data = toy_dataset()
+    items = np.bincount(data.interactions.matrix(binary=True).indices, minlength=len(data.items))
+    tags = np.asarray(data.user_matrix("tags").getnnz(axis=0))
+    fewest = int(np.median(items)) + 1
+    model = DenoisingAutoencoder(
+        DenoisingAutoencoder.Config(hidden=4, epochs=1, min_users={"items": fewest, "tags": 1})
+    )
+    model.fit(data, np.random.default_rng(0))
+    for target, counts, threshold in (("items", items, fewest), ("tags", tags, 1)):
+        assert (np.isnan(model.vectors(target)[:, 0]) == (counts < threshold)).all()
+    assert 0 < (items < fewest).sum() < len(items)
