@@ -24,7 +24,7 @@ from hybridrec.reporting.curves import Curve
 from hybridrec.reporting.figures import WIDTH, Estimate, Intervals, Scale
 from hybridrec.reporting.map_section import SIZE, maps
 from hybridrec.reporting.progress_section import Series
-from hybridrec.reporting.query_diffs import PLACES, Differences
+from hybridrec.reporting.query_diffs import MANY, PLACES, Differences
 from hybridrec.runs.manifest import replace_file
 from hybridrec.runs.run import Run
 
@@ -66,6 +66,7 @@ def render(run: Run) -> str:
         chosen=None if report.tuning is None else tuning.chosen(report.tuning),
         series=Series.all_of(report.fits),
         places=PLACES,
+        many=MANY,
         width=WIDTH,
         style=_source(environment, "page.css"),
         script=script,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,17 +21,29 @@ if TYPE_CHECKING:
 EACH_WAY = 5
 """Queries shown that the variant answers better, and as many that it answers worse."""
 PLACES = 10
-"""Places of each slate shown."""
+"""Places of each slate shown; of those below only the relevant ones are."""
+HITS = 20
+"""The most relevant places of a slate that are shown."""
+MANY = 3
+"""Number of pairs from which on each is folded."""
+
+
+class Place(NamedTuple):
+    """One place of a slate, from 1."""
+
+    rank: int
+    name: str
+    relevant: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ShownQuery:
-    """One slate: what served it, its value, and its first names, each with True if it was relevant."""
+    """One slate: what served it, its value, its first places, and the relevant ones below."""
 
     pipeline: str
     served_by: str
     value: float
-    places: list[tuple[str, bool]]
+    places: list[Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,8 @@ class Moved:
     entities: dict[str, list[str]]
     """The visible entities of each other kind."""
     text: str
-    relevant: int
+    relevant: list[str]
+    """The names of what was hidden."""
     slates: tuple[ShownQuery, ShownQuery]
 
 
@@ -62,7 +75,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Results of a pipeline: rows by query, and the first ids of the slates that are shown."""
+    """Results of a pipeline: rows by query, and the ids of the slates that are shown."""
 
     measured: pl.DataFrame
     ids: dict[int, list[str]]
@@ -103,12 +116,12 @@ class Differences:
         import polars as pl
 
         slates = self.run.slates(pipeline, target_of(metric))
-        shown = slates.filter(pl.col("query").is_in(queries), pl.col("rank") <= PLACES).sort("rank")
+        shown = slates.filter(pl.col("query").is_in(queries)).sort("rank")
         return Arm(self.measured[pipeline], dict(shown.group_by("query", maintain_order=True).agg("id").iter_rows()))
 
     def _moved(self, query: int, metric: str, gain: float, arms: list[Arm]) -> Moved:
         asked = self.queries.row(query, named=True)
-        relevant = set(asked[f"relevant_{target_of(metric)}"])
+        relevant = asked[f"relevant_{target_of(metric)}"]
         names = self.names if target_of(metric) == ITEMS else {}
         control, variant = (arm.measured.row(query, named=True) for arm in arms)
         before, after = (
@@ -116,7 +129,7 @@ class Differences:
                 pipeline=measured["pipeline"],
                 served_by=measured["served_by"],
                 value=measured[metric],
-                places=[(names.get(id_, id_), id_ in relevant) for id_ in arm.ids.get(query, [])],
+                places=_places(arm.ids.get(query, []), set(relevant), names),
             )
             for arm, measured in zip(arms, (control, variant), strict=True)
         )
@@ -128,9 +141,15 @@ class Differences:
             items=[self.names.get(item, item) for item in asked["items"]],
             entities={kind: asked[kind] for kind in self.run.report.data.entities if asked.get(kind)},
             text=asked["text"],
-            relevant=len(relevant),
+            relevant=[names.get(id_, id_) for id_ in relevant],
             slates=(before, after),
         )
+
+
+def _places(ids: Sequence[str], relevant: Set[str], names: Mapping[str, str]) -> list[Place]:
+    """Return the first places of a slate, and the relevant ones below them."""
+    places = [Place(rank, names.get(id_, id_), id_ in relevant) for rank, id_ in enumerate(ids, 1)]
+    return [*places[:PLACES], *[place for place in places[PLACES:] if place.relevant][:HITS]]
 
 
 def target_of(metric: str) -> Target:

@@ -70,7 +70,10 @@ class StripesFigure:
 
     @classmethod
     def of_neighbours(cls, entities: Entities, vectors: Floats, code: int, n: int = NEIGHBOURS) -> Self:
-        """Return the vector of an entity above those of the n nearest by cosine, from all of them, float32 [N, D]."""
+        """Return the vector of an entity above those of the n nearest by cosine, of all of them, float32 [N, D].
+
+        All are scaled to length 1, as the cosine compares directions.
+        """
         cosines = kernels.cosines(vectors, vectors[code])[None]
         cosines[0, code] = np.nan
         ids, values = (row[0] for row in kernels.top_k(cosines, min(n, len(vectors))))
@@ -78,7 +81,8 @@ class StripesFigure:
         codes = np.concatenate([[code], ids[near]])
         names = entities.names(codes)
         texts = ["", *(f"cosine {value:.2f}" for value in values[near].tolist())]
-        return cls(f"{names[0]} and the nearest {len(names) - 1}", names, vectors[codes], texts)
+        shown = vectors[codes] / np.linalg.norm(vectors[codes], axis=1, keepdims=True)
+        return cls(f"{names[0]} and the nearest {len(names) - 1}", names, shown.astype(np.float32), texts)
 
 
 Figure: TypeAlias = CurveFigure | TableFigure | StripesFigure

@@ -8,7 +8,8 @@ import pytest
 
 from hybridrec.evaluation.summary import deciding
 from hybridrec.reporting import page as pages
-from hybridrec.reporting.query_diffs import Differences, furthest, target_of
+from hybridrec.reporting import query_diffs
+from hybridrec.reporting.query_diffs import HITS, MANY, PLACES, Differences, furthest, target_of
 
 
 def test_moved_queries_are_those_with_the_largest_differences(hostile_run):
@@ -22,9 +23,38 @@ def test_moved_queries_are_those_with_the_largest_differences(hostile_run):
     assert (row.variant, row.control) == ("hybrid", "control")
     assert (histogram.wins, histogram.ties, histogram.losses) == (row.wins, row.ties, row.losses)
     best = difference.better[0]
-    hits = [any(hit for _, hit in slate.places[:5]) for slate in best.slates]
+    hits = [any(place.relevant for place in slate.places[:5]) for slate in best.slates]
     assert hits == [slate.value > 0 for slate in best.slates]
-    assert all(name[-1].isdigit() for slate in best.slates for name, _ in slate.places)
+    assert all(place.name[-1].isdigit() for slate in best.slates for place in slate.places)
+
+
+def test_what_was_hidden_is_named_and_found_below_the_first_places(hostile_run):
+    differences = Differences(hostile_run)
+    row = deciding(hostile_run.report)[0]
+    best = differences.of(row).better[0]
+    hidden = differences.queries.row(best.query, named=True)["relevant_items"]
+    assert best.relevant == [differences.names[item] for item in hidden]
+    ids = [f"id {place}" for place in range(1, 41)]
+    places = query_diffs._places(ids, {"id 3", "id 12", "id 40"}, {"id 12": "twelve"})
+    assert [place.rank for place in places] == [*range(1, 11), 12, 40]
+    assert [(place.rank, place.name) for place in places if place.relevant] == [
+        (3, "id 3"),
+        (12, "twelve"),
+        (40, "id 40"),
+    ]
+    assert len(query_diffs._places(ids, set(ids), {})) == PLACES + HITS
+
+
+def test_of_many_pairs_each_is_folded_under_its_wins_and_losses(hostile_run, monkeypatch):
+    (difference,) = pages._differences(hostile_run)
+    plain = pages.render(hostile_run)
+    assert "<h3><bdi>hybrid</bdi> against" in plain
+    monkeypatch.setattr(pages, "_differences", lambda run: [difference] * (MANY + 1))
+    folded = pages.render(hostile_run)
+    assert "<h3><bdi>hybrid</bdi> against" not in folded
+    histogram = difference.histogram
+    told = f"{histogram.wins} wins, {histogram.ties} ties, {histogram.losses} losses</summary>"
+    assert folded.count(told) == MANY + 1
 
 
 def test_the_furthest_come_first_and_of_equal_gains_the_earlier():
