@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`word2vec`, three other kinds of retrieval in its space, draws from its clusters, and titles."""
+    """`word2vec`, four kinds of retrieval in its space, draws from clusters, and titles."""
     from hybridrec_word2vec.cluster_draw import ClusterDraw
     from hybridrec_word2vec.embedding import Word2Vec
-    from hybridrec_word2vec.retrieval import Clusters, Playlists, Voting
+    from hybridrec_word2vec.retrieval import Clusters, Mean, Playlists, Voting
     from hybridrec_word2vec.titles import TitleVectors
 
-    return [Word2Vec, Voting, Clusters, Playlists, ClusterDraw, TitleVectors]
+    return [Word2Vec, Mean, Voting, Clusters, Playlists, ClusterDraw, TitleVectors]
 
 
 @hookimpl

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field as Option
-from pydantic import field_validator
 from scipy.sparse import csr_matrix
 
 from hybridrec import (
     ITEMS,
     PADDING,
+    ComponentRef,
     CurveFigure,
+    DataError,
     Dataset,
     DenseModel,
     Figure,
@@ -22,14 +23,16 @@ from hybridrec import (
     Longs,
     Options,
     QueryBatch,
+    Ragged,
+    Sparse,
     State,
     TableFigure,
     Target,
+    VectorModel,
     kernels,
 )
-from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
 from hybridrec_word2vec.kmeans import ElbowCurve, elbow, farthest_from_chord, spherical_kmeans
-from hybridrec_word2vec.training import INSTALL_HINT
+from hybridrec_word2vec.trained_space import SpaceModel, normalised
 
 MEMBERS = 5
 """Items of a cluster that the report names."""
@@ -38,32 +41,28 @@ MEMBERS = 5
 class ClusterDrawOptions(Options):
     """Options of `cluster-draw`."""
 
-    vectors: Word2VecOptions = Word2VecOptions()
-    """Options of the `word2vec` that learns the vectors."""
+    uses: Annotated[str, ComponentRef(VectorModel)] = Option(examples=["word2vec"])
+    """Label of the component whose item vectors are clustered: those of `als`, the input vectors of `word2vec`"""
     clusters: int | None = Option(None, ge=2)
     """Number of clusters; null for the elbow of the within-cluster curve from 10 to 500."""
-
-    @field_validator("vectors")
-    @classmethod
-    def _of_items(cls, vectors: Word2VecOptions) -> Word2VecOptions:
-        if vectors.fields is not None and "items" not in vectors.fields:
-            raise ValueError("`fields` must name `items`, whose vectors are clustered")
-        return vectors
+    starts: int = Option(1, ge=1)
+    """Starts of k-means by k-means++ for each number of clusters, of which the best one counts."""
+    count_repeats: bool = False
+    """Count an item as often as the query shows it when the cluster of most items is sought; otherwise once."""
 
 
 class ClusterDraw(DenseModel):
     """Items of the query's majority cluster, in an order that is random for each query.
 
-    Clusters are those of spherical k-means over the input vectors of a separate Word2Vec. Ties between clusters go
-    to the first. The order is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
+    Clusters are those of spherical k-means over the item vectors of the component that `uses` names. Ties between
+    clusters go to the first. The order is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
     """
 
     name = "cluster-draw"
     targets = ("items",)
     needs = frozenset({"items"})
     folds_in = True
-    requires = ("gensim",)
-    install_hint = INSTALL_HINT
+    version = "2"
     Config = ClusterDrawOptions
     config: ClusterDrawOptions
 
@@ -72,24 +71,33 @@ class ClusterDraw(DenseModel):
     curve: ElbowCurve
     """Within-cluster curve from which the number of clusters was chosen; empty if that was given."""
 
+    _model: VectorModel
+
+    def use(self, model: VectorModel) -> Self:
+        """Take the component whose item vectors are clustered."""
+        self._model = model
+        return self
+
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn vectors, and cluster the items that have one."""
-        vectors = normalised(Word2Vec(self.config.vectors).fit(data, rng).inputs("items"))
+        """Cluster the items that have a vector; raises DataError if the component has none of items."""
+        if not self._model.recommends(ITEMS):
+            raise DataError(f"cluster-draw: '{self.config.uses}' has no vectors of items")
+        vectors = normalised(_item_vectors(self._model))
         learned = np.flatnonzero(~np.isnan(vectors[:, 0]))
         self.curve = ElbowCurve(np.empty(0, np.int64), np.empty(0))
         self.labels = np.full(len(data.items), PADDING, np.int32)
         self._seed = int(rng.integers(2**63))
         if self.config.clusters is not None and len(learned):
             k = min(self.config.clusters, len(learned))
-            self.labels[learned] = spherical_kmeans(vectors[learned], k, rng).labels
+            self.labels[learned] = spherical_kmeans(vectors[learned], k, rng, self.config.starts).labels
         elif len(learned):
-            clustering, self.curve = elbow(vectors[learned], rng)
+            clustering, self.curve = elbow(vectors[learned], rng, self.config.starts)
             self.labels[learned] = clustering.labels
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of Word2Vec, or of the cosines with all centres."""
-        return Word2Vec(self.config.vectors).memory(data) + 12 * len(data.items) * (self.config.clusters or 500)
+        """Estimate the bytes of the cosines with all centres."""
+        return 12 * len(data.items) * (self.config.clusters or 500)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return a random number in [0, 1) for each item of the majority cluster; NaN for all others."""
@@ -98,8 +106,8 @@ class ClusterDraw(DenseModel):
             (np.ones(len(learned), np.float32), (learned, self.labels[learned])),
             shape=(len(self.labels), int(self.labels.max(initial=0)) + 1),
         )
-        items = queries.history.matrix(binary=True)
-        votes = (items @ member).toarray()
+        items, times = queries.history.matrix(binary=True), _occurrences(queries.history)
+        votes = ((times if self.config.count_repeats else items) @ member).toarray()
         majority = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), PADDING - 1)
         return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
 
@@ -152,3 +160,13 @@ class ClusterDraw(DenseModel):
         self.labels, self._seed = state["labels"], int(state["seed"])
         self.curve = ElbowCurve(state["sizes"], state["within"])
         return self
+
+
+def _item_vectors(model: VectorModel) -> Floats:
+    """Return float32 [I, D]: of a trained space the input vectors, which say what is like what."""
+    return model.encoder.trained.inputs_of(ITEMS) if isinstance(model, SpaceModel) else model.vectors(ITEMS)
+
+
+def _occurrences(history: Ragged) -> Sparse:
+    """Count the items of each row, csr float32 [Q, I], whatever they weigh."""
+    return Ragged(history.ids, history.offsets, history.width).matrix()

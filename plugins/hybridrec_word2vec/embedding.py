@@ -17,17 +17,14 @@ from hybridrec import (
     Figure,
     Floats,
     Options,
-    QueryBatch,
-    Sparse,
     State,
     StripesFigure,
     Target,
     Tokenizer,
-    VectorModel,
     Vocabulary,
-    kernels,
 )
 from hybridrec_word2vec.space import SentenceField, Sentences, Space
+from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, TrainedSpace
 from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
@@ -42,7 +39,7 @@ class Word2VecOptions(Options):
     """Number of occurrences of each token of a field in a sentence; 1 for fields that are not named."""
     tokenizer: Tokenizer = Tokenizer()
     """Tokenization of titles."""
-    score: Literal["input-output", "cosine"] = "input-output"
+    score: Score = "input-output"
     """Score of a candidate: inner product of the query with the candidate's output vector, which is what training
     predicts; or cosine with its input vector, the similarity of the two."""
     algorithm: Literal["cbow", "skip-gram"] = "cbow"
@@ -75,20 +72,21 @@ class Word2VecOptions(Options):
     """Number of a query's last items that count, which the split `each-position` makes the nearest; null for all."""
     weights: dict[SentenceField, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that represents a query; 1 for fields that are not named."""
-    average: Literal["tokens", "fields"] = "tokens"
+    average: Average = "tokens"
     """Units of the mean that represents a query: all its tokens, or its fields, each the mean of its tokens."""
 
 
-class Word2Vec(VectorModel):
+class Word2Vec(SpaceModel):
     """Joint embedding of items, other entities, title words and users.
 
     Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality" (2013); on the
     choice of `ns_exponent` for recommendation: Caselles-Dupré et al., "Word2vec applied to recommendation:
     hyperparameters matter" (2018). A query is the weighted mean of the input vectors of all its tokens, so unknown
-    users are served like known ones.
+    users are served like known ones. Other components ask the same space in other ways: their `uses` names this one.
     """
 
     name = "word2vec"
+    version = "2"
     Config = Word2VecOptions
     config: Word2VecOptions
     requires = ("gensim",)
@@ -104,33 +102,46 @@ class Word2Vec(VectorModel):
         self.needs = frozenset(ITEMS if field == "features" else field for field in fields)
         self.targets = tuple(field for field in fields if field not in ("user", "title", "features"))
 
+    @property
+    def dim(self) -> int:
+        """Dimensions of the space, known before training."""
+        return self.config.dim
+
+    @property
+    def encoder(self) -> QueryEncoder:
+        """The trained space, with the options of queries."""
+        config = self.config
+        return QueryEncoder(self._trained, config.score, config.context, config.weights, config.average)
+
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user."""
-        self._fields = self._fields_of(data)
-        space = Space.of(data, self._fields, self.config.tokenizer)
+        fields = self._fields_of(data)
+        space = Space.of(data, fields, self.config.tokenizer)
         sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
-        vectors, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)), self.report)
-        if self.config.score == "cosine":
-            vectors = predictors = normalised(vectors)
-        return self._become(
-            space, vectors, {target: predictors[space.range_of(target)] for target in self._learned_targets()}
-        )
+        inputs, predictors, self.losses = train(sentences, self.config, int(rng.integers(2**31)), self.report)
+        outputs = {target: predictors[space.range_of(target)] for target in self._learned_targets(fields)}
+        self._trained = TrainedSpace(space, inputs, outputs, sentences.users)
+        return self
 
     def state(self) -> State:
-        """Return the tokens, their input vectors, the vectors that score each target, and the losses."""
+        """Return the tokens, their vectors and counts, and the losses."""
+        trained = self._trained
         return {
-            **self._space.state(),
-            "vectors": self._vectors,
+            **trained.space.state(),
+            "inputs": trained.inputs,
+            "counts": trained.counts,
             "losses": self.losses,
-            "fields": np.array(self._fields),
-            **{f"candidates.{target}": vectors for target, vectors in self._candidates.items()},
+            "fields": np.array(trained.space.fields),
+            **{f"outputs.{target}": vectors for target, vectors in trained.outputs.items()},
         }
 
     def restore(self, state: State) -> Self:
         """Restore the vectors and the losses."""
-        self.losses, self._fields = state["losses"], tuple(map(str, state["fields"]))
-        space = Space.restore(state, self._fields, self.config.tokenizer)
-        return self._become(space, state["vectors"], {t: state[f"candidates.{t}"] for t in self._learned_targets()})
+        self.losses, fields = state["losses"], tuple(map(str, state["fields"]))
+        space = Space.restore(state, fields, self.config.tokenizer)
+        outputs = {target: state[f"outputs.{target}"] for target in self._learned_targets(fields)}
+        self._trained = TrainedSpace(space, state["inputs"], outputs, state["counts"])
+        return self
 
     def _fields_of(self, data: Dataset) -> tuple[SentenceField, ...]:
         """Return the fields of the sentences in the order of their tokens; raises DataError for one that is unknown."""
@@ -141,14 +152,8 @@ class Word2Vec(VectorModel):
                 raise DataError(f"{self.name}: `fields` names '{field}'; fields of this data are {', '.join(order)}")
         return tuple(field for field in order if field in fields)
 
-    def _learned_targets(self) -> tuple[Target, ...]:
-        return tuple(field for field in self._fields if self.recommends(field))
-
-    def _become(self, space: Space, vectors: Floats, candidates: dict[Target, Floats]) -> Self:
-        self._space, self._vectors, self._candidates = space, vectors, candidates
-        self._learned = ~np.isnan(vectors[:, 0])
-        self._embedding = vectors if self._learned.all() else np.nan_to_num(vectors)
-        return self
+    def _learned_targets(self, fields: tuple[SentenceField, ...]) -> tuple[Target, ...]:
+        return tuple(field for field in fields if self.recommends(field))
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of all vectors, held twice, the tokens of all sentences, and one shuffled pass.
@@ -163,48 +168,13 @@ class Word2Vec(VectorModel):
 
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return the vector of the item of the most users, and those of its nearest items, as stripes."""
-        if ITEMS not in self._fields:
+        if ITEMS not in self._trained.space.fields:
             return []
-        users = data.user_matrix(ITEMS).getnnz(axis=0)
-        users[np.isnan(self.vectors(ITEMS)[:, 0])] = 0
-        return (
-            [StripesFigure.of_neighbours(data.items, self.vectors(ITEMS), int(users.argmax()))] if users.any() else []
-        )
-
-    def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen."""
-        return self._candidates[target]
+        vectors, users = self._trained.inputs_of(ITEMS), data.user_matrix(ITEMS).getnnz(axis=0)
+        users[np.isnan(vectors[:, 0])] = 0
+        return [StripesFigure.of_neighbours(data.items, vectors, int(users.argmax()))] if users.any() else []
 
     def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
         """Return the words of titles and their input vectors."""
-        return (self._space.words, self.inputs("title")) if "title" in self._fields else None
-
-    def inputs(self, field: SentenceField) -> Floats:
-        """Return the input vectors of a field's tokens, float32 [N, dim]; NaN rows if unseen."""
-        return self._vectors[self._space.range_of(field)]
-
-    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
-        seeds = self.seeds(queries)
-        mean = seeds @ self._embedding
-        mean[np.diff(seeds.indptr) == 0] = np.nan
-        return normalised(mean) if self.config.score == "cosine" else mean
-
-    def seeds(self, queries: QueryBatch) -> Sparse:
-        """Return the share of each token in the query, csr float32 [Q, tokens]; rows sum to 1, or are empty."""
-        seeds = self._space.counts(queries, self.config.context)
-        seeds.data *= self._learned[seeds.indices]
-        weights = self._space.per_token(self.config.weights)[seeds.indices]
-        if self.config.average == "fields":
-            weights = weights / np.maximum(self._space.field_sums(seeds).data, 1)
-        seeds.data *= weights
-        seeds.eliminate_zeros()
-        total = np.asarray(seeds.sum(axis=1)).ravel()
-        seeds.data /= total[kernels.csr_rows(seeds)]
-        return seeds
-
-
-def normalised(vectors: Floats) -> Floats:
-    """Scale each row to length 1; rows of zeros or NaN stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)
+        space = self._trained.space
+        return (space.words, self._trained.inputs_of("title")) if "title" in space.fields else None

@@ -1,20 +1,23 @@
-"""Retrieval in the space of `word2vec` other than by one mean vector: votes, clusters, playlists."""
+"""Ways of asking the trained space of another component: the mean, votes, clusters, playlists."""
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
 from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
-    ITEMS,
+    Component,
+    ComponentRef,
     Dataset,
     DenseModel,
     Floats,
     Ints,
     Longs,
+    Options,
     QueryBatch,
     Sparse,
     State,
@@ -24,20 +27,90 @@ from hybridrec import (
     unpack_csr,
 )
 from hybridrec_word2vec.clusters import cluster, interleaved
-from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
+from hybridrec_word2vec.space import SentenceField
+from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, normalised
 
 _CELLS = 1 << 23
 """Similarities held in memory at a time."""
 
 
-class VotingOptions(Word2VecOptions):
-    """Options of `word2vec-voting`: those of `word2vec`, and those of votes."""
+class AskingOptions(Options):
+    """Options of all that ask the space of another component. Those that are not given are as in that component."""
+
+    uses: Annotated[str, ComponentRef(SpaceModel)] = Option(examples=["word2vec"])
+    """Label of the component whose trained space is asked, such as a `word2vec`; it is trained once for all that
+    name it."""
+    score: Score | None = None
+    """Score of a candidate, `input-output` or `cosine`, as for `word2vec`."""
+    context: Annotated[int, Option(gt=0)] | Literal["all"] | None = None
+    """Number of a query's last items that count, or `all`."""
+    weights: dict[SentenceField, Annotated[float, Option(ge=0)]] | None = None
+    """Weight of a field's tokens in a query; 1 for fields that are not named."""
+    average: Average | None = None
+    """Units of the mean that represents a query, `tokens` or `fields`, as for `word2vec`."""
+
+
+class Asking(Component):
+    """The part that all ways of asking a space share: they learn nothing but what they say.
+
+    Training is that of the component that `uses` names, so that they differ in the way of asking alone.
+    """
+
+    config: AskingOptions
+    _lender: SpaceModel
+
+    def use(self, model: SpaceModel) -> Self:
+        """Take the component whose space is asked, and take over what it serves."""
+        self._lender = model
+        self.targets, self.needs, self.folds_in = model.targets, model.needs, model.folds_in
+        return self
+
+    @property
+    def encoder(self) -> QueryEncoder:
+        """The trained space, with the options of queries, those of the other component where none are given."""
+        given = {name: getattr(self.config, name) for name in ("score", "context", "weights", "average")}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if changes.get("context") == "all":
+            changes["context"] = None
+        return replace(self._lender.encoder, **changes)
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Learn nothing: the space is trained."""
+        return self
+
+    def state(self) -> State:
+        """Return nothing."""
+        return {}
+
+    def restore(self, state: State) -> Self:
+        """Restore nothing."""
+        return self
+
+
+class MeanOptions(AskingOptions):
+    """Options of `word2vec-mean`."""
+
+
+class Mean(Asking, SpaceModel):
+    """Retrieval by the mean of a query's tokens, as `word2vec` does itself, with options of its own for queries."""
+
+    name = "word2vec-mean"
+    Config = MeanOptions
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the space, known before training."""
+        return self._lender.dim
+
+
+class VotingOptions(AskingOptions):
+    """Options of `word2vec-voting`."""
 
     neighbours: int = Option(100, ge=1)
     """Number of neighbours each seed votes for."""
 
 
-class Voting(DenseModel, Word2Vec):
+class Voting(Asking, DenseModel):
     """Retrieval by votes of each token of a query for its nearest items (or tags).
 
     With `score: cosine` the vote of a seed is the cosine where it is above 0; with `input-output` it is exp(input ·
@@ -47,44 +120,46 @@ class Voting(DenseModel, Word2Vec):
     """
 
     name = "word2vec-voting"
+    version = "2"
     Config = VotingOptions
     config: VotingOptions
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, N]; NaN for ids that no seed votes for."""
-        seeds = self.seeds(queries)
+        encoder = self.encoder
+        seeds = encoder.seeds(queries)
         voting = np.flatnonzero(seeds.getnnz(axis=0))
-        result: Floats = (seeds[:, voting] @ self._votes(voting, target)).toarray()
+        result: Floats = (seeds[:, voting] @ self._votes(encoder, voting, target)).toarray()
         result[result <= 0] = np.nan
         return result
 
-    def _votes(self, tokens: Longs, target: Target) -> Sparse:
+    def _votes(self, encoder: QueryEncoder, tokens: Longs, target: Target) -> Sparse:
         """Return the votes of each token for its neighbours: csr float32 [len(tokens), N]."""
-        others = self.vectors(target)
+        others = encoder.vectors(target)
         rows = max(1, _CELLS // max(len(others), 1))
-        blocks = [self._nearest(tokens[start : start + rows], others) for start in range(0, len(tokens), rows)]
+        blocks = [self._nearest(encoder, tokens[start : start + rows], others) for start in range(0, len(tokens), rows)]
         empty = csr_matrix((0, len(others)), dtype=np.float32)
         return vstack([empty, *blocks], format="csr")
 
-    def _nearest(self, tokens: Longs, others: Floats) -> Sparse:
+    def _nearest(self, encoder: QueryEncoder, tokens: Longs, others: Floats) -> Sparse:
         """Find the nearest of `others`, float32 [N, D], to each token, and their votes: csr [T, N]."""
-        if self.config.score == "cosine":
-            values = self._embedding[tokens] @ others.T
+        values = encoder.inputs[tokens] @ others.T
+        if encoder.score == "cosine":
             values[values <= 0] = np.nan
         else:
-            values = shares(self._embedding[tokens] @ others.T)
+            values = shares(values)
         ids, votes = kernels.top_k(values, min(self.config.neighbours, len(others)))
         return _sparse(ids, votes, values.shape)
 
 
-class ClustersOptions(Word2VecOptions):
-    """Options of `word2vec-clusters`: those of `word2vec`, and the number of clusters."""
+class ClustersOptions(AskingOptions):
+    """Options of `word2vec-clusters`."""
 
     clusters: int = Option(3, ge=1)
     """Largest number of clusters of each query's seeds."""
 
 
-class Clusters(DenseModel, Word2Vec):
+class Clusters(Asking, DenseModel):
     """Retrieval by clusters of the query's seeds, with the results of the clusters interleaved.
 
     Spherical k-means over the vectors of the seeds; the clusters take turns, the heaviest first, each with its best
@@ -93,14 +168,16 @@ class Clusters(DenseModel, Word2Vec):
     """
 
     name = "word2vec-clusters"
+    version = "2"
     Config = ClustersOptions
     config: ClustersOptions
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, N]; NaN for queries without seeds and for ids without a vector."""
-        seeds = self.seeds(queries)
-        centres = cluster(seeds, normalised(self._embedding), self.config.clusters)
-        others = self.vectors(target)
+        encoder = self.encoder
+        seeds = encoder.seeds(queries)
+        centres = cluster(seeds, encoder.trained.units, self.config.clusters)
+        others = encoder.vectors(target)
         result = np.empty((len(queries), len(others)), np.float32)
         rows = max(1, _CELLS // max(self.config.clusters * len(others), 1))
         asked = queries.matrix(target)
@@ -110,8 +187,8 @@ class Clusters(DenseModel, Word2Vec):
         return result
 
 
-class PlaylistsOptions(Word2VecOptions):
-    """Options of `word2vec-playlists`: those of `word2vec`, and those of votes."""
+class PlaylistsOptions(AskingOptions):
+    """Options of `word2vec-playlists`."""
 
     neighbours: int = Option(50, ge=1)
     """Number of training users that vote."""
@@ -119,7 +196,7 @@ class PlaylistsOptions(Word2VecOptions):
     """Power of the cosine in a vote; large values listen to the nearest users only."""
 
 
-class Playlists(DenseModel, Word2Vec):
+class Playlists(Asking, DenseModel):
     """Retrieval by votes of the nearest training users (playlists) for their items or tags.
 
     The vector of a user is the one `word2vec` would query with, the mean over all the user's tokens. The score of an
@@ -127,19 +204,19 @@ class Playlists(DenseModel, Word2Vec):
     """
 
     name = "word2vec-playlists"
+    version = "2"
     Config = PlaylistsOptions
     config: PlaylistsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train, and store the vectors of the users with their items and tags."""
-        super().fit(data, rng)
+        """Compute the vectors of the users, and store them with their items and tags."""
         self._users = self._directions(data.queries(np.arange(len(data.users), dtype=np.int32)))
-        self._has = {target: data.user_matrix(target).sign() for target in self._learned_targets()}
+        self._has = {target: data.user_matrix(target).sign() for target in self.encoder.trained.outputs}
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of training and of the vectors of the users."""
-        return super().memory(data) + 8 * len(data.users) * self.config.dim
+        """Estimate the bytes of the vectors of the users, while they are computed."""
+        return 12 * len(data.users) * self._lender.dim
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, N]; NaN where none of the nearest users has the id."""
@@ -162,20 +239,19 @@ class Playlists(DenseModel, Word2Vec):
 
     def _directions(self, queries: QueryBatch) -> Floats:
         """Return the vectors of queries at length 1, float32 [Q, dim]; NaN where there is none."""
-        return normalised(self.query_vectors(queries, ITEMS))
+        return normalised(self.encoder.query_vectors(queries))
 
     def state(self) -> State:
-        """Return the state of `word2vec`, the vectors of the users, and their items and tags."""
-        state = super().state() | {"users": self._users}
+        """Return the vectors of the users, and their items and tags."""
+        state: State = {"users": self._users}
         for target, has in self._has.items():
             state |= pack_csr(has, f"has.{target}")
         return state
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
-        super().restore(state)
         self._users = state["users"]
-        self._has = {target: unpack_csr(state, f"has.{target}") for target in self._learned_targets()}
+        self._has = {target: unpack_csr(state, f"has.{target}") for target in self.encoder.trained.outputs}
         return self
 
 

@@ -132,6 +132,8 @@ class Sentences:
 
     counts: Longs
     """Number of occurrences of each token: int64 [space.size]."""
+    users: Longs
+    """Number of users who have each token: int64 [space.size]."""
     longest: int
     """Tokens in the longest sentence."""
 
@@ -146,6 +148,8 @@ class Sentences:
         """Take the users of `data` that have any token; `repeat` is the number of occurrences of a field's tokens."""
         self._rng = rng
         rows, tokens, places = space.tokens(data)
+        distinct = np.unique(rows.astype(np.int64) * space.size + tokens)
+        self.users = np.bincount(distinct % max(space.size, 1), minlength=space.size)
         times = space.per_token(repeat or {})[tokens].astype(np.int64)
         self._rows, self._tokens = np.repeat(rows, times), np.repeat(tokens, times)
         places = np.repeat(places, times)

@@ -28,7 +28,8 @@ from hybridrec import (
     pack_csr,
     unpack_csr,
 )
-from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions, normalised
+from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions
+from hybridrec_word2vec.trained_space import normalised
 
 
 class TitleVectorsOptions(Options):

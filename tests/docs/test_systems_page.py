@@ -34,7 +34,7 @@ SPACE += [] if importlib.util.find_spec("kiwipiepy") else ["tokenizer.use=words"
 SMALL = {
     "published/melonrec-w2v": [
         *MELON,
-        *(f"components.{way}.{key}" for way in ("mean", "voting", "clusters", "playlists") for key in SPACE),
+        *(f"components.space.{key}" for key in SPACE),
     ],
     "published/melon-autoencoder": [
         *MELON,
@@ -46,8 +46,6 @@ SMALL = {
         "split.test=40",
         "components.song2vec.epochs=5",
         "components.song2vec.dim=16",
-        "components.cluster-draw.vectors.epochs=5",
-        "components.cluster-draw.vectors.dim=16",
     ],
     "published/three-stage": ["components.wmf.factors=8", "components.wmf-cosine.factors=8"],
     "melon": [*MELON[:2], "split.test=0.2", "components.als.factors=8"],
@@ -57,7 +55,6 @@ SMALL = {
         "split.validation=40",
         "components.song2vec.epochs=2",
         "components.word2vec.epochs=5",
-        "components.cluster-draw.vectors.epochs=2",
     ],
     "wmf": ["data.min_items=20", "components.wmf-descent.iterations=5"],
     "explicit-ratings": ["k_core.items=20", "components.by-descent.iterations=5"],
@@ -108,8 +105,7 @@ NAMED = sorted({*SMALL, *re.findall(r"`(published/[\w-]+)`", PAGE.read_text(enco
 
 @pytest.mark.parametrize("name", NAMED)
 def test_configs_of_the_page_are_shipped_and_can_be_made_small(name: str) -> None:
-    words = ["components.mean", "components.voting", "components.clusters", "components.playlists"]
-    words = [f"{label}.tokenizer.use=words" for label in words] if name == "published/melonrec-w2v" else []
+    words = ["components.space.tokenizer.use=words"] if name == "published/melonrec-w2v" else []
     assert load_experiment(ROOT / "configs" / f"{name}.yaml", Registry(), (*SMALL[name], *words))
 
 

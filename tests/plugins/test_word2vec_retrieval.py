@@ -4,63 +4,151 @@ from itertools import product
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude, Query
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.clusters import cluster, interleaved
-from hybridrec_word2vec.retrieval import Clusters, Playlists, Voting, shares
+from hybridrec_word2vec.embedding import Word2Vec
+from hybridrec_word2vec.retrieval import Clusters, Mean, Playlists, Voting, shares
 
 pytest.importorskip("gensim")
 
 
+ALL_FIELDS = {"dim": 8, "fields": ["items", "tags", "title", "features"]}
+WITH_USERS = {"dim": 8, "fields": ["user", "items", "tags", "title"]}
+COSINE = {"dim": 8, "epochs": 20, "score": "cosine", "algorithm": "skip-gram", "average": "fields"}
+
+
+class TestMean(ComponentContract):
+    component = Mean
+    base_model, base_options = Word2Vec, {"dim": 8}
+    configs = ({"uses": "w2v"}, {"uses": "w2v", "context": 2, "weights": {"tags": 0.5}, "average": "fields"})
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+class TestMeanByCosine(ComponentContract):
+    component = Mean
+    base_model, base_options = Word2Vec, {"dim": 8, "context": 3, "algorithm": "skip-gram", "alpha": 0.1}
+    configs = ({"uses": "w2v", "score": "cosine", "context": "all"},)
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
 class TestVoting(ComponentContract):
     component = Voting
-    configs = (
-        {"dim": 8, "neighbours": 10, "fields": ["items", "tags", "title", "features"]},
-        {"dim": 8, "epochs": 20, "score": "cosine", "algorithm": "skip-gram", "average": "fields"},
-    )
+    base_model, base_options = Word2Vec, ALL_FIELDS
+    configs = ({"uses": "w2v", "neighbours": 10},)
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+class TestVotingByCosine(ComponentContract):
+    component = Voting
+    base_model, base_options = Word2Vec, COSINE
+    configs = ({"uses": "w2v"},)
     learns_the_checkerboard = ("items", "tags", "title")
 
 
 class TestClusters(ComponentContract):
     component = Clusters
-    configs = ({"dim": 8}, {"dim": 8, "epochs": 20, "clusters": 1, "score": "cosine", "algorithm": "skip-gram"})
+    base_model, base_options = Word2Vec, {"dim": 8}
+    configs = ({"uses": "w2v"},)
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+class TestClustersByCosine(ComponentContract):
+    component = Clusters
+    base_model, base_options = Word2Vec, COSINE
+    configs = ({"uses": "w2v", "clusters": 1, "average": "tokens"},)
     learns_the_checkerboard = ("items", "tags", "title")
 
 
 class TestPlaylists(ComponentContract):
     component = Playlists
-    configs = ({"dim": 8}, {"dim": 8, "fields": ["user", "items", "tags", "title"], "neighbours": 5, "power": 1})
+    base_model, base_options = Word2Vec, {"dim": 8}
+    configs = ({"uses": "w2v"},)
     learns_the_checkerboard = ("items", "tags", "title")
 
 
-def trained(cls, **options):
+class TestPlaylistsWithUsers(ComponentContract):
+    component = Playlists
+    base_model, base_options = Word2Vec, WITH_USERS
+    configs = ({"uses": "w2v", "neighbours": 5, "power": 1},)
+    learns_the_checkerboard = ("items", "tags", "title")
+
+
+WAYS = (Mean, Voting, Clusters, Playlists)
+
+
+def trained(**options):
     data = toy_dataset()
-    return data, cls(cls.Config(dim=8, epochs=5, **options)).fit(data, np.random.default_rng(0))
+    return data, Word2Vec(Word2Vec.Config(dim=8, epochs=5, **options)).fit(data, np.random.default_rng(0))
+
+
+def asking(cls, model, data, **options):
+    """A way of asking the space of this model."""
+    return cls(cls.Config(uses="w2v", **options)).use(model).fit(data, np.random.default_rng(9))
+
+
+def test_the_mean_of_a_lent_space_is_that_of_its_own_component():
+    """What a way of asking leaves out is as in the component that it uses; what it says is as if that had said it."""
+    data, model = trained(average="fields", weights={"title": 0.5}, context=2)
+    queries = data.queries(np.arange(len(data.users), dtype=np.int32))
+    for changes in ({}, {"score": "cosine"}, {"context": 4, "average": "tokens"}, {"weights": {"tags": 3.0}}):
+        own = Word2Vec(model.config.model_copy(update=changes)).restore(model.state())
+        lent = asking(Mean, model, data, **changes)
+        for target in ("items", "tags"):
+            np.testing.assert_array_equal(lent.query_vectors(queries, target), own.query_vectors(queries, target))
+            np.testing.assert_array_equal(lent.vectors(target), own.vectors(target))
+
+
+def test_no_way_of_asking_draws_a_number_or_copies_the_space():
+    data, model = trained()
+    for cls in WAYS:
+        way = asking(cls, model, data)
+        state = way.state()
+        assert not {"inputs", "outputs.items"} & state.keys()
+        again = cls(way.config).use(model).fit(data, np.random.default_rng(1)).state()
+        assert all(np.array_equal(array, again[name], equal_nan=True) for name, array in state.items())
+        assert way.encoder.trained is model.encoder.trained
+
+
+def test_what_a_way_serves_is_what_its_space_serves():
+    _, model = trained(fields=("items", "title"))
+    way = Voting(Voting.Config(uses="w2v")).use(model)
+    assert (way.targets, way.needs, way.folds_in) == (("items",), {"items", "title"}, True)
+
+
+def test_options_of_training_are_those_of_the_space():
+    with pytest.raises(ValidationError, match="dim"):
+        Voting.Config.model_validate({"uses": "w2v", "dim": 8})
+    with pytest.raises(ValidationError, match="uses"):
+        Voting.Config.model_validate({})
 
 
 def test_a_vote_is_the_mean_of_what_each_seed_predicts():
-    data, model = trained(Voting, neighbours=100)
+    data, model = trained()
     query = encode([Query(items=["item 02", "item 05"])], data)
-    items = model._embedding[model._space.range_of("items")]
+    items = model.encoder.trained.inputs_of("items")
     expected = shares(items[[2, 5]] @ model.vectors("items").T)
     assert np.nansum(expected, axis=1) == pytest.approx([1, 1])
-    np.testing.assert_allclose(model.scores(query, "items")[0], expected.mean(axis=0), rtol=1e-4)
+    voting = asking(Voting, model, data, neighbours=100)
+    np.testing.assert_allclose(voting.scores(query, "items")[0], expected.mean(axis=0), rtol=1e-4)
 
 
 def test_a_seed_votes_for_its_nearest_only():
-    data, model = trained(Voting, neighbours=3)
-    ids = model.candidates(encode([Query(items=["item 02"])], data), 10, "tags", Exclude()).ids
+    data, model = trained()
+    query = encode([Query(items=["item 02"])], data)
+    ids = asking(Voting, model, data, neighbours=3).candidates(query, 10, "tags", Exclude()).ids
     assert (ids != -1).sum() == 3
 
 
 def test_fields_of_a_query_weigh_alike_however_many_tokens_they_have():
-    data, model = trained(Voting, average="fields")
-    _, by_token = trained(Voting)
+    data, model = trained(average="fields")
     query = encode([Query(items=["item 02", "item 04", "item 06"], tags=["tag 02"])], data)
-    items = model._space.range_of("items")
-    assert model.seeds(query)[:, items].sum() == pytest.approx(1 / 2)
+    by_field, by_token = model.encoder, asking(Voting, model, data, average="tokens").encoder
+    items = by_field.trained.space.range_of("items")
+    assert by_field.seeds(query)[:, items].sum() == pytest.approx(1 / 2)
     assert by_token.seeds(query)[:, items].sum() == pytest.approx(3 / 4)
 
 
@@ -98,7 +186,8 @@ def test_clusters_take_turns_and_what_was_asked_takes_no_turn():
 
 
 def test_playlists_vote_with_what_they_have():
-    data, model = trained(Playlists, neighbours=1)
+    data, space = trained()
+    model = asking(Playlists, space, data, neighbours=1)
     users = np.array([4, 11])
     queries = data.queries(users.astype(np.int32))
     for target, has in (("items", data.interactions.matrix(binary=True)), ("tags", data.user_matrix("tags"))):

@@ -1,0 +1,130 @@
+"""Trained spaces: the vectors of all tokens, those of queries among them, and the components that lend them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from hybridrec import Bools, Floats, Longs, QueryBatch, Sparse, Target, VectorModel, kernels
+from hybridrec_word2vec.space import SentenceField, Space
+
+Score: TypeAlias = Literal["input-output", "cosine"]
+Average: TypeAlias = Literal["tokens", "fields"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSpace:
+    """The vectors of all tokens; they are shared by all that ask, and never written to.
+
+    inputs: float32 [tokens, dim], NaN rows for tokens without a vector
+    outputs: target -> float32 [N, dim], the vectors that training predicts its ids by
+    counts: int64 [tokens], number of training users who have each token
+    """
+
+    space: Space
+    inputs: Floats
+    outputs: Mapping[Target, Floats]
+    counts: Longs
+    _directions: dict[SentenceField, Floats] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def learned(self) -> Bools:
+        """bool [tokens]: true for tokens that have a vector."""
+        return ~np.isnan(self.inputs[:, 0])
+
+    @cached_property
+    def units(self) -> Floats:
+        """The input vectors at length 1: float32 [tokens, dim]."""
+        return normalised(self.inputs)
+
+    def inputs_of(self, name: SentenceField) -> Floats:
+        """Return the input vectors of a field's tokens, float32 [N, dim]; NaN rows if unseen."""
+        return self.inputs[self.space.range_of(name)]
+
+    def directions_of(self, name: SentenceField) -> Floats:
+        """Return the input vectors of a field's tokens at length 1, float32 [N, dim]: the same array in every call."""
+        if name not in self._directions:
+            self._directions[name] = self.units[self.space.range_of(name)]
+        return self._directions[name]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class QueryEncoder:
+    """Queries as tokens of a trained space, and as vectors in it.
+
+    score: the vectors that candidates are compared by: output vectors, or input vectors by cosine
+    context: number of a query's last items that count, None for all
+    weights: field -> weight of its tokens, 1 for fields that are not named
+    average: what is averaged, all tokens of a query or its fields, each the mean of its tokens
+    """
+
+    trained: TrainedSpace
+    score: Score
+    context: int | None
+    weights: Mapping[SentenceField, float]
+    average: Average
+
+    @property
+    def inputs(self) -> Floats:
+        """The input vectors of all tokens, at length 1 where cosines are compared: float32 [tokens, dim]."""
+        return self.trained.units if self.score == "cosine" else self.trained.inputs
+
+    def vectors(self, target: Target) -> Floats:
+        """Return the vectors of a target's ids, float32 [N, dim]: the same array in every call; NaN rows if unseen."""
+        return self.trained.directions_of(target) if self.score == "cosine" else self.trained.outputs[target]
+
+    def query_vectors(self, queries: QueryBatch) -> Floats:
+        """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
+        seeds = self.seeds(queries)
+        mean: Floats = seeds @ self.inputs  # tokens without a vector are no seeds, so their NaN are not met
+        mean[np.diff(seeds.indptr) == 0] = np.nan
+        return normalised(mean) if self.score == "cosine" else mean
+
+    def seeds(self, queries: QueryBatch) -> Sparse:
+        """Return the share of each token in the query, csr float32 [Q, tokens]; rows sum to 1, or are empty."""
+        space = self.trained.space
+        seeds = space.counts(queries, self.context)
+        seeds.data *= self.trained.learned[seeds.indices]
+        weights = space.per_token(self.weights)[seeds.indices]
+        if self.average == "fields":
+            weights = weights / np.maximum(space.field_sums(seeds).data, 1)
+        seeds.data *= weights
+        seeds.eliminate_zeros()
+        total = np.asarray(seeds.sum(axis=1)).ravel()
+        seeds.data /= total[kernels.csr_rows(seeds)]
+        return seeds
+
+
+class SpaceModel(VectorModel):
+    """A vector model that lends a trained space to others (`uses`); a query is the weighted mean of its tokens.
+
+    dim: dimensions of the space, known before training
+    """
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the space, known before training."""
+        raise NotImplementedError
+
+    @property
+    def encoder(self) -> QueryEncoder:
+        """The trained space, with the way in which this component puts queries into it."""
+        raise NotImplementedError
+
+    def vectors(self, target: Target) -> Floats:
+        """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen."""
+        return self.encoder.vectors(target)
+
+    def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
+        """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
+        return self.encoder.query_vectors(queries)
+
+
+def normalised(vectors: Floats) -> Floats:
+    """Scale each row to length 1; rows of zeros or NaN stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)
