@@ -107,6 +107,7 @@ from .registry.option_types import GeneratorLabel as GeneratorLabel
 from .registry.option_types import NormaliserUse as NormaliserUse
 from .runs.exporter import Exporter as Exporter
 from .runs.replay import interleave_run as interleave_run
+from .runs.run import HeldOutQuery as HeldOutQuery
 from .runs.run import Run as Run
 from .secret import Secret as Secret
 from .serving.explain import Explanation as Explanation
@@ -116,6 +117,7 @@ from .serving.recommender import Recommender as Recommender
 from .serving.recommender import load as load
 from .serving.refresh import Refreshed as Refreshed
 from .serving.refresh import refresh as refresh
+from .serving.similar import Neighbour as Neighbour
 from .stages import kernels as kernels
 from .stages.candidates import Candidates as Candidates
 from .stages.candidates import Exclude as Exclude
@@ -125,6 +127,8 @@ from .stages.component import Generator as Generator
 from .stages.component import Reranker as Reranker
 from .stages.component import Scorer as Scorer
 from .stages.component import VectorModel as VectorModel
+from .stages.embedding import Embedding as Embedding
+from .stages.embedding import positions as positions
 from .stages.figures import CurveFigure as CurveFigure
 from .stages.figures import Figure as Figure
 from .stages.figures import StripesFigure as StripesFigure

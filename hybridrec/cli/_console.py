@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hybridrec.evaluation.report import Report
+    from hybridrec.runs.run import HeldOutQuery
 
 
 LINE_SECONDS = 5.0
@@ -151,3 +153,28 @@ def names(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names() if name.startswith(begun)]
+
+
+def held_out_query(folder: Path, unit: str, number: int) -> HeldOutQuery:
+    """Return a test query of a list by its number, from 1, and print what it shows and hides.
+
+    Raises DataError if the folder is not that of a run, or if the list has fewer queries.
+    """
+    from hybridrec.errors import DataError
+    from hybridrec.runs.run import Run
+
+    if folder.is_file():
+        raise DataError(f"{folder} is a bundle, which holds no test queries: name the run")
+    queries = Run.open(folder).held_out(unit)
+    if number > len(queries):
+        raise DataError(f"--query {number}: '{unit}' has {len(queries)} quer{'y' if len(queries) == 1 else 'ies'}")
+    chosen = queries[number - 1]
+    shown = {"items": chosen.query.items, **chosen.query.entities}
+    parts = [f"{len(ids)} {kind}" for kind, ids in shown.items() if ids] + ["a title"] * bool(chosen.query.text)
+    hidden = [f"{len(ids)} {kind}" for kind, ids in chosen.hidden.items() if ids]
+    several = f", query {number} of {len(queries)}" if len(queries) > 1 else ""
+    print(
+        f"'{unit}' of the test part{several} shows {', '.join(parts) or 'nothing'} and hides "
+        f"{', '.join(hidden) or 'nothing'}; what answers has learned from all data, these included"
+    )
+    return chosen

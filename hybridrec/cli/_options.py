@@ -44,6 +44,14 @@ RUNS = click.option(
 TARGET = click.option(
     "--target", default="items", show_default=True, metavar="KIND", help="Recommend items, or entities of another kind."
 )
+HELD_OUT_QUERY = click.option(
+    "--query",
+    "number",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of the query, from 1, where a list of the test part has several.",
+)
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE, TARGET
+from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
+    from hybridrec.data.queries import Query
     from hybridrec.serving.explain import Explanation
     from hybridrec.serving.recommender import Recommender
+    from hybridrec.types import Field
 
 
 @click.command()
 @RUN_OR_BUNDLE
 @click.option("--user", help="A known user; without anything else, their own history is used.")
+@click.option("--held-out", metavar="ID", help="A list of the test part, of which its query shows what is known.")
+@HELD_OUT_QUERY
 @click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
 @click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
 @click.option(
@@ -46,6 +52,8 @@ if TYPE_CHECKING:
 def recommend(
     run_or_bundle: Path,
     user: str | None,
+    held_out: str | None,
+    number: int,
     items: tuple[str, ...],
     tags: tuple[str, ...],
     entities: tuple[str, ...],
@@ -60,12 +68,16 @@ def recommend(
     plugins: tuple[Path, ...],
 ) -> None:
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
-    from hybridrec.cli._console import print_table
+    from hybridrec.cli._console import held_out_query, print_table
     from hybridrec.data.queries import Query
     from hybridrec.serving.lookup import find, read_context
     from hybridrec.serving.recommender import load
     from hybridrec.serving.user_ratings import read_ratings
 
+    stated = {"user": user, "item": items, "tag": tags, "entity": entities, "text": text, "ratings": ratings}
+    beside = [f"--{option}" for option, value in stated.items() if value]
+    if held_out is not None and beside:
+        raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(beside)}")
     recommender = load(run_or_bundle, block=block, plugins=plugins)
     rated = [] if ratings is None else read_ratings(ratings, recommender.data)
     matched_items = [find(item, recommender.data, "items") for item in items]
@@ -86,6 +98,14 @@ def recommend(
         item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
         disliked=[rating.match.id for rating in rated if not rating.rating],
     )
+    hidden = None
+    if held_out is not None:
+        test_query = held_out_query(run_or_bundle, held_out, number)
+        query, hidden = replace(test_query.query, context=query.context), test_query.hidden.get(target, [])
+    chosen = recommender.pipeline(pipeline)
+    for field, text_of_field in _stated_fields(query):
+        if not chosen.reads(field, target):
+            print(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
     if user is not None and recommender.knows_users and user not in recommender.data.users.vocabulary:
         print(f"user '{user}' is unknown; recommending from the rest of the query")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)
@@ -93,10 +113,22 @@ def recommend(
         click.echo(_default(recommender), err=True)
     headers = ["rank", "name", "id", "score", "served_by"]
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.served_by] for e in slate]
+    if hidden is not None:
+        headers.append("hidden")
+        rows = [[*row, "yes" if place.id in hidden else ""] for row, place in zip(rows, slate, strict=True)]
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
     print_table(f"Recommended {target}", headers, rows)
+
+
+def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:
+    """Yield the fields that the query knows beside its user, each with its name in a sentence."""
+    if query.items:
+        yield "items", "items"
+    yield from ((kind, kind) for kind, ids in query.entities.items() if ids)
+    if query.text:
+        yield "title", "texts"
 
 
 def _assigned(pair: str, option: str) -> tuple[str, str]:

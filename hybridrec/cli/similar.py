@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE
+from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE
+
+if TYPE_CHECKING:
+    from hybridrec.data.queries import Query
+    from hybridrec.serving.recommender import Recommender
+
+HELD_OUT = "held-out"
+"""The kind of lists of the test part: what is known of one is what its query shows."""
 
 
 @click.command()
@@ -14,12 +22,22 @@ from hybridrec.cli._options import BLOCK, PLUGIN, RUN_OR_BUNDLE
 @click.argument("name")
 @click.option("--component", required=True, help="Label of the component whose space is searched.")
 @click.option(
-    "--by", default="items", show_default=True, metavar="KIND", help="Kind of NAME: items, another kind, or text."
+    "--by",
+    default="items",
+    show_default=True,
+    metavar="KIND",
+    help="Kind of NAME: items, users, another kind, features (of items), words, text, or held-out (a list of the test "
+    "part, by its id).",
 )
 @click.option("-n", default=10, show_default=True, type=click.IntRange(min=1), help="Number of neighbours.")
 @click.option(
-    "--target", default="items", show_default=True, metavar="KIND", help="Kind of the neighbours, or words (of titles)."
+    "--target",
+    default="items",
+    show_default=True,
+    metavar="KIND",
+    help="Kind of the neighbours: items, users, another kind, features (of items), or words (of titles).",
 )
+@HELD_OUT_QUERY
 @BLOCK
 @PLUGIN
 def similar(
@@ -29,31 +47,60 @@ def similar(
     by: str,
     n: int,
     target: str,
+    number: int,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
 ) -> None:
-    """List the neighbours of NAME (an item or other entity, loosely typed, or words) in a component of a RUN."""
+    """List the neighbours of NAME (an entity, loosely typed, or words) in a component of a RUN.
+
+    Beside each neighbour stand the number of users who have it in training (of a user the number of items), and its
+    position among all of its kind by this count.
+    """
     from hybridrec.cli._console import print_table
-    from hybridrec.data.queries import Query
-    from hybridrec.serving.lookup import find
     from hybridrec.serving.recommender import load
-    from hybridrec.serving.similar import similar
+    from hybridrec.stages.component import VectorModel
 
     recommender = load(run_or_bundle, block=block, plugins=plugins)
-    if by == "text":
-        title, query = name, Query(text=name)
-    else:
-        match = find(name, recommender.data, by)
-        title = match.name
-        if name not in (match.id, match.name):
-            print(f"'{name}' is taken for '{match.name}' ({match.id})")
-        query = Query(items=[match.id]) if by == "items" else Query(entities={by: [match.id]})
-    near = similar(recommender, component, query, target, n)
+    title, asked = _asked(recommender, run_or_bundle, name, by, component, number)
+    near = recommender.similar(component, asked, by=by, target=target, n=n)
     if not near:
         print(f"'{component}' has nothing to say about '{title}': it may not read {by}")
         return
+    measure = "similarity" if isinstance(recommender.components[component], VectorModel) else "score"
     rows = [
-        [str(rank), neighbour.name, neighbour.id, f"{neighbour.similarity:.4f}"]
-        for rank, neighbour in enumerate(near, 1)
+        [str(rank), place.name, place.id, f"{place.similarity:.4f}", _text(place.count), _text(place.position)]
+        for rank, place in enumerate(near, 1)
     ]
-    print_table(f"Nearest {target} to '{title}' in {component}", ["rank", "name", "id", "similarity"], rows)
+    headers = ["rank", "name", "id", measure, "count", "position"]
+    print_table(f"Nearest {target} to '{title}' in {component}", headers, rows)
+
+
+def _asked(
+    recommender: Recommender, run: Path, name: str, by: str, component: str, number: int
+) -> tuple[str, str | Query]:
+    """Return the name of what is asked, and its id, its words, or the query of a list that was held out."""
+    from hybridrec.cli._console import held_out_query
+    from hybridrec.serving.lookup import find, find_among
+    from hybridrec.serving.similar import FEATURES, TEXT, WORDS
+    from hybridrec.stages.component import VectorModel
+
+    if by == HELD_OUT:
+        return name, held_out_query(run, name, number).query
+    if by == TEXT:
+        return name, name
+    model = recommender.components.get(component)
+    if by in (WORDS, FEATURES):
+        embeddings = model.embeddings(recommender.data) if isinstance(model, VectorModel) else {}
+        if by not in embeddings:
+            return name, name  # is refused with what there is
+        vocabulary = embeddings[by].vocabulary
+        match = find_among(name, vocabulary, vocabulary.packed, by)
+    else:
+        match = find(name, recommender.data, by)
+    if name not in (match.id, match.name):
+        print(f"'{name}' is taken for '{match.name}' ({match.id})")
+    return match.name, match.id
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"

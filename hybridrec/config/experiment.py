@@ -151,7 +151,7 @@ class PipelineSpec:
 
     def draws(self, target: Target) -> bool:
         """Return True if its slates for the target are drawn at random."""
-        return any(spec.create().stochastic for spec in self.rerankers.get(target, ()))  # type: ignore[attr-defined]
+        return any(spec.create().stochastic for spec in self.rerankers.get(target, ()))
 
     def reranker_specs(self) -> Iterator[ComponentSpec]:
         """Yield all re-rankers of all targets."""

@@ -316,7 +316,7 @@ class Checker(Validator):
                 self.fusion(chain, f"{', '.join(serving)} give scores for {target}", path, place)
             for index, spec in enumerate(chain):
                 at = (*place, index)
-                if index + 1 < len(chain) and spec.create().stochastic:  # type: ignore[attr-defined]
+                if index + 1 < len(chain) and spec.create().stochastic:
                     message = f"'{spec.cls.name}' draws the slate, so it must be the last: move it behind the others"
                     raise self.fail((*at, "use"), message)
                 self.pool_labels(spec, pipeline.use, components, at)

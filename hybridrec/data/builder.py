@@ -35,7 +35,7 @@ _ITEM_HAS = (("item", "id"), ("weight",))
 _ASSIGNMENTS = (("user", "item", "id"), ())
 _LABELS = (("id", "feature"), ("weight",))
 _IMPRESSIONS = (("user", "item"), ("time",))
-_RESERVED = frozenset({"user", "title", "text", "words", "nothing", "few-items"})
+_RESERVED = frozenset({"user", "title", "text", "words", "features", "nothing", "few-items"})
 """Names that mean something else beside kinds: fields of queries, targets of `similar`, segments."""
 
 

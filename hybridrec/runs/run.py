@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hybridrec.config.yaml_document import dotted
+from hybridrec.data.queries import Query
 from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.report import MapLegend, Report, figure_report
 from hybridrec.evaluation.samples import Sample
@@ -19,7 +21,7 @@ from hybridrec.paths import Key, inside, printable
 from hybridrec.runs.bundle import copy_bundle
 from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run, replace_file
 from hybridrec.stages.figures import Figure
-from hybridrec.types import Target
+from hybridrec.types import ITEMS, Target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +39,10 @@ _LEGEND = "hybridrec.legend"
 """Key in the metadata of the file of a map."""
 
 
+RELEVANT = "relevant_"
+"""The start of the columns of queries with what they hide, by target."""
+
+
 MORE_SEGMENTS = "segment/"
 """The start of the columns with the segments of all segmenters but the first, in the values by query."""
 
@@ -52,6 +58,19 @@ _Content = TypeVar("_Content")
 
 
 _REPORT, _LOCK = TypeAdapter(Report), TypeAdapter(_Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutQuery:
+    """A test query of a run, in external ids.
+
+    query: what it shows, without its user: nothing else about them is known
+    hidden: target -> ids that it hides
+    """
+
+    fold: str
+    query: Query
+    hidden: dict[Target, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,30 @@ class Run:
         """Return one row per query: fold, unit, visible items, tags and text, and the hidden truth (relevant_...)."""
         return self._frame(QUERIES)
 
+    def held_out(self, unit: str) -> list[HeldOutQuery]:
+        """Return the test queries of a user (a list), in the order of the run.
+
+        What serves has learned from all data, what the queries hide included: figures come from the report alone.
+        Raises DataError if the run holds out nobody of this id.
+        """
+        import polars as pl
+
+        frame = pl.scan_parquet(self.file(QUERIES)).filter(pl.col("unit") == unit).collect()
+        if not len(frame):
+            some = ", ".join(pl.scan_parquet(self.file(QUERIES)).select(pl.col("unit")).head(3).collect()["unit"])
+            raise DataError(f"{self.folder} holds out nobody called '{unit}'; it does {some} and others")
+        hidden = [name for name in frame.columns if name.startswith(RELEVANT)]
+        aside = {"query", "fold", "unit", ITEMS, "text", *hidden, *self._through_items()}
+        kinds = [name for name in frame.columns if name not in aside]
+        return [
+            HeldOutQuery(
+                row["fold"],
+                Query(items=row[ITEMS], text=row["text"], entities={kind: row[kind] for kind in kinds if row[kind]}),
+                {name.removeprefix(RELEVANT): row[name] for name in hidden},
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+
     def names(self) -> pl.DataFrame:
         """Return one row per item: id and name."""
         return self._frame(NAMES)
@@ -162,6 +205,11 @@ class Run:
     def maps(self) -> list[str]:
         """The labels of its maps of items, in order."""
         return sorted(path.stem for path in (self.folder / MAPS).glob("*.parquet"))
+
+    def _through_items(self) -> list[str]:
+        """Return the kinds that follow from the items of a query, which need not say them."""
+        data = (yaml.safe_load(self.config) or {}).get("data") or {}
+        return [str(kind) for kind in data.get("through_items") or ()]
 
     def _frame(self, file: str) -> pl.DataFrame:
         return read_frame(self.file(file))

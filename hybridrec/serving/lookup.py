@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.features import FeatureType, FeatureValue
+from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.types import ITEMS, EntityKind
 
@@ -26,11 +27,20 @@ def find(text: str, data: Dataset, kind: EntityKind) -> Match:
 
     Raises DataError for a kind that the data does not have, and if no name is near.
     """
-    from rapidfuzz import fuzz, process
-
     if kind not in data.entities:
         raise DataError(f"unknown kind '{kind}': {did_you_mean(kind, data.entities)}")
-    ids, names = data.vocabulary(kind), data.entities[kind].names()
+    others = ", ".join(f"--by {other}" for other in (ITEMS, *data.kinds) if other != kind)
+    hint = f" (or is it one of another kind: {others}?)" if others else ""
+    return find_among(text, data.vocabulary(kind), data.entities[kind].names(), kind, hint)
+
+
+def find_among(text: str, ids: Vocabulary, names: Sequence[str], kind: str, hint: str = "") -> Match:
+    """Find the one of these ids, all of a kind, that is meant by `text`: by id, by name, else by the nearest name.
+
+    Raises DataError if no name is near; `hint` ends its message.
+    """
+    from rapidfuzz import fuzz, process
+
     if text in ids:
         code = int(ids.encode([text])[0])
         return Match(text, names[code], 100.0)
@@ -40,8 +50,6 @@ def find(text: str, data: Dataset, kind: EntityKind) -> Match:
         return Match(ids.packed[exact], names[exact], 100.0)
     near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
     if not near:
-        others = ", ".join(f"--by {other}" for other in (ITEMS, *data.kinds) if other != kind)
-        hint = f" (or is it one of another kind: {others}?)" if others else ""
         raise DataError(f"nothing among {len(names)} {kind} is called like '{text}'{hint}")
     # One common word makes many names fit equally well, so the whole name decides between them.
     name, score, code = min(

@@ -26,6 +26,8 @@ from hybridrec.observers.dispatch import Observers
 from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
 from hybridrec.serving.lookup import Match, find
+from hybridrec.serving.similar import Neighbour, embeddings, similar
+from hybridrec.stages.embedding import Embedding
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.stages.slate import Slate
 from hybridrec.types import ITEMS, PADDING, EntityKind, Target
@@ -110,6 +112,29 @@ class Recommender:
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
         with self._one_thread():
             return explain(chosen, batch, target, length, self.data)
+
+    def embeddings(self, component: str) -> dict[str, Embedding]:
+        """Return all vectors that a component learned, by kind, with the counts of what they are of.
+
+        Empty if it has none. Raises ConfigError for an unknown component.
+        """
+        return embeddings(self, component)
+
+    def similar(
+        self, component: str, asked: str | Query, *, by: str = "items", target: str = "items", n: int = 10
+    ) -> list[Neighbour]:
+        """Return the n nearest of the kind `target` to what is asked, in the space of a component, by its label.
+
+        `asked` is the id of an entity of the kind `by`, free words if `by` is "text", or a query; it is left out. Kinds
+        are those of the data, users included, and `words` and `features` of items where the component has vectors of
+        them. Similarity is the cosine of vectors: those that were learned, else those that a query of the entity has.
+        A component without vectors gives its own scores.
+
+        Raises ConfigError for an unknown component, for one whose scores are drawn at random, and for a kind of which
+        it has no vectors, and DataError for an unknown id.
+        """
+        with self._one_thread():
+            return similar(self, component, asked, by, target, n)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
         """Return queries as arrays, with their segments by the first segmenter of the experiment.

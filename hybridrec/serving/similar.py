@@ -2,81 +2,211 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.text.words import tokens
-from hybridrec.errors import ConfigError, did_you_mean
-from hybridrec.serving.recommender import Recommender
+from hybridrec.data.vocabulary import Vocabulary
+from hybridrec.errors import ConfigError, DataError, did_you_mean
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Component, Generator, VectorModel
-from hybridrec.types import ITEMS, PADDING, Floats, Ints, Target
+from hybridrec.stages.embedding import Embedding, positions
+from hybridrec.types import ITEMS, PADDING, USERS, Floats, Ints, Longs, Target
 
-WORDS = "words"
-"""The target that stands for words of titles, which are entities of no kind."""
+if TYPE_CHECKING:
+    from hybridrec.serving.recommender import Recommender
+
+TEXT = "text"
+"""The kind of what is typed in free words."""
+WORDS, FEATURES = "words", "features"
+"""Kinds of which a component may have vectors though the data does not have them as entities."""
+_USERS = 4_096
+"""Users whose vectors are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One neighbour: its external id, its readable name, and its similarity (higher is nearer)."""
+    """One neighbour, with its place in the data.
+
+    similarity: cosine of the vectors, higher is nearer; of a component without vectors its own score
+    count: number of training users who have it, or of a user the number of items; None if nobody knows
+    position: its place by the count among all of its kind, from 1 for the most frequent; None without counts
+    """
 
     id: str
     name: str
     similarity: float
+    count: int | None
+    position: int | None
 
 
-def similar(recommender: Recommender, label: str, query: Query, target: Target, n: int) -> list[Neighbour]:
-    """Return the n nearest items, other entities or words to the content of the query, in the space of a component.
+def similar(
+    recommender: Recommender, label: str, asked: str | Query, by: str, target: Target, n: int
+) -> list[Neighbour]:
+    """Return the n nearest of the kind `target` to what is asked, in the space of the component `label`.
 
-    For a vector model and a single entity, and for words, similarity is the cosine of the vectors; otherwise
-    it is the component's own score for the query.
+    `asked` is the id of an entity of the kind `by`, words if `by` is "text", or a query; what it names itself is left
+    out. Kinds are those of the data, users included, and `features` and `words` where the component has them.
+
+    Raises ConfigError if there is no such component, if its scores are drawn at random, or if it has no vectors of a
+    kind, and DataError for an unknown id.
     """
-    if label not in recommender.components:
-        raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, recommender.components)}")
-    component = recommender.components[label]
-    batch = recommender.encode([query])
-    if target == WORDS:
-        return _near_words(label, component, batch, n)
-    if not isinstance(component, Generator) or not component.recommends(target):
-        raise ConfigError(f"'{label}' ({component.name}) proposes no {target}")
-    ids, values = _near_ids(component, batch, target, n)
-    data = recommender.data
-    external = data.vocabulary(target).texts(ids)
-    texts = [data.entities[target].text[code] for code in ids]
-    return [
-        Neighbour(name, text or name, float(value)) for name, text, value in zip(external, texts, values, strict=True)
-    ]
-
-
-def _near_ids(component: Generator, batch: QueryBatch, target: Target, n: int) -> tuple[Ints, Floats]:
-    """Return at most n ids and scores, best first: by cosine to a single id, otherwise the candidates of the model."""
-    own = batch.history.ids if target == ITEMS else batch.matrix(target).indices
-    if isinstance(component, VectorModel) and len(own) == 1 and not batch.text[0]:
-        vectors = component.vectors(target)
-        scores = kernels.cosines(vectors, vectors[own[0]])[None]
-        scores[0, own] = np.nan
+    component = _component(recommender, label)
+    learned = embeddings(recommender, label)
+    query, own = asked if isinstance(asked, Query) else _query(recommender, label, learned, asked, by), None
+    if isinstance(asked, str) and by in learned:
+        own = learned[by].vector(asked)
+    batch = None if query is None else recommender.encode([query])
+    if isinstance(component, VectorModel):
+        embedding = _embedding(recommender, label, component, learned, target)
+        vector = _vector(recommender, component, own, batch, target)
+        scores = np.full((1, len(embedding.vectors)), np.nan, np.float32)
+        if vector is not None and not np.isnan(vector).any():
+            scores[0] = kernels.cosines(embedding.vectors, vector)
+        scores[0, _named(asked, by, target, embedding.vocabulary, batch)] = np.nan
         ids, values = kernels.top_k(scores, n)
+        vocabulary, counts = embedding.vocabulary, embedding.counts
     else:
+        if batch is None or not _proposes(component, recommender.data, target):
+            raise _without_vectors(recommender, label, target if batch is not None else by)
         candidates = component.candidates(batch, n, target, Exclude(batch.matrix(target)))
         ids, values = candidates.ids, candidates.scores
+        vocabulary, counts = recommender.data.vocabulary(target), _counts(recommender, target)
     valid = ids[0] != PADDING
-    return ids[0][valid], values[0][valid]
+    return list(_neighbours(recommender.data, target, vocabulary, counts, ids[0][valid], values[0][valid]))
 
 
-def _near_words(label: str, component: Component, batch: QueryBatch, n: int) -> list[Neighbour]:
-    words = component.word_vectors() if isinstance(component, VectorModel) else None
-    if words is None or not isinstance(component, VectorModel):
-        raise ConfigError(f"'{label}' ({component.name}) has no vectors of words")
-    vocabulary, vectors = words
-    scores = kernels.cosines(vectors, component.query_vectors(batch, ITEMS)[0])[None]
-    own = vocabulary.encode(tokens(batch.text[0]))
-    scores[0, own[own != PADDING]] = np.nan
-    ids, values = kernels.top_k(scores, n)
-    valid = ids[0] != PADDING
-    return [
-        Neighbour(word, word, float(value))
-        for word, value in zip(vocabulary.texts(ids[0][valid]), values[0][valid], strict=True)
-    ]
+def embeddings(recommender: Recommender, label: str) -> dict[str, Embedding]:
+    """Return all vectors that a component learned, by kind, with the counts of what they are of."""
+    component = _labelled(recommender, label)
+    learned = component.embeddings(recommender.data) if isinstance(component, VectorModel) else {}
+    return {
+        kind: embedding if embedding.counts is not None else replace(embedding, counts=_counts(recommender, kind))
+        for kind, embedding in learned.items()
+    }
+
+
+def _labelled(recommender: Recommender, label: str) -> Component:
+    if label not in recommender.components:
+        raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, recommender.components)}")
+    return recommender.components[label]
+
+
+def _component(recommender: Recommender, label: str) -> Component:
+    """Return the component, which can tell what is alike."""
+    component = _labelled(recommender, label)
+    if component.stochastic:
+        raise ConfigError(
+            f"'{label}' ({component.name}) draws its scores at random: they tell nothing about what is alike; name "
+            "another component"
+        )
+    return component
+
+
+def _without_vectors(recommender: Recommender, label: str, kind: str) -> ConfigError:
+    """Return the error for a kind of which a component has neither vectors nor candidates."""
+    name = recommender.components[label].name
+    kinds = embeddings(recommender, label)
+    if not kinds and kind not in (WORDS, FEATURES, USERS):
+        return ConfigError(f"'{label}' ({name}) proposes no {kind}")
+    others = f"; it has some of {', '.join(kinds)}" if kinds else ""
+    return ConfigError(f"'{label}' ({name}) has no vectors of {kind}{others}")
+
+
+def _proposes(component: Component, data: Dataset, target: Target) -> TypeGuard[Generator]:
+    return isinstance(component, Generator) and target in data.targets and component.recommends(target)
+
+
+def _query(recommender: Recommender, label: str, learned: Mapping[str, Embedding], asked: str, by: str) -> Query | None:
+    """Return a query that knows nothing but this id or text; None for words and features, which no query names.
+
+    Raises an error for a kind that neither the data nor the component has, and for an unknown id.
+    """
+    data = recommender.data
+    if by == TEXT:
+        return Query(text=asked)
+    if by in (WORDS, FEATURES) and by not in learned:
+        raise _without_vectors(recommender, label, by)
+    if by not in learned and by not in data.entities:
+        raise DataError(f"unknown kind '{by}': {did_you_mean(by, dict.fromkeys((*data.entities, *learned, TEXT)))}")
+    if by != USERS and asked not in (learned[by].vocabulary if by in learned else data.vocabulary(by)):
+        raise DataError(f"unknown {by} '{asked}'")
+    if by == USERS:
+        return Query(user=asked)
+    if by == ITEMS:
+        return Query(items=[asked])
+    return None if by in (WORDS, FEATURES) else Query(entities={by: [asked]})
+
+
+def _vector(
+    recommender: Recommender, component: VectorModel, own: Floats | None, batch: QueryBatch | None, target: Target
+) -> Floats | None:
+    """Return the vector of what is asked, float32 [D]: the learned one, else that of a query; None without a query."""
+    if own is not None or batch is None:
+        return own
+    return component.query_vectors(batch, _served(component, recommender.data, target))[0]
+
+
+def _embedding(
+    recommender: Recommender, label: str, component: VectorModel, learned: Mapping[str, Embedding], target: Target
+) -> Embedding:
+    """Return the vectors of a kind; those of users that were not learned follow from what the users have."""
+    data = recommender.data
+    if target in learned:
+        return learned[target]
+    if target == USERS and recommender.knows_users:
+        served, everyone = _served(component, data, ITEMS), np.arange(len(data.users), dtype=np.int32)
+        blocks = [everyone[start : start + _USERS] for start in range(0, len(everyone), _USERS)]
+        vectors = np.concatenate([component.query_vectors(data.queries(block), served) for block in blocks])
+        return Embedding(data.users.vocabulary, vectors, _counts(recommender, USERS))
+    raise _without_vectors(recommender, label, target)
+
+
+def _served(component: VectorModel, data: Dataset, target: Target) -> Target:
+    """Return the target, or if the component does not recommend it the first one that it does."""
+    if target in data.targets and component.recommends(target):
+        return target
+    return next((other for other in data.targets if component.recommends(other)), ITEMS)
+
+
+def _named(asked: str | Query, by: str, target: Target, vocabulary: Vocabulary, batch: QueryBatch | None) -> Ints:
+    """Return the codes of what is asked among the kind of the neighbours, which must not be its own neighbour."""
+    if isinstance(asked, str) and by == target:
+        codes = vocabulary.encode([asked])
+    elif isinstance(asked, str) and by == TEXT and target == WORDS:
+        codes = vocabulary.encode(tokens(asked))
+    elif isinstance(asked, Query) and batch is not None and batch.width(target):
+        codes = batch.matrix(target).indices
+    else:
+        codes = np.empty(0, np.int32)
+    return codes[codes != PADDING]
+
+
+def _counts(recommender: Recommender, kind: str) -> Longs | None:
+    """Return int64 [N], the users who have each, or the items of each user; None if the bundle does not know them."""
+    data = recommender.data
+    if not recommender.knows_users:
+        return None
+    if kind == USERS:
+        return np.diff(data.interactions.matrix(binary=True).indptr).astype(np.int64)
+    if kind not in data.targets:
+        return None
+    return np.bincount(data.user_matrix(kind).indices, minlength=data.size(kind)).astype(np.int64)
+
+
+def _neighbours(
+    data: Dataset, kind: str, vocabulary: Vocabulary, counts: Longs | None, ids: Ints, values: Floats
+) -> Iterator[Neighbour]:
+    """Yield the neighbours with these codes."""
+    places = None if counts is None else positions(counts)
+    texts = [data.entities[kind].text[code] for code in ids] if kind in data.entities else [""] * len(ids)
+    for code, name, text, value in zip(ids, vocabulary.texts(ids), texts, values, strict=True):
+        count = None if counts is None else int(counts[code])
+        position = None if places is None else int(places[code])
+        yield Neighbour(name, text or name, float(value), count, position)

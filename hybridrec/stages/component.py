@@ -10,11 +10,11 @@ import numpy as np
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
-from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import PluginError
 from hybridrec.plugin import Options, Plugin
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Candidates, Exclude
+from hybridrec.stages.embedding import Embedding
 from hybridrec.stages.figures import Figure
 from hybridrec.stages.pool import Pool
 from hybridrec.types import EVERY_KIND, ITEMS, USERS, Doubles, Field, Floats, Ints, Sparse, State, Target
@@ -46,6 +46,8 @@ class Component(Plugin):
     device: where it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" where it is served
     ended_by_clock: set it to true in `fit` if a limit of time ended it: the same fit would then learn something else
         elsewhere. The report says so, and no other run takes the fit from the store
+    stochastic: true if it draws: a generator its scores, which then tell nothing about likeness; a re-ranker, called a
+        policy, the slate
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
@@ -65,6 +67,7 @@ class Component(Plugin):
     uses_device: ClassVar[bool] = False
     device: str = CPU
     ended_by_clock: bool = False
+    stochastic: bool = False
     _reporter: Callable[[int, int, Mapping[str, float]], None] | None = None
     reads_versions: ClassVar[frozenset[str]] = frozenset()
     requires: ClassVar[tuple[str, ...]] = ()
@@ -197,7 +200,11 @@ class Scorer(Component):
 
 
 class Reranker(Component):
-    """A component that orders a pool: it fuses the columns into `final`, or reorders a fused pool."""
+    """A component that orders a pool: it fuses the columns into `final`, or reorders a fused pool.
+
+    One that is `stochastic` is a policy: it draws the slate, and `propensities` tells how probable a slate is. It must
+    be the last of its chain: what comes after it would show another slate than the one that was drawn.
+    """
 
     learns: bool = False
     """True if `fit_on_predictions` must be called before `rerank`, on out-of-sample scores."""
@@ -206,12 +213,6 @@ class Reranker(Component):
 
     A chain whose first re-ranker does not fuse is refused before any fit. None means unknown: such a class is
     accepted, and fails in the run if it cannot fuse; its contract suite requires true or false.
-    """
-
-    stochastic: bool = False
-    """True for a policy: it draws the slate, and `propensities` tells how probable a slate is.
-
-    It must be the last of its chain: what comes after it would show another slate than the one that was drawn.
     """
 
     @abstractmethod
@@ -329,9 +330,14 @@ class VectorModel(Generator, Scorer):
         Biases are a column of the vectors.
         """
 
-    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
-        """Return title words and their vectors, float32 [words, D], in the space of queries; None without words."""
-        return None
+    def embeddings(self, data: Dataset) -> dict[str, Embedding]:
+        """Return all vectors that it learned, by kind, for `similar` and exports; `data` has the ids of entities.
+
+        Beside kinds of the data, users included, a component may have `words` and `features` (those of items, by
+        name). By default the vectors of the targets that it recommends.
+        """
+        served = [target for target in data.targets if self.recommends(target)]
+        return {target: Embedding(data.vocabulary(target), self.vectors(target)) for target in served}
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Return the exact top k by inner product."""

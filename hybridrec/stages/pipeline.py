@@ -178,6 +178,12 @@ class Pipeline:
             pool = ranked
         return pool
 
+    def reads(self, name: Field, target: Target) -> bool:
+        """Return True if a generator, a scorer or the fallback of the target reads this field of queries."""
+        generators = [source.generator for source in self.sources]
+        stages: list[Component] = [*generators, *(each for _, each in (*self.scorers, *self.fallback))]
+        return any(component.recommends(target) and component.reads(name) for component in stages)
+
     def draws(self, target: Target) -> bool:
         """Return True if the slates for the target are drawn at random."""
         return any(reranker.stochastic for reranker in self.rerankers.get(target, ()))

@@ -19,7 +19,7 @@ from hybridrec.errors import HybridrecError
 from hybridrec.evaluation.report import figure_report
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.checks import check_candidates, check_figures, check_scores, check_self, check_state
-from hybridrec.stages.component import Component, Generator, Scorer
+from hybridrec.stages.component import Component, Generator, Scorer, VectorModel
 from hybridrec.testing._helpers import (
     assert_close,
     assert_unchanged,
@@ -61,6 +61,7 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
     "exclude_is_honoured": (Generator,),
     "everything_excluded": (Generator,),
     "wide_ids_are_refused_or_served": (Scorer,),
+    "embeddings_are_well_formed": (VectorModel,),
 }
 """Checks that apply to some stages only."""
 
@@ -336,6 +337,19 @@ class ComponentContract(BaseModelContract):
             check_scores(wide, ids, model.columns)
             same = identical(wide, model.score(queries, ids, target))
             assert same, f"{target}: int64 ids get other scores"
+
+    def test_embeddings_are_well_formed(self, options: Mapping[str, Any]) -> None:
+        """Require vectors of one length by kind, one for each id, with counts in the same number or none."""
+        model = self.model(options)
+        if not isinstance(model, VectorModel):
+            return
+        lengths = set()
+        for kind, embedding in model.embeddings(toy()).items():
+            vectors, counts = embedding.vectors, embedding.counts
+            check_array(f"embeddings: {kind}", vectors, np.float32, (len(embedding.vocabulary), *vectors.shape[1:2]))
+            assert counts is None or counts.shape == (len(embedding.vocabulary),), f"embeddings: {kind}: other counts"
+            lengths.add(vectors.shape[1])
+        assert len(lengths) <= 1, f"embeddings: vectors of several lengths, {sorted(lengths)}: no two kinds compare"
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
         """Require incomplete data to be fitted and served, or refused with an explanation."""

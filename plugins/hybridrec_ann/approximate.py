@@ -13,6 +13,7 @@ from hybridrec import (
     ComponentRef,
     DataError,
     Dataset,
+    Embedding,
     Exclude,
     Floats,
     Ints,
@@ -21,7 +22,6 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
-    Vocabulary,
     kernels,
 )
 from hybridrec_ann.codes import CENTROIDS, INSTALL_HINT, Codes
@@ -177,9 +177,9 @@ class Approximate(VectorModel):
         """Return the vectors of the component."""
         return self._model.vectors(target)
 
-    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
-        """Return the word vectors of the component."""
-        return self._model.word_vectors()
+    def embeddings(self, data: Dataset) -> dict[str, Embedding]:
+        """Return all vectors of the component."""
+        return self._model.embeddings(data)
 
 
 def _complete(vectors: Floats) -> Ints:

@@ -55,6 +55,7 @@ class Random(DenseModel):
     """One random ranking for every query, drawn from the seed when fitting: the floor of every comparison."""
 
     name = "random"
+    stochastic = True
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Draw a ranking of the ids of each target."""

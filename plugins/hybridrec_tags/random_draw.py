@@ -17,6 +17,7 @@ class TagDraw(DenseModel):
     """
 
     name = "tag-draw"
+    stochastic = True
     targets = ("items",)
     needs = frozenset({"items"})
     folds_in = True

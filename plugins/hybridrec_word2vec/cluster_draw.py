@@ -32,7 +32,7 @@ from hybridrec import (
     kernels,
 )
 from hybridrec_word2vec.kmeans import ElbowCurve, elbow, farthest_from_chord, spherical_kmeans
-from hybridrec_word2vec.trained_space import SpaceModel, normalised
+from hybridrec_word2vec.trained_space import normalised
 
 MEMBERS = 5
 """Items of a cluster that the report names."""
@@ -59,6 +59,7 @@ class ClusterDraw(DenseModel):
     """
 
     name = "cluster-draw"
+    stochastic = True
     targets = ("items",)
     needs = frozenset({"items"})
     folds_in = True
@@ -80,9 +81,10 @@ class ClusterDraw(DenseModel):
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Cluster the items that have a vector; raises DataError if the component has none of items."""
-        if not self._model.recommends(ITEMS):
+        embeddings = self._model.embeddings(data)
+        if ITEMS not in embeddings:
             raise DataError(f"cluster-draw: '{self.config.uses}' has no vectors of items")
-        vectors = normalised(_item_vectors(self._model))
+        vectors = normalised(embeddings[ITEMS].vectors)
         learned = np.flatnonzero(~np.isnan(vectors[:, 0]))
         self.curve = ElbowCurve(np.empty(0, np.int64), np.empty(0))
         self.labels = np.full(len(data.items), PADDING, np.int32)
@@ -160,11 +162,6 @@ class ClusterDraw(DenseModel):
         self.labels, self._seed = state["labels"], int(state["seed"])
         self.curve = ElbowCurve(state["sizes"], state["within"])
         return self
-
-
-def _item_vectors(model: VectorModel) -> Floats:
-    """Return float32 [I, D]: of a trained space the input vectors, which say what is like what."""
-    return model.encoder.trained.inputs_of(ITEMS) if isinstance(model, SpaceModel) else model.vectors(ITEMS)
 
 
 def _occurrences(history: Ragged) -> Sparse:

@@ -15,13 +15,11 @@ from hybridrec import (
     Dataset,
     Doubles,
     Figure,
-    Floats,
     Options,
     State,
     StripesFigure,
     Target,
     Tokenizer,
-    Vocabulary,
 )
 from hybridrec_word2vec.space import SentenceField, Sentences, Space
 from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, TrainedSpace
@@ -173,8 +171,3 @@ class Word2Vec(SpaceModel):
         vectors, users = self._trained.inputs_of(ITEMS), data.user_matrix(ITEMS).getnnz(axis=0)
         users[np.isnan(vectors[:, 0])] = 0
         return [StripesFigure.of_neighbours(data.items, vectors, int(users.argmax()))] if users.any() else []
-
-    def word_vectors(self) -> tuple[Vocabulary, Floats] | None:
-        """Return the words of titles and their input vectors."""
-        space = self._trained.space
-        return (space.words, self._trained.inputs_of("title")) if "title" in space.fields else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,39 +34,57 @@ def spherical_kmeans(points: Floats, k: int, rng: np.random.Generator, starts: i
     The best of several starts, each from centres of k-means++ (Arthur and Vassilvitskii 2007) for cosines. Centres are
     scaled to length 1 in each pass; a cluster that has lost all points keeps its centre.
     """
-    clusterings = (_converged(points, _spread(points, k, rng)) for _ in range(starts))
-    return min(clusterings, key=lambda clustering: clustering.within)
+    return _best(points, [spread(points, k, rng) for _ in range(starts)])
 
 
-def _spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
+def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Clustering, ElbowCurve]:
+    """Return the clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
+
+    Both axes are scaled to [0, 1] (Satopää et al. 2011). Fewer points than 500 end the curve earlier. Each point of
+    the curve is the best of `starts`, in which fewer clusters start from the first centres of more.
+    """
+    ends = (min(LEAST, len(points)), min(MOST, len(points)))
+    sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
+    centres = [spread(points, ends[1], rng) for _ in range(starts)]
+    clusterings = [_best(points, [start[:k] for start in centres]) for k in sizes]
+    curve = ElbowCurve(sizes, np.array([clustering.within for clustering in clusterings]))
+    return clusterings[farthest_from_chord(*curve)], curve
+
+
+def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
     """Choose k of the points as centres: each further one is the best of a few drawn by 1 - cosine with the nearest.
 
     The best is the one that leaves the least within; 2 + ln k are drawn, as in scikit-learn.
     """
     trials = 2 + int(np.log(k))
     chosen = [int(rng.integers(len(points)))]
-    away = _distances(points, chosen)[0]
+    away = _distances(points, np.array(chosen))[:, 0]
     for _ in range(k - 1):
         odds = np.cumsum(away)
         if odds[-1] <= 0:  # only duplicates of the centres are left
             chosen.append(int(rng.choice(np.setdiff1d(np.arange(len(points)), chosen))))
             continue
         drawn = np.minimum(np.searchsorted(odds, rng.random(trials) * odds[-1], side="right"), len(points) - 1)
-        nearer = np.minimum(away, _distances(points, drawn))
-        best = int(nearer.sum(axis=1).argmin())
+        nearer = np.minimum(away[:, None], _distances(points, drawn))
+        best = int(nearer.sum(axis=0).argmin())
         chosen.append(int(drawn[best]))
-        away = nearer[best]
+        away = nearer[:, best]
     return points[chosen]
 
 
-def _distances(points: Floats, chosen: Longs | list[int]) -> Doubles:
-    """Compute 1 - cosine of each chosen point with all, float64 [chosen, n], at least 0, and 0 with itself."""
-    distances = np.maximum(1 - (points[chosen] @ points.T).astype(np.float64), 0)
-    distances[np.arange(len(chosen)), chosen] = 0
+def _distances(points: Floats, chosen: Longs) -> Doubles:
+    """Compute 1 - cosine of all points with each chosen one, float64 [n, chosen], at least 0, and 0 with itself."""
+    distances = np.maximum(1 - (points @ points[chosen].T).astype(np.float64), 0)
+    distances[chosen, np.arange(len(chosen))] = 0
     return distances
 
 
-def _converged(points: Floats, centres: Floats) -> Clustering:
+def _best(points: Floats, starts: Sequence[Floats]) -> Clustering:
+    """Return the clustering with the least within, of those from each of these centres, float32 [k, D]."""
+    return min((converged(points, centres) for centres in starts), key=lambda clustering: clustering.within)
+
+
+def converged(points: Floats, centres: Floats) -> Clustering:
     """Move the centres to the means of their points, and points to the nearest centres, until no point moves."""
     labels = np.full(len(points), -1, np.int32)
     for _ in range(PASSES):
@@ -80,19 +99,6 @@ def _converged(points: Floats, centres: Floats) -> Clustering:
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), centres)
     return Clustering(labels, float((1 - (points * centres[labels]).sum(axis=1, dtype=np.float64)).sum()))
-
-
-def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Clustering, ElbowCurve]:
-    """Return the clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
-
-    Both axes are scaled to [0, 1] (Satopää et al. 2011). Fewer points than 500 end the curve earlier. Each point of
-    the curve is the best of `starts`.
-    """
-    ends = (min(LEAST, len(points)), min(MOST, len(points)))
-    sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
-    clusterings = [spherical_kmeans(points, int(k), rng, starts) for k in sizes]
-    curve = ElbowCurve(sizes, np.array([clustering.within for clustering in clusterings]))
-    return clusterings[farthest_from_chord(*curve)], curve
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:

@@ -9,7 +9,20 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hybridrec import Bools, Floats, Longs, QueryBatch, Sparse, Target, VectorModel, kernels
+from hybridrec import (
+    USERS,
+    Bools,
+    Dataset,
+    Embedding,
+    Floats,
+    Longs,
+    QueryBatch,
+    Sparse,
+    Target,
+    VectorModel,
+    Vocabulary,
+    kernels,
+)
 from hybridrec_word2vec.space import SentenceField, Space
 
 Score: TypeAlias = Literal["input-output", "cosine"]
@@ -122,6 +135,32 @@ class SpaceModel(VectorModel):
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
         return self.encoder.query_vectors(queries)
+
+    def embeddings(self, data: Dataset) -> dict[str, Embedding]:
+        """Return the input vectors of the tokens of all fields: items, other kinds, users, features and words."""
+        trained = self.encoder.trained
+        found: dict[str, Embedding] = {}
+        for name in trained.space.fields:
+            tokens = trained.space.range_of(name)
+            kind = _KINDS.get(name, name)
+            vocabulary = _vocabulary(kind, data, trained.space)
+            if len(vocabulary) == tokens.stop - tokens.start:  # a bundle without users has no ids for theirs
+                counts = None if kind == USERS else trained.counts[tokens]
+                found[kind] = Embedding(vocabulary, trained.inputs_of(name), counts)
+        return found
+
+
+_KINDS = {"user": USERS, "title": "words"}
+"""Fields of sentences that stand for entities with another name."""
+
+
+def _vocabulary(kind: str, data: Dataset, space: Space) -> Vocabulary:
+    """Return the ids of the entities of a kind, in the order of its tokens."""
+    if kind == "words":
+        return space.words
+    if kind != "features":
+        return data.vocabulary(kind)
+    return Vocabulary(() if data.items.features is None else data.items.features.names)
 
 
 def normalised(vectors: Floats) -> Floats:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from hybridrec import ConfigError, Exporter, Floats, Options, VectorModel, did_you_mean, load
+from hybridrec import ConfigError, Embedding, Exporter, Options, VectorModel, did_you_mean, load, positions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,10 +27,12 @@ class Word2VecExportOptions(Options):
 class Word2VecExporter(Exporter):
     """The learned vectors of a component in the text format of word2vec; the run was made with `refit: all`.
 
-    `LABEL.KIND.txt`, with KIND items, tags or words, has one line "number dimensions", then one for each id that
-    has a vector: the id, blanks and % in it percent-encoded, and its values. gensim's
-    `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv` has kind, id, name, and the number of users
-    who have it in training (empty for words), `LABEL.npz` the state of the component.
+    `LABEL.KIND.txt`, one for each kind of which the component has vectors (items, tags and other kinds, users, features
+    of items, words), has one line "number dimensions", then one for each id that has a vector: the id, blanks and % in
+    it percent-encoded, and its values. gensim's `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv`
+    has kind, id, name, count (the number of users who have it in training, of a user the number of items; empty if
+    nobody knows) and position, its place by the count among all of its kind. `LABEL.npz` is the state of the component,
+    where it has one of its own.
     """
 
     name = "word2vec"
@@ -49,11 +51,13 @@ def export(recommender: Recommender, folder: Path, label: str | None = None) -> 
     """
     label, component = _chosen(recommender, label)
     folder.mkdir(parents=True, exist_ok=True)
-    spaces = _spaces(recommender, component)
-    paths = [_write_vectors(folder / f"{label}.{kind}.txt", *space) for kind, space in spaces.items()]
+    embeddings, state = recommender.embeddings(label), component.state()
+    paths = [_write_vectors(folder / f"{label}.{kind}.txt", embedding) for kind, embedding in embeddings.items()]
     vocabulary, model = folder / f"{label}.vocabulary.csv", folder / f"{label}.npz"
-    _vocabulary(recommender, spaces).write_csv(vocabulary)
-    np.savez(model, **component.state())  # type: ignore[arg-type]  # numpy's stub takes names for its one option
+    _vocabulary(recommender, embeddings).write_csv(vocabulary)
+    if not state:
+        return [*paths, vocabulary]
+    np.savez(model, **state)  # type: ignore[arg-type]  # numpy's stub takes names for its one option
     return [*paths, vocabulary, model]
 
 
@@ -73,26 +77,15 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
     return label, models[label]
 
 
-def _spaces(recommender: Recommender, component: VectorModel) -> dict[str, tuple[pl.Series, Floats]]:
-    """Return ids and vectors of items, other entities and words, for each kind that the component has."""
-    data = recommender.data
-    spaces: dict[str, tuple[pl.Series, Floats]] = {
-        target: (data.vocabulary(target).ids, component.vectors(target))
-        for target in data.targets
-        if component.recommends(target)
-    }
-    words = component.word_vectors()
-    return spaces if words is None else spaces | {"words": (words[0].ids, words[1])}
-
-
-def _write_vectors(path: Path, ids: pl.Series, vectors: Floats) -> Path:
+def _write_vectors(path: Path, embedding: Embedding) -> Path:
     import polars as pl
 
-    has_vector = ~np.isnan(vectors).any(axis=1)
-    tokens = pl.Series("token", [_escaped(text) for text in ids.filter(pl.Series(has_vector))], dtype=pl.String)
+    has_vector = ~np.isnan(embedding.vectors).any(axis=1)
+    ids = embedding.vocabulary.ids.filter(pl.Series(has_vector))
+    tokens = pl.Series("token", [_escaped(text) for text in ids], dtype=pl.String)
     with path.open("wb") as file:
-        file.write(f"{len(tokens)} {vectors.shape[1]}\n".encode())
-        rows = pl.DataFrame(vectors[has_vector]).insert_column(0, tokens)
+        file.write(f"{len(tokens)} {embedding.vectors.shape[1]}\n".encode())
+        rows = pl.DataFrame(embedding.vectors[has_vector]).insert_column(0, tokens)
         rows.write_csv(file, separator=" ", include_header=False, quote_style="never")
     return path
 
@@ -101,19 +94,20 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\s%]", lambda match: quote(match[0]), text)
 
 
-def _vocabulary(recommender: Recommender, spaces: dict[str, tuple[pl.Series, Floats]]) -> pl.DataFrame:
-    """Return one row per id with a vector: kind, id, name, and the number of users who have it (null for words)."""
+def _vocabulary(recommender: Recommender, embeddings: dict[str, Embedding]) -> pl.DataFrame:
+    """Return one row per id with a vector: kind, id, name, count, position; the last two null if nobody knows."""
     import polars as pl
 
-    data = recommender.data
-    names = {kind: entities.names() for kind, entities in data.entities.items()}
-    counts = {}
-    if recommender.knows_users:
-        counts = {kind: data.user_matrix(kind).getnnz(axis=0) for kind in data.targets}
-    frames = [
-        pl.DataFrame({"kind": [kind] * len(ids), "id": ids, "name": pl.Series(names.get(kind, ids), dtype=pl.String)})
-        .with_columns(count=pl.Series(counts[kind], dtype=pl.Int64) if kind in counts else pl.lit(None, pl.Int64))
-        .filter(pl.Series(~np.isnan(vectors).any(axis=1)))
-        for kind, (ids, vectors) in spaces.items()
-    ]
+    entities = recommender.data.entities
+    frames = []
+    for kind, embedding in embeddings.items():
+        ids = embedding.vocabulary.ids
+        counts = embedding.counts
+        numbers = {"count": counts, "position": None if counts is None else positions(counts)}
+        names = entities[kind].names() if kind in entities else ids
+        frames.append(
+            pl.DataFrame({"kind": [kind] * len(ids), "id": ids, "name": pl.Series(names, dtype=pl.String)})
+            .with_columns(pl.Series(name, values, dtype=pl.Int64) for name, values in numbers.items())
+            .filter(pl.Series(~np.isnan(embedding.vectors).any(axis=1)))
+        )
     return pl.concat(frames)

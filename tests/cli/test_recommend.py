@@ -1,5 +1,10 @@
 """The command `recommend`: from items, tags, text, users and ratings, with explanations."""
 
+import polars as pl
+
+import hybridrec
+from hybridrec import Run
+
 
 def test_recommend_by_items_tags_text_and_user(call, finished):
     status, out, _ = call("recommend", finished, "--item", "Item 2", "--tag", "tag 00", "-n", "3")
@@ -44,3 +49,36 @@ def test_a_run_is_found_by_its_name_without_the_time(call, finished):
     status, _, err = call("recommend", finished.parent / "toy", "--item", "i1")
     assert status == 2
     assert f"is not a run: it has no manifest.json; did you mean {finished}?" in err
+
+
+def test_a_list_of_the_test_part_shows_what_it_hid(call, finished, tmp_path):
+    run = Run.open(finished)
+    row = run.queries().filter(pl.col("items").list.len() > 0).row(0, named=True)
+    status, out, _ = call("recommend", finished, "--held-out", row["unit"], "-n", "40")
+    assert status == 0
+    assert f"and hides {len(row['relevant_items'])} items" in out
+    assert "learned from all data, these included" in out
+    marked = [line for line in out.splitlines() if line.rstrip().endswith("yes")]
+    assert len(marked) == len(row["relevant_items"])
+    assert all(any(f" {item} " in line for item in row["relevant_items"]) for line in marked)
+    status, _, err = call("recommend", finished, "--held-out", row["unit"], "--item", "item 02")
+    assert (status, "leave out --item" in err) == (2, True)
+    bundle = run.bundle(tmp_path / "b.hybridrec")
+    status, _, err = call("recommend", bundle, "--held-out", row["unit"])
+    assert (status, "which holds no test queries: name the run" in err) == (2, True)
+
+
+def test_what_no_component_reads_is_told(call, experiment):
+    """`ease` reads items, and the fallback of the pipeline tags; popularity reads nothing, and nobody texts."""
+    alone = ("pipelines:\n", "pipelines:\n  alone: {generators: [{from: pop}], fallback: []}\n")
+    finished = hybridrec.run(experiment(("workers: 2", "refit: all"), alone)).folder
+    silent = ("recommend", finished, "--pipeline", "alone", "-n", "2")
+    status, out, _ = call(*silent, "--text", "even evening", "--tag", "tag 02")
+    assert status == 0
+    assert "no component of 'alone' reads texts: what was given of it changes nothing" in out
+    assert "no component of 'alone' reads tags" in out
+    status, out, _ = call("recommend", finished, "--text", "even evening", "--tag", "tag 02", "--item", "item 02")
+    assert status == 0
+    assert "no component of 'hybrid' reads texts" in out
+    assert "reads tags" not in out
+    assert "reads items" not in out

@@ -1,5 +1,9 @@
 """The command `similar`: neighbours of an item, a tag or words."""
 
+import polars as pl
+
+from hybridrec import Run
+
 
 def test_similar_finds_by_loose_text(call, finished):
     status, out, _ = call("similar", finished, "item 02", "--component", "ease", "-n", "4")
@@ -10,3 +14,28 @@ def test_similar_finds_by_loose_text(call, finished):
     status, _, err = call("similar", finished, "item 02", "--component", "ese")
     assert status == 2
     assert "did you mean 'ease'" in err
+
+
+def test_neighbours_have_a_count_and_a_position(call, finished):
+    status, out, _ = call("similar", finished, "item 02", "--component", "ease", "-n", "2")
+    assert status == 0
+    assert out.splitlines()[-3].split() == ["rank", "name", "id", "score", "count", "position"]
+    assert all(line.split()[-1].isdigit() for line in out.splitlines()[-2:])
+
+
+def test_a_list_of_the_test_part_is_asked_by_what_it_shows(call, finished):
+    row = Run.open(finished).queries().filter(pl.col("items").list.len() > 0).row(0, named=True)
+    status, out, _ = call("similar", finished, row["unit"], "--by", "held-out", "--component", "ease", "-n", "40")
+    assert status == 0
+    assert f"'{row['unit']}' of the test part shows {len(row['items'])} items" in out
+    assert not any(f" {item} " in out for item in row["items"])
+    assert any(f" {item} " in out for item in row["relevant_items"])
+    status, _, err = call("similar", finished, row["unit"], "--by", "held-out", "--query", "2", "--component", "ease")
+    assert status == 2
+    assert f"--query 2: '{row['unit']}' has 1 query" in err
+
+
+def test_what_has_no_vectors_says_so(call, finished):
+    status, _, err = call("similar", finished, "even", "--by", "words", "--component", "ease")
+    assert status == 2
+    assert "'ease' (ease) has no vectors of words" in err

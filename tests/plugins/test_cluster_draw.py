@@ -101,7 +101,7 @@ def test_centres_that_lie_apart_are_better_than_random_ones():
     random = []
     for seed in range(10):
         centres = points[np.random.default_rng(seed).choice(len(points), 40, replace=False)]
-        random.append(kmeans._converged(points, centres).within)
+        random.append(kmeans.converged(points, centres).within)
     assert max(spread) < 0.5 * np.mean(random)
 
 

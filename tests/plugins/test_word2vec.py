@@ -151,9 +151,8 @@ def test_result_does_not_depend_on_the_hash_seed():
 def test_words_live_in_the_space_of_queries():
     data = toy_dataset()
     model = Word2Vec(Word2Vec.Config(dim=8, epochs=2)).fit(data, np.random.default_rng(0))
-    word_vectors = model.word_vectors()
-    assert word_vectors is not None
-    words, vectors = word_vectors
+    embedding = model.embeddings(data)["words"]
+    words, vectors = embedding.vocabulary, embedding.vectors
     assert vectors.shape == (len(words), 8)
     query = data.queries(np.zeros(1, np.int32))
     nothing = csr_matrix((1, 12), dtype=np.float32)
@@ -162,7 +161,26 @@ def test_words_live_in_the_space_of_queries():
     )
     mine = words.encode(tokens(query.text[0]))
     np.testing.assert_allclose(model.query_vectors(alone, "items")[0], vectors[mine].mean(axis=0), rtol=1e-4)
-    assert Word2Vec(Word2Vec.Config(fields=("items",))).fit(data, np.random.default_rng(0)).word_vectors() is None
+    bare = Word2Vec(Word2Vec.Config(fields=("items",), epochs=1)).fit(data, np.random.default_rng(0))
+    assert list(bare.embeddings(data)) == ["items"]
+
+
+def test_all_tokens_can_be_asked_for_with_the_number_of_their_users():
+    data = toy_dataset()
+    fields = ("user", "items", "tags", "title", "features")
+    config = Word2Vec.Config(dim=8, epochs=1, fields=fields, repeat={"features": 3, "items": 2})
+    found = Word2Vec(config).fit(data, np.random.default_rng(0)).embeddings(data)
+    assert list(found) == ["users", "items", "tags", "words", "features"]
+    for kind in ("items", "tags"):
+        np.testing.assert_array_equal(found[kind].counts, data.user_matrix(kind).getnnz(axis=0))
+        assert found[kind].vocabulary is data.vocabulary(kind)
+    assert found["users"].counts is None
+    assert found["features"].vocabulary.ids.to_list() == sorted(data.items.features.names)
+    has = data.interactions.matrix(binary=True) @ data.items.features.matrix
+    np.testing.assert_array_equal(found["features"].counts, has.getnnz(axis=0))
+    query = encode([Query(tags=["tag 03"])], data)
+    model = Word2Vec(config).fit(data, np.random.default_rng(0))
+    np.testing.assert_allclose(found["tags"].vector("tag 03"), model.query_vectors(query, "items")[0], rtol=1e-5)
 
 
 def test_the_loss_of_every_epoch_is_kept_and_falls():

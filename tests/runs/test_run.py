@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import CurveFigure, MapLegend, StoreError
+from hybridrec import CurveFigure, DataError, MapLegend, Query, StoreError
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import figure_report
 from hybridrec.runs.export_trec import ParquetExporter
@@ -201,6 +201,32 @@ def test_the_store_is_not_left(sent, tmp_path):
                 act(key)
     assert everything(victim) == before
     assert not store.folder.exists()
+
+
+def test_a_held_out_list_is_asked_by_what_its_query_shows(finished):
+    run = Run.open(finished)
+    row = run.queries().filter(pl.col("items").list.len() > 0).row(0, named=True)
+    (held_out,) = run.held_out(row["unit"])
+    assert held_out.query == Query(items=row["items"], text=row["text"], entities={"tags": row["tags"]})
+    assert held_out.query.user is None
+    assert held_out.hidden == {"items": row["relevant_items"], "tags": row["relevant_tags"]}
+    assert held_out.fold == "test"
+    with pytest.raises(DataError, match="holds out nobody called 'nobody'; it does user "):
+        run.held_out("nobody")
+
+
+def test_what_follows_from_items_is_not_said_twice(experiment, tmp_path):
+    """Artists that lists have by way of their songs are no part of a query: they would count twice."""
+    rows = [f"list {n},song {(n * 3 + place) % 12}" for n in range(20) for place in range(6)]
+    (tmp_path / "plays.csv").write_text("\n".join(["list,song", *rows]), encoding="utf-8")
+    artists = [f"song {n},artist {n % 3}" for n in range(12)]
+    (tmp_path / "artists.csv").write_text("\n".join(["song,artist", *artists]), encoding="utf-8")
+    data = """{reader: table, interactions: {path: plays.csv, user: list, item: song},
+      item_has: {artists: {path: artists.csv, item: song, id: artist}}, through_items: [artists]}"""
+    run = hybridrec.run(experiment(("{reader: toy}", data), (", tags: 5", ""), (", tags/ndcg@5", "")))
+    row = run.queries().filter(pl.col("items").list.len() > 0).row(0, named=True)
+    assert row["artists"]
+    assert run.held_out(row["unit"])[0].query == Query(items=row["items"])
 
 
 def test_a_map_is_a_file_of_the_run_unless_its_label_leads_elsewhere(sent, tmp_path):

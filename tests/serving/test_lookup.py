@@ -2,8 +2,8 @@
 
 import pytest
 
-from hybridrec import DataError
-from hybridrec.serving.lookup import find
+from hybridrec import DataError, Vocabulary
+from hybridrec.serving.lookup import find, find_among
 from hybridrec.testing import toy_dataset
 
 
@@ -26,6 +26,14 @@ def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
     assert find(data.items.vocabulary.ids[3], data, "items").name == names[3]
     with pytest.raises(DataError, match="--by tag"):
         find("qqqqqqqq", data, "items")
+
+
+def test_names_that_are_no_entities_are_found_likewise():
+    features = Vocabulary(["artist:Ella Fitzgerald", "artist:Louis Armstrong", "genre:jazz"])
+    assert find_among("Ella", features, features.packed, "features").id == "artist:Ella Fitzgerald"
+    assert find_among("genre:jazz", features, features.packed, "features").score == 100
+    with pytest.raises(DataError, match=r"nothing among 3 features is called like 'qqqq'$"):
+        find_among("qqqq", features, features.packed, "features")
 
 
 def test_the_whole_name_decides_where_one_word_fits_many():

@@ -3,6 +3,7 @@
 import inspect
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hybridrec import (
     kernels,
 )
 from hybridrec.testing import ComponentContract
+from hybridrec.testing.base_models import ToyVectors
 
 
 class Good(DenseModel):
@@ -395,6 +397,18 @@ class NegativeClusters(Good):
         return np.full(self._together[target].shape[1], -2, np.int32)
 
 
+class CountsOthers(ToyVectors):
+    def embeddings(self, data):
+        tags = super().embeddings(data)["tags"]
+        return {"tags": replace(tags, counts=np.ones(3, np.int64))}
+
+
+class HasTwoSpaces(ToyVectors):
+    def embeddings(self, data):
+        kinds = super().embeddings(data)
+        return kinds | {"tags": replace(kinds["tags"], vectors=kinds["tags"].vectors[:, :2])}
+
+
 BROKEN = [
     (Undocumented, "test_config_fields_are_documented", "factors"),
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
@@ -436,6 +450,8 @@ BROKEN = [
     (CastsIds, "test_wide_ids_are_refused_or_served", "float64"),
     (DividesByTags, "test_edge_datasets", "division"),
     (SaysTooLittle, "test_edge_datasets", "too short"),
+    (CountsOthers, "test_embeddings_are_well_formed", "embeddings: tags: other counts"),
+    (HasTwoSpaces, "test_embeddings_are_well_formed", "no two kinds compare"),
     (KnowsNothingNew, "test_takes_up_data_that_grew", "never proposes an id that is new"),
     (NeedsASplit, "test_fits_without_a_validation_split", "'NoneType' object has no attribute 'train'"),
     (PreparesInteractions, "test_prepares_the_catalogue_alone", "'lengths' depends on more than the catalogue"),
