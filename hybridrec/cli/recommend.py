@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hybridrec.data.queries import Query
     from hybridrec.serving.explain import Explanation
     from hybridrec.serving.recommender import Recommender
+    from hybridrec.stages.pipeline import Pipeline
     from hybridrec.types import Field
 
 
@@ -119,7 +120,18 @@ def recommend(
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
+    if not slate:
+        print(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
+        return
     print_table(f"Recommended {target}", headers, rows)
+
+
+def _silence(pipeline: Pipeline) -> str:
+    """Return a sentence on a pipeline that has nothing to show."""
+    generators = ", ".join(source.label for source in pipeline.sources)
+    if not pipeline.fallback:
+        return f"{generators} propose nothing, and the pipeline has no fallback"
+    return f"{generators} propose nothing, nor does the fallback ({', '.join(label for label, _ in pipeline.fallback)})"
 
 
 def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:

@@ -32,7 +32,7 @@ class Explanation:
     id: str
     name: str
     score: float | None
-    """The final score; None for a place filled by the fallback."""
+    """The score of the fusion, or of a re-ranker that gave a new one; None where there is none (the fallback)."""
     served_by: str
     """The generator or fallback that served the query."""
     sources: tuple[str, ...]
@@ -63,7 +63,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
             rank=position + 1,
             id=external[position],
             name=texts[position] or external[position],
-            score=None if place == PADDING else float(slate.scores[0, position]),
+            score=None if np.isnan(slate.scores[0, position]) else float(slate.scores[0, position]),
             served_by=served_by,
             sources=_sources(pool, place),
             opinions=_opinions(pool, ranks, place),

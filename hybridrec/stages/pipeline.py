@@ -302,7 +302,8 @@ def slate_of(pool: Pool, n: int) -> Slate:
     # Padding is NaN, which comes last.
     best = kernels.order(pool.final, n)
     places = best + (np.arange(len(best)) * pool.ids.shape[1])[:, None]  # flat indices: the fastest gather
-    ids, scores = pool.ids.reshape(-1).take(places), pool.final.reshape(-1).take(places)
+    shown = pool.final if pool.scores is None else pool.scores
+    ids, scores = pool.ids.reshape(-1).take(places), shown.reshape(-1).take(places)
     if best.shape[1] < n:
         missing = [(0, 0), (0, n - best.shape[1])]
         ids = np.pad(ids, missing, constant_values=PADDING)

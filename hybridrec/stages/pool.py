@@ -34,6 +34,8 @@ class Pool:
     places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
         its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
     extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them
+    scores: float32 [Q, K], what slates show as scores where `final` tells an order alone (`reordered`): the `final` of
+        before; None where `final` is the score itself
 
     Arrays and columns of a pool are read-only: pipelines share them.
     """
@@ -46,6 +48,7 @@ class Pool:
     final: Floats | None = None
     places: dict[str, Floats] = field(default_factory=dict)
     extras: dict[str, Floats] = field(default_factory=dict)
+    scores: Floats | None = None
     _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -185,10 +188,24 @@ class Pool:
             final=None if self.final is None else self.final[rows],
             places={label: values[rows] for label, values in self.places.items()},
             extras={name: values[rows] for name, values in self.extras.items()},
+            scores=None if self.scores is None else self.scores[rows],
         )
+
+    def reordered(self, order: Floats, **extras: Floats) -> Pool:
+        """Return the same pool in another order, float32 [Q, K], which is no score: slates keep the scores of before.
+
+        Places from the best on, 0, -1, -2, ..., are an order; a sum of scores is not, and belongs to `ranked`.
+        """
+        scores = self.fused() if self.scores is None else self.scores
+        pool = self.ranked(order, **extras)
+        again = replace(pool, scores=scores)
+        object.__setattr__(again, "_known", self._known)
+        return again
 
     def ranked(self, final: Floats, **extras: Floats) -> Pool:
         """Return the same pool with `final`, float32 [Q, K], whose padding becomes NaN, and with more `extras`.
+
+        `final` are the scores of the slates.
 
         An array of `final` that already has NaN there is not copied, so the caller must not write to it afterwards.
         """
@@ -196,7 +213,7 @@ class Pool:
         if not np.isnan(final.reshape(-1)[self.padding]).all():
             final = final.copy()
             final.reshape(-1)[self.padding] = np.nan
-        pool = replace(self, final=final, extras={**self.extras, **extras})
+        pool = replace(self, final=final, extras={**self.extras, **extras}, scores=None)
         object.__setattr__(
             pool, "_known", self._known
         )  # the candidates and columns are the same: share the cache of `once`

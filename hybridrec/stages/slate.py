@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Slate:
     """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
-    scores: float32 [Q, n], `final` of the pool (NaN for ids from the fallback)
+    scores: float32 [Q, n], of the fusion (NaN for ids from the fallback); where re-rankers moved ids, not descending
     extras: name -> float32 [Q, n], more columns by place, NaN where a column says nothing: those of the pool, and of a
         pipeline that draws its slates `propensity`, the probability of the id at its place given those before
     requests: the ids of the requests, if the pipeline draws: the same id gets the same slate again

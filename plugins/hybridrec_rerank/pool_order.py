@@ -20,7 +20,7 @@ def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
     reordered = -behind
     ranked = ~np.isnan(np.take_along_axis(final, columns, axis=1))
     np.put_along_axis(reordered, columns, np.where(ranked, -places, np.nan).astype(np.float32), axis=1)
-    return pool.ranked(reordered)
+    return pool.reordered(reordered)
 
 
 def unit_range(scores: Floats) -> Floats:
@@ -52,4 +52,4 @@ def placed(pool: Pool, final: Floats, wanted: Longs) -> Pool:
     places = np.empty(wanted.shape, np.int64)
     np.put_along_axis(places, others, open_places[:, : wanted.shape[1]], axis=1)
     reordered = np.where(fixed, 1 - wanted, -places).astype(np.float32)
-    return pool.ranked(np.where(fixed | ~np.isnan(final), reordered, np.float32(np.nan)))
+    return pool.reordered(np.where(fixed | ~np.isnan(final), reordered, np.float32(np.nan)))

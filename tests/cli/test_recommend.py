@@ -72,13 +72,26 @@ def test_what_no_component_reads_is_told(call, experiment):
     """`ease` reads items, and the fallback of the pipeline tags; popularity reads nothing, and nobody texts."""
     alone = ("pipelines:\n", "pipelines:\n  alone: {generators: [{from: pop}], fallback: []}\n")
     finished = hybridrec.run(experiment(("workers: 2", "refit: all"), alone)).folder
-    silent = ("recommend", finished, "--pipeline", "alone", "-n", "2")
-    status, out, _ = call(*silent, "--text", "even evening", "--tag", "tag 02")
+    alone, hybrid = (("recommend", finished, "--pipeline", name, "-n", "2") for name in ("alone", "hybrid"))
+    status, out, _ = call(*alone, "--text", "even evening", "--tag", "tag 02")
     assert status == 0
     assert "no component of 'alone' reads texts: what was given of it changes nothing" in out
     assert "no component of 'alone' reads tags" in out
-    status, out, _ = call("recommend", finished, "--text", "even evening", "--tag", "tag 02", "--item", "item 02")
+    status, out, _ = call(*hybrid, "--text", "even evening", "--tag", "tag 02", "--item", "item 02")
     assert status == 0
     assert "no component of 'hybrid' reads texts" in out
     assert "reads tags" not in out
     assert "reads items" not in out
+
+
+def test_a_slate_of_nothing_is_a_sentence(call, experiment):
+    """Songs without a tag, asked of a pipeline that draws by tags and has no fallback."""
+    draw = ("pipelines:\n", "pipelines:\n  drawn: {generators: [{from: draw}], fallback: []}\n")
+    component = ("noise: {use: echo}", "noise: {use: echo}\n  draw: {use: tag-draw}")
+    untagged = ("{reader: toy}", "{reader: toy, tags: 0}"), (", tags: 5", ""), (", tags/ndcg@5", "")
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), draw, component, *untagged))
+    status, out, _ = call("recommend", run.folder, "--item", "item 02", "--pipeline", "drawn")
+    assert status == 0
+    assert out.splitlines() == [
+        "'drawn' recommends no items for this: draw propose nothing, and the pipeline has no fallback"
+    ]

@@ -93,6 +93,20 @@ def explained(experiment):
     return explain
 
 
+ORDERS = sorted({"mmr", "dpp", "caps", "quotas", "exposure", "calibration", "pinned", "explore"} & RULES.keys())
+
+
+@pytest.mark.parametrize("rule", ORDERS)
+def test_what_is_moved_keeps_its_score(explained, rule):
+    """A place is no score: slates show what was fused, whatever place it comes to."""
+    moved, before = (explained(chain) for chain in (f"\n      - {{use: {rule}, {RULES[rule]}}}", ""))
+    scores = {place.id: place.score for place in before}
+    assert [place.id for place in moved] != [place.id for place in before]
+    same = [place for place in moved if place.id in scores]
+    assert len(same) >= 3
+    assert all(place.score == pytest.approx(scores[place.id], rel=1e-6) for place in same)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_move_has_its_rule(explained, rule):
     places = explained(f"\n      - {{use: {rule}, {RULES[rule]}}}")

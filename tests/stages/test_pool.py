@@ -75,3 +75,15 @@ def test_the_order_so_far_is_the_final_score_or_the_only_column():
 def test_columns_that_nothing_fused_have_no_order(columns, named):
     with pytest.raises(PluginError, match=f"but the columns {named}: put a fusion before it"):
         pool([[3, 5]], columns).fused()
+
+
+def test_an_order_is_no_score_and_keeps_the_scores_of_before():
+    fused = pool([[3, 5]], {"a": [[1, 2]], "b": [[2, 3]]}).ranked(np.array([[0.7, 0.9]]))
+    moved = fused.reordered(np.array([[0, -1]]))
+    np.testing.assert_allclose(moved.scores, [[0.7, 0.9]])
+    np.testing.assert_allclose(moved.reordered(np.array([[-1, 0]])).scores, [[0.7, 0.9]])
+    np.testing.assert_allclose(moved.take(np.array([0])).scores, [[0.7, 0.9]])
+    assert moved.ranked(np.array([[5, 6]])).scores is None
+    assert fused.cached("x", None, lambda: 1) == moved.cached("x", None, lambda: 2) == 1
+    alone = pool([[3, 5]], {"a": [[1, NAN]]}).reordered(np.array([[-1, 0]]))
+    np.testing.assert_array_equal(alone.scores, [[1, NAN]])
