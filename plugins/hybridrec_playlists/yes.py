@@ -25,6 +25,7 @@ SONG = r"^(?<song>\d{1,9})\s*\t\s*(?<title>[^\t]*?)\s*\t\s*(?<artist>[^\t]*?)\s*
 TAGS = r"^(?<numbers>#|\d{1,9}(?:\s+\d{1,9})*)\s*$"
 TAG = r"^(?<id>\d+)\s*,\s*(?<tag>.+?)\s*$"
 UNKNOWN = "-"
+UNKNOWN_TAG = "unknown"
 
 
 class YesOptions(text_files.BadLineOptions):
@@ -35,6 +36,9 @@ class YesOptions(text_files.BadLineOptions):
 
     min_items: int = Field(default=2, ge=1)
     """Fewest songs of a list; others are dropped. Songs with an unknown title or artist do not count."""
+
+    unknown_tag: bool = False
+    """Give songs without a tag (`#`) the tag "unknown", as Song2Vec did: they then share it with one another."""
 
 
 class YesReader(Reader):
@@ -115,10 +119,12 @@ class YesReader(Reader):
         names = text_files.first_of_each(names, "id", folder / "tag_hash.txt", self.bad_lines, "tag")
         names = names.select(pl.col("id").cast(pl.UInt32), "tag")
         rows = text_files.parse_whole(folder / "tags.txt", TAGS, "ids of tags between blanks, or #", self.bad_lines)
+        untagged = rows.filter((pl.col("numbers") == "#") & pl.lit(self.config.unknown_tag))
         given = _spread(rows.filter(pl.col("numbers") != "#"))
         given = text_files.only_known(given, "number", names["id"], folder / "tags.txt", self.bad_lines, "tag")
         tagged = given.join(names, left_on="number", right_on="id", maintain_order="left")
-        return tagged.select(id="tag", item=(pl.col("line") - 1).cast(pl.UInt32))
+        tags = pl.concat([tagged.select("line", "tag"), untagged.select("line", tag=pl.lit(UNKNOWN_TAG))])
+        return tags.select(id="tag", item=(pl.col("line") - 1).cast(pl.UInt32))
 
 
 def _spread(rows: pl.DataFrame) -> pl.DataFrame:

@@ -229,6 +229,15 @@ def test_yes_lists_are_those_of_known_songs():
     assert tags_of(data, data.item_matrix("tags"), 2) == set()
 
 
+def test_songs_without_a_tag_may_have_the_tag_unknown():
+    plain, _ = read(YesReader, folder=FIXTURES / "yes")
+    data, _ = read(YesReader, folder=FIXTURES / "yes", unknown_tag=True)
+    before, after = plain.item_matrix("tags"), data.item_matrix("tags")
+    assert tags_of(data, after, 0) == tags_of(plain, before, 0)
+    assert tags_of(data, after, 2) == {"unknown"}
+    assert after.nnz == before.nnz + (before.getnnz(axis=1) == 0).sum()
+
+
 def test_malformed_yes_lines(tmp_path):
     folder = tmp_path / "yes"
     shutil.copytree(FIXTURES / "yes", folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -31,6 +31,9 @@ class EachPositionOptions(Options):
     """Distinct items that a user needs to be held out; users with fewer always stay in training."""
     window: int = Field(10, ge=1)
     """The most items that a query shows before its position, and likewise after it."""
+    seen: Literal["exclude", "allow"] = "exclude"
+    """`allow` leaves repeats of the item in the window, as Song2Vec was measured: the query may show what it asks for.
+    The pipelines then need `seen: allow`, too."""
     validation: Part = 0.2
     """Training users to hold out in the same way to learn blends on: a share or a count."""
 
@@ -41,15 +44,21 @@ class EachPosition(Splitter):
     All data about held-out users is removed from training. Each of their interactions becomes a query of an
     unknown user which shows only the items of the `window` around it; its truth is the one item left out. The
     nearest items come last, the one before the position after the one that follows it, so that a component that
-    reads the last n items of a history reads the n nearest. Repeats of the item in the window are hidden, too,
-    and a position that then shows nothing is skipped. The queries of a user have weights that sum to one, so
-    the mean hit rate is the mean over lists of the share of positions that were hit: AHR@k is `hit-rate@k`. The
-    time of a query is the user's if the data has it, else the latest of the interactions that it shows.
+    reads the last n items of a history reads the n nearest. Repeats of the item in the window are hidden, too
+    (unless `seen: allow`), and a position that then shows nothing is skipped. The queries of a user have weights that
+    sum to one, so the mean hit rate is the mean over lists of the share of positions that were hit: AHR@k is
+    `hit-rate@k`. The time of a query is the user's if the data has it, else the latest of the interactions that it
+    shows.
     """
 
     name = "each-position"
     Config = EachPositionOptions
     config: EachPositionOptions
+
+    @property
+    def asks_for_seen(self) -> bool:
+        """True if the options say so."""
+        return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
         """Yield one fold; raises DataError if too few users have `min_items` items, or none is left to learn from."""
@@ -63,7 +72,7 @@ class EachPosition(Splitter):
         held = self._held_out(data, share, rng)
         train = train_without(data, held, self.name, "hold out fewer")
         lists = data.interactions.take(held)
-        around = _around(lists, self.config.window)
+        around = _around(lists, self.config.window, repeats=self.asks_for_seen)
         asked = np.flatnonzero(around.lengths)
         users, history = held[lists.rows[asked]], around.take(asked)
         ones = np.ones(len(asked), np.float32)
@@ -114,12 +123,16 @@ def _weighted(truth: Sparse, weights: Floats) -> Sparse:
     return csr_matrix((weights, truth.indices, truth.indptr), shape=truth.shape)
 
 
-def _around(lists: Ragged, window: int) -> Ragged:
-    """Return a row for each entry of `lists`: the entries within `window` of it, nearest last, without its own id."""
+def _around(lists: Ragged, window: int, *, repeats: bool) -> Ragged:
+    """Return a row for each entry of `lists`: the entries within `window` of it, nearest last.
+
+    Those with the id of the entry itself are left out unless `repeats`.
+    """
     reach = min(window, int(lists.lengths.max()) - 1)
     steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()
     places = np.arange(len(lists.ids))[:, None] + steps
     first, last = (np.repeat(ends, lists.lengths)[:, None] for ends in (lists.offsets[:-1], lists.offsets[1:]))
     shown = (places >= first) & (places < last)
-    shown &= lists.ids[np.where(shown, places, 0)] != lists.ids[:, None]
+    if not repeats:
+        shown &= lists.ids[np.where(shown, places, 0)] != lists.ids[:, None]
     return lists.pick(places[shown], offsets_of(shown.sum(axis=1)))

@@ -57,6 +57,18 @@ def test_an_item_that_stands_in_its_own_window_is_hidden_there():
     assert fold.weights.tolist() == [1 / 3] * 3
 
 
+def test_repeats_stay_in_the_window_where_they_are_allowed():
+    data = lists([1, 2, 1, 1, 1], [5])
+    fold = fold_of(data, test=1, window=1, seen="allow")
+    assert fold.truth["items"].indices.tolist() == [1, 2, 1, 1, 1]
+    assert shown(fold) == [[2], [1, 1], [1, 2], [1, 1], [1]]
+    assert fold.weights.tolist() == [1 / 5] * 5
+    assert EachPosition(EachPosition.Config(seen="allow")).asks_for_seen
+    assert not EachPosition().asks_for_seen
+    other = fold_of(lists([1, 2, 3, 4, 5], [6, 7]), test=1, min_items=3, window=2, seen="allow")
+    assert shown(other) == shown(fold_of(lists([1, 2, 3, 4, 5], [6, 7]), test=1, min_items=3, window=2))
+
+
 def test_the_mean_of_queries_is_the_mean_of_lists():
     data = lists([1, 2, 3, 4], [5, 6], [7, 8, 9], [1, 9])
     fold = fold_of(data, test=3)
