@@ -192,7 +192,7 @@ class Pool:
         )
 
     def reordered(self, order: Floats, **extras: Floats) -> Pool:
-        """Return the same pool in another order, float32 [Q, K], which is no score: slates keep the scores of before.
+        """Return the same pool in another order, float32 [Q, K], which is not a score: slates keep those of before.
 
         Places from the best on, 0, -1, -2, ..., are an order; a sum of scores is not, and belongs to `ranked`.
         """

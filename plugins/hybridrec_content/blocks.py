@@ -52,8 +52,9 @@ class ContentModel(DenseModel):
         self.prepares = ("tokenizer",) if self.config.text else None
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return the block of the words of texts."""
-        return pack_csr(block(catalogue, "text", self.config.tokenizer), "text")
+        """Return the block of the words of texts, and the words."""
+        words = TokenVocabulary.build(catalogue.items.text, self.config.tokenizer)
+        return pack_csr(words.counts(catalogue.items.text).log1p(), "text") | words.state()
 
     def block(self, data: Dataset, kind: Kind) -> Sparse:
         """Return csr float32 [I, D] of one kind of content; that of texts is the prepared one."""

@@ -17,6 +17,7 @@ from hybridrec import (
     State,
     Target,
     Tokenizer,
+    TokenVocabulary,
     pack_csr,
     unpack_csr,
 )
@@ -43,6 +44,9 @@ class ContentOptions(Options):
     """Fewest items of a feature, tag or word; those of a single item connect no two items."""
     query_tags: float = Field(0.0, ge=0)
     """Weight of the query's own tags relative to its history, matched with the tags of items; 0 ignores them."""
+    query_text: float = Field(1.0, ge=0)
+    """Weight of the query's own text (a title, a line of lyrics) relative to its history, matched with the words of the
+    items' texts; 0 ignores it."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -59,19 +63,26 @@ class Content(ContentModel):
     Each kind of content is a separate block: log(1 + count) idf, rows of length 1 (dense vectors as they are, rows
     of length 1), times the square root of its share, so that the cosine of two items is the mean of the cosines per
     kind, weighted by the shares. A profile is the sum of the items of the history (once each), and of the query's tags
-    as if they were an item. Items without any content get no opinion.
+    and of its text, each as if it were an item. Items without any content get no opinion.
     """
 
     name = "content"
+    version = "2"
     folds_in = True
     targets = ("items",)
     Config = ContentOptions
     config: ContentOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields; tags are read only with `query_tags`."""
+        """Set the query fields; tags are read only with `query_tags`, texts with `query_text` and a share of texts."""
         super().__init__(config)
-        self.needs = frozenset({"items", "tags"} if self.config.query_tags else {"items"})
+        self.needs = frozenset(
+            {"items"} | ({"tags"} if self.config.query_tags else set()) | ({"title"} if self._reads_text else set())
+        )
+
+    @property
+    def _reads_text(self) -> bool:
+        return bool(self.config.text and self.config.query_text)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Weight the content of all items; raises DataError if there is none of the kinds selected."""
@@ -89,6 +100,10 @@ class Content(ContentModel):
             for kind, share in others.items()
             if share
         ]
+        if self._reads_text:
+            words = self.prepared(data)
+            self._words = TokenVocabulary.restore(words, self.config.tokenizer)
+            self._word_idf = inverse_frequency(unpack_csr(words, "text"), idf, min_items)
         self._items = unit(hstack(blocks, format="csr", dtype=np.float32))
         if not self._items.nnz:
             raise DataError(
@@ -102,16 +117,24 @@ class Content(ContentModel):
         if self.config.query_tags:
             asked = unit(times(queries.matrix("tags").sign(), self._tag_idf)) * np.float32(self.config.query_tags)
             profiles += csr_matrix((asked.data, asked.indices, asked.indptr), shape=profiles.shape)
+        if self._reads_text:
+            asked = unit(times(self._words.counts(queries.text).log1p(), self._word_idf))
+            asked *= np.float32(self.config.query_text)
+            # Words come after the tags.
+            profiles += csr_matrix((asked.data, asked.indices + len(self._tag_idf), asked.indptr), shape=profiles.shape)
         result: Floats = (unit(profiles) @ self._items.T).toarray()
         result[np.diff(profiles.indptr) == 0] = np.nan
         result[:, np.diff(self._items.indptr) == 0] = np.nan
         return result
 
     def state(self) -> State:
-        """Return the vectors of the items, and the weights of tags."""
-        return pack_csr(self._items, "items") | {"tag_idf": self._tag_idf}
+        """Return the vectors of the items, and the weights of tags and words."""
+        state = pack_csr(self._items, "items") | {"tag_idf": self._tag_idf}
+        return state | {"word_idf": self._word_idf} | self._words.state() if self._reads_text else state
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
         self._items, self._tag_idf = unpack_csr(state, "items"), state["tag_idf"]
+        if self._reads_text:
+            self._words, self._word_idf = TokenVocabulary.restore(state, self.config.tokenizer), state["word_idf"]
         return self

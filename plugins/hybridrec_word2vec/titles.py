@@ -11,7 +11,9 @@ from scipy.sparse import csr_matrix
 
 from hybridrec import (
     ITEMS,
+    USERS,
     Dataset,
+    Embedding,
     Entities,
     Floats,
     Options,
@@ -25,8 +27,6 @@ from hybridrec import (
     VectorModel,
     Vocabulary,
     kernels,
-    pack_csr,
-    unpack_csr,
 )
 from hybridrec_word2vec.embedding import Word2Vec, Word2VecOptions
 from hybridrec_word2vec.trained_space import normalised
@@ -41,14 +41,20 @@ class TitleVectorsOptions(Options):
     """Power of log(1 + I / n), the weight of a word in the vector of a text; higher values favour rare words."""
     min_items: int = Option(2, ge=1)
     """Fewest items of a word; others are dropped."""
+    sentences: Literal["plays", "texts"] = "plays"
+    """Text from which vectors of words are learned: the words of what each user plays, so that words are close whose
+    items are played together; or the texts themselves, so that words are close that stand together (lyrics)."""
+    query_text: float = Option(1.0, ge=0)
+    """Weight of the query's own text (a title, a line of lyrics) relative to its history; 0 ignores it."""
     algorithm: Literal["cbow", "skip-gram"] = "skip-gram"
     """Training algorithm, as for `word2vec`; the options below are those of `word2vec`, too."""
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
     epochs: int = Option(10, gt=0)
-    """Passes over the histories."""
+    """Passes over the histories, or over the texts."""
     window: int | None = Option(20, gt=0)
-    """Neighbours on each side of a word among the words of one user, shuffled in each epoch; null for all."""
+    """Neighbours on each side of a word among the words of one user, shuffled in each epoch, or in the order of a text;
+    null for all."""
     negative: int = Option(10, gt=0)
     """Random words contrasted with each true neighbour."""
     ns_exponent: float = 0.75
@@ -58,50 +64,72 @@ class TitleVectorsOptions(Options):
 
 
 class TitleVectors(VectorModel):
-    """Cosine of an item and the history by the words of the items' texts (titles, lyrics).
+    """Cosine of an item and the query by the words of the items' texts (titles, lyrics).
 
     Words are close if the same users play items with them: Word2Vec is trained on each training user's words, as
-    often as the items of the history have them. An item is the mean of its words, weighted by log(1 + I / n) to the
-    power `idf` for a word of n items, at length 1; a query is the mean of its items. Thus an item without any plays is
-    served through words learned from other items. Items without a known word get no opinion.
+    often as the items of the history have them; with `sentences: texts` it is trained on the texts. An item is the mean
+    of its words, weighted by log(1 + I / n) to the power `idf` for a word of n items, at length 1; a query is the mean
+    of its items and of its own text, which counts as an item. Thus an item without any plays is served through words
+    learned from other items, and a typed title like the item that has it. Items without a known word get no opinion.
     """
 
     name = "title-vectors"
+    version = "2"
     folds_in = True
-    needs = frozenset({"items"})
     prepares = ("tokenizer",)
     Config = TitleVectorsOptions
     config: TitleVectorsOptions
     requires = Word2Vec.requires
     install_hint = Word2Vec.install_hint
 
+    def __init__(self, config: Options | None = None) -> None:
+        """Set the query fields; texts are read with `query_text`."""
+        super().__init__(config)
+        self.needs = frozenset({"items", "title"} if self.config.query_text else {"items"})
+
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Learn the vectors of words, and compute those of items from them."""
-        has = unpack_csr(self.prepared(data), "words")
-        words = Word2Vec(self._training()).fit(_played_words(data, has), rng).vectors("items")
+        words, texts = _unpacked(self.prepared(data), self.config.tokenizer)
+        has = texts.matrix(binary=True)
+        vectors = Word2Vec(self._training()).fit(self._corpus(data, words, texts), rng).vectors("items")
         count = has.getnnz(axis=0)
         idf = np.log1p(len(data.items) / np.maximum(count, 1)) ** self.config.idf
-        idf[np.isnan(words).any(axis=1) | (count < self.config.min_items)] = 0
-        weighed = np.nan_to_num(words) * idf[:, None].astype(np.float32)
-        vectors = normalised(np.asarray(has @ weighed, np.float32))
-        vectors[~vectors.any(axis=1)] = np.nan
-        return self.restore({"items": vectors})
+        idf[np.isnan(vectors).any(axis=1) | (count < self.config.min_items)] = 0
+        weighed = np.nan_to_num(vectors) * idf[:, None].astype(np.float32)
+        items = normalised(np.asarray(has @ weighed, np.float32))
+        items[~items.any(axis=1)] = np.nan
+        users = csr_matrix(data.interactions.matrix(binary=True) @ has).getnnz(axis=0).astype(np.int64)
+        return self.restore({"items": items, "vectors": weighed, "counts": users, **words.state()})
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return the words of the texts of items, csr [I, words] of ones."""
-        return pack_csr(_words(catalogue, self.config.tokenizer), "words")
+        """Return the words, and those of the text of each item in their order."""
+        words = TokenVocabulary.build(catalogue.items.text, self.config.tokenizer)
+        texts = words.encode(catalogue.items.text)
+        return {"ids": texts.ids, "offsets": texts.offsets, **words.state()}
 
     def _training(self) -> Word2VecOptions:
-        shared = self.config.model_dump(exclude={"tokenizer", "idf", "min_items"})
-        return Word2VecOptions(fields=("items",), score="cosine", **shared)
+        shared = self.config.model_dump(exclude={"tokenizer", "idf", "min_items", "sentences", "query_text"})
+        shuffle = self.config.sentences == "plays"
+        return Word2VecOptions(fields=("items",), score="cosine", shuffle=shuffle, **shared)
+
+    def _corpus(self, data: Dataset, words: TokenVocabulary, texts: Ragged) -> Dataset:
+        """Return the words of what each user plays, or those of each item's text, as items that users have."""
+        if self.config.sentences == "plays":
+            return _played_words(data, texts.matrix(binary=True))
+        return _with_words(data, data.items.vocabulary, texts)
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
-        return Word2Vec(self._training()).memory(_played_words(data, _words(data, Tokenizer())))
+        words = TokenVocabulary.build(data.items.text, Tokenizer())
+        return Word2Vec(self._training()).memory(self._corpus(data, words, words.encode(data.items.text)))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, dim] of length 1; NaN for queries without an item with a known word."""
-        total = normalised(queries.history.matrix(binary=True) @ np.nan_to_num(self._items))
+        """Return float32 [Q, dim] of length 1; NaN for queries without a known word of an item or of their own."""
+        total: Floats = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
+        if self.config.query_text:
+            own = normalised(np.asarray(self._words.counts(queries.text).sign() @ self._vectors, np.float32))
+            total = total + np.float32(self.config.query_text) * own
+        total = normalised(total)
         total[~total.any(axis=1)] = np.nan
         return total
 
@@ -109,19 +137,27 @@ class TitleVectors(VectorModel):
         """Return float32 [I, dim] of length 1; NaN rows for items without a known word."""
         return self._items
 
+    def embeddings(self, data: Dataset) -> dict[str, Embedding]:
+        """Return the vectors of items and of words, the latter with the number of users who play an item with them."""
+        learned = self._vectors.any(axis=1, keepdims=True)
+        words = np.where(learned, self._vectors, np.float32(np.nan))
+        return super().embeddings(data) | {"words": Embedding(self._words.words, words, self._counts)}
+
     def state(self) -> State:
-        """Return the vectors of items."""
-        return {"items": self._items}
+        """Return the vectors of items and of words, each word's times its weight, and the counts of words."""
+        return {"items": self._items, "vectors": self._vectors, "counts": self._counts, **self._words.state()}
 
     def restore(self, state: State) -> Self:
         """Restore the fit from `state`."""
-        self._items = state["items"]
+        self._items, self._vectors, self._counts = state["items"], state["vectors"], state["counts"]
+        self._words = TokenVocabulary.restore(state, self.config.tokenizer)
         return self
 
 
-def _words(data: Dataset, tokenizer: Tokenizer) -> Sparse:
-    """Return csr [I, words] of ones."""
-    return TokenVocabulary.build(data.items.text, tokenizer).counts(data.items.text).sign()
+def _unpacked(state: State, tokenizer: Tokenizer) -> tuple[TokenVocabulary, Ragged]:
+    """Return the words that `prepare` packed, and those of each text in their order."""
+    words = TokenVocabulary.restore(state, tokenizer)
+    return words, Ragged(state["ids"], state["offsets"], len(words))
 
 
 def _played_words(data: Dataset, has: Sparse) -> Dataset:
@@ -129,12 +165,18 @@ def _played_words(data: Dataset, has: Sparse) -> Dataset:
     played = csr_matrix(data.interactions.matrix(binary=True) @ has)
     times = played.data.astype(np.int64)
     codes, rows = np.repeat(played.indices, times), np.repeat(kernels.csr_rows(played), times)
-    words = Vocabulary(f"{word:09}" for word in range(has.shape[1]))
+    return _with_words(data, data.users.vocabulary, Ragged.from_columns(rows, codes, played.shape))
+
+
+def _with_words(data: Dataset, users: Vocabulary, texts: Ragged) -> Dataset:
+    """Return a dataset of words: a user for each text, an item for each word."""
+    words = Entities(Vocabulary(f"{word:09}" for word in range(texts.width)))
     return replace(
         data,
-        entities=data.entities | {ITEMS: Entities(words)},
+        entities=data.entities | {USERS: Entities(users), ITEMS: words},
+        user_has={},
         item_has={},
         assignments={},
         through_items=(),
-        interactions=Ragged.from_columns(rows, codes, played.shape),
+        interactions=texts,
     )

@@ -139,15 +139,15 @@ class SpaceModel(VectorModel):
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
         """Return the input vectors of the tokens of all fields: items, other kinds, users, features and words."""
         trained = self.encoder.trained
-        found: dict[str, Embedding] = {}
+        embeddings: dict[str, Embedding] = {}
         for name in trained.space.fields:
             tokens = trained.space.range_of(name)
             kind = _KINDS.get(name, name)
             vocabulary = _vocabulary(kind, data, trained.space)
             if len(vocabulary) == tokens.stop - tokens.start:  # a bundle without users has no ids for theirs
                 counts = None if kind == USERS else trained.counts[tokens]
-                found[kind] = Embedding(vocabulary, trained.inputs_of(name), counts)
-        return found
+                embeddings[kind] = Embedding(vocabulary, trained.inputs_of(name), counts)
+        return embeddings
 
 
 _KINDS = {"user": USERS, "title": "words"}

@@ -37,7 +37,7 @@ components:
   ease: {l2: 5}
   als: {factors: 4, iterations: 2}
   word2vec: {dim: 4, epochs: 2}
-  clusters: {use: cluster-draw, uses: word2vec, clusters: 3}
+  clusters: {use: cluster-draw, uses: word2vec, clusters: 4}
   pop: {use: popularity}
   noise: {use: echo}
 targets: {items: 5}

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 import hybridrec_content
-from hybridrec import DataError, Features
-from hybridrec.testing import ComponentContract, parity_queries, toy_dataset
+from hybridrec import DataError, Features, Query
+from hybridrec.testing import ComponentContract, encode, parity_queries, toy_dataset
 from hybridrec_content.content import Content, ContentOptions
 
 RNG = np.random.default_rng(0)
@@ -16,8 +16,14 @@ RNG = np.random.default_rng(0)
 
 class TestContentContract(ComponentContract):
     component = Content
-    configs = [{}, {"text": 0, "idf": 0}, {"features": 0, "tags": 0, "text": 0, "vectors": 1}]
-    learns_the_checkerboard = ("items",)
+    configs = [
+        {},
+        {"text": 0, "idf": 0},
+        {"features": 0, "tags": 0, "text": 0, "vectors": 1},
+        {"query_text": 0},
+        {"tokenizer": {"use": "char-ngrams"}, "query_text": 3},
+    ]
+    learns_the_checkerboard = ("items", "title")
 
 
 class TestContentWithQueryTagsContract(ComponentContract):
@@ -47,6 +53,25 @@ def test_the_cosine_is_the_mean_of_the_cosines_per_kind_weighted_by_their_shares
     assert both[item], "the cosines below are of items with both kinds"
     wanted = (3 * f @ f[item] + t @ t[item]) / 4
     np.testing.assert_allclose(model.scores(profile_of_one, "items")[0, both], wanted[both], rtol=1e-5)
+
+
+def test_a_typed_text_is_like_an_item_of_its_words():
+    data = toy_dataset()
+    model = Content(ContentOptions(features=0, tags=0, query_text=0.5)).fit(data, RNG)
+    typed = encode([Query(text="song EVEN"), Query(text="nobody sings"), Query(items=["item 03"], text="even")], data)
+    scores = model.scores(typed, "items")
+    assert np.isnan(scores[1]).all()
+    own = model.scores(encode([Query(items=["item 03"])], data), "items")
+    assert (scores[0, ::2] > scores[0, 1::2].max()).all()
+    assert (scores[2, ::2] > own[0, ::2]).all()
+    assert scores[2, 3] < own[0, 3]
+    by_text = model.scores(encode([Query(text=data.items.text[3])], data), "items")
+    np.testing.assert_allclose(by_text[0], own[0], rtol=1e-5)
+
+
+def test_texts_are_not_read_without_a_share_or_a_weight():
+    assert Content(ContentOptions(text=0)).needs == Content(ContentOptions(query_text=0)).needs == {"items"}
+    assert Content(ContentOptions(query_tags=1)).needs == {"items", "tags", "title"}
 
 
 def test_cold_items_are_found_like_others():

@@ -169,18 +169,18 @@ def test_all_tokens_can_be_asked_for_with_the_number_of_their_users():
     data = toy_dataset()
     fields = ("user", "items", "tags", "title", "features")
     config = Word2Vec.Config(dim=8, epochs=1, fields=fields, repeat={"features": 3, "items": 2})
-    found = Word2Vec(config).fit(data, np.random.default_rng(0)).embeddings(data)
-    assert list(found) == ["users", "items", "tags", "words", "features"]
-    for kind in ("items", "tags"):
-        np.testing.assert_array_equal(found[kind].counts, data.user_matrix(kind).getnnz(axis=0))
-        assert found[kind].vocabulary is data.vocabulary(kind)
-    assert found["users"].counts is None
-    assert found["features"].vocabulary.ids.to_list() == sorted(data.items.features.names)
-    has = data.interactions.matrix(binary=True) @ data.items.features.matrix
-    np.testing.assert_array_equal(found["features"].counts, has.getnnz(axis=0))
-    query = encode([Query(tags=["tag 03"])], data)
     model = Word2Vec(config).fit(data, np.random.default_rng(0))
-    np.testing.assert_allclose(found["tags"].vector("tag 03"), model.query_vectors(query, "items")[0], rtol=1e-5)
+    embeddings = model.embeddings(data)
+    assert list(embeddings) == ["users", "items", "tags", "words", "features"]
+    for kind in ("items", "tags"):
+        np.testing.assert_array_equal(embeddings[kind].counts, data.user_matrix(kind).getnnz(axis=0))
+        assert embeddings[kind].vocabulary is data.vocabulary(kind)
+    assert embeddings["users"].counts is None
+    assert embeddings["features"].vocabulary.ids.to_list() == sorted(data.items.features.names)
+    has = data.interactions.matrix(binary=True) @ data.items.features.matrix
+    np.testing.assert_array_equal(embeddings["features"].counts, has.getnnz(axis=0))
+    query = encode([Query(tags=["tag 03"])], data)
+    np.testing.assert_allclose(embeddings["tags"].vector("tag 03"), model.query_vectors(query, "items")[0], rtol=1e-5)
 
 
 def test_the_loss_of_every_epoch_is_kept_and_falls():
@@ -203,7 +203,7 @@ def test_the_item_of_the_most_users_is_shown_above_its_nearest():
     assert len(figure.names) == 6
     cosines = [float(text.removeprefix("cosine ")) for text in figure.texts[1:]]
     assert cosines == sorted(cosines, reverse=True)
-    vector = model.vectors("items")[users.argmax()]
+    vector = model.embeddings(data)["items"].vectors[users.argmax()]
     assert np.allclose(figure.vectors[0], vector / np.linalg.norm(vector))
 
 

@@ -91,7 +91,7 @@ def asking(cls, model, data, **options):
 
 
 def test_the_mean_of_a_lent_space_is_that_of_its_own_component():
-    """What a way of asking leaves out is as in the component that it uses; what it says is as if that had said it."""
+    """Options that are left out are those of the component that is used; those that are given replace them."""
     data, model = trained(average="fields", weights={"title": 0.5}, context=2)
     queries = data.queries(np.arange(len(data.users), dtype=np.int32))
     for changes in ({}, {"score": "cosine"}, {"context": 4, "average": "tokens"}, {"weights": {"tags": 3.0}}):

@@ -22,7 +22,6 @@ from hybridrec.inference.servable import plugin_classes
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.bundle import BUNDLE, FORMAT, copy_bundle, read_bundle
 from hybridrec.serving.lookup import find
-from hybridrec.serving.similar import similar
 from hybridrec.tracing import GROUP
 from tests.conftest import CONFIG, TOYLAND
 
@@ -92,7 +91,7 @@ def test_explanations_neighbours_and_names_come_from_a_bundle(bundle):
     names = dict(zip(recommender.data.items.vocabulary.ids, recommender.data.items.text, strict=True))
     assert [place.name for place in places] == [names[place.id] for place in places]
     assert find("Tag 3", recommender.data, "tags").id == "tag 03"
-    assert len(similar(recommender, "ease", Query(items=["item 02"]), "items", 3)) == 3
+    assert len(recommender.similar("ease", "item 02", n=3)) == 3
 
 
 def test_what_may_be_recommended_is_in_the_bundle(bundle):

@@ -7,6 +7,7 @@ import hybridrec
 from hybridrec import ConfigError, DataError, Query
 from hybridrec.runs.bundle import copy_bundle
 from hybridrec.serving.recommender import load
+from hybridrec.serving.similar import FEATURES, WORDS
 from tests.conftest import CONFIG, TOYLAND
 
 COMPONENTS = """
@@ -53,10 +54,10 @@ def test_neighbours_of_a_model_without_vectors_are_by_its_own_scores(recommender
 
 
 def test_every_kind_of_a_space_is_near_every_other(spaces):
-    """What is of the colour of what was asked comes first, whatever the two kinds are."""
+    """Neighbours are of the colour that was asked for, whatever the two kinds are."""
     asked = {"items": "item 02", "tags": "tag 02", "users": "user 02", "words": "even", "features": "even"}
     kinds = spaces.embeddings("w2v")
-    assert set(kinds) == {"items", "tags", "users", "words", "features"}
+    assert set(kinds) == {"items", "tags", "users", WORDS, FEATURES}
     for by, name in asked.items():
         for target in ("items", "tags", "users"):
             near = spaces.similar("w2v", name, by=by, target=target, n=4)
@@ -68,8 +69,8 @@ def test_every_kind_of_a_space_is_near_every_other(spaces):
 
 def test_similarity_is_the_cosine_of_the_learned_vectors(spaces):
     vectors = spaces.embeddings("w2v")
-    one, other = (kind.vector(name) for kind, name in ((vectors["users"], "user 03"), (vectors["features"], "odd")))
-    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    asked, other = (kind.vector(name) for kind, name in ((vectors["users"], "user 03"), (vectors["features"], "odd")))
+    cosine = asked @ other / np.linalg.norm(asked) / np.linalg.norm(other)
     near = spaces.similar("w2v", "user 03", by="users", target="features")
     assert next(each.similarity for each in near if each.id == "odd") == pytest.approx(cosine, abs=1e-6)
     assert spaces.similar("near", "user 03", by="users", target="features") == near
@@ -81,8 +82,8 @@ def test_users_without_vectors_of_their_own_are_what_they_know(spaces):
     near = spaces.similar("als", "user 04", by="users", target="users", n=5)
     assert (colours(near) == 0).all()
     batch = spaces.data.queries(np.array([4, int(near[0].id[-2:])], np.int32))
-    one, other = spaces.components["als"].query_vectors(batch, "items")
-    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    asked, other = spaces.components["als"].query_vectors(batch, "items")
+    cosine = asked @ other / np.linalg.norm(asked) / np.linalg.norm(other)
     assert near[0].similarity == pytest.approx(cosine, abs=1e-5)
 
 
