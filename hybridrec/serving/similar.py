@@ -54,8 +54,8 @@ def similar(
     `asked` is the id of an entity of the kind `by`, words if `by` is "text", or a query; what it names itself is left
     out. Kinds are those of the data, users included, and `features` and `words` where the component has them.
 
-    Raises ConfigError for an unknown component, for one whose scores are drawn at random, and for a kind of which it has
-    no vectors, and DataError for an unknown id.
+    Raises ConfigError for an unknown component, for one whose scores are drawn at random, and for a kind of which it
+    has no vectors, and DataError for an unknown id.
     """
     component = _component(recommender, label)
     learned = embeddings(recommender, label)
