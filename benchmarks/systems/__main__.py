@@ -76,7 +76,8 @@ def measure(experiment: CheckedExperiment, config: Path, assignments: list[str])
     """
     with tempfile.TemporaryDirectory(dir=scratch()) as store:
         fits = {}
-        for label in experiment.config.components:
+        # Base models first: a fit of what uses one finds it in the store, and must not have made it untimed.
+        for label in sorted(experiment.config.components, key=lambda name: len(experiment.components[name].base_models)):
             print(f"{experiment.config.name}: fit {label}", file=sys.stderr, flush=True)
             fits[label] = run_way(sys.executable, "fit.py", config, label, store, *assignments)
         finished = hybridrec.run(config, assignments, store=store, runs=scratch() / "runs")
