@@ -123,7 +123,7 @@ SYSTEMS = {
         popularity=Popularity(0.964, 300),  # 615,000 songs are on a list, as in the data
         repeats=False,
         config="published/melonrec-w2v.yaml",
-        label="mean",
+        label="space",
         tags=476_331,
         words=400_000,
     ),

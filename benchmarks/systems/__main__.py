@@ -77,7 +77,8 @@ def measure(experiment: CheckedExperiment, config: Path, assignments: list[str])
     with tempfile.TemporaryDirectory(dir=scratch()) as store:
         fits = {}
         # Base models first: a fit of what uses one finds it in the store, and must not have made it untimed.
-        for label in sorted(experiment.config.components, key=lambda name: len(experiment.components[name].base_models)):
+        components = experiment.components
+        for label in sorted(experiment.config.components, key=lambda name: len(components[name].base_models)):
             print(f"{experiment.config.name}: fit {label}", file=sys.stderr, flush=True)
             fits[label] = run_way(sys.executable, "fit.py", config, label, store, *assignments)
         finished = hybridrec.run(config, assignments, store=store, runs=scratch() / "runs")

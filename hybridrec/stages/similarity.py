@@ -11,6 +11,7 @@ from hybridrec.plugin import Options
 from hybridrec.types import Floats
 
 Similarity: TypeAlias = Literal["dot", "cosine", "euclidean"]
+"""The measure by which vectors of queries and ids are compared."""
 
 
 class SimilarityOptions(Options):

@@ -174,7 +174,7 @@ def test_bad_npy(read, vectors, says):
     [
         {},
         {"interactions": {**PLAYS, "colour": "red"}},
-        {"interactions": {**PLAYS, "separator": "::"}},
+        {"interactions": {**PLAYS, "separator": ":::"}},
         {"interactions": {**PLAYS, "encoding": "klingon"}},
         {"interactions": PLAYS, "weight": {"half_life": 0}},
     ],
