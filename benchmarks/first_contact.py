@@ -238,7 +238,8 @@ def main() -> None:
         rows.append(contact(name, SETS[name], asked.data).row())
         print("  ".join(rows[-1]), flush=True)
     if asked.write and rows:
-        table = markdown([["data", "queries", "roles right", "seconds", *WAYS, "`init`", "against the best"], *rows])
+        head = ["data", "queries", "roles right", "seconds", *WAYS, "`init`", "against the best"]
+        table = markdown([head, ["---"] * len(head), *rows])
         write(ROOT / "docs" / "your-data.md", {"first-contact": table})
 
 
