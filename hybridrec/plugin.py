@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -94,6 +94,9 @@ class Plugin(ABC):
     Config: ClassVar[type[Options]] = Options
     expected_failures: ClassVar[Mapping[str, str]] = {}
     """Checks of its contract suite (`hybridrec.testing`) that it is known to fail: check -> reason."""
+    check_configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    """The options that its contract suite checks it with, a mapping for each run as in the YAML: those without a
+    default, and small ones for what takes long."""
 
     config: Any
 
@@ -102,6 +105,14 @@ class Plugin(ABC):
         self.config = self.Config() if config is None else config
         if not isinstance(self.config, self.Config):
             raise TypeError(f"{type(self).__name__} takes {self.Config.__qualname__}, not {type(config).__qualname__}")
+
+    @classmethod
+    def check_data(cls) -> Any:
+        """Return the Dataset that its contract suite checks it on; None for the toy dataset of the suites.
+
+        Give one, small, to a class that needs what the toy data lack.
+        """
+        return None
 
 
 StarterRole = Literal["control", "generator", "scorer", "fusion", "fallback"]

@@ -58,6 +58,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"seconds of {sum(seconds.values()):.0f}: {told}")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the fits on large data to the slow tests, where they are those of the plugins here: together a minute."""
+    plugins = Path(__file__).parent / "plugins"
+    for item in items:
+        if item.name.startswith("test_memory_is_as_estimated") and item.path.is_relative_to(plugins):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Lets BLAS have one thread, here and in processes that tests start.

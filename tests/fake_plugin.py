@@ -35,7 +35,7 @@ def hybridrec_components():
 '''
 FIRST_ITEMS = '''
 import numpy as np
-from hybridrec import Candidates, Generator, hookimpl
+from hybridrec import Candidates, Generator, Options, hookimpl
 
 
 class FirstItems(Generator):
@@ -99,6 +99,22 @@ def misbehaving(name: str, *changes: tuple[str, str]) -> str:
 
 
 RETURN = "        return Candidates(ids, scores)"
+PRIVATE = "from hybridrec import Generator, hookimpl\nfrom hybridrec.stages.candidates import Candidates"
+HUNGRY = "        pairs = np.ones((self.size, self.size, 8), np.float32)\n        return self if len(pairs) else None\n"
+FIRST_DOC = "Proposes the first items by id."
+DECLARED = '''
+    check_configs = ({"path": "a.txt"}, {"path": "b.txt"})
+
+    class Config(Options):
+        path: str
+        """A file, which is not read."""
+
+    @classmethod
+    def check_data(cls):
+        from hybridrec.testing import toy_dataset
+
+        return toy_dataset(users=30, items=200)
+'''
 SOURCES = {
     "good": SOUND,
     "clash": altered(SOUND, ('"nothing"', '"ease"')),
@@ -123,6 +139,14 @@ SOURCES = {
     "wrong_dtype": misbehaving("wrong-dtype", ("(ids, scores)", "(ids, scores.astype(np.float64))")),
     "ids_out_of_range": misbehaving("ids-out-of-range", (RETURN, f"        ids[:, -1] = self.size\n{RETURN}")),
     "drops_candidates": DROPS_CANDIDATES,
+    # are made of what they may not use, or tell too little of themselves
+    "private_imports": altered(
+        SOUND,
+        ("from hybridrec import Candidates, Generator, hookimpl", PRIVATE),
+        ('name = "nothing"', 'name = "private-imports"\n    needs = frozenset({"items"})'),
+    ),
+    "hungry": misbehaving("hungry", ("        return self\n\n    def candidates", f"{HUNGRY}\n    def candidates")),
+    "declares_checks": misbehaving("declares-checks", (f'"""{FIRST_DOC}"""', f'"""{FIRST_DOC}"""\n{DECLARED}')),
 }
 """Sources of plugins by what is wrong with them."""
 VERSIONS = {"good": "1.2", "clash": "9.9", "import_error": "0.3", "drops_candidates": "1.7"}

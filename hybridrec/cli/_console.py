@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import click
 
@@ -123,6 +123,49 @@ class Bars:
         elif not (self.quiet or self.shown) and time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
             click.echo(told, err=True)
+
+
+class CheckProgress:
+    """Progress of the checks of a class: a bar on a terminal, elsewhere a line for each check with its seconds."""
+
+    def __init__(self, name: str, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        terminal = console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.name = name
+        self._bars = Progress(*columns, console=terminal, transient=True) if terminal.is_terminal else None
+        self._bar = None if self._bars is None else self._bars.add_task(name, total=total + 1)
+        self._began: float | None = None
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+        if self._bars is not None:
+            self._bars.stop()
+
+    def begin(self, check: str) -> None:
+        """Tell that a check begins, and that the one before it has ended."""
+        self._end()
+        self._began = time.perf_counter()
+        told = f"{self.name}: {check.replace('_', ' ')}"
+        if self._bars is not None and self._bar is not None:
+            self._bars.update(self._bar, description=told)
+        else:
+            click.echo(f"{told} ... ", nl=False, err=True)  # the name of one that hangs is there
+
+    def _end(self) -> None:
+        if self._began is None:
+            return
+        if self._bars is not None and self._bar is not None:
+            self._bars.advance(self._bar)
+        else:
+            click.echo(f"{time.perf_counter() - self._began:.1f} s", err=True)
+        self._began = None
 
 
 def print_report(report: Report) -> None:

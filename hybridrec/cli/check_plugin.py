@@ -36,13 +36,14 @@ def check_plugin(
 ) -> None:
     """Run the contract suites on everything that the plugin NAME offers, or on one class of it.
 
-    Import time and speed are reported relative to a constant ranking; no check depends on them.
+    Its source may import public names only. Import time and speed are reported relative to a constant ranking; no
+    check depends on them.
     """
-    from hybridrec.cli._console import print_table
+    from hybridrec.cli._console import CheckProgress, print_table
     from hybridrec.errors import ConfigError, PluginError
     from hybridrec.registry.discovery import Registry
     from hybridrec.testing.contract import run_checks
-    from hybridrec.testing.runner import classes_of, contracts_of
+    from hybridrec.testing.runner import classes_of, configs_of, contracts_of
 
     registry = Registry(block=block, plugins=plugins)
     classes = classes_of(name, registry)
@@ -50,7 +51,9 @@ def check_plugin(
     failed, skipped, sound = {}, [], {}
     for cls in classes:
         try:
-            outcomes = [o for contract in contracts_of(cls, options[cls], classes) for o in run_checks(contract)]
+            contracts = list(contracts_of(cls, options[cls], classes))
+            with CheckProgress(cls.name, sum(len(contract.checks()) for contract in contracts)) as progress:
+                outcomes = [o for contract in contracts for o in run_checks(contract, progress.begin)]
         except ConfigError as error:
             skipped.append(str(error))
             continue
@@ -61,16 +64,28 @@ def check_plugin(
         if broken := [checks for worst, checks in causes if worst.status == "failed"]:
             failed[cls.name] = broken
         else:
-            sound[cls] = options[cls]
+            sound[cls] = configs_of(cls, options[cls])[0]
     if not (failed or sound):
         raise ConfigError(f"nothing was checked: {'; '.join(skipped) or f'{name} offers no class'}")
     _report_times(sound, registry)
     for reason in skipped:
         print(f"not checked: {reason}")
+    if private := _private_imports(classes, registry):
+        print("\n".join(["imports of what is not public:", *private]))
+        failed["its source"] = [{"imports_public_names_only": len(private)}]
     if failed:
         count = sum(len(checks) for causes in failed.values() for checks in causes)
         told = "; ".join(f"{called}: {', '.join(map(_named, causes))}" for called, causes in failed.items())
         raise PluginError(f"{count} check{'s'[: count != 1]} failed: {told}")
+
+
+def _private_imports(classes: Iterable[Any], registry: Registry) -> list[str]:
+    """Return the uses of what is not public in the sources of the plugins that offer these classes."""
+    from hybridrec.testing.private_imports import private_imports
+
+    providers = filter(None, map(registry.provider_of, classes))
+    modules = dict.fromkeys(provider.module for provider in providers)
+    return list(dict.fromkeys(line for module in modules for line in private_imports(module)))
 
 
 def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:

@@ -25,30 +25,14 @@ from hybridrec.testing.datasets import edge_datasets, toy_dataset, toy_queries
 from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
-def targets_of(model: Component, data: Dataset | None = None) -> tuple[Target, ...]:
-    """Return the targets of a dataset, by default the toy dataset, that the component recommends."""
-    data = toy() if data is None else data
+def targets_of(model: Component, data: Dataset) -> tuple[Target, ...]:
+    """Return the targets of a dataset that the component recommends."""
     return tuple(target for target in data.targets if model.recommends(target))
-
-
-def generated(model: Component) -> Iterator[Target]:
-    """Yield the targets for which the component generates candidates."""
-    yield from targets_of(model) if isinstance(model, Generator) else ()
-
-
-def scored(model: Component) -> Iterator[Target]:
-    """Yield the targets that the component scores."""
-    yield from targets_of(model) if isinstance(model, Scorer) else ()
-
-
-def size(target: Target) -> int:
-    """Return the number of ids of the toy dataset."""
-    return toy().size(target)
 
 
 def shuffled_ids(queries: QueryBatch, target: Target) -> Ints:
     """Return all ids, shuffled for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
-    n = size(target)
+    n = queries.width(target)
     padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
     ids = np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
     return read_only(ids)
@@ -60,7 +44,7 @@ def candidates(
     """Generate candidates and check their form: ids int32 and scores float32, [Q, k]."""
     assert isinstance(model, Generator)
     proposed = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
-    check_candidates(proposed, len(queries), k, size(target))
+    check_candidates(proposed, len(queries), k, queries.width(target))
     return proposed
 
 
@@ -118,6 +102,12 @@ T = TypeVar("T", bound=np.generic)
 def toy() -> Dataset:
     """Return the toy dataset, built once: nobody can write to it."""
     return toy_dataset()
+
+
+@lru_cache(maxsize=1)
+def large() -> Dataset:
+    """Return a checkerboard large enough for a model of all pairs to be seen in memory, built once."""
+    return toy_dataset(1_000, 2_500, share=0.008)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from hybridrec.registry.option_types import ComponentRef, used_component
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Component, VectorModel
 from hybridrec.testing._helpers import fitted, toy
-from hybridrec.testing.contract import PluginContract
+from hybridrec.testing.contract import DataContract
 from hybridrec.types import EVERY_KIND, Floats, State, Target
 
 _DIM = 6
@@ -43,6 +43,11 @@ class ToyVectors(VectorModel):
             state[kind][has.getnnz(axis=0) == 0] = np.nan
         return self.restore(state)
 
+    def memory(self, data: Dataset) -> int:
+        """Estimate the bytes of the interactions as a full matrix, of its copy, and of both factors."""
+        users, items = len(data.users), len(data.items)
+        return 4 * (2 * users * items + 2 * min(users, items) * (users + items))
+
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return float32 [Q, D]; NaN for queries that know nothing."""
         kinds = [kind for kind in self._vectors if queries.width(kind)]
@@ -65,7 +70,7 @@ class ToyVectors(VectorModel):
         return self
 
 
-class BaseModelContract(PluginContract):
+class BaseModelContract(DataContract):
     """Base of the contracts of components, any of which may name another one in its options (`ComponentRef`).
 
     base_model: the class of the component that one under test is handed, fitted on the same data; by default one with

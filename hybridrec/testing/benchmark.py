@@ -18,7 +18,8 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.registry import kinds
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Component, DenseModel, Generator, Reranker, Scorer
-from hybridrec.testing._helpers import fitted, targets_of, toy
+from hybridrec.testing._helpers import fitted, targets_of
+from hybridrec.testing.contract import data_of
 from hybridrec.testing.datasets import toy_queries
 from hybridrec.testing.rerankers import RerankerContract
 from hybridrec.types import Floats, State, Target
@@ -62,18 +63,19 @@ class Constant(DenseModel):
 
 
 def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
-    """Measure the seconds in which the component, fitted on the toy dataset, answers 10,000 queries in blocks of 1,000.
+    """Measure the seconds in which the component, fitted on the data of its checks, answers 10,000 queries.
 
-    A generator returns its ten best items, a scorer scores all items, a re-ranker orders pools of 12 candidates.
+    They come in blocks of 1,000. A generator returns its ten best items, a scorer scores all items, a re-ranker orders
+    pools of 12 candidates.
     """
-    model = fitted(cls(cls.Config.model_validate(options)), toy())
-    queries = toy_queries(toy())
+    data = data_of(cls)
+    model = fitted(cls(cls.Config.model_validate(options)), data)
+    queries = toy_queries(data)
     queries = queries.take(np.resize(np.arange(len(queries)), BLOCK))
     if isinstance(model, Reranker):
         return _of_reranker(cls, options)
-    target = targets_of(model)[0]
-    size = toy().size(target)
-    ids = np.tile(np.arange(size, dtype=np.int32), (BLOCK, 1))
+    target = targets_of(model, data)[0]
+    ids = np.tile(np.arange(data.size(target), dtype=np.int32), (BLOCK, 1))
     started = time.perf_counter()
     for _ in range(QUERIES // BLOCK):
         if isinstance(model, Generator):

@@ -14,7 +14,7 @@ import numpy as np
 from hybridrec.data.array_checks import check_array
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import encode
-from hybridrec.data.queries import Query, QueryBatch
+from hybridrec.data.queries import Query
 from hybridrec.errors import HybridrecError
 from hybridrec.evaluation.report import figure_report
 from hybridrec.stages.candidates import Exclude
@@ -28,27 +28,28 @@ from hybridrec.testing._helpers import (
     dense,
     edges,
     fitted,
-    generated,
     identical,
+    large,
     queries_of_all_kinds,
     score,
-    scored,
     shuffled_ids,
-    size,
     targets_of,
     through_a_file,
     tied,
     toy,
 )
 from hybridrec.testing.base_models import BaseModelContract
+from hybridrec.testing.contract import data_of
 from hybridrec.testing.datasets import csr_of, parity_queries, toy_dataset, toy_queries
+from hybridrec.testing.memory import misjudged, peak_memory
 from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, State, Target
 
 
 @lru_cache(maxsize=64)
 def _fitted(contract: Callable[[], ComponentContract], component: type[Component], options: str) -> Component:
     """Return the component of this class and configuration, fitted once for all checks of a contract."""
-    return contract().fitted(json.loads(options), toy())
+    suite = contract()
+    return suite.fitted(json.loads(options), suite.data())
 
 
 _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
@@ -93,10 +94,12 @@ class ComponentContract(BaseModelContract):
         idle = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
         idle |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
         idle |= {"prepares_the_catalogue_alone"} if cls.component.prepare is Component.prepare else set()
+        of_toys = {"memory_is_as_estimated", "takes_up_data_that_grew", "learns_the_checkerboard"}
+        idle |= set() if data_of(cls.component) is toy() else of_toys
         return idle | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
-        """Return the component, fitted on the toy dataset; all checks share it."""
+        """Return the component, fitted on the data; all checks share it."""
         cls: Any = type(self)
         return _fitted(cls, self.component, json.dumps(dict(options)))
 
@@ -109,9 +112,13 @@ class ComponentContract(BaseModelContract):
         """Fit the component, the precondition of all checks."""
         self.model(options)
 
-    def queries(self) -> QueryBatch:
-        """Return a batch with all kinds of queries."""
-        return queries_of_all_kinds()
+    def generated(self, model: Component) -> tuple[Target, ...]:
+        """Return the targets for which the component generates candidates."""
+        return targets_of(model, self.data()) if isinstance(model, Generator) else ()
+
+    def scored(self, model: Component) -> tuple[Target, ...]:
+        """Return the targets that the component scores."""
+        return targets_of(model, self.data()) if isinstance(model, Scorer) else ()
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
         """Require valid `targets`, `needs` and `memory`, and at least one stage."""
@@ -120,20 +127,37 @@ class ComponentContract(BaseModelContract):
         assert model.targets, "has no target"
         for name in (*model.targets, *model.needs):
             assert name == EVERY_KIND or re.match(KIND_NAME, name), f"'{name}' cannot name a kind or a field"
-        assert targets_of(model), f"recommends none of {', '.join(toy().targets)}, the targets of the toy dataset"
-        assert model.memory(toy()) >= 0, "a negative number of bytes"
+        assert targets_of(model, self.data()), (
+            f"recommends none of {', '.join(self.data().targets)}, the targets of the data"
+        )
+        assert model.memory(self.data()) >= 0, "a negative number of bytes"
         model.preparer()
+
+    def test_memory_is_as_estimated(self, options: Mapping[str, Any]) -> None:
+        """Require `memory` to tell what `fit` takes, of data with 1,000 users and 2,500 items, by the first options.
+
+        A fit may take twice the estimate, and the estimate may be ten times the fit; 16 MB (160 MB) more are let pass.
+        """
+        if options != next(iter(self.parameters()["options"].values())) or self.data() is not toy():
+            return
+        self.model(options)  # libraries are loaded
+        data = large()
+        lent = self.lent(options, data)
+        model = self.made(options, lent)
+        estimated = model.memory(data)
+        problem = misjudged(estimated, peak_memory(lambda: fitted(model, data)))
+        assert problem is None, problem
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
         """Require the right types and shapes, known ids, no duplicates, NaN exactly at padding, best first."""
         model, queries = self.model(options), self.queries()
-        for target in generated(model):
+        for target in self.generated(model):
             candidates(model, queries, target, k)
 
     def test_scores_are_well_formed(self, options: Mapping[str, Any]) -> None:
         """Require float32 in the shape of the ids, NaN at padding, never infinite."""
         model, queries = self.model(options), self.queries()
-        for target in scored(model):
+        for target in self.scored(model):
             score(model, queries, shuffled_ids(queries, target), target)
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
@@ -141,17 +165,17 @@ class ComponentContract(BaseModelContract):
         model, queries = self.model(options), self.queries()
         if model.needs:
             queries = queries.take(np.flatnonzero(queries.has_any(model.needs)))
-        for target in generated(model):
+        for target in self.generated(model):
             silent = (candidates(model, queries, target, 5).ids == PADDING).all()
             assert not silent, f"{target}: proposes nothing for any query"
-        for target in scored(model):
+        for target in self.scored(model):
             silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all()
             assert not silent, f"{target}: every score is NaN, for every query"
 
     def test_scores_agree_with_candidates(self, options: Mapping[str, Any]) -> None:
         """Require a generator that also scores to give its candidates the same scores (within 1e-4 of the largest)."""
         model, queries = self.model(options), self.queries()
-        for target in set(generated(model)) & set(scored(model)):
+        for target in set(self.generated(model)) & set(self.scored(model)):
             proposed = candidates(model, queries, target, 10)
             if not model.columns:  # type: ignore[attr-defined]
                 assert_close(score(model, queries, proposed.ids, target)[0], proposed.scores, 1e-4, target)
@@ -159,7 +183,7 @@ class ComponentContract(BaseModelContract):
     def test_score_of_a_pair_does_not_depend_on_the_others(self, options: Mapping[str, Any]) -> None:
         """Require the same scores for ids in another order, and for a subset of them."""
         model, queries = self.model(options), self.queries()
-        for target in scored(model):
+        for target in self.scored(model):
             ids = shuffled_ids(queries, target)
             scores = score(model, queries, ids, target)
             alone = score(model, queries, ids[:, ::-3], target)
@@ -169,14 +193,14 @@ class ComponentContract(BaseModelContract):
         """Require results that do not depend on the rest of the batch; ids may differ if scores tie within 1e-5."""
         model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
-        for target in generated(model):
+        for target in self.generated(model):
             batch = candidates(model, queries, target, 10)
             parts = [candidates(model, query, target, 10) for query in single]
             scores = np.concatenate([answer.scores for answer in parts])
             assert_close(scores, batch.scores, 1e-5, target)
             moved = np.concatenate([answer.ids for answer in parts]) != batch.ids
             assert not (moved & ~tied(batch.scores)).any(), f"{target}: other candidates in a batch than one by one"
-        for target in scored(model):
+        for target in self.scored(model):
             ids = shuffled_ids(queries, target)
             rows = [score(model, query, ids[row : row + 1], target) for row, query in enumerate(single)]
             assert_close(np.concatenate(rows, axis=1), score(model, queries, ids, target), 1e-5, target)
@@ -184,7 +208,7 @@ class ComponentContract(BaseModelContract):
     def test_threads_do_not_meet(self, options: Mapping[str, Any]) -> None:
         """Require the same answers from several threads at once as from one."""
         model, queries = self.model(options), self.queries()
-        for target in generated(model):
+        for target in self.generated(model):
             alone = candidates(model, queries, target, 10)
             with ThreadPoolExecutor(4) as pool:
                 several = list(pool.map(lambda _, t=target: candidates(model, queries, t, 10), range(8)))
@@ -194,7 +218,7 @@ class ComponentContract(BaseModelContract):
     def test_same_seed_same_result(self, options: Mapping[str, Any]) -> None:
         """Require two fits with the same data and seed to be identical."""
         model = self.model(options)
-        again = self.fitted(options, toy()).state()
+        again = self.fitted(options, self.data()).state()
         state = model.state()
         check_state(state)
         assert again.keys() == state.keys(), "other names in the state"
@@ -205,17 +229,17 @@ class ComponentContract(BaseModelContract):
         """Require empty results for an empty batch."""
         model, queries = self.model(options), self.queries()
         nobody = queries.take(slice(0, 0))
-        for target in generated(model):
+        for target in self.generated(model):
             candidates(model, nobody, target, 5)
-        for target in scored(model):
+        for target in self.scored(model):
             score(model, nobody, np.empty((0, 5), np.int32), target)
 
     def test_unknown_ids_are_as_no_ids(self, options: Mapping[str, Any]) -> None:
         """Require a query of unknown ids to get the same result as an empty query."""
         model = self.model(options)
         unknown = Query(user="nobody", items=["no such item"], tags=["no such tag"])
-        both = encode([Query(), unknown], toy())
-        for target in generated(model):
+        both = encode([Query(), unknown], self.data())
+        for target in self.generated(model):
             ids = candidates(model, both, target, 10).ids
             assert np.array_equal(ids[0], ids[1]), f"{target}: {ids[1]} for unknown ids, {ids[0]} for nothing"
 
@@ -223,27 +247,27 @@ class ComponentContract(BaseModelContract):
         """Require silence for queries with none of the fields it `needs`; without needs, it must serve every query."""
         model, queries = self.model(options), self.queries()
         if not model.needs:
-            for target in generated(model):
+            for target in self.generated(model):
                 silent = (candidates(model, queries, target, 1).ids == PADDING).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no candidates"
-            for target in scored(model):
+            for target in self.scored(model):
                 silent = np.isnan(score(model, queries, shuffled_ids(queries, target), target)).all(axis=2).any()
                 assert not silent, f"{target}: `needs` is empty, but a query got no scores"
             return
         is_served = queries.has_any(model.needs)
         others = queries.take(np.flatnonzero(~is_served))
-        for target in generated(model):
+        for target in self.generated(model):
             ids = candidates(model, others, target, 5).ids
             assert (ids == PADDING).all(), f"{target}: proposes {ids.max()} to a query without {_either(model)}"
-        for target in scored(model):
+        for target in self.scored(model):
             scores = score(model, others, shuffled_ids(others, target), target)
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
         """Require excluded ids to be replaced by the next best, with everything else unchanged."""
         model, queries = self.model(options), self.queries()
-        for target in generated(model):
-            n = size(target)
+        for target in self.generated(model):
+            n = queries.width(target)
             everything = candidates(model, queries, target, n)
             some = np.arange(n) % 3 == 0
             best = (everything.ids[:, :4, None] == np.arange(n)).any(axis=1)
@@ -265,8 +289,8 @@ class ComponentContract(BaseModelContract):
     def test_everything_excluded(self, options: Mapping[str, Any]) -> None:
         """Require no candidates if all ids are excluded."""
         model, queries = self.model(options), self.queries()
-        for target in generated(model):
-            proposed = candidates(model, queries, target, 5, Exclude(ids=np.ones(size(target), bool)))
+        for target in self.generated(model):
+            proposed = candidates(model, queries, target, 5, Exclude(ids=np.ones(queries.width(target), bool)))
             assert (proposed.ids == PADDING).all(), (
                 f"{target}: proposes {proposed.ids.max()} though every id is excluded"
             )
@@ -275,16 +299,16 @@ class ComponentContract(BaseModelContract):
         """Require a state of arrays without objects, from which a new instance gives identical results."""
         model, queries = self.model(options), self.queries()
         state = model.state()
-        other = self.made(options, self.lent(options, toy()))
+        other = self.made(options, self.lent(options, self.data()))
         check_self(other, "restore", other.restore(through_a_file(state)))
         assert (other.targets, other.needs, other.folds_in) == (model.targets, model.needs, model.folds_in)
         names = (getattr(made, "columns", ()) for made in (model, other))
         assert next(names) == next(names), "other `columns` after restore"
-        for target in generated(model):
+        for target in self.generated(model):
             mine, restored = (candidates(m, queries, target, 10) for m in (model, other))
             assert identical(mine.ids, restored.ids), f"{target}: other candidates after restore"
             assert identical(mine.scores, restored.scores), f"{target}: other scores of candidates after restore"
-        for target in scored(model):
+        for target in self.scored(model):
             ids = shuffled_ids(queries, target)
             mine_, restored_ = (score(m, queries, ids, target) for m in (model, other))
             assert identical(mine_, restored_), f"{target}: other scores after restore"
@@ -292,30 +316,33 @@ class ComponentContract(BaseModelContract):
     def test_shows_the_same_after_restore(self, options: Mapping[str, Any]) -> None:
         """Require figures that the report can hold, and clusters int32 [N] from -1, identical after restore."""
         model = self.model(options)
-        other = self.made(options, self.lent(options, toy()))
+        other = self.made(options, self.lent(options, self.data()))
         other.restore(through_a_file(model.state()))
-        for shown in (figures := model.figures(toy())), other.figures(toy()):
+        for shown in (figures := model.figures(self.data())), other.figures(self.data()):
             check_figures(shown)
         same = [*map(figure_report, figures)] == [*map(figure_report, shown)]
         assert same, "other figures after restore"
-        for target in targets_of(model):
+        for target in targets_of(model, self.data()):
             clusters, restored = model.clusters(target), other.clusters(target)
             if clusters is None or restored is None:
                 assert clusters is restored, f"{target}: clusters only before or only after restore"
                 continue
-            check_array(f"clusters of {target}", clusters, np.int32, (size(target),))
+            check_array(f"clusters of {target}", clusters, np.int32, (self.data().size(target),))
             assert (clusters >= PADDING).all(), f"{target}: a cluster is {clusters.min()}; -1 stands for none"
             assert identical(clusters, restored), f"{target}: other clusters after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require the dataset, queries, ids and exclusions to be unchanged after use: others share them."""
-        data, queries = toy_dataset(), self.queries()
+        data, queries = toy_dataset() if self.data() is toy() else self.data(), self.queries()
         lent = self.lent(options, data)
         before = contents(data=data, base_model=_state(lent))
         model = fitted(self.made(options, lent), data)
         assert_unchanged(before, data=data, base_model=_state(lent))
-        for target in targets_of(model):
-            rows, barred = np.eye(len(queries), size(target), dtype=bool), np.arange(size(target)) == 1
+        for target in targets_of(model, self.data()):
+            rows, barred = (
+                np.eye(len(queries), queries.width(target), dtype=bool),
+                np.arange(queries.width(target)) == 1,
+            )
             exclude, ids = Exclude(rows=csr_of(rows), ids=barred), shuffled_ids(queries, target)
             before = contents(data=data, queries=queries, exclude=exclude, ids=ids, base_model=_state(lent))
             if isinstance(model, Generator):
@@ -327,7 +354,7 @@ class ComponentContract(BaseModelContract):
     def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
         """Require ids of int64 to be refused, or to get identical float32 scores."""
         model, queries = self.model(options), self.queries()
-        for target in scored(model):
+        for target in self.scored(model):
             assert isinstance(model, Scorer)
             ids = shuffled_ids(queries, target)
             try:
@@ -372,6 +399,8 @@ class ComponentContract(BaseModelContract):
 
     def test_takes_up_data_that_grew(self, options: Mapping[str, Any]) -> None:
         """Require a component that `refreshes` to propose and score new ids after the data grew."""
+        if self.data() is not toy():
+            return
         small, whole = toy_dataset(40, 30, 11), toy()
         model = self.fitted(options, small)
         if not model.refreshes:
@@ -383,13 +412,13 @@ class ComponentContract(BaseModelContract):
         if lent is not None:
             check_self(model, "use", model.use(lent))
         check_self(model, "refresh", model.refresh(whole, new_codes, np.random.default_rng(0)))
-        other, queries = self.made(options, lent), self.queries()
+        other, queries = self.made(options, lent), queries_of_all_kinds()
         other.restore(through_a_file(model.state()))
-        for target in generated(other):
-            scores = dense(candidates(other, queries, target, size(target)), size(target))
-            new = np.setdiff1d(np.arange(size(target)), new_codes[target])
+        for target in self.generated(other):
+            scores = dense(candidates(other, queries, target, queries.width(target)), queries.width(target))
+            new = np.setdiff1d(np.arange(queries.width(target)), new_codes[target])
             assert not np.isnan(scores[:, new]).all(), f"{target}: never proposes an id that is new"
-        for target in scored(other):
+        for target in self.scored(other):
             ids = shuffled_ids(queries, target)
             new = np.setdiff1d(ids, np.append(new_codes[target], PADDING))
             opinions = score(other, queries, ids, target)[:, np.isin(ids, new)]
@@ -397,7 +426,8 @@ class ComponentContract(BaseModelContract):
 
     def test_fits_without_a_validation_split(self, options: Mapping[str, Any]) -> None:
         """Require a component that `validates` to be fitted without a split, too, as it is outside of runs."""
-        data, model = toy(), self.made(options, self.lent(options, toy()))
+        data = self.data()
+        model = self.made(options, self.lent(options, data))
         if model.validates:
             check_self(model, "fit", model.fit(data, np.random.default_rng(0)))
             check_state(model.state())
@@ -407,7 +437,8 @@ class ComponentContract(BaseModelContract):
 
         A fit must give the same whether the run has prepared the catalogue or it does so itself.
         """
-        data, model = toy(), self.made(options, self.lent(options, toy()))
+        data = self.data()
+        model = self.made(options, self.lent(options, data))
         if model.prepares is None:
             return
         state = model.preparer().prepare(data.catalogue)
@@ -426,11 +457,13 @@ class ComponentContract(BaseModelContract):
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
         """Require recommendations from each declared field alone to be mostly of the colour of the query."""
         model = self.model(options)
+        if self.data() is not toy():
+            return
         for field in self.learns_the_checkerboard:
             if model.needs and not model.reads(field):
                 continue  # this configuration does not read the field
             queries = parity_queries(toy(), field)
-            for target in generated(model):
+            for target in self.generated(model):
                 exclude = Exclude(rows=queries.history.matrix()) if target == "items" else Exclude()
                 ids = candidates(model, queries, target, 5, exclude).ids
                 right = (ids % 2 == np.array([[0], [1]])) & (ids != PADDING)

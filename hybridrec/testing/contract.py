@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import PluginError, did_you_mean
 from hybridrec.plugin import Plugin, field_docstrings
 from hybridrec.secret import redacted
-from hybridrec.testing._helpers import assert_unchanged, contents, toy
+from hybridrec.testing._helpers import assert_unchanged, contents, queries_of_all_kinds, toy
 from hybridrec.testing.datasets import toy_dataset, toy_queries
 from hybridrec.tracing import blame, plugin_frames, writes
 
@@ -45,7 +46,8 @@ class Contract:
 
     role: ClassVar[str]
     """The attribute of a subclass that holds the class under test: component, reranker, reader, ..."""
-    configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    configs: ClassVar[Sequence[Mapping[str, Any]] | None] = None
+    """The options to check it with, one mapping each, as in the YAML; by default its own `check_configs`."""
 
     @classmethod
     def subject(cls) -> Any:
@@ -65,7 +67,8 @@ class Contract:
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
         """Return the arguments that checks may take: name -> case -> value."""
-        return {"options": {json.dumps(dict(options), default=str): options for options in cls.configs}}
+        configs = getattr(cls.subject(), "check_configs", ({},)) if cls.configs is None else cls.configs
+        return {"options": {json.dumps(dict(options), default=str): options for options in configs}}
 
     @classmethod
     def checks(cls) -> list[str]:
@@ -142,16 +145,24 @@ class PluginContract(Contract):
         )
 
 
-class QueryContract(PluginContract):
-    """Base of the suites of plugin classes that are asked about queries on data, such as filters and segmenters."""
+class DataContract(PluginContract):
+    """Base of the suites that check a class on data.
+
+    The data are those that the class gives in `check_data`, or an override of `data`, else the toy dataset.
+    """
 
     def data(self) -> Dataset:
-        """Return the training part: the toy dataset; override it for other data with as many ids."""
-        return toy()
+        """Return the data of the checks."""
+        return data_of(self.subject())
 
     def queries(self) -> QueryBatch:
-        """Return a batch with queries of all kinds for `data`."""
-        return toy_queries(self.data())
+        """Return a batch with all kinds of queries for these data."""
+        data = self.data()
+        return queries_of_all_kinds() if data is toy() else toy_queries(data)
+
+
+class QueryContract(DataContract):
+    """Base of the suites of plugin classes that are asked about queries on data, such as filters and segmenters."""
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """Build an instance of the class under test."""
@@ -170,20 +181,35 @@ class QueryContract(PluginContract):
         assert_unchanged(before, data=data, queries=queries)
 
 
-def run_checks(contract: type[Contract]) -> Iterator[Outcome]:
+@lru_cache(maxsize=16)
+def data_of(cls: type[Plugin]) -> Dataset:
+    """Return the data on which a class is checked; raises PluginError if `check_data` gives something else."""
+    data = cls.check_data()
+    if data is None:
+        return toy()
+    if not isinstance(data, Dataset):
+        raise PluginError(f"{cls.__name__}.check_data must return a Dataset or None, not {type(data).__name__}")
+    return data
+
+
+def run_checks(contract: type[Contract], began: Callable[[str], None] | None = None) -> Iterator[Outcome]:
     """Run all checks of a contract class in all their cases, without pytest.
 
-    If a configuration cannot be prepared, its failure is the only outcome.
+    If a configuration cannot be prepared, its failure is the only outcome. `began` is called with the name of each
+    check before its first case.
     """
+    began = began or (lambda _: None)
     suite, parameters = contract(), contract.parameters()
     package = contract.package()
+    began("prepare")
     for name, options in parameters["options"].items():
-        trained_fold = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
-        if trained_fold.status == "failed":
-            yield trained_fold
+        prepared = _outcome("prepare", [name], lambda: suite.prepare(options), None, package)  # noqa: B023
+        if prepared.status == "failed":
+            yield prepared
             return
     idle = contract.idle()
     for check in contract.checks():
+        began(check)
         method = getattr(suite, PREFIX + check)
         wanted = [name for name in inspect.signature(method).parameters if name in parameters]
         for case in itertools.product(*(parameters[name].items() for name in wanted)):

@@ -17,17 +17,17 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import DAY, ITEMS, USERS, Bools, Field, Ints, Sparse
 
 
-def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
+def toy_dataset(users: int = 60, items: int = 40, tags: int = 12, share: float = 0.5) -> Dataset:
     """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
-    Each user plays about half of the items of its colour, some of them twice, with times and weights
+    Each user plays this share of the items of its colour, some of them twice, with times and weights
     1 to 3; titles, texts, tags and features name the colour, along with irrelevant content. Every item has a price of
     1 to 5, and all but one have a cost of 0 to 4; requests come from a device and with a budget. The last user and the
     last item have no interactions. Codes are equal to the numbers in the external ids ("user 07", "item 03",
     "tag 11"). The same arguments always give the same data.
     """
     rng = np.random.default_rng(20)
-    history = _toy_history(users, items, rng)
+    history = _toy_history(users, items, share, rng)
     user_tags, item_tags = (
         csr_of(_same_colour(rows, tags) & (rng.random((rows, tags)) < 0.4)) for rows in (users, items)
     )
@@ -44,9 +44,9 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12) -> Dataset:
     )
 
 
-def _toy_history(users: int, items: int, rng: np.random.Generator) -> Ragged:
+def _toy_history(users: int, items: int, share: float, rng: np.random.Generator) -> Ragged:
     """Draw the interactions, with times and weights."""
-    played = _same_colour(users, items) & (rng.random((users, items)) < 0.5)
+    played = _same_colour(users, items) & (rng.random((users, items)) < share)
     played[-1, :] = False
     played[:, -1] &= items == 1  # the last item is cold, unless it is the only one
     user, item = np.nonzero(played)

@@ -9,10 +9,9 @@ import numpy as np
 
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
-from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.checks import check_exclude, check_self
 from hybridrec.stages.filter import Filter
-from hybridrec.testing._helpers import size, through_a_file
+from hybridrec.testing._helpers import through_a_file
 from hybridrec.testing.contract import QueryContract
 from hybridrec.types import Bools, Target
 
@@ -41,14 +40,14 @@ class FilterContract(QueryContract):
         model, queries = self.model(options), self.queries()
         for target in self.data().targets:
             for asked in (queries, queries.take(slice(0, 0))):
-                check_exclude(model.exclude(asked, target), len(asked), size(target))
+                check_exclude(model.exclude(asked, target), len(asked), queries.width(target))
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
         """Require a query to be kept from the same ids alone and in a batch."""
         model, queries = self.model(options), self.queries()
         for target, together in self._excluded(model, queries):
             for row in range(len(queries)):
-                alone = _matrix(model.exclude(queries.take(slice(row, row + 1)), target), 1, target)[0]
+                alone = _matrix(model, queries.take(slice(row, row + 1)), target)[0]
                 assert np.array_equal(alone, together[row]), f"{target}, query {row}: other ids alone than in a batch"
 
     def test_same_data_same_exclusion(self, options: Mapping[str, Any]) -> None:
@@ -76,10 +75,10 @@ class FilterContract(QueryContract):
     def _excluded(self, model: Filter, queries: QueryBatch) -> Iterator[tuple[Target, Bools]]:
         """Yield each target with bool [Q, N]: true where an id is excluded."""
         for target in self.data().targets:
-            yield target, _matrix(model.exclude(queries, target), len(queries), target)
+            yield target, _matrix(model, queries, target)
 
 
-def _matrix(exclude: Exclude, queries: int, target: Target) -> Bools:
-    scores = np.zeros((queries, size(target)), np.float32)
-    exclude.mask(scores)
+def _matrix(model: Filter, queries: QueryBatch, target: Target) -> Bools:
+    scores = np.zeros((len(queries), queries.width(target)), np.float32)
+    model.exclude(queries, target).mask(scores)
     return np.isneginf(scores)

@@ -10,15 +10,15 @@ import numpy as np
 
 from hybridrec.evaluation.metrics import EvalBatch, Metric, SetMetric
 from hybridrec.stages import kernels
-from hybridrec.testing._helpers import assert_unchanged, contents, queries_of_all_kinds, toy
-from hybridrec.testing.contract import PluginContract
+from hybridrec.testing._helpers import assert_unchanged, contents
+from hybridrec.testing.contract import DataContract
 from hybridrec.testing.datasets import csr_of
 from hybridrec.types import PADDING, Doubles
 
 ROWS, WIDTH = 30, 10
 
 
-class MetricContract(PluginContract):
+class MetricContract(DataContract):
     """The contract of metrics: one named check for each requirement.
 
     metric: the class under test
@@ -37,23 +37,25 @@ class MetricContract(PluginContract):
         return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def eval_batch(self, rows: slice | None = None) -> EvalBatch:
-        """Build slates on the toy dataset: full, short and empty ones; one query without relevant ids, one with all.
+        """Build slates on the data: full, short and empty ones; one query without relevant ids, one with all.
 
         The gains of relevant ids are 1 to 5.
         """
-        rng, n = np.random.default_rng(4), len(toy().items)
+        rng, data = np.random.default_rng(4), self.data()
+        n = len(data.items)
         ids = rng.permuted(np.tile(np.arange(n, dtype=np.int32), (ROWS, 1)), axis=1)[:, :WIDTH]
-        ids[np.arange(WIDTH) >= np.concatenate(([0, 1], rng.integers(3, WIDTH + 9, ROWS - 2)))[:, None]] = PADDING
+        lengths = np.concatenate(([0, 1], rng.integers(3, WIDTH + 9, ROWS - 2)))
+        ids[np.arange(ids.shape[1]) >= lengths[:, None]] = PADDING
         truth = csr_of(
             (rng.random((ROWS, n)) < 0.2) & (np.arange(ROWS) != 3)[:, None] | (np.arange(ROWS) == 4)[:, None]
         )
         chosen = slice(None) if rows is None else rows
-        asked = queries_of_all_kinds()
+        asked = self.queries()
         queries = asked.take(np.arange(ROWS)[chosen] % len(asked))
         hits = kernels.hits(ids[chosen], truth[chosen])
         gains = truth.copy()
         gains.data = rng.integers(1, 6, gains.nnz).astype(np.float32)
-        return EvalBatch("items", ids[chosen], hits, truth[chosen], toy(), queries=queries, gains=gains[chosen])
+        return EvalBatch("items", ids[chosen], hits, truth[chosen], data, queries=queries, gains=gains[chosen])
 
     def made(self, options: Mapping[str, Any]) -> Metric:
         """Build the metric."""

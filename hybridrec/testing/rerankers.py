@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import frozen_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import HybridrecError
@@ -23,7 +22,6 @@ from hybridrec.testing._helpers import (
     contents,
     fitted,
     identical,
-    queries_of_all_kinds,
     read_only,
     through_a_file,
     toy,
@@ -63,8 +61,8 @@ class RerankerContract(BaseModelContract):
         return _shared(cls, self.reranker, json.dumps(dict(options)))
 
     def _trained(self, options: Mapping[str, Any]) -> Reranker:
-        """Fit the re-ranker on the toy dataset; if it learns, on the pool of `pool`, with random relevant ids."""
-        made: Reranker = fitted(self.made(options, self.lent(options, toy())), toy())
+        """Fit the re-ranker on the data; if it learns, on the pool of `pool`, with random relevant ids."""
+        made: Reranker = fitted(self.made(options, self.lent(options, self.data())), self.data())
         if made.learns:
             check_self(made, "fit_on_predictions", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
         return made
@@ -72,7 +70,7 @@ class RerankerContract(BaseModelContract):
     def lesson(self) -> tuple[Sparse, Doubles, Ints]:
         """Return truth, weights and units of `queries`."""
         n = len(self.queries())
-        truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(toy().items))) < 0.2))
+        truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(self.data().items))) < 0.2))
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
@@ -81,17 +79,17 @@ class RerankerContract(BaseModelContract):
 
     def queries(self) -> QueryBatch:
         """Return a batch with all kinds of queries, which have names: a policy draws from them."""
-        queries = queries_of_all_kinds()
+        queries = super().queries()
         return replace(queries, ids=tuple(f"request {row}" for row in range(len(queries))))
 
     def pool(self) -> Pool:
         """Build a pool for `queries`: two rows are full, one is empty, others shorter; every second column has gaps."""
         labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
-        rng, n = np.random.default_rng(1), len(self.queries())
-        shuffled = rng.permuted(np.tile(np.arange(len(toy().items), dtype=np.int32), (n, 1)), axis=1)[:, :12]
+        rng, n, items = np.random.default_rng(1), len(self.queries()), len(self.data().items)
+        shuffled = rng.permuted(np.tile(np.arange(items, dtype=np.int32), (n, 1)), axis=1)[:, :12]
         kept = np.arange(12) < np.concatenate(([12, 12, 0], rng.integers(1, 12, n - 3)))[:, None]
-        ids = np.sort(np.where(kept, shuffled, len(toy().items)), axis=1)
-        ids = np.where(ids < len(toy().items), ids, PADDING).astype(np.int32)
+        ids = np.sort(np.where(kept[:, : shuffled.shape[1]], shuffled, items), axis=1)
+        ids = np.where(ids < items, ids, PADDING).astype(np.int32)
         sources = np.where(ids == PADDING, 0, rng.integers(1, 2 ** len(labels), ids.shape)).astype(np.uint64)
         columns = {label: _column(rng, ids, gaps=place % 2 == 1) for place, label in enumerate(labels)}
         return Pool("items", ids, labels, sources, columns)
@@ -190,7 +188,7 @@ class RerankerContract(BaseModelContract):
         """Require `fit` to change statistics only: weights learned on one training part are used on another."""
         model = self._trained(options)
         before = model.rerank(self.queries(), self.pool(), 5).final
-        after = fitted(model, toy()).rerank(self.queries(), self.pool(), 5).final
+        after = fitted(model, self.data()).rerank(self.queries(), self.pool(), 5).final
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` when fitted again"
         assert identical(before, after), "another `final` when fitted again on the same data"
@@ -242,7 +240,7 @@ class RerankerContract(BaseModelContract):
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
         """Require a state of arrays without objects, from which a new instance gives identical results."""
         model = self.model(options)
-        other = self.made(options, self.lent(options, toy()))
+        other = self.made(options, self.lent(options, self.data()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))
         before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, other))
         assert before is not None, "wrote no `final`"
@@ -255,20 +253,21 @@ class RerankerContract(BaseModelContract):
     def test_restored_it_can_be_fitted_again(self, options: Mapping[str, Any]) -> None:
         """Check that a restored re-ranker keeps its learned state when it is fitted on new data, as in a refresh."""
         model = self.model(options)
-        other = self.made(options, self.lent(options, toy()))
+        other = self.made(options, self.lent(options, self.data()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))
-        before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, fitted(other, toy())))
+        before, after = (m.rerank(self.queries(), self.pool(), 5).final for m in (model, fitted(other, self.data())))
         assert before is not None, "wrote no `final`"
         assert after is not None, "wrote no `final` when restored and fitted again"
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
         """Require dataset, queries, pool and arguments of `fit_on_predictions` to stay unchanged: others share them."""
-        handed: dict[str, object] = {"data": toy_dataset(), "queries": self.queries(), "pool": self.pool()}
-        lent = self.lent(options, cast(Dataset, handed["data"]))
+        data = toy_dataset() if self.data() is toy() else self.data()
+        handed: dict[str, object] = {"data": data, "queries": self.queries(), "pool": self.pool()}
+        lent = self.lent(options, data)
         handed["base_model"] = {} if lent is None else lent.state()
         before = contents(**handed)
-        model: Reranker = fitted(self.made(options, lent), cast(Dataset, handed["data"]))
+        model: Reranker = fitted(self.made(options, lent), data)
         assert_unchanged(before, **handed)
         queries, pool = cast(QueryBatch, handed["queries"]), cast(Pool, handed["pool"])
         if model.learns:

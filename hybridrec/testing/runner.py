@@ -38,10 +38,17 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
     return list(dict.fromkeys(classes))
 
 
+def configs_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Mapping[str, Any]]:
+    """Return the options that a class is checked with: each of its `check_configs`, with these in place of its own."""
+    declared: Sequence[Mapping[str, Any]] = getattr(cls, "check_configs", ({},))  # a command has none
+    configs = [{**config, **options} for config in declared]
+    return [config for place, config in enumerate(configs) if config not in configs[:place]]
+
+
 def contracts_of(
     cls: Any, options: Mapping[str, Any] = MappingProxyType({}), base_models: Sequence[Any] = ()
 ) -> Iterator[type[Contract]]:
-    """Yield the suites that a class must pass, with these options and defaults for the others.
+    """Yield the suites that a class must pass, with these options and those of `check_configs` for the others.
 
     Where an option refers to another component, it is handed the first of `base_models` that is of the required class.
 
@@ -52,18 +59,20 @@ def contracts_of(
         raise ConfigError(
             f"'{cls.name}' needs {', '.join(missing)}, not installed here. {getattr(cls, 'install_hint', '')}".rstrip()
         )
+    configs = configs_of(cls, options)
     try:
-        getattr(cls, "Config", Options).model_validate(options)
+        for config in configs:
+            getattr(cls, "Config", Options).model_validate(config)
     except ValidationError as error:
         raise ConfigError(f"'{cls.name}' {'; '.join(_problems(error))}") from None
     kind = kinds.kind_of(cls)
     for name in dict.fromkeys(role.contract for role in (kind.roles_of(cls) if kind else ())):
         contract = kinds.resolve(name)
         called = f"{getattr(cls, '__name__', cls.name)}{contract.__name__}"
-        given: dict[str, Any] = {contract.role: cls, "configs": (options,)}
+        given: dict[str, Any] = {contract.role: cls, "configs": configs}
         choices = [{}, *({"base_model": lender} for lender in base_models if _needs_no_options(lender))]
         suites: list[type[Contract]] = [type(called, (contract,), given | choice) for choice in choices]
-        reasons = [suite.unfit(options) for suite in suites]
+        reasons = [next(filter(None, map(suite.unfit, configs)), None) for suite in suites]
         if None not in reasons:
             raise ConfigError(reasons[0])
         yield suites[reasons.index(None)]
@@ -79,6 +88,6 @@ def _problems(error: ValidationError) -> Iterator[str]:
     """Describe the problems of the options, missing ones first."""
     places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
-        yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or test it with `configs`"
+        yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or the class `check_configs`"
     others = (f"{key}: {problem['msg']}" for key, problem in places if problem["type"] != "missing")
     yield from (text.removeprefix(": ") for text in others)  # problems of the options as a whole have no key

@@ -12,12 +12,11 @@ from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.testing._helpers import assert_unchanged, contents
-from hybridrec.testing.contract import PluginContract
-from hybridrec.testing.datasets import toy_dataset
+from hybridrec.testing._helpers import assert_unchanged, contents, toy
+from hybridrec.testing.contract import DataContract
 
 
-class SplitterContract(PluginContract):
+class SplitterContract(DataContract):
     """The contract of splitters: one named check for each requirement.
 
     splitter: the class under test
@@ -28,10 +27,12 @@ class SplitterContract(PluginContract):
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """Return the data to split: the toy dataset with fold numbers; override it for other data."""
-        toy = toy_dataset()
-        groups = np.arange(len(toy.interactions.ids), dtype=np.int32) % 3
-        return replace(toy, interactions=replace(toy.interactions, groups=groups))
+        """Return the data to split: those that the class gives, else the toy dataset with fold numbers."""
+        data = super().data()
+        if data is not toy():
+            return data
+        groups = np.arange(len(data.interactions.ids), dtype=np.int32) % 3
+        return replace(data, interactions=replace(data.interactions, groups=groups))
 
     def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
         """Return all folds of `data`, and the inner fold of the first."""

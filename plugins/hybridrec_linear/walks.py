@@ -58,7 +58,8 @@ class P3Alpha(SparseLinearModel):
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the rows, held three times, of a block of walks, and of the walks that are kept."""
         columns, rows = Columns.learn(data, self.config)
-        return 3 * 8 * rows.nnz + 40 * _STEPS + 2 * 8 * len(columns.ids) * self.config.neighbours
+        steps = min(int((np.diff(rows.indptr).astype(np.float64) ** 2).sum()), _STEPS)
+        return 3 * 8 * rows.nnz + 40 * steps + 2 * 8 * len(columns.ids) * self.config.neighbours
 
 
 class RP3BetaOptions(P3AlphaOptions):

@@ -1,12 +1,22 @@
 """The console: bars on a terminal alone, and words for an interruption."""
 
+import re
 import signal
 import subprocess
 import time
 
 import pytest
 
-from hybridrec.cli._console import Bars, announcing_interrupts, megabytes, p_value, percent, print_table, signed
+from hybridrec.cli._console import (
+    Bars,
+    CheckProgress,
+    announcing_interrupts,
+    megabytes,
+    p_value,
+    percent,
+    print_table,
+    signed,
+)
 from tests.cli.processes import command, environment
 
 
@@ -60,6 +70,26 @@ def test_what_fits_report_is_a_line_now_and_then_where_there_is_no_terminal(monk
                 now[0] += 1
                 bars.report("deep (full)", step, 12, {"loss": 1 / step})
     assert capsys.readouterr().err.splitlines() == ["deep (full) 5/12, loss 0.2", "deep (full) 10/12, loss 0.1"]
+
+
+def test_the_check_that_runs_is_named_before_it_ends(capsys):
+    with CheckProgress("mine", 2) as progress:
+        progress.begin("empty_batch")
+        assert capsys.readouterr().err == "mine: empty batch ... "
+        progress.begin("has_an_opinion")
+        assert re.fullmatch(r"0\.0 s\nmine: has an opinion \.\.\. ", capsys.readouterr().err)
+    assert capsys.readouterr().err == "0.0 s\n"
+
+
+def test_checks_advance_a_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with CheckProgress("mine", 2) as progress:
+        progress.begin("empty_batch")
+        progress.begin("has_an_opinion")
+    err = capsys.readouterr().err
+    assert "mine: has an opinion" in err
+    assert "2/3" in err  # the third step is the preparation, which nobody began here
+    assert " ... " not in err
 
 
 def test_the_earlier_handler_of_interrupts_is_there_again_afterwards():

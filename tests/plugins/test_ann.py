@@ -54,6 +54,10 @@ class OverFactors(Approximate):
     def fit(self, data, rng):
         return self.use(Factors().fit(data, rng))._fit(data, rng)
 
+    def memory(self, data):
+        """Estimate the bytes of the histories as a full matrix and of its decomposition, beside its own."""
+        return super().memory(data) + 40 * len(data.users) * len(data.items)
+
     def _fit(self, data, rng):
         return super().fit(data, rng)
 

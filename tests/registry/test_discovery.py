@@ -50,7 +50,8 @@ def provider(registry, distribution):
 
 
 def test_every_fake_plugin_is_tested():
-    assert fake_plugin.SOURCES.keys() == {*BROKEN, *MISBEHAVING, "good", "clash", "slow_import", "drops_candidates"}
+    checked = {"drops_candidates", "private_imports", "hungry", "declares_checks"}
+    assert fake_plugin.SOURCES.keys() == {*BROKEN, *MISBEHAVING, *checked, "good", "clash", "slow_import"}
 
 
 def test_a_good_plugin_is_found_with_version_and_origin_even_where_its_entry_point_has_a_taken_name(install):

@@ -214,7 +214,8 @@ def test_commands_take_files(call, experiment, plugin, command):
     argument = {"run": experiment(USED), "check": experiment(USED), "show": "window", "check-plugin": "window"}
     arguments = [argument[command]] if command in argument else []
     status, out, err = call(command, *arguments, "--plugin", plugin())
-    assert (status, err) == (0, "")
+    assert status == 0
+    assert not err or (command == "check-plugin" and err.startswith("window: "))  # the progress of its checks
     assert "window" in out or command == "run"
 
 

@@ -1,6 +1,8 @@
 """The contract of components catches what it promises: for each check, a component that breaks it."""
 
 import inspect
+import mmap
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -49,6 +51,10 @@ class Good(DenseModel):
         self._together = dict(state)
         return self
 
+    def memory(self, data):
+        """Estimate the bytes of a full matrix of all pairs, as it is made and as it is kept."""
+        return 12 * len(data.items) ** 2
+
 
 class TestGoodContract(ComponentContract):
     component = Good
@@ -73,6 +79,25 @@ class SharesABuffer(Good):
         asked, thread = self._asked
         scores = super().scores(asked, target)
         return scores if thread == threading.get_ident() else -scores
+
+
+class TellsNoMemory(Good):
+    def memory(self, data):
+        return 0
+
+
+class TellsTooMuchMemory(Good):
+    def memory(self, data):
+        return 4_000_000_000
+
+
+class HoldsMemoryOfItsOwn(Good):
+    """Takes what numpy does not count."""
+
+    def fit(self, data, rng):
+        with mmap.mmap(-1, 300_000_000) as held:
+            held.write(bytes(len(held)))
+        return super().fit(data, rng)
 
 
 class NoTarget(Good):
@@ -413,6 +438,8 @@ BROKEN = [
     (Undocumented, "test_config_fields_are_documented", "factors"),
     (Nameless, "test_has_a_name_and_a_version", "name is empty"),
     (SharesABuffer, "test_threads_do_not_meet", "several threads"),
+    (TellsNoMemory, "test_memory_is_as_estimated", r"`fit` took \d+ MB, and `memory` says 0 MB: the budget would not"),
+    (TellsTooMuchMemory, "test_memory_is_as_estimated", "says 4,000 MB: fits with room are refused"),
     (NoTarget, "test_declares_what_it_serves", "no target"),
     (WrongNeeds, "test_declares_what_it_serves", "Moods"),
     (WideIds, "test_candidates_are_well_formed", "int64"),
@@ -479,6 +506,12 @@ def test_each_check_catches_a_component_that_breaks_it(component, check, message
     run_check(Good, check)
     with pytest.raises((AssertionError, AttributeError, PluginError, ArithmeticError, ValueError), match=message):
         run_check(component, check)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
+def test_memory_that_numpy_does_not_count_is_seen():
+    with pytest.raises(AssertionError, match=r"`fit` took \d+ MB, and `memory` says 75 MB: the budget would not hold"):
+        run_check(HoldsMemoryOfItsOwn, "test_memory_is_as_estimated")
 
 
 def test_every_check_has_a_component_that_breaks_it():

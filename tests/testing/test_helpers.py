@@ -22,7 +22,7 @@ def floats(*rows):
 @pytest.mark.parametrize("target", ["items", "tags"])
 def test_every_id_is_shuffled_for_each_query_with_padding_in_between(target):
     ids = helpers.shuffled_ids(toy_queries(helpers.toy()), target)
-    n = helpers.size(target)
+    n = helpers.toy().size(target)
     assert (np.sort(ids, axis=1) == [-1, -1, *range(n)]).all()
     assert len(np.unique(ids, axis=0)) == len(ids)
     assert not ids.flags.writeable

@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from hybridrec import ConfigError, Normaliser, Options, PluginError
 from hybridrec.registry.discovery import Registry
-from hybridrec.testing.runner import classes_of, contracts_of
+from hybridrec.testing.runner import classes_of, configs_of, contracts_of
 from hybridrec_playlists.submissions import MPDExporter
 
 
@@ -34,8 +34,19 @@ def test_the_classes_of_a_plugin_that_cannot_be_loaded_are_refused_with_the_caus
 
 def test_suites_run_with_the_given_options():
     (suite,) = contracts_of(Least, {"low": 2, "high": 3})
-    assert (suite.__name__, suite.configs) == ("LeastNormaliserContract", ({"low": 2, "high": 3},))
+    assert (suite.__name__, suite.configs) == ("LeastNormaliserContract", [{"low": 2, "high": 3}])
     assert suite.subject() is Least
+
+
+def test_a_class_says_which_options_it_is_checked_with():
+    """Those of the command line stand in the place of its own, and what is then the same is checked once."""
+    declared = type("Declared", (Least,), {"check_configs": [{"low": 1}, {"low": 2, "high": 5}]})
+    (suite,) = contracts_of(declared)
+    assert [*suite.parameters()["options"].values()] == [{"low": 1}, {"low": 2, "high": 5}]
+    assert configs_of(declared, {"low": 0}) == [{"low": 0}, {"low": 0, "high": 5}]
+    assert configs_of(declared, {"low": 0, "high": 4}) == [{"low": 0, "high": 4}]
+    with pytest.raises(ConfigError, match="low is above high"):
+        list(contracts_of(declared, {"high": 1}))  # one of the two does not go with it
 
 
 class LeastOptions(Options):
@@ -66,7 +77,7 @@ class Least(Normaliser):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "'least' has no default for low; give --set low=VALUE, or test it with `configs`"),
+        ({}, "'least' has no default for low; give --set low=VALUE, or the class `check_configs`"),
         ({"high": "x"}, "'least' has no default for low; .*; high: Input should be a valid integer"),
         ({"low": 9}, "^'least' Value error, low is above high$"),
     ],
