@@ -154,14 +154,18 @@ def published_sizes(quick: bool) -> list[Work]:
         work = Work(f"{system.name}: {size}, {told[1]['vocabulary']:,} with a vector", "epoch", 1, ways)
         work.ratio("2 workers", "1 worker")
         for workers, at in told.items():
-            seconds = [epoch["wall"] for epoch in at["epochs"]]
-            rest = (every - len(seconds)) * seconds[-1]
-            computed = f", {every - len(seconds)} of them computed" if rest else ""
-            work.note(
-                f"hours of {every} epochs on {workers}{computed}", (at["before"]["wall"] + sum(seconds) + rest) / 3600
-            )
+            computed = every - len(at["epochs"])
+            suffix = f", {computed} of them computed" if computed else ""
+            wall, cpu = (_hours(at, clock, computed) for clock in ("wall", "cpu"))
+            work.note(f"hours of {every} epochs on {workers}{suffix}", wall, cpu=cpu)
         works.append(work)
     return works
+
+
+def _hours(told: Mapping[str, Any], clock: str, computed: int) -> float:
+    """Return the hours of a whole training, with as many `computed` epochs as the last one took."""
+    seconds = [epoch[clock] for epoch in told["epochs"]]
+    return (told["before"][clock] + sum(seconds) + computed * seconds[-1]) / 3600
 
 
 def _way(told: Mapping[str, Any]) -> Way:
