@@ -47,6 +47,12 @@ def _gathered(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
+def _tell(problems: Sequence[str]) -> None:
+    """Raise the mistakes that were gathered as one ConfigError, a line for each."""
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+
+
 class Checker(Validator):
     """Resolves the names of one document against the registry; errors carry the place in the file."""
 
@@ -84,12 +90,20 @@ class Checker(Validator):
         for name, options in config.observe.items():
             with _gathered(problems):
                 observers[name] = self.observer(name, options or {}, ("observe", name))
-        if problems:
-            raise ConfigError("\n".join(dict.fromkeys(problems)))
-        components = {label: self.with_base_model(spec, components) for label, spec in components.items()}
+        _tell(problems)
+        for label, spec in components.items():
+            with _gathered(problems):
+                components[label] = self.with_base_model(spec, components)
+        pipelines, curves = {}, []
         for name, pipeline in config.pipelines.items():
-            self.add_fallbacks(components, name, pipeline)
-        pipelines = {name: self.pipeline(name, use, config, components) for name, use in config.pipelines.items()}
+            with _gathered(problems):
+                self.add_fallbacks(components, name, pipeline)
+                pipelines[name] = self.pipeline(name, pipeline, config, components)
+        _tell(problems)
+        for index, tradeoff in enumerate(config.tradeoffs):
+            with _gathered(problems):
+                curves.append(self.curve(index, tradeoff, config, components))
+        _tell(problems)
         if config.compare.singles:
             pipelines.update(self.singles(config, components, pipelines))
         self.refuse_unanswerable(splitter, pipelines)
@@ -101,7 +115,7 @@ class Checker(Validator):
             pipelines=pipelines,
             metric_specs=metrics,
             segmenters=by_segmenter,
-            curves=tuple(self.curve(index, use, config, components) for index, use in enumerate(config.tradeoffs)),
+            curves=tuple(curves),
             notes=tuple(self.notes),
             choices=tuple(self.choices),
             reader_digest=self.registry.source_of(type(reader)),

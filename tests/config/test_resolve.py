@@ -168,3 +168,22 @@ def test_mistakes_of_several_sections_are_told_at_once(experiment):
     ):  # fmt: skip
         assert any(f"toy.yaml:{line}: {key}" in told and f"'{nearest}'" in told for told in lines), (key, lines)
     assert len(lines) == 6
+
+
+def test_mistakes_of_several_pipelines_and_trade_offs_are_told_at_once(experiment):
+    control, hybrid = "{generators: [{from: pop, k: 20}]", "[{from: ease, k: 20}, {from: noise, k: 10}]"
+    path = experiment((control, control.replace("pop", "poop")), (hybrid, hybrid.replace("noise", "noisy")))
+    with pytest.raises(ConfigError) as info:
+        load_experiment(path, Registry())
+    first, second = str(info.value).splitlines()
+    assert "toy.yaml:11: pipelines.control.generators[0].from" in first
+    assert "toy.yaml:13: pipelines.hybrid.generators[1].from" in second
+    path = experiment(
+        ("workers: 2", "workers: 2\ntradeoffs: [{pipeline: hybird, vary: rerank.0.weights.pop, over: [1, 2]}, "
+         "{pipeline: hybrid, vary: rerank.0.weights.poop, over: [1, 2]}]")
+    )  # fmt: skip
+    with pytest.raises(ConfigError) as info:
+        load_experiment(path, Registry())
+    first, second = str(info.value).splitlines()
+    assert "tradeoffs[0].pipeline" in first
+    assert "tradeoffs[1]" in second
