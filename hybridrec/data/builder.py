@@ -27,7 +27,7 @@ UNCHANGED = WeightOptions()
 """Weights unchanged."""
 LINE = "line"
 """The column in which `hybridrec.text_files` numbers lines: it is allowed and ignored."""
-_INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group"))
+_INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group", "gain"))
 """The columns that a frame must have, and those that it may have."""
 _ENTITIES = (("id",), ("text", "time"))
 _USER_HAS = (("user", "id"), ("weight",))
@@ -45,8 +45,9 @@ class Tables:
 
     In long frames ids may be integers, read as their decimal text, or of type `Enum`: these take less memory.
 
-    interactions: user, item; and where known time (seconds since 1970), weight, position, group, and the columns
-        that `context` names
+    interactions: user, item; and where known time (seconds since 1970), weight, position, group, gain, and the
+        columns that `context` names. A gain is what the interaction is worth to metrics (the price paid); without the
+        column its weight is
     entities: kind -> id, and where known text and time. The text of a user is a title, and the time that of the
         user's query; the time of an item is its release. Users and items may be listed that never interact, and
         need not be listed if they do
@@ -213,6 +214,7 @@ def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragge
         weights=frame["weight"].to_numpy() if "weight" in frame.columns else None,
         groups=frame["group"].to_numpy() if "group" in frame.columns else None,
         context=_context(tables),
+        gains=frame["gain"].to_numpy() if "gain" in frame.columns else None,
         positions=frame["position"].to_numpy() if "position" in frame.columns else None,
     )
 

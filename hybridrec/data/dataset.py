@@ -283,7 +283,7 @@ def _entities_of(state: Mapping[str, NDArray[Any]], name: str) -> Entities:
 
 
 def _ragged_of(state: Mapping[str, NDArray[Any]], name: str) -> Ragged:
-    columns = {column: state.get(f"{name}.{column}") for column in ("times", "weights", "groups")}
+    columns = {column: state.get(f"{name}.{column}") for column in ("times", "weights", "groups", "gains")}
     width, context = int(state[f"{name}.width"]), _features_of(state, f"{name}.context")
     return Ragged(state[f"{name}.ids"], state[f"{name}.offsets"], width, **columns, context=context)
 

@@ -23,9 +23,10 @@ class Ragged:
     """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
 
     `width` is the size of the ids' vocabulary (the columns of `matrix()`). `times` are seconds since 1970,
-    `weights` are positive, `groups` are integers that a splitter groups by (a published fold number, say), and
-    `context` are the columns of the request that led to each (device, shop); each is parallel to `ids`, or None if
-    the data has none. All arrays are read-only.
+    `weights` are positive, `groups` are integers that a splitter groups by (a published fold number, say),
+    `context` are the columns of the request that led to each (device, shop), and `gains` are what each is worth to
+    metrics where that is not its weight (the price paid); each is parallel to `ids`, or None if the data has none.
+    All arrays are read-only.
     """
 
     ids: Ints
@@ -35,6 +36,7 @@ class Ragged:
     weights: Floats | None = None
     groups: Ints | None = None
     context: Features | None = None
+    gains: Floats | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -64,6 +66,7 @@ class Ragged:
         weights: Floats | None = None,
         groups: Ints | None = None,
         context: Features | None = None,
+        gains: Floats | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
         """Group parallel columns by row, ordered within a row by `positions`, else by `times`, else as given.
@@ -85,11 +88,12 @@ class Ragged:
             weights=None if weights is None else np.ascontiguousarray(weights[order], np.float32),
             groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
             context=None if context is None else context.take(order),
+            gains=None if gains is None else np.ascontiguousarray(gains[order], np.float32),
         )
 
     @classmethod
     def stack(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Concatenate the rows; times, weights, groups and context are kept if all parts have them."""
+        """Concatenate the rows; times, weights, groups, context and gains are kept if all parts have them."""
 
         def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
             present = [column for column in columns if column is not None]
@@ -105,6 +109,7 @@ class Ragged:
             context=Features.stack([ragged.context for ragged in parts if ragged.context is not None])
             if all(ragged.context is not None for ragged in parts)
             else None,
+            gains=joined([ragged.gains for ragged in parts]),
         )
 
     def __len__(self) -> int:
@@ -180,6 +185,7 @@ class Ragged:
             weights=None if self.weights is None else self.weights[positions],
             groups=None if self.groups is None else _held(self.groups[positions]),
             context=None if self.context is None else self.context.take(positions),
+            gains=None if self.gains is None else self.gains[positions],
         )
 
 

@@ -35,9 +35,9 @@ class NdcgOptions(Options):
     """Options of `ndcg`."""
 
     gain: Literal["binary", "linear", "exponential"] = "binary"
-    """The gain of a hit: `binary` is 1; `linear` is the weight g of the hidden interaction (Järvelin and Kekäläinen
-    2002), `exponential` 2^g - 1 (Burges et al. 2005), which suits grades such as ratings of 1 to 5. A weight below 0
-    counts as 0; an interaction without a weight has g = 1."""
+    """The gain of a hit: `binary` is 1; `linear` is the gain g of the hidden interaction (Järvelin and Kekäläinen
+    2002), `exponential` 2^g - 1 (Burges et al. 2005), which suits grades such as ratings of 1 to 5. A gain below 0
+    counts as 0. It is the column `gain` of the data, else the weight, else 1."""
 
 
 class Ndcg(AccuracyMetric):

@@ -16,7 +16,8 @@ class RevenueOptions(Options):
 
     price: str | None = Field(None, examples=["price"])
     """Name of the feature of items that is added up over the hits, such as a price or a margin; an item without it
-    adds nothing. By default, the weight of the hidden interaction, such as the price paid, or 1 without weights."""
+    adds nothing. By default, the gain of the hidden interaction: the column `gain` of the data, such as the price paid,
+    else the weight, else 1."""
 
 
 class Revenue(Metric):

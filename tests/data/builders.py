@@ -145,6 +145,7 @@ def complete():
                     "time": [3.0, 1.0, 2.0, 1.0],
                     "weight": [1.0, 2.0, 3.0, 4.0],
                     "group": [0, 1, 2, 0],
+                    "gain": [0.0, -1.5, 2.0, 9.0],
                     "device": ["tv", None, "phone", "tv"],
                     "budget": [1.0, 0.0, None, 5.0],
                 }

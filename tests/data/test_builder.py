@@ -16,6 +16,7 @@ def test_assembling_keeps_order_repeats_and_silent_users():
     assert [data.items.vocabulary.ids[int(item)] for item in history.ids] == ["🎸", "b", "🎸"]  # by time
     assert history.lengths.tolist() == [3, 0]
     assert history.groups.tolist() == [0, 2, 0]
+    assert history.gains.tolist() == [9, 2, 0]
 
 
 def test_assembling_passes_over_tags_of_strangers():

@@ -9,15 +9,17 @@ from hybridrec.data.ragged import Ragged
 ROWS = Ragged.from_rows([[3, 1, 3], [], [0]], 5)
 
 
-def test_groups_follow_the_ids_through_every_selection():
+def test_groups_and_gains_follow_the_ids_through_every_selection():
     rows, ids = np.array([1, 0, 1, 1], np.int32), np.array([4, 5, 6, 7], np.int32)
-    groups = ids * 10  # so that every id shows whether its group came along
-    ragged = Ragged.from_columns(rows, ids, (2, 8), groups=groups, positions=np.array([3, 1, 1, 2]))
+    own = {"groups": ids * 10, "gains": ids / 4}  # so that every id shows whether its values came along
+    ragged = Ragged.from_columns(rows, ids, (2, 8), **own, positions=np.array([3, 1, 1, 2]))
     assert ragged.ids.tolist() == [5, 6, 7, 4]
-    for picked in (ragged, ragged.take(np.array([1, 0, 1])), ragged.where(ragged.ids != 7), ragged.last(1)):
-        assert picked.groups is not None
-        assert picked.groups.dtype == np.int32
+    stacked = Ragged.stack([ragged, ragged])
+    for picked in (ragged, ragged.take(np.array([1, 0, 1])), ragged.where(ragged.ids != 7), ragged.last(1), stacked):
+        assert (picked.groups.dtype, picked.gains.dtype) == (np.int32, np.float32)
         assert picked.groups.tolist() == (picked.ids * 10).tolist()
+        assert picked.gains.tolist() == (picked.ids / 4).tolist()
+    assert Ragged.stack([ragged, replace(ragged, gains=None)]).gains is None
 
 
 def test_groups_that_are_all_equal_take_no_memory():

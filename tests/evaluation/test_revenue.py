@@ -3,9 +3,12 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
+import hybridrec
+from hybridrec import Experiment, PipelineConfig, take, use
 from hybridrec.data.features import Features
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import EvalBatch
@@ -48,3 +51,45 @@ def test_a_price_that_items_do_not_have_is_answered_with_the_names():
 def test_some_of_the_queries_keep_their_gains():
     kept = BATCH.take(np.array([False, True, False, True]))
     np.testing.assert_allclose(Revenue().values(kept, 3), [5, -2])
+
+
+def test_what_was_paid_reaches_the_report_and_what_was_played_the_models(tmp_path):
+    rows = [  # user, item, time, plays, paid; by plays, popularity ranks a, c, b, d
+        ("u1", "a", 1, 9, 0.0), ("u1", "b", 2, 1, 50.0), ("u2", "a", 1, 9, 0.0), ("u2", "b", 2, 1, 50.0),
+        ("u3", "a", 1, 9, 0.0), ("u4", "c", 2, 5, 0.0), ("u4", "d", 2, 1, 90.0),
+        ("u1", "c", 11, 1, 5.0), ("u2", "c", 11, 1, 4.0), ("u2", "c", 12, 1, 3.0),
+        ("u3", "b", 11, 8, 2.0), ("u3", "d", 12, 1, 10.0), ("u3", "c", 13, 1, -1.0),
+    ]  # fmt: skip
+    sales = pl.DataFrame(rows, ["user", "item", "time", "plays", "paid"], orient="row")
+    prices = pl.DataFrame({"id": ["a", "b", "c", "d"], "price": [1.0, 2.0, 3.0, None]})
+    columns = {"user": "user", "item": "item", "time": "time", "weight": "plays", "gain": "paid"}
+    experiment = Experiment(
+        name="shop",
+        data=use("table", interactions=columns, items={"id": "id", "features": {"price": "number"}}),
+        split=use("temporal", cut="1970-01-01T00:00:10"),
+        components={"popularity": use("popularity", count="weights")},
+        pipelines={"control": PipelineConfig(generators=[take("popularity")], fallback=[])},
+        targets={"items": 3},
+        compare={
+            "metrics": [
+                {"use": "revenue", "at": 1},
+                {"use": "revenue", "at": 3},
+                {"use": "revenue", "price": "price", "at": 3, "as": "list@3"},
+                {"use": "ndcg", "gain": "linear", "at": 2},
+            ],
+        },
+    )
+    run = hybridrec.run(
+        experiment,
+        data={"interactions": sales, "items": prices},
+        store=tmp_path / "store",
+        runs=tmp_path / "runs",
+    )
+    assert run.slates("control")["id"].to_list() == ["c", "d", "c", "d", "c", "b", "d"]
+    measured = run.per_query()
+    assert measured["revenue@1"].to_list() == [5, 7, -1]
+    assert measured["revenue@3"].to_list() == [5, 7, 11]
+    assert measured["list@3"].to_list() == [3, 3, 5]
+    # What was returned gains nothing; the best slate has d (10) before b (2).
+    graded = 2 / math.log2(3) / (10 + 2 / math.log2(3))
+    assert measured["ndcg[gain=linear]@2"].to_list() == pytest.approx([1, 1, graded])

@@ -129,8 +129,10 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
         columns["position"] = file.numbers(options.position)
     if options.group is not None:
         columns["group"] = file.integers(options.group)
+    if options.gain is not None:
+        columns["gain"] = file.numbers(options.gain)
     context = {name: _typed(file, name, kind) for name, kind in options.context.items()}
-    if clash := sorted(context.keys() & {"user", "item", "time", "weight", "position", "group"}):
+    if clash := sorted(context.keys() & {"user", "item", "time", "weight", "position", "group", "gain"}):
         raise DataError(f"{options.path}: the column {clash[0]!r} cannot be a column of the request; rename it")
     frame = pl.DataFrame(columns | context).drop_nulls(list(columns))
     if options.weight is not None:
@@ -280,6 +282,10 @@ class Interactions(FileSource):
 
     group: str | None = None
     """Column of an integer by which a split may group, such as the number of a published fold."""
+
+    gain: str | None = None
+    """Column of what the interaction is worth to metrics, such as the price paid: `revenue` adds it up, and `ndcg`
+    counts it with its option `gain`. By default the weight, from which models learn."""
 
     context: dict[str, FeatureType] = Field({})
     """Columns of the request that led to the interaction, with their types: {device: category, budget: number}. A

@@ -24,8 +24,8 @@ class Fold:
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the share of each query in the mean
     candidate_items: bool[I], the items that may be recommended, or None for all
-    gains: for a target a csr [Q, N] with the sparsity of its truth, the gain of each relevant id: a weight, a rating
-        or the price paid; a target that is left out has gains of 1
+    gains: for a target a csr [Q, N] with the sparsity of its truth, the gain of each relevant id: that of the
+        interactions, such as the price paid, else their weight; a target that is left out has gains of 1
     """
 
     name: str

@@ -13,7 +13,7 @@ from hybridrec.data.dataset import Dataset, empty_csr
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.splits.base import Fold, Splitter
-from hybridrec.data.splits.holdout import Pairs, choose, set_difference, train_without
+from hybridrec.data.splits.holdout import Pairs, choose, gains_or_weights, set_difference, train_without
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, PADDING, Floats, Ints, Sparse, Target
@@ -79,6 +79,7 @@ class EachPosition(Splitter):
         left_out = Ragged(lists.ids[asked], np.arange(len(asked) + 1), len(data.items))
         items = csr_matrix((ones, left_out.ids, left_out.offsets), shape=(len(asked), len(data.items)))
         has = data.query_has({}, history)
+        gains = gains_or_weights(lists)
         truth: dict[Target, Sparse] = {ITEMS: items}
         for kind in data.targets[1:]:
             through = kind in data.through_items
@@ -102,7 +103,7 @@ class EachPosition(Splitter):
             truth=truth,
             units=users,
             weights=1 / np.bincount(users)[users],
-            gains={} if lists.weights is None else {"items": _weighted(truth["items"], lists.weights[asked])},
+            gains={} if gains is None else {"items": _graded(truth["items"], gains[asked])},
         )
 
     def _held_out(self, data: Dataset, share: float, rng: np.random.Generator) -> Ints:
@@ -118,9 +119,9 @@ class EachPosition(Splitter):
         return users[choose(len(users), share if share < 1 else share / len(users), rng)]
 
 
-def _weighted(truth: Sparse, weights: Floats) -> Sparse:
-    """Return the truth with the weight of the hidden interaction, one in each row, as its value."""
-    return csr_matrix((weights, truth.indices, truth.indptr), shape=truth.shape)
+def _graded(truth: Sparse, gains: Floats) -> Sparse:
+    """Return the truth with the gain of the hidden interaction, one in each row, as its value."""
+    return csr_matrix((gains, truth.indices, truth.indptr), shape=truth.shape)
 
 
 def _around(lists: Ragged, window: int, *, repeats: bool) -> Ragged:

@@ -13,7 +13,7 @@ from hybridrec.data.features import Features
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.splits.base import Fold
 from hybridrec.errors import DataError
-from hybridrec.types import ITEMS, PADDING, Bools, Ints, Longs, Sparse, Target
+from hybridrec.types import ITEMS, PADDING, Bools, Floats, Ints, Longs, Sparse, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +165,26 @@ def _ones(matrix: Sparse) -> Sparse:
 
 
 def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
-    """Return the gains of relevant items, csr [Q, I] by target: the weight of each user's interactions with the item.
+    """Return the gains of relevant items, csr [Q, I] by target: what each user's interactions with the item are worth.
 
-    `interactions` has a row for each row of `truth` and every pair of it; weights of repeats add up, as in
-    `Ragged.matrix`. Without weights all gains are 1, and the result is empty.
+    `interactions` has a row for each row of `truth` and every pair of it; gains of repeats add up, as weights do in
+    `Ragged.matrix`. Without gains or weights all are 1, and the result is empty.
     """
-    if interactions.weights is None:
+    if (gains := gains_or_weights(interactions)) is None:
         return {}
-    weights = interactions.matrix()
+    worth = replace(interactions, weights=gains).matrix()
     width = interactions.width
     asked, stored = (
         pair_keys(np.repeat(np.arange(len(interactions)), np.diff(matrix.indptr)), matrix.indices, width)
-        for matrix in (truth, weights)
+        for matrix in (truth, worth)
     )
-    values = weights.data[np.searchsorted(stored, asked)]
+    values = worth.data[np.searchsorted(stored, asked)]
     return {"items": csr_matrix((values, truth.indices, truth.indptr), shape=truth.shape)}
+
+
+def gains_or_weights(interactions: Ragged) -> Floats | None:
+    """Return the gain of each interaction, else its weight: float32, parallel to `ids`; None without both."""
+    return interactions.weights if interactions.gains is None else interactions.gains
 
 
 def fold_of(

@@ -58,6 +58,16 @@ def test_weight_options_are_applied(read):
     np.testing.assert_allclose(data.interactions.weights, [np.log(4)], rtol=1e-6)
 
 
+def test_gains_are_numbers_of_their_own(read):
+    content = "uid,song,n,paid\n1,a,3,9.99\n1,b,1,0\n1,c,0,5\n1,d,2,-4\n"
+    paid = {**PLAYS, "weight": "n", "gain": "paid"}
+    data = read({"plays.csv": content}, interactions=paid, weight={"transform": "log"})
+    assert plays_of(data, "1") == ["a", "b", "d"]
+    np.testing.assert_allclose(data.interactions.gains, [9.99, 0, -4])
+    np.testing.assert_allclose(data.interactions.weights, np.log([4, 2, 3]), rtol=1e-6)
+    refused(read, content.replace("9.99", ""), "plays.csv", "line 2", "paid", interactions=paid)
+
+
 def test_users_and_items_files(read):
     data = read(
         {

@@ -123,17 +123,11 @@ def test_rows_that_hold_all_entries_are_no_copies():
 DATA = random_dataset()
 
 
-def folds(splitter, data):
-    options = {"folds": {}, "cold-items": {"min_history": 1}}.get(splitter.name, {})
+def folds(splitter, data, **options):
+    options = {"cold-items": {"min_history": 1}}.get(splitter.name, {}) | options
     made = splitter(splitter.Config(**options))
     first, *others = made.split(data, np.random.default_rng(3))
     return [first, *others, made.validation_split(first.train, np.random.default_rng(3))]
-
-
-def weight(user, item):
-    """The summed weight of all interactions of the user with the item."""
-    history = DATA.interactions.take(np.array([user]))
-    return history.weights[history.ids == item].sum()
 
 
 @pytest.mark.parametrize("splitter", [s for s in SPLITTERS if s is not EachPosition], ids=lambda s: s.name)
@@ -142,8 +136,34 @@ def test_the_gain_of_a_hidden_pair_is_the_sum_of_its_weights(splitter):
         check_fold(fold, DATA)
         gains = fold.gains["items"].tocoo()
         assert gains.nnz > 0
-        wanted = [weight(fold.units[row], item) for row, item in zip(gains.row, gains.col, strict=True)]
+        weights = DATA.interactions.weights
+        wanted = [summed(weights, fold.units[row], item) for row, item in zip(gains.row, gains.col, strict=True)]
         np.testing.assert_allclose(gains.data, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS, ids=lambda s: s.name)
+def test_gains_of_their_own_stand_for_the_weights(splitter):
+    """As weights they would be positive; as gains they may be 0 and below, and an entry of 0 stays."""
+    gains = np.random.default_rng(0).integers(-1, 2, len(DATA.interactions.ids)).astype(np.float32)
+    options = {"test": 3} if splitter is EachPosition else {}
+    data = replace(DATA, interactions=replace(DATA.interactions, gains=gains))
+    made = folds(splitter, data, **options)
+    assert {value for fold in made for value in fold.gains["items"].data} >= {-1, 0, 1}
+    for fold in made:
+        check_fold(fold, data)
+        own = fold.gains["items"].tocoo()
+        if splitter is not EachPosition:
+            wanted = [summed(gains, fold.units[row], item) for row, item in zip(own.row, own.col, strict=True)]
+            assert own.data.tolist() == wanted
+    for fold, plain in zip(made, folds(splitter, DATA, **options), strict=True):
+        assert (fold.truth["items"] != plain.truth["items"]).nnz == 0
+        assert fold.train.interactions.weights.tolist() == plain.train.interactions.weights.tolist()
+
+
+def summed(values, user, item):
+    """The sum of one value for each interaction over those of the user with the item."""
+    start, stop = DATA.interactions.offsets[user : user + 2]
+    return values[start:stop][DATA.interactions.ids[start:stop] == item].sum()
 
 
 def test_the_gain_of_a_position_is_the_weight_of_that_interaction():
