@@ -1,1 +1,1 @@
-"""Metrics, statistics, comparison and the report."""
+"""Evaluation: metrics of slates, their statistics, comparisons of arms, and the content of `report.json`."""

@@ -18,17 +18,21 @@ from hybridrec.types import Bools, Doubles, Longs, Sparse
 
 
 class AccuracyMetric(Metric):
-    """Base of metrics that need only the hits and the number of relevant ids."""
+    """Base class of metrics that need only the hits and the number of relevant ids: subclasses implement `of`."""
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q], NaN for queries without relevant ids."""
+        """Compute `of` for each query: float64 [Q], NaN for queries without relevant ids."""
         relevant = eval_batch.relevant
         values = self.of(eval_batch.hits[:, :k], np.maximum(relevant, 1), k)
         return np.where(relevant > 0, values, np.nan)
 
     @abstractmethod
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return float64 [Q] for hits bool [Q, at most k] and the number of relevant ids, int64 [Q], at least 1."""
+        """Compute the metric of each query, which has at least one relevant id: float64 [Q].
+
+        hits: bool [Q, at most k], True at each place whose id is relevant
+        relevant: int64 [Q], the number of relevant ids of each query, at least 1
+        """
 
 
 class NdcgOptions(Options):
@@ -41,10 +45,11 @@ class NdcgOptions(Options):
 
 
 class Ndcg(AccuracyMetric):
-    """nDCG@k: gain 1 for a hit, discount 1 / log2(rank + 1), over that of the best possible slate of k.
+    """nDCG@k: the DCG of the first k places divided by the DCG of the best possible slate of k places.
 
-    The best slate has min(k, relevant) hits in front (Järvelin and Kekäläinen 2002), those of the largest gain first.
-    Some libraries (RecTools by default) divide by the DCG of k hits instead, which is smaller for queries with fewer
+    DCG sums the gain of each hit, 1 by default, times the discount 1 / log2(rank + 1). The best slate has
+    min(k, relevant) hits in front (Järvelin and Kekäläinen 2002), those of the largest gain first. Some libraries
+    (RecTools by default) divide by the DCG of k hits instead, which makes the metric smaller for queries with fewer
     than k relevant ids. With graded gains, a query whose relevant ids all have the gain 0 is NaN.
     """
 
@@ -53,7 +58,7 @@ class Ndcg(AccuracyMetric):
     config: NdcgOptions
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q], NaN for queries without relevant ids, or without a gain to find."""
+        """Compute the nDCG of each query: float64 [Q], NaN where no relevant id has a positive gain."""
         if self.config.gain == "binary" or eval_batch.gains is None:
             return super().values(eval_batch, k)
         discounts = 1 / np.log2(np.arange(2, k + 2))
@@ -62,19 +67,24 @@ class Ndcg(AccuracyMetric):
         return np.where(ideal > 0, shown @ discounts[: shown.shape[1]] / np.where(ideal > 0, ideal, 1.0), np.nan)
 
     def _gain(self, weights: Doubles) -> Doubles:
-        """Return the gain of weights."""
+        """Convert weights of hidden interactions to gains by the option `gain`, in the shape of `weights`."""
         positive = np.maximum(weights, 0)
         return np.exp2(positive) - 1 if self.config.gain == "exponential" else positive
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the DCG divided by the ideal DCG."""
+        """Return the DCG with binary gains divided by that of the best slate: float64 [Q]."""
         discounts = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.cumsum(discounts)[np.minimum(relevant, k) - 1]
         return hits @ discounts[: hits.shape[1]] / ideal
 
 
 def _best_gain(relevant: Sparse, gains: Doubles, discounts: Doubles) -> Doubles:
-    """Return float64 [Q]: the DCG of the best slate of k, from the gain of each stored entry and k discounts."""
+    """Compute the DCG of the best possible slate of each query: float64 [Q].
+
+    relevant: csr [Q, N], the relevant ids of each query
+    gains: float64, the gain of each stored entry of `relevant`, in the order of its data
+    discounts: float64 [k], the discount of each place
+    """
     lengths = np.diff(relevant.indptr)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     best_first = gains[np.lexsort((-gains, rows))]
@@ -90,7 +100,7 @@ class Recall(AccuracyMetric):
     name = "recall"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the hits divided by the number of relevant ids."""
+        """Return the number of hits divided by the number of relevant ids: float64 [Q]."""
         return hits.sum(axis=1) / relevant
 
 
@@ -100,7 +110,7 @@ class Precision(AccuracyMetric):
     name = "precision"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the hits divided by k."""
+        """Return the number of hits divided by k: float64 [Q]."""
         return hits.sum(axis=1) / k
 
 
@@ -110,7 +120,7 @@ class MeanAveragePrecision(AccuracyMetric):
     name = "map"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the average precision of each query; their mean over queries is MAP."""
+        """Return the average precision of each query, float64 [Q], whose mean over queries is MAP."""
         at_rank = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
         return (hits * at_rank).sum(axis=1) / np.minimum(relevant, k)
 
@@ -121,7 +131,7 @@ class ReciprocalRank(AccuracyMetric):
     name = "mrr"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the reciprocal rank of each query; their mean over queries is MRR."""
+        """Return the reciprocal rank of each query, float64 [Q], whose mean over queries is MRR."""
         return (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1, initial=0.0)
 
 
@@ -131,7 +141,7 @@ class HitRate(AccuracyMetric):
     name = "hit-rate"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return 1 or 0 for each query."""
+        """Return 1 for each query with a hit and 0 for the others: float64 [Q]."""
         return np.where(hits.any(axis=1), 1.0, 0.0)
 
 
@@ -145,7 +155,7 @@ class RPrecision(AccuracyMetric):
     cut_off = False
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the hits within the first R places divided by R."""
+        """Return the number of hits within the first R places divided by R, where R is `relevant`: float64 [Q]."""
         within = np.arange(hits.shape[1]) < relevant[:, None]
         return (hits & within).sum(axis=1) / relevant
 

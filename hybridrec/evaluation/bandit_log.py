@@ -43,7 +43,7 @@ class BanditLog:
     expected: Doubles | None = None
 
     def __post_init__(self) -> None:
-        """Refuse logs from which nothing can be estimated."""
+        """Raise DataError for a log from which nothing can be estimated: see the class."""
         given = {
             field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) is not None
         }
@@ -61,7 +61,11 @@ class BanditLog:
         self._check_support()
 
     def _check_support(self) -> None:
-        """Refuse a log that does not cover the target policy: within its support, the weights average 1."""
+        """Raise DataError for a deterministic log, or one without actions that the target policy would choose.
+
+        Importance weights average 1 if the logging policy may choose every action that the target policy does; a mean
+        that differs from 1 by more than chance allows is an error.
+        """
         if (self.propensity == 1).all():
             raise DataError(
                 "the log is deterministic: all propensities are 1, so nothing is known of any action but the one "
@@ -97,8 +101,8 @@ class BanditLog:
         """Read a log from a table (Parquet, CSV, TSV, JSON Lines) with one row per action.
 
         The columns are `unit`, `reward`, `propensity`, `target_propensity` and optionally `predicted` and
-        `expected`; others are ignored. Raises DataError also for a missing column or a value that is not a number,
-        with its row.
+        `expected`; other columns are ignored. Raises DataError for what the class refuses, for a missing column, and
+        for a value that is not a number, naming its row.
         """
         table = ColumnTable.of(FileSource(path=path), BadLines(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}
@@ -113,7 +117,7 @@ class BanditLog:
 
 
 def _check(name: str, column: Doubles, right: Bools, expected: str) -> None:
-    """Refuse a column with a value that is not valid, naming its row."""
+    """Raise DataError for the first value of a column that is not valid (`right`, bool [N], is False), with its row."""
     if not right.all():
         row = int(np.argmin(right))
         raise DataError(f"row {row + 1}: the {name} is {column[row]}; right is {expected}")

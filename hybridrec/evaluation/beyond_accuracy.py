@@ -24,7 +24,7 @@ class Coverage(SetMetric):
     name = "coverage"
 
     def value(self, folds: Sequence[EvalBatch], k: int) -> float:
-        """Return distinct recommended ids divided by recommendable ids; NaN if nothing may be recommended."""
+        """Return the number of distinct recommended ids divided by that of recommendable ids; NaN if there are none."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         shown, allowed = np.zeros(width, bool), np.zeros(width, bool)
         for fold in folds:
@@ -35,16 +35,16 @@ class Coverage(SetMetric):
 
 
 class Novelty(Metric):
-    """Novelty@k: mean of -log2 p(id) over the first k, in bits; NaN for an empty slate.
+    """Novelty@k: the mean of -log2 p(id) over the first k ids, in bits; NaN for an empty slate.
 
-    p(id) = (training users with the id + 1) / (training users + 1), the smoothed popularity share:
-    mean self-information of Zhou et al. (2010). An id that every user has scores 0.
+    p(id) = (training users with the id + 1) / (training users + 1) is the smoothed share of users who have the id, and
+    novelty the mean self-information of Zhou et al. (2010). An id that every user has scores 0.
     """
 
     name = "novelty"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]."""
+        """Compute the novelty of each slate: float64 [Q], NaN for an empty one."""
         histories = _known_by(eval_batch)
         users = np.count_nonzero(histories.getnnz(axis=1))
         surprise = -np.log2((histories.getnnz(axis=0) + 1) / (users + 1))
@@ -64,7 +64,7 @@ class Diversity(Metric):
     name = "diversity"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]."""
+        """Compute the diversity of each slate: float64 [Q], NaN for fewer than two ids."""
         vectors = _units(self.described(eval_batch))
         ids = eval_batch.ids[:, :k]
         costs = np.where(ids != PADDING, np.diff(vectors.indptr).astype(np.int64)[np.maximum(ids, 0)], 0)
@@ -77,7 +77,7 @@ class Diversity(Metric):
         return 1 - _ratio(pairs, n * (n - 1))
 
     def described(self, eval_batch: EvalBatch) -> Sparse:
-        """Return the vectors by which ids are compared: csr [N, D]."""
+        """Return the vector of each id of the target, by which ids are compared: csr [N, D]."""
         return _known_by(eval_batch).T.tocsr()
 
 
@@ -91,26 +91,27 @@ class TagDiversity(Diversity):
     name = "tag-diversity"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]."""
+        """Compute the diversity of each slate by tags: float64 [Q], NaN for fewer than two items and other targets."""
         return super().values(eval_batch, k) if eval_batch.target == "items" else np.full(len(eval_batch.ids), np.nan)
 
     def described(self, eval_batch: EvalBatch) -> Sparse:
-        """Return the items' tags: csr [I, T]."""
+        """Return the weighted tags of each item as its vector: csr [I, T]."""
         return eval_batch.train.item_matrix("tags").astype(np.float64)
 
 
 class CalibrationError(Metric):
-    """Calibration-error@k: KL(p || 0.99 q + 0.01 p) in nats between the tag mixes of history and slate; less is better.
+    """Calibration-error@k: the divergence of the slate's tags from those of the query's history; less is better.
 
-    Steck (2018). p is the weighted mean of the tag shares of the history's items, scaled to sum 1; q that of the
-    first k items of the slate. NaN if the history has no tags, for an empty slate, and for recommended tags.
+    The divergence is KL(p || 0.99 q + 0.01 p) in nats (Steck 2018), where p is the mean of the tag shares of the
+    history's items, scaled to sum 1, and q the same of the first k items of the slate. NaN if the history has no tags,
+    for an empty slate, and for recommended tags.
     """
 
     name = "calibration-error"
     higher_is_better = False
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]."""
+        """Compute the calibration error of each slate: float64 [Q], NaN where it is not defined (see the class)."""
         result = np.full(len(eval_batch.ids), np.nan)
         if eval_batch.queries is None or eval_batch.target != "items":
             return result
@@ -130,8 +131,9 @@ class CalibrationError(Metric):
 class ExposureGini(SetMetric):
     """Exposure-gini@k: how unevenly the first k of all slates expose the recommendable ids; less is more even.
 
-    Gini coefficient of exposure, where place j contributes 1 / log2(1 + j) (Singh and Joachims 2018): 0 if all ids
-    are exposed equally, near 1 if one id has all exposure. Like coverage it depends on the number of queries.
+    It is the Gini coefficient of the exposure of ids. An id at place j of a slate is exposed by 1 / log2(1 + j) (Singh
+    and Joachims 2018). The coefficient is 0 if all ids are exposed equally, and near 1 if one id has all exposure. Like
+    coverage it depends on the number of queries.
     """
 
     name = "exposure-gini"
@@ -153,7 +155,7 @@ class ExposureGini(SetMetric):
 
 
 def _known_by(eval_batch: EvalBatch) -> Sparse:
-    """Return csr [U, N] of ones: the ids of the target that each training user has."""
+    """Return the ids of the target that each training user has: csr [U, N] of ones."""
     train = eval_batch.train
     if eval_batch.target == "items":
         return train.interactions.matrix(binary=True)
@@ -161,13 +163,16 @@ def _known_by(eval_batch: EvalBatch) -> Sparse:
 
 
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
-    """Return float64 [Q]: the squared length of the sum of `vectors[ids[q, j]]` over j, without padding."""
+    """Compute for each query q the squared length of the sum of `vectors[ids[q, j]]` over places j: float64 [Q].
+
+    Places with padding are left out.
+    """
     sums = _sums(ids, vectors)
     return np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel()
 
 
 def _sums(ids: Ints, vectors: Sparse) -> Sparse:
-    """Return csr [Q, D]: the sum of `vectors[ids[q, j]]` over j, without padding."""
+    """Sum the vectors of each query's ids, `vectors[ids[q, j]]` over places j without padding: csr [Q, D]."""
     rows, places = np.nonzero(ids != PADDING)
     picker = csr_matrix((np.ones(len(rows)), (rows, ids[rows, places])), shape=(len(ids), vectors.shape[0]))
     return (picker @ vectors).tocsr()
@@ -192,7 +197,7 @@ def _times(factors: Doubles, rows: Sparse) -> Sparse:
 
 
 def _blocks(costs: Longs, budget: int) -> list[Longs]:
-    """Split row numbers into consecutive blocks whose costs stay near `budget`."""
+    """Split the row numbers 0, 1, ... into consecutive blocks whose rows have a total cost of about `budget`."""
     ends = np.flatnonzero(np.diff(np.cumsum(costs) // budget)) + 1
     return np.split(np.arange(len(costs)), ends)
 

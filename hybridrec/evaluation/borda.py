@@ -1,4 +1,4 @@
-"""One ranking of the arms over several metrics, as in the RecSys Challenge 2018."""
+"""Borda points: rank the arms over several metrics at once, as the RecSys Challenge 2018 did."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hybridrec.evaluation.report import PipelineReport
 def borda_points(
     arms: Mapping[str, PipelineReport], metrics: Sequence[str], lower_is_better: Collection[str] = ()
 ) -> dict[str, float]:
-    """Return Borda points by arm: per metric, over all queries, the best of A arms gets A, the next A - 1, the last 1.
+    """Return the Borda points of each arm, summed over these metrics; without metrics the result is empty.
 
-    Arms with equal values share the points of their places evenly; an arm without a value ranks behind all that
-    have one. Points are summed over metrics; without metrics the result is empty.
+    In each metric, by the means over all queries, the best of A arms gets A points, the next A - 1, and the last 1.
+    Arms with equal means share the points of their places evenly; an arm without a mean ranks behind all that have one.
     """
     if not metrics:
         return {}

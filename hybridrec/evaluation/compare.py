@@ -1,4 +1,4 @@
-"""Comparisons of arms: paired by query, corrected for the number of comparisons, and worded."""
+"""Comparisons of arms: tests paired by query, their correction for multiple testing, and verdicts in words."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
     "holm": ("Holm", holm),
     "bh": ("Benjamini-Hochberg", benjamini_hochberg),
 }
-"""Display name and function by name in the YAML."""
+"""By name in the YAML: the name that readers see, and the function that adjusts the p-values of a family."""
 FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
 MORE_FAMILIES = "family: same metric, all pairs, segment 'all' and the segments of each segmenter apart"
-"""The same for several segmenters."""
+"""The sentence about families where the config names several segmenters."""
 
 Pair: TypeAlias = tuple[str, str]
 """(control, variant)"""
 
 Key: TypeAlias = tuple[Pair, str, str]
-"""Subject of one row: (pair, metric, segment)."""
+"""(pair, metric, segment) that one row of the comparison is about."""
 
 
 def compare(
@@ -52,13 +52,14 @@ def compare(
     correction: Correction = "holm",
     resamples: int = RESAMPLES,
 ) -> list[Comparison]:
-    """Compare every declared pair (control, variant) in every metric, over all queries and in each segment.
+    """Compare every pair (control, variant) in every metric, over all queries and in each segment.
 
-    p-values are corrected within families: the rows of one metric in the segment `all` form one family, its
-    rows in the segments of each segmenter another. `holm` bounds the chance of any false verdict in a family, `bh` (for
-    sweeps) their expected share. `margin` is a relative difference that does not matter in practice. Rows are
-    ordered by pair, metric and segment; a segment in which no user has the metric in both arms is left out.
-    Raises ConfigError for an unknown arm or metric and DataError if the arms did not answer the same queries.
+    p-values are corrected within families: for each metric, the rows of the segment `all` form one family, and the
+    rows of each segmenter's segments form another. `holm` bounds the probability of any false verdict in a family,
+    `bh` (for sweeps) the expected share of false verdicts. `margin` is the largest relative difference that does not
+    matter in practice. Rows are ordered by pair, metric and segment; a segment in which no user has a query with the
+    metric defined in both arms has no row. Raises ConfigError for an unknown arm or metric, and DataError if the arms
+    did not answer the same queries.
     """
     compared = [arms[_known(name, arms, "arm")] for pair in pairs for name in pair]
     for arm in compared:
@@ -104,7 +105,10 @@ def _paired(
     rng: np.random.Generator,
     resamples: int,
 ) -> PairedResult:
-    """Return one column for each pair, metric and segment, in this order; all share one set of resamples."""
+    """Test each pair in each metric and segment: a column each, ordered by pair, then metric, then segment.
+
+    All columns share one set of resamples.
+    """
     sample = arms[pairs[0][0]].sample
     members = membership(sample.units, sample.weights)
     parts, places = distinct(where for *_, where in sample.parts())
@@ -156,7 +160,11 @@ def _rows(
 
 
 def _add_power(row: Comparison) -> None:
-    """Add the detectable difference and the users needed, with Bonferroni's correction, Holm's strictest step."""
+    """Set `detectable` and, for an undecided row, `units_to_decide`, the number of users that would decide it.
+
+    Both use the significance level divided by the size of the family: Bonferroni's correction, which is the strictest
+    step of Holm's. A row without a standard error stays as it is.
+    """
     if row.standard_error is None:
         return
     row.detectable = detectable(row.standard_error, row.units, SIGNIFICANCE / max(row.family, 1))
@@ -165,7 +173,10 @@ def _add_power(row: Comparison) -> None:
 
 
 def _corrected(p_values: Doubles, families: Sequence[tuple[str, str]], correction: Correction) -> tuple[Doubles, Longs]:
-    """Return adjusted p-values and the number of comparisons in the family of each."""
+    """Adjust p-values, float64 [R], within the family of each: (adjusted float64 [R], family sizes int64 [R]).
+
+    The size of a family counts its p-values that are not NaN.
+    """
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):
         members = np.flatnonzero([other == family for other in families])
@@ -175,7 +186,7 @@ def _corrected(p_values: Doubles, families: Sequence[tuple[str, str]], correctio
 
 
 def _untested(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Comparison:
-    """Return the row of a number of the whole run: a difference without a test."""
+    """Build the row of a metric of the whole run, such as coverage: a difference without interval and test."""
     base, other = control.set_values[metric], variant.set_values[metric]
     return Comparison(
         control=control.name,
@@ -198,7 +209,7 @@ def _untested(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Comp
 
 
 def verdict(row: Comparison, *, lower_is_better: bool = False, margin: float | None = None) -> Verdict:
-    """Decide the verdict of a tested row.
+    """Decide from its interval and adjusted p-value if a row is better, worse, equivalent or undecided.
 
     The margin takes precedence: a difference that surely does not matter is not a win, however significant it
     is. Requiring the whole 95 % interval to be within it is stricter than two one-sided tests at 5 %.
@@ -223,7 +234,7 @@ _PHRASES: dict[Verdict, str] = {
 
 
 def describe_comparison(row: Comparison) -> str:
-    """Return a row in words, for people.
+    """Describe a row in a sentence for people, as in this example.
 
     "hybrid beats control in ndcg@20 by +0.0123 (+4.1 %, 95 % interval +3.2 % ... +5.0 %, p = 0.0006,
     Holm-adjusted over 6 comparisons); 812 wins, 40 ties, 410 losses"

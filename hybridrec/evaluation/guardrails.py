@@ -39,7 +39,7 @@ GROUPS = 40
 
 
 class Change(NamedTuple):
-    """Variant divided by control, minus 1, with its two one-sided 95 % bounds; NaN where there are none."""
+    """The relative change of a metric, variant / control - 1, with one-sided 95 % bounds; NaN if they do not exist."""
 
     value: float
     low: float
@@ -56,7 +56,7 @@ def guardrails(
     seconds: Mapping[str, Doubles] | None = None,
     resamples: int = RESAMPLES,
 ) -> list[Guardrail]:
-    """Judge every guardrail for every pair (control, variant).
+    """Test every guardrail for every pair (control, variant): one result for each pair and guardrail.
 
     margins: metric or `latency` -> the largest relative loss that is accepted
     seconds: arm -> float64 [B], seconds per query of the same B blocks of queries in the same order
@@ -89,14 +89,14 @@ def guardrails(
 
 
 def verdict(loss: Change, margin: float) -> GuardrailVerdict:
-    """Decide the verdict of a loss: undecided without bounds."""
+    """Decide if a loss is surely below the margin (`held`), surely above it (`broken`), or neither (`undecided`)."""
     if loss.high < margin:
         return "held"
     return "broken" if loss.low > margin else "undecided"
 
 
 def reason(guardrail: Guardrail) -> str:
-    """Explain the verdict of a guardrail: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
+    """Explain the verdict of a guardrail in words: "loss 12.3 %, at least 10.1 %; 5 % is accepted"."""
     accepted = f"{100 * guardrail.margin:g} % is accepted"
     if guardrail.loss is None or guardrail.bounds is None:
         return f"no interval; {accepted}"
@@ -120,7 +120,10 @@ def groups_of(units: Ints, rng: np.random.Generator) -> Longs:
 def _per_query(
     control: EvaluatedArm, variant: EvaluatedArm, metric: str, rng: np.random.Generator, resamples: int
 ) -> Change:
-    """Bootstrap over users the ratio of the means over the queries for which both arms define the metric."""
+    """Compute the change of a metric per query, with bounds from the bootstrap over users.
+
+    Only queries for which the metric is defined in both arms count.
+    """
     members = membership(control.sample.units, control.sample.weights)
     gain = (variant.values[metric] - control.values[metric])[:, None]
     base = np.where(np.isnan(gain), np.nan, control.values[metric][:, None])
@@ -133,7 +136,10 @@ def _per_query(
 
 
 def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Change:
-    """Estimate by jackknife the log ratio of two numbers of the whole run, both without the same group of users."""
+    """Compute the change of a metric of the whole run, with bounds from the jackknife over groups of users.
+
+    The jackknife works on the log ratio; without positive numbers of both arms in every group the bounds are NaN.
+    """
     numbers = np.array([[arm.set_values[metric], *arm.without_group[metric]] for arm in (control, variant)])
     if not (numbers > 0).all():  # also catches NaN
         return Change(float(ratio(numbers[1, 0] - numbers[0, 0], numbers[0, 0])), np.nan, np.nan)
@@ -143,9 +149,9 @@ def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> 
 
 
 def _exponential(logs: Doubles, estimate: float | None = None) -> Change:
-    """Convert the t bounds of a mean of log ratios to changes; around `estimate`, if given.
+    """Convert log ratios, float64 [n], to the change that their mean stands for, with t bounds.
 
-    For the jackknife, `logs` are its pseudo-values, whose standard deviation over sqrt(n) is its standard error.
+    The jackknife passes its pseudo-values as `logs`, and its `estimate`, which takes the place of their mean.
     """
     n = len(logs)
     centre = float(logs.mean()) if estimate is None else estimate

@@ -1,4 +1,4 @@
-"""Interleaving: two arms share one slate, and the choices made from it show which arm is preferred.
+"""Interleaving: merge the slates of two arms into one, and credit each choice to the arm whose id was chosen.
 
 Team-draft (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval quality?"):
 in each round a coin decides which arm picks first; each adds its best id that is not yet in the slate, and
@@ -7,8 +7,8 @@ clickthrough data"; 2003, "Evaluating retrieval performance using clickthrough d
 slate, into which the arms are merged place by place; a choice counts for each arm that has it among as many
 of its best ids as are needed to include all choices.
 
-A replay uses held-out interactions as choices. The user is the unit, and the paired comparison reports the
-result: the "score" of an arm for a query is the share of interleavings that it wins.
+A replay takes held-out interactions as the choices. Its result enters the paired comparison, whose unit is the user,
+as if it were a metric: the value of an arm for a query is the share of interleavings that the arm wins.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Method: TypeAlias = Literal["team-draft", "balanced"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 NOBODY = -1
-"""The team of padding, and of places filled after one arm ran out of ids."""
+"""The team of padding, and of places that were filled after one arm had no ids left."""
 
 ROUNDS = 10
-"""Interleavings of each query in a replay, which are averaged: less noise from coins, the same expectation."""
+"""Number of interleavings of each query in a replay; their mean has the same expectation, and less noise from coins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ class Interleaved:
     ranks: Ints
 
     def credits(self, chosen: Bools) -> Ints:
-        """Return int32 [2, Q]: the choices credited to each arm; `chosen`, bool [Q, n], marks the chosen places."""
+        """Count the choices credited to each arm: int32 [2, Q].
+
+        chosen: bool [Q, n], True at the places of the slates that were chosen
+        """
         chosen = chosen & (self.team != NOBODY)
         if self.method == "team-draft":
             return np.stack([(chosen & (self.team == arm)).sum(axis=1) for arm in (0, 1)]).astype(np.int32)
@@ -61,12 +64,13 @@ class Interleaved:
 
 
 def interleave(a: Ints, b: Ints, n: int, method: Method, rng: np.random.Generator) -> Interleaved:
-    """Merge the slates of arm 0, `a`, and of arm 1, `b`, to one slate of n places for each query.
+    """Merge the slates of arm 0, `a`, and of arm 1, `b`, into one slate of n places for each query.
 
-    a, b: int32 [Q, at least 1], best first, each id once, -1 as padding at the end. Once one arm has nothing
-    left to add, the other fills the remaining places, credited to nobody. To credit choices later, keep `team`
-    and `ranks` with the slate. Raises ConfigError for an unknown method and ValueError for different numbers of
-    queries.
+    a, b: int32 [Q, at least 1], best first, each id once, -1 as padding at the end
+
+    Once one arm has nothing left to add, the other fills the remaining places, which are credited to neither. Keep
+    `team` and `ranks` of the result with the slate: without them no choice can be credited. Raises ConfigError for an
+    unknown method and ValueError if `a` and `b` have different numbers of queries.
     """
     if method not in METHODS:
         raise ConfigError(f"unknown interleaving method '{method}'; {did_you_mean(method, METHODS)}")
@@ -79,7 +83,7 @@ def interleave(a: Ints, b: Ints, n: int, method: Method, rng: np.random.Generato
 
 
 def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """Return ids and teams [Q, n] of slates [2, Q, width]."""
+    """Merge slates, int32 [2, Q, width], by team-draft: (ids int32 [Q, n], team int8 [Q, n])."""
     queries = np.arange(slates.shape[1])
     ids = np.full((len(queries), n), PADDING, np.int32)
     team = np.full((len(queries), n), NOBODY, np.int8)
@@ -99,7 +103,10 @@ def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, N
 
 
 def _balanced(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """Return ids and teams [Q, n] of slates [2, Q, width]: read in turns, skipping ids that occurred before."""
+    """Merge slates, int32 [2, Q, width], by balanced interleaving: (ids int32 [Q, n], team int8 [Q, n]).
+
+    The two slates of a query are read in turns, one place of each, and ids that occurred before are skipped.
+    """
     _, queries, width = slates.shape
     second = np.stack([coin := rng.integers(0, 2, queries, dtype=np.int8), 1 - coin])[:, :, None]
     elsewhere = np.stack([_ranks(slates[0], slates[1]), _ranks(slates[1], slates[0])])
@@ -118,12 +125,15 @@ def _balanced(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDA
 
 
 def _widened(rows: NDArray[Any], width: int) -> NDArray[Any]:
-    """Pad rows with -1."""
+    """Append -1 to every row until it has `width` places; wider rows stay as they are."""
     return np.pad(rows, ((0, 0), (0, max(width - rows.shape[1], 0))), constant_values=PADDING)
 
 
 def _ranks(ids: Ints, slate: Ints) -> Ints:
-    """Return int32, shape of `ids`: the place of each id in the slate of its row; the slate's width if absent."""
+    """Find the place of each id in the slate of the same query, from 0: int32 in the shape of `ids`, [Q, n].
+
+    An id that is not in the slate, int32 [Q, width], has the place `width`.
+    """
     width = slate.shape[1]
     ranks = np.full(ids.shape, width, np.int32)
     for place in range(width):
@@ -140,11 +150,13 @@ def replay(
     rng: np.random.Generator,
     rounds: int = ROUNDS,
 ) -> Doubles:
-    """Interleave the slates of two arms and treat relevant ids as the choices.
+    """Interleave the slates of two arms `rounds` times, taking the relevant ids as the choices: float64 [2, Q].
 
-    control, variant: int32 [Q, width]; truth: csr [Q, N]. Returns float64 [2, Q], for control and variant the
-    share of `rounds` interleavings of the query that the arm won (more choices were credited to it than to the
-    other); NaN for queries without relevant ids.
+    control, variant: int32 [Q, width], the slates of the arms
+    truth: csr [Q, N], the relevant ids
+
+    Returns for the control and the variant the share of interleavings of each query that the arm won, that is, in
+    which more choices were credited to it than to the other arm; NaN for queries without relevant ids.
     """
     won = np.zeros((2, len(control)))
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Base classes of metrics, and the parsing of names such as `ndcg@20`; each metric documents its definition."""
+"""Base classes of metrics, their input, and the parsing of names such as `ndcg@20`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
 @dataclass(frozen=True, slots=True)
 class EvalBatch:
-    """Slates with the truth: the input of a metric.
+    """The input of a metric: the slates of Q queries with their truth, for one target.
 
     ids: int32 [Q, n], best first, -1 as padding
     hits: bool [Q, n], True where the id is relevant
     truth: csr [Q, N] of ones, the relevant ids
     train: the training part (popularity, content)
     candidate_items: bool [N], the ids that may be recommended; None for all
-    queries: the queries; None where they are not known
+    queries: the queries that the slates answer; None where they are not known
     gains: csr [Q, N] with the sparsity of the truth, the gain of each relevant id; None where all are 1
     """
 
@@ -40,11 +40,11 @@ class EvalBatch:
     gains: Sparse | None = None
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since every holder of the object shares them."""
         freeze(self)
 
     def take(self, rows: Bools) -> EvalBatch:
-        """Return the queries at `rows`, bool [Q], alone."""
+        """Return a batch of only those queries at which `rows`, bool [Q], is True."""
         return replace(
             self,
             ids=self.ids[rows],
@@ -71,7 +71,7 @@ class EvalBatch:
 
 
 class Metric(Plugin):
-    """A number per query: `values` at a cut-off; the report shows means over queries and their intervals."""
+    """Base class of metrics that give a number per query; the report shows its mean over queries with an interval."""
 
     higher_is_better: bool = True
     """False for a metric that should be small."""
@@ -80,14 +80,14 @@ class Metric(Plugin):
 
     @abstractmethod
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q] over the first k places; NaN where the metric is not defined for a query."""
+        """Compute the metric of each query over the first k places: float64 [Q], NaN where it is not defined."""
 
 
 class SetMetric(Metric):
-    """A number of the whole run: a property of all slates together, without an interval or a test.
+    """Base class of metrics that give one number for all slates of a run together, without an interval or a test.
 
-    The engine calls `value` once for each arm, with the slates of all folds; if the metric is a guardrail, also
-    with each of several groups of users left out, from which its interval is computed.
+    The engine calls `value` once for each arm, with the slates of all folds. If the metric is a guardrail, the engine
+    also calls it with each of several groups of users left out, and computes the interval from these numbers.
     """
 
     @abstractmethod
@@ -95,14 +95,15 @@ class SetMetric(Metric):
         """Compute one number over the first k places of all slates; the folds share one vocabulary."""
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]: for every query the number of the whole set."""
+        """Return the number of all slates together, repeated for every query: float64 [Q]."""
         return np.full(len(eval_batch.ids), self.value([eval_batch], k))
 
 
 def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doubles:
-    """Compute the weighted sum of several metrics: float64 [Q], each metric float64 [Q].
+    """Compute the weighted sum of several metrics per query: float64 [Q] from float64 [Q] by metric name.
 
-    The weight of a metric that is NaN goes to the others; NaN where all are.
+    Where a metric is NaN for a query, its weight is shared out among the others, in proportion to their own weights;
+    where all are NaN, the sum is NaN.
     """
     parts, shares = np.array([values[name] for name in weights]), np.array(list(weights.values()))[:, None]
     defined = ~np.isnan(parts)
@@ -112,7 +113,10 @@ def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doub
 
 
 class MetricAtK(NamedTuple):
-    """A metric at a cut-off, None for a metric without one; `label` replaces its name, which says no options."""
+    """A metric with its cut-off `k`, which is None for a metric without one.
+
+    `label` replaces the name in reports, so that two metrics that differ only in their options have different names.
+    """
 
     metric: Metric
     k: int | None
@@ -126,11 +130,14 @@ class MetricAtK(NamedTuple):
         return self.metric.name if self.k is None else f"{self.metric.name}@{self.k}"
 
     def key(self, target: Target) -> str:
-        """Return the name in reports: plain for items, `tags/ndcg@20` for tags."""
+        """Return the name in reports for a target: `ndcg@20` for items, `tags/ndcg@20` for tags."""
         return self.name if target == "items" else f"{target}/{self.name}"
 
     def values(self, eval_batch: EvalBatch) -> Doubles:
-        """Compute float64 [Q], NaN where not defined; raises PluginError if the metric returns anything else."""
+        """Compute the metric of each query: float64 [Q], NaN where it is not defined.
+
+        Raises PluginError if the metric returns another type or shape, or an infinite value.
+        """
         values = self.metric.values(eval_batch, self._depth(eval_batch))
         wanted = (len(eval_batch.ids),)
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != wanted:
@@ -152,8 +159,9 @@ class MetricAtK(NamedTuple):
         return self.metric.value(folds, max((self._depth(fold) for fold in folds), default=0))
 
     def without_each(self, folds: Sequence[EvalBatch], groups: Longs) -> Doubles:
-        """Compute `value` without each group: float64 [G]; `groups`, int64 [Q], is the group of each query of all
-        folds.
+        """Compute `value` once for each group of queries, with the queries of that group left out: float64 [G].
+
+        groups: int64 [Q], the group of each query, over the queries of all folds in order
         """
         ends = np.cumsum([len(fold.ids) for fold in folds])[:-1]
         kept = (np.split(groups != group, ends) for group in np.unique(groups))
@@ -164,8 +172,9 @@ class MetricAtK(NamedTuple):
 
 
 def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> MetricAtK:
-    """Parse `ndcg@20` to (Ndcg(), 20) and `r-precision` to (RPrecision(), None); `classes` by name.
+    """Parse a metric's name, given the metric classes by name.
 
+    `ndcg@20` becomes `MetricAtK(Ndcg(), 20)`; `r-precision`, which has no cut-off, `MetricAtK(RPrecision(), None)`.
     Raises ConfigError for an unknown name and for a missing, superfluous or invalid cut-off.
     """
     name, at, depth = text.strip().partition("@")

@@ -41,7 +41,7 @@ ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """The result of one estimator for the target policy.
+    """The reward that one estimator expects of the target policy, and its lift over the logging policy.
 
     clip: the level at which importance weights were clipped; None if they were not
     value: the mean reward per action under the target policy; `ci95` its bootstrap interval over units,
@@ -68,9 +68,10 @@ class OffPolicyEstimate:
 
 
 def totals(log: BanditLog, clip: float | None = None) -> Totals:
-    """Sum numerators and denominators of all estimators by unit: columns ips, snips and, with a model, dr.
+    """Sum the numerators and denominators of the estimators by unit.
 
-    `means` of the result are the estimates, and all methods for means apply to them.
+    The columns are `ips`, `snips` and, if the log has a model's predictions, `dr`. The property `means` of the result
+    is the estimates, so intervals and standard errors of means apply to them.
     """
     members = membership(log.units, np.ones(len(log.units)))
     weights, ones = clipped_weights(log, clip), np.ones(len(log.units))
@@ -89,7 +90,11 @@ def clipped_weights(log: BanditLog, clip: float | None) -> Doubles:
 def off_policy_estimates(
     log: BanditLog, rng: np.random.Generator, clips: Sequence[float] = (), resamples: int = RESAMPLES
 ) -> list[OffPolicyEstimate]:
-    """Estimate by all estimators without clipping, then at each level of `clips`; all share the same resamples."""
+    """Estimate the reward of the target policy by every estimator, at each level of clipping.
+
+    Returns first the estimates without clipping, then those at each level of `clips`; at each level in the order `ips`,
+    `snips` and, if the log has a model's predictions, `dr`. All share the same resamples.
+    """
     levels = [None, *clips]
     parts = [totals(log, clip) for clip in levels]
     shown = Totals.of(membership(log.units, np.ones(len(log.units))), log.reward[:, None])
@@ -124,7 +129,7 @@ def off_policy_estimates(
 
 
 def effective_size(weights: Doubles) -> float:
-    """Return (sum of w)^2 / sum of w^2 (Kong 1992)."""
+    """Return the effective sample size of importance weights w: (sum of w)^2 / sum of w^2 (Kong 1992)."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 

@@ -1,4 +1,4 @@
-"""Revenue of slates: prices, or the gains of hidden interactions, over their hits."""
+"""Metric `revenue`: the sum over a slate's hits of a price, or of the gains of the hidden interactions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RevenueOptions(Options):
 
 
 class Revenue(Metric):
-    """Revenue@k: the sum of a price, or of the gains, over the hits among the first k; NaN without relevant ids.
+    """Revenue@k: the sum of the prices, or of the gains, of the hits among the first k; NaN without relevant ids.
 
-    It is what a slate earns if exactly the hidden interactions happen. Revenue is among the business values that
+    A slate earns this revenue if exactly the hidden interactions happen. Revenue is among the business values that
     Jannach and Jugovac list ("Measuring the Business Value of Recommender Systems", 2019).
     """
 
@@ -32,12 +32,15 @@ class Revenue(Metric):
     config: RevenueOptions
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q]; raises DataError if items have no feature of that name, or are not the target."""
+        """Compute the revenue of each query: float64 [Q], NaN without relevant ids.
+
+        Raises DataError if the option `price` names a feature that items do not have, or if items are not the target.
+        """
         earned = eval_batch.hit_gains(k) if self.config.price is None else self._prices(eval_batch, k)
         return np.where(eval_batch.relevant > 0, earned.sum(axis=1), np.nan)
 
     def _prices(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return float64 [Q, at most k]: the price of each hit, 0 at other places."""
+        """Return the price of the item at each hit, and 0 at every other place: float64 [Q, at most k]."""
         if eval_batch.target != "items":
             raise DataError(f"revenue: {eval_batch.target} have no '{self.config.price}'; leave `price` out")
         features = eval_batch.train.items.features

@@ -1,4 +1,4 @@
-"""Input of the statistics: the queries that were asked, and the values of each arm for them."""
+"""Input of the statistics: the queries of an evaluation, and each arm's value of every metric for each query."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ class Sample:
 
     @classmethod
     def of(cls, fold: Fold, segmenters: Mapping[str, Segmenter] | None = None) -> Sample:
-        """Return the queries of one fold, which carry their segments by the first of the segmenters."""
+        """Return the sample of one fold.
+
+        The queries of the fold already carry their segments by the first segmenter; those of the others, here passed
+        by name, are computed. Without segmenters, the segments are the fields that a query has.
+        """
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
         truth += [f"gains of {target}={fingerprint(gains)}" for target, gains in sorted(fold.gains.items())]
         # Runs that divide the same queries into other segments can be compared.
@@ -49,7 +53,7 @@ class Sample:
 
     @classmethod
     def join(cls, parts: Sequence[Sample]) -> Sample:
-        """Join the queries of several folds, one fold after the other."""
+        """Concatenate the samples of several folds, one fold after the other."""
         return cls(
             np.concatenate([sample.units for sample in parts]),
             np.concatenate([sample.weights for sample in parts]),
@@ -63,7 +67,7 @@ class Sample:
         return len(self.units)
 
     def has_same_queries(self, other: Sample) -> bool:
-        """Return True if both ask the same queries in the same order."""
+        """Return True if both samples hold the same queries in the same order, with the same truth and segments."""
         return self.digest == other.digest and all(
             np.array_equal(mine, others)
             for mine, others in (
@@ -74,10 +78,11 @@ class Sample:
         )
 
     def parts(self) -> Iterator[tuple[str, str, Bools]]:
-        """Yield segmenter, segment and queries, bool [Q]: first all queries, then each segment of each segmenter.
+        """Yield (segmenter, segment, queries), where `queries`, bool [Q], marks the queries of the segment.
 
-        The name of the segment is that in reports: of the first segmenter as it is, of the others after "SEGMENTER: ".
-        All queries have no segmenter, "". Numbers in names are sorted as numbers.
+        The first triple is ("", "all", every query); then come the segments of each segmenter, sorted by name, with
+        numbers in names sorted as numbers. Segments are named as in reports: those of the first segmenter by their
+        name alone, those of the others as "SEGMENTER: SEGMENT".
         """
         yield "", ALL, np.ones(len(self), bool)
         for segmenter, segments in {self.segmenter: self.segments, **self.more_segments}.items():
@@ -87,13 +92,16 @@ class Sample:
 
 
 def _natural(name: str) -> list[tuple[str, int, str]]:
-    """Return a key that sorts "5-19" before "20 or more"."""
+    """Return a sort key for a segment's name in which digits count as numbers: "5-19" before "20 or more"."""
     digits = (re.fullmatch(r"(\D*)(\d*)", piece) for piece in re.findall(r"\D*\d+|\D+", name))
     return [(match[1], int(match[2] or -1), match[2]) for match in digits if match is not None]
 
 
 def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
-    """Return the distinct parts of a sample, and the index of each part in them: one segment is often all queries."""
+    """Return the distinct masks among `parts`, each bool [Q], and for each part the index of its mask among them.
+
+    Equal parts are measured once: with a single segment, for example, it has the same queries as `all`.
+    """
     different: dict[bytes, Bools] = {}
     places: list[int] = []
     for members in parts:
@@ -105,12 +113,13 @@ def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedArm:
-    """A pipeline (or a single component) with its measured values.
+    """A pipeline, or a component alone, with its measured values.
 
     values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
-    without_group: metric -> float64 [G], that number without each of G groups of users; only for guardrails
-    served_by: str [Q], what served each query; None where it is not needed
+    without_group: metric -> float64 [G], the number in `set_values` without each of G groups of users; only for
+        metrics that are guardrails
+    served_by: str [Q], the generators or the fallback that served each query; None where it is not needed
     """
 
     name: str
@@ -122,7 +131,10 @@ class EvaluatedArm:
 
     @classmethod
     def averaged(cls, repeats: Sequence[EvaluatedArm]) -> EvaluatedArm:
-        """Average an arm over its repeats, query by query; `served_by` is that of the first repeat."""
+        """Average the values of one arm over its repeats (trainings with other seeds), query by query.
+
+        `served_by` is taken from the first repeat.
+        """
         first = repeats[0]
         if len(repeats) == 1:
             return first
@@ -139,5 +151,8 @@ class EvaluatedArm:
         )
 
     def matrix(self, metrics: Sequence[str]) -> Doubles:
-        """Return float64 [Q, len(metrics)]; with zero columns if only numbers of the whole run are measured."""
+        """Return the values of these metrics per query as the columns of a matrix: float64 [Q, len(metrics)].
+
+        Without any metric it has Q rows and no columns.
+        """
         return np.array([self.values[metric] for metric in metrics], float).reshape(len(metrics), len(self.sample)).T

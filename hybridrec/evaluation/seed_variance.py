@@ -1,4 +1,4 @@
-"""Shares of a difference's variance that come from the users asked and from the seeds of training.
+"""The variance of a difference between two arms, split into the part due to users and the part due to seeds.
 
 With N repeats and U users, the difference of user u in repeat r is modelled as mu + a_r + b_u + e_ru: seeds
 and users are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is
@@ -28,7 +28,10 @@ from hybridrec.types import Doubles
 
 
 class Split(NamedTuple):
-    """The variance of a grand mean over repeats and users, and the degrees of freedom of their sum."""
+    """The variance of a mean over repeats and users: the parts due to users and to seeds.
+
+    `degrees` are the degrees of freedom of the sum of both parts.
+    """
 
     users: float
     seeds: float
@@ -36,7 +39,10 @@ class Split(NamedTuple):
 
 
 def split(values: Doubles) -> Split:
-    """Split the variance of the grand mean of values, float64 [N, U], at least two of each."""
+    """Split the variance of the mean of all values, float64 [N repeats, U users], into parts due to users and seeds.
+
+    There must be at least two repeats and two users.
+    """
     repeats, users = values.shape
     by_repeat, by_user = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
     rest = values - by_repeat - by_user + values.mean()
@@ -58,7 +64,12 @@ def split(values: Doubles) -> Split:
 def seed_splits(
     repeats: Sequence[Mapping[str, EvaluatedArm]], pairs: Sequence[tuple[str, str]], metrics: Sequence[str]
 ) -> list[SeedSplit]:
-    """Split every pair (control, variant) in every metric per query, from the arms of each of N >= 2 repeats."""
+    """Split the variance of each difference, variant minus control, into the parts due to users and to seeds.
+
+    repeats: for each of at least two trainings with other seeds, the arms by name
+
+    Returns a split for each pair (control, variant) and each metric that has values per query.
+    """
     return [
         _split_of(repeats, control, variant, metric)
         for control, variant in pairs
@@ -68,7 +79,10 @@ def seed_splits(
 
 
 def spreads(repeats: Sequence[Mapping[str, EvaluatedArm]]) -> dict[str, dict[str, Spread]]:
-    """Return the spread of every arm in every metric, numbers of the whole run included."""
+    """Compute the mean of each metric in each repeat and their standard deviation, by arm and metric.
+
+    Metrics of the whole run are included.
+    """
     by_arm: dict[str, dict[str, Spread]] = {}
     for name, first in repeats[0].items():
         members = membership(first.sample.units, first.sample.weights)

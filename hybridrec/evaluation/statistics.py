@@ -1,9 +1,9 @@
 """Means over queries with their intervals and tests; the unit of all statistics is the user.
 
-A unit (a user) may ask several queries, each with a weight. A mean over queries is the ratio
-sum(w m) / sum(w); everything here works on the two sums of each unit, so queries of one user are
-not treated as independent. A column is any quantity measured in parallel with others: an arm's metric in a
-segment, the difference of two arms.
+A unit (a user) may have several queries, each with a weight w and a value m of a metric. The mean over queries is the
+ratio sum(w m) / sum(w). Everything here works on these two sums of each unit, so that the queries of one user are not
+treated as independent. A column is one of several quantities that are computed at once: an arm's metric in a segment,
+or the difference of two arms.
 
 Interval: bootstrap over units of that ratio (Efron and Tibshirani 1993), percentiles expanded for few
 units (Hesterberg 2015, section 5.3) and for heavy tails. Test: the arms of a unit are exchanged at
@@ -28,7 +28,7 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 POWER = 0.8
 TIE = 1e-12
-"""Differences of a unit up to this value are ties."""
+"""A unit whose difference between two arms is at most this, in absolute value, counts as a tie."""
 
 _DRAWN_CELLS = 1 << 18
 """Draws of units that are counted at once: few enough to stay in the CPU cache."""
@@ -38,7 +38,10 @@ _MOST_GROUPS = 4096
 
 
 def membership(units: Ints, weights: Doubles) -> Sparse:
-    """Return csr float64 [distinct units, Q]: the weight of each query in the sum of its unit."""
+    """Build the matrix that sums values of queries by unit: csr float64 [distinct units, Q].
+
+    It holds the weight of each query in the row of the query's unit; rows are in ascending order of the units.
+    """
     present, codes = np.unique(units, return_inverse=True)
     places = np.arange(len(units))
     return csr_matrix((weights.astype(np.float64), (codes, places)), shape=(len(present), len(units)))
@@ -46,14 +49,21 @@ def membership(units: Ints, weights: Doubles) -> Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums per unit of M columns: `sums` = sum of w m, `weights` = sum of w, both float64 [units, M]."""
+    """Sums of M columns for each unit: `sums` is the sum of w m and `weights` the sum of w, both float64 [units, M].
+
+    w is the weight of a query and m its value; queries with an undefined value are in neither sum.
+    """
 
     sums: Doubles
     weights: Doubles
 
     @classmethod
     def of(cls, members: Sparse, values: Doubles, where: Bools | None = None) -> Totals:
-        """Sum values float64 [Q, M], NaN where not defined, by unit; only the queries at `where`, bool [Q], count."""
+        """Sum values by unit, with the matrix `members` that `membership` returns.
+
+        values: float64 [Q, M], NaN where not defined
+        where: bool [Q], the queries that count; None for all
+        """
         defined = ~np.isnan(values)
         if where is not None:
             defined &= where[:, None]
@@ -61,7 +71,7 @@ class Totals:
 
     @classmethod
     def join(cls, parts: Sequence[Totals]) -> Totals:
-        """Join the columns of all parts; the units must be the same."""
+        """Put the columns of all parts side by side; the parts must have the same units."""
         return cls(np.hstack([totals.sums for totals in parts]), np.hstack([totals.weights for totals in parts]))
 
     @property
@@ -76,11 +86,14 @@ class Totals:
 
     @property
     def residuals(self) -> Doubles:
-        """float64 [units, M]: the contribution of each unit to the linearised error of the mean; they sum to 0."""
+        """float64 [units, M]: sum(w m) - mean * sum(w) of each unit, from which errors of the mean are linearised.
+
+        The residuals of a column sum to 0.
+        """
         return self.sums - np.nan_to_num(self.means) * self.weights
 
     def grouped(self, rng: np.random.Generator) -> Totals:
-        """Join units at random into at most 4096 groups, which bounds the cost of resampling.
+        """Merge units at random into at most 4096 groups, which bounds the cost of resampling.
 
         The means do not change, and groups are as independent of each other as units; with this many groups the
         interval and the test agree with those of the units for practical purposes.
@@ -94,9 +107,9 @@ class Totals:
 
 
 def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """Sum columns [units, M] over units drawn with replacement: float64 [M, resamples].
+    """Sum each column over units drawn with replacement, once for each resample: float64 [M, resamples].
 
-    All columns share the same draws, so differences and ratios of them are paired.
+    columns: float64 [units, M]. All columns share the same draws, so their differences and ratios are paired.
     """
     n, width = columns.shape
     result = np.empty((width, resamples))
@@ -110,12 +123,15 @@ def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = 
 
 
 def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LEVEL) -> Doubles:
-    """Return float64 [M, 2]: the middle `level` of bootstrap samples [M, B], expanded for few units.
+    """Return the bounds of the middle share `level` of bootstrap samples, expanded for few units: float64 [M, 2].
 
-    Percentiles of a mean of n values are too narrow by the factor sqrt((n - 1) / n), and because they follow
-    normal instead of t quantiles (`freedom`: degrees of freedom, float64 [M]); the tail probability is chosen to
-    correct for both. NaN samples (resamples without a unit of a segment) are ignored; fewer than two units
-    yield NaN.
+    samples: float64 [M, B], the value of each of M columns in B resamples; NaN (a resample without any unit of a
+        segment) is ignored
+    units: int64 [M], the number of units n of each column; with fewer than two the bounds are NaN
+    freedom: float64 [M], the degrees of freedom of each column's standard error
+
+    Percentiles of the bootstrapped mean of n values are too narrow for two reasons: by the factor sqrt((n - 1) / n),
+    and because they follow normal instead of t quantiles. The tail probability is chosen to correct for both.
     """
     usable = np.maximum(units, 2)
     tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - level) / 2))
@@ -132,7 +148,7 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
 
 
 def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
-    """Return float64 [M]: the degrees of freedom of the standard error of each column, at most n - 1.
+    """Compute the degrees of freedom of the standard error of each column: float64 [M], at most n - 1.
 
     The variance of s^2 is sigma^4 (k - (n - 3) / (n - 1)) / n, where k is the kurtosis. The degrees of freedom
     that match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, for which intervals
@@ -144,7 +160,7 @@ def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
 
 
 def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """Return float64 [M, 2]: the bootstrap interval of the mean of each column."""
+    """Compute the bootstrap interval of the mean of each column over units: float64 [M, 2]."""
     grouped = totals.grouped(rng)
     weights, column = _distinct(grouped.weights)
     drawn = resampled_sums(np.hstack([grouped.sums, weights]), rng, resamples)
@@ -155,12 +171,15 @@ def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RE
 
 @dataclass(frozen=True, slots=True)
 class PairedResult:
-    """Results for M differences: `delta` = mean of variant - control over queries that both define.
+    """Results of M paired comparisons of a variant with a control, over the queries for which both have a value.
 
-    delta, relative (to the control's mean over the same queries), p_value, standard_error (of delta),
-    t, p_t (of the t test), effect_size (delta over the standard deviation of a unit's difference): float64 [M]
-    ci95, relative_ci95: float64 [M, 2]
-    units, wins, ties, losses: int64 [M], counted in units
+    delta: float64 [M], the mean of variant - control; `ci95`, float64 [M, 2], its bootstrap interval
+    relative: float64 [M], delta divided by the control's mean; `relative_ci95`, float64 [M, 2], its interval
+    p_value: float64 [M], of the randomization test
+    standard_error, t, p_t: float64 [M], the standard error of delta, the t statistic, and the p-value of the t test
+    effect_size: float64 [M], delta divided by the standard deviation of a unit's difference
+    units, wins, ties, losses: int64 [M], the number of units, and of those for which the variant is better, equal
+        and worse
     """
 
     delta: Doubles
@@ -178,20 +197,21 @@ class PairedResult:
     losses: Longs
 
     def take(self, columns: Longs) -> PairedResult:
-        """Return these columns, in this order; a column may be repeated."""
+        """Return the results of these columns, in this order; `columns` may hold a column several times."""
         return PairedResult(
             **{column_field.name: getattr(self, column_field.name)[columns] for column_field in fields(self)}
         )
 
     def at(self, column: int) -> dict[str, Any]:
-        """Return all fields of one column as plain numbers and lists."""
+        """Return all results of one column by field name, as plain numbers and lists."""
         return {column_field.name: getattr(self, column_field.name)[column].tolist() for column_field in fields(self)}
 
 
 def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
-    """Compute interval and test of variant - control; `controls` holds the control alone, over the same queries.
+    """Compute intervals and tests of M differences, variant minus control.
 
-    Interval and test draw from `rng` only: the result does not depend on the number of threads.
+    `differences` holds the sums of the differences and `controls` those of the control alone, over the same queries.
+    All draws come from `rng`, so the result does not depend on the number of threads.
     """
     width = differences.sums.shape[1]
     both = Totals.join([differences, controls]).grouped(rng)
@@ -223,7 +243,10 @@ def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resa
 
 
 def randomization_test(differences: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """Return float64 [M]: two-sided p of the sums of differences [units, M] under random signs of the units."""
+    """Compute the two-sided p-value of the sum of each column of differences: float64 [M].
+
+    differences: float64 [units, M]. Exchanging the arms of a unit at random is to give its differences a random sign.
+    """
     n = len(differences)
     observed = np.abs(differences.sum(axis=0))
     # Sums in another order differ in their last bits; sums this close count as ties, as extreme as the observed one.
@@ -236,9 +259,9 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
 
 
 def standard_errors(totals: Totals) -> Doubles:
-    """Return float64 [M]: standard errors of the means, by linearising the ratio (Cochran 1977, section 6.4).
+    """Compute the standard error of the mean of each column: float64 [M], NaN for fewer than two units.
 
-    NaN for fewer than two units.
+    The ratio of sums is linearised (Cochran 1977, section 6.4).
     """
     units = totals.units.astype(np.float64)
     return ratio(np.sqrt(ratio(units, units - 1) * (totals.residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
@@ -252,7 +275,10 @@ def detectable(standard_error: float, units: int, significance: float) -> float:
 
 
 def holm(p_values: Doubles) -> Doubles:
-    """Adjust the p-values of one family, float64, shape as given (Holm 1979); NaN is not counted and stays NaN."""
+    """Adjust the p-values of one family by Holm's method (1979): float64 [R] from float64 [R].
+
+    A NaN does not count as a member of the family and stays NaN.
+    """
     adjusted = np.full(len(p_values), np.nan)
     members = np.flatnonzero(~np.isnan(p_values))
     ascending = members[np.argsort(p_values[members], kind="stable")]
@@ -262,9 +288,9 @@ def holm(p_values: Doubles) -> Doubles:
 
 
 def benjamini_hochberg(p_values: Doubles) -> Doubles:
-    """Adjust the p-values of one family for the false discovery rate (Benjamini and Hochberg 1995).
+    """Adjust the p-values of one family for the false discovery rate (Benjamini and Hochberg 1995): float64 [R].
 
-    NaN is not counted and stays NaN.
+    A NaN does not count as a member of the family and stays NaN.
     """
     from scipy.stats import false_discovery_control  # takes longer to import than all else of a small run
 
@@ -281,7 +307,10 @@ def ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
 
 
 def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
-    """Return the distinct columns, and the index of each column in them: most metrics share their weights."""
+    """Return the distinct columns, and for each column its index among them, int64 [M].
+
+    Resampling each distinct column once saves time, since most metrics have the same weights.
+    """
     first: dict[bytes, int] = {}
     which = np.array([first.setdefault(column.tobytes(), len(first)) for column in columns.T], np.int64)
     _, places = np.unique(which, return_index=True)
@@ -289,7 +318,7 @@ def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
 
 
 def _blocks(resamples: int, units: int, cells: int) -> Iterator[slice]:
-    """Yield slices over the resamples, each of about `cells` cells, one cell for each unit and resample."""
+    """Yield slices that cut the resamples into blocks of about `cells` draws: resamples in the block times units."""
     step = max(1, cells // max(units, 1))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))

@@ -1,4 +1,4 @@
-"""Summaries of a report: the means of every arm, the verdict, and the tables that printers share."""
+"""Summaries of a report: the means of every arm, the winner, the opening sentence, and tables as text or HTML."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ from hybridrec.evaluation.statistics import RESAMPLES, Totals, mean_intervals, m
 from hybridrec.types import Bools
 
 Part: TypeAlias = tuple[str | None, str, Bools]
-"""Segmenter (None for the queries of one server), name, and queries, bool [Q], of a part that is summarised."""
+"""(segmenter, name, queries) of a group of queries that is summarised; `queries` is a mask, bool [Q].
+
+The segmenter is None for the queries that one generator or fallback served.
+"""
 
 
 def summarise(
     arms: Sequence[EvaluatedArm], rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> dict[str, PipelineReport]:
-    """Compute means and intervals of every arm: overall, by segment and by server; the arms share one sample.
+    """Compute means and intervals of every arm: over all queries, by segment, and by what served the query.
 
-    All arms are passed at once because they share the resamples. Fields that are not metrics
-    (`candidate_recall`, `learned`, `single`) are left for the caller to set.
+    The arms must have the same sample; they are passed at once because they share the resamples. Fields that are not
+    metrics (`candidate_recall`, `learned`, `single`) are left for the caller to set.
     """
     if not arms:
         return {}
@@ -57,7 +60,7 @@ def summarise(
 
 
 def _parts(arm: EvaluatedArm) -> Iterator[Part]:
-    """Yield the segments, then the queries by what served them."""
+    """Yield the parts of an arm: all queries, each segment, then the queries of each value of `served_by`."""
     yield from arm.sample.parts()
     if arm.served_by is not None:
         for served_by in np.unique(arm.served_by):
@@ -65,7 +68,7 @@ def _parts(arm: EvaluatedArm) -> Iterator[Part]:
 
 
 def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[MetricReport], units: int) -> PipelineReport:
-    """Build the report of an arm, consuming the numbers of its parts from the front of `numbers`."""
+    """Build the report of an arm; take its numbers, one for each part and metric, from the iterator `numbers`."""
     weights = arm.sample.weights
     segments: dict[str, SegmentReport] = {}
     served_by: dict[str, ServedByReport] = {}
@@ -85,9 +88,10 @@ def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[Metric
 
 
 def deciding(report: Report) -> list[Comparison]:
-    """Return the rows that decide: the first metric over all queries, the declared pairs first.
+    """Return the rows that the verdict is about: those of the first metric over all queries.
 
-    Rows against a reference arm are included only for variants that are not a control.
+    Rows of the declared pairs come first. Rows against a component alone follow, but only for the variants of the
+    declared pairs; if no pair is declared, all of them.
     """
     if not report.comparison:
         return []
@@ -101,9 +105,9 @@ def deciding(report: Report) -> list[Comparison]:
 def winner(report: Report) -> str:
     """Return the name of the pipeline that a run serves by default.
 
-    Among the pipelines that beat the control in the first metric over all queries and break no guardrail, it is the
-    one with the best mean; where there is none, it is the control. Without a control nothing is tested, and the best
-    mean of all pipelines decides. Components alone are not served.
+    The winner is the pipeline with the best mean of the first metric, among those that beat the control in it over all
+    queries and break no guardrail. If no pipeline does, the winner is the control. Without a control nothing is
+    tested, and the pipeline with the best mean wins. Components alone never win.
     """
     served = [name for name, arm in report.pipelines.items() if not arm.single]
     declared = [row for row in deciding(report) if not report.pipelines[row.control].single]
@@ -121,9 +125,9 @@ def opening(report: Report) -> str:
     "In ndcg@20, hybrid beats control by +4.1 % (95 % interval +3.2 % ... +5.0 %), and it beats ease, the best single
     component, by +2.0 % (95 % interval +0.9 % ... +3.1 %); not for queries that know title (undecided)."
 
-    The subject is the variant with the best mean among those that beat their control; if none does, the best of
-    all variants, and the sentence says that nothing is decided, or that it loses. Of several controls the best
-    comes first. Gains are relative.
+    The subject is the variant with the best mean among those that beat their control. If no variant does, the subject
+    is the best of all variants, and the sentence says that nothing is decided, or that it loses. If the subject has
+    several controls, the best one comes first. Gains are relative.
     """
     rows = deciding(report)
     if not rows:
@@ -161,7 +165,7 @@ _CLAUSES: dict[Verdict, str] = {
 
 
 def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
-    """Return the row that the opening is about, and its variant with its rank among the variants."""
+    """Return the row that the opening is about, and its variant in words: "hybrid, the best of 3 variants,"."""
     best = _best_single(report, rows[0].metric)
     declared = [row for row in rows if not report.pipelines[row.control].single]
     declared = declared or [row for row in rows if row.control == best] or list(rows)
@@ -173,7 +177,10 @@ def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
 
 
 def _merit(report: Report, pipeline: str, metric: str) -> float:
-    """Return the mean of a pipeline over all queries, negated if less is better; minus infinity without one."""
+    """Return a pipeline's mean of a metric over all queries, negated if less is better.
+
+    Returns minus infinity if the pipeline has no mean of the metric, so that it ranks last.
+    """
     number = report.pipelines[pipeline].metrics.get(metric)
     if number is None or number.mean is None:
         return -math.inf
@@ -181,14 +188,17 @@ def _merit(report: Report, pipeline: str, metric: str) -> float:
 
 
 def _best_single(report: Report, metric: str) -> str | None:
-    """Return the best component alone; the earlier arm that it repeats, if it repeats one (the control, say)."""
+    """Return the name of the component that is best alone, or None if no component is an arm.
+
+    If that arm is a duplicate of an earlier arm (such as the control), the name of the earlier arm is returned.
+    """
     singles = [name for name, arm in report.pipelines.items() if arm.single]
     best = max(singles, key=lambda name: _merit(report, name, metric), default=None)
     return None if best is None else report.pipelines[best].duplicate_of or best
 
 
 def _gain(row: Comparison) -> str:
-    """Format the relative difference with its interval, absolute where the control's mean is 0."""
+    """Format the relative difference of a row with its interval, or the absolute one if the control's mean is 0."""
     scale, form, unit = (1.0, "+.4f", "") if row.relative is None else (100.0, "+.1f", " %")
     value, bounds = (row.delta, row.ci95) if row.relative is None else (row.relative, row.relative_ci95)
     details = (
@@ -201,7 +211,11 @@ def _gain(row: Comparison) -> str:
 
 
 def _exceptions(report: Report, lead: Comparison) -> str:
-    """Name the segments where a winner does not win; for any other verdict, those that are decided otherwise."""
+    """Write the end of the opening that names the segments whose verdict differs from that of all queries.
+
+    If the variant wins over all queries, these are the segments in which it does not win; otherwise those that are
+    decided, for or against it, in another way.
+    """
     pair = (lead.control, lead.variant, lead.metric)
     rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]
     if len(rows) < 2:
@@ -226,25 +240,28 @@ def segment_title(segment: str, segmenter: str) -> str:
 
 
 def _segment_name(segment: str, segmenter: str) -> str:
-    """Return the words of a segment: the fields that queries know, or SEGMENTER: SEGMENT."""
+    """Return the name of a segment for a sentence: "items and tags" for fields of queries, else "activity: 0-4"."""
     own = segment.removeprefix(f"{segmenter}: ")
     return own.replace("+", " and ") if _is_of_fields(segmenter) else f"{segmenter}: {own}"
 
 
 def _is_of_fields(segmenter: str) -> bool:
-    """Return True for the segmenter by what queries know; reports that do not say theirs have this one."""
+    """Return True for the default segmenter, which groups queries by the fields that they have.
+
+    It is also that of an older report, which does not name its segmenter.
+    """
     return segmenter in ("", KNOWN_FIELDS)
 
 
 def _broken(report: Report, lead: Comparison) -> str:
-    """Name the guardrails that the pair breaks."""
+    """Write the end of the opening that names the guardrails that the pair of a row breaks; "" if it breaks none."""
     pair = (lead.control, lead.variant, "broken")
     metrics = [rail.metric for rail in report.guardrails if (rail.control, rail.variant, rail.verdict) == pair]
     return f"; it breaks the guardrail {', '.join(metrics)}" if metrics else ""
 
 
 class Column(NamedTuple):
-    """A column of the verdict's table: the text of a row, and the number by which rows are sorted."""
+    """A column of the verdict's table: functions from a row to the text shown and to the number it is sorted by."""
 
     header: str
     text: Callable[[Comparison], str]
@@ -252,7 +269,7 @@ class Column(NamedTuple):
 
 
 def verdict_columns(report: Report) -> list[Column]:
-    """Return the columns of the verdict's table; its rows are those of `deciding`."""
+    """Return the columns of the verdict's table, whose rows `deciding` returns; empty optional columns are left out."""
     rows = deciding(report)
     rails = {(row.control, row.variant): _rails(report, row) for row in rows}
     splits = {} if report.repeats is None else {(s.control, s.variant, s.metric): s for s in report.repeats.comparison}
@@ -281,7 +298,7 @@ def verdict_columns(report: Report) -> list[Column]:
 
 
 def verdict_table(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Format the deciding comparisons as text: headers and rows, for any printer."""
+    """Format the comparisons that `deciding` returns as a table of text: (headers, rows of cells)."""
     columns = verdict_columns(report)
     return [column.header for column in columns], [[column.text(row) for column in columns] for row in deciding(report)]
 
@@ -300,7 +317,7 @@ def _interval(bounds: tuple[float, float] | None, scale: int, form: str) -> str:
 
 
 def _rails(report: Report, row: Comparison) -> str:
-    """List the guardrails of a pair by verdict, the broken ones first."""
+    """List in a string the guardrails of a row's pair by their verdict, the broken ones first."""
     pair = (row.control, row.variant)
     metrics: dict[str, list[str]] = {"broken": [], "undecided": [], "held": []}
     for rail in report.guardrails:
@@ -317,7 +334,7 @@ def _with_seeds(split: SeedSplit | None) -> str:
 
 
 def html(report: Report) -> str:
-    """Return the verdict and the table of all queries as HTML, in the fonts and colours of the notebook."""
+    """Render a report for a notebook: opening sentence, verdict, table of all queries and notes, as HTML unstyled."""
     tables = [result_table(report)]
     if report.comparison:
         tables.insert(0, verdict_table(report))
@@ -337,11 +354,11 @@ def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def result_table(
     report: Report, segment: str = ALL, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Format arms × metrics of a segment as text, `0.1234 ± 0.0056`: headers and rows, for any printer.
+    """Format the means of a segment as a table of text, with a row for each arm: (headers, rows of cells).
 
-    The half-width is that of the 95 % interval. All metrics if `metrics` is None, and over all queries also
-    the Borda points if the config asks for them; arms in the order of the report; an empty cell for a
-    missing number.
+    A cell reads `0.1234 ± 0.0056`, the mean and half the width of its 95 % interval; it is empty where there is no
+    number. Columns are those of `metrics`, or of all metrics if it is None; then the table of all queries also has the
+    Borda points, if the config asks for them. Arms are in the order of the report.
     """
     metrics_of_arm = {
         name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments
@@ -356,9 +373,10 @@ def result_table(
 
 
 def result_tables(report: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield title, headers and rows of the tables of a run, as text: all queries, then the segments.
+    """Yield the tables of a run as text, (title, headers, rows of cells): all queries first, then the segments.
 
-    Where the config declares no segmenter, each segment has a table, if there are several; otherwise each segmenter.
+    If the config declares segmenters, each segmenter has one table of all its segments. Otherwise each segment has a
+    table of its own, provided that there are at least two.
     """
     segments = next(iter(report.pipelines.values())).segments
     yield (f"all queries ({segments[ALL].queries})", *result_table(report))
@@ -372,7 +390,7 @@ def result_tables(report: Report) -> Iterator[tuple[str, list[str], list[list[st
 
 
 def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, SegmentReport]]:
-    """Return segment, arm and report of each segment that a segmenter made, segment after segment."""
+    """Return (segment, arm, report of the arm in the segment) for each segment of one segmenter, then for each arm."""
     arms = report.pipelines.items()
     names = [name for name, segment in next(iter(arms))[1].segments.items() if segment.segmenter == segmenter]
     return [
@@ -383,7 +401,10 @@ def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, Segment
 
 
 def segmenter_table(report: Report, segmenter: str) -> tuple[list[str], list[list[str]]]:
-    """Format arms × metrics of the segments of one segmenter as text: headers and rows, segment after segment."""
+    """Format the means of all segments of one segmenter as a table of text: (headers, rows of cells).
+
+    Each segment has a row for every arm.
+    """
     segments = of_segmenter(report, segmenter)
     metrics = list(dict.fromkeys(metric for _, _, segment in segments for metric in segment.metrics))
     rows = [
@@ -394,7 +415,10 @@ def segmenter_table(report: Report, segmenter: str) -> tuple[list[str], list[lis
 
 
 def cell(number: MetricReport | None) -> str:
-    """Format `0.1234 ± 0.0056`, or as much of it as exists."""
+    """Format a mean with half the width of its 95 % interval, `0.1234 ± 0.0056`.
+
+    Without an interval the mean stands alone; without a mean the cell is empty.
+    """
     if number is None or number.mean is None:
         return ""
     if number.ci95 is None:

@@ -1,7 +1,7 @@
 """The content of report.json; the JSON Schema of the file is made from these models.
 
-Names here stay; a change that breaks readers raises `format`. A number that does not exist (nothing
-to measure, too few users) is null, never NaN.
+These names do not change; a change that breaks programs that read the file raises `format`. A number that does not
+exist (nothing to measure, too few users) is null, never NaN.
 """
 
 from hybridrec.evaluation.report.base import Interval, Number, Section

@@ -1,4 +1,4 @@
-"""Base of all sections of a report: no unknown keys, and numbers that JSON can represent."""
+"""Base class of the sections of a report, which refuses unknown keys, and types of numbers that JSON can represent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 def _number(value: Any) -> float | None:
-    """Convert NaN and infinities, which JSON cannot represent, to None."""
+    """Convert a number to a float, and NaN and infinities, which JSON cannot represent, to None."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _bounds(value: Any) -> tuple[float, float] | None:
-    """Convert an interval with a missing bound to None."""
+    """Convert an interval to a pair of numbers, or to None if a bound is missing, NaN or infinite."""
     numbers = None if value is None else tuple(_number(end) for end in value)
     return None if numbers is None or None in numbers else numbers  # type: ignore[return-value]
 
@@ -24,6 +24,6 @@ Interval: TypeAlias = Annotated[tuple[float, float] | None, BeforeValidator(_bou
 
 
 class Section(BaseModel):
-    """Base of all sections of a report."""
+    """Base class of all sections of a report; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)

@@ -1,4 +1,4 @@
-"""Comparisons of arms, guardrails, the influence of seeds, and the statistical methods."""
+"""Sections of the report on comparisons of arms, guardrails, the influence of seeds, and the statistical methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GuardrailVerdict: TypeAlias = Literal["held", "broken", "undecided"]
 
 
 class Comparison(Section):
-    """A variant against a control in one metric and segment, paired by query; the unit is the user."""
+    """The comparison of a variant with a control in one metric and segment, paired by query; the unit is the user."""
 
     control: str
     variant: str
@@ -69,11 +69,11 @@ class Comparison(Section):
 
 
 LATENCY = "latency"
-"""The one guardrail that is not a metric: seconds per query."""
+"""Name of the only guardrail that is not a metric: seconds per query."""
 
 
 class Guardrail(Section):
-    """A loss against the control that a variant may not exceed, whatever it gains elsewhere."""
+    """The largest loss against the control that a variant may have, whatever it gains elsewhere, and its test."""
 
     control: str
     variant: str
@@ -90,7 +90,7 @@ class Guardrail(Section):
 
 
 class SeedSplit(Section):
-    """The mean difference of a pair over repeats, and the variance that users and seeds contribute to it."""
+    """The mean difference of a pair over repeats, with its variance split into the parts due to users and to seeds."""
 
     control: str
     variant: str
@@ -100,41 +100,41 @@ class SeedSplit(Section):
     users_variance: Number = None
     """Variance of `delta` due to the sample of users."""
     seeds_variance: Number = None
-    """Variance of `delta` due to the seeds; with a single training it would be this times the number of repeats."""
+    """Variance of `delta` due to the seeds, for the mean of all repeats; one training has it times their number."""
     seeds_share: Number = None
-    """`seeds_variance` divided by the sum of both."""
+    """`seeds_variance` divided by the sum of `users_variance` and `seeds_variance`."""
     standard_error: Number = None
-    """Square root of that sum."""
+    """Square root of the sum of `users_variance` and `seeds_variance`."""
     degrees: Number = None
-    """Satterthwaite's degrees of freedom."""
+    """Satterthwaite's degrees of freedom of the standard error."""
     ci95: Interval = None
     """t interval of `delta` for new users and new seeds."""
 
 
 class Spread(Section):
-    """A metric of an arm over its repeats, all queries."""
+    """The values that one metric of one arm takes in the repeats, over all queries."""
 
     values: list[Number]
-    """The mean over queries of each repeat."""
+    """For each repeat, the mean of the metric over all queries."""
     deviation: Number
     """Standard deviation of `values`."""
 
 
 class RepeatsReport(Section):
-    """The effect of retraining with other seeds."""
+    """The effect of training again with other seeds (`repeats` of the config)."""
 
     repeats: int
     """Number of times that everything was trained; all numbers of the report are means over them."""
     retrained: list[str]
     """Labels whose fits draw random numbers; all others were fitted once."""
     arms: dict[str, dict[str, Spread]]
-    """By arm and metric."""
+    """The spread over repeats, by arm and metric."""
     comparison: list[SeedSplit]
-    """By declared pair and metric, over all queries."""
+    """One for each declared pair and metric, over all queries."""
 
 
 class StatisticsReport(Section):
-    """The methods of intervals and tests."""
+    """The methods by which intervals and tests of the report were computed."""
 
     unit: str = "user"
     """The resampled unit: all queries of a user stay together."""

@@ -1,4 +1,4 @@
-"""Figures that components gave of their fits, as the report holds them."""
+"""Sections of the report on figures that components show of their fits: curves, tables, stripes; the map's legend."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from hybridrec.evaluation.report.base import Number, Section
 from hybridrec.stages.figures import CurveFigure, Figure, TableFigure
 
 DIGITS = 4
-"""Significant digits of the numbers of vectors, which are there to be seen."""
+"""Significant digits of the numbers in vectors: enough for a picture."""
 
 
 class CurveReport(Section):
-    """A curve through points."""
+    """A figure of a component: a curve through points."""
 
     kind: Literal["curve"] = "curve"
     title: str
     x: str
-    """Name of the axis to the right."""
+    """Name of the horizontal axis."""
     y: str
-    """Name of the axis upwards."""
+    """Name of the vertical axis."""
     points: list[tuple[Number, Number]]
-    """x and y of each, in the order of the curve."""
+    """(x, y) of each point, in the order of the curve."""
     chosen: int | None = None
-    """Place of the point that the component chose."""
+    """Index in `points` of the point that the component chose, from 0; null if it chose none."""
     note: str = ""
 
 
 class TableReport(Section):
-    """A table."""
+    """A figure of a component: a table."""
 
     kind: Literal["table"] = "table"
     title: str
     headers: list[str]
     rows: list[list[str | int | float | None]]
-    """A cell for each header; null for nothing."""
+    """Each row has a cell for each header; null is an empty cell."""
     note: str = ""
 
 
 class StripesReport(Section):
-    """Vectors below one another, drawn as coloured stripes."""
+    """A figure of a component: vectors below one another, drawn as coloured stripes."""
 
     kind: Literal["stripes"] = "stripes"
     title: str
     names: list[str]
-    """By vector."""
+    """The name of each vector."""
     texts: list[str] = []
-    """By vector: a text at its end, such as a similarity; empty if there are none."""
+    """A text at the end of each vector, such as a similarity; empty if there are none."""
     vectors: list[list[Number]]
-    """Four significant digits of each number."""
+    """The numbers of each vector, to four significant digits."""
     note: str = ""
 
 
@@ -67,15 +67,15 @@ class MapLegend(Section):
     groups: list[str]
     """Name of each group of items, by its number in the map."""
     of: int
-    """Number of items that have vectors; a map may hold fewer, those of the most queries."""
+    """Number of items that have vectors; a map of many holds only those in the most queries."""
     space: str = ""
-    """Digest of the vectors that were placed, so that the same need not be placed again."""
+    """Digest of the vectors that the map places, so that a map of the same vectors need not be computed again."""
     figures: list[FigureReport] = []
     """Figures that stand below the map."""
 
 
 def figure_report(figure: Figure) -> FigureReport:
-    """Return the figure of a component as the report holds it."""
+    """Convert a figure that a component returned to its section of the report."""
     if isinstance(figure, CurveFigure):
         return CurveReport(
             title=figure.title,
@@ -95,6 +95,6 @@ def figure_report(figure: Figure) -> FigureReport:
 
 
 def _cell(cell: object) -> str | int | float | None:
-    """Return a cell as JSON can represent it: numbers of numpy as those of Python, NaN and infinities as None."""
+    """Convert a cell to a value of JSON: numbers of numpy to those of Python, NaN and infinities to None."""
     value = cell.item() if isinstance(cell, np.generic) else cell
     return None if isinstance(value, float) and not math.isfinite(value) else value  # type: ignore[return-value]

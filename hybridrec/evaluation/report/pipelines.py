@@ -1,4 +1,4 @@
-"""Results of one arm: means by metric, by segment and by what served the query, and the points of curves."""
+"""Sections of the report on one arm: its means by metric, by segment and by what served the query; trade-off curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hybridrec.paths import KindName
 
 
 class MetricReport(Section):
-    """One metric of one arm."""
+    """The mean of one metric of one arm, with its interval."""
 
     mean: Number
     """Weighted mean over the queries for which the metric is defined."""
@@ -18,7 +18,7 @@ class MetricReport(Section):
 
 
 class SegmentReport(Section):
-    """One arm on the queries of one segment."""
+    """The results of one arm for the queries of one segment."""
 
     segmenter: str = ""
     """The segmenter that made the segment; empty for `all`, and for queries by what served them."""
@@ -29,14 +29,14 @@ class SegmentReport(Section):
 
 
 class ServedByReport(SegmentReport):
-    """One arm on the queries that one of its generators or fallbacks served."""
+    """The results of one arm for the queries that one of its generators or fallbacks served."""
 
     share: float
     """Share of all queries that it served, by weight."""
 
 
 class PipelineReport(Section):
-    """One arm: a pipeline, or a single component as a reference."""
+    """The results of one arm: a pipeline, or a component alone as a reference."""
 
     queries: int
     """Queries asked, over all folds."""
@@ -64,7 +64,7 @@ class PipelineReport(Section):
 
 
 class TradeoffPoint(Section):
-    """A pipeline at one value of the varied option."""
+    """The results of a pipeline at one value of the varied option."""
 
     value: float
     metrics: dict[str, MetricReport]
@@ -72,7 +72,7 @@ class TradeoffPoint(Section):
 
 
 class TradeoffReport(Section):
-    """A curve: gains and losses as an option of a re-ranker varies. Its points are in no comparison."""
+    """A trade-off: the results of a pipeline at several values of one re-ranker's option. They are never compared."""
 
     pipeline: str
     vary: str

@@ -1,4 +1,4 @@
-"""Origin of the numbers: data, fits, tuning, time and environment."""
+"""Sections of the report on the origin of its numbers: data, fits, tuning, time, machine and software."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hybridrec.paths import Key
 
 
 class DataReport(Section):
-    """The data of the experiment."""
+    """The size and the fingerprint of the data of the experiment."""
 
     fingerprint: Key
     """Digest of all data that the reader returned."""
@@ -38,18 +38,18 @@ class DataReport(Section):
 
 
 class FitProgressReport(Section):
-    """Numbers that a component reported while it was fitted, at most 200 steps of them."""
+    """Numbers that a component reported while it was fitted, for at most 200 steps."""
 
     of: int
     """Steps of the whole fit."""
     steps: list[int]
     """The steps after which they were reported."""
     numbers: dict[str, list[Number]]
-    """By name, one for each of `steps`; null where it is missing or not finite."""
+    """By name of the number, a value for each of `steps`; null where it is missing or not finite."""
 
 
 class FitReport(Section):
-    """One fit of the plan."""
+    """One fit of the fit plan: a component, the data it learned from, and its cost."""
 
     label: str
     """The component's label in the YAML."""
@@ -69,7 +69,7 @@ class FitReport(Section):
     progress: FitProgressReport | None = None
     """Null for a component that reports nothing."""
     ended_by_clock: bool = False
-    """True if a limit of time ended it, or that of the component that it uses: another run learns something else."""
+    """True if a limit of time ended this fit or that of a component that it uses, so that a new run may differ."""
 
 
 class TuningReport(Section):
@@ -100,7 +100,7 @@ class SecondsReport(Section):
     fit: float = 0.0
     """Fitting on all threads, and learning the blends."""
     generate: float = 0.0
-    """This and the next two are summed over threads."""
+    """Generating candidates; this and the next two are summed over threads."""
     score: float = 0.0
     rerank: float = 0.0
     evaluate: float = 0.0
@@ -110,19 +110,19 @@ class SecondsReport(Section):
 
 
 class PluginUse(Section):
-    """A plugin of which the run used something."""
+    """A plugin that offers something that the run used, with its version and origin."""
 
     name: str
     module: str
     distribution: str
-    """Its distribution; of a plugin without packaging its name."""
+    """The distribution that installs it; for a plugin without packaging, the name of the plugin."""
     version: str
     file: str
-    """Of a plugin without packaging its file, or `notebook`; empty for an installed one."""
+    """For a plugin without packaging, its file or `notebook`; empty for an installed plugin."""
     digest: str
-    """Of a plugin without packaging the digest of its source; empty where there is none."""
+    """For a plugin without packaging, the digest of its source; empty for an installed plugin or an unknown source."""
     offers: dict[str, list[str]] = {}
-    """Kind -> names of what the run used."""
+    """The names that the run used, by kind of plugin."""
 
 
 class Environment(Section):
@@ -151,7 +151,10 @@ class Environment(Section):
 
 @cache
 def _version(distribution: str) -> str | None:
-    """Return the version of a distribution, None if it is not installed; to look it up parses all its metadata."""
+    """Return the version of a distribution, or None if it is not installed.
+
+    The result is cached, since looking it up parses all metadata of the distribution.
+    """
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The whole report."""
+"""The report of a run: the content of `report.json`, made of the sections of this package."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PROVENANCE: Mapping[str, Any] = {
     "environment": True,
     "fits": {"__all__": {"seconds", "cached", "progress"}},
 }
-"""The keys of a report that tell how a run was carried out, not what it gave, as pydantic's `exclude` has them."""
+"""The keys of a report that tell how a run was carried out, not what it found, as pydantic's `exclude` takes them."""
 
 
 class Report(Section):
-    """A finished run; `hybridrec schema --of report` explains every key, those of nested mappings, too."""
+    """The report of a finished run; `hybridrec schema --of report` explains every key, nested ones included."""
 
     format: Literal[1] = 1
     """Version of this file's format."""
@@ -61,9 +61,9 @@ class Report(Section):
     def comparable(self) -> dict[str, Any]:
         """Return the reproducible part of the report as JSON values: equal for the same experiment on the same data.
 
-        Left out are times, the previous content of the store, the environment, the hash of the config
-        (`PROVENANCE`) and guardrails of latency. On one machine the rest does not depend on the number of workers,
-        the order of fits or the state of the store.
+        Left out are the keys of `PROVENANCE` (times, the use of the store, progress of fits, the environment and the
+        hash of the config) and guardrails of latency. On one machine the rest does not depend on the number of
+        workers, the order of fits or the content of the store.
         """
         content = self.model_dump(mode="json", exclude=PROVENANCE)
         content["guardrails"] = [row for row in content["guardrails"] if row["metric"] != LATENCY]
