@@ -1,4 +1,4 @@
-"""Checks of the type and the shape of every array that a plugin returns."""
+"""Check of the type and the shape of an array, for every array that a plugin returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hybridrec.errors import PluginError
 
 
 def check_array(subject: str, array: object, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    """Refuse anything but a numpy array of this type and shape."""
+    """Raise PluginError unless `array` is a numpy array of this type and shape; `subject` names it in the message."""
     if not isinstance(array, np.ndarray):
         raise PluginError(f"{subject} must be a numpy array, not {type(array).__name__}")
     if array.dtype != dtype:

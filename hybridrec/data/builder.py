@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 UNCHANGED = WeightOptions()
-"""Weights unchanged."""
+"""Options that leave weights as they are."""
 LINE = "line"
-"""The column in which `hybridrec.text_files` numbers lines: it is allowed and ignored."""
+"""The column in which `hybridrec.text_files` numbers lines; every table may have it, and it is ignored."""
 _INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group", "gain"))
-"""The columns that a frame must have, and those that it may have."""
+"""The columns that a frame must have, and those that it may have; so for each of the frames below."""
 _ENTITIES = (("id",), ("text", "time"))
 _USER_HAS = (("user", "id"), ("weight",))
 _ITEM_HAS = (("item", "id"), ("weight",))
@@ -41,29 +41,30 @@ _RESERVED = frozenset({"user", "title", "text", "words", "features", "nothing", 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Tables that a reader has read, as polars frames; ids and features are text.
+    """Tables that a reader has read, as polars frames with these columns.
 
-    In long frames ids may be integers, read as their decimal text, or of type `Enum`: these take less memory.
+    Ids are text. In long frames they may also be integers (read as their decimal text) or of type `Enum`, which take
+    less memory.
 
     interactions: user, item; and where known time (seconds since 1970), weight, position, group, gain, and the
         columns that `context` names. A gain is what the interaction is worth to metrics (the price paid); without the
         column its weight is
     entities: kind -> id, and where known text and time. The text of a user is a title, and the time that of the
-        user's query; the time of an item is its release. Users and items may be listed that never interact, and
-        need not be listed if they do
-    user_has, item_has: kind -> user or item, id, and where known weight: the entities that each has
+        user's query; the time of an item is its release. Users and items without interactions may be listed; those
+        with interactions need not be
+    user_has, item_has: kind -> user or item, id, and where known weight: the entities that each user or item has
     assignments: kind -> user, item, id: entities (tags, say) that users gave to items
     features: kind -> id, and a column for each feature. Numbers, booleans, dates and texts (or lists of texts) become
         features of the types number, flag, time and category; null is unknown
     labels: kind -> id, feature, and where known weight: features known by full names ("genre:jazz"), one per row
-    vectors: kind -> ids, and float32 [len(ids), D]
+    vectors: kind -> (ids as a polars column, their vectors as float32 [len(ids), D])
     context: the columns of `interactions` that describe the request which led to each (device, shop, budget)
     impressions: user, item, and where known time: items that were shown and not taken
 
     Users and items are the ids of `interactions` and of `entities`; another kind holds the ids of `entities`,
     `user_has`, `item_has` and `assignments`. Rows of the other tables about other ids are ignored: a file of tags
-    may cover more than the catalogue. A table that is None is left out. Raises PluginError if a column is missing, or
-    is none of these (`line`, from `hybridrec.text_files`, is allowed).
+    may cover more than the catalogue. A table that is None is left out. Raises PluginError if a frame lacks a required
+    column or has an unknown one (`line`, from `hybridrec.text_files`, is allowed).
     """
 
     interactions: pl.DataFrame
@@ -78,7 +79,7 @@ class Tables:
     impressions: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        """Refuse missing and unknown columns: a misspelt one would be lost silently."""
+        """Refuse missing and unknown columns, as a misspelt column would be lost silently. Raises PluginError."""
         for table in ("entities", "user_has", "item_has", "assignments", "features", "labels", "vectors"):
             given = {kind: frame for kind, frame in getattr(self, table).items() if frame is not None}
             object.__setattr__(self, table, given)
@@ -115,7 +116,7 @@ class Tables:
 
 
 def _check_frame(place: str, frame: object, required: Sequence[str], optional: Sequence[str]) -> None:
-    """Refuse anything but a frame with the required columns, and at most the optional ones beside them."""
+    """Raise PluginError unless `frame` is a frame with the required columns, and no others than the optional ones."""
     import polars as pl
 
     if not isinstance(frame, pl.DataFrame):
@@ -131,8 +132,8 @@ def _check_frame(place: str, frame: object, required: Sequence[str], optional: S
 def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGED) -> Dataset:
     """Convert tables, or blocks of their rows, to a Dataset, with weights transformed according to `weight`.
 
-    Within a user, interactions are ordered by position, else by time, else by row; repeats are kept. Of blocks only
-    one is held with its ids as text; the result is that of their rows in one set of tables.
+    Within a user, interactions are ordered by position, else by time, else by row; repeats are kept. Blocks give the
+    same dataset as one set of tables with all their rows, but only one block at a time is held with its ids as text.
     """
     if not isinstance(tables, Tables):
         tables = join_blocks(tables)
@@ -140,9 +141,9 @@ def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGE
     users = _vocabulary(("interactions", tables.interactions, "user"), ("entities['users']", about.get(USERS), "id"))
     items = _vocabulary(("interactions", tables.interactions, "item"), ("entities['items']", about.get(ITEMS), "id"))
     ends = {USERS: users, ITEMS: items}
-    user_has = {kind: _known(frame, user=users) for kind, frame in tables.user_has.items()}
-    item_has = {kind: _known(frame, item=items) for kind, frame in tables.item_has.items()}
-    assignments = {kind: _known(frame, user=users, item=items) for kind, frame in tables.assignments.items()}
+    user_has = {kind: _keep_known(frame, user=users) for kind, frame in tables.user_has.items()}
+    item_has = {kind: _keep_known(frame, item=items) for kind, frame in tables.item_has.items()}
+    assignments = {kind: _keep_known(frame, user=users, item=items) for kind, frame in tables.assignments.items()}
     tables_of = {"entities": about, "user_has": user_has, "item_has": item_has, "assignments": assignments}
     vocabularies = ends | {
         kind: _vocabulary(*((f"{name}['{kind}']", table.get(kind), "id") for name, table in tables_of.items()))
@@ -171,7 +172,10 @@ def _entities(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Entities:
 
 
 def _vocabulary(*columns: tuple[str, pl.DataFrame | None, str]) -> Vocabulary:
-    """Collect the ids of columns of frames, (place, frame, column) each; raises DataError for nulls."""
+    """Return the vocabulary of all ids in the given columns; raises DataError if any is null.
+
+    A column is given as (name of the table for messages, frame or None, name of the column).
+    """
     import polars as pl
 
     distinct = []
@@ -187,7 +191,7 @@ def _vocabulary(*columns: tuple[str, pl.DataFrame | None, str]) -> Vocabulary:
 
 
 def _distinct(ids: pl.Series) -> pl.Series:
-    """Return the texts that occur in a column without nulls."""
+    """Return the distinct ids of a column without nulls, as text."""
     import polars as pl
 
     if not isinstance(ids.dtype, pl.Enum):
@@ -197,8 +201,8 @@ def _distinct(ids: pl.Series) -> pl.Series:
     return ids.dtype.categories.filter(pl.Series(occurs))
 
 
-def _known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
-    """Keep the rows in which every named column is in its vocabulary."""
+def _keep_known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
+    """Keep the rows whose ids are known: in each column named by an argument, the id is in the vocabulary given."""
     assert frame is not None  # `Tables` drops tables that are None
     is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(is_known))
@@ -227,14 +231,14 @@ def _context(tables: Tables) -> Features | None:
 def _impressions(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabulary) -> Ragged | None:
     if frame is None:
         return None
-    frame = _known(frame, user=users, item=items)
+    frame = _keep_known(frame, user=users, item=items)
     times = frame["time"].to_numpy() if "time" in frame.columns else None
     codes = users.encode(frame["user"]), items.encode(frame["item"])
     return Ragged.from_columns(*codes, (len(users), len(items)), times=times)
 
 
 def _texts(frame: pl.DataFrame | None, column: str, ids: Vocabulary) -> tuple[str, ...]:
-    """Return one text for each id, "" without one. Of several rows for one id the first counts."""
+    """Return a text for each id, taken from the first row of the frame that has the id; "" if there is none."""
     import polars as pl
 
     if frame is None or column not in frame.columns:
@@ -260,7 +264,10 @@ def _of_ids(ids: Vocabulary) -> pl.DataFrame:
 
 
 def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
-    """Sum the weights (or 1) of the pairs over repeats: csr float32."""
+    """Return the pairs of ids in two columns as csr float32: the sum of their weights, or their number without weights.
+
+    `rows` and `columns` are (name of the column, vocabulary).
+    """
     shape = (len(rows[1]), len(columns[1]))
     places = (rows[1].encode(frame[rows[0]]), columns[1].encode(frame[columns[0]]))
     weights = frame["weight"].to_numpy() if "weight" in frame.columns else np.ones(len(frame))
@@ -271,18 +278,21 @@ def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, 
 
 
 def _triples(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, ids: Vocabulary) -> Ints:
-    """Return int32 [M, 3] in ascending order, so that the order of the file's rows makes no difference."""
+    """Return the codes of user, item and entity of each row: int32 [M, 3].
+
+    They are in ascending order, so that the order of the file's rows makes no difference.
+    """
     triples = np.stack([users.encode(frame["user"]), items.encode(frame["item"]), ids.encode(frame["id"])], axis=1)
     return np.ascontiguousarray(triples[np.lexsort(triples.T[::-1])])
 
 
 def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | None:
-    """Return the typed columns of a kind, with its labels as one of them; None without any."""
+    """Return the typed columns of a kind, its labels as one of them; None if it has neither features nor labels."""
     import polars as pl
 
     columns = {}
     if kind in tables.labels:
-        frame = _known(tables.labels[kind], id=ids)
+        frame = _keep_known(tables.labels[kind], id=ids)
         names = _vocabulary((f"labels['{kind}']", frame, "feature"))
         columns[LABELS] = FeatureColumn("category", _csr(frame, ("id", ids), ("feature", names)), tuple(names.ids))
     if kind in tables.features:
@@ -296,7 +306,7 @@ def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | N
 
 
 def feature_column(name: str, values: pl.Series) -> FeatureColumn:
-    """Return a column of polars as a typed one: its type follows from that of the values, and null is unknown.
+    """Return a polars column as a feature column: its type follows from the polars type, and null is unknown.
 
     Raises PluginError for a type that is none of number, boolean, date, datetime, text and list of texts.
     """
@@ -319,7 +329,7 @@ def feature_column(name: str, values: pl.Series) -> FeatureColumn:
 
 
 def _categories(values: pl.Series) -> FeatureColumn:
-    """Return a category column of lists of texts; missing and empty texts are unknown."""
+    """Return a category column from a polars column of lists of texts; missing and empty texts are left out."""
     import polars as pl
 
     rows = pl.DataFrame({"row": np.arange(len(values), dtype=np.int32), "name": values}).explode("name")
@@ -332,7 +342,10 @@ def _categories(values: pl.Series) -> FeatureColumn:
 
 
 def _vectors(vectors: tuple[pl.Series, Floats] | None, vocabulary: Vocabulary) -> Floats | None:
-    """Return float32 [N, D]; entities without a vector get zeros."""
+    """Return the vector of each entity in the vocabulary: float32 [N, D], zeros for an entity without one.
+
+    Vectors of other ids are ignored. None if there are no vectors.
+    """
     if vectors is None:
         return None
     ids, given = vectors

@@ -15,18 +15,18 @@ from hybridrec.types import Bools, Sparse
 
 
 def check_dataset(data: object) -> Dataset:
-    """Return the dataset of a reader; refuse anything else."""
+    """Return the result of a reader if it is a Dataset; raise PluginError if not."""
     if not isinstance(data, Dataset):
         raise PluginError(f"read must return a Dataset, not {type(data).__name__}")
     return data
 
 
 def check_fold(fold: object, data: Dataset) -> Fold:
-    """Return a fold of `data`; refuse one that breaks the contract of splitters.
+    """Return a fold of `data` if it keeps the contract of splitters; raise PluginError if not.
 
-    Required: the vocabularies of the data; for every query the truth of each target (csr of ones), a unit
-    (int32) and a weight (positive float64); the candidate items as bool[I], or None; gains, if there are any, where
-    the truth has entries.
+    A fold must have the vocabularies of the data; for every query the truth of each target (csr of ones), a unit
+    (int32) and a weight (positive float64); the candidate items as bool[I], or None. Gains, if it has any, must have
+    the same entries as the truth.
     """
     if not isinstance(fold, Fold):
         raise PluginError(f"a splitter must yield objects of class Fold, not {type(fold).__name__}")
@@ -37,7 +37,7 @@ def check_fold(fold: object, data: Dataset) -> Fold:
 
 
 def check_hidden(fold: Fold) -> None:
-    """Refuse a fold whose truth contains items of the query's history or of its user's training history."""
+    """Raise PluginError if the truth of a query has items of its history or of its user's training history."""
     matrix, history = fold.truth["items"], fold.queries.history
     truth = Ragged(matrix.indices, matrix.indptr, matrix.shape[1])
     for rows in history.blocks():
@@ -53,7 +53,7 @@ def check_hidden(fold: Fold) -> None:
 
 
 def _check_known(place: str, fold: Fold, data: Dataset) -> None:
-    """Check the training part and the queries: everything known at recommendation time."""
+    """Check the training part and the queries of a fold, which are all that is known at recommendation time."""
     for field, value, cls in (("train", fold.train, Dataset), ("queries", fold.queries, QueryBatch)):
         if not isinstance(value, cls):
             raise PluginError(f"{place}: {field} must be a {cls.__name__}, not {type(value).__name__}")
@@ -78,7 +78,7 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
 
 
 def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
-    """Check the truth, the units, the weights and the candidate items."""
+    """Check the truth, the gains, the units, the weights and the candidate items of a fold."""
     n = len(fold.queries)
     for target in data.targets:
         if target not in fold.truth:
@@ -119,7 +119,7 @@ def _check_gains(subject: str, gains: Sparse, truth: Sparse | None) -> None:
 
 
 def _check_shape(subject: str, shape: tuple[int, ...], queries: int, size: int, target: str) -> None:
-    """Refuse any shape but a row for each query and a column for each id of the target."""
+    """Raise PluginError unless the shape is (`queries`, `size`): a row per query, a column per entity of the target."""
     if shape[0] != queries:
         raise PluginError(f"{subject} has {shape[0]} rows for {queries} queries")
     if shape[1] != size:
@@ -132,7 +132,7 @@ def _outside(codes: NDArray[np.integer], size: int) -> Bools:
 
 
 def _refuse(subject: str, message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
-    """Raise PluginError for the first true entry of `wrong`, bool[Q]; {0} is the value there, {1} its position."""
+    """Raise PluginError if any entry of `wrong` is true; in `message` {0} is the first such value, {1} its position."""
     if wrong.any():
         place = int(np.argmax(wrong))
         raise PluginError(f"{subject} {message.format(values[place], place)}")

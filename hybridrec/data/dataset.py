@@ -25,17 +25,18 @@ from hybridrec.types import ITEMS, USERS, Bools, EntityKind, Ints, Sparse, Targe
 class Dataset:
     """Users, items and entities of any other kind, with the interactions between the first two.
 
-    entities: by kind; "users" and "items", the two ends of interactions, first. The other kinds (tags, artists,
-        venues, ...) hang on users, on items or on both
-    interactions: Ragged, one row per user, in order of position or time
+    entities: kind -> Entities; "users" and "items", the two ends of interactions, come first. Entities of the other
+        kinds (tags, artists, venues, ...) are carried by users, by items or by both
+    interactions: Ragged, one row of items per user, in order of position or time
     user_has, item_has: kind -> csr float32 [users or items, entities], the entities that the source states for each
     assignments: kind -> int32[M, 3], rows (user, item, entity): each entity (a tag, say) that a user gave to an item
     through_items: kinds that users carry by way of their items: a user has the artists of the items in the history
-    impressions: Ragged, one row per user, of items that were shown and not taken; or None. No part of interactions
+    impressions: Ragged, one row per user, of items that were shown and not taken, or None; `interactions` does not
+        contain them
 
-    Components read `user_matrix(kind)` and `item_matrix(kind)`: the stated entities plus the counts of the
-    assignments, or those of a user's items. A split removes the assignments of hidden pairs, and what users carry
-    through items follows from the visible interactions, so neither matrix can leak them.
+    Components read `user_matrix(kind)` and `item_matrix(kind)`, which join the stated entities, the assignments and
+    the entities through items. Neither matrix can leak a hidden interaction: a split removes the assignments of hidden
+    pairs, and the entities through items follow from the visible interactions.
 
     All arrays are read-only, and matrices have sorted indices without duplicates: components share them.
     """
@@ -70,7 +71,7 @@ class Dataset:
 
     @property
     def catalogue(self) -> Dataset:
-        """The data that no split hides: all entities but users, and what the source states of items; no interaction."""
+        """The part of the dataset that no split hides: all entities but users, and `item_has`; no interactions."""
         return Dataset(
             entities=self.entities | {USERS: Entities(Vocabulary())},
             interactions=Ragged.empty(0, len(self.items)),
@@ -79,7 +80,7 @@ class Dataset:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The kinds that can be recommended: items, and those that users carry."""
+        """The kinds that can be recommended: items, and the kinds that users carry."""
         carried = {*self.user_has, *self.assignments, *self.through_items}
         return (ITEMS, *(kind for kind in self.kinds if kind in carried))
 
@@ -88,30 +89,39 @@ class Dataset:
         return len(self.entities[kind]) if kind in self.entities else 0
 
     def vocabulary(self, kind: EntityKind) -> Vocabulary:
-        """Return the external ids of a kind, none for a kind that the data does not have."""
+        """Return the vocabulary of a kind, an empty one for a kind that the data does not have."""
         return self.entities[kind].vocabulary if kind in self.entities else Vocabulary()
 
     def with_entities(self, kind: EntityKind, **changes: Any) -> Dataset:
-        """Return the dataset with other fields (`Entities`) of one kind: `data.with_entities("items", times=None)`."""
+        """Return the dataset with changed fields of one kind's `Entities`: `with_entities("items", times=None)`."""
         return replace(self, entities=self.entities | {kind: replace(self.entities[kind], **changes)})
 
     def user_matrix(self, kind: EntityKind) -> Sparse:
         """Return the entities of a kind that each user has: csr float32 [users, entities].
 
-        Of items: ones, those of the history. Of a kind through items: the number of the user's items that have the
-        entity. Of any other: the stated entities plus how often the user assigned each. Empty for an unknown kind.
+        The meaning of a value depends on the kind:
+
+        - items: 1 for each distinct item of the user's history
+        - a kind through items: the number of the user's distinct items that have the entity
+        - any other kind: the stated value plus the number of times that the user assigned the entity
+
+        For a kind that the data does not have, the matrix has no columns.
         """
         return self._matrix("user", kind)
 
     def item_matrix(self, kind: EntityKind) -> Sparse:
         """Return the entities of a kind that each item has: csr float32 [items, entities].
 
-        The stated entities plus how often each was assigned to the item; empty for an unknown kind.
+        A value is the stated value plus the number of times that users assigned the entity to the item. For a kind that
+        the data does not have, the matrix has no columns.
         """
         return self._matrix("item", kind)
 
     def _matrix(self, owner: str, kind: EntityKind) -> Sparse:
-        """Return a matrix of `user_matrix` or `item_matrix`, cached; racing threads make equal ones."""
+        """Return the result of `user_matrix` (`owner` "user") or `item_matrix` ("item").
+
+        All but the items of users are cached; threads that race for one make equal matrices.
+        """
         if owner == "user" and kind == ITEMS:  # not kept: as large as the interactions themselves
             return frozen_csr(self.interactions.matrix(binary=True))
         if (owner, kind) not in self._matrices:
@@ -123,7 +133,7 @@ class Dataset:
         return self._matrices[owner, kind]
 
     def _with_counts(self, owner: str, kind: EntityKind) -> Sparse:
-        """Return the stated entities of users or items plus the counts of the assignments."""
+        """Return the stated entities of users or items plus the counts of assignments: csr [owners, entities]."""
         stated, size = (self.user_has, self.users) if owner == "user" else (self.item_has, self.items)
         declared = stated.get(kind)
         if declared is None:
@@ -136,21 +146,21 @@ class Dataset:
         return (declared + csr_matrix((ones, (rows, given[:, 2])), shape=declared.shape)).tocsr()
 
     def through(self, history: Ragged, kind: EntityKind) -> Sparse:
-        """Return csr float32 [rows of `history`, entities]: how many distinct items of each row have the entity."""
+        """Return the number of distinct items of each history that have each entity: csr float32 [rows, entities]."""
         has = self.item_matrix(kind)
         ones = csr_matrix((np.ones_like(has.data), has.indices, has.indptr), shape=has.shape)
         return (history.matrix(binary=True) @ ones).tocsr()
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """int64, parallel to `interactions.ids`: a key for each (user, item) pair."""
+        """The key of each interaction's (user, item) pair: int64, parallel to `interactions.ids`."""
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
     def hide(self, hidden: Bools) -> Dataset:
-        """Return the dataset without the hidden interactions and without the assignments of pairs that are gone.
+        """Return the dataset without the hidden interactions, and without the assignments of pairs hidden altogether.
 
-        `hidden` is bool, parallel to `interactions.ids`. A pair with a visible repeat keeps its assignments:
-        removing them would reveal the hidden repeat.
+        `hidden` is bool, parallel to `interactions.ids`. A (user, item) pair with a repeat that stays visible keeps its
+        assignments, since removing them would reveal the hidden repeat.
         """
         shown = replace(self, interactions=self.interactions.where(~hidden))
         if not any(len(given) for given in self.assignments.values()):
@@ -184,9 +194,9 @@ class Dataset:
         )
 
     def hide_items(self, hidden: Bools) -> Dataset:
-        """Return the dataset without the assignments to the items marked in `hidden`, bool[I], and their impressions.
+        """Return the dataset without assignments to and impressions of the items marked in `hidden`, bool[I].
 
-        Users also tag items that they did not interact with, and those tags reveal as much about the item.
+        Assignments by users who did not interact with an item are removed too, as they reveal as much about it.
         """
         shown = self.impressions
         return replace(
@@ -209,9 +219,10 @@ class Dataset:
         )
 
     def query_has(self, stated: Mapping[EntityKind, Sparse], history: Ragged) -> dict[EntityKind, Sparse]:
-        """Return the entities of queries, given those they state and their history: kind -> csr [Q, entities].
+        """Return the entities of queries: a csr float32 [Q, entities] for every kind beside users and items.
 
-        A kind that nothing states is empty, and one through items gets those of the history.
+        `stated` has the entities that the queries state; a kind that is not in it gets an empty matrix. For a kind
+        through items, the entities of the items in `history` are added.
         """
         has = {}
         for kind in self.kinds:
@@ -240,7 +251,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of all arrays and ids: equal for equal data, regardless of its source."""
+        """A hex digest of all arrays and ids, which is equal for equal data whatever its source."""
         return fingerprint(self)
 
 
@@ -250,7 +261,7 @@ def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
 
 
 def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
-    """Return bool, parallel to `keys`: true if `among` has the key. Many times faster than `np.isin` of numpy 2.4."""
+    """Return bool, parallel to `keys`: true if `among` has the key. It is many times faster than numpy 2.4's `isin`."""
     if not len(among) or not len(keys):
         return np.zeros(len(keys), bool)
     ordered = np.sort(among)
@@ -268,7 +279,7 @@ def _without_rows(ragged: Ragged, hidden: Bools) -> Ragged:
 
 
 def _members(state: Mapping[str, NDArray[Any]], name: str) -> list[tuple[str, str]]:
-    """Return the keys of a dict that `flatten` wrote, each with the name of its arrays."""
+    """Return (key, name of its arrays) for each entry of the dict that `flatten` turned into arrays under `name`."""
     return [(key, f"{name}.{place}") for place, key in enumerate(_texts_of(state, f"{name}.keys"))]
 
 
@@ -300,7 +311,7 @@ def _features_of(state: Mapping[str, NDArray[Any]], name: str) -> Features | Non
 
 
 def _texts_of(state: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
-    """Decode texts that `flatten` encoded."""
+    """Decode the texts that `flatten` turned into arrays under `name`."""
     return tuple(_packed(state, name))
 
 

@@ -48,7 +48,7 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
 
 
 def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Sparse]:
-    """Return the entities that queries state, by kind."""
+    """Return the entities that queries state: kind -> csr float32 [Q, entities], for kinds that any query states."""
     asked = {kind for query in queries for kind in query.entities} | (
         {TAGS} if any(query.tags for query in queries) else set()
     )
@@ -65,7 +65,7 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
 
 
 def _user_features(queries: Sequence[Query], users: Ints, features: Features | None) -> Features | None:
-    """Return the features of the users by the data, with those that the queries state in their place."""
+    """Return the features of the queries' users by the data, replaced by the values that the queries state."""
     stated = _columns([query.user_features for query in queries], features, "user_features")
     if features is None or stated is None:
         return None if features is None else features.take(users)
@@ -73,7 +73,10 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
-    """Encode values by the columns of the data; None if no query states any."""
+    """Encode the values that queries state as the data's columns are; return None if no query states any.
+
+    Raises DataError if the data has no such columns; `name` is the field of `Query` for its message.
+    """
     if not any(rows):
         return None
     if columns is None:
@@ -97,7 +100,10 @@ def _encode_rows(
 def _beside_items(
     queries: Sequence[Query], name: Literal["item_times", "item_weights"], default: float
 ) -> Doubles | None:
-    """Return a value per item of all queries, `default` for queries that state none; None if no query states any."""
+    """Return the field `name` of all queries, one value per item, float64; None if no query states it.
+
+    Queries that do not state it get `default`. Raises DataError if a query has not one value for each item.
+    """
     stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
     if all(values is None for values in stated):
         return None

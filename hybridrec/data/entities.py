@@ -16,8 +16,8 @@ class Entities:
 
     vocabulary: their external ids
     text: a readable text of each (a song's name, a playlist's title), "" where there is none
-    times: float64[N], seconds since 1970, NaN if unknown: of an item its release, of a user the time of the query
-        (a playlist's last change, say); or None
+    times: float64[N], seconds since 1970, NaN if unknown, or None: the release of an item, or the time at which a
+        user's query is made (a playlist's last change, say)
     features: typed columns, or None
     vectors: float32 [N, D], dense content (audio, say), or None
     """
@@ -29,7 +29,7 @@ class Entities:
     vectors: Floats | None = None
 
     def __post_init__(self) -> None:
-        """Freeze the arrays; without texts every entity gets an empty one."""
+        """Make the arrays read-only; if no texts are given, give every entity an empty one."""
         if not self.text and len(self.vocabulary):
             object.__setattr__(self, "text", ("",) * len(self.vocabulary))
         freeze(self)
@@ -38,7 +38,7 @@ class Entities:
         return len(self.vocabulary)
 
     def names(self, codes: Ints | None = None) -> tuple[str, ...]:
-        """Return a readable name of each, or of those with these codes: its text, or its id if it has none."""
+        """Return a readable name of each entity, or of those with these codes: its text, else its id."""
         if codes is not None:
             ids = self.vocabulary.packed
             return tuple(self.text[code] or ids[code] for code in codes.tolist())

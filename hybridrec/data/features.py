@@ -1,4 +1,4 @@
-"""Typed columns that describe entities or requests: numbers, categories, flags and times, where unknown is not 0."""
+"""Typed columns that describe entities or requests: numbers, categories, flags and times. Unknown differs from 0."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hybridrec.types import PADDING, Doubles, Ints, Sparse
 FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
 """The type of a feature column."""
 FeatureValue: TypeAlias = "str | float | bool | Sequence[str] | None"
-"""One value of a column, as a person writes it; several of a category in a list."""
+"""The value of a feature for one entity or request, as a person writes it; a list has several categories."""
 LABELS = ""
-"""The name of the category column whose categories are full names of features ("genre:jazz")."""
+"""The name of the category column of labels: its categories are full names of features ("genre:jazz")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class FeatureColumn:
     """One typed column with a row for each of N entities or requests.
 
     type: "number", "category", "flag" or "time"
-    values: float32[N] of numbers, float32[N] of flags (1 or 0), float64[N] of times (seconds since 1970), each NaN
-        where unknown; csr float32 [N, len(categories)] of categories, where an entity has one, several or, if
-        unknown, none
+    values: for numbers float32[N], for flags float32[N] of 1 and 0, for times float64[N] in seconds since 1970, each
+        NaN where unknown; for categories csr float32 [N, len(categories)], where a row has an entry for each of its
+        categories, and none if they are unknown
     categories: the names of the categories, ascending; empty for the other types
     """
 
@@ -46,7 +46,7 @@ class FeatureColumn:
         return int(self.values.shape[0])
 
     def take(self, rows: NDArray[np.integer] | slice) -> FeatureColumn:
-        """Return the given rows; a row of -1 is unknown."""
+        """Return the given rows, in the given order; for a row of -1 the value is unknown."""
         if isinstance(rows, slice):
             return FeatureColumn(self.type, self.values[rows], self.categories)
         rows = np.asarray(rows)
@@ -58,7 +58,7 @@ class FeatureColumn:
         return FeatureColumn(self.type, np.where(missing, np.nan, self.values[rows]).astype(self.values.dtype))
 
     def single(self) -> Ints:
-        """Return int32[N]: the code of each row's category, the first of several, -1 if unknown.
+        """Return the code of the category of each row: int32[N], the lowest code if it has several, -1 if unknown.
 
         Raises ValueError for a column of another type.
         """
@@ -70,10 +70,10 @@ class FeatureColumn:
         return codes
 
     def encode(self, values: Sequence[FeatureValue], place: str = "value") -> FeatureColumn:
-        """Return a column of this type and these categories with the given values; None is unknown.
+        """Return a new column with the given values, of the type and the categories of this one.
 
-        A category that the column does not have is unknown. Raises DataError for a value of another type; `place`
-        begins its message.
+        None, and a category that this column does not have, are unknown. Raises DataError for a value of another type;
+        `place` begins its message.
         """
         if self.type == "category":
             return self._encode_categories(values, place)
@@ -106,7 +106,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Typed columns with a row for each of N entities, interactions or requests, by name."""
+    """Typed columns by name, all with a row for each of N entities, interactions or requests."""
 
     columns: dict[str, FeatureColumn]
     _encoded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -117,7 +117,7 @@ class Features:
 
     @classmethod
     def of_labels(cls, names: Sequence[str], matrix: Sparse) -> Features:
-        """Return features known by full names alone: `matrix` is csr float32 [N, len(names)]."""
+        """Return features known only by their full names ("genre:jazz"): `matrix` is csr float32 [N, len(names)]."""
         return cls({LABELS: FeatureColumn("category", matrix, tuple(names))})
 
     def __len__(self) -> int:
@@ -125,19 +125,19 @@ class Features:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns of `matrix`, ascending: "column:category", and the column of a flag."""
+        """The names of the columns of `matrix`, ascending: "column:category", labels, and the names of flags."""
         return self._matrix()[0]
 
     @property
     def matrix(self) -> Sparse:
-        """csr float32 [N, len(names)]: categories and true flags, the features that factor models learn from.
+        """Categories and true flags, the features that factor models learn from: csr float32 [N, len(names)].
 
-        Numbers and times are not in it: their scales would drown the others.
+        Numbers and times are left out, as their scales would drown the other features.
         """
         return self._matrix()[1]
 
     def column(self, name: str) -> FeatureColumn:
-        """Return a column; raises DataError with the names that there are."""
+        """Return the column of this name; raises DataError, which lists the available names, if there is none."""
         if name not in self.columns:
             named = [column for column in self.columns if column != LABELS]
             raise DataError(f"unknown feature '{name}': {did_you_mean(name, named)}")
@@ -145,12 +145,12 @@ class Features:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The names that `numbers` takes: numbers, flags, times, and labels (their weights)."""
+        """The names that `numbers` accepts: columns of numbers, flags and times, and labels, which have weights."""
         labels = self.columns[LABELS].categories if LABELS in self.columns else ()
         return (*(name for name, column in self.columns.items() if column.type != "category"), *labels)
 
     def numbers(self, name: str) -> Doubles:
-        """Return float64[N]: a column of numbers, flags or times, or the weights of a label; NaN where unknown.
+        """Return a column of numbers, flags or times, or the weights of a label: float64[N], NaN where unknown.
 
         Raises DataError for a name that is none of these.
         """
@@ -165,11 +165,11 @@ class Features:
         return numbers
 
     def take(self, rows: NDArray[np.integer] | slice) -> Features:
-        """Return the given rows, in the given order; a row of -1 is unknown."""
+        """Return the given rows, in the given order; for a row of -1 all values are unknown."""
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
     def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
-        """Return features of the same columns with the given values, a mapping for each row.
+        """Return features with the same columns and the given values: for each row a mapping from column to value.
 
         Raises DataError for an unknown name or a value of another type; `place` begins its message.
         """
@@ -196,7 +196,7 @@ class Features:
         return cls(columns)
 
     def updated(self, others: Features) -> Features:
-        """Return these features with the known values of `others`, of the same columns, in their place."""
+        """Return these features with the known values of `others`, which has the same columns, in place of theirs."""
         columns = {}
         for name, mine in self.columns.items():
             given = others.columns[name]
@@ -210,7 +210,7 @@ class Features:
         return Features(columns)
 
     def _matrix(self) -> tuple[tuple[str, ...], Sparse]:
-        """Encode the columns once; racing threads make equal results."""
+        """Return `names` and `matrix`, encoded at the first call; threads that race to do so make equal results."""
         if "matrix" not in self._encoded:
             self._encoded["matrix"] = self._encode_matrix()
         encoded: tuple[tuple[str, ...], Sparse] = self._encoded["matrix"]
@@ -231,19 +231,19 @@ class Features:
 
 
 def _indicators(column: FeatureColumn) -> Sparse:
-    """Return csr float32 [N, categories] of a category column, [N, 1] with a 1 for each true value of a flag."""
+    """Return a category column as csr float32 [N, categories], or a flag as csr [N, 1] with a 1 for each true value."""
     return column.values if column.type == "category" else csr_matrix((column.values == 1).astype(np.float32)[:, None])
 
 
 def _names(name: str, column: FeatureColumn) -> Sequence[str]:
-    """Return the names of the indicators of a column: "column:category", bare of labels, and that of a flag."""
+    """Return the names of the columns that `_indicators` returns: "column:category", a label, or the name of a flag."""
     if column.type == "flag":
         return [name]
     return column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
 
 
 def _csr_rows(matrix: Sparse, rows: NDArray[np.integer]) -> Sparse:
-    """Return the rows of a csr matrix; a row of -1 is empty."""
+    """Return the given rows of a csr matrix, in the given order; a row of -1 is empty."""
     is_row = rows != PADDING
     places = np.flatnonzero(is_row)
     ones = np.ones(len(places), np.float32)

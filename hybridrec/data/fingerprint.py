@@ -1,4 +1,4 @@
-"""Nested data as flat named arrays, and digests of those and of plain values."""
+"""Flattening of nested data to named arrays, and digests of such data and of values that JSON can hold."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hybridrec.data.vocabulary import Vocabulary
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
     """Yield named arrays of an array, sparse matrix, vocabulary, text or number, or of a dict or dataclass of those.
 
-    Texts become one array of UTF-8 bytes and one of the end of each text; None yields nothing. Raises TypeError
-    for other types.
+    Several texts become one array of their UTF-8 bytes and one of the end of each; None yields nothing. `name` begins
+    the names of the arrays. Raises TypeError for other types.
     """
     if value is None:
         return
@@ -56,12 +56,12 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
 
 
 def json_digest(content: object, size: int = 16) -> str:
-    """Return the hex digest, of `size` bytes, of plain values, independent of the order of keys."""
+    """Return a hex digest, of `size` bytes, of values that JSON can hold; the order of keys makes no difference."""
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=size).hexdigest()
 
 
 def fingerprint(*values: object) -> str:
-    """Return the hex digest of values that `flatten` accepts: of their names, types, shapes and bytes."""
+    """Return a hex digest of values that `flatten` accepts: of the names, types, shapes and bytes of their arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for place, value in enumerate(values):
         for name, array in flatten(value, str(place)):

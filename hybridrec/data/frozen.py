@@ -1,4 +1,4 @@
-"""Shared values with read-only arrays: no plugin can change what another one reads.
+"""Read-only arrays, matrices and dicts, so that no plugin can change the data that another plugin reads.
 
 scipy sorts the indices of a matrix in place, in `sign()` for example, and detects lazily whether they are sorted
 already. A frozen matrix is sorted and summed when it is made and flagged as such, so no operation changes it in
@@ -28,7 +28,7 @@ class FrozenMatrix(csr_matrix):  # type: ignore[misc]
     """A csr matrix whose arrays can neither be written to nor replaced; results computed from it are writable."""
 
     _frozen = False
-    """The value on instances that scipy makes as the result of an operation."""
+    """True for the instances that `frozen_csr` returns; False for those that scipy makes as results of operations."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse to replace an array or the shape of a frozen instance."""
@@ -54,8 +54,8 @@ class FrozenDict(dict[K, V]):
 def freeze(holder: Any, *, canonical: bool = True) -> None:
     """Make every array, csr matrix and dict in the fields of a frozen dataclass read-only, without copies.
 
-    Called in its `__post_init__`. Arrays become views, so their creator can still write to the originals. A
-    matrix that is not canonical (sorted, without duplicates) is copied into one that is, unless `canonical` is
+    The dataclass calls it in `__post_init__`. Arrays become views, so their creator can still write to the originals.
+    A matrix that is not canonical (sorted, without duplicates) is replaced by a canonical copy, unless `canonical` is
     false.
     """
     for name in _members(type(holder)):
@@ -75,7 +75,10 @@ def _members(holder: Any) -> tuple[str, ...]:
 
 
 def frozen_csr(matrix: Sparse, *, canonical: bool = True) -> Sparse:
-    """Return the matrix with read-only arrays: itself if frozen, else one that shares them (unless `freeze` copies)."""
+    """Return the matrix itself if it is frozen, else a frozen one that shares its arrays.
+
+    With `canonical`, a matrix that is not canonical (sorted, without duplicates) is copied instead of shared.
+    """
     if isinstance(matrix, FrozenMatrix) and matrix._frozen:
         return matrix
     if canonical and not matrix.has_canonical_format:

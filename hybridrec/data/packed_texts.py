@@ -1,4 +1,4 @@
-"""Texts one after the other in two arrays, as files and fingerprints have them."""
+"""Sequences of texts in two arrays: the form in which files hold texts and in which fingerprints digest them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PackedTexts(Sequence[str]):
     """A sequence of texts that lies in two arrays; a text is decoded when it is asked for.
 
     encoded: uint8, the UTF-8 bytes of all texts, one after the other
-    ends: int64, where each of them ends
+    ends: int64, the position in `encoded` at which each text ends (exclusive)
     """
 
     __slots__ = ("encoded", "ends")

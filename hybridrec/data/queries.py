@@ -20,7 +20,7 @@ T = TypeVar("T")
 NOTHING = "nothing"
 """The segment of queries without any field."""
 KNOWN_FIELDS = "known-fields"
-"""The name of the segmenter by what queries know, which is used where an experiment declares none."""
+"""The name of the segmenter by the fields that queries have; an experiment that declares no segmenter uses it."""
 ALL = "all"
 """The name of the segment of all queries, which no segmenter may give."""
 
@@ -31,8 +31,9 @@ class Query:
 
     Ids are text; whole numbers are read as their decimal text.
 
+    items: the history, oldest first; item_times (seconds since 1970) and item_weights have a value for each item
     entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
-    user_features: name -> value, what is known of the user, instead of what the data says
+    user_features: name -> value, features of the user that replace those of the data
     context: name -> value, columns of the request (device, shop, budget), as the interactions of the data have them
     """
 
@@ -48,7 +49,7 @@ class Query:
     user_features: Mapping[str, FeatureValue] = field(default_factory=dict)
     context: Mapping[str, FeatureValue] = field(default_factory=dict)
     id: str | None = None
-    """Name of the request: a pipeline that draws gives the same slate for the same id. A fresh one by default."""
+    """Name of the request, by default a fresh one. A pipeline with a policy draws the same slate for the same name."""
 
     def __post_init__(self) -> None:
         """Refuse a text in place of a list of ids: it would be read letter by letter. Raises DataError."""
@@ -72,10 +73,10 @@ class QueryBatch:
     disliked: Ragged of Q rows of items, or None
     user_features: typed columns with a row for each query, or None
     context: typed columns of the requests with a row for each query, or None
-    derived: the kinds in `entities` that follow from the history: they make no segments of their own
-    ids: Q names of requests, from which policies draw; None where nothing is drawn
-    segment: str [Q], the segment of each query by the first segmenter of the experiment, or None for what the query
-        knows; read `segments()`
+    derived: the kinds in `entities` that follow from the history; `known_fields()` leaves them out
+    ids: Q names of requests, which decide the draws of policies; None if they have no names
+    segment: str [Q], the segment of each query by the first segmenter of the experiment, or None if the experiment
+        declares no segmenter; `segments()` returns the segments in both cases
 
     All arrays are read-only, and matrices have sorted indices without duplicates: pipelines share them.
     """
@@ -102,11 +103,11 @@ class QueryBatch:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields that a query may have, in the order of segment names: user, items, other kinds, title."""
+        """The fields that a query may have, in the order in which `known_fields` joins them."""
         return ("user", ITEMS, *self.entities, "title")
 
     def width(self, kind: EntityKind) -> int:
-        """Return the number of entities of a kind in the data; 0 for an unknown one."""
+        """Return the number of entities of a kind in the data, 0 for a kind that the data does not have."""
         if kind == ITEMS:
             return self.history.width
         return int(self.entities[kind].shape[1]) if kind in self.entities else 0
@@ -114,7 +115,8 @@ class QueryBatch:
     def matrix(self, kind: EntityKind) -> Sparse:
         """Return the entities of a kind that the queries have: csr float32 [Q, width].
 
-        Of items ones, those of the history; empty for an unknown kind.
+        For the kind "items" a value is 1 for each distinct item of the history. For a kind that the data does not have,
+        the matrix has no columns.
         """
         if kind == ITEMS:
             return self.history.matrix(binary=True)
@@ -123,8 +125,8 @@ class QueryBatch:
     def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
         """Return the result of `make`, cached by name as long as `depends` is the same object.
 
-        For example, candidates and scores of one model both need the vectors of the queries; `depends` is the array
-        it learned.
+        For example, candidates and scores of one model both need the vectors of the queries; `depends` is then the
+        array that the model learned.
         """
         entry = self._known.get(name)
         if entry is None or entry[0] is not depends:
@@ -172,7 +174,7 @@ class QueryBatch:
         )
 
     def has(self, name: Field) -> Bools:
-        """Return bool[Q]: true if the query has this field; of `EVERY_KIND`, entities of any kind, items included."""
+        """Return bool[Q]: true if the query has this field; for `EVERY_KIND`, if it has any entity, items included."""
         if name == "user":
             return self.users != PADDING
         if name == ITEMS:
@@ -193,16 +195,16 @@ class QueryBatch:
         return has_any
 
     def segments(self) -> NDArray[np.str_]:
-        """Return str[Q], the segment of each query: by the first segmenter of the experiment, else what it knows.
+        """Return the segment of each query: str[Q], named by the first segmenter of the experiment.
 
-        Segments partition the queries.
+        An experiment without a segmenter has the segments of `known_fields`. Segments partition the queries.
         """
         return self.known_fields() if self.segment is None else self.segment
 
     def known_fields(self) -> NDArray[np.str_]:
-        """Return str[Q], the fields of each query joined by "+", or "nothing" if it has none.
+        """Return str[Q], the fields that each query has joined by "+", or "nothing" if it has none.
 
-        For example "items+tags", "items", "tags", "title" or "user+items".
+        For example "items+tags", "items", "tags", "title" or "user+items". Kinds in `derived` are left out.
         """
         fields = [name for name in self.fields if name not in self.derived]
         codes = sum(self.has(name).astype(np.int64) << bit for bit, name in enumerate(fields))
@@ -212,7 +214,10 @@ class QueryBatch:
 
 
 def _stacked(parts: Sequence[Features | None], lengths: Sequence[int]) -> Features | None:
-    """Concatenate features; parts without any become rows of which nothing is known."""
+    """Concatenate the rows of features; a part that is None becomes rows of unknown values, of the given length.
+
+    The result is None if all parts are.
+    """
     stated = next((features for features in parts if features is not None), None)
     if stated is None:
         return None

@@ -1,4 +1,4 @@
-"""Rows of varying length in flat arrays: histories, ordered and with repeats."""
+"""Rows of different lengths in flat arrays, such as the histories of users: ids in order, with repeats."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from hybridrec.data.frozen import freeze
 from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
 
 BLOCK = 1 << 17
-"""Ids in a block of rows: their 8-byte keys take one megabyte."""
+"""The number of ids in a block of rows: 8-byte keys of them take one megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
-    """`len(self)` rows of ids; row r is `ids[offsets[r]:offsets[r + 1]]`, in order, repeats kept.
+    """`len(self)` rows of ids, each in order and with repeats; row r is `ids[offsets[r]:offsets[r + 1]]`.
 
-    `width` is the size of the ids' vocabulary (the columns of `matrix()`). `times` are seconds since 1970,
-    `weights` are positive, `groups` are integers that a splitter groups by (a published fold number, say),
-    `context` are the columns of the request that led to each (device, shop), and `gains` are what each is worth to
-    metrics where that is not its weight (the price paid); each is parallel to `ids`, or None if the data has none.
-    All arrays are read-only.
+    width: the size of the ids' vocabulary, which is the number of columns of `matrix()`
+    times: seconds since 1970
+    weights: positive numbers
+    groups: integers by which a splitter groups (a published fold number, say)
+    context: columns of the request that led to each interaction (device, shop)
+    gains: the worth of each interaction to metrics, if that is not its weight (the price paid, say)
+
+    The last five are parallel to `ids`, or None if the data has none. All arrays are read-only.
     """
 
     ids: Ints
@@ -44,12 +47,12 @@ class Ragged:
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
-        """Return `rows` empty rows."""
+        """Return a Ragged of `rows` rows without ids."""
         return cls(np.empty(0, np.int32), np.zeros(rows + 1, np.int64), width)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[int] | Ints], width: int) -> Ragged:
-        """Build from one sequence of ids per row (for tests and single queries, not for bulk data)."""
+        """Build a Ragged from one sequence of ids per row (for tests and single queries, not for bulk data)."""
         parts = [np.asarray(row, np.int32) for row in rows]
         lengths = np.array([len(row) for row in parts], np.int64)
         ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
@@ -69,8 +72,9 @@ class Ragged:
         gains: Floats | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
-        """Group parallel columns by row, ordered within a row by `positions`, else by `times`, else as given.
+        """Build a Ragged from parallel columns: `rows` has the row of each id.
 
+        Within a row the ids are ordered by `positions`, without these by `times`, without both as they are given.
         `shape` is (number of rows, size of the vocabulary of `ids`).
         """
         order_by = positions if positions is not None else times
@@ -93,7 +97,7 @@ class Ragged:
 
     @classmethod
     def stack(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Concatenate the rows; times, weights, groups, context and gains are kept if all parts have them."""
+        """Concatenate the rows of all parts; the columns parallel to `ids` are kept if every part has them."""
 
         def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
             present = [column for column in columns if column is not None]
@@ -136,12 +140,12 @@ class Ragged:
         return result
 
     def blocks(self) -> Iterator[slice]:
-        """Iterate over slices of rows with about `BLOCK` ids each: small enough for work on one to stay in cache."""
+        """Iterate over slices of rows with about `BLOCK` ids each, so few that work on a slice stays in the cache."""
         rows = max(len(self) * BLOCK // max(len(self.ids), 1), 1)
         return (slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows))
 
     def take(self, rows: NDArray[np.integer] | slice) -> Ragged:
-        """Return the given rows, in the given order; a slice with step 1 is not copied."""
+        """Return the given rows, in the given order; for a slice with step 1 the arrays are views, not copies."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -155,7 +159,7 @@ class Ragged:
         return self.pick(positions, offsets)
 
     def where(self, keep: Bools) -> Ragged:
-        """Filter the ids of all rows: `keep`, bool, parallel to `ids`, is true for those that stay."""
+        """Return all rows with only the ids for which `keep`, bool and parallel to `ids`, is true."""
         positions = np.flatnonzero(keep)
         if len(positions) == len(self.ids):
             return self
@@ -176,26 +180,26 @@ class Ragged:
         return result
 
     def pick(self, positions: Longs | slice, offsets: Longs) -> Ragged:
-        """Return the entries at these positions, in rows bounded by `offsets`."""
+        """Return the ids at these positions, with all that is parallel to them, in rows bounded by `offsets`."""
         return replace(
             self,
             ids=self.ids[positions],
             offsets=offsets,
             times=None if self.times is None else self.times[positions],
             weights=None if self.weights is None else self.weights[positions],
-            groups=None if self.groups is None else _held(self.groups[positions]),
+            groups=None if self.groups is None else _collapsed(self.groups[positions]),
             context=None if self.context is None else self.context.take(positions),
             gains=None if self.gains is None else self.gains[positions],
         )
 
 
 def offsets_of(lengths: NDArray[np.integer]) -> Longs:
-    """Return the row boundaries of row lengths: int64[len + 1], starting at 0."""
+    """Return the offsets of rows with these lengths: int64[len(lengths) + 1], starting at 0."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
-    """Return the positions of `codes` in ascending order of code, and the offset where each code starts.
+    """Return the positions that sort `codes`, and the offset of each code among them: int64[size + 1].
 
     Codes are from 0 to size - 1; equal codes keep their order. The conversion to csr is a counting sort, which
     takes a third of the time of a stable comparison sort.
@@ -205,8 +209,8 @@ def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
     return by_code.indices, by_code.indptr.astype(np.int64)
 
 
-def _held(groups: Ints) -> Ints:
-    """Return the groups; equal ones, usual in a training part, as a broadcast view of a single value to save memory."""
+def _collapsed(groups: Ints) -> Ints:
+    """Return the groups; if all are equal, as is usual in a training part, as a view of one value, to save memory."""
     if not len(groups) or (groups != groups[0]).any():
         return groups
     return np.broadcast_to(groups[:1].copy(), groups.shape)

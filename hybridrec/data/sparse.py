@@ -1,4 +1,4 @@
-"""Sparse matrices of components: as named arrays for their state, and the scaling of their entries."""
+"""Helpers for csr matrices: packing into named arrays for the state of a component, and scaling of the entries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from scipy.sparse import csr_matrix
 from hybridrec.types import Sparse, State
 
 Values: TypeAlias = Literal["binary", "log", "raw"]
-"""The value of an entry of a matrix of weights; see `valued`."""
+"""The way in which `valued` scales the entries of a matrix of weights."""
 
 
 def pack_csr(matrix: Sparse, name: str) -> State:
-    """Pack a csr matrix into arrays `name.data`, `name.indices`, ...; `unpack_csr` is the inverse."""
+    """Pack a csr matrix into the arrays `name.data`, `name.indices`, `name.indptr` and `name.shape`.
+
+    `unpack_csr` is the inverse.
+    """
     parts = {field: getattr(matrix, field) for field in ("data", "indices", "indptr")}
     return {f"{name}.{field}": array for field, array in parts.items()} | {f"{name}.shape": np.array(matrix.shape)}
 
@@ -26,9 +29,10 @@ def unpack_csr(state: State, name: str) -> Sparse:
 
 
 def valued(matrix: Sparse, values: Values) -> Sparse:
-    """Return a copy of a csr of weights with entries 1 ("binary"), log(1 + weight) ("log") or the weight ("raw").
+    """Return a copy of a csr matrix of weights with scaled entries.
 
-    The latter two are divided by their mean in the row, so that every user has the same average.
+    "binary" makes every entry 1. "log" takes log(1 + weight) and "raw" the weight itself; both are divided by the mean
+    of the row's entries, so that the entries of every user have the mean 1.
     """
     result = matrix.copy()
     if values == "binary":

@@ -1,4 +1,4 @@
-"""Tables that come in blocks, joined without ever holding the ids of two blocks as text."""
+"""Joining of tables that come in blocks of rows, without ever holding the ids of two blocks as text."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from hybridrec.data.builder import Tables
 
 IDS = ("user", "item", "id", "feature")
-"""Columns of ids, in whatever table."""
+"""The names of columns that hold ids, in any table."""
 
 
 def join_blocks(blocks: Iterable[Tables]) -> Tables:
     """Return one set of tables with the rows of all blocks, in their order.
 
-    Columns of ids are kept as numbers from the second block on, so that text is held for one block and once for each
-    distinct id. Raises PluginError if blocks do not fit together, or if there are none.
+    The ids of a block are replaced by numbers before the next block is read, so that text is held for one block and
+    once for each distinct id. Raises PluginError if blocks do not fit together, or if there are none.
     """
     parts: dict[tuple[str, ...], Any] = {}
     kind = None
@@ -45,7 +45,10 @@ def join_blocks(blocks: Iterable[Tables]) -> Tables:
 
 
 def _add(parts: dict[tuple[str, ...], Any], place: tuple[str, ...], value: Any, number: int) -> None:
-    """Add a value of a block to the parts at its place."""
+    """Add a value of block `number` to `parts`, under its place: the field of `Tables`, and the kind if it has one.
+
+    Raises PluginError if the value does not fit those of the blocks before.
+    """
     import polars as pl
 
     if value is None:
@@ -62,7 +65,7 @@ def _add(parts: dict[tuple[str, ...], Any], place: tuple[str, ...], value: Any, 
 
 
 class _Frames:
-    """The rows of one table over all blocks."""
+    """One table with the rows of all blocks."""
 
     def __init__(self, place: tuple[str, ...]) -> None:
         self.place = "".join([place[0], *(f"['{kind}']" for kind in place[1:])])
@@ -101,7 +104,7 @@ class _Frames:
 
 
 class _Texts:
-    """Codes of the ids in a column; null stays null, for the message about it."""
+    """The ids of one column, as numbers that are the same in all blocks. Nulls stay: `assemble` reports them."""
 
     def __init__(self) -> None:
         self.code_of: dict[str, int] = {}
@@ -122,7 +125,7 @@ class _Texts:
 
 
 class _Vectors:
-    """The vectors of all blocks."""
+    """The vectors of all blocks, with the id of each."""
 
     def __init__(self) -> None:
         self.ids: list[pl.Series] = []

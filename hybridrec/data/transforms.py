@@ -19,7 +19,7 @@ class WeightOptions(Options):
     """Steps from the values of the file (ratings, play counts) to the weights of interactions, in this order."""
 
     threshold: float = Field(default=0.0, ge=0)
-    """Drop interactions with a smaller weight; their users and items stay known."""
+    """Drop interactions with a smaller weight; their users and items stay in the data."""
 
     transform: Literal["none", "log", "binary"] = "none"
     """log: ln(1 + weight), for counts with a long tail. binary: every remaining interaction counts 1."""
@@ -29,7 +29,7 @@ class WeightOptions(Options):
 
 
 def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
-    """Transform the weights of interactions; without weights each one weighs 1.
+    """Drop interactions below the threshold and transform the weights of the others; without weights each weighs 1.
 
     Raises DataError for a threshold on data without weights, or a half-life on data without times.
     """
@@ -48,7 +48,7 @@ def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
 
 
 def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> Floats:
-    """Return weight x 2^(-age / half-life)."""
+    """Return weight x 2^(-age / half-life) of each interaction, float32: its age in days before the newest one."""
     if interactions.times is None:
         raise DataError("weight.half_life needs times, and the data has none")
     ages = (interactions.times.max(initial=-np.inf) - interactions.times) / DAY
@@ -75,5 +75,5 @@ def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
 
 
 def _frequent(ids: Longs, kept: Bools, least: int) -> Bools:
-    """Return True for pairs whose id occurs at least `least` times among the kept pairs."""
+    """Return bool, parallel to `ids`: true if the id occurs at least `least` times among the pairs marked in `kept`."""
     return (np.bincount(ids[kept], minlength=ids.max(initial=-1) + 1) >= least)[ids]

@@ -36,9 +36,9 @@ class Vocabulary:
 
     @classmethod
     def of_packed(cls, texts: PackedTexts) -> Self:
-        """Return a vocabulary of distinct ids that are in order already, as `packed` gives them.
+        """Return the vocabulary of these ids, which must be distinct and in order already, as `packed` returns them.
 
-        They become a Polars column only where somebody asks for one: what only serves queries needs no Polars.
+        The Polars column `ids` is made only when it is first read, so that serving queries needs no Polars.
         """
         vocabulary = cls.__new__(cls)
         vocabulary._column = None
@@ -70,7 +70,7 @@ class Vocabulary:
 
     @property
     def packed(self) -> PackedTexts:
-        """All external ids in their order, as a sequence that lies in two arrays."""
+        """All external ids in the order of their codes, as a sequence that is held in two arrays."""
         if self._texts is None:
             self._texts = PackedTexts.of(self.ids)
         return self._texts
@@ -82,7 +82,7 @@ class Vocabulary:
         return pl.Enum(self.ids)
 
     def encode(self, external: pl.Series | Sequence[str | None]) -> Ints:
-        """Encode external ids: int32, -1 where unknown or missing, shape as given."""
+        """Return the code of each external id: int32, parallel to `external`, -1 if the id is unknown or missing."""
         if isinstance(external, (list, tuple)):
             return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
         import polars as pl
@@ -100,7 +100,7 @@ class Vocabulary:
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     def encode_known(self, external: Sequence[str], whose: str) -> Ints:
-        """Encode external ids. Raises DataError if one is unknown; `whose` is the start of its message."""
+        """Return the code of each id, int32. Raises DataError if one is unknown; `whose` begins its message."""
         codes = self.encode(external)
         missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
         if missing:
@@ -110,16 +110,16 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
-        """Codes by text, for the few texts of a query: encoding a column of any length costs a pass over all ids."""
+        """The code of each id. It serves queries with few ids; to encode a Polars column passes over all ids."""
         texts = self.packed if self._column is None else self._column
         return dict(zip(texts, range(len(self)), strict=True))
 
     def texts(self, codes: Ints) -> list[str]:
-        """Return the external ids of codes, none of which is -1: for a few of them, without Polars."""
+        """Return the external id of each code; no code may be -1. For few codes: unlike `decode` it needs no Polars."""
         return [self.packed[code] for code in codes.tolist()]
 
     def decode(self, codes: Ints) -> pl.Series:
-        """Decode codes to external ids, a polars column; null where the code is -1."""
+        """Return the external id of each code as a Polars column, null where the code is -1."""
         import polars as pl
 
         flat = np.asarray(codes).ravel()

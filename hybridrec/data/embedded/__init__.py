@@ -5,4 +5,4 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-"""Where the Parquet files and their licences lie."""
+"""The folder of the Parquet files and their licences."""

@@ -64,7 +64,11 @@ def movietweetings(source: Path, target: Path = FOLDER) -> None:
 
 
 def _shows(year: Path) -> Iterator[dict[str, Any]]:
-    """Yield the shows of one file, whose keys are Ruby symbols (":venue") under "1977/05/08" or "1966/03/03/1"."""
+    """Yield a row of setlists.parquet for each show of a yearly file.
+
+    A show is found under its date ("1977/05/08", or "1966/03/03/1" if there were several); its keys are Ruby symbols
+    (":venue").
+    """
     for key, show in yaml.safe_load(year.read_text("utf-8")).items():
         performances = [
             (song[":name"], number, song[":segued"])
@@ -83,7 +87,7 @@ def _shows(year: Path) -> Iterator[dict[str, Any]]:
 
 
 def _double_colons(path: Path, columns: list[str]) -> pl.DataFrame:
-    """Read a file of text columns separated by "::"."""
+    """Read a file without a header, whose columns are separated by "::", as text columns of the given names."""
     lines = pl.Series("line", path.read_text("utf-8").splitlines())
     return lines.str.split_exact("::", len(columns) - 1).struct.rename_fields(columns).struct.unnest()
 
