@@ -1,1 +1,1 @@
-"""The page of a finished run."""
+"""Reporting: write the page of a finished run, `report.html`."""

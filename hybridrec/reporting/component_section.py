@@ -1,4 +1,4 @@
-"""The figures that components gave of their fits: curves, tables and stripes."""
+"""Section of the page with the figures that components show of their fits: curves, tables and stripes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hybridrec.reporting.figures import Plane, Scale
 from hybridrec.reporting.tables import Cell, Table
 
 LEVELS = 6
-"""Strengths of a colour on each side of 0."""
+"""Number of strengths of a colour on each side of 0."""
 _OUTLIERS = 98.0
-"""Percentile of the absolute values from which on the colours are at their strongest."""
+"""Percentile of the absolute values; values beyond it have the strongest colours."""
 _LONG_TABLE = 12
-"""Rows of a table that is folded at first."""
+"""A table with more rows than this is folded at first."""
 _DOTS = 60
-"""The most points of a curve that have a dot each."""
+"""A curve with more points than this is drawn as a line without dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class ComponentFigures:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCurve(Plane):
-    """A curve; `points` are those of which both numbers exist."""
+    """A curve of a component on the page; `points` holds (x, y) of those points of which both numbers exist."""
 
     report: CurveReport
     points: Sequence[tuple[float, float]]
 
     @classmethod
     def of(cls, report: CurveReport) -> Self | None:
-        """Place the points; None if there are none."""
+        """Choose scales that contain all points of the curve; return None if no point has both numbers."""
         points = [(x, y) for x, y in report.points if x is not None and y is not None]
         if not points:
             return None
@@ -62,12 +62,12 @@ class DrawnCurve(Plane):
 
     @property
     def dots(self) -> Sequence[tuple[float, float]]:
-        """Points with a dot each; none if there are so many that the line alone is clearer."""
+        """Points that are drawn as dots: all points, or none if there are so many that the line alone is clearer."""
         return self.points if len(self.points) <= _DOTS else ()
 
     @property
     def chosen(self) -> tuple[float, float] | None:
-        """The point that the component chose."""
+        """(x, y) of the point that the component chose; None if it chose none."""
         if self.report.chosen is None:
             return None
         x, y = self.report.points[self.report.chosen]
@@ -75,7 +75,7 @@ class DrawnCurve(Plane):
 
     @property
     def description(self) -> str:
-        """The figure in words."""
+        """The figure in words, for readers who cannot see it."""
         (x, y), (last_x, last_y) = self.points[0], self.points[-1]
         ends = f"{self.report.y} from {y:.4g} at {x:g} to {last_y:.4g} at {last_x:g} {self.report.x}"
         chosen = "" if self.chosen is None else f"; chosen: {self.chosen[0]:g}"
@@ -83,7 +83,11 @@ class DrawnCurve(Plane):
 
 
 class Shade(NamedTuple):
-    """All stripes of a row with one colour: its side of 0, its opacity, and an SVG path, one unit for a dimension."""
+    """All stripes of one row that have the same colour.
+
+    `side` says on which side of 0 the numbers lie (`above` or `below`), `opacity` (0 to 1) how far from it; `path` is
+    an SVG path in which each dimension of the vector is one unit wide.
+    """
 
     side: str
     opacity: float
@@ -91,7 +95,7 @@ class Shade(NamedTuple):
 
 
 class StripedRow(NamedTuple):
-    """A vector: its name, the text at its end, and its stripes."""
+    """A vector drawn as a row: its name, the text at its end, and its stripes."""
 
     name: str
     text: str
@@ -108,7 +112,10 @@ class DrawnStripes:
 
     @classmethod
     def of(cls, report: StripesReport) -> Self:
-        """Group the stripes by colour: the farther from 0 the stronger; missing numbers are blank, as 0 is."""
+        """Group the stripes of each vector by colour, which is stronger the farther a number is from 0.
+
+        Missing numbers are blank, like zeros.
+        """
         vectors = np.nan_to_num(np.array(report.vectors, np.float64))
         strongest = np.percentile(np.abs(vectors), _OUTLIERS) or np.abs(vectors).max() or 1.0
         levels = np.clip(np.rint(vectors / strongest * LEVELS), -LEVELS, LEVELS).astype(int)
@@ -118,7 +125,7 @@ class DrawnStripes:
 
 
 class DrawnTable(NamedTuple):
-    """A table, and its note; a long one is folded."""
+    """A table of a component on the page, with its note; a long table is folded at first."""
 
     table: Table
     note: str
@@ -126,18 +133,21 @@ class DrawnTable(NamedTuple):
 
     @classmethod
     def of(cls, report: TableReport) -> Self:
-        """Format the cells."""
+        """Format the cells of a table of the report as text."""
         rows = [[_cell(cell) for cell in row] for row in report.rows]
         return cls(Table(report.title, report.headers, rows), report.note, len(rows) > _LONG_TABLE)
 
 
 def component_figures(report: Report) -> list[ComponentFigures]:
-    """Return the figures of a report, component by component."""
+    """Draw the figures of each component of a report that has any."""
     return [ComponentFigures.of(label, figures) for label, figures in report.figures.items()]
 
 
 def _shades(levels: Sequence[int]) -> list[Shade]:
-    """Return one path for each level but 0; neighbours of one level are one rectangle."""
+    """Draw a row of stripes: one path for each level except 0, where neighbours of equal level are one rectangle.
+
+    levels: for each dimension the strength of its colour, from -LEVELS to LEVELS
+    """
     paths: dict[int, str] = {}
     place = 0
     for level, run in groupby(levels):

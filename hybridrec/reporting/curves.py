@@ -1,4 +1,4 @@
-"""Geometry of trade-off curves: one metric against another, a point for each value of an option."""
+"""Geometry of trade-off curves: one metric against another, with a point for each value of the varied option."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridrec.reporting.figures import Estimate, Plane, Scale
 
 
 class CurvePoint(NamedTuple):
-    """A value of the option, measured in both metrics, which share its label."""
+    """The means of both metrics at one value of the option; the label of both is that value."""
 
     x: Estimate
     y: Estimate
@@ -19,7 +19,7 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Curve(Plane):
-    """Points in the order of the option's values, `x_metric` to the right and `y_metric` upwards."""
+    """A trade-off curve: `x_metric` to the right, `y_metric` upwards, points in the order of the option's values."""
 
     x_metric: str
     y_metric: str
@@ -27,7 +27,10 @@ class Curve(Plane):
 
     @classmethod
     def all_of(cls, tradeoff: TradeoffReport, metric: str) -> list[Self]:
-        """Return the curves of the deciding metric against every other one that both have at least two points."""
+        """Build a curve of every other metric against `metric`, the horizontal one.
+
+        A curve is left out if fewer than two values of the option have both metrics.
+        """
         others = dict.fromkeys(name for point in tradeoff.points for name in point.metrics if name != metric)
         curves = []
         for other in others:
@@ -46,7 +49,7 @@ class Curve(Plane):
 
     @property
     def description(self) -> str:
-        """The figure in words."""
+        """The figure in words, for readers who cannot see it."""
         values = (f"at {p.x.label} {self.x_metric} {p.x.text}, {self.y_metric} {p.y.text}" for p in self.points)
         return f"{self.title}: " + "; ".join(values)
 

@@ -1,4 +1,7 @@
-"""The maps of items on the page: points in a plane, coloured by group, labelled with the best-known names."""
+"""Section of the page with maps of items: points in a plane, coloured by group, with names of the best-known items.
+
+The best-known items are those that occur in the most queries of the run.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,19 @@ if TYPE_CHECKING:
 SIZE = 640.0
 """Width and height of the figure, in units in which a name is 15 high."""
 COLOURS = 10
-"""Number of colours; the groups take them in turn."""
+"""Number of colours; more groups than colours use the same colours again."""
 NAMED = 2_000
-"""Items, the best-known, that have a circle with their name; all others are dots."""
+"""Number of best-known items that have a circle with their name; all other items are dots."""
 _MARGIN = 16.0
 _MEMBERS = 6
-"""Items of each group that the list below the figure names."""
+"""Number of items that the list below the figure names for each group."""
 _LONGEST = 28
 _LETTER = (8.5, 16.0)
 """Width and height of a letter of a label."""
 
 
 class MapPoint(NamedTuple):
-    """One of the best-known items; `colour` counts from 1, 0 is that of no group."""
+    """One of the best-known items, drawn as a circle; `colour` counts from 1, and is 0 for an item without a group."""
 
     x: float
     y: float
@@ -41,14 +44,17 @@ class MapPoint(NamedTuple):
 
 
 class Dots(NamedTuple):
-    """All other items of one colour, as an SVG path."""
+    """All items of one colour that are not among the best-known, as an SVG path of dots."""
 
     colour: int
     path: str
 
 
 class Group(NamedTuple):
-    """A group that has a colour of its own: its size, its best-known items, and the position of the first of them."""
+    """A group with a colour of its own: its number of items and the names of its best-known ones.
+
+    `x` and `y` are the position of the best-known item of all, at which the group is labelled.
+    """
 
     colour: int
     name: str
@@ -65,12 +71,12 @@ class Group(NamedTuple):
 
     @property
     def anchor(self) -> str:
-        """The side on which the label has room."""
+        """The SVG `text-anchor` of the label, by which it extends to the side that has more room: `start` or `end`."""
         return "start" if self.x < SIZE / 2 else "end"
 
     @property
     def height(self) -> float:
-        """The height of the foot of the label."""
+        """The vertical position of the label's baseline."""
         return max(self.y - 8, _LETTER[1])
 
     @property
@@ -80,14 +86,18 @@ class Group(NamedTuple):
         return (self.x, self.x + width) if self.anchor == "start" else (self.x - width, self.x)
 
     def covers(self, other: Group) -> bool:
-        """Return True if the labels of both would lie on one another."""
+        """Return True if the labels of both groups would overlap."""
         (left, right), (others_left, others_right) = self.span, other.span
         return abs(self.height - other.height) < _LETTER[1] and left < others_right and others_left < right
 
 
 @dataclass(frozen=True, slots=True)
 class ItemMap:
-    """The map of one component; `others` is the number of groups whose colours repeat, `height` that of the figure."""
+    """The map of the items in the vector space of one component.
+
+    `items` is the number of items, `groups` are those with a colour of their own, `others` is the number of groups that
+    share a colour with one of them, and `height` the height of the figure.
+    """
 
     label: str
     legend: MapLegend
@@ -101,7 +111,7 @@ class ItemMap:
 
     @classmethod
     def of(cls, label: str, frame: pl.DataFrame, legend: MapLegend) -> Self:
-        """Build a map from a frame whose best-known items come first."""
+        """Build a map from a frame (id, name, count, x, y, group) whose best-known items come first."""
         plane = frame.select("x", "y").to_numpy().astype(np.float64)
         low, span = plane.min(axis=0), float(np.ptp(plane, axis=0).max()) or 1.0
         places = _MARGIN + (SIZE - 2 * _MARGIN) * (plane - low) / span
@@ -125,7 +135,7 @@ class ItemMap:
 
     @property
     def labels(self) -> list[Group]:
-        """Groups whose label finds room beside those of larger ones."""
+        """Groups that are labelled: those whose label does not overlap with the label of an earlier group."""
         kept: list[Group] = []
         for group in self.groups:
             if not any(group.covers(other) for other in kept):
@@ -134,18 +144,18 @@ class ItemMap:
 
     @property
     def dot(self) -> float:
-        """The width of a dot: the more there are, the smaller."""
+        """The width of a dot, which is smaller the more items the map has."""
         return float(np.clip(300 / np.sqrt(max(self.items, 1)), 1.2, 3.0))
 
     @property
     def description(self) -> str:
-        """The figure in words."""
+        """The figure in words, for readers who cannot see it."""
         groups = "; ".join(f"{group.name}: {', '.join(group.members[:3])}" for group in self.groups)
         return f"{self.items} items of {self.label}; nearby points are similar. {groups}"
 
 
 def maps(run: Run) -> list[ItemMap]:
-    """Read the maps of a run, in order of their labels; raises StoreError for a damaged one."""
+    """Read the maps of a run in the order of their labels; raises StoreError for a damaged map."""
     return [ItemMap.of(label, *run.item_map(label)) for label in run.maps]
 
 
@@ -156,7 +166,7 @@ def _group(legend: MapLegend, number: int, members: Longs, places: Doubles, name
 
 
 def _points(places: Doubles, colours: Longs, frame: pl.DataFrame) -> list[MapPoint]:
-    """Return the circles of the best-known items, the best known last: they are drawn on top."""
+    """Return the circles of the best-known items; the best known come last, so that they are drawn on top."""
     counts = frame["count"].to_numpy()[:NAMED]
     radii = 2.5 + 5.5 * np.sqrt(counts / max(counts.max(initial=0), 1))
     columns = (*places[:NAMED].T.tolist(), radii.tolist(), colours[:NAMED].tolist(), frame["name"][:NAMED].to_list())
@@ -164,7 +174,7 @@ def _points(places: Doubles, colours: Longs, frame: pl.DataFrame) -> list[MapPoi
 
 
 def _dots(places: Doubles, colours: Longs) -> list[Dots]:
-    """Return a path for each colour, those of no group first, with a dot for each item."""
+    """Draw the items of each colour as one SVG path of dots; the items without a group (colour 0) come first."""
     return [
         Dots(colour, "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places[colours == colour].tolist()))
         for colour in np.unique(colours).tolist()

@@ -1,4 +1,4 @@
-"""report.html: a finished run on one self-contained page that needs no network."""
+"""The page `report.html`, which shows a finished run: one self-contained file that needs no network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write(run: Run) -> Path:
 
 
 def render(run: Run) -> str:
-    """Render the page of a run. Every text is escaped, and the page forbids every script but its own."""
+    """Render the page of a run as HTML. Every text is escaped, and the page forbids every script but its own."""
     environment = _environment()
     report, chart = run.report, Chart.of(run.report)
     script = _source(environment, "table.js")
@@ -76,7 +76,7 @@ def render(run: Run) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Return the environment of the templates, which keeps them compiled."""
+    """Return the environment of Jinja that loads and compiles the templates, the same one at every call."""
     return Environment(
         loader=PackageLoader("hybridrec.reporting"),
         autoescape=True,
@@ -87,13 +87,16 @@ def _environment() -> Environment:
 
 
 def _source(environment: Environment, name: str) -> Markup:
-    """Load one of our files, which goes into the page unescaped."""
+    """Read a style sheet or script from the folder of templates, for insertion into the page without escapes."""
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])
 
 
 def _differences(run: Run) -> list[object]:
-    """Return the declared pairs in detail; the references too if nothing else was declared."""
+    """Return the difference of each declared pair in detail: its histogram over users and the queries that moved most.
+
+    If no pair was declared, the comparisons with components alone take their place.
+    """
     pipelines = run.report.pipelines
     rows = deciding(run.report)
     declared = [row for row in rows if not pipelines[row.control].single] or rows
@@ -106,7 +109,7 @@ def _differences(run: Run) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Converter of a report's numbers to figures; `metric` is the one that decides."""
+    """Builder of the figures of a report's means; `metric` is the first metric, on which the verdict rests."""
 
     report: Report
     metric: str
@@ -114,19 +117,22 @@ class Chart:
 
     @classmethod
     def of(cls, report: Report) -> Chart:
-        """Build the charts of a report, whose first metric decides."""
+        """Prepare the charts of a report: take its first metric and the names of its controls."""
         metric = next(iter(next(iter(report.pipelines.values())).metrics))
         controls = {row.control for row in report.comparison if not report.pipelines[row.control].single}
         return cls(report, metric, frozenset(controls))
 
     def metrics(self) -> list[Intervals]:
-        """Build a figure of every metric over all queries."""
+        """Build for every metric a figure of all arms' means over all queries, with their intervals."""
         names = dict.fromkeys(metric for arm in self.report.pipelines.values() for metric in arm.metrics)
         estimates = [(name, self._estimates(name, ALL)) for name in names]
         return [Intervals.of(name, rows) for name, rows in estimates if rows]
 
     def segments(self, segmenter: str) -> list[Intervals]:
-        """Build figures of the deciding metric for all queries and in every segment of a segmenter, on one scale."""
+        """Build for all queries and for every segment of a segmenter a figure of all arms' means of `metric`.
+
+        The figures share one scale. The list is empty if the segmenter makes fewer than two segments.
+        """
         names = {
             name: segment.segmenter
             for arm in self.report.pipelines.values()

@@ -1,4 +1,4 @@
-"""Geometry of the progress of fits: what components report while they learn, by step."""
+"""Section of the page with the progress of fits: a figure of each number that components report while they learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from hybridrec.reporting.figures import Plane, Scale
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A number of one fit by step; None where it is missing. `kind` selects its colour: blend or single."""
+    """A number that one fit reported, by step; a value is None where it is missing.
+
+    `of` is the number of steps of the whole fit; `kind` (`blend` or `single`) selects the colour.
+    """
 
     label: str
     kind: str
@@ -22,21 +25,21 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The line in words: its ends."""
+        """The line in words: its first and its last value, and the steps that were done."""
         first, *_, last = [f"{value:.4g}" for value in self.values if value is not None] * 2
         return f"{self.label}: {first} → {last} after {self.steps[-1]} of {self.of} steps"
 
 
 @dataclass(frozen=True, slots=True)
 class Series(Plane):
-    """A number that the fits of one component reported, with a line for each of them."""
+    """A figure of one number that the fits of a component reported, with a line for each fit."""
 
     title: str
     lines: Sequence[Line]
 
     @classmethod
     def all_of(cls, fits: Sequence[FitReport]) -> list[Self]:
-        """Return a figure for each component and each number that its fits reported, in the order of the fits."""
+        """Build a figure for each component and each number that its fits reported, in the order of the fits."""
         lines: dict[tuple[str, str], list[Line]] = {}
         for fit in fits:
             if fit.progress is None:
@@ -55,14 +58,17 @@ class Series(Plane):
 
     @classmethod
     def of(cls, title: str, lines: Sequence[Line]) -> Self:
-        """Build a figure of lines, each with a value; its scale reaches to the last step of the fits, done or not."""
+        """Build a figure of lines that each have at least one value.
+
+        The horizontal scale reaches to the last planned step, even if the fits ended earlier.
+        """
         across = Scale.over((step for line in lines for step in (line.steps[0], line.of)), whole=True)
         upwards = Scale.over(value for line in lines for value in line.values if value is not None)
         # The colour of what is evaluated is drawn last, on top.
         return cls(across, upwards, title, sorted(lines, key=lambda line: line.kind, reverse=True))
 
     def path(self, line: Line) -> str:
-        """Return a line as an SVG path, interrupted where a value is missing; a lone point is a dot."""
+        """Draw a line as an SVG path, interrupted where a value is missing; a point without neighbours is a dot."""
         path, begins = "", True
         for step, value in zip(line.steps, line.values, strict=True):
             if value is not None:
@@ -74,5 +80,5 @@ class Series(Plane):
 
     @property
     def description(self) -> str:
-        """The figure in words."""
+        """The figure in words, for readers who cannot see it."""
         return f"{self.title}: " + "; ".join(line.text for line in self.lines)

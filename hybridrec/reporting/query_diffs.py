@@ -1,4 +1,4 @@
-"""Differences of a variant and its control: over users, and in the queries that moved most, with names."""
+"""Differences between a variant and its control: their distribution over users, and the queries that moved most."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 EACH_WAY = 5
-"""Queries shown that the variant answers better, and as many that it answers worse."""
+"""Number of queries shown that the variant answers better, and of those that it answers worse."""
 PLACES = 10
-"""Places of each slate shown; of those below only the relevant ones are."""
+"""Number of first places of a slate that are shown; below them only relevant places are shown."""
 HITS = 20
-"""The most relevant places of a slate that are shown."""
+"""The largest number of relevant places that are shown below the first `PLACES` of a slate."""
 MANY = 3
-"""Number of pairs from which on each is folded."""
+"""With more pairs than this, each is folded at first."""
 
 
 class Place(NamedTuple):
-    """One place of a slate, from 1."""
+    """One place of a slate; `rank` counts from 1."""
 
     rank: int
     name: str
@@ -38,7 +38,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShownQuery:
-    """One slate: what served it, its value, its first places, and the relevant ones below."""
+    """The slate of one pipeline for a query, as the page shows it.
+
+    `value` is the metric; `places` are the first places of the slate, then the relevant ones below them.
+    """
 
     pipeline: str
     served_by: str
@@ -48,7 +51,7 @@ class ShownQuery:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One query with the slates of both arms; `segment` is in words."""
+    """A query for which the variant gains or loses much, with the slates of both arms; `segment` is in words."""
 
     query: int
     unit: str
@@ -56,16 +59,16 @@ class Moved:
     gain: float
     items: list[str]
     entities: dict[str, list[str]]
-    """The visible entities of each other kind."""
+    """By kind, the entities that the query has besides items."""
     text: str
     relevant: list[str]
-    """The names of what was hidden."""
+    """Names of the relevant ids, which the split hid."""
     slates: tuple[ShownQuery, ShownQuery]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One deciding comparison in detail."""
+    """A comparison in detail: the histogram over users, and the queries with the largest gains and losses."""
 
     row: Comparison
     histogram: Histogram
@@ -75,14 +78,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Results of a pipeline: rows by query, and the ids of the slates that are shown."""
+    """Results of a pipeline: a frame with a row per query, and for each query that is shown the ids of its slate."""
 
     measured: pl.DataFrame
     ids: dict[int, list[str]]
 
 
 class Differences:
-    """Builder of differences from the files of a run, each of which is read once."""
+    """Builder of the differences of a run, from its files, which are read once for all comparisons."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -93,7 +96,7 @@ class Differences:
         self.names: Mapping[str, str] = dict(run.names().iter_rows())
 
     def of(self, row: Comparison) -> Difference | None:
-        """Build the difference of a comparison; None if no query has the metric in both arms."""
+        """Build the difference of a comparison; None if no query has the metric defined in both arms."""
         import polars as pl
 
         control, variant = self.measured[row.control], self.measured[row.variant]
@@ -147,17 +150,20 @@ class Differences:
 
 
 def _places(ids: Sequence[str], relevant: Set[str], names: Mapping[str, str]) -> list[Place]:
-    """Return the first places of a slate, and the relevant ones below them."""
+    """Return the first places of a slate, then the relevant places below them."""
     places = [Place(rank, names.get(id_, id_), id_ in relevant) for rank, id_ in enumerate(ids, 1)]
     return [*places[:PLACES], *[place for place in places[PLACES:] if place.relevant][:HITS]]
 
 
 def target_of(metric: str) -> Target:
-    """Return the target of a metric of a report, `ndcg@10` or `tags/ndcg@10`."""
+    """Return the target in a metric's name: items for `ndcg@10`, tags for `tags/ndcg@10`."""
     return metric.rpartition("/")[0] or ITEMS
 
 
 def furthest(gains: Doubles) -> list[int]:
-    """Return the queries with the largest gains, best first; of equal gains the earlier query comes first."""
+    """Return the numbers of the queries with the largest positive gains, at most `EACH_WAY`, best first.
+
+    gains: float64 [Q], NaN where not defined. Of equal gains the earlier query comes first.
+    """
     order = np.argsort(-np.nan_to_num(gains, nan=-np.inf), kind="stable")[:EACH_WAY]
     return [int(query) for query in order if gains[query] > TIE]

@@ -1,4 +1,4 @@
-"""Tables of the page."""
+"""Tables of the page: arms, comparisons, guardrails, repeats, learned weights, fits, seconds and environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hybridrec.runs.run import Run
 
 
 def guardrails(rails: Sequence[Guardrail]) -> Table:
-    """Return every guardrail of every pair, losses in percent of the control."""
+    """Build the table of guardrails: a row for every guardrail of every pair, losses relative to the control."""
     headers = ["variant", "control", "guardrail", "loss", "at least", "at most", "accepted", "verdict"]
     rows = [
         [
@@ -40,7 +40,7 @@ def guardrails(rails: Sequence[Guardrail]) -> Table:
 
 
 def seed_splits(repeats: RepeatsReport) -> Table:
-    """Return the contributions of users and seeds to the uncertainty of every difference."""
+    """Build the table of every difference over repeats, with its errors due to users and to seeds."""
     headers = ["variant", "control", "metric", "difference", "95 % interval", "error from users", "error from seeds"]
     rows = [
         [
@@ -62,7 +62,7 @@ def seed_splits(repeats: RepeatsReport) -> Table:
 
 
 def spreads(repeats: RepeatsReport) -> Table:
-    """Return every arm in every metric, training by training."""
+    """Build the table of the means of every arm and metric in each training (repeat)."""
     headers = ["pipeline", "metric", *(f"training {place + 1}" for place in range(repeats.repeats)), "deviation"]
     rows = [
         [Cell(name), Cell(metric), *(number(value) for value in spread.values), number(spread.deviation)]
@@ -81,7 +81,7 @@ def _root(variance: Number) -> float | None:
 
 
 class Cell(NamedTuple):
-    """One cell; `value` is the sort key of numbers, `share` (0 to 1) is drawn as a bar or a shade."""
+    """A cell of a table: its text, the number by which rows are sorted, and a share (0 to 1) drawn as bar or shade."""
 
     text: str
     value: float | None = None
@@ -105,17 +105,17 @@ class Table:
 
 
 def number(value: float | None, text: str = "{:.4f}") -> Cell:
-    """Format a number, an empty cell for None."""
+    """Format a number with the format string `text` as a cell; the cell is empty for None."""
     return Cell("") if value is None else Cell(text.format(value), value)
 
 
 def metric_cell(metric: MetricReport | None) -> Cell:
-    """Format a mean with the half-width of its interval."""
+    """Format a mean with half the width of its interval as a cell; the cell is empty for None."""
     return Cell(cell(metric), None if metric is None else metric.mean)
 
 
 def arms_by_metric(report: Report, segment: str) -> Table:
-    """Return every arm in every metric on the queries of a segment."""
+    """Build the table of the means of every arm (rows) in every metric (columns), over the queries of a segment."""
     arms = {name: arm.segments[segment] for name, arm in report.pipelines.items() if segment in arm.segments}
     metrics = list(dict.fromkeys(metric for arm in arms.values() for metric in arm.metrics))
     queries = next(iter(arms.values())).queries
@@ -129,7 +129,7 @@ def arms_by_metric(report: Report, segment: str) -> Table:
 
 
 def tradeoff(measured: TradeoffReport) -> Table:
-    """Return every metric at every value of the option."""
+    """Build the table of a trade-off: a row for each value of the option, a column for each metric."""
     metrics = list(dict.fromkeys(metric for point in measured.points for metric in point.metrics))
     rows = [
         [Cell(f"{point.value:g}", point.value), *(metric_cell(point.metrics.get(m)) for m in metrics)]
@@ -139,13 +139,13 @@ def tradeoff(measured: TradeoffReport) -> Table:
 
 
 def segment_title(segment: str, segmenter: str) -> str:
-    """Describe a segment in words, as a title."""
+    """Describe a segment in words, with a capital letter: "Queries that know items and tags"."""
     title = summary.segment_title(segment, segmenter)
     return title[0].upper() + title[1:]
 
 
 def by_segment(report: Report, segmenter: str) -> Table:
-    """Return every arm in every metric, segment after segment of one segmenter."""
+    """Build the table of the means of every arm in every segment of one segmenter: a row for each segment and arm."""
     segments = summary.of_segmenter(report, segmenter)
     metrics = list(dict.fromkeys(metric for _, _, segment in segments for metric in segment.metrics))
     rows = [
@@ -161,7 +161,10 @@ def by_segment(report: Report, segmenter: str) -> Table:
 
 
 def served_by(report: Report, metric: str) -> Table:
-    """Return the generators and fallbacks that served the queries of each pipeline, with their shares and values."""
+    """Build the table of the generators and fallbacks that served the queries of each pipeline.
+
+    Each row has the number and the share of the queries served, and the mean of `metric` over them.
+    """
     rows = [
         [
             Cell(name),
@@ -177,7 +180,10 @@ def served_by(report: Report, metric: str) -> Table:
 
 
 def ceilings(report: Report) -> Table:
-    """Return the share of the relevant ids that re-ranking could have shown."""
+    """Build the table of candidate recall by pipeline and target: the share of the relevant ids that were proposed.
+
+    No re-ranker can show more of them.
+    """
     rows = [
         [Cell(name), Cell(target), Cell(f"{100 * share:.1f} %", share, share)]
         for name, arm in report.pipelines.items()
@@ -188,14 +194,14 @@ def ceilings(report: Report) -> Table:
 
 
 def verdict(report: Report) -> Table:
-    """Return the comparisons that decide: the first metric over all queries."""
+    """Build the table of the comparisons in the first metric over all queries, on which the verdict rests."""
     columns = verdict_columns(report)
     rows = [[Cell(column.text(row), column.value(row)) for column in columns] for row in deciding(report)]
     return Table(verdict_title(report), [column.header for column in columns], rows)
 
 
 def comparisons(rows: Sequence[Comparison]) -> Table:
-    """Return every row of the comparison."""
+    """Build the table of all these comparisons, with every number of each."""
     headers = ["variant", "control", "metric", "segment", "difference", "relative", "95 % interval", "p", "p adjusted"]
     headers += ["p (t test)", "effect size", "detectable", "wins", "ties", "losses", "verdict", "users to decide"]
     return Table("Every comparison, paired by query", headers, [_comparison(row) for row in rows])
@@ -225,9 +231,11 @@ def _p(value: float | None) -> Cell:
 
 
 def learned_weights(report: Report) -> list[Table]:
-    """Return the weights of blends that learned one for each segment and component: mean over folds, and range.
+    """Build the tables of the weights of blends that learned a weight for each segment and component.
 
-    For a blend with a guard, the last column counts the folds in which the best single component replaces it.
+    There is a table for each pipeline and target, with a row for each segment and a column for each component; a cell
+    has the mean of the weight over folds, and its range. For a blend with a guard, the last column counts the folds in
+    which the best single component replaces the blend.
     """
     tables = []
     for name, arm in report.pipelines.items():
@@ -249,7 +257,10 @@ def learned_weights(report: Report) -> list[Table]:
 
 
 class SegmentWeights(NamedTuple):
-    """The weights that a blend learned for a segment; `guarded` if its best single component replaces it there."""
+    """The weights that a blend learned for a segment, by component label.
+
+    `guarded` is True if the best single component replaces the blend in this segment.
+    """
 
     weights: Mapping[str, float]
     guarded: bool
@@ -262,7 +273,7 @@ def _weights_row(segment: str, folds: Sequence[SegmentWeights], labels: Sequence
 
 
 def other_learned(report: Report) -> dict[str, Any]:
-    """Return everything blends learned that is not weights by segment: pipeline -> fold -> target -> anything."""
+    """Return everything that blends learned except weights by segment: pipeline -> fold -> target -> learned values."""
     learned_by_pipeline: dict[str, Any] = {}
     for name, arm in report.pipelines.items():
         for fold, by_target in arm.learned.items():
@@ -273,7 +284,10 @@ def other_learned(report: Report) -> dict[str, Any]:
 
 
 def _weights(learned: Any) -> dict[str, SegmentWeights] | None:
-    """Return segment -> weights, if label -> number was learned, directly or under `weights`; otherwise None."""
+    """Return the learned weights by segment, or None if the blend learned something else than weights by segment.
+
+    `learned` holds weights if it maps every segment to numbers by label, directly or under the key `weights`.
+    """
     if not isinstance(learned, dict) or not all(isinstance(entry, dict) for entry in learned.values()):
         return None
     by_segment = {
@@ -291,7 +305,7 @@ def _weight(weights: Sequence[float]) -> Cell:
 
 
 def fits(report: Report) -> Table:
-    """Return the fit plan, in order of execution."""
+    """Build the table of all fits of the run, in order of execution."""
     rows = [
         [Cell(f.label), Cell(f"{f.component} {f.version}"), Cell(f.fold), Cell(f.level),
          Cell("from the store") if f.cached else Cell(f"{f.seconds:.2f}", f.seconds), Cell(_reported(f.progress)),
@@ -303,7 +317,7 @@ def fits(report: Report) -> Table:
 
 
 def _reported(progress: FitProgressReport | None) -> str:
-    """Return the first and the last of each number that a component reported, and after how many steps."""
+    """Describe the progress of a fit: its steps, and the first and last value of each number that it reported."""
     if progress is None:
         return ""
     finite = {name: [x for x in numbers if x is not None] for name, numbers in progress.numbers.items()}
@@ -312,7 +326,7 @@ def _reported(progress: FitProgressReport | None) -> str:
 
 
 def stages(report: Report) -> Table:
-    """Return the seconds by stage."""
+    """Build the table of the seconds that each stage of the run took."""
     longest = max(report.seconds.total, 1e-9)
     rows = [
         [Cell(stage), Cell(f"{seconds:.2f}", seconds, min(seconds / longest, 1.0))]
@@ -323,7 +337,7 @@ def stages(report: Report) -> Table:
 
 
 def provenance(run: Run) -> list[Table]:
-    """Return the environment of the run: lock, machine and packages."""
+    """Build the tables of the run's environment: the first of its lock and machine, the second of its packages."""
     report, lock = run.report, run.lock
     facts = {
         "config hash": report.config_hash,

@@ -1,4 +1,4 @@
-"""The tuning of a config: the course of the search as a figure, chosen values and their importance as tables."""
+"""Section of the page on the tuning of a config: a figure of all trials, and a table of the chosen values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _TOP = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The value of every trial from left to right, and the best so far as a line."""
+    """A figure of a search: a dot for the value of every trial, from left to right, and the best so far as a line.
+
+    `scale` places the numbers of trials, `values` the metric.
+    """
 
     tuning: TuningReport
     lower_is_better: bool
@@ -25,7 +28,7 @@ class Course:
 
     @classmethod
     def of(cls, report: Report) -> Course | None:
-        """Build the course of the search; None for a config that was not tuned."""
+        """Build the figure of a report's search; None if the config was not tuned or no trial has a value."""
         tuning = report.tuning
         values = [] if tuning is None else [value for value in tuning.trials if value is not None]
         if tuning is None or not values:
@@ -40,7 +43,7 @@ class Course:
 
     @property
     def description(self) -> str:
-        """The figure in words."""
+        """The figure in words, for readers who cannot see it."""
         first, best = self.tuning.trials[0], self.tuning.trials[self.tuning.best]
         return (
             f"{len(self.tuning.trials)} trials; {_text(first)} as the config was written, "
@@ -49,22 +52,22 @@ class Course:
 
     @property
     def bottom(self) -> float:
-        """The height of the axis."""
+        """The vertical position of the axis."""
         return _TOP + _HEIGHT
 
     @property
     def feasible(self) -> str:
-        """A dot for each trial that satisfies the bounds, as an SVG path."""
+        """SVG path with a dot for each trial that satisfies the bounds."""
         return self._dots(True)
 
     @property
     def infeasible(self) -> str:
-        """A dot for each trial that breaks a bound, as an SVG path."""
+        """SVG path with a dot for each trial that breaks a bound."""
         return self._dots(False)
 
     @property
     def best_so_far(self) -> str:
-        """Steps from one best trial to the next, as an SVG path."""
+        """SVG path of the best value so far, with a step at each trial that improves on it."""
         path, best = "", None
         for trial, value in self._measured(True):
             if best is None or (value < best if self.lower_is_better else value > best):
@@ -74,7 +77,7 @@ class Course:
 
     @property
     def levels(self) -> list[tuple[float, str]]:
-        """Heights of round values, and their texts."""
+        """(vertical position, text) of each round value on the scale of the metric."""
         return [(self._height(place), text) for place, text in self.values.ticks]
 
     def _dots(self, feasible: bool) -> str:
@@ -93,12 +96,12 @@ class Course:
         return self._height(self.values(value))
 
     def _height(self, place: float) -> float:
-        """Convert a position on the width of a figure to one on the height of this figure."""
+        """Convert a position across the width of a figure to a vertical position in this figure."""
         return self.bottom - _HEIGHT * place / WIDTH
 
 
 def chosen(tuning: TuningReport) -> Table:
-    """Return the values that the search chose, with the importance of each option."""
+    """Build the table of the values that the search chose, with the importance of each option."""
     table = Table("Chosen values", ["option", "value", "importance"])
     for path, value in tuning.values.items():
         share = tuning.importance.get(path)
